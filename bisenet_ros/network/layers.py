@@ -1,0 +1,89 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What both networks are built from, and how their batch norms are folded away."""
+
+from __future__ import annotations
+
+import copy
+from typing import TypeVar
+
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+NetworkT = TypeVar('NetworkT', bound=nn.Module)
+
+
+class ConvNorm(nn.Module):
+    """Convolution without bias, batch norm and, unless switched off, ReLU.
+
+    "Same" padding: at stride 1 the output has the size of the input, at stride 2 half of it,
+    rounded up.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int = 3,
+        *,
+        stride: int = 1,
+        groups: int = 1,
+        relu: bool = True,
+    ) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(
+            in_channels,
+            out_channels,
+            kernel_size,
+            stride=stride,
+            padding=kernel_size // 2,
+            groups=groups,
+            bias=False,
+        )
+        self.norm: nn.Module = nn.BatchNorm2d(out_channels)
+        self.relu = nn.ReLU(inplace=True) if relu else nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.relu(self.norm(self.conv(x)))
+        return out
+
+    def fold(self) -> None:
+        """Fold the batch norm into the convolution, which then has a bias."""
+        if isinstance(self.norm, nn.BatchNorm2d):
+            self.conv = fuse_conv_bn_eval(self.conv, self.norm)
+            self.norm = nn.Identity()
+
+
+class SegmentationHead(nn.Module):
+    """3x3 to `mid_channels`, dropout, 1x1 to classes (BiSeNet V2, section 4.3, fig. 6)."""
+
+    def __init__(
+        self, in_channels: int, mid_channels: int, num_classes: int, dropout: float = 0.1
+    ) -> None:
+        super().__init__()
+        self.project = ConvNorm(in_channels, mid_channels)
+        self.dropout = nn.Dropout(dropout)
+        self.classify = nn.Conv2d(mid_channels, num_classes, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, in_channels, h, w) -> logits (B, num_classes, h, w)."""
+        logits: Tensor = self.classify(self.dropout(self.project(x)))
+        return logits
+
+
+def initialize(network: nn.Module) -> None:
+    """He initialisation of every convolution (He et al. 2015); batch norms start as identity."""
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, mode='fan_out', nonlinearity='relu')
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+
+
+def fold_batch_norm(network: NetworkT) -> NetworkT:
+    """A copy of `network` for inference: evaluation mode, batch norms folded, no gradients."""
+    folded = copy.deepcopy(network).eval().requires_grad_(False)
+    for module in folded.modules():
+        if isinstance(module, ConvNorm):
+            module.fold()
+    return folded

@@ -1,0 +1,246 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""BiSeNet V2 (Yu et al. 2020, https://arxiv.org/abs/2004.02147).
+
+Where the paper is silent or its maintained implementations agree on something else, the form with
+the published accuracy is built: ReLU after every depth-wise convolution of a gather-and-expansion
+layer, batch norm and ReLU after the context embedding and after the aggregation.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from bisenet_ros.network.layers import ConvNorm, SegmentationHead, initialize
+
+Upsampling = Literal['bilinear', 'nearest']
+
+STRIDE = 32
+"""The deepest features are 1/32 of the input, so the input is padded to a multiple of this."""
+
+COARSE_STRIDE = 8
+"""The logits of the main head are 1/8 of the padded input."""
+
+
+class DetailBranch(nn.Sequential):
+    """Wide and shallow, three stages down to 1/8 (section 4.1, table 1)."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            ConvNorm(3, 64, stride=2),  # 1/2
+            ConvNorm(64, 64),
+            ConvNorm(64, 64, stride=2),  # 1/4
+            ConvNorm(64, 64),
+            ConvNorm(64, 64),
+            ConvNorm(64, 128, stride=2),  # 1/8
+            ConvNorm(128, 128),
+            ConvNorm(128, 128),
+        )
+
+
+class Stem(nn.Module):
+    """Two ways of shrinking side by side, joined: (B, 3, H, W) -> (B, 16, H/4, W/4) (fig. 4a)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.shrink = ConvNorm(3, 16, stride=2)
+        self.convolve = nn.Sequential(ConvNorm(16, 8, 1), ConvNorm(8, 16, stride=2))
+        self.pool = nn.MaxPool2d(3, stride=2, padding=1)
+        self.fuse = ConvNorm(32, 16)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.shrink(x)  # (B, 16, H/2, W/2)
+        x = torch.cat((self.convolve(x), self.pool(x)), dim=1)  # (B, 32, H/4, W/4)
+        fused: Tensor = self.fuse(x)
+        return fused
+
+
+class GatherExpansion(nn.Module):
+    """Gather-and-expansion layer that keeps the size (fig. 5b)."""
+
+    EXPANSION = 6
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        expanded = channels * self.EXPANSION
+        self.gather = ConvNorm(channels, channels)
+        self.expand = ConvNorm(channels, expanded, groups=channels)
+        self.project = ConvNorm(expanded, channels, 1, relu=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, h, w) -> (B, C, h, w)."""
+        return F.relu(x + self.project(self.expand(self.gather(x))), inplace=True)
+
+
+class GatherExpansionDown(nn.Module):
+    """Gather-and-expansion layer that halves the size (fig. 5c)."""
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__()
+        expanded = in_channels * GatherExpansion.EXPANSION
+        self.gather = ConvNorm(in_channels, in_channels)
+        self.expand = ConvNorm(in_channels, expanded, stride=2, groups=in_channels, relu=False)
+        self.refine = ConvNorm(expanded, expanded, groups=expanded)
+        self.project = ConvNorm(expanded, out_channels, 1, relu=False)
+        self.shortcut = nn.Sequential(
+            ConvNorm(in_channels, in_channels, stride=2, groups=in_channels, relu=False),
+            ConvNorm(in_channels, out_channels, 1, relu=False),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, h, w) -> (B, C', h/2, w/2)."""
+        main = self.project(self.refine(self.expand(self.gather(x))))
+        return F.relu(main + self.shortcut(x), inplace=True)
+
+
+class ContextEmbedding(nn.Module):
+    """Adds what the whole image shows to every position (fig. 4b): (B, C, h, w) -> the same."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm2d(channels)
+        self.embed = ConvNorm(channels, channels, 1)
+        self.fuse = ConvNorm(channels, channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        context = self.embed(self.norm(x.mean((2, 3), keepdim=True)))  # (B, C, 1, 1)
+        fused: Tensor = self.fuse(x + context)
+        return fused
+
+
+class SemanticBranch(nn.Module):
+    """Narrow and deep, down to 1/32 (section 4.2, table 1)."""
+
+    CHANNELS = (16, 32, 64, 128)
+    """Channels of the features at 1/4, 1/8, 1/16 and 1/32, which are also what boosters see."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        quarter, eighth, sixteenth, deepest = self.CHANNELS
+        self.stem = Stem()
+        self.stage3 = nn.Sequential(GatherExpansionDown(quarter, eighth), GatherExpansion(eighth))
+        self.stage4 = nn.Sequential(
+            GatherExpansionDown(eighth, sixteenth), GatherExpansion(sixteenth)
+        )
+        self.stage5 = nn.Sequential(
+            GatherExpansionDown(sixteenth, deepest),
+            GatherExpansion(deepest),
+            GatherExpansion(deepest),
+            GatherExpansion(deepest),
+        )
+        self.context = ContextEmbedding(deepest)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, tuple[Tensor, Tensor, Tensor, Tensor]]:
+        """(B, 3, H, W) -> (B, 128, H/32, W/32), and the features of the four stages."""
+        x4 = self.stem(x)  # (B, 16, H/4, W/4)
+        x8 = self.stage3(x4)  # (B, 32, H/8, W/8)
+        x16 = self.stage4(x8)  # (B, 64, H/16, W/16)
+        x32 = self.stage5(x16)  # (B, 128, H/32, W/32)
+        return self.context(x32), (x4, x8, x16, x32)
+
+
+class GuidedAggregation(nn.Module):
+    """Each branch gates the other at its own scale, then both are summed (section 4.3, fig. 6)."""
+
+    def __init__(self, channels: int, upsampling: Upsampling) -> None:
+        super().__init__()
+        self.upsampling = upsampling
+        self.detail_keep = nn.Sequential(
+            ConvNorm(channels, channels, groups=channels, relu=False),
+            nn.Conv2d(channels, channels, 1, bias=False),
+        )
+        self.detail_down = nn.Sequential(
+            ConvNorm(channels, channels, stride=2, relu=False),
+            nn.AvgPool2d(3, stride=2, padding=1),
+        )
+        self.semantic_up = ConvNorm(channels, channels, relu=False)
+        self.semantic_keep = nn.Sequential(
+            ConvNorm(channels, channels, groups=channels, relu=False),
+            nn.Conv2d(channels, channels, 1, bias=False),
+        )
+        self.fuse = ConvNorm(channels, channels)
+
+    def forward(self, detail: Tensor, semantic: Tensor) -> Tensor:
+        """Detail (B, C, h, w) and semantic (B, C, h/4, w/4) -> (B, C, h, w)."""
+        fine = self.detail_keep(detail) * self._up(self.semantic_up(semantic)).sigmoid()
+        coarse = self.detail_down(detail) * self.semantic_keep(semantic).sigmoid()
+        fused: Tensor = self.fuse(fine + self._up(coarse))
+        return fused
+
+    def _up(self, x: Tensor) -> Tensor:
+        if self.upsampling == 'nearest':
+            return F.interpolate(x, scale_factor=4.0, mode='nearest')
+        return F.interpolate(x, scale_factor=4.0, mode='bilinear', align_corners=False)
+
+
+class BiSeNetV2(nn.Module):
+    """The network: RGB, normalised (B, 3, H, W) of any size from 32x32 -> logits (B, classes, H, W).
+
+    The input is padded to a multiple of 32 with zeros (the mean colour) at the right and the
+    bottom, and the logits are cropped: every pixel is at the same place in training, in evaluation
+    and on the vehicle.
+
+    Args:
+        num_classes: Number of classes.
+        boosters: Build the auxiliary heads of the training form (section 4.4). They do not exist
+            in the inference form.
+        upsampling: How features grow by four inside the aggregation.
+    """
+
+    HEAD_CHANNELS = 1024
+    """Width of the main head, with which the published accuracy was reached."""
+
+    BOOSTER_CHANNELS = 128
+    """Width of the auxiliary heads."""
+
+    def __init__(
+        self,
+        num_classes: int,
+        *,
+        boosters: bool = False,
+        upsampling: Upsampling = 'bilinear',
+    ) -> None:
+        super().__init__()
+        self.detail = DetailBranch()
+        self.semantic = SemanticBranch()
+        self.aggregation = GuidedAggregation(128, upsampling)
+        self.head = SegmentationHead(128, self.HEAD_CHANNELS, num_classes)
+        self.boosters = nn.ModuleList(
+            SegmentationHead(channels, self.BOOSTER_CHANNELS, num_classes)
+            for channels in (SemanticBranch.CHANNELS if boosters else ())
+        )
+        initialize(self)
+
+    def coarse(self, x: Tensor) -> Tensor:
+        """Logits of the main head at 1/8 of the padded input: (B, classes, H'/8, W'/8)."""
+        x = pad_to_stride(x)
+        semantic, _ = self.semantic(x)
+        logits: Tensor = self.head(self.aggregation(self.detail(x), semantic))
+        return logits
+
+    def coarse_heads(self, x: Tensor) -> tuple[Tensor, ...]:
+        """As `coarse`, and the boosters' logits at 1/4, 1/8, 1/16 and 1/32 of the padded input."""
+        x = pad_to_stride(x)
+        semantic, stages = self.semantic(x)
+        main = self.head(self.aggregation(self.detail(x), semantic))
+        boosters = (head(stage) for head, stage in zip(self.boosters, stages, strict=False))
+        return (main, *boosters)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, 3, H, W) -> logits (B, classes, H, W)."""
+        height, width = x.shape[2:]
+        logits = F.interpolate(
+            self.coarse(x), scale_factor=float(COARSE_STRIDE), mode='bilinear', align_corners=False
+        )
+        return logits[:, :, :height, :width]
+
+
+def pad_to_stride(x: Tensor) -> Tensor:
+    """Pad (B, 3, H, W) with zeros at the right and the bottom to multiples of 32."""
+    height, width = x.shape[2:]
+    right, bottom = -width % STRIDE, -height % STRIDE
+    return F.pad(x, (0, right, 0, bottom)) if right or bottom else x

@@ -1,0 +1,60 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""From a camera's frame to what a network takes: the only code that does it.
+
+Training, evaluation, replay and the node all come through here, so that a network is never shown
+anything on the vehicle that is prepared otherwise than what it learned from.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+ChannelOrder = Literal['rgb', 'bgr']
+
+
+def resize(frame: npt.NDArray[np.uint8], size: tuple[int, int]) -> npt.NDArray[np.uint8]:
+    """(H, W, 3) uint8 -> (height, width, 3) uint8, without aliasing; the frame itself if it fits.
+
+    Args:
+        frame: Any three-channel image.
+        size: (width, height) to reach; the aspect ratio is not kept.
+    """
+    height, width = frame.shape[:2]
+    if (width, height) == size:
+        return frame
+    shrinks = size[0] * size[1] < width * height
+    interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(frame, size, interpolation=interpolation), np.uint8)
+
+
+@dataclass(frozen=True)
+class Normalization:
+    """How pixel values reach a network.
+
+    Attributes:
+        mean: Subtracted from values scaled to 0..1, in RGB order whatever the channel order.
+        std: What is then divided by, in RGB order.
+        channel_order: The order of the channels that the network expects.
+    """
+
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    channel_order: ChannelOrder = 'rgb'
+
+    def __call__(self, frames: Tensor) -> Tensor:
+        """BGR (B, H, W, 3) uint8 -> (B, 3, H, W) float32, channels_last, on the same device."""
+        order = [2, 1, 0] if self.channel_order == 'bgr' else [0, 1, 2]
+        mean = torch.tensor(self.mean, device=frames.device)[order]
+        std = torch.tensor(self.std, device=frames.device)[order]
+        pixels = frames if self.channel_order == 'bgr' else frames.flip(3)
+        # (x / 255 - mean) / std as one multiplication and one addition.
+        normalized = pixels * (1 / (255 * std)) - mean / std  # (B, H, W, 3) float32
+        return normalized.permute(0, 3, 1, 2)
