@@ -1,0 +1,202 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""A trained network in one file, with all that is needed to use it rightly.
+
+The file is safetensors: nothing in it is ever executed. Its metadata holds one JSON document under
+the key `bisenet_ros`, so that whoever has the file cannot apply it with the wrong mean, the wrong
+channel order or the wrong class names.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, get_args
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from bisenet_ros.errors import UserError
+from bisenet_ros.label_space import LabelSpace
+from bisenet_ros.network import NETWORKS, Upsampling
+from bisenet_ros.preprocess import ChannelOrder, Normalization
+
+METADATA_KEY = 'bisenet_ros'
+FORMAT = 1
+MIN_NETWORK_SIZE = 32
+WEIGHTS_DIRECTORY = Path(__file__).parent / 'weights'
+DEFAULT_WEIGHTS = 'camvid'
+
+
+class CheckpointError(UserError):
+    """A weights file is missing, damaged, or not what it should be."""
+
+
+def shipped_weights() -> tuple[str, ...]:
+    """Names of the weights that come with the package."""
+    return tuple(sorted(path.stem for path in WEIGHTS_DIRECTORY.glob('*.safetensors')))
+
+
+def resolve_weights(weights: str | Path) -> Path:
+    """The file that a name of shipped weights or a path stands for.
+
+    Raises:
+        CheckpointError: There is no such file.
+    """
+    shipped = shipped_weights()
+    if str(weights) in shipped:
+        return WEIGHTS_DIRECTORY / f'{weights}.safetensors'
+    path = Path(weights).expanduser()
+    if path.is_file():
+        return path
+    raise CheckpointError(
+        f'no weights {str(weights)!r}: give the path of a .safetensors file'
+        + (f' or the name of shipped weights ({", ".join(shipped)})' if shipped else '')
+    )
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Weights of an inference network and what they mean.
+
+    Attributes:
+        network: Name of the network, a key of `bisenet_ros.network.NETWORKS`.
+        label_space: The classes, in the order of the network's outputs.
+        normalization: Mean, standard deviation and channel order of the input.
+        network_size: (width, height) in pixels that the network was trained for.
+        upsampling: How features grow inside the network.
+        state_dict: The tensors, in the precision of the file.
+        provenance: How the weights came about: data, recipe, versions.
+        accuracy: What was measured with them, and on what.
+    """
+
+    network: str
+    label_space: LabelSpace
+    normalization: Normalization
+    network_size: tuple[int, int]
+    upsampling: Upsampling
+    state_dict: Mapping[str, Tensor]
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    accuracy: Mapping[str, Any] = field(default_factory=dict)
+
+    def build(self) -> nn.Module:
+        """The network with these weights, float32, in evaluation mode.
+
+        Raises:
+            CheckpointError: The tensors are not those of the network.
+        """
+        network = NETWORKS[self.network](len(self.label_space), upsampling=self.upsampling)
+        expected = network.state_dict()
+        missing = sorted(expected.keys() - self.state_dict.keys())
+        unknown = sorted(self.state_dict.keys() - expected.keys())
+        misshapen = sorted(
+            name
+            for name in expected.keys() & self.state_dict.keys()
+            if expected[name].shape != self.state_dict[name].shape
+        )
+        for problem, names in (
+            ('lacks the tensor', missing),
+            ('has an unknown tensor', unknown),
+            ('has a tensor of the wrong shape', misshapen),
+        ):
+            if names:
+                raise CheckpointError(
+                    f'not the weights of {self.network} with {len(self.label_space)} classes: '
+                    f'the file {problem} {names[0]!r} ({len(names)} such in all)'
+                )
+        network.load_state_dict(self.state_dict)
+        return network.eval()
+
+    def save(self, path: Path) -> None:
+        """Write the file; floating-point tensors become float16."""
+        tensors = {
+            name: (tensor.half() if tensor.is_floating_point() else tensor).cpu().contiguous()
+            for name, tensor in self.state_dict.items()
+        }
+        metadata = {
+            'format': FORMAT,
+            'network': self.network,
+            'label_space': self.label_space.to_dict(),
+            'mean': self.normalization.mean,
+            'std': self.normalization.std,
+            'channel_order': self.normalization.channel_order,
+            'network_size': self.network_size,
+            'upsampling': self.upsampling,
+            'provenance': dict(self.provenance),
+            'accuracy': dict(self.accuracy),
+        }
+        save_file(tensors, path, metadata={METADATA_KEY: json.dumps(metadata)})
+
+    @classmethod
+    def load(cls, weights: str | Path) -> Checkpoint:
+        """Read a file.
+
+        Args:
+            weights: Name of shipped weights, or a path.
+
+        Raises:
+            CheckpointError: The file is missing, truncated, foreign, or of a newer format.
+        """
+        path = resolve_weights(weights)
+        try:
+            with safe_open(path, framework='pt') as file:
+                metadata = (file.metadata() or {}).get(METADATA_KEY)
+                if metadata is None:
+                    raise CheckpointError(
+                        f'{path} is a safetensors file, but not a bisenet_ros checkpoint: '
+                        'it has no metadata of ours'
+                    )
+                state_dict = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        except SafetensorError as error:
+            raise CheckpointError(
+                f'{path} is not a whole safetensors file ({error}): copy or download it again'
+            ) from error
+        return cls._from_metadata(path, metadata, state_dict)
+
+    @classmethod
+    def _from_metadata(cls, path: Path, text: str, state_dict: dict[str, Tensor]) -> Checkpoint:
+        try:
+            metadata = json.loads(text)
+            if metadata['format'] != FORMAT:
+                raise CheckpointError(
+                    f'checkpoint format {metadata["format"]}, but this version of bisenet_ros '
+                    f'reads format {FORMAT}: use the version that wrote it, or newer'
+                )
+            red, green, blue = (float(value) for value in metadata['mean'])
+            std_red, std_green, std_blue = (float(value) for value in metadata['std'])
+            width, height = (int(value) for value in metadata['network_size'])
+            if min(width, height) < MIN_NETWORK_SIZE:
+                raise CheckpointError(f'network size {width}x{height} is under {MIN_NETWORK_SIZE}')
+            if not all(t.isfinite().all() for t in state_dict.values() if t.is_floating_point()):
+                raise CheckpointError('the weights are not finite: train or copy them again')
+            return cls(
+                network=_one_of(metadata['network'], tuple(NETWORKS), 'network'),
+                label_space=LabelSpace.from_dict(metadata['label_space']),
+                normalization=Normalization(
+                    mean=(red, green, blue),
+                    std=(std_red, std_green, std_blue),
+                    channel_order=_one_of(
+                        metadata['channel_order'], get_args(ChannelOrder), 'channel order'
+                    ),
+                ),
+                network_size=(width, height),
+                upsampling=_one_of(metadata['upsampling'], get_args(Upsampling), 'upsampling'),
+                state_dict=state_dict,
+                provenance=dict(metadata['provenance']),
+                accuracy=dict(metadata['accuracy']),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise CheckpointError(
+                f'the metadata of {path} is damaged ({type(error).__name__}: {error})'
+            ) from error
+        except UserError as error:
+            raise CheckpointError(f'{path}: {error}') from error
+
+
+def _one_of(value: Any, choices: tuple[Any, ...], what: str) -> Any:
+    if value not in choices:
+        raise CheckpointError(f'unknown {what} {value!r}: known are {", ".join(choices)}')
+    return value
