@@ -1,0 +1,245 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""From the coarse logits of a network to a label, or a confidence, for every pixel of the camera.
+
+By definition, with `scale` in output pixels per node of the grid of logits:
+
+    upsampled = F.interpolate(logits[None], scale_factor=scale, mode='bilinear',
+                              align_corners=False, recompute_scale_factor=False)
+    labels = upsampled[0, :, :height, :width].argmax(0)
+    confidence = 255 * upsampled[0, :, :height, :width].softmax(0).amax(0)
+
+in float32; of equal scores, the class with the lower id wins. On the CPU, `_upsample_argmax.c`
+does it without ever holding the upsampled logits, and about a hundred times as fast; the labels are
+the same to the last pixel. Where that library is missing, and on other devices, torch does it.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import itertools
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+MAX_CLASSES = 255
+Size = tuple[int, int]
+"""(height, width), as in the shape of an array."""
+Scale = tuple[float, float]
+"""Output pixels per node of the grid: (along the height, along the width)."""
+
+_LANES = 16  # how far the library reads over the end of an axis' weights
+_ROWS_PER_CALL = 4  # rows of the grid that a thread takes at a time: small enough to even out
+_THREADS = max(1, min(4, os.cpu_count() or 1))
+
+
+def backend() -> Literal['native', 'torch']:
+    """Which of the two implementations serves CPU tensors on this machine."""
+    return 'torch' if _library() is None else 'native'
+
+
+def upsample_argmax(logits: Tensor, size: Size, scale: Scale) -> npt.NDArray[np.uint8]:
+    """(C, h, w) float32 logits -> (height, width) uint8 labels; see the top of this module.
+
+    On the CPU the layout is free; channels last, as a network in that layout gives it, saves a
+    copy. Which label a pixel gets that has a logit that is not finite is not defined.
+
+    Args:
+        logits: Scores of 1 to 255 classes on a grid that covers at least `size`.
+        size: Size of the output. What the grid has beyond it, padding, is cropped.
+        scale: May differ between the axes, and need not be whole.
+
+    Raises:
+        ValueError: The arguments contradict this.
+    """
+    _check(logits, size, scale)
+    if logits.is_cpu and (library := _library()) is not None:
+        return _run_native(library.upsample_argmax, logits, size, scale)
+    best, labels = None, torch.zeros(size, dtype=torch.uint8, device=logits.device)
+    for label, score in enumerate(_upsampled_classes(logits, size, scale)):
+        if best is None:
+            best = score
+            continue
+        labels.masked_fill_(score > best, label)
+        torch.maximum(best, score, out=best)
+    return labels.cpu().numpy()
+
+
+def upsample_confidence(logits: Tensor, size: Size, scale: Scale) -> npt.NDArray[np.uint8]:
+    """As `upsample_argmax`, but the softmax probability of the label, times 255, rounded."""
+    _check(logits, size, scale)
+    if logits.is_cpu and (library := _library()) is not None:
+        return _run_native(library.upsample_confidence, logits, size, scale)
+    # sum(exp(score - best)) while best is not known yet: rescaled whenever it grows.
+    best = torch.full(size, -torch.inf, device=logits.device)
+    total = torch.zeros(size, device=logits.device)
+    for score in _upsampled_classes(logits, size, scale):
+        higher = torch.maximum(best, score)
+        total = total * (best - higher).exp_() + (score - higher).exp_()
+        best = higher
+    return (255 / total).round_().to(torch.uint8).cpu().numpy()
+
+
+def _check(logits: Tensor, size: Size, scale: Scale) -> None:
+    if logits.dim() != 3 or logits.dtype != torch.float32 or not 1 <= len(logits) <= MAX_CLASSES:
+        raise ValueError(
+            f'logits must be (1 to {MAX_CLASSES} classes, h, w) float32, '
+            f'not {tuple(logits.shape)} {logits.dtype}'
+        )
+    for pixels, nodes, factor in zip(size, logits.shape[1:], scale, strict=True):
+        # Half a pixel of tolerance: nodes * (pixels / nodes) need not be pixels.
+        if not (factor > 0 and 1 <= pixels <= nodes * factor + 0.5):
+            raise ValueError(
+                f'{nodes} nodes at a scale of {factor} do not make {pixels} pixels'
+            )
+
+
+# ---- torch ----
+
+
+def _upsampled_classes(logits: Tensor, size: Size, scale: Scale) -> Iterator[Tensor]:
+    """(height, width) float32 scores of one class after the other: little memory, and in order."""
+    height, width = size
+    # torch computes small outputs in another order, which changes the last bit, and copies where
+    # input and output are of one size, whatever the scale. Rows after the last one hinder neither.
+    rows = max(height, 129)
+    if rows == logits.shape[1]:
+        rows += 1
+    for scores in logits:
+        upsampled = torch.ops.aten.upsample_bilinear2d(
+            scores[None, None].contiguous(), [rows, width], False, *scale
+        )
+        yield upsampled[0, 0, :height]
+
+
+# ---- the library ----
+
+
+class _CAxis(ctypes.Structure):
+    """`struct axis`."""
+
+    _fields_ = (
+        ('lower', ctypes.c_void_p),
+        ('upper', ctypes.c_void_p),
+        ('start', ctypes.c_void_p),
+        ('lower_weight', ctypes.c_void_p),
+        ('upper_weight', ctypes.c_void_p),
+        ('runs', ctypes.c_int32),
+    )
+
+
+class _CJob(ctypes.Structure):
+    """`struct job`."""
+
+    _fields_ = (
+        ('scores', ctypes.c_void_p),
+        ('grid_width', ctypes.c_int32),
+        ('classes', ctypes.c_int32),
+        ('x', _CAxis),
+        ('y', _CAxis),
+        ('output', ctypes.c_void_p),
+        ('winners', ctypes.c_void_p),
+    )
+
+
+@dataclass(frozen=True)
+class _Axis:
+    """Which two nodes each pixel of an axis lies between, and their weights.
+
+    A run is a stretch of pixels between the same two nodes.
+    """
+
+    lower: npt.NDArray[np.int32]  # (runs,)
+    upper: npt.NDArray[np.int32]  # (runs,)
+    start: npt.NDArray[np.int32]  # (runs + 1,) first pixel of each run, and the end of the last
+    lower_weight: npt.NDArray[np.float32]  # (pixels + _LANES,)
+    upper_weight: npt.NDArray[np.float32]  # (pixels + _LANES,)
+
+    @classmethod
+    @lru_cache(maxsize=64)
+    def of(cls, nodes: int, pixels: int, scale: float) -> _Axis:
+        """The axis as torch computes it, in float32: align_corners=False, clamped at both ends."""
+        ratio = np.float64(np.float32(1 / scale))
+        # In float64 and rounded once, as fused multiply-add does it.
+        position = (ratio * (np.arange(pixels) + 0.5) - 0.5).astype(np.float32)
+        position = np.maximum(position, np.float32(0))
+        lower = np.minimum(position.astype(np.int32), nodes - 1)
+        upper_weight = np.minimum(position - lower.astype(np.float32), np.float32(1))
+        start = np.flatnonzero(np.diff(lower, prepend=-1))
+        return cls(
+            lower=lower[start],
+            upper=np.minimum(lower[start] + 1, nodes - 1),
+            start=np.append(start, pixels).astype(np.int32),
+            lower_weight=np.pad(np.float32(1) - upper_weight, (0, _LANES)),
+            upper_weight=np.pad(upper_weight, (0, _LANES)),
+        )
+
+    def to_c(self) -> _CAxis:
+        """Pointers into this axis, which must be kept while they are used."""
+        arrays = (self.lower, self.upper, self.start, self.lower_weight, self.upper_weight)
+        return _CAxis(*(array.ctypes.data for array in arrays), len(self.lower))
+
+
+def _run_native(
+    draw: Callable[[Any, int, int], None], logits: Tensor, size: Size, scale: Scale
+) -> npt.NDArray[np.uint8]:
+    """Let threads draw the rows of the grid; ctypes gives up the interpreter lock meanwhile.
+
+    Threads of our own: a second OpenMP runtime beside torch's would fight it for the cores.
+    """
+    classes, grid_height, grid_width = logits.shape
+    scores = logits.permute(1, 2, 0).contiguous()  # (h, w, C)
+    y = _Axis.of(grid_height, size[0], scale[0])
+    x = _Axis.of(grid_width, size[1], scale[1])
+    output = np.empty(size, np.uint8)
+    rows = len(y.lower)
+    tasks = itertools.count(0, _ROWS_PER_CALL)  # each number goes to exactly one thread
+
+    def work() -> None:
+        winners = np.empty(2 * grid_width, np.uint8)
+        job = ctypes.byref(
+            _CJob(
+                scores.data_ptr(),
+                grid_width,
+                classes,
+                x.to_c(),
+                y.to_c(),
+                output.ctypes.data,
+                winners.ctypes.data,
+            )
+        )
+        while (first := next(tasks)) < rows:
+            draw(job, first, min(first + _ROWS_PER_CALL, rows))
+
+    helpers = [_pool().submit(work) for _ in range(_THREADS - 1)]
+    work()
+    for helper in helpers:
+        helper.result()
+    return output
+
+
+@lru_cache(maxsize=1)
+def _pool() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(max(1, _THREADS - 1), thread_name_prefix='upsample_argmax')
+
+
+@lru_cache(maxsize=1)
+def _library() -> ctypes.CDLL | None:
+    """The library that was compiled from `_upsample_argmax.c` at installation, if it was."""
+    path = Path(__file__).with_name('_upsample_argmax.so')
+    if not path.exists():
+        return None
+    library = ctypes.CDLL(str(path))
+    for function in (library.upsample_argmax, library.upsample_confidence):
+        function.argtypes = (ctypes.c_void_p, ctypes.c_int, ctypes.c_int)
+        function.restype = None
+    return library
