@@ -1,0 +1,237 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Start the segmentation node on the images of one camera or of several.
+
+    ros2 launch bisenet_ros segment.launch.py image:=/camera/image_raw
+    ros2 launch bisenet_ros segment.launch.py cameras:=front,left image:=image_raw
+    ros2 launch bisenet_ros segment.launch.py --show-args
+
+The node starts itself (parameter `autostart`), so that one file serves every ROS 2 from Humble on:
+the lifecycle node of launch learnt to do that after Jazzy only.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Mapping
+from pathlib import Path
+
+from ament_index_python.packages import get_package_share_directory
+from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
+from launch.actions import DeclareLaunchArgument, EmitEvent, OpaqueFunction, RegisterEventHandler
+from launch.event_handlers import OnProcessExit
+from launch.events import matches_action
+from launch.events.process import ShutdownProcess
+from launch_ros.actions import Node
+
+BOOLEANS = ('true', 'false', 'True', 'False')
+# An empty argument leaves the parameter to the parameter file, or to the node's own default.
+UNSET = ''
+
+ARGUMENTS = (
+    DeclareLaunchArgument(
+        'image',
+        default_value='image',
+        description='Image topic, without /compressed; relative to each camera where cameras '
+        'are named',
+    ),
+    DeclareLaunchArgument(
+        'camera_info',
+        default_value=UNSET,
+        description='CameraInfo topic; empty: camera_info beside the image topic',
+    ),
+    DeclareLaunchArgument(
+        'cameras',
+        default_value=UNSET,
+        description='Names of several cameras, separated by commas: front,left,right; '
+        'empty: as in params',
+    ),
+    DeclareLaunchArgument(
+        'transport',
+        default_value=UNSET,
+        choices=[UNSET, 'raw', 'compressed'],
+        description='How the images arrive; empty: as in params',
+    ),
+    DeclareLaunchArgument(
+        'weights',
+        default_value=UNSET,
+        description='Shipped weights by name, or a .safetensors file; empty: as in params',
+    ),
+    DeclareLaunchArgument(
+        'device',
+        default_value=UNSET,
+        description='auto, cuda, cuda:N or cpu; empty: as in params',
+    ),
+    DeclareLaunchArgument(
+        'params',
+        default_value=UNSET,
+        description="YAML file with parameters of the node; empty: the node's defaults",
+    ),
+    DeclareLaunchArgument(
+        'namespace',
+        default_value=UNSET,
+        description='Namespace of the node and of its relative topics',
+    ),
+    DeclareLaunchArgument(
+        'autostart',
+        default_value=UNSET,
+        choices=[UNSET, *BOOLEANS],
+        description='Configure and activate at once; false: wait for a lifecycle manager; '
+        'empty: as in params',
+    ),
+    DeclareLaunchArgument(
+        'use_sim_time',
+        default_value=UNSET,
+        choices=[UNSET, *BOOLEANS],
+        description='Take the time from /clock, for bags and simulators; empty: as in params',
+    ),
+    DeclareLaunchArgument(
+        'rviz',
+        default_value='false',
+        choices=BOOLEANS,
+        description='Show the camera and what is made of it in RViz',
+    ),
+    DeclareLaunchArgument(
+        'log_level',
+        default_value='info',
+        description='debug, info, warn, error or fatal',
+    ),
+)
+
+# Where one of these is set, the user has chosen how Fast DDS transports messages.
+FASTDDS_PROFILE_VARIABLES = ('FASTDDS_DEFAULT_PROFILES_FILE', 'FASTRTPS_DEFAULT_PROFILES_FILE')
+FASTDDS_VARIABLES = (*FASTDDS_PROFILE_VARIABLES, 'FASTDDS_BUILTIN_TRANSPORTS')
+
+
+def is_true(argument: str) -> bool:
+    """Value of an argument out of `BOOLEANS`."""
+    return argument.lower() == 'true'
+
+
+def image_remappings(camera: str, image: str, camera_info: str) -> list[tuple[str, str]]:
+    """What leads a camera's inputs to the topics where its driver publishes.
+
+    Args:
+        camera: Name of the camera, empty for the one without a name.
+        image: Base topic of the images, as image_transport calls it.
+        camera_info: Topic of the CameraInfo; empty: beside `image`, where image_transport has it.
+
+    Raises:
+        RuntimeError: An absolute topic cannot belong to each of several cameras.
+    """
+    if camera and (image.startswith('/') or camera_info.startswith('/')):
+        raise RuntimeError(
+            f'image:={image} camera_info:={camera_info}: with named cameras both are relative to '
+            f'each camera, so that image:=image_raw is {camera}/image_raw; leave out the slash'
+        )
+    topic = posixpath.join(camera, image)
+    beside = posixpath.join(posixpath.dirname(topic), 'camera_info')
+    return [
+        (posixpath.join(camera, 'image'), topic),
+        (posixpath.join(camera, 'image/compressed'), f'{topic}/compressed'),
+        (
+            posixpath.join(camera, 'camera_info'),
+            posixpath.join(camera, camera_info) if camera_info else beside,
+        ),
+    ]
+
+
+def node_parameters(arguments: Mapping[str, str]) -> list[str | dict[str, object]]:
+    """Parameters of the node: the user's file, then the arguments that were given.
+
+    Raises:
+        RuntimeError: `params` names no file; launch itself would only warn, and the node would
+            run with its defaults.
+    """
+    given: dict[str, object] = {
+        name: arguments[name] for name in ('transport', 'weights', 'device') if arguments[name]
+    }
+    given |= {
+        name: is_true(arguments[name]) for name in ('autostart', 'use_sim_time') if arguments[name]
+    }
+    if arguments['cameras']:
+        given['cameras'] = camera_names(arguments)
+
+    parameters: list[str | dict[str, object]] = []
+    if arguments['params']:
+        if not Path(arguments['params']).is_file():
+            raise RuntimeError(f'params:={arguments["params"]}: there is no such file')
+        parameters.append(arguments['params'])
+    if given:
+        parameters.append(given)
+    return parameters
+
+
+def camera_names(arguments: Mapping[str, str]) -> list[str]:
+    """Names of the cameras, as the argument gives them: one empty name where it gives none."""
+    return [name.strip() for name in arguments['cameras'].split(',')]
+
+
+def fastdds_environment(environment: Mapping[str, str], profile: Path) -> dict[str, str]:
+    """Variables that make Fast DDS carry large images, none where the user has their own."""
+    if any(environment.get(variable) for variable in FASTDDS_VARIABLES):
+        return {}
+    return dict.fromkeys(FASTDDS_PROFILE_VARIABLES, str(profile))
+
+
+def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
+    """The processes that the arguments ask for."""
+    arguments = {
+        argument.name: context.launch_configurations[argument.name] for argument in ARGUMENTS
+    }
+    config = Path(get_package_share_directory('bisenet_ros'), 'config')
+    cameras = camera_names(arguments)
+    segmenter = Node(
+        package='bisenet_ros',
+        executable='segmenter_node',
+        name='segmenter',
+        namespace=arguments['namespace'],
+        parameters=node_parameters(arguments),
+        remappings=[
+            remapping
+            for camera in cameras
+            for remapping in image_remappings(camera, arguments['image'], arguments['camera_info'])
+        ],
+        ros_arguments=['--log-level', arguments['log_level']],
+        additional_env=fastdds_environment(
+            context.environment, config / 'fastdds_large_images.xml'
+        ),
+        output='screen',
+    )
+    if not is_true(arguments['rviz']):
+        return [segmenter]
+
+    # The displays name the topics of a camera without a name: lead them to the first camera's.
+    rviz = Node(
+        package='rviz2',
+        executable='rviz2',
+        name='segmenter_rviz',
+        namespace=arguments['namespace'],
+        arguments=['-d', str(config / 'segment.rviz')],
+        parameters=[{'use_sim_time': is_true(arguments['use_sim_time'] or 'false')}],
+        remappings=[
+            ('image', posixpath.join(cameras[0], arguments['image'])),
+            *(
+                (topic, posixpath.join(cameras[0], topic))
+                for topic in (
+                    'segmentation/overlay',
+                    'segmentation/labels',
+                    'segmentation/drivable',
+                )
+            ),
+        ],
+        output='screen',
+    )
+    # RViz is there to watch the node, and ends with it; what else runs in a larger launch stays.
+    rviz_ends_too = RegisterEventHandler(
+        OnProcessExit(
+            target_action=segmenter,
+            on_exit=[EmitEvent(event=ShutdownProcess(process_matcher=matches_action(rviz)))],
+        )
+    )
+    return [segmenter, rviz, rviz_ends_too]
+
+
+def generate_launch_description() -> LaunchDescription:
+    """What `ros2 launch` runs."""
+    return LaunchDescription([*ARGUMENTS, OpaqueFunction(function=start)])
