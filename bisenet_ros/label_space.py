@@ -40,7 +40,9 @@ class LabelSpace:
         if len(set(self.names)) != len(self.names):
             raise UserError(f'class names must be unique: {", ".join(self.names)}')
         if len(self.colors) != len(self.names):
-            raise UserError(f'{len(self.names)} classes need as many colours, not {len(self.colors)}')
+            raise UserError(
+                f'{len(self.names)} classes need as many colours, not {len(self.colors)}'
+            )
         if any(len(color) != 3 or not all(0 <= c <= 255 for c in color) for color in self.colors):
             raise UserError('a class colour is three numbers from 0 to 255: red, green, blue')
         self.ids_of(self.drivable)

@@ -63,7 +63,8 @@ class ConfusionMatrix:
         """(num_classes,) intersection over union; NaN for classes in neither truth nor labels."""
         hits = np.diagonal(self._counts).astype(np.float64)
         union = self._counts.sum(1) + self._counts[:, : self.num_classes].sum(0) - hits
-        return np.divide(hits, union, out=np.full(self.num_classes, np.nan), where=union > 0)
+        iou = np.full(self.num_classes, np.nan)
+        return np.divide(hits, union, out=iou, where=union > 0)
 
     def miou(self) -> float:
         """Mean IoU of the classes that occur; NaN where nothing was counted."""

@@ -178,7 +178,7 @@ class GuidedAggregation(nn.Module):
 
 
 class BiSeNetV2(nn.Module):
-    """The network: RGB, normalised (B, 3, H, W) of any size from 32x32 -> logits (B, classes, H, W).
+    """Normalised images (B, 3, H, W) of any size from 32x32 -> logits (B, classes, H, W).
 
     The input is padded to a multiple of 32 with zeros (the mean colour) at the right and the
     bottom, and the logits are cropped: every pixel is at the same place in training, in evaluation
