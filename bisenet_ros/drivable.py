@@ -1,0 +1,90 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Where the vehicle may drive, from class ids: a mask, its free-space boundary, its outline.
+
+Pixel coordinates are x to the right and y down; (0, 0) is the centre of the top left pixel. In a
+mask 255 is drivable and 0 is not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import cast
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+
+def drivable_mask(
+    labels: npt.NDArray[np.uint8], drivable_ids: Iterable[int], min_area: float = 0.0
+) -> npt.NDArray[np.uint8]:
+    """The pixels whose class may be driven on.
+
+    Args:
+        labels: (H, W) class ids.
+        drivable_ids: The ids that may be driven on.
+        min_area: A connected component (of 8 neighbours) with fewer than `min_area * H * W` pixels
+            is dropped; 0 keeps all.
+
+    Returns:
+        (H, W), 0 or 255.
+    """
+    table = np.zeros(256, np.uint8)
+    table[list(drivable_ids)] = 255
+    mask = cast('npt.NDArray[np.uint8]', cv2.LUT(labels, table))
+    if min_area <= 0:
+        return mask
+    # Counting apart from labelling is faster than connectedComponentsWithStats.
+    count, labelled = cv2.connectedComponents(mask, connectivity=8)
+    components = cast('npt.NDArray[np.int32]', labelled)  # (H, W); 0 is the background
+    areas = np.bincount(components.ravel(), minlength=count)
+    values = np.zeros(count, np.uint8)
+    values[areas >= min_area * mask.size] = 255
+    values[0] = 0
+    return np.take(values, components)
+
+
+def free_space_boundary(mask: npt.NDArray[np.uint8]) -> npt.NDArray[np.int32]:
+    """How far up each column the vehicle may drive without a gap.
+
+    Args:
+        mask: (H, W), 0 or 255.
+
+    Returns:
+        (W,) per column the top row of the drivable run that starts at the bottom edge; 0 where the
+        whole column is drivable, H where its bottom pixel is not.
+    """
+    # (W, H): a row is a column of the mask from the bottom up, so that argmax, which stops at the
+    # first True, runs along memory.
+    blocked = cv2.rotate(mask, cv2.ROTATE_90_CLOCKWISE) == 0
+    run = np.argmax(blocked, axis=1)
+    run[~blocked[np.arange(run.size), run]] = mask.shape[0]  # nothing blocks
+    return np.asarray(mask.shape[0] - run, np.int32)
+
+
+def outline(mask: npt.NDArray[np.uint8], max_points: int = 128) -> npt.NDArray[np.float32]:
+    """The outer boundary of the largest drivable component as a polygon.
+
+    Components are of 8 neighbours, and the largest is the one whose boundary encloses the most;
+    holes in it count and are not drawn. The vertices are centres of its border pixels, so a
+    rectangle of w x h pixels has sides of w - 1 and h - 1, and a component of one pixel is one
+    point. The boundary is followed exactly if `max_points` vertices are enough for that, else it is
+    simplified (Douglas-Peucker) until they are.
+
+    Args:
+        mask: (H, W), 0 or 255.
+        max_points: The most vertices to return, at least 3.
+
+    Returns:
+        (N, 2) x, y in pixels, in order around the component; N is 0 where nothing is drivable.
+    """
+    contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    if not contours:
+        return np.empty((0, 2), np.float32)
+    contour = polygon = max(contours, key=cv2.contourArea)
+    tolerance = 0.5  # pixels
+    while len(polygon) > max_points:
+        polygon = cv2.approxPolyDP(contour, tolerance, closed=True)
+        tolerance *= 1.5
+    return polygon.reshape(-1, 2).astype(np.float32)

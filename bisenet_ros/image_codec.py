@@ -1,0 +1,393 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Image messages to NumPy arrays and back, without a copy where that is possible.
+
+A message is anything with the fields of `sensor_msgs/Image` or `sensor_msgs/CompressedImage`
+whose `data` has the buffer protocol: what rclpy delivers and what rosbags reads both do.
+
+Whatever a camera sends is either decoded or refused with an `ImageError`; no byte outside `data`
+is ever read. 16-bit samples keep their most significant byte. YUV is ITU-R BT.601, limited range,
+as OpenCV and cv_bridge read it.
+"""
+
+from __future__ import annotations
+
+import array
+import struct
+from typing import Any, NamedTuple, Protocol, cast
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from bisenet_ros.errors import UserError
+
+MIN_SIDE = 32
+"""The smallest width and height of a frame that can be segmented, in pixels."""
+
+MAX_PIXELS = 1 << 26
+"""The largest frame, 8192 x 8192: beyond it a header is corrupt rather than a camera that large."""
+
+_JPEG_START = b'\xff\xd8\xff'
+_JPEG_END = b'\xff\xd9'
+_PNG_START = b'\x89PNG\r\n\x1a\n'
+
+
+class ImageError(UserError):
+    """An image message that cannot be decoded; the message says why, and what to change."""
+
+
+class ImageMessage(Protocol):
+    """The fields of `sensor_msgs/Image` that matter here; `data` has the buffer protocol."""
+
+    height: int
+    width: int
+    encoding: str
+    is_bigendian: int
+    step: int
+    data: Any
+
+
+class CompressedImageMessage(Protocol):
+    """The fields of `sensor_msgs/CompressedImage`; `data` has the buffer protocol."""
+
+    format: str
+    data: Any
+
+
+class _Packed(NamedTuple):
+    """An encoding whose pixels follow each other, every one with all of its samples."""
+
+    channels: int
+    sample_bytes: int
+    to_bgr: int | None  # OpenCV's conversion; None where the samples are blue, green, red already
+
+
+# OpenCV names a Bayer pattern by the second row's second and third pixel, ROS by the first two
+# rows' first two: bayer_rggb is BayerBG.
+_PIXELS: dict[str, tuple[int, int | None]] = {
+    'bgr': (3, None),
+    'rgb': (3, cv2.COLOR_RGB2BGR),
+    'bgra': (4, cv2.COLOR_BGRA2BGR),
+    'rgba': (4, cv2.COLOR_RGBA2BGR),
+    'mono': (1, cv2.COLOR_GRAY2BGR),
+    'bayer_rggb': (1, cv2.COLOR_BayerBG2BGR),
+    'bayer_bggr': (1, cv2.COLOR_BayerRG2BGR),
+    'bayer_gbrg': (1, cv2.COLOR_BayerGR2BGR),
+    'bayer_grbg': (1, cv2.COLOR_BayerGB2BGR),
+}
+_PACKED = {
+    f'{pixel}{bits}': _Packed(channels, bits // 8, to_bgr)
+    for bits in (8, 16)
+    for pixel, (channels, to_bgr) in _PIXELS.items()
+}
+_PACKED |= {'8UC1': _PACKED['mono8'], '8UC3': _PACKED['bgr8'], '8UC4': _PACKED['bgra8']}
+
+# Two pixels share one pair of chroma samples: four bytes.
+_YUV422 = {
+    'yuv422': cv2.COLOR_YUV2BGR_UYVY,
+    'uyvy': cv2.COLOR_YUV2BGR_UYVY,
+    'yuv422_yuy2': cv2.COLOR_YUV2BGR_YUY2,
+    'yuyv': cv2.COLOR_YUV2BGR_YUY2,
+}
+# A luma plane, then a plane in which 2 x 2 pixels share one pair of chroma samples.
+_YUV420 = {'nv12': cv2.COLOR_YUV2BGR_NV12, 'nv21': cv2.COLOR_YUV2BGR_NV21}
+# A luma plane, then a plane with a pair of chroma samples per pixel.
+_YUV444 = 'nv24'
+
+_LABEL_ENCODINGS = ('mono8', '8UC1')
+
+
+def decode_image(msg: ImageMessage) -> npt.NDArray[np.uint8]:
+    """The frame of an `Image` message.
+
+    Rows may be padded (`step`) and 16-bit samples may have either byte order (`is_bigendian`).
+    A frame of odd size is accepted in every encoding; where pixels share chroma samples, the last
+    pair must be there as a whole, as V4L2 defines it.
+
+    Returns:
+        (H, W, 3) BGR. For bgr8 and 8UC3 it is a view of `msg.data`, as writable as that is;
+        otherwise it is a new array.
+
+    Raises:
+        ImageError: The encoding is unknown, the size is out of range, or `step` and the length of
+            `data` contradict the size.
+    """
+    _check_frame_size(msg.width, msg.height)
+    if msg.encoding in _PACKED:
+        return _decode_packed(msg, _PACKED[msg.encoding])
+    if msg.encoding in _YUV422:
+        return _decode_yuv422(msg, _YUV422[msg.encoding])
+    if msg.encoding in _YUV420:
+        return _decode_yuv420(msg, _YUV420[msg.encoding])
+    if msg.encoding == _YUV444:
+        return _decode_yuv444(msg)
+    supported = ', '.join([*_PACKED, *_YUV422, *_YUV420, _YUV444])
+    raise ImageError(f'encoding {msg.encoding!r} is not supported; publish one of {supported}')
+
+
+def decode_labels(msg: ImageMessage) -> npt.NDArray[np.uint8]:
+    """The class ids of an `Image` message in mono8 or 8UC1.
+
+    Returns:
+        (H, W), a view of `msg.data`.
+
+    Raises:
+        ImageError: The encoding is another, the size is out of range, or `step` and the length of
+            `data` contradict the size.
+    """
+    if msg.encoding not in _LABEL_ENCODINGS:
+        raise ImageError(f'labels are mono8 or 8UC1, one class id per pixel, not {msg.encoding!r}')
+    _check_size(msg.width, msg.height)
+    return _rows(msg, msg.width)[:, : msg.width]
+
+
+def decode_compressed(msg: CompressedImageMessage) -> npt.NDArray[np.uint8]:
+    """The frame of a `CompressedImage` message that holds a JPEG or a PNG.
+
+    `format` is read as compressed_image_transport writes it ('rgb8; jpeg compressed bgr8'): it
+    tells of swapped colours and of a Bayer mosaic, which that transport compresses as it is. The
+    codec is told from the data itself. An EXIF orientation is not applied: pixels stay where the
+    camera's calibration has them.
+
+    Damage inside a JPEG's entropy-coded data that leaves its end in place is not detectable: it
+    decodes to a damaged frame.
+
+    Returns:
+        (H, W, 3) BGR, a new array.
+
+    Raises:
+        ImageError: The data is no JPEG or PNG, is cut short or corrupt, or its size is out of
+            range.
+    """
+    if 'compressedDepth' in msg.format:
+        raise ImageError("compressedDepth holds a depth image; use the colour camera's topic")
+    data = bytes(_buffer(msg.data))
+    if data.startswith(_JPEG_START):
+        codec, (width, height) = 'JPEG', _jpeg_size(data)
+    elif data.startswith(_PNG_START):
+        codec, (width, height) = 'PNG', _png_size(data)
+    else:
+        raise ImageError(
+            f'the compressed image (format {msg.format!r}, {len(data)} bytes) is neither JPEG nor '
+            'PNG; publish one of these or a raw image'
+        )
+    _check_frame_size(width, height)  # before a corrupt header makes OpenCV allocate gigabytes
+    flags = cv2.IMREAD_ANYCOLOR | cv2.IMREAD_IGNORE_ORIENTATION
+    try:
+        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    except cv2.error as error:
+        raise ImageError(f'the {codec} cannot be decoded: {error.err}') from error
+    if pixels is None:
+        raise ImageError(
+            f'the {codec} of {len(data)} bytes is corrupt; check the transport from the camera'
+        )
+
+    image_encoding, _, compression = msg.format.partition(';')
+    if pixels.ndim == 2:
+        is_mosaic = image_encoding.startswith('bayer_') and image_encoding in _PACKED
+        to_bgr = _PACKED[image_encoding].to_bgr if is_mosaic else cv2.COLOR_GRAY2BGR
+        return _convert(pixels, to_bgr)
+    # The transport may have handed red, green, blue to an encoder that takes blue, green, red.
+    is_swapped = 'compressed rgb' in compression
+    return _convert(pixels, cv2.COLOR_RGB2BGR if is_swapped else None)
+
+
+def fill_image(msg: ImageMessage, pixels: npt.NDArray[np.uint8], encoding: str) -> None:
+    """Put pixels into a message of rclpy: every field but the header, rows without padding.
+
+    `msg.data` becomes an `array.array('B')`, the one type that the setters of all ROS 2
+    distributions take without looking at every element. (The writer of rosbags wants an array of
+    NumPy instead.)
+
+    Args:
+        msg: The `sensor_msgs/Image` to fill.
+        pixels: (H, W) or (H, W, C), contiguous or not.
+        encoding: A packed 8-bit encoding with C channels, such as mono8 or rgb8.
+
+    Raises:
+        ValueError: The encoding does not describe such pixels.
+    """
+    channels = 1 if pixels.ndim == 2 else pixels.shape[2]
+    packed = _PACKED.get(encoding)
+    if pixels.dtype != np.uint8 or packed is None or packed[:2] != (channels, 1):
+        raise ValueError(f'{pixels.dtype} pixels of shape {pixels.shape} are not {encoding}')
+    data = array.array('B')
+    data.frombytes(np.ascontiguousarray(pixels).data)
+    msg.height, msg.width = pixels.shape[:2]
+    msg.encoding = encoding
+    msg.is_bigendian = 0
+    msg.step = msg.width * channels
+    msg.data = data
+
+
+def _decode_packed(msg: ImageMessage, packed: _Packed) -> npt.NDArray[np.uint8]:
+    """(H, W, 3) BGR from samples that follow each other in a row."""
+    samples = msg.width * packed.channels
+    row_bytes = samples * packed.sample_bytes
+    rows = _rows(msg, row_bytes)[:, :row_bytes]
+    if packed.sample_bytes == 2:
+        high_byte = 0 if msg.is_bigendian else 1
+        sample_bytes = rows.reshape(msg.height, samples, 2)
+        rows = cast('npt.NDArray[np.uint8]', cv2.extractChannel(sample_bytes, high_byte))
+    if packed.channels == 1:
+        return _convert(rows, packed.to_bgr)
+    return _convert(rows.reshape(msg.height, msg.width, packed.channels), packed.to_bgr)
+
+
+def _decode_yuv422(msg: ImageMessage, to_bgr: int) -> npt.NDArray[np.uint8]:
+    """(H, W, 3) BGR from packed 4:2:2, in which pixels come in pairs."""
+    even_width = _round_up_to_even(msg.width)
+    pixels = _rows(msg, 2 * even_width)[:, : 2 * even_width].reshape(msg.height, even_width, 2)
+    return _convert(pixels, to_bgr)[:, : msg.width]
+
+
+def _decode_yuv420(msg: ImageMessage, to_bgr: int) -> npt.NDArray[np.uint8]:
+    """(H, W, 3) BGR from a luma plane and a chroma plane of half its size, rounded up."""
+    even_width, even_height = _round_up_to_even(msg.width), _round_up_to_even(msg.height)
+    rows = _rows(msg, even_width, total_rows=msg.height + even_height // 2)
+    luma = rows[: msg.height, : msg.width]
+    chroma = rows[msg.height :, :even_width].reshape(even_height // 2, even_width // 2, 2)
+    if luma.shape != (even_height, even_width):  # OpenCV wants whole blocks of 2 x 2 pixels
+        missing = ((0, even_height - msg.height), (0, even_width - msg.width))
+        luma = np.pad(luma, missing, mode='edge')
+    bgr = cast('npt.NDArray[np.uint8]', cv2.cvtColorTwoPlane(luma, chroma, to_bgr))
+    return bgr[: msg.height, : msg.width]
+
+
+def _decode_yuv444(msg: ImageMessage) -> npt.NDArray[np.uint8]:
+    """(H, W, 3) BGR from a luma plane and a chroma plane with rows of twice its length."""
+    rows = _rows(msg, msg.width, total_rows=3 * msg.height)
+    luma = rows[: msg.height, : msg.width]
+    chroma = rows[msg.height :].reshape(msg.height, 2 * msg.step)[:, : 2 * msg.width]
+    # OpenCV has no conversion for 4:4:4 in this range: make each pixel a 4:2:2 pair of its own.
+    pairs = np.empty((msg.height, msg.width, 4), np.uint8)  # (H, W, Y U Y V)
+    planes = [luma, chroma.reshape(msg.height, msg.width, 2)]
+    cv2.mixChannels(planes, [pairs], [0, 0, 1, 1, 0, 2, 2, 3])
+    doubled = _convert(pairs.reshape(msg.height, 2 * msg.width, 2), cv2.COLOR_YUV2BGR_YUY2)
+    size = (msg.width, msg.height)
+    bgr = cv2.resize(doubled, size, interpolation=cv2.INTER_NEAREST)  # every other column
+    return cast('npt.NDArray[np.uint8]', bgr)
+
+
+def _convert(pixels: npt.NDArray[Any], code: int | None) -> npt.NDArray[np.uint8]:
+    """The pixels after one OpenCV colour conversion; themselves where there is none to do."""
+    return cast('npt.NDArray[np.uint8]', pixels if code is None else cv2.cvtColor(pixels, code))
+
+
+def _rows(
+    msg: ImageMessage, row_bytes: int, total_rows: int | None = None
+) -> npt.NDArray[np.uint8]:
+    """`msg.data` as (rows, step), a view, padding included.
+
+    Args:
+        msg: The message.
+        row_bytes: What a row needs at least.
+        total_rows: Rows of all planes together; None for an image of one plane. With more than one
+            the data must have exactly that length, or nobody knows where the second plane begins.
+
+    Raises:
+        ImageError: `step` is under `row_bytes`, or `data` has another length than the rows.
+    """
+    image = f'{msg.width}x{msg.height} {msg.encoding} image'
+    if msg.step < row_bytes:
+        raise ImageError(
+            f'{image}: step is {msg.step}, but a row takes {row_bytes} bytes; the driver must set '
+            'step to the bytes of a row, padding included'
+        )
+    rows = msg.height if total_rows is None else total_rows
+    data = _buffer(msg.data)
+    expected = rows * msg.step
+    if data.size < expected or (total_rows is not None and data.size != expected):
+        raise ImageError(
+            f'{image}: data holds {data.size} bytes, but {rows} rows of {msg.step} bytes (step) '
+            f'are {expected}; check the driver and what lies between it and this node'
+        )
+    return data[:expected].reshape(rows, msg.step)
+
+
+def _buffer(data: Any) -> npt.NDArray[np.uint8]:
+    """(N,) bytes of an object with the buffer protocol, a view.
+
+    Raises:
+        ImageError: It has no buffer, or one with gaps.
+    """
+    try:
+        return np.frombuffer(data, np.uint8)
+    except (TypeError, ValueError, BufferError) as error:
+        raise ImageError(
+            f'image data must be an array of bytes, not {type(data).__name__}: {error}'
+        ) from error
+
+
+def _check_size(width: int, height: int) -> None:
+    """Refuse sizes that no image has.
+
+    Raises:
+        ImageError: The size is zero or beyond `MAX_PIXELS`.
+    """
+    if width <= 0 or height <= 0:
+        raise ImageError(f'the image is {width}x{height}; the driver must set width and height')
+    if width * height > MAX_PIXELS:
+        raise ImageError(
+            f'the image is {width}x{height}, over the limit of {MAX_PIXELS} pixels; '
+            'if the camera is that large, publish a smaller image'
+        )
+
+
+def _check_frame_size(width: int, height: int) -> None:
+    """Refuse sizes that no image has or that cannot be segmented.
+
+    Raises:
+        ImageError: A side is under `MIN_SIDE`, or the size is beyond `MAX_PIXELS`.
+    """
+    _check_size(width, height)
+    if min(width, height) < MIN_SIDE:
+        raise ImageError(
+            f'the image is {width}x{height}; frames from {MIN_SIDE}x{MIN_SIDE} can be segmented'
+        )
+
+
+def _jpeg_size(data: bytes) -> tuple[int, int]:
+    """(width, height) from a JPEG's frame header.
+
+    Raises:
+        ImageError: The JPEG ends before its pixels do. OpenCV may fill what is missing with grey
+            and say nothing.
+    """
+    size = None
+    position = len(_JPEG_START) - 1
+    while (position := data.find(b'\xff', position)) >= 0 and position + 9 <= len(data):
+        marker, length = struct.unpack_from('>BH', data, position + 1)
+        if marker == 0xFF:  # fill byte
+            position += 1
+            continue
+        if marker == 0xDA:  # start of scan: entropy-coded data, where FF never precedes D9
+            if size is None or data.find(_JPEG_END, position) < 0:
+                break
+            return size
+        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):  # start of frame
+            height, width = struct.unpack_from('>HH', data, position + 5)
+            size = (width, height)
+        position += 2 + length
+    raise ImageError(
+        f'the JPEG is cut short after {len(data)} bytes; check the transport from the camera'
+    )
+
+
+def _png_size(data: bytes) -> tuple[int, int]:
+    """(width, height) from a PNG's header.
+
+    Raises:
+        ImageError: The header is not there as a whole.
+    """
+    if len(data) < 24:
+        raise ImageError(
+            f'the PNG is cut short after {len(data)} bytes; check the transport from the camera'
+        )
+    width, height = struct.unpack_from('>II', data, 16)
+    return width, height
+
+
+def _round_up_to_even(number: int) -> int:
+    return number + number % 2

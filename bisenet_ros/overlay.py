@@ -1,0 +1,46 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Labels drawn over the frame, for people to look at."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from bisenet_ros.label_space import IGNORE, LabelSpace
+
+_EDGE_COLOR = (255, 255, 255)
+
+
+def overlay(
+    frame: npt.NDArray[np.uint8],
+    labels: npt.NDArray[np.uint8],
+    label_space: LabelSpace,
+    alpha: float,
+    *,
+    drivable: npt.NDArray[np.uint8] | None = None,
+) -> npt.NDArray[np.uint8]:
+    """The frame with every labelled pixel tinted in the colour of its class.
+
+    Args:
+        frame: (H, W, 3) BGR.
+        labels: (H, W) class ids; a pixel that is not labelled (255) keeps the frame.
+        label_space: The colours.
+        alpha: Opacity of the colours, 0 (the frame alone) to 1 (the colours alone).
+        drivable: (H, W) drivable mask, 0 or 255, whose edge is drawn as a white line.
+
+    Returns:
+        (H, W, 3) BGR, a new array.
+    """
+    bgr_table = label_space.color_table()[:, np.newaxis, ::-1]  # (256, 1, 3)
+    colors = cv2.applyColorMap(labels, np.ascontiguousarray(bgr_table))
+    blended = cv2.addWeighted(frame, 1 - alpha, colors, alpha, 0)
+    blended = cv2.copyTo(frame, cv2.inRange(labels, IGNORE, IGNORE), blended)
+    if drivable is not None:
+        contours, _ = cv2.findContours(drivable, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
+        thickness = max(1, frame.shape[0] // 360)
+        cv2.drawContours(blended, contours, -1, _EDGE_COLOR, thickness)
+    return cast('npt.NDArray[np.uint8]', blended)
