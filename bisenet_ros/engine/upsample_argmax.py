@@ -98,9 +98,7 @@ def _check(logits: Tensor, size: Size, scale: Scale) -> None:
     for pixels, nodes, factor in zip(size, logits.shape[1:], scale, strict=True):
         # Half a pixel of tolerance: nodes * (pixels / nodes) need not be pixels.
         if not (factor > 0 and 1 <= pixels <= nodes * factor + 0.5):
-            raise ValueError(
-                f'{nodes} nodes at a scale of {factor} do not make {pixels} pixels'
-            )
+            raise ValueError(f'{nodes} nodes at a scale of {factor} do not make {pixels} pixels')
 
 
 # ---- torch ----

@@ -1,0 +1,246 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The one door to inference: frames in, what is where in them out.
+
+segmenter = Segmenter.load('camvid')
+result = segmenter(frame)  # (H, W, 3) uint8 BGR, any size from 32x32
+result.labels, result.confidence, result.drivable  # each (H, W) uint8
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from torch import Tensor
+
+from bisenet_ros.checkpoint import DEFAULT_WEIGHTS, MIN_NETWORK_SIZE, Checkpoint
+from bisenet_ros.drivable import drivable_mask
+from bisenet_ros.engine.hardware import resolve_device, resolve_precision
+from bisenet_ros.engine.torch_engine import TorchEngine
+from bisenet_ros.engine.upsample_argmax import Scale, upsample_argmax, upsample_confidence
+from bisenet_ros.errors import UserError
+from bisenet_ros.label_space import IGNORE, LabelSpace
+from bisenet_ros.network.v2 import COARSE_STRIDE
+from bisenet_ros.preprocess import resize
+
+MIN_FRAME_SIZE = 32
+ENGINES = ('torch',)
+
+
+@dataclass(frozen=True)
+class Options:
+    """What may change from frame to frame: replace `Segmenter.options` with another.
+
+    Attributes:
+        confidence_threshold: A pixel is not labelled (`IGNORE`) if its confidence, 0 to 255, is
+            below 255 times this.
+        drivable_classes: Names of the classes that may be driven on; None for what the checkpoint
+            says.
+        min_drivable_area: Drivable components of a smaller fraction of the frame are dropped.
+
+    Raises:
+        UserError: A value is not in 0 to 1.
+    """
+
+    confidence_threshold: float = 0.0
+    drivable_classes: tuple[str, ...] | None = None
+    min_drivable_area: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name in ('confidence_threshold', 'min_drivable_area'):
+            value = getattr(self, name)
+            if not 0 <= value <= 1:
+                raise UserError(f'{name} is a fraction from 0 to 1, not {value}')
+
+
+class Segmentation:
+    """What the network sees in one frame, at the size of the frame.
+
+    Attributes:
+        labels: (H, W) uint8 class ids; `IGNORE` where the confidence is below the threshold.
+        label_space: What the ids mean, and which of them may be driven on.
+    """
+
+    def __init__(
+        self,
+        logits: Tensor,
+        size: tuple[int, int],
+        scale: Scale,
+        label_space: LabelSpace,
+        options: Options,
+    ) -> None:
+        """From coarse logits (C, h, w), for a frame of `size` (H, W), `scale` times theirs."""
+        self._coarse = (logits, size, scale)
+        self._min_drivable_area = options.min_drivable_area
+        self.label_space = label_space
+        self.labels: npt.NDArray[np.uint8] = upsample_argmax(logits, size, scale)
+        if options.confidence_threshold > 0:
+            lowest = math.ceil(255 * options.confidence_threshold)
+            self.labels[self.confidence < lowest] = IGNORE
+
+    @cached_property
+    def confidence(self) -> npt.NDArray[np.uint8]:
+        """(H, W): the softmax probability of the best class times 255, also where not labelled."""
+        return upsample_confidence(*self._coarse)
+
+    @cached_property
+    def drivable(self) -> npt.NDArray[np.uint8]:
+        """(H, W): 255 where the vehicle may drive, else 0."""
+        ids = self.label_space.ids_of(self.label_space.drivable)
+        return drivable_mask(self.labels, ids, self._min_drivable_area)
+
+
+class Segmenter:
+    """A network that is ready to run; made by `load`.
+
+    Attributes:
+        checkpoint: Where its weights and their meaning come from.
+        network_size: (width, height) that frames are resized to for the network.
+        device: `cpu` or `cuda:N`.
+        precision: `fp16`, `bf16` or `fp32`.
+        engine: What runs the network.
+    """
+
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        *,
+        device: str,
+        precision: str,
+        network_size: tuple[int, int] | None,
+        options: Options,
+    ) -> None:
+        torch_device = resolve_device(device)
+        self.checkpoint = checkpoint
+        self.network_size = _check_network_size(network_size or checkpoint.network_size)
+        self.device = str(torch_device)
+        self.precision = resolve_precision(precision, torch_device)
+        self.engine = 'torch'
+        self.options = options
+        self._engine = TorchEngine(
+            checkpoint.build(), checkpoint.normalization, torch_device, self.precision
+        )
+
+    @classmethod
+    def load(
+        cls,
+        weights: str | Path = DEFAULT_WEIGHTS,
+        *,
+        device: str = 'auto',
+        precision: str = 'auto',
+        engine: str = 'auto',
+        network_size: tuple[int, int] | None = None,
+        confidence_threshold: float = 0.0,
+        drivable_classes: Sequence[str] | None = None,
+        min_drivable_area: float = 0.0,
+    ) -> Segmenter:
+        """Read weights, set the network up and run it once, so that the first frame is as fast.
+
+        Args:
+            weights: Name of weights that come with the package, or path of a checkpoint.
+            device: `auto` (a GPU if there is one), `cpu`, `cuda` or `cuda:N`.
+            precision: `auto` (the fastest that keeps the labels), `fp16`, `bf16` or `fp32`.
+            engine: `auto` or `torch`.
+            network_size: (width, height) to run the network at; None for what it was trained for.
+            confidence_threshold: See `Options`, as for the next two.
+            drivable_classes: Names of classes.
+            min_drivable_area: Fraction of the frame.
+
+        Raises:
+            UserError: An argument is wrong, or asks for what is not here.
+        """
+        if engine not in ('auto', *ENGINES):
+            raise UserError(f'no engine {engine!r}: the choices are auto, {", ".join(ENGINES)}')
+        segmenter = cls(
+            Checkpoint.load(weights),
+            device=device,
+            precision=precision,
+            network_size=network_size,
+            options=Options(
+                confidence_threshold,
+                None if drivable_classes is None else tuple(drivable_classes),
+                min_drivable_area,
+            ),
+        )
+        width, height = segmenter.network_size
+        segmenter(np.zeros((height, width, 3), np.uint8))
+        return segmenter
+
+    @property
+    def options(self) -> Options:
+        """Thresholds and drivable classes; replacing them takes effect with the next frame.
+
+        Raises:
+            UserError: A drivable class is none of the network's.
+        """
+        return self._options
+
+    @options.setter
+    def options(self, options: Options) -> None:
+        label_space = self.checkpoint.label_space
+        if options.drivable_classes is not None:
+            label_space = replace(label_space, drivable=options.drivable_classes)
+        self._options, self._label_space = options, label_space
+
+    @property
+    def label_space(self) -> LabelSpace:
+        """The classes of the network, with the drivable ones as `options` has them."""
+        return self._label_space
+
+    def __call__(self, frame: npt.NDArray[np.uint8]) -> Segmentation:
+        """Segment one frame; see `batch`."""
+        return self.batch([frame])[0]
+
+    def batch(self, frames: Sequence[npt.NDArray[np.uint8]]) -> list[Segmentation]:
+        """Segment frames, of several cameras say, in one inference.
+
+        Args:
+            frames: (H, W, 3) uint8 BGR arrays, each of any size from 32x32, contiguous or not.
+
+        Raises:
+            UserError: A frame is something else.
+        """
+        for frame in frames:
+            _check_frame(frame)
+        if not frames:
+            return []
+        options, label_space = self._options, self._label_space
+        logits = self._engine([resize(frame, self.network_size) for frame in frames])
+        return [
+            Segmentation(coarse, frame.shape[:2], self._scale_to(frame), label_space, options)
+            for coarse, frame in zip(logits, frames, strict=True)
+        ]
+
+    def _scale_to(self, frame: npt.NDArray[np.uint8]) -> Scale:
+        """Pixels of the frame per node of the logits, whose padding is right and bottom."""
+        height, width = frame.shape[:2]
+        network_width, network_height = self.network_size
+        return COARSE_STRIDE * height / network_height, COARSE_STRIDE * width / network_width
+
+
+def _check_frame(frame: npt.NDArray[np.uint8]) -> None:
+    if not isinstance(frame, np.ndarray):
+        raise UserError(f'a frame is a NumPy array, not {type(frame).__name__}')
+    if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3:
+        raise UserError(
+            f'a frame is (height, width, 3) uint8 in BGR order, not {frame.shape} {frame.dtype}'
+        )
+    height, width = frame.shape[:2]
+    if min(width, height) < MIN_FRAME_SIZE:
+        raise UserError(
+            f'a frame of {width}x{height} is too small: from {MIN_FRAME_SIZE}x{MIN_FRAME_SIZE}'
+        )
+
+
+def _check_network_size(size: tuple[int, int]) -> tuple[int, int]:
+    if len(size) != 2 or min(size) < MIN_NETWORK_SIZE:
+        raise UserError(
+            f'network_size is (width, height), each from {MIN_NETWORK_SIZE}, not {tuple(size)}'
+        )
+    return size[0], size[1]
