@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
+from torch.nn.utils import convert_conv2d_weight_memory_format
 
 from bisenet_ros.engine.hardware import DTYPES
 from bisenet_ros.network import BiSeNetV2, fold_batch_norm
@@ -36,7 +37,7 @@ class TorchEngine:
         self._dtype = DTYPES[precision]
         self._normalization = normalization
         folded = fold_batch_norm(network).to(device, self._dtype)
-        self._network = folded.to(memory_format=torch.channels_last)
+        self._network = convert_conv2d_weight_memory_format(folded, torch.channels_last)
 
     @torch.inference_mode()
     def __call__(self, frames: Sequence[npt.NDArray[np.uint8]]) -> Tensor:
