@@ -1,0 +1,347 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The launch file: run by launch itself where that is installed, read as text everywhere.
+
+What launch starts here are not the node and RViz but two programs that report how they were
+started: the names, topics, parameters and environment that rclpy makes of it.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[1]
+LAUNCH_FILE = ROOT / 'launch' / 'segment.launch.py'
+# A bare `import launch` proves nothing: the folder of that name is a namespace package too.
+needs_launch = pytest.mark.skipif(
+    importlib.util.find_spec('launch_ros') is None,
+    reason='launch_ros is not installed: it comes with ROS 2, the wheels do not have it',
+)
+
+# Runs a launch file as `ros2 launch` does, without the plugins of ros2cli.
+RUN_LAUNCH_FILE = """
+import sys
+from launch import LaunchDescription, LaunchService
+from launch.actions import IncludeLaunchDescription
+from launch.launch_description_sources import PythonLaunchDescriptionSource
+
+path, *arguments = sys.argv[1:]
+service = LaunchService(noninteractive=True)
+service.include_launch_description(LaunchDescription([
+    IncludeLaunchDescription(
+        PythonLaunchDescriptionSource(path),
+        launch_arguments=[argument.split(':=', 1) for argument in arguments],
+    )
+]))
+sys.exit(service.run())
+"""
+
+# Tells how it was started, in a file of its own name beside itself.
+REPORT_START = """#!{python}
+import json, os, pathlib, sys
+import rclpy
+from rclpy.executors import ExternalShutdownException
+
+rclpy.init(args=sys.argv)
+node = rclpy.create_node(
+    'unnamed',
+    allow_undeclared_parameters=True,
+    automatically_declare_parameters_from_overrides=True,
+)
+topics = pathlib.Path('{topics}').read_text().split()
+report = dict(
+    name=node.get_name(),
+    namespace=node.get_namespace(),
+    topics={{topic: node.resolve_topic_name(topic) for topic in topics}},
+    parameters={{name: p.value for name, p in node.get_parameters_by_prefix('').items()}},
+    environment=dict(os.environ),
+    arguments=sys.argv,
+)
+own_name = pathlib.Path(__file__)
+own_name.with_suffix('.json').write_text(json.dumps(report, default=list))
+{then}
+"""
+# A node that ends when the program beside it has reported; a program that runs until it is told.
+END_AFTER_RVIZ = "open('{rendezvous}').read()\n"
+RUN_UNTIL_STOPPED = """
+open('{rendezvous}', 'w').close()
+try:
+    rclpy.spin(node)
+except (KeyboardInterrupt, ExternalShutdownException):
+    pass
+"""
+
+
+@dataclass(frozen=True)
+class Started:
+    """What launch started, and how it ended."""
+
+    segmenter: dict[str, Any] | None
+    rviz: dict[str, Any] | None
+    returncode: int
+    output: str
+
+
+Launch = Callable[..., Started]
+
+
+@pytest.fixture
+def prefix(tmp_path: Path) -> Path:
+    """An install tree as CMake makes it, with programs that report their start."""
+    prefix = tmp_path / 'install'
+    share = prefix / 'share' / 'bisenet_ros'
+    share.mkdir(parents=True)
+    for folder in ('launch', 'config'):
+        (share / folder).symlink_to(ROOT / folder)
+    rendezvous = tmp_path / 'rendezvous'
+    os.mkfifo(rendezvous)
+    topics = tmp_path / 'topics.txt'
+    topics.write_text(
+        'image image/compressed camera_info front/image front/image/compressed front/camera_info'
+        ' left/image left/camera_info segmentation/overlay segmentation/labels'
+        ' segmentation/drivable'
+    )
+    programs = {
+        ('bisenet_ros', 'segmenter_node'): '',
+        ('rviz2', 'rviz2'): RUN_UNTIL_STOPPED.format(rendezvous=rendezvous),
+    }
+    for (package, executable), then in programs.items():
+        marker = prefix / 'share' / 'ament_index' / 'resource_index' / 'packages' / package
+        marker.parent.mkdir(parents=True, exist_ok=True)
+        marker.touch()
+        program = prefix / 'lib' / package / executable
+        program.parent.mkdir(parents=True)
+        program.write_text(REPORT_START.format(python=sys.executable, topics=topics, then=then))
+        program.chmod(0o755)
+    return prefix
+
+
+@pytest.fixture
+def launch(prefix: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Launch:
+    """Runs the installed launch file with arguments such as 'device:=cpu' until all has ended."""
+    others = os.environ.get('AMENT_PREFIX_PATH', '')
+    monkeypatch.setenv('AMENT_PREFIX_PATH', f'{prefix}{os.pathsep}{others}'.rstrip(os.pathsep))
+    monkeypatch.setenv('ROS_LOG_DIR', str(tmp_path / 'log'))
+    for variable in os.environ:
+        if variable.startswith(('FASTDDS_', 'FASTRTPS_')):
+            monkeypatch.delenv(variable)
+
+    def run(*arguments: str) -> Started:
+        command = [sys.executable, '-c', RUN_LAUNCH_FILE]
+        installed = prefix / 'share' / 'bisenet_ros' / 'launch' / 'segment.launch.py'
+        ended = subprocess.run(
+            [*command, str(installed), *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        reports = [
+            json.loads(report.read_text()) if report.exists() else None
+            for report in (
+                prefix / 'lib' / 'bisenet_ros' / 'segmenter_node.json',
+                prefix / 'lib' / 'rviz2' / 'rviz2.json',
+            )
+        ]
+        return Started(*reports, ended.returncode, ended.stdout)
+
+    return run
+
+
+def segmenter(started: Started) -> dict[str, Any]:
+    """The node's report, with launch's output in the failure where there is none."""
+    assert started.segmenter is not None, started.output
+    assert started.returncode == 0, started.output
+    return started.segmenter
+
+
+@needs_launch
+def test_without_arguments_the_node_keeps_its_own_names_and_defaults(launch: Launch) -> None:
+    node = segmenter(launch())
+    assert (node['name'], node['namespace']) == ('segmenter', '/')
+    assert node['topics']['image'] == '/image'
+    assert node['topics']['camera_info'] == '/camera_info'
+    assert set(node['parameters']) <= {'use_sim_time', 'start_type_description_service'}
+
+
+@needs_launch
+def test_image_takes_compressed_images_and_camera_info_with_it(launch: Launch) -> None:
+    topics = segmenter(launch('image:=/camera/image_raw'))['topics']
+    assert topics['image'] == '/camera/image_raw'
+    assert topics['image/compressed'] == '/camera/image_raw/compressed'
+    assert topics['camera_info'] == '/camera/camera_info'
+
+
+@needs_launch
+def test_namespace_holds_for_relative_topics_and_camera_info_can_be_elsewhere(
+    launch: Launch,
+) -> None:
+    node = segmenter(launch('namespace:=robot', 'image:=camera/image', 'camera_info:=/calibration'))
+    assert node['namespace'] == '/robot'
+    assert node['topics']['image'] == '/robot/camera/image'
+    assert node['topics']['camera_info'] == '/calibration'
+    assert node['topics']['segmentation/labels'] == '/robot/segmentation/labels'
+
+
+@needs_launch
+def test_named_cameras_have_their_topics_under_their_names(launch: Launch) -> None:
+    node = segmenter(launch('cameras:=front, left', 'image:=color/image_raw'))
+    assert node['parameters']['cameras'] == ['front', 'left']
+    assert node['topics']['front/image'] == '/front/color/image_raw'
+    assert node['topics']['front/image/compressed'] == '/front/color/image_raw/compressed'
+    assert node['topics']['front/camera_info'] == '/front/color/camera_info'
+    assert node['topics']['left/image'] == '/left/color/image_raw'
+
+
+@needs_launch
+def test_arguments_win_over_the_parameter_file_where_they_are_given(
+    launch: Launch, tmp_path: Path
+) -> None:
+    params = tmp_path / 'params.yaml'
+    params.write_text(
+        '/**: {ros__parameters: {weights: from_file, device: cuda, autostart: true,'
+        ' overlay_alpha: 0.25}}'
+    )
+    # '007' and '1e3' would be numbers in YAML: they have to stay text.
+    node = segmenter(launch(f'params:={params}', 'weights:=007', 'autostart:=false'))
+    assert node['parameters']['weights'] == '007'
+    assert node['parameters']['autostart'] is False
+    assert node['parameters']['device'] == 'cuda'
+    assert node['parameters']['overlay_alpha'] == 0.25
+    assert 'transport' not in node['parameters']
+
+
+@needs_launch
+@pytest.mark.parametrize('name', ['one_camera', 'multi_camera', 'cpu'])
+def test_shipped_parameter_files_reach_the_node_in_any_namespace(launch: Launch, name: str) -> None:
+    params = ROOT / 'config' / f'{name}.yaml'
+    node = segmenter(launch(f'params:={params}', 'namespace:=/fleet/robot_1'))
+    written = yaml.safe_load(params.read_text())['/**']['ros__parameters']
+    assert written
+    assert written.items() <= node['parameters'].items()
+
+
+@needs_launch
+def test_fast_dds_gets_the_profile_for_large_images(launch: Launch, prefix: Path) -> None:
+    environment = segmenter(launch())['environment']
+    profile = prefix / 'share' / 'bisenet_ros' / 'config' / 'fastdds_large_images.xml'
+    assert profile.is_file()
+    assert environment['FASTDDS_DEFAULT_PROFILES_FILE'] == str(profile)
+    assert environment['FASTRTPS_DEFAULT_PROFILES_FILE'] == str(profile)
+
+
+@needs_launch
+@pytest.mark.parametrize(
+    ('variable', 'value'),
+    [
+        ('FASTDDS_DEFAULT_PROFILES_FILE', '/etc/own.xml'),
+        ('FASTRTPS_DEFAULT_PROFILES_FILE', '/etc/own.xml'),
+        ('FASTDDS_BUILTIN_TRANSPORTS', 'UDPv4'),
+    ],
+)
+def test_a_users_own_fast_dds_configuration_wins(
+    launch: Launch, monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    environment = segmenter(launch())['environment']
+    fastdds = {k: v for k, v in environment.items() if k.startswith(('FASTDDS_', 'FASTRTPS_'))}
+    assert fastdds == {variable: value}
+
+
+@needs_launch
+def test_rviz_shows_the_first_camera_and_ends_with_the_node(
+    launch: Launch, prefix: Path, tmp_path: Path
+) -> None:
+    node = prefix / 'lib' / 'bisenet_ros' / 'segmenter_node'
+    wait = END_AFTER_RVIZ.format(rendezvous=tmp_path / 'rendezvous')
+    node.write_text(node.read_text() + wait)
+
+    started = launch('rviz:=true', 'cameras:=front,left', 'namespace:=robot', 'image:=image_raw')
+
+    segmenter(started)
+    assert started.rviz is not None, started.output
+    config = Path(started.rviz['arguments'][started.rviz['arguments'].index('-d') + 1])
+    assert config.resolve() == ROOT / 'config' / 'segment.rviz'
+    assert started.rviz['topics']['image'] == '/robot/front/image_raw'
+    for output in ('overlay', 'labels', 'drivable'):
+        topic = started.rviz['topics'][f'segmentation/{output}']
+        assert topic == f'/robot/front/segmentation/{output}'
+
+
+@needs_launch
+@pytest.mark.parametrize(
+    ('arguments', 'reason'),
+    [
+        (['params:=/nowhere/params.yaml'], 'params:=/nowhere/params.yaml: there is no such file'),
+        (['cameras:=front,left', 'image:=/camera'], 'leave out the slash'),
+        (['rviz:=perhaps'], 'rviz'),
+        (['transport:=pigeon'], 'transport'),
+    ],
+)
+def test_wrong_arguments_are_refused_before_anything_starts(
+    launch: Launch, arguments: list[str], reason: str
+) -> None:
+    started = launch(*arguments)
+    assert started.returncode == 1
+    assert reason in started.output
+    assert started.segmenter is None
+
+
+@needs_launch
+def test_every_argument_has_a_description() -> None:
+    from launch.actions import DeclareLaunchArgument
+    from launch.launch_description_sources import PythonLaunchDescriptionSource
+
+    source = PythonLaunchDescriptionSource(str(LAUNCH_FILE))
+    entities = source.try_get_launch_description_without_context().entities
+    arguments = {e.name: e for e in entities if isinstance(e, DeclareLaunchArgument)}
+    names_that_users_rely_on = {
+        'image', 'weights', 'params', 'namespace', 'device', 'rviz', 'autostart',
+    }  # fmt: skip
+    assert names_that_users_rely_on <= set(arguments)
+    for name, argument in arguments.items():
+        assert len(argument.description.split()) > 3, name
+
+
+def test_files_and_arguments_that_the_launch_file_names_exist() -> None:
+    tree = ast.parse(LAUNCH_FILE.read_text())
+    strings = [
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    ]
+    files = {text for text in strings if text.endswith(('.xml', '.rviz', '.yaml'))}
+    assert files == {'fastdds_large_images.xml', 'segment.rviz'}
+    for file in files:
+        assert (ROOT / 'config' / file).is_file()
+
+    declared = {
+        ast.literal_eval(node.args[0])
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id == 'DeclareLaunchArgument'
+    }
+    used = {
+        node.slice.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Subscript)
+        and isinstance(node.value, ast.Name)
+        and node.value.id == 'arguments'
+        and isinstance(node.slice, ast.Constant)
+    }
+    assert used
+    assert used <= declared
