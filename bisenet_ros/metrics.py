@@ -45,16 +45,13 @@ class ConfusionMatrix:
             )
         valid = truth != IGNORE
         true, predicted = truth[valid].astype(np.int64), labels[valid].astype(np.int64)
-        predicted[predicted == IGNORE] = self.num_classes
-        for what, ids, highest in (
-            ('truth', true, self.num_classes - 1),
-            ('prediction', predicted, self.num_classes),
-        ):
-            if ids.size and ids.max() > highest:
+        for what, ids in (('truth', true), ('prediction', predicted[predicted != IGNORE])):
+            if ids.size and ids.max() >= self.num_classes:
                 raise UserError(
                     f'the {what} has id {ids.max()}, but there are only classes '
                     f'0 to {self.num_classes - 1} (and {IGNORE} for none)'
                 )
+        predicted[predicted == IGNORE] = self.num_classes
         columns = self.num_classes + 1
         flat = np.bincount(true * columns + predicted, minlength=self._counts.size)
         self._counts += flat.reshape(self._counts.shape)
@@ -64,7 +61,8 @@ class ConfusionMatrix:
         hits = np.diagonal(self._counts).astype(np.float64)
         union = self._counts.sum(1) + self._counts[:, : self.num_classes].sum(0) - hits
         iou = np.full(self.num_classes, np.nan)
-        return np.divide(hits, union, out=iou, where=union > 0)
+        np.divide(hits, union, out=iou, where=union > 0)
+        return iou
 
     def miou(self) -> float:
         """Mean IoU of the classes that occur; NaN where nothing was counted."""

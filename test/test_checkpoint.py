@@ -1,0 +1,154 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Checkpoints survive a round trip; what is no checkpoint is refused in one clear line."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from bisenet_ros.checkpoint import (
+    METADATA_KEY,
+    Checkpoint,
+    CheckpointError,
+    resolve_weights,
+    shipped_weights,
+)
+from bisenet_ros.label_space import CAMVID, LabelSpace
+from bisenet_ros.network import BiSeNetV2
+from bisenet_ros.preprocess import Normalization
+
+
+@pytest.fixture(scope='module')
+def checkpoint() -> Checkpoint:
+    torch.manual_seed(0)
+    return Checkpoint(
+        network='bisenetv2',
+        label_space=CAMVID,
+        normalization=Normalization((0.1, 0.2, 0.3), (0.4, 0.5, 0.6), 'bgr'),
+        network_size=(480, 360),
+        upsampling='nearest',
+        state_dict=BiSeNetV2(len(CAMVID)).state_dict(),
+        provenance={'data': 'none', 'steps': 0},
+        accuracy={'nowhere': {'miou': 1.5}},
+    )
+
+
+@pytest.fixture
+def path(checkpoint: Checkpoint, tmp_path: Path) -> Path:
+    path = tmp_path / 'weights.safetensors'
+    checkpoint.save(path)
+    return path
+
+
+def rewrite(path: Path, **changes: Any) -> None:
+    """Change entries of the metadata in a file; None removes one."""
+    from safetensors import safe_open
+
+    with safe_open(path, framework='pt') as file:
+        metadata = json.loads(file.metadata()[METADATA_KEY])
+    metadata.update(changes)
+    kept = {key: value for key, value in metadata.items() if value is not None}
+    save_file(load_file(path), path, metadata={METADATA_KEY: json.dumps(kept)})
+
+
+def test_round_trip(checkpoint: Checkpoint, path: Path) -> None:
+    loaded = Checkpoint.load(path)
+    for field in ('network', 'label_space', 'normalization', 'network_size', 'upsampling'):
+        assert getattr(loaded, field) == getattr(checkpoint, field)
+    assert loaded.provenance == checkpoint.provenance
+    assert loaded.accuracy == checkpoint.accuracy
+    for name, tensor in loaded.build().state_dict().items():
+        expected = checkpoint.state_dict[name]
+        torch.testing.assert_close(tensor, expected.half().to(expected.dtype))
+
+
+def test_the_file_holds_halves_and_is_small(path: Path) -> None:
+    assert {t.dtype for t in load_file(path).values()} == {torch.float16, torch.int64}
+    assert path.stat().st_size < 8_000_000
+
+
+@pytest.mark.parametrize('keep', [0, 5, 4000, 0.5, 0.999])
+def test_a_truncated_file_is_refused(path: Path, keep: float) -> None:
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(keep * len(whole)) if keep < 1 else int(keep)])
+    with pytest.raises(CheckpointError, match='not a whole safetensors file'):
+        Checkpoint.load(path)
+
+
+def test_a_pickle_is_refused_and_not_executed(tmp_path: Path) -> None:
+    path = tmp_path / 'weights.pth'
+    torch.save({'weight': torch.zeros(3)}, path)
+    with pytest.raises(CheckpointError, match='not a whole safetensors file'):
+        Checkpoint.load(path)
+
+
+def test_a_foreign_safetensors_file_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / 'foreign.safetensors'
+    save_file({'weight': torch.zeros(3)}, path)
+    with pytest.raises(CheckpointError, match='not a bisenet_ros checkpoint'):
+        Checkpoint.load(path)
+
+
+@pytest.mark.parametrize(
+    ('changes', 'message'),
+    [
+        ({'format': 2}, 'format 2, but this version'),
+        ({'network': 'unet'}, "unknown network 'unet': known are bisenetv2"),
+        ({'channel_order': 'hsv'}, "unknown channel order 'hsv'"),
+        ({'upsampling': 'bicubic'}, "unknown upsampling 'bicubic'"),
+        ({'mean': None}, r"damaged \(KeyError: 'mean'\)"),
+        ({'mean': [0.5]}, 'damaged'),
+        ({'network_size': [480, 16]}, 'network size 480x16 is under 32'),
+        ({'label_space': {'names': ['a'], 'colors': [], 'drivable': []}}, 'as many colours'),
+        ({'label_space': {'names': ['a']}}, 'needs names, colors and drivable'),
+    ],
+)
+def test_wrong_metadata_is_named(path: Path, changes: dict[str, Any], message: str) -> None:
+    rewrite(path, **changes)
+    with pytest.raises(CheckpointError, match=message) as caught:
+        Checkpoint.load(path)
+    assert str(path) in str(caught.value)
+    assert '\n' not in str(caught.value)
+
+
+def test_weights_of_another_network_are_refused(checkpoint: Checkpoint) -> None:
+    state = dict(checkpoint.state_dict)
+    first = next(iter(state))
+    with pytest.raises(CheckpointError, match=re.escape(f"lacks the tensor '{first}' (1 such")):
+        replace(checkpoint, state_dict={k: v for k, v in state.items() if k != first}).build()
+    with pytest.raises(CheckpointError, match="unknown tensor 'extra'"):
+        replace(checkpoint, state_dict={**state, 'extra': torch.zeros(1)}).build()
+    two = LabelSpace(('a', 'b'), ((0, 0, 0), (1, 1, 1)), ())
+    with pytest.raises(CheckpointError, match=r'wrong shape .head\.classify'):
+        replace(checkpoint, label_space=two).build()
+
+
+def test_weights_that_are_not_finite_are_refused(checkpoint: Checkpoint, tmp_path: Path) -> None:
+    state = dict(checkpoint.state_dict)
+    state['head.classify.bias'] = torch.full((len(CAMVID),), float('nan'))
+    replace(checkpoint, state_dict=state).save(tmp_path / 'nan.safetensors')
+    with pytest.raises(CheckpointError, match='not finite'):
+        Checkpoint.load(tmp_path / 'nan.safetensors')
+
+
+def test_missing_weights_say_what_there_is() -> None:
+    with pytest.raises(CheckpointError, match=r"no weights 'nowhere'.*camvid"):
+        resolve_weights('nowhere')
+
+
+def test_shipped_weights_are_small_and_load() -> None:
+    assert 'camvid' in shipped_weights()
+    for name in shipped_weights():
+        assert resolve_weights(name).stat().st_size < 8_000_000
+        checkpoint = Checkpoint.load(name)
+        assert checkpoint.accuracy
+        assert checkpoint.provenance
+        checkpoint.build()

@@ -1,0 +1,59 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Label spaces keep their promises and refuse contradictions."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from bisenet_ros.errors import UserError
+from bisenet_ros.label_space import CAMVID, IGNORE, LabelSpace
+
+RED, BLUE = (255, 0, 0), (0, 0, 255)
+
+
+def test_ids_of_names() -> None:
+    assert CAMVID.ids_of(('road', 'sky')) == (3, 0)
+    with pytest.raises(UserError, match="no class 'lava': the classes are sky, building"):
+        CAMVID.ids_of(('road', 'lava'))
+
+
+def test_color_table_is_rgb_and_black_where_there_is_no_class() -> None:
+    table = LabelSpace(('a', 'b'), (RED, BLUE), ()).color_table()
+    assert table.shape == (256, 3)
+    assert table.dtype == np.uint8
+    np.testing.assert_array_equal(table[:2], [RED, BLUE])
+    assert not table[2:].any()
+
+
+def test_dict_round_trip_through_json() -> None:
+    assert LabelSpace.from_dict(json.loads(json.dumps(CAMVID.to_dict()))) == CAMVID
+
+
+@pytest.mark.parametrize(
+    ('names', 'colors', 'drivable', 'message'),
+    [
+        ((), (), (), '1 to 255 classes, not 0'),
+        (('a', 'a'), (RED, BLUE), (), 'unique'),
+        (('a', 'b'), (RED,), (), '2 classes need as many colours, not 1'),
+        (('a',), ((0, 0, 256),), (), '0 to 255'),
+        (('a',), (RED,), ('b',), "no class 'b'"),
+    ],
+)
+def test_contradictions_are_refused(
+    names: tuple[str, ...],
+    colors: tuple[tuple[int, int, int], ...],
+    drivable: tuple[str, ...],
+    message: str,
+) -> None:
+    with pytest.raises(UserError, match=message):
+        LabelSpace(names, colors, drivable)
+
+
+def test_no_id_is_the_ignore_value() -> None:
+    with pytest.raises(UserError, match='not 256'):
+        LabelSpace(tuple(map(str, range(256))), (RED,) * 256, ())
+    assert len(CAMVID) <= IGNORE

@@ -1,0 +1,39 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Frames reach a network as the closed form says."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from bisenet_ros.preprocess import Normalization, resize
+
+MEAN, STD = (0.1, 0.2, 0.3), (0.5, 0.25, 0.125)
+
+
+@pytest.mark.parametrize(('order', 'channels'), [('rgb', [2, 1, 0]), ('bgr', [0, 1, 2])])
+def test_normalization_is_the_closed_form(order: str, channels: list[int]) -> None:
+    frames = np.random.default_rng(0).integers(0, 256, (2, 5, 7, 3), np.uint8)
+    rgb = frames[..., ::-1] / 255.0
+    expected = ((rgb - MEAN) / STD)[..., ::-1][..., channels].transpose(0, 3, 1, 2)
+    out = Normalization(MEAN, STD, order)(torch.from_numpy(frames))  # type: ignore[arg-type]
+    assert out.dtype == torch.float32
+    assert out.is_contiguous(memory_format=torch.channels_last)
+    np.testing.assert_allclose(out.numpy(), expected, atol=1e-5)
+
+
+def test_a_frame_of_the_right_size_is_not_touched() -> None:
+    frame = np.zeros((4, 6, 3), np.uint8)
+    assert resize(frame, (6, 4)) is frame
+
+
+def test_shrinking_averages_and_growing_keeps_centres() -> None:
+    stripes = np.zeros((8, 8, 3), np.uint8)
+    stripes[:, ::2] = 200
+    assert (resize(stripes, (4, 4)) == 100).all()
+    ramp = np.broadcast_to(np.arange(0, 80, 10, dtype=np.uint8)[None, :, None], (2, 8, 3))
+    # Half-pixel centres: output pixel 1 lies at input coordinate 0.25.
+    grown = resize(np.ascontiguousarray(ramp), (16, 2))
+    np.testing.assert_allclose(grown[0, 1:15, 0], np.arange(2.5, 70, 5), atol=1)
