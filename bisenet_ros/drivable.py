@@ -74,7 +74,7 @@ def outline(mask: npt.NDArray[np.uint8], max_points: int = 128) -> npt.NDArray[n
 
     Args:
         mask: (H, W), 0 or 255.
-        max_points: The most vertices to return, at least 3.
+        max_points: The most vertices to return, at least 4.
 
     Returns:
         (N, 2) x, y in pixels, in order around the component; N is 0 where nothing is drivable.

@@ -250,7 +250,7 @@ def _decode_yuv420(msg: ImageMessage, to_bgr: int) -> npt.NDArray[np.uint8]:
     chroma = rows[msg.height :, :even_width].reshape(even_height // 2, even_width // 2, 2)
     if luma.shape != (even_height, even_width):  # OpenCV wants whole blocks of 2 x 2 pixels
         missing = ((0, even_height - msg.height), (0, even_width - msg.width))
-        luma = np.pad(luma, missing, mode='edge')
+        luma = np.pad(luma, missing)
     bgr = cast('npt.NDArray[np.uint8]', cv2.cvtColorTwoPlane(luma, chroma, to_bgr))
     return bgr[: msg.height, : msg.width]
 

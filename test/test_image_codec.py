@@ -6,10 +6,14 @@ from __future__ import annotations
 
 import array
 import itertools
+import os
 import struct
+import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from typing import Any
 
 import cv2
 import numpy as np
@@ -63,7 +67,7 @@ class Image:
     height: int
     encoding: str
     step: int
-    data: object
+    data: Any
     is_bigendian: int = 0
 
 
@@ -72,7 +76,7 @@ class CompressedImage:
     """The fields of sensor_msgs/CompressedImage."""
 
     format: str
-    data: object
+    data: Any
 
 
 @pytest.fixture
@@ -255,21 +259,36 @@ def test_equals_opencv(
     np.testing.assert_array_equal(decode_image(image), cv2.cvtColor(pixels, code))
 
 
-@pytest.mark.parametrize('encoding', ALL_ENCODINGS)
-def test_equals_cv_bridge(encoding: str, rng: np.random.Generator) -> None:
+@pytest.mark.parametrize(
+    ('encoding', 'pixel_bytes', 'atol'),
+    [
+        ('bgr8', 3, 0),
+        ('rgb8', 3, 0),
+        ('bgra8', 4, 0),
+        ('rgba8', 4, 0),
+        ('mono8', 1, 0),
+        ('bayer_rggb8', 1, 0),
+        ('bayer_bggr8', 1, 0),
+        ('bayer_gbrg8', 1, 0),
+        ('bayer_grbg8', 1, 0),
+        ('yuv422', 2, 0),
+        ('yuv422_yuy2', 2, 0),
+        # cv_bridge rounds to 8 bits where the high byte is kept here.
+        ('mono16', 2, 1),
+        ('bgr16', 6, 1),
+        ('rgba16', 8, 1),
+    ],
+)
+def test_equals_cv_bridge(
+    encoding: str, pixel_bytes: int, atol: int, rng: np.random.Generator
+) -> None:
     cv_bridge = pytest.importorskip('cv_bridge', reason='cv_bridge is not installed')
-    messages = pytest.importorskip('sensor_msgs.msg')
-    if encoding.startswith('nv'):
-        pytest.skip('cv_bridge has no planar encodings')
-    pixel_bytes = {'bgr': 3, 'rgb': 3, 'bgra': 4, 'rgba': 4}.get(PACKED_COLOR.get(encoding, ''), 1)
-    pixel_bytes *= 2 if encoding.endswith('16') or encoding in YUV422 else 1
+    messages = pytest.importorskip('sensor_msgs.msg', reason='ROS 2 is not installed')
     image = messages.Image(width=64, height=48, encoding=encoding, step=64 * pixel_bytes)
-    image.data = array.array('B', rng.integers(0, 256, 48 * image.step, np.uint8).tobytes())
+    image.data = array.array('B', rng.bytes(48 * image.step))
 
     theirs = cv_bridge.CvBridge().imgmsg_to_cv2(image, 'bgr8')
 
-    # 16 bits: cv_bridge rounds where the high byte is kept here, and demosaics before that.
-    atol = 2 if encoding.endswith('16') else 0
     np.testing.assert_allclose(decode_image(image).astype(int), theirs.astype(int), atol=atol)
 
 
@@ -285,12 +304,12 @@ def test_equals_cv_bridge(encoding: str, rng: np.random.Generator) -> None:
 )
 @pytest.mark.parametrize('padding', [0, 7])
 def test_bgr8_is_a_view(
-    buffer: Callable[[bytes], object], padding: int, rng: np.random.Generator
+    buffer: Callable[[bytes], Any], padding: int, rng: np.random.Generator
 ) -> None:
     image = image_of_rows(rng.integers(0, 256, (40, 120), np.uint8), (40, 40), 'bgr8', padding)
-    image.data = buffer(bytes(image.data))  # type: ignore[call-overload]
+    image.data = buffer(bytes(image.data))
     frame = decode_image(image)
-    assert np.shares_memory(frame, np.frombuffer(image.data, np.uint8))  # type: ignore[call-overload]
+    assert np.shares_memory(frame, np.frombuffer(image.data, np.uint8))
 
 
 def test_size_of_the_smallest_and_of_a_large_frame() -> None:
@@ -335,10 +354,10 @@ GOOD = Image(width=64, height=48, encoding='bgr8', step=192, data=bytes(48 * 192
         ({'encoding': 'nv24', 'step': 64, 'data': bytes(64 * 143)}, 'but 144 rows of 64 bytes'),
     ],
 )
-def test_malformed_image(changes: dict[str, object], message: str) -> None:
+def test_malformed_image(changes: dict[str, Any], message: str) -> None:
     decode_image(GOOD)
     with pytest.raises(ImageError, match=message) as error:
-        decode_image(replace(GOOD, **changes))  # type: ignore[arg-type]
+        decode_image(replace(GOOD, **changes))
     assert '\n' not in str(error.value)
 
 
@@ -370,7 +389,7 @@ def test_labels(encoding: str, padding: int, rng: np.random.Generator) -> None:
     labels = rng.integers(0, 256, (7, 9), np.uint8)
     image = image_of_rows(labels, (9, 7), encoding, padding)
     np.testing.assert_array_equal(decode_labels(image), labels)
-    assert np.shares_memory(decode_labels(image), np.frombuffer(image.data, np.uint8))  # type: ignore[call-overload]
+    assert np.shares_memory(decode_labels(image), np.frombuffer(image.data, np.uint8))
 
 
 @pytest.mark.parametrize(
@@ -382,10 +401,10 @@ def test_labels(encoding: str, padding: int, rng: np.random.Generator) -> None:
         ({'data': bytes(62)}, 'data holds 62 bytes'),
     ],
 )
-def test_malformed_labels(changes: dict[str, object], message: str) -> None:
+def test_malformed_labels(changes: dict[str, Any], message: str) -> None:
     image = Image(9, 7, 'mono8', 9, bytes(63))
     with pytest.raises(ImageError, match=message):
-        decode_labels(replace(image, **changes))  # type: ignore[arg-type]
+        decode_labels(replace(image, **changes))
 
 
 @pytest.mark.parametrize(
@@ -440,10 +459,10 @@ def test_fill_a_ros_message(
     ],
 )
 def test_fill_refuses_pixels_that_are_not_of_the_encoding(
-    encoding: str, pixels: npt.NDArray[np.generic]
+    encoding: str, pixels: npt.NDArray[Any]
 ) -> None:
     with pytest.raises(ValueError, match=f'are not {encoding}'):
-        fill_image(GOOD, pixels, encoding)  # type: ignore[arg-type]
+        fill_image(GOOD, pixels, encoding)
 
 
 def smooth_frame(width: int = 96, height: int = 64) -> Pixels:
@@ -452,7 +471,7 @@ def smooth_frame(width: int = 96, height: int = 64) -> Pixels:
     return np.stack([2 * x, 3 * y, np.full_like(x, 200)], axis=-1).astype(np.uint8)
 
 
-def encoded(pixels: npt.NDArray[np.generic], extension: str, *options: int) -> bytes:
+def encoded(pixels: npt.NDArray[Any], extension: str, *options: int) -> bytes:
     ok, data = cv2.imencode(extension, pixels, options)
     assert ok
     return data.tobytes()
@@ -526,7 +545,9 @@ def test_exif_orientation_is_not_applied() -> None:
     rotated = b'MM\0*\0\0\0\x08\0\x01' + struct.pack('>HHIHH', 0x0112, 3, 1, 6, 0) + bytes(4)
     jpeg = encoded(frame, '.jpg', cv2.IMWRITE_JPEG_QUALITY, 98)
     jpeg = jpeg[:2] + exif_segment(rotated) + jpeg[2:]
-    assert cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR).shape == (96, 64, 3)
+    turned = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
+    assert turned is not None
+    assert turned.shape == (96, 64, 3)
     decoded = decode_compressed(CompressedImage('jpeg', jpeg))
     np.testing.assert_allclose(decoded.astype(int), frame, atol=6)
 
@@ -538,6 +559,12 @@ def test_truncated(extension: str, kept: float, rng: np.random.Generator) -> Non
     with pytest.raises(ImageError, match=r'cut short|is corrupt|neither JPEG nor PNG') as error:
         decode_compressed(CompressedImage('jpeg', data[: int(kept * len(data))]))
     assert '\n' not in str(error.value)
+
+
+def test_jpeg_with_fill_bytes_before_a_marker() -> None:
+    frame = smooth_frame()
+    jpeg = encoded(frame, '.jpg').replace(b'\xff\xc0', b'\xff\xff\xff\xff\xc0', 1)
+    assert decode_compressed(CompressedImage('jpeg', jpeg)).shape == frame.shape
 
 
 def test_truncated_jpeg_with_a_whole_thumbnail() -> None:
@@ -589,3 +616,25 @@ def test_a_size_that_would_take_gigabytes_is_refused_before_decoding() -> None:
     for data in (png, jpeg):
         with pytest.raises(ImageError, match='30000x30000, over the limit'):
             decode_compressed(CompressedImage('', data))
+
+
+def test_an_exception_of_opencv_becomes_an_image_error() -> None:
+    program = """
+from types import SimpleNamespace
+import cv2, numpy
+from bisenet_ros.image_codec import ImageError, decode_compressed
+data = cv2.imencode('.png', numpy.zeros((64, 64, 3), numpy.uint8))[1].tobytes()
+try:
+    decode_compressed(SimpleNamespace(format='png', data=data))
+except ImageError as error:
+    print(error)
+"""
+    process = subprocess.run(
+        [sys.executable, '-c', program],
+        env={**os.environ, 'OPENCV_IO_MAX_IMAGE_PIXELS': '1000'},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    assert process.stdout.startswith('the PNG cannot be decoded: ')
+    assert len(process.stdout.splitlines()) == 1
