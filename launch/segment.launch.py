@@ -98,9 +98,12 @@ ARGUMENTS = (
     ),
 )
 
+# Where Fast DDS looks for its profiles: version 3 warns of the variable that version 2 reads.
+FASTDDS_3_PROFILES = 'FASTDDS_DEFAULT_PROFILES_FILE'
+FASTDDS_2_PROFILES = 'FASTRTPS_DEFAULT_PROFILES_FILE'
+FASTDDS_2_DISTRIBUTIONS = ('humble', 'iron', 'jazzy')
 # Where one of these is set, the user has chosen how Fast DDS transports messages.
-FASTDDS_PROFILE_VARIABLES = ('FASTDDS_DEFAULT_PROFILES_FILE', 'FASTRTPS_DEFAULT_PROFILES_FILE')
-FASTDDS_VARIABLES = (*FASTDDS_PROFILE_VARIABLES, 'FASTDDS_BUILTIN_TRANSPORTS')
+FASTDDS_CHOICES = (FASTDDS_3_PROFILES, FASTDDS_2_PROFILES, 'FASTDDS_BUILTIN_TRANSPORTS')
 
 
 def is_true(argument: str) -> bool:
@@ -168,10 +171,11 @@ def camera_names(arguments: Mapping[str, str]) -> list[str]:
 
 
 def fastdds_environment(environment: Mapping[str, str], profile: Path) -> dict[str, str]:
-    """Variables that make Fast DDS carry large images, none where the user has their own."""
-    if any(environment.get(variable) for variable in FASTDDS_VARIABLES):
+    """What makes Fast DDS carry large images: nothing where the user has chosen otherwise."""
+    if any(environment.get(variable) for variable in FASTDDS_CHOICES):
         return {}
-    return dict.fromkeys(FASTDDS_PROFILE_VARIABLES, str(profile))
+    is_version_2 = environment.get('ROS_DISTRO') in FASTDDS_2_DISTRIBUTIONS
+    return {FASTDDS_2_PROFILES if is_version_2 else FASTDDS_3_PROFILES: str(profile)}
 
 
 def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:

@@ -234,13 +234,33 @@ def test_shipped_parameter_files_reach_the_node_in_any_namespace(launch: Launch,
     assert written.items() <= node['parameters'].items()
 
 
+def fastdds_variables(node: dict[str, Any]) -> dict[str, str]:
+    """The part of a program's environment that Fast DDS reads."""
+    environment: dict[str, str] = node['environment']
+    return {k: v for k, v in environment.items() if k.startswith(('FASTDDS_', 'FASTRTPS_'))}
+
+
 @needs_launch
-def test_fast_dds_gets_the_profile_for_large_images(launch: Launch, prefix: Path) -> None:
-    environment = segmenter(launch())['environment']
+@pytest.mark.parametrize(
+    ('distribution', 'variable'),
+    [
+        ('humble', 'FASTRTPS_DEFAULT_PROFILES_FILE'),
+        ('jazzy', 'FASTRTPS_DEFAULT_PROFILES_FILE'),
+        ('kilted', 'FASTDDS_DEFAULT_PROFILES_FILE'),
+        ('lyrical', 'FASTDDS_DEFAULT_PROFILES_FILE'),
+    ],
+)
+def test_fast_dds_gets_the_profile_for_large_images(
+    launch: Launch,
+    prefix: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    distribution: str,
+    variable: str,
+) -> None:
+    monkeypatch.setenv('ROS_DISTRO', distribution)
     profile = prefix / 'share' / 'bisenet_ros' / 'config' / 'fastdds_large_images.xml'
     assert profile.is_file()
-    assert environment['FASTDDS_DEFAULT_PROFILES_FILE'] == str(profile)
-    assert environment['FASTRTPS_DEFAULT_PROFILES_FILE'] == str(profile)
+    assert fastdds_variables(segmenter(launch())) == {variable: str(profile)}
 
 
 @needs_launch
@@ -256,9 +276,7 @@ def test_a_users_own_fast_dds_configuration_wins(
     launch: Launch, monkeypatch: pytest.MonkeyPatch, variable: str, value: str
 ) -> None:
     monkeypatch.setenv(variable, value)
-    environment = segmenter(launch())['environment']
-    fastdds = {k: v for k, v in environment.items() if k.startswith(('FASTDDS_', 'FASTRTPS_'))}
-    assert fastdds == {variable: value}
+    assert fastdds_variables(segmenter(launch())) == {variable: value}
 
 
 @needs_launch

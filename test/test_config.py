@@ -1,0 +1,210 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The files in config/: what they name exists, and the Fast DDS profile carries large images."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import rclpy
+import yaml
+from rclpy.context import Context
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.parameter import Parameter
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from rclpy.task import Future
+from sensor_msgs.msg import Image
+
+from bisenet_ros.node.settings import DECLARATIONS
+
+ROOT = Path(__file__).parents[1]
+CONFIG = ROOT / 'config'
+PARAMETER_FILES = sorted(CONFIG.glob('*.yaml'))
+
+OUTPUTS = {
+    'segmentation/overlay': 'Image',
+    'segmentation/labels': 'Image',
+    'segmentation/drivable': 'Image',
+    'segmentation/camera_info': 'CameraInfo',
+    'segmentation/drivable_area': 'DrivableArea',
+    'segmentation/timing': 'SegmentationTiming',
+}
+
+
+def test_there_is_a_parameter_file_for_each_use() -> None:
+    names = {path.stem for path in PARAMETER_FILES}
+    assert names == {'one_camera', 'multi_camera', 'cpu'}
+
+
+@pytest.mark.parametrize('path', PARAMETER_FILES, ids=lambda path: path.stem)
+def test_parameter_file_names_parameters_of_the_node_with_values_it_takes(path: Path) -> None:
+    content = yaml.safe_load(path.read_text())
+    # Only this key reaches the node under whatever name and namespace it is started.
+    assert list(content) == ['/**']
+    assert list(content['/**']) == ['ros__parameters']
+    parameters = content['/**']['ros__parameters']
+    assert parameters
+    for name, value in parameters.items():
+        assert name in DECLARATIONS
+        DECLARATIONS[name].value_of(Parameter(name, value=value))
+
+
+def test_parameter_files_do_what_their_names_say() -> None:
+    files = {
+        path.stem: yaml.safe_load(path.read_text())['/**']['ros__parameters']
+        for path in PARAMETER_FILES
+    }
+    assert 'cameras' not in files['one_camera']
+    assert len(files['multi_camera']['cameras']) > 1
+    assert files['cpu']['device'] == 'cpu'
+
+
+def test_rviz_shows_topics_of_the_node() -> None:
+    config = yaml.safe_load((CONFIG / 'segment.rviz').read_text())
+    displays = config['Visualization Manager']['Displays']
+    topics = [display['Topic']['Value'] for display in displays]
+    assert topics == [
+        'image',
+        'segmentation/overlay',
+        'segmentation/drivable',
+        'segmentation/labels',
+    ]
+    for display in displays:
+        assert display['Class'] == 'rviz_default_plugins/Image'
+        # A reliable subscription would get nothing from a best-effort camera.
+        assert display['Topic']['Reliability Policy'] == 'Best Effort'
+
+
+def panels_of(layout: str | dict[str, Any]) -> list[str]:
+    """Ids of the panels in a Foxglove layout: leaves of a binary tree."""
+    if isinstance(layout, str):
+        return [layout]
+    assert set(layout) == {'direction', 'splitPercentage', 'first', 'second'}
+    assert layout['direction'] in ('row', 'column')
+    assert 0 < layout['splitPercentage'] < 100
+    return panels_of(layout['first']) + panels_of(layout['second'])
+
+
+def test_foxglove_layout_places_each_of_its_panels_once() -> None:
+    layout = json.loads((CONFIG / 'foxglove_layout.json').read_text())
+    assert set(layout) == {
+        'configById',
+        'globalVariables',
+        'userNodes',
+        'playbackConfig',
+        'layout',
+    }
+    assert sorted(panels_of(layout['layout'])) == sorted(layout['configById'])
+    kinds = {panel.partition('!')[0] for panel in layout['configById']}
+    assert kinds == {'Image', 'Plot', 'DiagnosticSummary'}
+
+
+def test_foxglove_layout_shows_topics_and_fields_of_the_node() -> None:
+    panels = json.loads((CONFIG / 'foxglove_layout.json').read_text())['configById']
+    for name, panel in panels.items():
+        kind = name.partition('!')[0]
+        if kind == 'Image':
+            assert OUTPUTS[panel['imageMode']['imageTopic'][1:]] == 'Image'
+            assert OUTPUTS[panel['imageMode']['calibrationTopic'][1:]] == 'CameraInfo'
+        elif kind == 'DiagnosticSummary':
+            assert panel['topicToRender'] == '/diagnostics'
+        else:
+            assert panel['paths']
+            for line in panel['paths']:
+                assert line['enabled']
+                topic, _, field = line['value'][1:].partition('.')
+                definition = (ROOT / 'msg' / f'{OUTPUTS[topic]}.msg').read_text()
+                assert re.search(rf'^float32 {field}$', definition, re.MULTILINE), line['value']
+
+
+HEIGHT, WIDTH = 1024, 2048
+CAMERA = f"""
+import array
+import rclpy
+from rclpy.executors import ExternalShutdownException
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import Image
+
+rclpy.init()
+node = rclpy.create_node('camera')
+publisher = node.create_publisher(
+    Image, 'image', QoSProfile(depth=5, reliability=ReliabilityPolicy.BEST_EFFORT)
+)
+image = Image(height={HEIGHT}, width={WIDTH}, encoding='bgr8', step={WIDTH} * 3)
+image.data = array.array('B', bytes({HEIGHT} * {WIDTH} * 3))
+
+def publish():
+    image.header.frame_id = str(int(image.header.frame_id or 0) + 1)
+    publisher.publish(image)
+
+node.create_timer(0.1, publish)
+try:
+    rclpy.spin(node)
+except (KeyboardInterrupt, ExternalShutdownException):
+    pass
+"""
+
+
+@pytest.fixture
+def context(monkeypatch: pytest.MonkeyPatch) -> Iterator[Context]:
+    """A ROS context on a domain of its own, which processes started by the test share."""
+    domain = 1 + os.getpid() % 100
+    monkeypatch.setenv('ROS_DOMAIN_ID', str(domain))
+    context = Context()
+    rclpy.init(context=context, domain_id=domain)
+    yield context
+    context.try_shutdown()
+
+
+@pytest.mark.skipif(
+    'fastrtps' not in rclpy.get_rmw_implementation_identifier(),
+    reason='the profile is for Fast DDS, and another middleware is in use',
+)
+def test_fast_dds_profile_carries_large_best_effort_images_between_processes(
+    context: Context, tmp_path: Path
+) -> None:
+    wanted = 20
+    node = rclpy.create_node('viewer', context=context)
+    executor = SingleThreadedExecutor(context=context)
+    executor.add_node(node)
+    all_here: Future[bool] = Future(executor=executor)
+    numbers: list[int] = []
+
+    def count(image: Image) -> None:
+        assert len(image.data) == HEIGHT * WIDTH * 3
+        numbers.append(int(image.header.frame_id))
+        if len(numbers) == wanted:
+            all_here.set_result(True)
+
+    best_effort = QoSProfile(depth=5, reliability=ReliabilityPolicy.BEST_EFFORT)
+    node.create_subscription(Image, 'image', count, best_effort)
+
+    profile = str(CONFIG / 'fastdds_large_images.xml')
+    environment = os.environ | {
+        'FASTDDS_DEFAULT_PROFILES_FILE': profile,
+        'FASTRTPS_DEFAULT_PROFILES_FILE': profile,
+    }
+    messages = tmp_path / 'camera.log'
+    with (
+        messages.open('w') as log,
+        subprocess.Popen([sys.executable, '-c', CAMERA], env=environment, stderr=log) as camera,
+    ):
+        executor.spin_until_future_complete(all_here, timeout_sec=30)
+        camera.terminate()
+    executor.shutdown()
+    node.destroy_node()
+
+    assert len(numbers) == wanted
+    # Without the profile a few images may get through among many that are lost.
+    lost = numbers[-1] - numbers[0] + 1 - wanted
+    assert lost <= 2
+    # Fast DDS reports what it cannot read of a profile, and goes on without it.
+    assert 'XMLPARSER' not in messages.read_text()
