@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save as serialize
 from torch import Tensor
 
 from bisenet_ros.errors import UserError
@@ -128,7 +128,7 @@ class Checkpoint:
             'provenance': dict(self.provenance),
             'accuracy': dict(self.accuracy),
         }
-        save_file(tensors, path, metadata={METADATA_KEY: json.dumps(metadata)})
+        path.write_bytes(serialize(tensors, {METADATA_KEY: json.dumps(metadata)}))
 
     @classmethod
     def load(cls, weights: str | Path) -> Checkpoint:
@@ -154,6 +154,8 @@ class Checkpoint:
             raise CheckpointError(
                 f'{path} is not a whole safetensors file ({error}): copy or download it again'
             ) from error
+        except OSError as error:
+            raise CheckpointError(f'cannot read {path}: {error.strerror or error}') from error
         return cls._from_metadata(path, metadata, state_dict)
 
     @classmethod

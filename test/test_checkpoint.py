@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -152,3 +153,10 @@ def test_shipped_weights_are_small_and_load() -> None:
         assert checkpoint.accuracy
         assert checkpoint.provenance
         checkpoint.build()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason='needs a user who is not root: root reads everything')
+def test_an_unreadable_file_is_named(path: Path) -> None:
+    path.chmod(0)
+    with pytest.raises(CheckpointError, match=r'cannot read .*weights\.safetensors'):
+        Checkpoint.load(path)
