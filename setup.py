@@ -1,0 +1,121 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The part of the pip build that pyproject.toml cannot say: two package trees and compiled parts.
+
+colcon ignores this file and builds from CMakeLists.txt.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+from setuptools import Command, Distribution, find_packages, setup
+from setuptools.command.build import build
+
+PACKAGE = Path('bisenet_ros')
+UPSAMPLE_ARGMAX = PACKAGE / 'engine' / '_upsample_argmax.c'
+# The source alone decides what is fused into one rounding; its result is exact on every machine.
+C_FLAGS = ('-O3', '-ffp-contract=off', '-fPIC', '-shared')
+MESSAGE_BUILDER = Path('build_support', 'messages.py')
+
+
+class BuildNative(Command):
+    """Compile the C library of the engine and the ROS 2 messages, each of them where that is possible.
+
+    Neither is needed to segment an image: what cannot be compiled here is left out with a warning.
+    An editable install gets the products in the source tree, where git ignores them.
+    """
+
+    description = 'compile the C library and the ROS 2 messages'
+    user_options = []
+    editable_mode = False
+
+    def initialize_options(self) -> None:
+        self.build_lib: str | None = None
+
+    def finalize_options(self) -> None:
+        self.set_undefined_options('build_py', ('build_lib', 'build_lib'))
+
+    def run(self) -> None:
+        if self.editable_mode:
+            package = PACKAGE
+        else:
+            assert self.build_lib, 'setuptools has finalized the options'
+            package = Path(self.build_lib) / PACKAGE
+        self._build_upsample_argmax(package / 'engine')
+        self._build_messages(package)
+
+    def _build_upsample_argmax(self, directory: Path) -> None:
+        directory.mkdir(parents=True, exist_ok=True)
+        library = directory / UPSAMPLE_ARGMAX.with_suffix('.so').name
+        compiler = shlex.split(os.environ.get('CC', 'cc'))
+        self._attempt(
+            [*compiler, *C_FLAGS, str(UPSAMPLE_ARGMAX), '-o', str(library)],
+            otherwise='the exact upsampling runs in PyTorch, several times slower',
+        )
+
+    def _build_messages(self, package: Path) -> None:
+        self._attempt(
+            [sys.executable, str(MESSAGE_BUILDER), str(package)],
+            otherwise='the node runs without its topics drivable_area and timing',
+        )
+
+    def _attempt(self, command: list[str], otherwise: str) -> None:
+        """Run a build step; where it fails, warn why and go on."""
+        try:
+            subprocess.run(command, check=True, stderr=subprocess.PIPE, text=True)
+        except FileNotFoundError as error:
+            reason = str(error)
+        except subprocess.CalledProcessError as error:
+            reason = error.stderr.strip()
+        else:
+            return
+        self.warn(f'{" ".join(command)} failed, so {otherwise}. The reason:\n{reason}')
+
+    def get_source_files(self) -> list[str]:
+        """What a source distribution needs for this command."""
+        return [
+            str(UPSAMPLE_ARGMAX),
+            str(MESSAGE_BUILDER),
+            *(str(path) for path in sorted(Path('msg').glob('*.msg'))),
+        ]
+
+    def get_outputs(self) -> list[str]:
+        return []
+
+    def get_output_mapping(self) -> dict[str, str]:
+        return {}
+
+
+class Build(build):
+    """setuptools' build, and then `build_native`."""
+
+    sub_commands = [*build.sub_commands, ('build_native', None)]
+
+
+class NativeDistribution(Distribution):
+    """A distribution whose wheel fits one Python and one platform, for its compiled messages."""
+
+    def has_ext_modules(self) -> bool:
+        return True
+
+    def has_data(self) -> bool:
+        """Under this name an editable install asks whether it should install the data files."""
+        return bool(self.has_data_files())
+
+
+setup(
+    cmdclass={'build': Build, 'build_native': BuildNative},
+    distclass=NativeDistribution,
+    # bisenet_ros.msg is built afresh, never taken from an editable install of this tree.
+    packages=[
+        *find_packages(include=['bisenet_ros', 'bisenet_ros.*'], exclude=['bisenet_ros.msg']),
+        'bisenet_training',
+        *(f'bisenet_training.{name}' for name in find_packages('training')),
+    ],
+    package_dir={'bisenet_training': 'training'},
+)
