@@ -1,0 +1,233 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""One camera's drive in a bag, read and written with rosbags: no ROS needed.
+
+The topics of a bag that is written here are the ones that the node and `bisenet demo` use, so that
+`ros2 bag play` feeds a running `segmenter_node` without remapping.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Literal
+
+import numpy as np
+import numpy.typing as npt
+from rosbags.highlevel import AnyReader, AnyReaderError
+from rosbags.interfaces import (
+    Connection,
+    Qos,
+    QosDurability,
+    QosHistory,
+    QosLiveliness,
+    QosReliability,
+    QosTime,
+)
+from rosbags.rosbag2 import ReaderError, StoragePlugin, Writer
+from rosbags.typesys import Stores, get_typestore
+
+from bisenet_ros.errors import UserError
+from bisenet_ros.image_codec import decode_compressed, decode_image, decode_labels
+
+IMAGE_TOPIC = '/image'
+LABELS_TOPIC = '/ground_truth/labels'
+
+Storage = Literal['mcap', 'sqlite3']
+Pixels = npt.NDArray[np.uint8]
+
+_IMAGE = 'sensor_msgs/msg/Image'
+_COMPRESSED_IMAGE = 'sensor_msgs/msg/CompressedImage'
+
+# The newest layout that rosbag2 of Humble and all later distributions reads.
+_ROSBAG2_VERSION: Final = 8
+
+# A player that takes it over serves reliable and best-effort subscribers alike.
+_RELIABLE = Qos(
+    history=QosHistory.KEEP_LAST,
+    depth=10,
+    reliability=QosReliability.RELIABLE,
+    durability=QosDurability.VOLATILE,
+    deadline=QosTime(0, 0),
+    lifespan=QosTime(0, 0),
+    liveliness=QosLiveliness.AUTOMATIC,
+    liveliness_lease_duration=QosTime(0, 0),
+    avoid_ros_namespace_conventions=False,
+)
+
+
+class BagError(UserError):
+    """A bag that cannot be read, or that has not what is looked for."""
+
+
+class BagWriter:
+    """Writes images to a new rosbag2, as a context manager.
+
+    Args:
+        path: The folder to make; it must not exist.
+        storage: The storage plugin that ROS will read it with.
+    """
+
+    def __init__(self, path: Path, storage: Storage) -> None:
+        plugin = StoragePlugin.MCAP if storage == 'mcap' else StoragePlugin.SQLITE3
+        self._writer = Writer(path, version=_ROSBAG2_VERSION, storage_plugin=plugin)
+        self._typestore = get_typestore(Stores.ROS2_HUMBLE)
+        self._connections: dict[str, Connection] = {}
+
+    def __enter__(self) -> BagWriter:
+        self._writer.open()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._writer.__exit__(kind, error, traceback)
+
+    def write(
+        self,
+        topic: str,
+        stamp: int,
+        frame_id: str,
+        pixels: Pixels,
+        encoding: Literal['bgr8', 'mono8'],
+    ) -> None:
+        """Append an image message.
+
+        Args:
+            topic: Where to; made when it is first used.
+            stamp: Nanoseconds, both the header's and the time of reception.
+            frame_id: The header's.
+            pixels: (H, W, 3) for bgr8, (H, W) for mono8.
+            encoding: The meaning of the pixels.
+        """
+        types: dict[str, Any] = self._typestore.types
+        seconds, nanoseconds = divmod(stamp, 1_000_000_000)
+        message = types[_IMAGE](
+            header=types['std_msgs/msg/Header'](
+                stamp=types['builtin_interfaces/msg/Time'](sec=seconds, nanosec=nanoseconds),
+                frame_id=frame_id,
+            ),
+            height=pixels.shape[0],
+            width=pixels.shape[1],
+            encoding=encoding,
+            is_bigendian=0,
+            step=pixels[0].nbytes,
+            data=np.ascontiguousarray(pixels).reshape(-1),
+        )
+        if topic not in self._connections:
+            self._connections[topic] = self._writer.add_connection(
+                topic, _IMAGE, typestore=self._typestore, offered_qos_profiles=[_RELIABLE]
+            )
+        data = self._typestore.serialize_cdr(message, _IMAGE)
+        self._writer.write(self._connections[topic], stamp, data)
+
+
+@dataclass(frozen=True)
+class BagFrame:
+    """One camera frame of a bag.
+
+    Attributes:
+        stamp: Nanoseconds, the header's.
+        received: Nanoseconds, when it was recorded.
+        image: (H, W, 3) uint8 BGR.
+        truth: (H, W) uint8 class ids with the same stamp, if the bag has them.
+    """
+
+    stamp: int
+    received: int
+    image: Pixels
+    truth: Pixels | None
+
+
+class CameraBag:
+    """The frames of one camera of a bag: rosbag2, or ROS 1; raw or compressed images.
+
+    Attributes:
+        image_topic: `/image` if there is one, else the image topic with the most messages, raw
+            before compressed.
+        truth_topic: A label topic named `ground_truth/labels` in any namespace, or None.
+        frame_count: Messages on the image topic.
+
+    Args:
+        path: A rosbag2 folder, an .mcap or .db3 file, or a ROS 1 .bag file.
+
+    Raises:
+        BagError: It is no bag that can be read, or has no image topic.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        with closing(self._open()) as reader:
+            topics = {
+                connection.topic: (connection.msgtype, reader.topics[connection.topic].msgcount)
+                for connection in reader.connections
+            }
+        truth = [
+            name
+            for name, (kind, _) in topics.items()
+            if kind == _IMAGE and f'/{name}'.endswith(LABELS_TOPIC)
+        ]
+        self.truth_topic = min(truth, default=None)
+        images = sorted(
+            (name != IMAGE_TOPIC, kind == _COMPRESSED_IMAGE, -count, name)
+            for name, (kind, count) in topics.items()
+            if kind in {_IMAGE, _COMPRESSED_IMAGE} and count and name not in truth
+        )
+        if not images:
+            raise BagError(
+                f'{path}: no images in this bag; its topics: {", ".join(sorted(topics)) or "none"}'
+            )
+        self.image_topic = images[0][-1]
+        self.frame_count = topics[self.image_topic][1]
+        self._decode = (
+            decode_compressed if topics[self.image_topic][0] == _COMPRESSED_IMAGE else decode_image
+        )
+
+    def _open(self) -> AnyReader:
+        try:
+            reader = AnyReader([self.path], default_typestore=get_typestore(Stores.LATEST))
+            reader.open()
+        except (AnyReaderError, ReaderError, OSError) as error:
+            raise BagError(f'{self.path}: not a bag that can be read: {error}') from error
+        return reader
+
+    def __iter__(self) -> Iterator[BagFrame]:
+        """Each frame in the order of the recording, with its truth.
+
+        Frames and truth are joined by stamp while both are read, so their stamps have to ascend.
+
+        Raises:
+            BagError: The bag is damaged.
+            ImageError: An image cannot be decoded.
+        """
+        with ExitStack() as stack:
+            reader = stack.enter_context(closing(self._open()))
+            images = _messages(reader, self.image_topic)
+            truths: Iterator[tuple[int, int, Any]] = iter(())
+            if self.truth_topic:
+                # A reader of its own: it is at another place of the file.
+                truths = _messages(stack.enter_context(closing(self._open())), self.truth_topic)
+            truth = next(truths, None)
+            try:
+                for received, stamp, message in images:
+                    while truth is not None and truth[1] < stamp:
+                        truth = next(truths, None)
+                    labels = decode_labels(truth[2]) if truth and truth[1] == stamp else None
+                    yield BagFrame(stamp, received, self._decode(message), labels)
+            except (AnyReaderError, ReaderError) as error:
+                raise BagError(f'{self.path}: the bag is damaged: {error}') from error
+
+
+def _messages(reader: AnyReader, topic: str) -> Iterator[tuple[int, int, Any]]:
+    """(time of reception, header stamp, message) of one topic, times in nanoseconds."""
+    connections = [connection for connection in reader.connections if connection.topic == topic]
+    for connection, received, data in reader.messages(connections):
+        message: Any = reader.deserialize(data, connection.msgtype)
+        stamp = message.header.stamp
+        yield received, stamp.sec * 1_000_000_000 + stamp.nanosec, message

@@ -1,0 +1,180 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The command line, `bisenet VERB`: one function per verb, which imports what it needs.
+
+Every verb exits with 0 on success, 2 with one clear line on bad input, and 130 after Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+from typer.core import TyperGroup
+
+from bisenet_ros.errors import UserError
+from bisenet_ros.version import VERSION
+
+
+class _Roof(TyperGroup):
+    """Turns what a verb raises into an exit code and at most one line."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except UserError as error:
+            print(f'bisenet: {error}', file=sys.stderr)
+            raise typer.Exit(2) from error
+        except KeyboardInterrupt as error:
+            raise typer.Exit(130) from error
+
+
+app = typer.Typer(
+    name='bisenet',
+    cls=_Roof,
+    help='Semantic segmentation of camera images: where the vehicle may drive, and what is there.',
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode='markdown',
+    context_settings={'help_option_names': ['-h', '--help']},
+)
+
+Weights = Annotated[
+    str,
+    typer.Option(
+        '--weights',
+        metavar='NAME_OR_PATH',
+        help='Weights that ship, by name, or a checkpoint file.',
+    ),
+]
+Device = Annotated[
+    str, typer.Option('--device', metavar='DEVICE', help='auto, cuda, cuda:N or cpu.')
+]
+Precision = Annotated[
+    Literal['auto', 'fp16', 'bf16', 'fp32'],
+    typer.Option('--precision', help='Of the network; auto suits the device.'),
+]
+Json = Annotated[
+    Path | None,
+    typer.Option(
+        '--json',
+        metavar='FILE',
+        dir_okay=False,
+        allow_dash=True,
+        help='Write the figures for machines, too; - is standard output.',
+    ),
+]
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f'bisenet {VERSION}')
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            '--version', callback=_print_version, is_eager=True, help='Print the version and exit.'
+        ),
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command(no_args_is_help=True)
+def segment(
+    inputs: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar='INPUT', help='Images, videos, and folders of them.', show_default=False
+        ),
+    ],
+    output: Annotated[
+        Path, typer.Option('--output', '-o', metavar='DIR', help='Where to.', show_default=False)
+    ],
+    weights: Weights = 'camvid',
+    device: Device = 'auto',
+    precision: Precision = 'auto',
+    json: Json = None,
+) -> None:
+    """Segment images, folders and videos.
+
+    Writes `NAME_labels.png` (class ids), `NAME_drivable.png` (255 where the vehicle may drive) and
+    `NAME_overlay.jpg` for NAME.jpg or any other image, in its size. A video gives the two PNG per
+    frame (`NAME_000000_labels.png` ...) and an overlay video, `NAME_overlay.webm`. Of a folder,
+    the images and videos directly in it are taken.
+    """
+    from bisenet_ros.commands.segment import segment_files
+
+    segment_files(
+        inputs, output, weights=weights, device=device, precision=precision, json_file=json
+    )
+
+
+@app.command(no_args_is_help=True)
+def record(
+    folder: Annotated[
+        Path, typer.Argument(metavar='FOLDER', help='Frames, in natural order of their names.')
+    ],
+    output: Annotated[
+        Path,
+        typer.Option(
+            '--output',
+            '-o',
+            metavar='BAG',
+            help='The bag to make; it must not exist.',
+            show_default=False,
+        ),
+    ],
+    labels: Annotated[
+        Path | None,
+        typer.Option(
+            '--labels', metavar='FOLDER', help='Truth: a label image per frame, of the same name.'
+        ),
+    ] = None,
+    rate: Annotated[float, typer.Option('--rate', min=0.001, help='Frames per second.')] = 15.0,
+    storage: Annotated[
+        Literal['mcap', 'sqlite3'], typer.Option('--storage', help='How rosbag2 stores it.')
+    ] = 'mcap',
+    weights: Weights = 'camvid',
+) -> None:
+    """Turn a folder of frames, and their truth, into a rosbag2.
+
+    The bag has bgr8 images on `/image`, stamped a frame time apart, and with `--labels` the class
+    ids on `/ground_truth/labels` with the same stamps. `ros2 bag play BAG` feeds them to a running
+    segmenter_node, `bisenet demo --source BAG` measures it on them. Label values are the ids of
+    the classes of `--weights`; 255 is no class, and so is the number of classes, as in CamVid.
+    """
+    from bisenet_ros.commands.record import record_folder
+
+    record_folder(folder, output, labels, rate=rate, storage=storage, weights=weights)
+
+
+@app.command(no_args_is_help=True)
+def info(
+    weights: Annotated[
+        str,
+        typer.Argument(
+            metavar='WEIGHTS', show_default=False, help='Weights that ship, by name, or a file.'
+        ),
+    ],
+    json: Json = None,
+) -> None:
+    """Show what is in a checkpoint: network, classes, training, accuracy."""
+    from bisenet_ros.commands.info import show_info
+
+    show_info(weights, json)
+
+
+def main() -> None:
+    """The program `bisenet`."""
+    app(prog_name='bisenet')
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,76 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Where verbs write to: results for people and for machines, and progress beside them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
+
+from bisenet_ros.errors import UserError
+
+notes = Console(stderr=True, highlight=False)
+"""Progress and warnings: standard output belongs to results."""
+
+
+def progress_bar() -> Progress:
+    """A bar that counts things done, with the time that the rest will take."""
+    return Progress(
+        SpinnerColumn(),
+        TextColumn('{task.description}', markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=notes,
+    )
+
+
+def warn(message: str) -> None:
+    """One line beside the progress, whatever characters are in it."""
+    notes.print(message, style='yellow', markup=False, soft_wrap=True)
+
+
+def is_standard_output(json_file: Path | None) -> bool:
+    """Whether the figures for machines take standard output, so that nothing else may."""
+    return json_file == Path('-')
+
+
+def write_json(json_file: Path, figures: Mapping[str, Any]) -> None:
+    """Write figures for machines; `-` is standard output.
+
+    Raises:
+        UserError: The file cannot be written.
+    """
+    text = json.dumps(figures, indent=2, ensure_ascii=False, allow_nan=False)
+    if is_standard_output(json_file):
+        print(text)
+        return
+    try:
+        json_file.parent.mkdir(parents=True, exist_ok=True)
+        json_file.write_text(text + '\n', encoding='utf-8')
+    except OSError as error:
+        raise UserError(f'{json_file}: {error.strerror}') from error
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder for results, and those above it.
+
+    Raises:
+        UserError: It cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f'{folder}: {error.strerror}') from error

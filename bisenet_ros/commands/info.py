@@ -1,0 +1,105 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""`bisenet info`: what is in a checkpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from bisenet_ros.checkpoint import Checkpoint, resolve_weights
+from bisenet_ros.commands.console import is_standard_output, write_json
+
+
+def show_info(weights: str, json_file: Path | None) -> None:
+    """Print what a checkpoint is, and write it for machines when asked to.
+
+    Raises:
+        CheckpointError: It is not a checkpoint.
+    """
+    path = resolve_weights(weights)
+    checkpoint = Checkpoint.load(path)
+    facts = describe(checkpoint, path)
+    if json_file is not None:
+        write_json(json_file, facts)
+    if not is_standard_output(json_file):
+        _print(Console(), checkpoint, facts)
+
+
+def describe(checkpoint: Checkpoint, path: Path) -> dict[str, Any]:
+    """What a checkpoint is, in a form that JSON can hold."""
+    return {
+        'path': str(path),
+        'bytes': path.stat().st_size,
+        'network': checkpoint.network,
+        'parameters': sum(tensor.numel() for tensor in checkpoint.state_dict.values()),
+        'network_size': list(checkpoint.network_size),
+        'upsampling': checkpoint.upsampling,
+        'mean': list(checkpoint.normalization.mean),
+        'std': list(checkpoint.normalization.std),
+        'channel_order': checkpoint.normalization.channel_order,
+        'label_space': checkpoint.label_space.to_dict(),
+        'provenance': dict(checkpoint.provenance),
+        'accuracy': dict(checkpoint.accuracy),
+    }
+
+
+def _print(console: Console, checkpoint: Checkpoint, facts: Mapping[str, Any]) -> None:
+    width, height = checkpoint.network_size
+    summary = Table.grid(padding=(0, 2))
+    for name, value in (
+        ('file', f'{facts["path"]} ({facts["bytes"] / 1e6:.2f} MB)'),
+        ('network', f'{checkpoint.network}, {facts["parameters"] / 1e6:.2f} million numbers'),
+        ('network size', f'{width} x {height}'),
+        ('upsampling', checkpoint.upsampling),
+        ('channel order', checkpoint.normalization.channel_order),
+        ('mean', _numbers(checkpoint.normalization.mean)),
+        ('std', _numbers(checkpoint.normalization.std)),
+    ):
+        summary.add_row(Text(name, 'bold'), Text(value))
+    console.print(summary, soft_wrap=True)
+
+    classes = Table(title='classes', title_justify='left', title_style='bold')
+    classes.add_column('id', justify='right')
+    classes.add_column('')
+    classes.add_column('name')
+    classes.add_column('colour')
+    classes.add_column('drivable')
+    space = checkpoint.label_space
+    for index, (name, (red, green, blue)) in enumerate(zip(space.names, space.colors, strict=True)):
+        classes.add_row(
+            str(index),
+            Text('    ', f'on rgb({red},{green},{blue})'),
+            Text(name),
+            f'{red:3d} {green:3d} {blue:3d}',
+            'yes' if name in space.drivable else '',
+        )
+    console.print(classes)
+    for title, values in (
+        ('measured accuracy', checkpoint.accuracy),
+        ('provenance', checkpoint.provenance),
+    ):
+        console.print(Text(title if values else f'{title}: nothing recorded', 'bold'))
+        if values:
+            console.print(_tree(values), soft_wrap=True)
+
+
+def _tree(values: Mapping[str, Any]) -> Table:
+    """Names and values, tables within tables where a value has names itself."""
+    grid = Table.grid(padding=(0, 2))
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            grid.add_row(Text(f'  {name}'), _tree(value))
+        else:
+            text = f'{value:.4g}' if isinstance(value, float) else str(value)
+            grid.add_row(Text(f'  {name}'), Text(text))
+    return grid
+
+
+def _numbers(values: tuple[float, ...]) -> str:
+    return ' '.join(f'{value:.4g}' for value in values)

@@ -1,0 +1,129 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""`bisenet record`: a folder of frames, and their truth, into a rosbag2."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from bisenet_ros.bag import IMAGE_TOPIC, LABELS_TOPIC, BagWriter, Storage
+from bisenet_ros.checkpoint import Checkpoint
+from bisenet_ros.commands.console import make_folder, notes, progress_bar
+from bisenet_ros.errors import UserError
+from bisenet_ros.label_space import IGNORE
+from bisenet_ros.media import IMAGE_SUFFIXES, list_files, read_image, read_labels
+
+FRAME_ID = 'camera'
+
+START = 946_684_800_000_000_000
+"""Stamp of the first frame in nanoseconds, 2000-01-01 00:00 UTC: the same frames give the same
+stamps, and no stamp is 0, which ROS takes for "not set"."""
+
+_LOSSY = frozenset({'.avif', '.jp2', '.jpe', '.jpeg', '.jpg', '.webp'})
+
+Pixels = npt.NDArray[np.uint8]
+
+
+def record_folder(
+    folder: Path, bag: Path, labels: Path | None, *, rate: float, storage: Storage, weights: str
+) -> None:
+    """Write a bag that `ros2 bag play` and `bisenet demo --source` take.
+
+    Args:
+        folder: Frames of one size, taken in natural order of their names.
+        bag: The folder to make; it appears when it is complete.
+        labels: A folder with a label image for each frame, of the frame's name and size.
+        rate: Frames per second.
+        storage: A storage plugin of rosbag2.
+        weights: Whose label space the labels are in; read when there are labels.
+
+    Raises:
+        UserError: The bag exists, a frame or label image is missing, broken or of another size,
+            or a label is not a class.
+    """
+    if not (math.isfinite(rate) and rate > 0):
+        raise UserError(f'the rate must be a positive number of frames per second, not {rate}')
+    if bag.exists():
+        raise UserError(f'{bag} exists already: choose another name, or remove it first')
+    frames = list_files(folder, IMAGE_SUFFIXES)
+    if not frames:
+        raise UserError(f'{folder}: no images directly in this folder')
+    truths = _labels_of(frames, labels) if labels is not None else None
+    num_classes = len(Checkpoint.load(weights).label_space) if truths is not None else 0
+
+    bag_folder = bag.absolute().parent
+    make_folder(bag_folder)
+    try:
+        # A bag that could not be finished leaves nothing behind.
+        with tempfile.TemporaryDirectory(prefix=f'.{bag.name}.', dir=bag_folder) as unfinished:
+            path = Path(unfinished) / bag.name
+            with BagWriter(path, storage) as writer, progress_bar() as progress:
+                size: tuple[int, ...] | None = None
+                for index, frame in enumerate(progress.track(frames, description='recording')):
+                    stamp = START + round(index * 1e9 / rate)
+                    image = read_image(frame)
+                    size = size or image.shape
+                    if image.shape != size:
+                        raise UserError(
+                            f'{frame} is {_size(image.shape)}, but the frames before it are '
+                            f'{_size(size)}'
+                        )
+                    writer.write(IMAGE_TOPIC, stamp, FRAME_ID, image, 'bgr8')
+                    if truths is not None:
+                        truth = _read_truth(truths[index], image.shape, num_classes)
+                        writer.write(LABELS_TOPIC, stamp, FRAME_ID, truth, 'mono8')
+            path.rename(bag)
+    except OSError as error:
+        raise UserError(f'{bag}: {error.strerror or error}') from error
+    topics = IMAGE_TOPIC if truths is None else f'{IMAGE_TOPIC} and {LABELS_TOPIC}'
+    notes.print(
+        f'{len(frames)} frames, {len(frames) / rate:.1f} s at {rate:g} Hz, on {topics}: {bag}',
+        markup=False,
+        soft_wrap=True,
+    )
+
+
+def _labels_of(frames: Sequence[Path], folder: Path) -> list[Path]:
+    """The label image of each frame: the one with its name, whatever the ending.
+
+    Raises:
+        UserError: One is missing.
+    """
+    by_stem = {path.stem: path for path in list_files(folder, IMAGE_SUFFIXES - _LOSSY)}
+    missing = [frame for frame in frames if frame.stem not in by_stem]
+    if missing:
+        raise UserError(
+            f'{len(missing)} of {len(frames)} frames have no label image in {folder}; '
+            f'first: {missing[0].name} needs {missing[0].stem}.png'
+        )
+    return [by_stem[frame.stem] for frame in frames]
+
+
+def _read_truth(path: Path, shape: tuple[int, ...], num_classes: int) -> Pixels:
+    """(H, W) uint8 class ids, `IGNORE` where there is none.
+
+    Raises:
+        UserError: It is no label image, has another size, or values that are not classes.
+    """
+    labels = read_labels(path)
+    if labels.shape != shape[:2]:
+        raise UserError(f'{path} is {_size(labels.shape)}, but its frame is {_size(shape)}')
+    # CamVid, among others, writes "no class" as the id after the last one.
+    truth = np.where(labels == num_classes, np.uint8(IGNORE), labels)
+    strange = truth[(truth >= num_classes) & (truth != IGNORE)]
+    if strange.size:
+        raise UserError(
+            f'{path} has the value {strange.max()}, but the classes are 0 to {num_classes - 1} '
+            f'({num_classes} and {IGNORE} are no class): give the weights of these classes'
+        )
+    return truth
+
+
+def _size(shape: tuple[int, ...]) -> str:
+    return f'{shape[1]}x{shape[0]}'

@@ -1,0 +1,257 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""`bisenet segment`: images, folders and videos in, label images and overlays out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from bisenet_ros.commands.console import (
+    is_standard_output,
+    make_folder,
+    notes,
+    progress_bar,
+    warn,
+    write_json,
+)
+from bisenet_ros.errors import UserError
+from bisenet_ros.label_space import IGNORE, LabelSpace
+from bisenet_ros.media import (
+    IMAGE_SUFFIXES,
+    VIDEO_SUFFIXES,
+    Video,
+    VideoWriter,
+    is_video,
+    list_files,
+    read_image,
+    write_image,
+)
+from bisenet_ros.overlay import overlay
+
+if TYPE_CHECKING:
+    from bisenet_ros.segmenter import Segmentation, Segmenter
+
+OVERLAY_ALPHA = 0.5
+_KINDS = ('_labels.png', '_drivable.png', '_overlay.jpg')
+
+Pixels = npt.NDArray[np.uint8]
+
+
+def segment_files(
+    inputs: Sequence[Path],
+    output: Path,
+    *,
+    weights: str,
+    device: str,
+    precision: str,
+    json_file: Path | None,
+) -> None:
+    """Segment every image and video, and say at the end which could not be.
+
+    Args:
+        inputs: Images, videos and folders of them.
+        output: The folder for the results; files of an earlier run are replaced.
+        weights: Name of shipped weights, or a path.
+        device: What `Segmenter.load` takes.
+        precision: What `Segmenter.load` takes.
+        json_file: Where the figures for machines go, `-` for standard output.
+
+    Raises:
+        UserError: Two inputs would be written to the same file, nothing is there to segment, or
+            at least one input failed; the others are done then.
+    """
+    files = find_files(inputs)
+    check_outputs(files, output)
+    make_folder(output)
+
+    from bisenet_ros.segmenter import Segmenter
+
+    segmenter = Segmenter.load(weights, device=device, precision=precision)
+    figures: list[dict[str, Any]] = []
+    failures: dict[str, str] = {}
+    start = time.perf_counter()
+    with progress_bar() as progress:
+        task = progress.add_task('segmenting', total=len(files))
+
+        def advance(more: int = 0) -> None:
+            total = progress.tasks[task].total or 0
+            progress.update(task, total=total + more, advance=0 if more else 1)
+
+        for path in files:
+            progress.update(task, description=path.name)
+            try:
+                if is_video(path):
+                    shares = _segment_video(path, output, segmenter, advance)
+                else:
+                    shares = _segment_image(path, output, segmenter)
+                    advance()
+            except UserError as error:
+                # Errors of files start with their path; those of frames (too small, say) do not.
+                message = str(error)
+                failures[str(path)] = message if str(path) in message else f'{path}: {message}'
+                warn(failures[str(path)])
+                advance()
+            else:
+                figures.append({'input': str(path), **shares.to_dict(segmenter.label_space)})
+
+    seconds = time.perf_counter() - start
+    if json_file is not None:
+        summary = {
+            'weights': weights,
+            'device': segmenter.device,
+            'precision': segmenter.precision,
+            'network_size': list(segmenter.network_size),
+            'output': str(output),
+            'files': figures,
+            'failures': failures,
+        }
+        write_json(json_file, summary)
+    if not is_standard_output(json_file):
+        frames = sum(entry['frames'] for entry in figures)
+        notes.print(
+            f'{frames} frames of {len(figures)} files in {seconds:.1f} s: {output}',
+            markup=False,
+            soft_wrap=True,
+        )
+    if failures:
+        raise UserError(
+            f'{len(failures)} of {len(files)} inputs failed, the others are done; '
+            f'first: {next(iter(failures.values()))}'
+        )
+
+
+def find_files(inputs: Iterable[Path]) -> list[Path]:
+    """The images and videos that are named, and those directly in the folders that are named.
+
+    Raises:
+        UserError: A path does not exist, or there is no image or video in a folder.
+    """
+    files: list[Path] = []
+    for path in inputs:
+        if path.is_dir():
+            found = list_files(path, IMAGE_SUFFIXES | VIDEO_SUFFIXES)
+            if not found:
+                raise UserError(f'{path}: no images or videos directly in this folder')
+            files += found
+        elif path.exists():
+            files.append(path)
+        else:
+            raise UserError(f'{path}: no such file or folder')
+    return list(dict.fromkeys(files))
+
+
+def check_outputs(files: Sequence[Path], output: Path) -> None:
+    """Make sure that no result overwrites another, or an input.
+
+    Raises:
+        UserError: One would.
+    """
+    by_stem: dict[str, Path] = {}
+    for path in files:
+        other = by_stem.setdefault(path.stem, path)
+        if other is not path:
+            raise UserError(
+                f'{other} and {path} would both be written as {output / path.stem}_...: '
+                'segment them into two folders'
+            )
+    for path in files:
+        stem, _, number = path.stem.rpartition('_')
+        video = by_stem.get(stem)
+        if number.isdecimal() and video is not None and is_video(video):
+            raise UserError(
+                f'{path} and frames of {video} would be written to the same files: '
+                'segment them into two folders'
+            )
+    results = {(output / f'{path.stem}{kind}').resolve() for path in files for kind in _KINDS}
+    overwritten = next((path for path in files if path.resolve() in results), None)
+    if overwritten is not None:
+        raise UserError(f'{overwritten} would be overwritten by a result: choose another folder')
+
+
+@dataclass
+class Shares:
+    """How the pixels of one or more frames of a size divide into classes.
+
+    Attributes:
+        size: (width, height) in pixels.
+        frames: How many.
+        counts: (256,) int64, pixels by label.
+        drivable: Pixels that may be driven on.
+    """
+
+    size: tuple[int, int]
+    frames: int
+    counts: npt.NDArray[np.int64]
+    drivable: int
+
+    @classmethod
+    def of(cls, result: Segmentation) -> Shares:
+        """Count one frame."""
+        height, width = result.labels.shape
+        counts = np.bincount(result.labels.reshape(-1), minlength=256)
+        return cls((width, height), 1, counts, int(np.count_nonzero(result.drivable)))
+
+    def add(self, other: Shares) -> None:
+        """Count the frames of another, too."""
+        self.frames += other.frames
+        self.counts = self.counts + other.counts
+        self.drivable += other.drivable
+
+    def to_dict(self, label_space: LabelSpace) -> dict[str, Any]:
+        """For JSON: size, frames, drivable fraction, and each class's share of the pixels."""
+        pixels = int(self.counts.sum())
+        shares = {name: int(self.counts[i]) / pixels for i, name in enumerate(label_space.names)}
+        return {
+            'width': self.size[0],
+            'height': self.size[1],
+            'frames': self.frames,
+            'drivable_fraction': self.drivable / pixels,
+            'class_shares': shares,
+            'unlabelled': int(self.counts[IGNORE]) / pixels,
+        }
+
+
+def _segment_image(path: Path, output: Path, segmenter: Segmenter) -> Shares:
+    frame = read_image(path)
+    result = segmenter(frame)
+    _write_masks(output, path.stem, result)
+    write_image(output / f'{path.stem}_overlay.jpg', _draw(frame, result))
+    return Shares.of(result)
+
+
+def _segment_video(
+    path: Path, output: Path, segmenter: Segmenter, advance: Callable[..., None]
+) -> Shares:
+    video = Video(path)
+    advance(more=max(0, video.frame_count - 1))
+    total: Shares | None = None
+    with VideoWriter(output / f'{path.stem}_overlay.webm', video.rate) as writer:
+        for index, frame in enumerate(video):
+            result = segmenter(frame)
+            _write_masks(output, f'{path.stem}_{index:06d}', result)
+            writer.write(_draw(frame, result))
+            advance()
+            if total is None:
+                total = Shares.of(result)
+            else:
+                total.add(Shares.of(result))
+    assert total is not None  # a Video without a frame raises
+    return total
+
+
+def _write_masks(output: Path, stem: str, result: Segmentation) -> None:
+    write_image(output / f'{stem}_labels.png', result.labels)
+    write_image(output / f'{stem}_drivable.png', result.drivable)
+
+
+def _draw(frame: Pixels, result: Segmentation) -> Pixels:
+    return overlay(
+        frame, result.labels, result.label_space, OVERLAY_ALPHA, drivable=result.drivable
+    )

@@ -1,0 +1,229 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Images and videos in files, through OpenCV: what it leaves half-done is refused here."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from bisenet_ros.errors import UserError
+
+# fmt: off
+IMAGE_SUFFIXES = frozenset([
+    '.avif', '.bmp', '.dib', '.exr', '.gif', '.hdr', '.jp2', '.jpe', '.jpeg', '.jpg', '.pbm',
+    '.pgm', '.png', '.pnm', '.ppm', '.ras', '.tif', '.tiff', '.webp',
+])
+"""Files that a folder is searched for; a file that is named itself may end as it likes."""
+
+VIDEO_SUFFIXES = frozenset([
+    '.avi', '.flv', '.m2ts', '.m4v', '.mkv', '.mov', '.mp4', '.mpeg', '.mpg', '.mts', '.ogv',
+    '.ts', '.webm', '.wmv',
+])
+# fmt: on
+
+Pixels = npt.NDArray[np.uint8]
+
+
+class MediaError(UserError):
+    """A file that cannot be read as the image or video that it should be, or not be written."""
+
+
+def natural_key(path: Path) -> tuple[list[tuple[int, str]], str]:
+    """A sort key by which `frame2` comes before `frame10`."""
+    parts = re.split('([0-9]+)', path.name)  # text and numbers in turn, text first
+    return [(int(part), '') if i % 2 else (0, part) for i, part in enumerate(parts)], path.name
+
+
+def list_files(folder: Path, suffixes: frozenset[str]) -> list[Path]:
+    """The files directly in a folder that end in one of the suffixes, in natural order.
+
+    Raises:
+        MediaError: There is no such folder.
+    """
+    if not folder.is_dir():
+        raise MediaError(f'{folder}: no such folder')
+    files = (path for path in folder.iterdir() if path.suffix.lower() in suffixes)
+    return sorted((path for path in files if path.is_file()), key=natural_key)
+
+
+def is_video(path: Path) -> bool:
+    """Whether a file's name says that it is a video."""
+    return path.suffix.lower() in VIDEO_SUFFIXES
+
+
+def read_image(path: Path) -> Pixels:
+    """(H, W, 3) uint8 BGR: an image as a viewer shows it.
+
+    The EXIF orientation is applied, alpha is dropped, gray becomes three equal channels, and of
+    16 bits the upper 8 are kept, as a camera driver's 8 bit image has them.
+
+    Raises:
+        MediaError: There is no such file, or it is no image, or not a whole one.
+    """
+    return _decode(path, cv2.IMREAD_COLOR)
+
+
+def read_labels(path: Path) -> Pixels:
+    """(H, W) uint8: a label image, its values as they are stored.
+
+    Raises:
+        MediaError: There is no such file, it is no whole image, or has other than one channel of
+            8 bits.
+    """
+    labels = _decode(path, cv2.IMREAD_UNCHANGED)
+    if labels.ndim != 2 or labels.dtype != np.uint8:
+        channels = 1 if labels.ndim == 2 else labels.shape[2]
+        raise MediaError(
+            f'{path}: labels are one channel of 8 bits (class ids), not {channels} of '
+            f'{8 * labels.itemsize}'
+        )
+    return labels
+
+
+def _decode(path: Path, flags: int) -> Pixels:
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise MediaError(f'{path}: {error.strerror}') from error
+    # libjpeg fills what is missing of a cut file with gray and only warns. The end-of-image marker
+    # has to follow the last start-of-scan marker: thumbnails inside the header have both, too.
+    if data.startswith(b'\xff\xd8') and data.rfind(b'\xff\xd9') < data.rfind(b'\xff\xda'):
+        raise MediaError(f'{path}: the JPEG image is cut off')
+    try:
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), flags) if data else None
+    except cv2.error as error:
+        raise MediaError(f'{path}: not an image that OpenCV reads ({error.err})') from error
+    if image is None:
+        raise MediaError(f'{path}: not an image that OpenCV reads')
+    return image  # type: ignore[return-value]
+
+
+def write_image(path: Path, image: Pixels) -> None:
+    """Write an image in the format that the file's name says.
+
+    Raises:
+        MediaError: The file cannot be written.
+    """
+    done, data = cv2.imencode(path.suffix, image)
+    if not done:
+        raise MediaError(f'{path}: OpenCV cannot write such an image')
+    try:
+        path.write_bytes(data.tobytes())
+    except OSError as error:
+        raise MediaError(f'{path}: {error.strerror}') from error
+
+
+class Video:
+    """A video file that is read frame by frame; iterating again starts at the first frame.
+
+    Attributes:
+        rate: Frames per second as the file says; 25 where it does not say.
+        frame_count: What the file's header promises, which is an estimate in some containers;
+            0 where it does not say.
+
+    Raises:
+        MediaError: There is no such file, or OpenCV's FFmpeg cannot read it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        if not path.is_file():
+            raise MediaError(f'{path}: no such file')
+        capture = self._open()
+        rate = capture.get(cv2.CAP_PROP_FPS)
+        self.rate = rate if 0 < rate <= 1000 else 25.0
+        self.frame_count = max(0, int(capture.get(cv2.CAP_PROP_FRAME_COUNT)))
+        capture.release()
+
+    def _open(self) -> cv2.VideoCapture:
+        with _quiet_stderr():
+            capture = cv2.VideoCapture(str(self.path), cv2.CAP_FFMPEG)
+        if not capture.isOpened():
+            raise MediaError(f'{self.path}: not a video that OpenCV reads')
+        return capture
+
+    def __iter__(self) -> Iterator[Pixels]:
+        """Each frame, (H, W, 3) uint8 BGR, upright as the file says.
+
+        Raises:
+            MediaError: Not even the first frame can be read.
+        """
+        capture = self._open()
+        try:
+            read, frame = capture.read()
+            if not read:
+                raise MediaError(f'{self.path}: a video without a frame that OpenCV reads')
+            while read:
+                yield frame  # type: ignore[misc]
+                read, frame = capture.read()
+        finally:
+            capture.release()
+
+
+class VideoWriter:
+    """Writes a WebM video (VP8), which every current browser plays and every OpenCV wheel writes.
+
+    H.264 would need an encoder that the wheels leave out, and VP9 takes seven times as long. The
+    file appears with the first frame, which sets the size; an odd last row or column is left out
+    (VP8 halves the colours).
+
+    Args:
+        path: The file to write, ending in `.webm`.
+        rate: Frames per second.
+
+    Raises:
+        MediaError: While writing, when this OpenCV cannot write WebM or the file not be made.
+    """
+
+    def __init__(self, path: Path, rate: float) -> None:
+        self.path = path
+        self.rate = rate
+        self._writer: cv2.VideoWriter | None = None
+
+    def write(self, frame: Pixels) -> None:
+        """Append a frame, (H, W, 3) uint8 BGR; all frames have one size."""
+        if self._writer is None:
+            height, width = frame.shape[:2]
+            codec = cv2.VideoWriter.fourcc(*'VP80')
+            with _quiet_stderr():
+                writer = cv2.VideoWriter(
+                    str(self.path), cv2.CAP_FFMPEG, codec, self.rate, (width, height)
+                )
+            if not writer.isOpened():
+                raise MediaError(f'{self.path}: cannot be written as a WebM video by this OpenCV')
+            self._writer = writer
+        self._writer.write(frame)
+
+    def __enter__(self) -> VideoWriter:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._writer is not None:
+            self._writer.release()
+
+
+@contextmanager
+def _quiet_stderr() -> Iterator[None]:
+    """Drop what C libraries print: OpenCV notes even a codec tag that it then replaces itself."""
+    saved = os.dup(2)
+    with open(os.devnull, 'wb') as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)

@@ -1,0 +1,188 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""`bisenet record`: what it writes is read back with rosbags, and bad input leaves nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import pytest
+from rosbags.highlevel import AnyReader
+from tiny_checkpoint import save_tiny_checkpoint
+from typer.testing import CliRunner, Result
+
+from bisenet_ros.bag import BagError, CameraBag
+from bisenet_ros.cli import app
+
+
+@pytest.fixture(scope='module')
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_tiny_checkpoint(tmp_path_factory.mktemp('weights') / 'tiny.safetensors')
+
+
+class Drive:
+    """Three frames of 48x32 as PNG in natural, not alphabetic order, and their truth."""
+
+    def __init__(self, folder: Path) -> None:
+        rng = np.random.default_rng(0)
+        self.frames = folder / 'frames'
+        self.labels = folder / 'labels'
+        self.names = ['f8', 'f9', 'f10']
+        self.images: list[npt.NDArray[np.uint8]] = []
+        self.truths: list[npt.NDArray[np.uint8]] = []
+        for path in (self.frames, self.labels):
+            path.mkdir()
+        for name in self.names:
+            image = rng.integers(0, 256, (32, 48, 3), dtype=np.uint8)
+            truth = rng.integers(0, 12, (32, 48), dtype=np.uint8)  # 11: no class, as in CamVid
+            truth[0, 0] = 255
+            cv2.imwrite(str(self.frames / f'{name}.png'), image)
+            cv2.imwrite(str(self.labels / f'{name}.png'), truth)
+            self.images.append(image)
+            self.truths.append(truth)
+
+
+@pytest.fixture
+def drive(tmp_path: Path) -> Drive:
+    return Drive(tmp_path)
+
+
+def record(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(app, ['record', *map(str, arguments)])
+
+
+def messages(bag: Path) -> list[tuple[str, int, Any]]:
+    """(topic, time of reception, message) of all that is in a bag."""
+    with AnyReader([bag]) as reader:
+        return [
+            (connection.topic, received, reader.deserialize(data, connection.msgtype))
+            for connection, received, data in reader.messages()
+        ]
+
+
+@pytest.mark.parametrize('storage', ['mcap', 'sqlite3'])
+def test_frames_and_truth(drive: Drive, weights: Path, tmp_path: Path, storage: str) -> None:
+    bag = tmp_path / 'new' / 'bag'
+    result = record(
+        drive.frames, '-o', bag, '--labels', drive.labels, '--rate', '8', '--storage', storage,
+        '--weights', weights,
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    written = messages(bag)
+    assert [topic for topic, _, _ in written] == ['/image', '/ground_truth/labels'] * 3
+    start = written[0][1]
+    for index in range(3):
+        (_, received, image), (_, labels_received, labels) = written[2 * index : 2 * index + 2]
+        assert received == labels_received == start + index * 125_000_000
+        for message in (image, labels):
+            assert message.header.frame_id == 'camera'
+            stamp = message.header.stamp
+            assert stamp.sec * 1_000_000_000 + stamp.nanosec == received
+            assert (message.width, message.height) == (48, 32)
+        assert (image.encoding, image.step) == ('bgr8', 144)
+        np.testing.assert_array_equal(image.data.reshape(32, 48, 3), drive.images[index])
+        assert (labels.encoding, labels.step) == ('mono8', 48)
+        truth = drive.truths[index]
+        np.testing.assert_array_equal(
+            labels.data.reshape(32, 48), np.where(truth == 11, 255, truth)
+        )
+
+
+def test_the_same_frames_give_the_same_stamps(drive: Drive, tmp_path: Path) -> None:
+    for name in 'ab':
+        assert record(drive.frames, '-o', tmp_path / name).exit_code == 0
+    a, b = ([received for _, received, _ in messages(tmp_path / name)] for name in 'ab')
+    assert a == b
+    assert np.diff(a).tolist() == [66_666_667, 66_666_666]
+
+
+def test_a_camera_bag_joins_frames_and_truth(drive: Drive, weights: Path, tmp_path: Path) -> None:
+    bag = tmp_path / 'bag'
+    assert record(drive.frames, '-o', bag, '--weights', weights).exit_code == 0
+    without = CameraBag(bag)
+    assert (without.image_topic, without.truth_topic, without.frame_count) == ('/image', None, 3)
+    assert [frame.truth for frame in without] == [None] * 3
+
+    bag = tmp_path / 'bag with truth'
+    record(drive.frames, '-o', bag, '--labels', drive.labels, '--weights', weights)
+    frames = list(CameraBag(bag))
+    for frame, image, truth in zip(frames, drive.images, drive.truths, strict=True):
+        np.testing.assert_array_equal(frame.image, image)
+        np.testing.assert_array_equal(frame.truth, np.where(truth == 11, 255, truth))
+
+
+def test_a_bag_is_never_overwritten(drive: Drive, tmp_path: Path) -> None:
+    bag = tmp_path / 'bag'
+    bag.mkdir()
+    result = record(drive.frames, '-o', bag)
+    assert result.exit_code == 2
+    assert 'exists already' in result.stderr
+    assert list(bag.iterdir()) == []
+
+
+def fails(drive: Drive, weights: Path, message: str) -> None:
+    folder = drive.frames.parent
+    result = record(
+        drive.frames, '-o', folder / 'bag', '--labels', drive.labels, '--weights', weights
+    )
+    assert result.exit_code == 2
+    errors = [line for line in result.stderr.splitlines() if line.startswith('bisenet: ')]
+    assert len(errors) == 1
+    assert message in errors[0]
+    assert sorted(path.name for path in folder.iterdir()) == ['frames', 'labels']
+
+
+def test_a_frame_without_truth(drive: Drive, weights: Path) -> None:
+    (drive.labels / 'f9.png').rename(drive.labels / 'f11.png')
+    fails(drive, weights, '1 of 3 frames have no label image')
+
+
+def test_truth_of_another_size(drive: Drive, weights: Path) -> None:
+    cv2.imwrite(str(drive.labels / 'f9.png'), np.zeros((16, 24), np.uint8))
+    fails(drive, weights, 'f9.png is 24x16, but its frame is 48x32')
+
+
+def test_a_frame_of_another_size(drive: Drive, weights: Path) -> None:
+    cv2.imwrite(str(drive.frames / 'f10.png'), np.zeros((64, 96, 3), np.uint8))
+    fails(drive, weights, 'f10.png is 96x64, but the frames before it are 48x32')
+
+
+def test_a_label_that_is_no_class(drive: Drive, weights: Path) -> None:
+    drive.truths[1][3, 3] = 12
+    cv2.imwrite(str(drive.labels / 'f9.png'), drive.truths[1])
+    fails(drive, weights, 'f9.png has the value 12, but the classes are 0 to 10')
+
+
+def test_a_broken_frame(drive: Drive, weights: Path) -> None:
+    (drive.frames / 'f9.png').write_bytes(b'')
+    fails(drive, weights, 'f9.png: not an image that OpenCV reads')
+
+
+def test_colour_coded_truth(drive: Drive, weights: Path) -> None:
+    cv2.imwrite(str(drive.labels / 'f9.png'), drive.images[0])
+    fails(drive, weights, 'f9.png: labels are one channel of 8 bits')
+
+
+@pytest.mark.parametrize('arguments', [['--rate', '0'], ['--rate', 'nan'], ['--storage', 'bz2']])
+def test_wrong_arguments(drive: Drive, tmp_path: Path, arguments: list[str]) -> None:
+    assert record(drive.frames, '-o', tmp_path / 'bag', *arguments).exit_code == 2
+    assert not (tmp_path / 'bag').exists()
+
+
+def test_no_frames(tmp_path: Path) -> None:
+    result = record(tmp_path, '-o', tmp_path / 'bag')
+    assert result.exit_code == 2
+    assert 'no images directly in this folder' in result.stderr
+
+
+@pytest.mark.parametrize('name', ['nowhere', 'text.bag', 'text.mcap', 'empty'])
+def test_what_is_no_bag_is_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / 'empty').mkdir()
+    for text in ('text.bag', 'text.mcap'):
+        (tmp_path / text).write_text('not a bag')
+    with pytest.raises(BagError, match='not a bag that can be read'):
+        CameraBag(tmp_path / name)

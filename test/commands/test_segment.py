@@ -1,0 +1,169 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""`bisenet segment` on images, folders and videos, whole and broken."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import pytest
+from tiny_checkpoint import save_tiny_checkpoint
+from typer.testing import CliRunner, Result
+
+from bisenet_ros.cli import app
+from bisenet_ros.media import Video, VideoWriter
+from bisenet_ros.segmenter import Segmenter
+
+
+@pytest.fixture(scope='module')
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_tiny_checkpoint(tmp_path_factory.mktemp('weights') / 'tiny.safetensors')
+
+
+def noise(seed: int, width: int = 80, height: int = 60) -> npt.NDArray[np.uint8]:
+    coarse = np.random.default_rng(seed).integers(0, 255, (6, 8, 3), dtype=np.uint8)
+    return cv2.resize(coarse, (width, height), interpolation=cv2.INTER_LINEAR)
+
+
+def segment(weights: Path, *arguments: str | Path) -> Result:
+    return CliRunner().invoke(
+        app, ['segment', *map(str, arguments), '--weights', str(weights), '--device', 'cpu']
+    )
+
+
+def read(path: Path) -> npt.NDArray[np.uint8]:
+    image = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    assert image is not None, path
+    return image
+
+
+def test_an_image(weights: Path, tmp_path: Path) -> None:
+    frame = noise(0)
+    cv2.imwrite(str(tmp_path / 'street.png'), frame)
+    output = tmp_path / 'new' / 'folder'
+    result = segment(weights, tmp_path / 'street.png', '-o', output)
+    assert result.exit_code == 0, result.output
+    assert sorted(path.name for path in output.iterdir()) == [
+        'street_drivable.png',
+        'street_labels.png',
+        'street_overlay.jpg',
+    ]
+    expected = Segmenter.load(weights, device='cpu')(frame)
+    np.testing.assert_array_equal(read(output / 'street_labels.png'), expected.labels)
+    np.testing.assert_array_equal(read(output / 'street_drivable.png'), expected.drivable)
+    assert read(output / 'street_overlay.jpg').shape == frame.shape
+
+
+def test_a_folder_and_the_figures_for_machines(weights: Path, tmp_path: Path) -> None:
+    drive = tmp_path / 'drive'
+    drive.mkdir()
+    for index in (2, 10, 1):
+        cv2.imwrite(str(drive / f'{index}.png'), noise(index))
+    (drive / 'calibration.yaml').write_text('no image')
+    output = tmp_path / 'out'
+    result = segment(weights, drive, '-o', output, '--json', '-')
+    assert result.exit_code == 0, result.output
+    figures = json.loads(result.stdout)
+    assert [Path(entry['input']).name for entry in figures['files']] == ['1.png', '2.png', '10.png']
+    assert figures['failures'] == {}
+    for entry in figures['files']:
+        labels = read(output / f'{Path(entry["input"]).stem}_labels.png')
+        drivable = read(output / f'{Path(entry["input"]).stem}_drivable.png')
+        assert (entry['width'], entry['height'], entry['frames']) == (80, 60, 1)
+        assert entry['class_shares']['fence'] == pytest.approx(float((labels == 7).mean()))
+        assert sum(entry['class_shares'].values()) + entry['unlabelled'] == pytest.approx(1)
+        assert entry['drivable_fraction'] == pytest.approx(float((drivable == 255).mean()))
+
+
+def test_a_video(weights: Path, tmp_path: Path) -> None:
+    with VideoWriter(tmp_path / 'clip.webm', rate=12) as writer:
+        for seed in range(3):
+            writer.write(noise(seed))
+    output = tmp_path / 'out'
+    result = segment(weights, tmp_path / 'clip.webm', '-o', output, '--json', tmp_path / 'f.json')
+    assert result.exit_code == 0, result.output
+    names = {path.name for path in output.iterdir()}
+    kinds = ('labels', 'drivable')
+    assert names == {
+        'clip_overlay.webm',
+        *(f'clip_{index:06d}_{kind}.png' for index in range(3) for kind in kinds),
+    }
+    overlay = Video(output / 'clip_overlay.webm')
+    assert overlay.rate == 12
+    assert len(list(overlay)) == 3
+    segmenter = Segmenter.load(weights, device='cpu')
+    for index, frame in enumerate(Video(tmp_path / 'clip.webm')):
+        labels = read(output / f'clip_{index:06d}_labels.png')
+        np.testing.assert_array_equal(labels, segmenter(frame).labels)
+    (entry,) = json.loads((tmp_path / 'f.json').read_text())['files']
+    assert entry['frames'] == 3
+
+
+def test_broken_files_are_named_and_the_others_done(weights: Path, tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / 'first.png'), noise(1))
+    (tmp_path / 'broken.jpg').write_bytes(cv2.imencode('.jpg', noise(2))[1].tobytes()[:-50])
+    cv2.imwrite(str(tmp_path / 'small.png'), noise(3, width=20))
+    (tmp_path / 'nothing.mp4').touch()
+    cv2.imwrite(str(tmp_path / 'last.png'), noise(4))
+    output, figures = tmp_path / 'out', tmp_path / 'figures.json'
+    names = ('first.png', 'broken.jpg', 'small.png', 'nothing.mp4', 'last.png')
+    inputs = [tmp_path / name for name in names]
+    result = segment(weights, *inputs, '-o', output, '--json', figures)
+    assert result.exit_code == 2
+    assert {path.name for path in output.iterdir()} == {
+        f'{stem}_{kind}'
+        for stem in ('first', 'last')
+        for kind in ('labels.png', 'drivable.png', 'overlay.jpg')
+    }
+    lines = result.stderr.splitlines()
+    assert f'{tmp_path}/broken.jpg: the JPEG image is cut off' in lines
+    assert any(f'{tmp_path}/small.png' in line and '32x32' in line for line in lines)
+    assert f'{tmp_path}/nothing.mp4: not a video that OpenCV reads' in lines
+    assert lines[-1].startswith('bisenet: 3 of 5 inputs failed')
+    summary = json.loads(figures.read_text())
+    assert set(summary['failures']) == {str(path) for path in inputs[1:4]}
+    assert len(summary['files']) == 2
+
+
+def test_inputs_of_one_name_are_refused(weights: Path, tmp_path: Path) -> None:
+    for folder in ('left', 'right'):
+        (tmp_path / folder).mkdir()
+        cv2.imwrite(str(tmp_path / folder / '1.png'), noise(1))
+    result = segment(weights, tmp_path / 'left', tmp_path / 'right', '-o', tmp_path / 'out')
+    assert result.exit_code == 2
+    assert 'left/1.png' in result.stderr
+    assert 'right/1.png' in result.stderr
+    assert not (tmp_path / 'out').exists()
+
+
+def test_an_image_that_looks_like_a_frame_of_the_video_is_refused(
+    weights: Path, tmp_path: Path
+) -> None:
+    cv2.imwrite(str(tmp_path / 'clip_000002.png'), noise(1))
+    (tmp_path / 'clip.mp4').touch()
+    result = segment(weights, tmp_path, '-o', tmp_path / 'out')
+    assert result.exit_code == 2
+    assert 'clip_000002.png and frames of' in result.stderr
+
+
+def test_an_input_is_never_overwritten(weights: Path, tmp_path: Path) -> None:
+    for name in ('street.png', 'street_overlay.jpg'):
+        cv2.imwrite(str(tmp_path / name), noise(1))
+    before = (tmp_path / 'street_overlay.jpg').read_bytes()
+    result = segment(weights, tmp_path, '-o', tmp_path)
+    assert result.exit_code == 2
+    assert 'street_overlay.jpg would be overwritten' in result.stderr
+    assert (tmp_path / 'street_overlay.jpg').read_bytes() == before
+
+
+@pytest.mark.parametrize('name', ['nowhere', 'nowhere.png', 'empty'])
+def test_nothing_to_segment(weights: Path, tmp_path: Path, name: str) -> None:
+    (tmp_path / 'empty').mkdir()
+    result = segment(weights, tmp_path / name, '-o', tmp_path / 'out')
+    assert result.exit_code == 2
+    assert result.stderr.startswith(f'bisenet: {tmp_path}/{name}: no ')
+    assert len(result.stderr.splitlines()) == 1

@@ -1,0 +1,100 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The roof: help, version, exit codes, and that a verb imports only what it needs."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tiny_checkpoint import save_tiny_checkpoint
+from typer.testing import CliRunner
+
+from bisenet_ros.cli import app
+from bisenet_ros.version import VERSION
+
+VERBS = ('segment', 'record', 'info')
+
+
+def bisenet(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, '-m', 'bisenet_ros.cli', *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_version() -> None:
+    result = bisenet('--version')
+    assert (result.returncode, result.stdout) == (0, f'bisenet {VERSION}\n')
+
+
+@pytest.mark.parametrize('verb', VERBS)
+def test_help(verb: str) -> None:
+    assert verb in CliRunner().invoke(app, ['--help']).stdout
+    result = CliRunner().invoke(app, [verb, '--help'])
+    assert result.exit_code == 0
+    assert result.stdout.strip()
+
+
+@pytest.mark.parametrize(
+    'arguments',
+    [['drive'], ['segment', 'a.png'], ['segment', '--wheels', '4'], ['info', 'a', 'b']],
+)
+def test_bad_arguments(arguments: list[str]) -> None:
+    assert CliRunner().invoke(app, arguments).exit_code == 2
+
+
+def test_bad_input_is_one_line(tmp_path: Path) -> None:
+    result = bisenet('info', str(tmp_path / 'nowhere.safetensors'))
+    assert (result.returncode, result.stdout) == (2, '')
+    assert result.stderr.startswith('bisenet: ')
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_starting_up_imports_no_heavy_library() -> None:
+    heavy = {'torch', 'cv2', 'numpy', 'rosbags', 'rclpy', 'rich.table'}
+    code = 'import sys, json, bisenet_ros.cli; print(json.dumps(list(sys.modules)))'
+    output = subprocess.run([sys.executable, '-c', code], capture_output=True, check=True).stdout
+    assert heavy.isdisjoint(json.loads(output))
+
+
+def test_info_shows_classes_and_accuracy(tmp_path: Path) -> None:
+    weights = save_tiny_checkpoint(tmp_path / 'tiny.safetensors')
+    result = CliRunner().invoke(app, ['info', str(weights)])
+    assert result.exit_code == 0, result.output
+    for text in ('bisenetv2', '128 x 96', 'bicyclist', '60  40 222', 'miou', '0.0123', 'untrained'):
+        assert text in result.stdout
+
+
+def test_info_for_machines(tmp_path: Path) -> None:
+    weights = save_tiny_checkpoint(tmp_path / 'tiny.safetensors')
+    result = CliRunner().invoke(app, ['info', str(weights), '--json', '-'])
+    facts = json.loads(result.stdout)
+    assert facts['network'] == 'bisenetv2'
+    assert facts['network_size'] == [128, 96]
+    assert facts['label_space']['drivable'] == ['road']
+    assert facts['accuracy']['camvid val']['miou'] == 0.0123
+
+
+def test_ctrl_c_ends_without_a_traceback(tmp_path: Path) -> None:
+    # A pipe that nobody writes to keeps the verb reading until it is interrupted.
+    pipe = tmp_path / 'pipe.png'
+    os.mkfifo(pipe)
+    weights = save_tiny_checkpoint(tmp_path / 'tiny.safetensors')
+    command = [sys.executable, '-m', 'bisenet_ros.cli', 'segment', str(pipe), '-o', str(tmp_path)]
+    command += ['--weights', str(weights)]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    # Opening a pipe for writing waits for its reader: from here on the verb is at work.
+    with process, pipe.open('wb'):
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert 'Traceback' not in errors

@@ -1,0 +1,161 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Images and videos come in as a viewer shows them; what is broken is refused, never half-read."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from bisenet_ros.media import (
+    IMAGE_SUFFIXES,
+    MediaError,
+    Video,
+    VideoWriter,
+    list_files,
+    read_image,
+    read_labels,
+    write_image,
+)
+
+
+@pytest.fixture
+def image() -> npt.NDArray[np.uint8]:
+    """(40, 60, 3), smooth enough for codecs to keep."""
+    coarse = np.random.default_rng(0).integers(0, 255, (4, 6, 3), dtype=np.uint8)
+    return cv2.resize(coarse, (60, 40), interpolation=cv2.INTER_LINEAR)
+
+
+def test_folders_are_read_in_natural_order(tmp_path: Path) -> None:
+    for name in ('frame10.png', 'frame9.PNG', 'frame9b.jpg', '10.png', '9.png', 'notes.txt'):
+        (tmp_path / name).touch()
+    (tmp_path / 'folder.png').mkdir()
+    names = [path.name for path in list_files(tmp_path, IMAGE_SUFFIXES)]
+    assert names == ['9.png', '10.png', 'frame9.PNG', 'frame9b.jpg', 'frame10.png']
+
+
+def test_missing_folder(tmp_path: Path) -> None:
+    with pytest.raises(MediaError, match='no such folder'):
+        list_files(tmp_path / 'nowhere', IMAGE_SUFFIXES)
+
+
+def test_alpha_is_dropped(tmp_path: Path, image: npt.NDArray[np.uint8]) -> None:
+    path = tmp_path / 'alpha.png'
+    cv2.imwrite(str(path), np.dstack([image, np.zeros((40, 60), np.uint8)]))
+    np.testing.assert_array_equal(read_image(path), image)
+
+
+def test_gray_becomes_three_channels(tmp_path: Path, image: npt.NDArray[np.uint8]) -> None:
+    path = tmp_path / 'gray.png'
+    cv2.imwrite(str(path), image[..., 0])
+    np.testing.assert_array_equal(read_image(path), np.repeat(image[..., :1], 3, axis=2))
+
+
+@pytest.mark.parametrize('suffix', ['png', 'tiff'])
+def test_of_16_bits_the_upper_8_are_kept(tmp_path: Path, suffix: str) -> None:
+    deep = np.random.default_rng(0).integers(0, 65536, (40, 60), dtype=np.uint16)
+    path = tmp_path / f'deep.{suffix}'
+    cv2.imwrite(str(path), deep)
+    np.testing.assert_array_equal(read_image(path)[..., 0], deep >> 8)
+
+
+def test_exif_orientation_is_applied(tmp_path: Path) -> None:
+    left_white = np.zeros((32, 64, 3), np.uint8)
+    left_white[:, :32] = 255
+    jpeg = cv2.imencode('.jpg', left_white)[1].tobytes()
+    # One EXIF entry: orientation (0x0112) = 6, to be turned clockwise by a quarter for viewing.
+    tiff = b'MM\0*\0\0\0\x08' + struct.pack('>HHHIHHI', 1, 0x0112, 3, 1, 6, 0, 0)
+    exif = b'Exif\0\0' + tiff
+    path = tmp_path / 'phone.jpg'
+    path.write_bytes(jpeg[:2] + b'\xff\xe1' + struct.pack('>H', 2 + len(exif)) + exif + jpeg[2:])
+    upright = read_image(path)
+    assert upright.shape == (64, 32, 3)
+    assert upright[:28].min() > 200
+    assert upright[36:].max() < 50
+
+
+@pytest.mark.parametrize('suffix', ['jpg', 'png', 'webp', 'bmp', 'tiff'])
+@pytest.mark.parametrize('kept', [0.0, 0.3, 0.9])
+def test_a_cut_image_is_refused(
+    tmp_path: Path, image: npt.NDArray[np.uint8], suffix: str, kept: float
+) -> None:
+    path = tmp_path / f'cut.{suffix}'
+    data = cv2.imencode(f'.{suffix}', image)[1].tobytes()
+    path.write_bytes(data[: int(kept * len(data))])
+    with pytest.raises(MediaError, match=f'^{path}: '):
+        read_image(path)
+
+
+def test_a_text_file_is_no_image(tmp_path: Path) -> None:
+    path = tmp_path / 'text.png'
+    path.write_text('not an image')
+    with pytest.raises(MediaError, match='not an image that OpenCV reads'):
+        read_image(path)
+
+
+def test_labels_keep_their_values(tmp_path: Path) -> None:
+    labels = np.random.default_rng(0).integers(0, 256, (40, 60), dtype=np.uint8)
+    path = tmp_path / 'labels.png'
+    write_image(path, labels)
+    np.testing.assert_array_equal(read_labels(path), labels)
+
+
+@pytest.mark.parametrize(
+    ('pixels', 'found'),
+    [
+        (np.zeros((40, 60, 3), np.uint8), '3 of 8'),
+        (np.zeros((40, 60), np.uint16), '1 of 16'),
+    ],
+)
+def test_colours_are_no_labels(tmp_path: Path, pixels: npt.NDArray[np.uint8], found: str) -> None:
+    path = tmp_path / 'labels.png'
+    cv2.imwrite(str(path), pixels)
+    with pytest.raises(MediaError, match=f'one channel of 8 bits .*not {found}'):
+        read_labels(path)
+
+
+def test_a_written_video_is_read_again(tmp_path: Path, image: npt.NDArray[np.uint8]) -> None:
+    path = tmp_path / 'drive.webm'
+    frames = [np.roll(image, shift, axis=1) for shift in range(0, 50, 10)]
+    with VideoWriter(path, rate=12.5) as writer:
+        for frame in frames:
+            writer.write(frame)
+    video = Video(path)
+    assert video.rate == 12.5
+    for _ in range(2):  # iterating starts again
+        read = list(video)
+        assert len(read) == len(frames)
+        for got, frame in zip(read, frames, strict=True):
+            assert got.shape == frame.shape
+            assert np.abs(got.astype(int) - frame).mean() < 12
+
+
+def test_a_video_of_odd_size_is_written(tmp_path: Path, image: npt.NDArray[np.uint8]) -> None:
+    with VideoWriter(tmp_path / 'odd.webm', rate=10) as writer:
+        writer.write(np.ascontiguousarray(image[:39, :59]))
+    assert next(iter(Video(tmp_path / 'odd.webm'))).shape == (38, 58, 3)
+
+
+def test_opening_a_broken_video_is_one_clear_error(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / 'broken.mp4'
+    path.write_bytes(b'nothing of a video' * 100)
+    with pytest.raises(MediaError, match='not a video that OpenCV reads'):
+        Video(path)
+    assert capfd.readouterr().err == ''
+
+
+def test_writing_where_nothing_can_be_written(tmp_path: Path, image: npt.NDArray[np.uint8]) -> None:
+    with pytest.raises(MediaError, match='No such file or directory'):
+        write_image(tmp_path / 'nowhere' / 'image.png', image)
+    with (
+        VideoWriter(tmp_path / 'nowhere' / 'video.webm', 10) as writer,
+        pytest.raises(MediaError, match='cannot be written'),
+    ):
+        writer.write(image)
