@@ -1,0 +1,175 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""One camera between the middleware and the worker: the newest frame, and what became of the rest.
+
+Nothing here knows ROS: a message is whatever has a `header` with a `stamp`.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass, replace
+from typing import Any
+
+
+@dataclass(frozen=True)
+class FrameCounts:
+    """What became of a camera's frames since the node was activated.
+
+    Attributes:
+        received: Frames that arrived.
+        published: Frames that were segmented and published.
+        dropped: Frames that a newer one replaced, or that a failing device lost.
+        malformed: Frames that could not be decoded.
+    """
+
+    received: int = 0
+    published: int = 0
+    dropped: int = 0
+    malformed: int = 0
+
+
+@dataclass(frozen=True)
+class CameraState:
+    """What diagnostics want to know of a camera at one moment; times are `time.monotonic()`.
+
+    Attributes:
+        counts: What became of its frames.
+        last_received: When the last frame arrived; None before the first.
+        last_error: Why the last malformed frame was refused; empty before the first.
+    """
+
+    counts: FrameCounts = FrameCounts()
+    last_received: float | None = None
+    last_error: str = ''
+
+
+class CameraSlot:
+    """Holds the newest frame of one camera; an older one that nobody took is dropped.
+
+    Every slot of a node shares one condition, so that the worker can wait for all of them.
+    """
+
+    def __init__(self, name: str, arrival: threading.Condition) -> None:
+        self.name = name
+        self._arrival = arrival
+        self._message: Any = None
+        self._state = CameraState()
+
+    @property
+    def label(self) -> str:
+        """The camera in a sentence for a user."""
+        return f'camera {self.name}' if self.name else 'camera'
+
+    @property
+    def prefix(self) -> str:
+        """What the camera's topics begin with."""
+        return f'{self.name}/' if self.name else ''
+
+    @property
+    def state(self) -> CameraState:
+        """A consistent snapshot."""
+        with self._arrival:
+            return self._state
+
+    def put(self, message: Any, now: float) -> None:
+        """Keep the newest frame, and wake whoever waits for one."""
+        with self._arrival:
+            dropped = int(self._message is not None)
+            self._message = message
+            self._count(received=1, dropped=dropped)
+            self._state = replace(self._state, last_received=now)
+            self._arrival.notify_all()
+
+    def take(self) -> Any:
+        """The newest frame, which is then the caller's; None where there is none."""
+        with self._arrival:
+            message, self._message = self._message, None
+            return message
+
+    def clear(self) -> None:
+        """Forget the frame and every count."""
+        with self._arrival:
+            self._message = None
+            self._state = CameraState()
+
+    def count_published(self) -> FrameCounts:
+        """One frame's results are out."""
+        with self._arrival:
+            return self._count(published=1)
+
+    def count_dropped(self) -> None:
+        """One frame that was taken got lost."""
+        with self._arrival:
+            self._count(dropped=1)
+
+    def count_malformed(self, reason: str) -> None:
+        """One frame could not be decoded."""
+        with self._arrival:
+            self._count(malformed=1)
+            self._state = replace(self._state, last_error=reason)
+
+    def _count(
+        self, *, received: int = 0, published: int = 0, dropped: int = 0, malformed: int = 0
+    ) -> FrameCounts:
+        counts = self._state.counts
+        counts = FrameCounts(
+            received=counts.received + received,
+            published=counts.published + published,
+            dropped=counts.dropped + dropped,
+            malformed=counts.malformed + malformed,
+        )
+        self._state = replace(self._state, counts=counts)
+        return counts
+
+
+class CameraInfoMatcher:
+    """Pairs a frame with the CameraInfo of exactly its stamp, whichever of the two is first.
+
+    An info may arrive before its frame is segmented (the rule) or after (a fast device). Both
+    sides are remembered for the last `depth` stamps.
+    """
+
+    def __init__(self, depth: int = 32) -> None:
+        self._depth = depth
+        self._lock = threading.Lock()
+        self._infos: OrderedDict[tuple[int, int], Any] = OrderedDict()
+        self._awaited: OrderedDict[tuple[int, int], None] = OrderedDict()
+
+    def arrived(self, info: Any) -> Any:
+        """Take in an info; returns it if its frame has already gone out, else None."""
+        with self._lock:
+            stamp = _stamp(info)
+            if stamp in self._awaited:
+                del self._awaited[stamp]
+                return info
+            self._remember(self._infos, stamp, info)
+            return None
+
+    def match(self, message: Any) -> Any:
+        """The info of a frame that goes out now, or None; in that case `arrived` gives it later."""
+        with self._lock:
+            stamp = _stamp(message)
+            if stamp in self._infos:
+                return self._infos.pop(stamp)
+            self._remember(self._awaited, stamp, None)
+            return None
+
+    def clear(self) -> None:
+        """Forget everything."""
+        with self._lock:
+            self._infos.clear()
+            self._awaited.clear()
+
+    def _remember(
+        self, entries: OrderedDict[tuple[int, int], Any], stamp: tuple[int, int], value: Any
+    ) -> None:
+        entries[stamp] = value
+        while len(entries) > self._depth:
+            entries.popitem(last=False)
+
+
+def _stamp(message: Any) -> tuple[int, int]:
+    stamp = message.header.stamp
+    return stamp.sec, stamp.nanosec

@@ -1,0 +1,102 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Why no frame comes from a camera: what the ROS graph shows, put into words for a user.
+
+Nothing here asks the graph; `ImageSubscription.link` does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from bisenet_ros.node import large_images
+
+
+@dataclass(frozen=True)
+class Offer:
+    """One publisher of a topic.
+
+    Attributes:
+        type: Its message type, such as sensor_msgs/msg/Image.
+        reliable: Whether it offers reliable delivery.
+    """
+
+    type: str
+    reliable: bool
+
+
+@dataclass(frozen=True)
+class ImageLink:
+    """What connects a camera to the node.
+
+    Attributes:
+        topic: Where the node listens, after all remapping.
+        type: The message type that it expects there.
+        reliable: Whether it asks for reliable delivery.
+        transport: The value of the parameter `transport`.
+        offers: Publishers on the topic.
+        other_transport: The camera's topic of the other transport if somebody publishes that.
+        elsewhere: Other topics of the expected type.
+        middleware: The identifier of the RMW implementation.
+    """
+
+    topic: str
+    type: str
+    reliable: bool
+    transport: str
+    offers: Sequence[Offer] = ()
+    other_transport: str = ''
+    elsewhere: Sequence[str] = ()
+    middleware: str = ''
+
+
+def agreed_reliability(offers: Sequence[Offer]) -> bool:
+    """Whether to ask for reliable delivery: only where every publisher there offers it.
+
+    Best effort connects to whoever comes, so it is also the answer before anyone has come.
+    """
+    return bool(offers) and all(offer.reliable for offer in offers)
+
+
+def explain_silence(link: ImageLink, environment: Mapping[str, str], *, heard: bool) -> str:
+    """The most likely reason why no frame arrives, and what to do.
+
+    Args:
+        link: What the graph shows.
+        environment: The node's environment variables.
+        heard: Whether frames arrived earlier.
+    """
+    wrong = sorted({offer.type for offer in link.offers if offer.type != link.type})
+    offers = [offer for offer in link.offers if offer.type == link.type]
+    if not offers:
+        if wrong:
+            return f'{link.topic} is published as {wrong[0]}, not as {link.type}'
+        return f'nobody publishes {link.topic} ({link.type}){_instead(link)}'
+    if link.reliable and not any(offer.reliable for offer in offers):
+        return (
+            f'{link.topic} is offered with best effort, but image_reliability asks for reliable:'
+            ' set it to auto or best_effort'
+        )
+    if heard or link.reliable:
+        return f'{link.topic} has a publisher, but it sends nothing'
+    return f'{link.topic} has a publisher, but nothing arrives{_lost_on_the_way(link, environment)}'
+
+
+def _instead(link: ImageLink) -> str:
+    if link.other_transport:
+        other = 'raw' if link.transport == 'compressed' else 'compressed'
+        return f', but somebody publishes {link.other_transport}: set transport to {other}'
+    if link.elsewhere:
+        return f': remap image to a topic that is there, such as {", ".join(link.elsewhere[:3])}'
+    return ': start the camera, or remap image to its topic'
+
+
+def _lost_on_the_way(link: ImageLink, environment: Mapping[str, str]) -> str:
+    if 'fastrtps' not in link.middleware:
+        return ': if it sends, images are lost between it and this node'
+    return (
+        '. If it sends with best effort images of over 0.5 MB, Fast DDS loses them: start the'
+        f' camera (not only this node) with {large_images.variable(environment)}='
+        f'{large_images.profile()}, or let it publish reliably or compressed'
+    )

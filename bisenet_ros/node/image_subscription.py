@@ -1,0 +1,134 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""A camera's image subscription, whose reliability follows what the publishers offer."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from rclpy.node import Node
+from rclpy.qos import (
+    DurabilityPolicy,
+    HistoryPolicy,
+    QoSProfile,
+    ReliabilityPolicy,
+    qos_policy_name_from_kind,
+)
+from rclpy.subscription import Subscription
+from rclpy.utilities import get_rmw_implementation_identifier
+from sensor_msgs.msg import CompressedImage, Image
+
+from bisenet_ros.node.camera import CameraSlot
+from bisenet_ros.node.image_link import ImageLink, Offer, agreed_reliability
+from bisenet_ros.node.settings import Settings
+
+try:
+    from rclpy.event_handler import SubscriptionEventCallbacks
+except ImportError:  # Humble
+    from rclpy.qos_event import SubscriptionEventCallbacks
+
+_TYPES = {
+    'sensor_msgs/msg/Image': Image,
+    'sensor_msgs/msg/CompressedImage': CompressedImage,
+}
+
+
+class ImageSubscription:
+    """Puts every frame of one camera into its slot.
+
+    Compressed images come on the image's topic and `/compressed`, as image_transport has it: who
+    remaps `image` has remapped both.
+    """
+
+    def __init__(self, node: Node, slot: CameraSlot, settings: Settings) -> None:
+        self._node = node
+        self._slot = slot
+        self._transport = settings.transport
+        self._follows = settings.image_reliability == 'auto'
+        raw: str = node.resolve_topic_name(f'{slot.prefix}image')
+        compressed: str = node.resolve_topic_name(f'{raw}/compressed')
+        if settings.transport == 'compressed':
+            self._topic, self._other_topic = compressed, raw
+            self._type = 'sensor_msgs/msg/CompressedImage'
+        else:
+            self._topic, self._other_topic = raw, compressed
+            self._type = 'sensor_msgs/msg/Image'
+        self._reliable = settings.image_reliability == 'reliable'
+        if self._follows:
+            self._reliable = agreed_reliability(self._offers())
+        self._subscription = self._subscribe()
+
+    @property
+    def topic(self) -> str:
+        """Where it listens, after all remapping."""
+        return self._topic
+
+    def destroy(self) -> None:
+        """Stop listening."""
+        self._node.destroy_subscription(self._subscription)
+
+    def follow_publishers(self) -> None:
+        """Subscribe anew if the publishers' reliability is no longer what was agreed on."""
+        if not self._follows:
+            return
+        reliable = agreed_reliability(self._offers())
+        if reliable != self._reliable:
+            self._reliable = reliable
+            self.destroy()
+            self._subscription = self._subscribe()
+
+    def link(self) -> ImageLink:
+        """What the graph shows of this camera now."""
+        elsewhere = [
+            name
+            for name, types in self._node.get_topic_names_and_types()
+            if self._type in types and name != self._topic and '/segmentation/' not in name
+        ]
+        return ImageLink(
+            topic=self._topic,
+            type=self._type,
+            reliable=self._reliable,
+            transport=self._transport,
+            offers=self._offers(),
+            other_transport=self._other_topic if self._publishers(self._other_topic) else '',
+            elsewhere=elsewhere,
+            middleware=get_rmw_implementation_identifier(),
+        )
+
+    def _subscribe(self) -> Subscription:
+        reliability = (
+            ReliabilityPolicy.RELIABLE if self._reliable else ReliabilityPolicy.BEST_EFFORT
+        )
+        qos = QoSProfile(
+            history=HistoryPolicy.KEEP_LAST,
+            depth=1,  # older frames would only be replaced by newer ones in the slot
+            reliability=reliability,
+            durability=DurabilityPolicy.VOLATILE,
+        )
+        return self._node.create_subscription(
+            _TYPES[self._type],
+            self._topic,
+            lambda message: self._slot.put(message, time.monotonic()),
+            qos,
+            event_callbacks=SubscriptionEventCallbacks(incompatible_qos=self._incompatible),
+        )
+
+    def _incompatible(self, event: Any) -> None:
+        if self._follows:
+            return  # the next look at the publishers settles it
+        policy = qos_policy_name_from_kind(event.last_policy_kind).lower()
+        self._node.get_logger().warning(
+            f'{self._slot.label}: a publisher of {self._topic} offers less {policy} than'
+            ' image_reliability asks for; nothing arrives from it. Set image_reliability to auto.'
+        )
+
+    def _offers(self) -> list[Offer]:
+        return [
+            Offer(info.topic_type, info.qos_profile.reliability is ReliabilityPolicy.RELIABLE)
+            for info in self._publishers(self._topic)
+        ]
+
+    def _publishers(self, topic: str) -> list[Any]:
+        publishers: list[Any] = self._node.get_publishers_info_by_topic(topic)
+        return publishers

@@ -1,0 +1,299 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The one thread that owns the device: newest frame of every camera in, segmentations out.
+
+Nothing here knows ROS: frames come from `CameraSlot`s, results go to a callback.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from bisenet_ros.errors import UserError
+from bisenet_ros.image_codec import ImageError
+from bisenet_ros.node.camera import CameraSlot
+
+if TYPE_CHECKING:
+    from bisenet_ros.segmenter import Segmentation, Segmenter
+
+Pixels = npt.NDArray[np.uint8]
+
+WARNING_PERIOD = 5.0
+"""Seconds between two warnings about the malformed frames of one camera."""
+
+FIRST_RETRY = 1.0
+LONGEST_RETRY = 30.0
+"""Seconds until a device that failed is tried again: doubled each time, up to this."""
+
+
+class Logger(Protocol):
+    """What the worker needs of a ROS logger."""
+
+    def info(self, message: str) -> object: ...
+    def warning(self, message: str) -> object: ...
+    def error(self, message: str) -> object: ...
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A camera's frame with its pixels.
+
+    Attributes:
+        slot: The camera that it came from.
+        message: As it came from the camera.
+        pixels: (H, W, 3) uint8 BGR.
+        decode_ms: What it took to get the pixels.
+    """
+
+    slot: CameraSlot
+    message: Any
+    pixels: Pixels
+    decode_ms: float
+
+
+@dataclass(frozen=True)
+class SegmentedFrame(Frame):
+    """A frame with what was found in it.
+
+    Attributes:
+        segmentation: Labels, and confidence on demand.
+        drivable: (H, W) uint8, 0 or 255.
+        inference_ms: From the pixels to the drivable mask, for the whole batch.
+    """
+
+    segmentation: Segmentation
+    drivable: Pixels
+    inference_ms: float
+
+
+class Worker:
+    """Segments the newest frame of each camera that has one, in batches, until it is stopped.
+
+    A frame that cannot be decoded is counted and reported, and the work goes on. When the device
+    fails, the frames at hand are dropped and the network is loaded anew after a pause that doubles
+    with each failure. Any other error ends the thread; `start` hands it over.
+
+    Attributes:
+        device_failure: Why the device could not be used last; empty while it works.
+    """
+
+    def __init__(
+        self,
+        slots: Sequence[CameraSlot],
+        arrival: threading.Condition,
+        *,
+        load: Callable[[], Segmenter],
+        decode: Callable[[Any], Pixels],
+        deliver: Callable[[SegmentedFrame], None],
+        processed: Callable[[float], None],
+        max_rate: Callable[[], float],
+        logger: Logger,
+    ) -> None:
+        """
+        Args:
+            slots: The cameras.
+            arrival: The condition that every slot notifies.
+            load: Makes a segmenter; called at once, and again when the device has failed.
+            decode: A message's pixels.
+            deliver: Where results go; called in the worker's thread.
+            processed: Told how many ms decoding, inference and publishing of a batch took together.
+            max_rate: Most batches per second at this moment; 0 is no limit.
+            logger: Where malformed frames and failures are reported.
+
+        Raises:
+            UserError: As `load` raises it, or the device failed.
+        """
+        self._slots = slots
+        self._arrival = arrival
+        self._load = load
+        self._decode = decode
+        self._deliver = deliver
+        self._processed = processed
+        self._max_rate = max_rate
+        self._logger = logger
+        self._segmenter = self._loaded()
+        self._enabled = True
+        self._stopping = False
+        self._thread: ThreadPoolExecutor | None = None
+        self._last_warning: dict[str, float] = {}
+        self._retry = FIRST_RETRY
+        self.device_failure = ''
+
+    @property
+    def segmenter(self) -> Segmenter:
+        """What segments the frames now."""
+        return self._segmenter
+
+    @property
+    def running(self) -> bool:
+        """Whether it was started and not stopped."""
+        return self._thread is not None
+
+    @property
+    def enabled(self) -> bool:
+        """Whether frames are segmented, or left to be replaced by newer ones."""
+        return self._enabled
+
+    def enable(self, enabled: bool) -> None:
+        """Go on segmenting, or pause after the batch at hand."""
+        with self._arrival:
+            self._enabled = enabled
+            self._arrival.notify_all()
+
+    def reload(self) -> None:
+        """Load the segmenter anew; the old one works until then, and on if that fails.
+
+        Raises:
+            UserError: As `load` raises it, or the device failed.
+        """
+        self._segmenter = self._loaded()
+        with self._arrival:
+            self.device_failure = ''
+            self._retry = FIRST_RETRY
+
+    def settings_changed(self) -> None:
+        """Look at `max_rate` again."""
+        with self._arrival:
+            self._arrival.notify_all()
+
+    def start(self, ended: Callable[[Future[None]], None]) -> None:
+        """Begin to work.
+
+        Args:
+            ended: Called with the future of the work when it is over, be it by `stop` or by an
+                error that nobody expected.
+        """
+        for slot in self._slots:
+            slot.clear()
+        self._stopping = False
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix='worker')
+        self._thread.submit(self._run).add_done_callback(ended)
+
+    def stop(self) -> None:
+        """End after the batch at hand, and wait for it; nothing happens where none works."""
+        if self._thread is None:
+            return
+        with self._arrival:
+            self._stopping = True
+            self._arrival.notify_all()
+        self._thread.shutdown(wait=True)
+        self._thread = None
+
+    def _run(self) -> None:
+        started = -float('inf')
+        while taken := self._wait_for_frames(started):
+            started = time.monotonic()
+            frames = [frame for slot, message in taken if (frame := self._decoded(slot, message))]
+            if frames:
+                self._segment(frames)
+
+    def _wait_for_frames(self, last_start: float) -> list[tuple[CameraSlot, Any]]:
+        """The newest frame of each camera that has one; nothing when it is time to stop."""
+        with self._arrival:
+            while not self._stopping:
+                rate = self._max_rate()
+                pause = last_start + 1 / rate - time.monotonic() if rate > 0 else 0.0
+                if pause > 0:
+                    self._arrival.wait(pause)
+                    continue
+                if self._enabled:
+                    messages = [(slot, slot.take()) for slot in self._slots]
+                    taken = [(slot, message) for slot, message in messages if message is not None]
+                    if taken:
+                        return taken
+                self._arrival.wait()
+        return []
+
+    def _decoded(self, slot: CameraSlot, message: Any) -> Frame | None:
+        start = time.perf_counter()
+        try:
+            pixels = self._decode(message)
+        except ImageError as error:
+            slot.count_malformed(str(error))
+            now = time.monotonic()
+            if now - self._last_warning.get(slot.name, -WARNING_PERIOD) >= WARNING_PERIOD:
+                self._last_warning[slot.name] = now
+                self._logger.warning(f'{slot.label}: malformed frame dropped: {error}')
+            return None
+        return Frame(slot, message, pixels, decode_ms=_ms_since(start))
+
+    def _segment(self, frames: Sequence[Frame]) -> None:
+        start = time.perf_counter()
+        try:
+            results = self._segmenter.batch([frame.pixels for frame in frames])
+            masks = [result.drivable for result in results]
+            inference_ms = _ms_since(start)
+            for frame, result, mask in zip(frames, results, masks, strict=True):
+                self._deliver(
+                    SegmentedFrame(
+                        **vars(frame),
+                        segmentation=result,
+                        drivable=mask,
+                        inference_ms=inference_ms,
+                    )
+                )
+        except RuntimeError as error:
+            if not is_device_failure(error):
+                raise
+            self._recover(frames, error)
+            return
+        decode_ms = sum(frame.decode_ms for frame in frames)
+        self._processed(decode_ms + _ms_since(start))
+        if self.device_failure:
+            self._logger.info('the device works again')
+            self.device_failure = ''
+            self._retry = FIRST_RETRY
+
+    def _recover(self, frames: Sequence[Frame], error: RuntimeError) -> None:
+        for frame in frames:
+            frame.slot.count_dropped()
+        self.device_failure = _first_line(error)
+        pause, self._retry = self._retry, min(2 * self._retry, LONGEST_RETRY)
+        self._logger.error(
+            f'the device failed: {self.device_failure}; the network is loaded again in'
+            f' {pause:g} s. If this does not end, restart the node.'
+        )
+        with self._arrival:
+            self._arrival.wait_for(lambda: self._stopping, timeout=pause)
+        try:
+            self._segmenter = self._loaded()
+        except UserError as again:  # the old one is tried once more
+            self.device_failure = str(again)
+
+    def _loaded(self) -> Segmenter:
+        try:
+            return self._load()
+        except RuntimeError as error:
+            if not is_device_failure(error):
+                raise
+            raise UserError(f'the device failed: {_first_line(error)}') from error
+
+
+def is_device_failure(error: RuntimeError) -> bool:
+    """Whether an error is the accelerator's, which a retry may overcome, and not the program's."""
+    import torch  # only needed when something failed; by then it is loaded
+
+    if isinstance(error, torch.cuda.OutOfMemoryError):
+        return True
+    # AcceleratorError is newer than the oldest torch that is supported, where a CUDA error is a
+    # RuntimeError and nothing but its text tells.
+    accelerator_error = getattr(torch, 'AcceleratorError', None)
+    if accelerator_error is not None:
+        return isinstance(error, accelerator_error)
+    return str(error).startswith('CUDA error')
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition('\n')[0]
+
+
+def _ms_since(start: float) -> float:
+    return 1e3 * (time.perf_counter() - start)
