@@ -24,6 +24,8 @@ from launch.events import matches_action
 from launch.events.process import ShutdownProcess
 from launch_ros.actions import Node
 
+from bisenet_ros.node import large_images
+
 BOOLEANS = ('true', 'false', 'True', 'False')
 # An empty argument leaves the parameter to the parameter file, or to the node's own default.
 UNSET = ''
@@ -98,13 +100,6 @@ ARGUMENTS = (
     ),
 )
 
-# Where Fast DDS looks for its profiles: version 3 warns of the variable that version 2 reads.
-FASTDDS_3_PROFILES = 'FASTDDS_DEFAULT_PROFILES_FILE'
-FASTDDS_2_PROFILES = 'FASTRTPS_DEFAULT_PROFILES_FILE'
-FASTDDS_2_DISTRIBUTIONS = ('humble', 'iron', 'jazzy')
-# Where one of these is set, the user has chosen how Fast DDS transports messages.
-FASTDDS_CHOICES = (FASTDDS_3_PROFILES, FASTDDS_2_PROFILES, 'FASTDDS_BUILTIN_TRANSPORTS')
-
 
 def is_true(argument: str) -> bool:
     """Value of an argument out of `BOOLEANS`."""
@@ -170,14 +165,6 @@ def camera_names(arguments: Mapping[str, str]) -> list[str]:
     return [name.strip() for name in arguments['cameras'].split(',')]
 
 
-def fastdds_environment(environment: Mapping[str, str], profile: Path) -> dict[str, str]:
-    """What makes Fast DDS carry large images: nothing where the user has chosen otherwise."""
-    if any(environment.get(variable) for variable in FASTDDS_CHOICES):
-        return {}
-    is_version_2 = environment.get('ROS_DISTRO') in FASTDDS_2_DISTRIBUTIONS
-    return {FASTDDS_2_PROFILES if is_version_2 else FASTDDS_3_PROFILES: str(profile)}
-
-
 def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     """The processes that the arguments ask for."""
     arguments = {
@@ -185,6 +172,8 @@ def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     }
     config = Path(get_package_share_directory('bisenet_ros'), 'config')
     cameras = camera_names(arguments)
+    environment = dict(context.environment)
+    large_images.use_profile(environment)
     segmenter = Node(
         package='bisenet_ros',
         executable='segmenter_node',
@@ -197,9 +186,7 @@ def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
             for remapping in image_remappings(camera, arguments['image'], arguments['camera_info'])
         ],
         ros_arguments=['--log-level', arguments['log_level']],
-        additional_env=fastdds_environment(
-            context.environment, config / 'fastdds_large_images.xml'
-        ),
+        env=environment,
         output='screen',
     )
     if not is_true(arguments['rviz']):

@@ -128,6 +128,15 @@ def prefix(tmp_path: Path) -> Path:
     return prefix
 
 
+def report_of(program: Path) -> dict[str, Any] | None:
+    """What a program of the install tree has reported; None where it was not started."""
+    path = program.with_suffix('.json')
+    if not path.exists():
+        return None
+    report: dict[str, Any] = json.loads(path.read_text())
+    return report
+
+
 @pytest.fixture
 def launch(prefix: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Launch:
     """Runs the installed launch file with arguments such as 'device:=cpu' until all has ended."""
@@ -149,14 +158,12 @@ def launch(prefix: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lau
             timeout=60,
             check=False,
         )
-        reports = [
-            json.loads(report.read_text()) if report.exists() else None
-            for report in (
-                prefix / 'lib' / 'bisenet_ros' / 'segmenter_node.json',
-                prefix / 'lib' / 'rviz2' / 'rviz2.json',
-            )
-        ]
-        return Started(*reports, ended.returncode, ended.stdout)
+        return Started(
+            segmenter=report_of(prefix / 'lib' / 'bisenet_ros' / 'segmenter_node'),
+            rviz=report_of(prefix / 'lib' / 'rviz2' / 'rviz2'),
+            returncode=ended.returncode,
+            output=ended.stdout,
+        )
 
     return run
 
@@ -251,15 +258,10 @@ def fastdds_variables(node: dict[str, Any]) -> dict[str, str]:
     ],
 )
 def test_fast_dds_gets_the_profile_for_large_images(
-    launch: Launch,
-    prefix: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    distribution: str,
-    variable: str,
+    launch: Launch, monkeypatch: pytest.MonkeyPatch, distribution: str, variable: str
 ) -> None:
     monkeypatch.setenv('ROS_DISTRO', distribution)
-    profile = prefix / 'share' / 'bisenet_ros' / 'config' / 'fastdds_large_images.xml'
-    assert profile.is_file()
+    profile = ROOT / 'config' / 'fastdds_large_images.xml'
     assert fastdds_variables(segmenter(launch())) == {variable: str(profile)}
 
 
@@ -342,7 +344,7 @@ def test_files_and_arguments_that_the_launch_file_names_exist() -> None:
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
     ]
     files = {text for text in strings if text.endswith(('.xml', '.rviz', '.yaml'))}
-    assert files == {'fastdds_large_images.xml', 'segment.rviz'}
+    assert files == {'segment.rviz'}
     for file in files:
         assert (ROOT / 'config' / file).is_file()
 

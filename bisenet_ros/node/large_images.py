@@ -19,7 +19,11 @@ SEGMENT_SIZE = 512 * 1024
 """Bytes that fit Fast DDS's shared-memory segment as it comes."""
 
 VARIABLES = ('FASTDDS_DEFAULT_PROFILES_FILE', 'FASTRTPS_DEFAULT_PROFILES_FILE')
-"""What names the profile: the first on Kilted and newer, the second up to Jazzy."""
+"""What names the profile: the first on Kilted and newer, which warn of the second, the second up
+to Jazzy."""
+
+CHOICES = (*VARIABLES, 'FASTDDS_BUILTIN_TRANSPORTS')
+"""Where one of these is set, the user has chosen how Fast DDS sends."""
 
 
 def profile() -> Path:
@@ -35,5 +39,5 @@ def variable(environment: Mapping[str, str]) -> str:
 
 def use_profile(environment: MutableMapping[str, str]) -> None:
     """Choose the profile for a process, unless its user has chosen one; before `rclpy.init`."""
-    if not any(environment.get(name) for name in VARIABLES):
+    if not any(environment.get(name) for name in CHOICES):
         environment[variable(environment)] = str(profile())
