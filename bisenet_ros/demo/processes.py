@@ -1,0 +1,220 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The demo's processes: started together, listened to, and ended together, whatever happens."""
+
+from __future__ import annotations
+
+import queue
+import re
+import signal
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import IO
+
+from bisenet_ros.demo.events import Event, parse
+from bisenet_ros.node.large_images import use_profile
+
+_PATIENCE = 10.0
+"""Seconds that a process has to end after it was asked to."""
+
+
+class DemoError(Exception):
+    """A process of the demo failed; one line that says which and why."""
+
+
+@dataclass(frozen=True)
+class _Exit:
+    code: int
+
+
+class Process:
+    """One process: its events from standard output, everything else it says in a log file."""
+
+    def __init__(
+        self,
+        name: str,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        log: Path,
+        events: queue.Queue[tuple[Process, Event | _Exit]],
+    ) -> None:
+        self.name = name
+        self.ending = False
+        self._log_path = log
+        self._events = events
+        self._log: IO[bytes] = log.open('wb')
+        # In a session of its own, so that Ctrl-C reaches the one who ends them in order.
+        self._process = subprocess.Popen(
+            command,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=self._log,
+            start_new_session=True,
+        )
+        self._listener = threading.Thread(target=self._listen, name=name)
+        self._listener.start()
+
+    def _listen(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            event = parse(line.decode(errors='replace'))
+            if event is not None:
+                self._events.put((self, event))
+            else:
+                self._log.write(line)
+                self._log.flush()
+        self._events.put((self, _Exit(self._process.wait())))
+
+    def interrupt(self) -> None:
+        """Ask it to end."""
+        self.ending = True
+        self._process.send_signal(signal.SIGINT)
+
+    def wait(self, seconds: float) -> bool:
+        """Whether it has ended within a time."""
+        try:
+            self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
+    def close(self) -> None:
+        """Make sure that it has ended."""
+        self._process.kill()
+        self._listener.join()
+        self._log.close()
+
+    def failure(self, what: str) -> DemoError:
+        """What went wrong, with the reason that it gave itself."""
+        reason = _reason(self._log_path.read_text(errors='replace'))
+        return DemoError(f'the {self.name} {what}: {reason} (all it said: {self._log_path})')
+
+
+class Processes:
+    """Starts processes of one DDS domain and hears them; a context that ends them all.
+
+    Args:
+        environment: What they all get.
+        logs: A folder for NAME.log.
+    """
+
+    def __init__(self, environment: Mapping[str, str], logs: Path) -> None:
+        self._environment = environment
+        self._logs = logs
+        self._events: queue.Queue[tuple[Process, Event | _Exit]] = queue.Queue()
+        self._processes: list[Process] = []
+
+    def start(self, name: str, command: Sequence[str]) -> Process:
+        """Start a process."""
+        log = self._logs / f'{name}.log'
+        process = Process(name, command, self._environment, log, self._events)
+        self._processes.append(process)
+        return process
+
+    def next_event(self, seconds: float) -> Event | None:
+        """The next event of any process; None when there is none in time.
+
+        Raises:
+            DemoError: A process has ended that was not asked to, or not well.
+        """
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                process, event = self._events.get(timeout=max(0.0, deadline - time.monotonic()))
+            except queue.Empty:
+                return None
+            if not isinstance(event, _Exit):
+                return event
+            if event.code != 0 or not process.ending:
+                raise process.failure(f'ended with exit code {event.code}')
+
+    def end(self, process: Process) -> list[Event]:
+        """End a process in order; the events that it had left to say.
+
+        Raises:
+            DemoError: It did not end in time, or not well.
+        """
+        process.interrupt()
+        if not process.wait(_PATIENCE):
+            raise process.failure(f'did not end within {_PATIENCE:.0f} s')
+        events: list[Event] = []
+        while (event := self.next_event(0.5)) is not None:
+            events.append(event)
+        return events
+
+    def __enter__(self) -> Processes:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        try:
+            for process in self._processes:
+                process.interrupt()
+            deadline = time.monotonic() + _PATIENCE
+            for process in self._processes:
+                process.wait(max(0.0, deadline - time.monotonic()))
+        finally:
+            for process in self._processes:
+                process.close()
+
+
+def ros_environment(environment: Mapping[str, str], logs: Path) -> dict[str, str]:
+    """An environment whose ROS nodes see each other and nobody else: no vehicle, no other demo.
+
+    Args:
+        environment: What the demo itself was started with.
+        logs: A folder for ROS's own log files.
+    """
+    isolated = dict(environment)
+    for elsewhere in ('ROS_DISCOVERY_SERVER', 'ROS_LOCALHOST_ONLY', 'ROS_STATIC_PEERS'):
+        isolated.pop(elsewhere, None)
+    if environment.get('ROS_DISTRO') == 'humble':
+        isolated['ROS_LOCALHOST_ONLY'] = '1'
+    else:
+        isolated['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
+    isolated['ROS_DOMAIN_ID'] = str(_free_domain(taken=environment.get('ROS_DOMAIN_ID')))
+    isolated['ROS_LOG_DIR'] = str(logs)
+    isolated['RCUTILS_COLORIZED_OUTPUT'] = '0'
+    isolated['RCUTILS_CONSOLE_OUTPUT_FORMAT'] = '[{severity}] {message}'
+    isolated['PYTHONUNBUFFERED'] = '1'
+    # Threads of the network that spin while they wait would take the camera's time.
+    isolated.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
+    use_profile(isolated)
+    return isolated
+
+
+def _free_domain(taken: str | None) -> int:
+    """A DDS domain in which no participant of this machine is, the user's own left out.
+
+    The first participant of domain D listens on UDP port 7410 + 250 D.
+    """
+    # Domains above 101 use ports that Linux gives to outgoing connections.
+    for domain in range(101, 0, -1):
+        if str(domain) == taken:
+            continue
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            try:
+                probe.bind(('0.0.0.0', 7410 + 250 * domain))
+            except OSError:
+                continue
+            return domain
+    raise DemoError('all DDS domains of this machine are in use')
+
+
+def _reason(log: str) -> str:
+    """The last error in a log, else its last line."""
+    lines = [line.strip() for line in log.splitlines() if line.strip()]
+    errors = [line for line in lines if line.startswith(('[ERROR]', '[FATAL]'))]
+    last = (errors or lines or ['it said nothing'])[-1]
+    return re.sub(r'^\[[A-Z]+\] ', '', last)
