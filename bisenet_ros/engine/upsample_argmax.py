@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import ctypes
 import itertools
-import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -39,7 +38,7 @@ Scale = tuple[float, float]
 
 _LANES = 16  # how far the library reads over the end of an axis' weights
 _ROWS_PER_CALL = 4  # rows of the grid that a thread takes at a time: small enough to even out
-_THREADS = max(1, min(4, os.cpu_count() or 1))
+_MAX_THREADS = 4  # more only wait for memory
 
 
 def backend() -> Literal['native', 'torch']:
@@ -64,13 +63,11 @@ def upsample_argmax(logits: Tensor, size: Size, scale: Scale) -> npt.NDArray[np.
     _check(logits, size, scale)
     if logits.is_cpu and (library := _library()) is not None:
         return _run_native(library.upsample_argmax, logits, size, scale)
-    best, labels = None, torch.zeros(size, dtype=torch.uint8, device=logits.device)
+    best = torch.full(size, -torch.inf, device=logits.device)
+    labels = torch.zeros(size, dtype=torch.uint8, device=logits.device)
     for label, score in enumerate(_upsampled_classes(logits, size, scale)):
-        if best is None:
-            best = score
-            continue
         labels.masked_fill_(score > best, label)
-        torch.maximum(best, score, out=best)
+        best = torch.maximum(best, score)
     return labels.cpu().numpy()
 
 
@@ -107,16 +104,15 @@ def _check(logits: Tensor, size: Size, scale: Scale) -> None:
 def _upsampled_classes(logits: Tensor, size: Size, scale: Scale) -> Iterator[Tensor]:
     """(height, width) float32 scores of one class after the other: little memory, and in order."""
     height, width = size
-    # torch computes small outputs in another order, which changes the last bit, and copies where
-    # input and output are of one size, whatever the scale. Rows after the last one hinder neither.
-    rows = max(height, 129)
-    if rows == logits.shape[1]:
-        rows += 1
+    # Pixels after the last one change nothing, but keep torch from two special cases: it rounds
+    # small outputs in another way, and copies if the size stays, whatever the scale.
+    rows, columns = max(height, 128) + 1, width + 1
+    rows, columns = rows + (rows == logits.shape[1]), columns + (columns == logits.shape[2])
     for scores in logits:
         upsampled = torch.ops.aten.upsample_bilinear2d(
-            scores[None, None].contiguous(), [rows, width], False, *scale
+            scores[None, None].contiguous(), [rows, columns], False, *scale
         )
-        yield upsampled[0, 0, :height]
+        yield upsampled[0, 0, :height, :width]
 
 
 # ---- the library ----
@@ -218,7 +214,8 @@ def _run_native(
         while (first := next(tasks)) < rows:
             draw(job, first, min(first + _ROWS_PER_CALL, rows))
 
-    helpers = [_pool().submit(work) for _ in range(_THREADS - 1)]
+    threads = min(torch.get_num_threads(), _MAX_THREADS)  # the calling thread is one of them
+    helpers = [_pool().submit(work) for _ in range(threads - 1)]
     work()
     for helper in helpers:
         helper.result()
@@ -227,7 +224,7 @@ def _run_native(
 
 @lru_cache(maxsize=1)
 def _pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(max(1, _THREADS - 1), thread_name_prefix='upsample_argmax')
+    return ThreadPoolExecutor(_MAX_THREADS - 1, thread_name_prefix='upsample_argmax')
 
 
 @lru_cache(maxsize=1)
