@@ -12,6 +12,7 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
+from typing import ClassVar
 
 from setuptools import Command, Distribution, find_packages, setup
 from setuptools.command.build import build
@@ -24,14 +25,14 @@ MESSAGE_BUILDER = Path('build_support', 'messages.py')
 
 
 class BuildNative(Command):
-    """Compile the C library of the engine and the ROS 2 messages, each of them where that is possible.
+    """Compile the C library of the engine and the ROS 2 messages, each where that is possible.
 
     Neither is needed to segment an image: what cannot be compiled here is left out with a warning.
     An editable install gets the products in the source tree, where git ignores them.
     """
 
     description = 'compile the C library and the ROS 2 messages'
-    user_options = []
+    user_options: ClassVar[list[tuple[str, str | None, str]]] = []
     editable_mode = False
 
     def initialize_options(self) -> None:
@@ -79,7 +80,7 @@ class BuildNative(Command):
     def get_source_files(self) -> list[str]:
         """What a source distribution needs for this command."""
         return [
-            str(UPSAMPLE_ARGMAX),
+            *(str(path) for path in sorted(UPSAMPLE_ARGMAX.parent.glob('*.[ch]'))),
             str(MESSAGE_BUILDER),
             *(str(path) for path in sorted(Path('msg').glob('*.msg'))),
         ]
@@ -94,7 +95,7 @@ class BuildNative(Command):
 class Build(build):
     """setuptools' build, and then `build_native`."""
 
-    sub_commands = [*build.sub_commands, ('build_native', None)]
+    sub_commands: ClassVar = [*build.sub_commands, ('build_native', None)]
 
 
 class NativeDistribution(Distribution):
