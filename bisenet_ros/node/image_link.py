@@ -72,6 +72,8 @@ def explain_silence(link: ImageLink, environment: Mapping[str, str], *, heard: b
     if not offers:
         if wrong:
             return f'{link.topic} is published as {wrong[0]}, not as {link.type}'
+        if heard:
+            return f'nobody publishes {link.topic} any more: the camera has stopped'
         return f'nobody publishes {link.topic} ({link.type}){_instead(link)}'
     if link.reliable and not any(offer.reliable for offer in offers):
         return (
@@ -79,7 +81,8 @@ def explain_silence(link: ImageLink, environment: Mapping[str, str], *, heard: b
             ' set it to auto or best_effort'
         )
     if heard or link.reliable:
-        return f'{link.topic} has a publisher, but it sends nothing'
+        any_more = ' any more' if heard else ''
+        return f'{link.topic} has a publisher, but it sends nothing{any_more}'
     return f'{link.topic} has a publisher, but nothing arrives{_lost_on_the_way(link, environment)}'
 
 

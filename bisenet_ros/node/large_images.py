@@ -15,9 +15,6 @@ from pathlib import Path
 
 from bisenet_ros.resources import share_directory
 
-SEGMENT_SIZE = 512 * 1024
-"""Bytes that fit Fast DDS's shared-memory segment as it comes."""
-
 VARIABLES = ('FASTDDS_DEFAULT_PROFILES_FILE', 'FASTRTPS_DEFAULT_PROFILES_FILE')
 """What names the profile: the first on Kilted and newer, which warn of the second, the second up
 to Jazzy."""

@@ -90,7 +90,7 @@ class Declaration:
             value = ()
         elif parameter.type_ is not self.type:
             raise UserError(
-                f'parameter {self.name} must be a {_type_name(self.type)} such as'
+                f'parameter {self.name} must be of type {_type_name(self.type)}, such as'
                 f' {self.example()}, not the {_type_name(parameter.type_)} {parameter.value!r}'
             )
         reason = self.refusal(value)

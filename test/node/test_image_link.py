@@ -1,0 +1,118 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Why no frame arrives, for every state of the graph that a user gets into."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from bisenet_ros.node.image_link import ImageLink, Offer, agreed_reliability, explain_silence
+
+RAW = 'sensor_msgs/msg/Image'
+COMPRESSED = 'sensor_msgs/msg/CompressedImage'
+NOBODY = ImageLink(
+    topic='/front/image',
+    type=RAW,
+    reliable=False,
+    transport='raw',
+    middleware='rmw_fastrtps_cpp',
+)
+BEST_EFFORT = Offer(RAW, reliable=False)
+RELIABLE = Offer(RAW, reliable=True)
+
+
+@pytest.mark.parametrize(
+    ('offers', 'expected'),
+    [
+        ([], False),
+        ([RELIABLE], True),
+        ([BEST_EFFORT], False),
+        ([RELIABLE, BEST_EFFORT], False),
+        ([RELIABLE, RELIABLE], True),
+    ],
+)
+def test_reliability_is_what_every_publisher_offers(offers: list[Offer], expected: bool) -> None:
+    assert agreed_reliability(offers) is expected
+
+
+@pytest.mark.parametrize(
+    ('link', 'reason'),
+    [
+        (
+            NOBODY,
+            'nobody publishes /front/image (sensor_msgs/msg/Image): start the camera, or remap'
+            ' image to its topic',
+        ),
+        (
+            replace(NOBODY, elsewhere=('/a', '/b', '/c', '/d')),
+            'nobody publishes /front/image (sensor_msgs/msg/Image): remap image to a topic that is'
+            ' there, such as /a, /b, /c',
+        ),
+        (
+            replace(NOBODY, other_transport='/front/image/compressed', elsewhere=('/a',)),
+            'nobody publishes /front/image (sensor_msgs/msg/Image), but somebody publishes'
+            ' /front/image/compressed: set transport to compressed',
+        ),
+        (
+            replace(
+                NOBODY,
+                topic='/front/image/compressed',
+                type=COMPRESSED,
+                transport='compressed',
+                other_transport='/front/image',
+            ),
+            'nobody publishes /front/image/compressed (sensor_msgs/msg/CompressedImage), but'
+            ' somebody publishes /front/image: set transport to raw',
+        ),
+        (
+            replace(NOBODY, offers=(Offer(COMPRESSED, reliable=True),)),
+            '/front/image is published as sensor_msgs/msg/CompressedImage, not as'
+            ' sensor_msgs/msg/Image',
+        ),
+        (
+            replace(NOBODY, offers=(BEST_EFFORT,), reliable=True),
+            '/front/image is offered with best effort, but image_reliability asks for reliable:'
+            ' set it to auto or best_effort',
+        ),
+        (
+            replace(NOBODY, offers=(RELIABLE,), reliable=True),
+            '/front/image has a publisher, but it sends nothing',
+        ),
+        (
+            replace(NOBODY, offers=(BEST_EFFORT,), middleware='rmw_cyclonedds_cpp'),
+            '/front/image has a publisher, but nothing arrives: if it sends, images are lost'
+            ' between it and this node',
+        ),
+    ],
+)
+def test_reason(link: ImageLink, reason: str) -> None:
+    assert explain_silence(link, {}, heard=False) == reason
+
+
+@pytest.mark.parametrize(
+    ('distribution', 'variable'),
+    [
+        ('humble', 'FASTRTPS_DEFAULT_PROFILES_FILE'),
+        ('jazzy', 'FASTRTPS_DEFAULT_PROFILES_FILE'),
+        ('kilted', 'FASTDDS_DEFAULT_PROFILES_FILE'),
+        ('lyrical', 'FASTDDS_DEFAULT_PROFILES_FILE'),
+    ],
+)
+def test_large_images_that_get_lost_name_the_variable_of_the_distribution(
+    distribution: str, variable: str
+) -> None:
+    link = replace(NOBODY, offers=(BEST_EFFORT,))
+    reason = explain_silence(link, {'ROS_DISTRO': distribution}, heard=False)
+    assert f' {variable}=/' in reason
+    assert 'config/fastdds_large_images.xml' in reason
+
+
+def test_a_camera_that_was_heard_has_stopped() -> None:
+    link = replace(NOBODY, offers=(BEST_EFFORT,))
+    reason = explain_silence(link, {}, heard=True)
+    assert reason == '/front/image has a publisher, but it sends nothing any more'
+    assert explain_silence(NOBODY, {}, heard=True) == (
+        'nobody publishes /front/image any more: the camera has stopped'
+    )

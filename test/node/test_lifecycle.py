@@ -1,0 +1,142 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""How the node's process starts and ends, and its way through the lifecycle."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+
+import pytest
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState, GetState
+from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue
+from rcl_interfaces.srv import SetParameters
+from ros_peers import (
+    Peer,
+    fill_with,
+    node_command,
+    running,
+    running_node,
+    stamp_of,
+    street,
+    write_parameters,
+)
+from sensor_msgs.msg import Image
+from std_srvs.srv import SetBool, Trigger
+
+FRAME = street(120, 160)
+
+
+def state_of(peer: Peer) -> str:
+    label: str = peer.call(GetState, '/segmenter/get_state', GetState.Request()).current_state.label
+    return label
+
+
+def change(peer: Peer, transition: int) -> bool:
+    request = ChangeState.Request(transition=Transition(id=transition))
+    success: bool = peer.call(ChangeState, '/segmenter/change_state', request).success
+    return success
+
+
+def set_weights(peer: Peer, weights: object) -> None:
+    value = ParameterValue(type=ParameterType.PARAMETER_STRING, string_value=str(weights))
+    request = SetParameters.Request(parameters=[Parameter(name='weights', value=value)])
+    (result,) = peer.call(SetParameters, '/segmenter/set_parameters', request).results
+    assert result.successful, result.reason
+
+
+def test_a_lifecycle_manager_leads_the_node_around(domain: int, peer: Peer, weights: Path) -> None:
+    command = node_command(weights='/nowhere/else.safetensors', device='cpu', autostart=False)
+    with running(command, domain) as process:
+        assert state_of(peer) == 'unconfigured'
+        for service, request in ((SetBool, 'enable'), (Trigger, 'reload')):
+            answer = peer.call(service, f'/segmenter/{request}', service.Request())
+            assert not answer.success
+            assert 'the node is not configured' in answer.message
+
+        assert not change(peer, Transition.TRANSITION_CONFIGURE)
+        process.wait_for_output(r"ERROR.*no weights '/nowhere/else.safetensors'")
+        assert state_of(peer) == 'unconfigured'
+
+        set_weights(peer, weights)
+        assert change(peer, Transition.TRANSITION_CONFIGURE)
+        assert state_of(peer) == 'inactive'
+        assert peer.node.count_subscribers('/image') == 0
+
+        labels = peer.listen(Image, 'segmentation/labels')
+        with peer.streaming(Image, 'image', fill_with(FRAME, 'bgr8')) as stream:
+            for _ in range(2):
+                assert change(peer, Transition.TRANSITION_ACTIVATE)
+                assert state_of(peer) == 'active'
+                sent = len(stream.stamps)
+                labels.wait(lambda message, n=sent: stamp_of(message) in stream.stamps[n:])
+                assert change(peer, Transition.TRANSITION_DEACTIVATE)
+                assert state_of(peer) == 'inactive'
+        assert change(peer, Transition.TRANSITION_CLEANUP)
+        assert state_of(peer) == 'unconfigured'
+        assert change(peer, Transition.TRANSITION_UNCONFIGURED_SHUTDOWN)
+        assert state_of(peer) == 'finalized'
+        process.send(signal.SIGINT)
+        assert process.wait() == 0
+        assert 'Traceback' not in process.output
+
+
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_node_while_it_works(
+    domain: int, peer: Peer, weights: Path, number: signal.Signals
+) -> None:
+    labels = peer.listen(Image, 'segmentation/labels')
+    # A frame this large keeps the worker busy all the time.
+    frame = street(1200, 1600)
+    with (
+        running_node(domain, weights=weights, device='cpu', network_size=[1024, 768]) as process,
+        peer.streaming(Image, 'image', fill_with(frame[..., 0], 'mono8'), rate=10.0),
+    ):
+        labels.wait()
+        process.send(number)
+        process.send(number)  # Ctrl-C twice is a habit
+        assert process.wait(timeout=5) == 0
+        assert 'Traceback' not in process.output
+
+
+def test_a_signal_before_the_network_is_loaded(domain: int, peer: Peer, weights: Path) -> None:
+    with running(node_command(weights=weights, device='cpu'), domain) as process:
+        # The node is in the graph as soon as rclpy is up; torch is still being imported then.
+        client = peer.node.create_client(GetState, '/segmenter/get_state')
+        assert client.wait_for_service(20)
+        process.send(signal.SIGTERM)
+        assert process.wait() == 0
+        assert 'Traceback' not in process.output
+
+
+@pytest.mark.parametrize(
+    ('parameters', 'line'),
+    [
+        ('weights: /nowhere/else.safetensors', "no weights '/nowhere/else.safetensors'"),
+        ('device: "cuda:99"', 'cuda:99'),
+        ('drivable_classes: [lawn]', "no class 'lawn': the classes are sky, building"),
+        ('max_rat: 1.0', "unknown parameter 'max_rat': did you mean 'max_rate'?"),
+    ],
+)
+def test_what_cannot_work_ends_with_2_and_one_line(
+    domain: int, weights: Path, tmp_path: Path, parameters: str, line: str
+) -> None:
+    file = write_parameters(tmp_path / 'parameters.yaml', parameters)
+    command = node_command('--params-file', str(file))
+    if 'weights' not in parameters:
+        command += ['-p', f'weights:={weights}']
+    with running(command, domain) as process:
+        assert process.wait() == 2
+        lines = process.output.splitlines()
+    assert len(lines) == 1, lines
+    assert 'ERROR' in lines[0]
+    assert line in lines[0]
+
+
+def test_arguments_that_ros_cannot_read_end_with_2(domain: int, tmp_path: Path) -> None:
+    command = node_command('--params-file', str(tmp_path / 'nowhere.yaml'))
+    with running(command, domain) as process:
+        assert process.wait() == 2
+        assert 'Traceback' not in process.output
+        assert 'nowhere.yaml' in process.output

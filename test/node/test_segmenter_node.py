@@ -1,0 +1,383 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The node as its own process, with the camera and the consumers on the other side of DDS.
+
+What is published is compared with what the `Segmenter` gives on the same pixels in this process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from diagnostic_msgs.msg import DiagnosticArray
+from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue, SetParametersResult
+from rcl_interfaces.srv import GetParameters, SetParameters
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from ros_peers import (
+    RELIABLE,
+    SENSOR_DATA,
+    Peer,
+    Process,
+    fill_with,
+    own_domain,
+    pixels_of,
+    running_node,
+    stamp_of,
+    street,
+)
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from std_srvs.srv import SetBool, Trigger
+
+from bisenet_ros.drivable import free_space_boundary
+from bisenet_ros.label_space import CAMVID
+from bisenet_ros.overlay import overlay
+from bisenet_ros.segmenter import Options, Segmenter
+
+FRAME = street(120, 160)
+PARAMETER_FIELDS = {
+    bool: (ParameterType.PARAMETER_BOOL, 'bool_value'),
+    int: (ParameterType.PARAMETER_INTEGER, 'integer_value'),
+    float: (ParameterType.PARAMETER_DOUBLE, 'double_value'),
+    str: (ParameterType.PARAMETER_STRING, 'string_value'),
+    list: (ParameterType.PARAMETER_STRING_ARRAY, 'string_array_value'),
+}
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A running node and its peer."""
+
+    process: Process
+    peer: Peer
+
+    def set_parameter(self, name: str, value: Any) -> SetParametersResult:
+        """Set a parameter as `ros2 param set` does."""
+        kind, field = PARAMETER_FIELDS[type(value)]
+        parameter = Parameter(name=name, value=ParameterValue(type=kind, **{field: value}))
+        request = SetParameters.Request(parameters=[parameter])
+        return self.peer.call(SetParameters, '/segmenter/set_parameters', request).results[0]
+
+    def get_parameter(self, name: str) -> ParameterValue:
+        """Get a parameter as `ros2 param get` does."""
+        request = GetParameters.Request(names=[name])
+        return self.peer.call(GetParameters, '/segmenter/get_parameters', request).values[0]
+
+    def status(self, name: str) -> Any:
+        """The next status of that name on /diagnostics."""
+        inbox = self.peer.listen(DiagnosticArray, '/diagnostics', RELIABLE)
+        array = inbox.wait(lambda array: any(s.name == name for s in array.status))
+        return next(status for status in array.status if status.name == name)
+
+
+@pytest.fixture(scope='module')
+def segmenter(weights: Path) -> Segmenter:
+    """What the node is to agree with; what is commonest in `FRAME` can be driven on."""
+    untuned = Segmenter.load(weights, device='cpu', precision='fp32')
+    commonest = np.bincount(untuned(FRAME).labels.ravel()).argmax()
+    untuned.options = Options(drivable_classes=(CAMVID.names[commonest],))
+    return untuned
+
+
+@pytest.fixture(scope='module')
+def shared_graph(weights: Path, segmenter: Segmenter) -> Iterator[Graph]:
+    """One node for many tests; each leaves its parameters as it found them."""
+    with own_domain() as domain:
+        peer = Peer(domain)
+        try:
+            with running_node(
+                domain,
+                weights=weights,
+                device='cpu',
+                precision='fp32',
+                drivable_classes=list(segmenter.label_space.drivable),
+            ) as process:
+                yield Graph(process, peer)
+        finally:
+            peer.close()
+
+
+@pytest.fixture
+def graph(shared_graph: Graph) -> Iterator[Graph]:
+    """The shared node, and a peer that listens to nothing yet."""
+    yield shared_graph
+    shared_graph.peer.stop_listening()
+
+
+def test_labels_and_drivable_are_the_segmenters_under_the_cameras_header(
+    graph: Graph, segmenter: Segmenter
+) -> None:
+    labels = graph.peer.listen(Image, 'segmentation/labels', SENSOR_DATA)
+    drivable = graph.peer.listen(Image, 'segmentation/drivable', RELIABLE)
+    with graph.peer.streaming(Image, 'image', fill_with(FRAME, 'bgr8')) as stream:
+        found = labels.wait()
+        mask = drivable.wait()
+        assert stamp_of(found) in stream.stamps
+        assert stamp_of(mask) in stream.stamps
+    expected = segmenter(FRAME)
+    assert len(np.unique(expected.labels)) > 1, 'the comparison would prove nothing'
+    assert set(np.unique(expected.drivable)) == {0, 255}
+    for message, pixels in ((found, expected.labels), (mask, expected.drivable)):
+        assert (message.height, message.width, message.step) == (120, 160, 160)
+        assert message.encoding == 'mono8'
+        assert message.header.frame_id == 'front_optical'
+        np.testing.assert_array_equal(pixels_of(message), pixels)
+
+
+@pytest.mark.parametrize('encoding', ['rgb8', 'bgra8', 'mono8'])
+def test_encodings(graph: Graph, segmenter: Segmenter, encoding: str) -> None:
+    code = {
+        'rgb8': cv2.COLOR_BGR2RGB,
+        'bgra8': cv2.COLOR_BGR2BGRA,
+        'mono8': cv2.COLOR_BGR2GRAY,
+    }[encoding]
+    sent = cv2.cvtColor(FRAME, code)
+    seen = cv2.cvtColor(sent, cv2.COLOR_GRAY2BGR) if encoding == 'mono8' else FRAME
+    labels = graph.peer.listen(Image, 'segmentation/labels')
+    with graph.peer.streaming(Image, 'image', fill_with(sent, encoding)):
+        found = labels.wait()
+    np.testing.assert_array_equal(pixels_of(found), segmenter(seen).labels)
+
+
+def test_confidence_and_overlay_are_published_once_somebody_subscribes(
+    graph: Graph, segmenter: Segmenter
+) -> None:
+    with graph.peer.streaming(Image, 'image', fill_with(FRAME, 'bgr8')) as stream:
+        confidence = graph.peer.listen(Image, 'segmentation/confidence').wait()
+        drawn = graph.peer.listen(Image, 'segmentation/overlay', RELIABLE).wait()
+        assert {stamp_of(confidence), stamp_of(drawn)} <= set(stream.stamps)
+    expected = segmenter(FRAME)
+    assert (confidence.encoding, confidence.step) == ('mono8', 160)
+    np.testing.assert_array_equal(pixels_of(confidence), expected.confidence)
+    bgr = overlay(FRAME, expected.labels, CAMVID, 0.5, drivable=expected.drivable)
+    assert (drawn.encoding, drawn.step) == ('rgb8', 480)
+    np.testing.assert_array_equal(pixels_of(drawn), bgr[..., ::-1])
+
+
+def test_drivable_area_and_timing(graph: Graph, segmenter: Segmenter) -> None:
+    messages = pytest.importorskip(
+        'bisenet_ros.msg', reason='the messages are not compiled: there was no C compiler'
+    )
+    areas = graph.peer.listen(messages.DrivableArea, 'segmentation/drivable_area')
+    timings = graph.peer.listen(messages.SegmentationTiming, 'segmentation/timing')
+    with graph.peer.streaming(Image, 'image', fill_with(FRAME, 'bgr8')) as stream:
+        area, timing = areas.wait(), timings.wait()
+        assert {stamp_of(area), stamp_of(timing)} <= set(stream.stamps)
+    expected = segmenter(FRAME)
+    mask = expected.drivable
+    assert (area.height, area.width) == (120, 160)
+    assert area.fraction == pytest.approx(np.count_nonzero(mask) / mask.size)
+    assert area.confidence == pytest.approx(expected.confidence[mask > 0].mean() / 255, abs=1e-6)
+    np.testing.assert_array_equal(area.free_space_boundary, free_space_boundary(mask))
+    for point in area.outline.points:
+        assert mask[int(point.y), int(point.x)] == 255
+    assert min(timing.decode_ms, timing.inference_ms, timing.publish_ms) >= 0
+    assert timing.age_ms > timing.inference_ms > 0
+    assert timing.frames_in >= timing.frames_out + timing.frames_dropped + timing.frames_malformed
+    assert timing.frames_out > 0
+
+
+def test_drivable_area_where_nothing_is_drivable(graph: Graph, segmenter: Segmenter) -> None:
+    messages = pytest.importorskip(
+        'bisenet_ros.msg', reason='the messages are not compiled: there was no C compiler'
+    )
+    (absent, *_) = set(range(len(CAMVID))) - set(np.unique(segmenter(FRAME).labels).tolist())
+    assert graph.set_parameter('drivable_classes', [CAMVID.names[absent]]).successful
+    areas = graph.peer.listen(messages.DrivableArea, 'segmentation/drivable_area')
+    with graph.peer.streaming(Image, 'image', fill_with(FRAME, 'bgr8')):
+        area = areas.wait(lambda message: message.fraction == 0)
+    drivable = list(segmenter.label_space.drivable)
+    assert graph.set_parameter('drivable_classes', drivable).successful
+    assert np.isnan(area.confidence)
+    assert list(area.free_space_boundary) == 160 * [120]
+    assert list(area.outline.points) == []
+
+
+def test_camera_info_goes_along_with_the_labels_of_its_stamp_only(graph: Graph) -> None:
+    infos = graph.peer.listen(CameraInfo, 'segmentation/camera_info')
+    publisher = graph.peer.node.create_publisher(CameraInfo, 'camera_info', RELIABLE)
+    frames: list[tuple[int, int]] = []
+
+    def fill(message: Image) -> None:
+        # The info of a frame goes out with the next one, so it may come before or after the labels.
+        # Every other info has a stamp that no frame has.
+        fill_with(FRAME, 'bgr8')(message)
+        if frames:
+            sec, nanosec = frames[-1]
+            info = CameraInfo(width=160, height=120)
+            info.header.stamp.sec = sec
+            info.header.stamp.nanosec = nanosec ^ len(frames) % 2
+            info.k[0] = 1234.5
+            publisher.publish(info)
+
+    with graph.peer.streaming(Image, 'image', fill) as stream:
+        frames = stream.stamps
+        found = infos.wait_for_count(5)
+    graph.peer.node.destroy_publisher(publisher)
+    assert {stamp_of(info) for info in found} <= set(frames)
+    assert all(info.k[0] == 1234.5 for info in found)
+
+
+def test_malformed_frames_are_dropped_with_a_reason_and_the_node_goes_on(graph: Graph) -> None:
+    labels = graph.peer.listen(Image, 'segmentation/labels')
+
+    def cut_short(message: Image) -> None:
+        fill_with(FRAME, 'bgr8')(message)
+        message.data = message.data[:-1]
+
+    with graph.peer.streaming(Image, 'image', cut_short) as stream:
+        line = graph.process.wait_for_output('malformed')
+        assert 'camera: malformed frame dropped: 160x120 bgr8 image: data holds 57599 bytes' in line
+        broken = len(stream.stamps)
+        stream.fill = fill_with(FRAME, 'bgr8')
+        assert labels.wait(lambda message: stamp_of(message) in stream.stamps[broken:])
+    shown = {value.key: value.value for value in graph.status('segmenter: camera').values}
+    assert int(shown['frames_malformed']) > 0
+
+
+def test_reliability_follows_the_publisher(graph: Graph) -> None:
+    labels = graph.peer.listen(Image, 'segmentation/labels')
+    for policy in (ReliabilityPolicy.RELIABLE, ReliabilityPolicy.BEST_EFFORT):
+        qos = QoSProfile(depth=1, reliability=policy)
+        wanted = policy.name.lower().replace('_', ' ')
+        with graph.peer.streaming(Image, 'image', fill_with(FRAME, 'bgr8'), qos=qos) as stream:
+            diagnostics = graph.peer.listen(DiagnosticArray, '/diagnostics', RELIABLE)
+            diagnostics.wait(lambda array, wanted=wanted: _reliability(array) == wanted)
+            (endpoint,) = graph.peer.node.get_subscriptions_info_by_topic('/image')
+            assert endpoint.qos_profile.reliability == policy
+            sent = len(stream.stamps)
+            assert labels.wait(lambda m, s=stream, n=sent: stamp_of(m) in s.stamps[n:])
+
+
+def _reliability(array: DiagnosticArray) -> str:
+    (camera,) = (status for status in array.status if status.name == 'segmenter: camera')
+    return next(value.value for value in camera.values if value.key == 'reliability')
+
+
+def test_parameters_that_change_at_once(graph: Graph, segmenter: Segmenter) -> None:
+    labels = graph.peer.listen(Image, 'segmentation/labels')
+    drivable = graph.peer.listen(Image, 'segmentation/drivable')
+    seen = segmenter(FRAME)
+    threshold = float(np.median(seen.confidence)) / 255
+    with graph.peer.streaming(Image, 'image', fill_with(FRAME, 'bgr8')):
+        assert graph.set_parameter('confidence_threshold', threshold).successful
+        expected = np.where(seen.confidence < np.ceil(255 * threshold), 255, seen.labels)
+        assert 0 < np.count_nonzero(expected == 255) < expected.size
+        labels.wait(lambda message: np.array_equal(pixels_of(message), expected))
+        assert graph.set_parameter('confidence_threshold', 0.0).successful
+
+        rarest = np.unique(seen.labels)[np.unique(seen.labels, return_counts=True)[1].argmin()]
+        assert graph.set_parameter('drivable_classes', [CAMVID.names[rarest]]).successful
+        mask = np.where(seen.labels == rarest, 255, 0)
+        drivable.wait(lambda message: np.array_equal(pixels_of(message), mask))
+        before = list(segmenter.label_space.drivable)
+        assert graph.set_parameter('drivable_classes', before).successful
+        drivable.clear()
+        drivable.wait(lambda message: np.array_equal(pixels_of(message), seen.drivable))
+
+
+@pytest.mark.parametrize(
+    ('name', 'value', 'reason'),
+    [
+        ('confidence_threshold', 1.5, 'confidence_threshold out of range'),
+        ('max_rate', 'fast', 'Wrong parameter type'),
+        ('drivable_classes', ['lawn'], "no class 'lawn': the classes are sky, building"),
+        ('transport', 'compressed', 'transport cannot change while the node is configured'),
+        ('cameras', ['front'], 'cameras cannot change while the node is configured'),
+        ('precision', 'int4', 'precision must be one of auto, fp16, bf16, fp32'),
+        ('class_names', ['lawn'], 'class_names is read-only: it follows the weights'),
+        ('autostart', False, 'read-only'),
+    ],
+)
+def test_parameters_that_are_refused(graph: Graph, name: str, value: Any, reason: str) -> None:
+    result = graph.set_parameter(name, value)
+    assert not result.successful
+    assert reason in result.reason
+
+
+def test_the_classes_are_parameters(graph: Graph) -> None:
+    assert tuple(graph.get_parameter('class_names').string_array_value) == CAMVID.names
+    colors = np.array(graph.get_parameter('class_colors').integer_array_value).reshape(-1, 3)
+    assert [tuple(color) for color in colors.tolist()] == list(CAMVID.colors)
+
+
+def test_enable_pauses_and_goes_on(graph: Graph) -> None:
+    labels = graph.peer.listen(Image, 'segmentation/labels')
+    with graph.peer.streaming(Image, 'image', fill_with(FRAME, 'bgr8')) as stream:
+        labels.wait()
+        answer = graph.peer.call(SetBool, '/segmenter/enable', SetBool.Request(data=False))
+        assert answer.success
+        assert graph.status('segmenter: engine').message == 'paused by ~/enable'
+        paused = len(stream.stamps)
+        labels.clear()
+        assert graph.peer.call(SetBool, '/segmenter/enable', SetBool.Request(data=True)).success
+        # Not a single frame of the pause but the newest comes after it.
+        first = labels.wait()
+        assert stamp_of(first) in stream.stamps[paused - 1 :]
+
+
+def test_reload_takes_other_weights_and_keeps_the_old_ones_when_it_fails(
+    graph: Graph, weights: Path, segmenter: Segmenter
+) -> None:
+    assert graph.set_parameter('weights', '/nowhere/else.safetensors').successful
+    answer = graph.peer.call(Trigger, '/segmenter/reload', Trigger.Request())
+    assert not answer.success
+    assert "no weights '/nowhere/else.safetensors'" in answer.message
+    assert 'stays in use' in answer.message
+    labels = graph.peer.listen(Image, 'segmentation/labels')
+    with graph.peer.streaming(Image, 'image', fill_with(FRAME, 'bgr8')):
+        np.testing.assert_array_equal(pixels_of(labels.wait()), segmenter(FRAME).labels)
+
+    copy = weights.with_name('copy.safetensors')
+    copy.write_bytes(weights.read_bytes())
+    assert graph.set_parameter('weights', str(copy)).successful
+    answer = graph.peer.call(Trigger, '/segmenter/reload', Trigger.Request())
+    assert answer.success
+    assert answer.message == f'loaded {copy}'
+    shown = {value.key: value.value for value in graph.status('segmenter: engine').values}
+    assert shown['weights'] == str(copy)
+
+
+def test_several_cameras_compressed_in_a_namespace(weights: Path, segmenter: Segmenter) -> None:
+    """One node, two cameras of different size, one of which says nothing at first."""
+    sent = {'front': street(120, 160, 1), 'left': street(64, 80, 2)}
+
+    def fill_png(pixels: Any) -> Any:
+        encoded = cv2.imencode('.png', pixels)[1].tobytes()
+
+        def fill(message: CompressedImage) -> None:
+            message.format = 'bgr8; png compressed bgr8'
+            message.data = encoded
+
+        return fill
+
+    options = {'cameras': '[front, left]', 'transport': 'compressed', 'precision': 'fp32'}
+    with own_domain() as domain:
+        peer = Peer(domain)
+        arguments = ('-r', '__ns:=/car', '-r', 'front/image:=/car/front/image_raw')
+        try:
+            with running_node(domain, *arguments, weights=weights, device='cpu', **options):
+                front = peer.listen(Image, '/car/front/segmentation/labels')
+                left = peer.listen(Image, '/car/left/segmentation/labels')
+                topic = '/car/front/image_raw/compressed'
+                with peer.streaming(CompressedImage, topic, fill_png(sent['front'])):
+                    found = {'front': front.wait()}
+                    with peer.streaming(
+                        CompressedImage,
+                        '/car/left/image/compressed',
+                        fill_png(sent['left']),
+                        frame_id='left_optical',
+                    ) as stream:
+                        found['left'] = left.wait()
+                        assert stamp_of(found['left']) in stream.stamps
+        finally:
+            peer.close()
+    assert found['left'].header.frame_id == 'left_optical'
+    assert found['front'].header.frame_id == 'front_optical'
+    for name, message in found.items():
+        np.testing.assert_array_equal(pixels_of(message), segmenter(sent[name]).labels)

@@ -1,0 +1,142 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The table of parameters: what a node is started with, what is refused, what is documented."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import rclpy
+from rclpy.context import Context
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+
+from bisenet_ros.errors import UserError
+from bisenet_ros.node.settings import DECLARATIONS, Changes, Settings, declare, markdown
+
+Start = Callable[..., Node]
+
+
+@pytest.fixture(scope='module')
+def context() -> Iterator[Context]:
+    context = Context()
+    rclpy.init(context=context)
+    yield context
+    rclpy.shutdown(context=context)
+
+
+@pytest.fixture
+def start(context: Context, tmp_path: Path) -> Iterator[Start]:
+    """Makes a node that is started with the text of a parameter file."""
+    nodes: list[Node] = []
+
+    def start(parameters: str = '') -> Node:
+        arguments = ['--ros-args']
+        if parameters:
+            file = tmp_path / 'parameters.yaml'
+            file.write_text(f'/**:\n  ros__parameters: {{{parameters}}}\n')
+            arguments += ['--params-file', str(file)]
+        nodes.append(Node('segmenter', context=context, cli_args=arguments))
+        return nodes[-1]
+
+    yield start
+    for node in nodes:
+        node.destroy_node()
+
+
+def test_defaults_without_a_parameter_file(start: Start) -> None:
+    node = start()
+    assert declare(node) == Settings()
+    assert node.get_parameter('cameras').value == ['']
+    assert list(node.get_parameter('network_size').value) == []
+    assert node.get_parameter('network_size').type_ is Parameter.Type.INTEGER_ARRAY
+    assert node.get_parameter('autostart').value is True
+
+
+def test_values_of_a_parameter_file(start: Start) -> None:
+    node = start('cameras: [front, left], network_size: [512, 256], confidence_threshold: 0.5')
+    settings = declare(node)
+    assert settings.cameras == ('front', 'left')
+    assert settings.network_size == (512, 256)
+    assert settings.confidence_threshold == 0.5
+    assert node.get_parameter('cameras').value == ['front', 'left']
+
+
+def test_a_whole_number_is_a_float_and_an_empty_list_has_the_right_type(start: Start) -> None:
+    node = start('max_rate: 10, network_size: [], drivable_classes: []')
+    settings = declare(node)
+    assert (settings.max_rate, settings.network_size, settings.drivable_classes) == (10.0, (), ())
+    assert isinstance(node.get_parameter('max_rate').value, float)
+    assert node.get_parameter('drivable_classes').type_ is Parameter.Type.STRING_ARRAY
+
+
+def test_parameters_that_every_node_has_are_none_of_ours(start: Start) -> None:
+    assert declare(start('use_sim_time: true')) == Settings()
+
+
+@pytest.mark.parametrize(
+    ('given', 'message'),
+    [
+        ('max_rate: fast', "max_rate must be of type double, such as 0.0, not the string 'fast'"),
+        ('autostart: 1', 'autostart must be of type bool, such as True, not the integer 1'),
+        ('cameras: front', "cameras must be of type string array, such as [''], not the"),
+        ('network_size: [512.0, 256.0]', 'network_size must be of type integer array, such as []'),
+        ('confidence_threshold: 1.5', 'confidence_threshold must be from 0 to 1, not 1.5'),
+        ('confidence_threshold: .nan', 'confidence_threshold must be from 0 to 1, not nan'),
+        ('transport: theora', "transport must be one of raw, compressed, not 'theora'"),
+        ('device: gpu', "device must be auto, cpu, cuda or cuda:N, not 'gpu'"),
+        ('network_size: [512]', 'network_size must be [width, height], 32 to 8192 each, or []'),
+        ('network_size: [16, 512]', 'network_size must be [width, height], 32 to 8192 each'),
+        ('cameras: [front, front]', 'cameras must be different from each other: front, front'),
+        ("cameras: ['', front]", 'cameras: each of several cameras needs a name'),
+        ("cameras: ['front camera']", "cameras: 'front camera' cannot be part of a topic name"),
+        ('cameras: []', "cameras needs a name; [''] is one camera without a prefix"),
+        ("weights: ''", 'weights must be a name or a path'),
+        ('max_rat: 1.0', "unknown parameter 'max_rat': did you mean 'max_rate'?"),
+        ('zebra: 1.0', "unknown parameter 'zebra'; there are cameras, transport"),
+        ('class_names: [a]', "unknown parameter 'class_names' to set: it is read-only"),
+    ],
+)
+def test_what_is_refused_says_why(start: Start, given: str, message: str) -> None:
+    with pytest.raises(UserError) as refused:
+        declare(start(given))
+    assert message in str(refused.value)
+    assert '\n' not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    'given',
+    ["cameras: ['']", 'cameras: [front/left]', "device: 'cuda:1'", 'network_size: [32, 8192]'],
+)
+def test_what_is_allowed(start: Start, given: str) -> None:
+    declare(start(given))
+
+
+def test_ros_knows_type_range_and_description_of_every_parameter(start: Start) -> None:
+    node = start()
+    declare(node)
+    for name, declaration in DECLARATIONS.items():
+        descriptor = node.describe_parameter(name)
+        assert descriptor.type == declaration.type.value
+        assert descriptor.description == declaration.description
+        assert declaration.changes.value in descriptor.additional_constraints
+        assert descriptor.read_only == (declaration.changes is Changes.AT_START)
+        if declaration.bounds is not None:
+            (bounds,) = descriptor.floating_point_range
+            assert (bounds.from_value, bounds.to_value) == declaration.bounds
+
+
+def test_defaults_pass_their_own_checks() -> None:
+    for field in dataclasses.fields(Settings):
+        declaration = DECLARATIONS[field.name]
+        assert declaration.refusal(declaration.default) is None
+
+
+def test_documentation_is_in_step() -> None:
+    documented = Path(__file__).parents[2] / 'docs' / 'parameters.md'
+    assert documented.read_text() == markdown(), (
+        'run python3 -m bisenet_ros.node.settings > docs/parameters.md'
+    )

@@ -1,0 +1,349 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The worker, with messages that are arrays and, where a device is to fail, a network that does."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import torch
+from ros_peers import street
+
+from bisenet_ros.errors import UserError
+from bisenet_ros.image_codec import ImageError
+from bisenet_ros.node import worker as worker_module
+from bisenet_ros.node.camera import CameraSlot
+from bisenet_ros.node.worker import SegmentedFrame, Worker, is_device_failure
+from bisenet_ros.segmenter import Segmentation, Segmenter
+
+TIMEOUT = 20.0
+
+Frame = npt.NDArray[np.uint8]
+
+
+class Log:
+    """A logger whose lines can be waited for."""
+
+    def __init__(self) -> None:
+        self.lines: queue.Queue[str] = queue.Queue()
+
+    def info(self, message: str) -> None:
+        self.lines.put(message)
+
+    warning = error = info
+
+
+class Bench:
+    """A worker with its surroundings."""
+
+    def __init__(self, load: Callable[[], Any], cameras: Sequence[str] = ('',)) -> None:
+        arrival = threading.Condition()
+        self.slots = [CameraSlot(name, arrival) for name in cameras]
+        self.log = Log()
+        self.results: queue.Queue[SegmentedFrame] = queue.Queue()
+        self.processed: queue.Queue[float] = queue.Queue()
+        self.ended: Future[None] = Future()
+        self.max_rate = 0.0
+        self.worker = Worker(
+            self.slots,
+            arrival,
+            load=load,
+            decode=self._decode,
+            deliver=self._deliver,
+            processed=self.processed.put,
+            max_rate=lambda: self.max_rate,
+            logger=self.log,
+        )
+
+    def start(self) -> None:
+        self.worker.start(self._on_ended)
+
+    def put(self, frame: object, camera: int = 0) -> None:
+        self.slots[camera].put(frame, time.monotonic())
+
+    def result(self) -> SegmentedFrame:
+        return self.results.get(timeout=TIMEOUT)
+
+    def _on_ended(self, work: Future[None]) -> None:
+        error = work.exception()
+        if error is None:
+            self.ended.set_result(None)
+        else:
+            self.ended.set_exception(error)
+
+    def _deliver(self, frame: SegmentedFrame) -> None:
+        frame.slot.count_published()
+        self.results.put(frame)
+
+    @staticmethod
+    def _decode(message: Any) -> Frame:
+        if isinstance(message, str):
+            raise ImageError(message)
+        return message
+
+
+class Faulty:
+    """A segmenter whose device fails for the first calls, then works."""
+
+    def __init__(self, segmenter: Segmenter, errors: Sequence[Exception]) -> None:
+        self._segmenter = segmenter
+        self._errors = list(errors)
+
+    def batch(self, frames: Sequence[Frame]) -> list[Segmentation]:
+        if self._errors:
+            raise self._errors.pop(0)
+        return self._segmenter.batch(frames)
+
+
+class Gated:
+    """A segmenter that waits to be let through, as a slow device does."""
+
+    def __init__(self, segmenter: Segmenter) -> None:
+        self._segmenter = segmenter
+        self.entered = threading.Semaphore(0)
+        self.let_through = threading.Semaphore(0)
+        self.batches: list[int] = []
+
+    def batch(self, frames: Sequence[Frame]) -> list[Segmentation]:
+        self.batches.append(len(frames))
+        self.entered.release()
+        assert self.let_through.acquire(timeout=TIMEOUT)
+        return self._segmenter.batch(frames)
+
+
+@pytest.fixture(scope='module')
+def segmenter(weights: Path) -> Segmenter:
+    return Segmenter.load(weights, device='cpu')
+
+
+@pytest.fixture
+def make(segmenter: Segmenter) -> Iterator[Callable[..., Bench]]:
+    """Makes started workers, and stops them."""
+    benches: list[Bench] = []
+
+    def make(load: Callable[[], Any] = lambda: segmenter, cameras: Sequence[str] = ('',)) -> Bench:
+        bench = Bench(load, cameras)
+        benches.append(bench)
+        bench.start()
+        return bench
+
+    yield make
+    for bench in benches:
+        bench.worker.stop()
+
+
+def test_a_frame_is_segmented_as_the_segmenter_does_it(
+    make: Callable[..., Bench], segmenter: Segmenter
+) -> None:
+    bench = make()
+    frame = street(96, 128)
+    bench.put(frame)
+    result = bench.result()
+    expected = segmenter(frame)
+    assert result.pixels is frame
+    np.testing.assert_array_equal(result.segmentation.labels, expected.labels)
+    np.testing.assert_array_equal(result.drivable, expected.drivable)
+    assert result.inference_ms > 0
+    assert bench.processed.get(timeout=TIMEOUT) >= result.inference_ms
+
+
+def test_overload_drops_all_but_the_newest(
+    make: Callable[..., Bench], segmenter: Segmenter
+) -> None:
+    gated = Gated(segmenter)
+    bench = make(lambda: gated)
+    frames = [street(96, 128, seed) for seed in range(6)]
+    bench.put(frames[0])
+    assert gated.entered.acquire(timeout=TIMEOUT)
+    for frame in frames[1:]:  # while the device is busy
+        bench.put(frame)
+    gated.let_through.release(2)
+    assert bench.result().pixels is frames[0]
+    assert bench.result().pixels is frames[5]
+    counts = bench.slots[0].state.counts
+    assert (counts.received, counts.published, counts.dropped) == (6, 2, 4)
+
+
+def test_cameras_share_an_inference_and_a_silent_one_blocks_nobody(
+    make: Callable[..., Bench], segmenter: Segmenter
+) -> None:
+    gated = Gated(segmenter)
+    bench = make(lambda: gated, cameras=('front', 'left', 'silent'))
+    bench.put(street(96, 128, 0), camera=0)
+    assert gated.entered.acquire(timeout=TIMEOUT)
+    bench.put(street(96, 128, 1), camera=0)
+    bench.put(street(64, 80, 2), camera=1)
+    gated.let_through.release(2)
+    results = [bench.result() for _ in range(3)]
+    assert gated.batches == [1, 2]
+    assert [result.slot.name for result in results] == ['front', 'front', 'left']
+    assert results[2].segmentation.labels.shape == (64, 80)
+
+
+def test_malformed_frames_are_counted_and_reported_once_in_a_while(
+    make: Callable[..., Bench],
+) -> None:
+    bench = make(cameras=('front', 'left'))
+    for reason in ('the image is 0x0', 'step is 3', 'data holds 7 bytes'):
+        bench.put(reason, camera=1)
+        bench.put(street(96, 128), camera=0)
+        assert bench.result().slot.name == 'front'
+    assert bench.slots[1].state.counts.malformed == 3
+    assert bench.slots[1].state.last_error == 'data holds 7 bytes'
+    assert bench.log.lines.get_nowait() == (
+        'camera left: malformed frame dropped: the image is 0x0'
+    )
+    assert bench.log.lines.empty(), 'the next warning comes too soon'
+
+
+def test_pause_leaves_frames_alone_and_keeps_the_newest(make: Callable[..., Bench]) -> None:
+    bench = make()
+    bench.worker.enable(False)
+    frames = [street(96, 128, seed) for seed in range(3)]
+    for frame in frames:
+        bench.put(frame)
+    assert not bench.worker.enabled
+    assert bench.slots[0].state.counts.dropped == 2
+    bench.worker.enable(True)
+    assert bench.result().pixels is frames[2]
+    assert bench.slots[0].state.counts.published == 1
+
+
+def test_max_rate_spaces_batches_and_a_change_counts_at_once(make: Callable[..., Bench]) -> None:
+    bench = make()
+    bench.max_rate = 10.0
+    moments = []
+    for seed in range(4):
+        bench.put(street(96, 128, seed))
+        bench.result()
+        moments.append(time.monotonic())
+    assert moments[-1] - moments[0] >= 3 / 10 - 0.05
+    bench.max_rate = 0.001
+    bench.put(street(96, 128))
+    bench.max_rate = 0.0
+    bench.worker.settings_changed()
+    bench.result()
+
+
+def test_stop_while_waiting_for_max_rate(make: Callable[..., Bench]) -> None:
+    bench = make()
+    bench.max_rate = 0.001
+    bench.put(street(96, 128))
+    bench.result()
+    bench.put(street(96, 128))
+    bench.worker.stop()
+    assert bench.ended.result(timeout=TIMEOUT) is None
+    assert not bench.worker.running
+
+
+def test_a_worker_starts_again_with_counts_at_zero(make: Callable[..., Bench]) -> None:
+    bench = make()
+    bench.put(street(96, 128))
+    bench.result()
+    bench.worker.stop()
+    bench.ended = Future()
+    bench.start()
+    assert bench.slots[0].state.counts.received == 0
+    bench.put(street(96, 128))
+    bench.result()
+
+
+def test_reload_swaps_the_network_and_keeps_the_old_one_when_it_fails(
+    make: Callable[..., Bench], segmenter: Segmenter, weights: Path
+) -> None:
+    loaded: list[Segmenter] = [segmenter, Segmenter.load(weights, network_size=(64, 64))]
+
+    def load() -> Segmenter:
+        if not loaded:
+            raise UserError('no weights')
+        return loaded.pop(0)
+
+    bench = make(load)
+    bench.worker.reload()
+    assert bench.worker.segmenter.network_size == (64, 64)
+    with pytest.raises(UserError, match='no weights'):
+        bench.worker.reload()
+    assert bench.worker.segmenter.network_size == (64, 64)
+    bench.put(street(96, 128))
+    assert bench.result().segmentation.labels.shape == (96, 128)
+
+
+def test_a_failed_device_is_reported_and_tried_again(
+    make: Callable[..., Bench], segmenter: Segmenter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker_module, 'FIRST_RETRY', 0.01)
+    out_of_memory = torch.cuda.OutOfMemoryError('CUDA out of memory.\nSee the manual')
+    loaded: list[Any] = [
+        Faulty(segmenter, [out_of_memory, out_of_memory]),
+        torch.cuda.OutOfMemoryError('CUDA out of memory while loading'),
+        UserError('no weights'),
+    ]
+
+    def load() -> Any:
+        result = loaded.pop(0) if loaded else segmenter
+        if isinstance(result, Exception):
+            raise result
+        return result
+
+    bench = make(load)
+    for seed in range(2):
+        bench.put(street(96, 128, seed))
+        assert 'the device failed: CUDA out of memory.; ' in bench.log.lines.get(timeout=TIMEOUT)
+    # Neither a device nor weights that fail again while loading keep the old network from trying.
+    bench.put(street(96, 128, 2))
+    np.testing.assert_array_equal(bench.result().pixels, street(96, 128, 2))
+    assert bench.log.lines.get(timeout=TIMEOUT) == 'the device works again'
+    assert bench.worker.device_failure == ''
+    counts = bench.slots[0].state.counts
+    assert (counts.published, counts.dropped) == (1, 2)
+    assert not loaded
+
+
+def test_stop_does_not_wait_for_the_next_try(
+    make: Callable[..., Bench], segmenter: Segmenter
+) -> None:
+    bench = make(lambda: Faulty(segmenter, [torch.cuda.OutOfMemoryError('out of memory')]))
+    bench.put(street(96, 128))
+    bench.log.lines.get(timeout=TIMEOUT)
+    start = time.monotonic()
+    bench.worker.stop()
+    assert time.monotonic() - start < worker_module.FIRST_RETRY / 2
+
+
+def test_a_device_that_fails_while_loading_is_one_line_for_the_user() -> None:
+    def load() -> Segmenter:
+        raise torch.cuda.OutOfMemoryError('CUDA out of memory.\nSee the manual')
+
+    with pytest.raises(UserError, match=r'^the device failed: CUDA out of memory\.$'):
+        Bench(load)
+
+
+def test_an_error_that_nobody_expected_ends_the_work(
+    make: Callable[..., Bench], segmenter: Segmenter
+) -> None:
+    bench = make(lambda: Faulty(segmenter, [RuntimeError('shapes cannot be multiplied')]))
+    bench.put(street(96, 128))
+    with pytest.raises(RuntimeError, match='shapes cannot be multiplied'):
+        bench.ended.result(timeout=TIMEOUT)
+
+
+@pytest.mark.parametrize(
+    ('error', 'expected'),
+    [
+        (torch.cuda.OutOfMemoryError('CUDA out of memory'), True),
+        (torch.AcceleratorError('CUDA error: an illegal memory access was encountered'), True),
+        (RuntimeError('mat1 and mat2 shapes cannot be multiplied'), False),
+        (NotImplementedError('an operator that is missing'), False),
+    ],
+)
+def test_what_counts_as_a_failure_of_the_device(error: RuntimeError, expected: bool) -> None:
+    assert is_device_failure(error) is expected

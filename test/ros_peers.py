@@ -1,0 +1,326 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Both ends of a ROS graph under test: the node's process, and a peer in the test's own process.
+
+Every wait is for an event (a message, a line of output, a process that ends) and has a time-out.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import rclpy
+from rclpy.context import Context
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.qos import QoSProfile, ReliabilityPolicy, qos_profile_sensor_data
+from sensor_msgs.msg import Image
+
+from bisenet_ros.image_codec import fill_image
+from bisenet_ros.node.large_images import VARIABLES
+
+TIMEOUT = 30.0
+"""Seconds; on an idle machine every wait here is over within two."""
+
+RELIABLE = QoSProfile(depth=5, reliability=ReliabilityPolicy.RELIABLE)
+SENSOR_DATA = qos_profile_sensor_data
+
+
+@contextmanager
+def own_domain() -> Iterator[int]:
+    """A DDS domain that no other test on this machine has, whatever process it runs in."""
+    for domain in range(1, 101):
+        claim = socket.socket()
+        try:
+            claim.bind(('127.0.0.1', 21000 + domain))
+        except OSError:
+            claim.close()
+            continue
+        with claim:
+            yield domain
+        return
+    raise RuntimeError('every DDS domain is taken')
+
+
+class Inbox:
+    """What arrived on a topic, in order."""
+
+    def __init__(self) -> None:
+        self._arrival = threading.Condition()
+        self.messages: list[Any] = []
+
+    def put(self, message: Any) -> None:
+        """Take in a message."""
+        with self._arrival:
+            self.messages.append(message)
+            self._arrival.notify_all()
+
+    def clear(self) -> None:
+        """Forget what has arrived."""
+        with self._arrival:
+            self.messages.clear()
+
+    def wait(self, wanted: Callable[[Any], bool] = lambda _: True, timeout: float = TIMEOUT) -> Any:
+        """The first message that is wanted, be it there already or not.
+
+        Raises:
+            AssertionError: None came in time.
+        """
+        with self._arrival:
+            self._arrival.wait_for(lambda: any(map(wanted, self.messages)), timeout)
+            found = [message for message in self.messages if wanted(message)]
+        assert found, f'not within {timeout} s; {len(self.messages)} other messages'
+        return found[0]
+
+    def wait_for_count(self, count: int, timeout: float = TIMEOUT) -> list[Any]:
+        """The messages, when there are so many.
+
+        Raises:
+            AssertionError: There were fewer in time.
+        """
+        with self._arrival:
+            self._arrival.wait_for(lambda: len(self.messages) >= count, timeout)
+            assert len(self.messages) >= count
+            return list(self.messages)
+
+
+class Peer:
+    """A ROS node in the test's process, on a domain of its choice; spins until it is closed."""
+
+    def __init__(self, domain: int) -> None:
+        self._context = Context()
+        rclpy.init(context=self._context, domain_id=domain)
+        self.node = Node('peer', context=self._context)
+        self._executor = SingleThreadedExecutor(context=self._context)
+        self._executor.add_node(self.node)
+        self._thread = threading.Thread(target=self._executor.spin)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Leave the graph."""
+        self._executor.shutdown()
+        self._thread.join()
+        self.node.destroy_node()
+        rclpy.shutdown(context=self._context)
+
+    def listen(self, message: type[Any], topic: str, qos: QoSProfile = SENSOR_DATA) -> Inbox:
+        """Collect what is published on a topic."""
+        inbox = Inbox()
+        self.node.create_subscription(message, topic, inbox.put, qos)
+        return inbox
+
+    def stop_listening(self) -> None:
+        """Give up every subscription."""
+        for subscription in list(self.node.subscriptions):
+            self.node.destroy_subscription(subscription)
+
+    def call(self, service: type[Any], name: str, request: Any) -> Any:
+        """Call a service and wait for its answer."""
+        client = self.node.create_client(service, name)
+        assert client.wait_for_service(TIMEOUT), f'no service {name}'
+        answered = threading.Event()
+        future = client.call_async(request)
+        future.add_done_callback(lambda _: answered.set())
+        assert answered.wait(TIMEOUT), f'no answer from {name}'
+        self.node.destroy_client(client)
+        return future.result()
+
+    @contextmanager
+    def streaming(
+        self, message: type[Any], topic: str, fill: Callable[[Any], None], **options: Any
+    ) -> Iterator[Stream]:
+        """Publish on a topic at a steady rate; see `Stream`."""
+        stream = Stream(self.node, message, topic, fill, **options)
+        try:
+            yield stream
+        finally:
+            stream.close()
+
+
+class Stream:
+    """Publishes messages with ever new stamps, so that nobody has to wait for a discovery.
+
+    Attributes:
+        stamps: (sec, nanosec) of everything published.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        message: type[Any],
+        topic: str,
+        fill: Callable[[Any], None],
+        *,
+        qos: QoSProfile = RELIABLE,
+        rate: float = 20.0,
+        frame_id: str = 'front_optical',
+    ) -> None:
+        self._node = node
+        self._message = message
+        self._frame_id = frame_id
+        self.fill = fill
+        self.stamps: list[tuple[int, int]] = []
+        self._publisher = node.create_publisher(message, topic, qos)
+        self._timer = node.create_timer(1 / rate, self._publish)
+
+    def close(self) -> None:
+        """Stop to publish."""
+        self._node.destroy_timer(self._timer)
+        self._node.destroy_publisher(self._publisher)
+
+    def _publish(self) -> None:
+        message = self._message()
+        self.fill(message)
+        message.header.stamp = self._node.get_clock().now().to_msg()
+        message.header.frame_id = self._frame_id
+        self.stamps.append(stamp_of(message))
+        self._publisher.publish(message)
+
+
+class Process:
+    """A program under test, whose output is read as it comes."""
+
+    def __init__(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
+        # No test is to choose a Fast DDS profile by accident.
+        inherited = {name: value for name, value in os.environ.items() if name not in VARIABLES}
+        self._process = subprocess.Popen(
+            command,
+            env={**inherited, **environment},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self._arrival = threading.Condition()
+        self._lines: list[str] = []
+        self._closed = False
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+
+    @property
+    def output(self) -> str:
+        """Everything it wrote so far."""
+        with self._arrival:
+            return ''.join(self._lines)
+
+    def wait_for_output(self, pattern: str, timeout: float = TIMEOUT) -> str:
+        """The first line that matches a regular expression.
+
+        Raises:
+            AssertionError: None came in time, or before the program ended.
+        """
+
+        def matches() -> list[str]:
+            return [line for line in self._lines if re.search(pattern, line)]
+
+        with self._arrival:
+            self._arrival.wait_for(lambda: self._closed or matches(), timeout)
+            found = matches()
+        assert found, f'no {pattern!r} in:\n{self.output}'
+        return found[0]
+
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal."""
+        self._process.send_signal(number)
+
+    def wait(self, timeout: float = TIMEOUT) -> int:
+        """The exit code, when it has ended."""
+        code = self._process.wait(timeout)
+        self._reader.join()
+        return code
+
+    def close(self) -> None:
+        """End it, whatever it is doing."""
+        if self._process.poll() is None:
+            self._process.kill()
+        self.wait()
+        assert self._process.stdout is not None
+        self._process.stdout.close()
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            with self._arrival:
+                self._lines.append(line)
+                self._arrival.notify_all()
+        with self._arrival:
+            self._closed = True
+            self._arrival.notify_all()
+
+
+@contextmanager
+def running(
+    command: Sequence[str], domain: int, environment: Mapping[str, str] | None = None
+) -> Iterator[Process]:
+    """A program on a DDS domain, killed at the end if it has not ended by then."""
+    environment = {'ROS_DOMAIN_ID': str(domain), 'OMP_NUM_THREADS': '1', **(environment or {})}
+    process = Process(command, environment)
+    try:
+        yield process
+    finally:
+        process.close()
+
+
+def node_command(*arguments: str, **parameters: object) -> list[str]:
+    """The command line of the node."""
+    command = [sys.executable, '-m', 'bisenet_ros.node.segmenter_node', '--ros-args', *arguments]
+    for name, value in parameters.items():
+        command += ['-p', f'{name}:={value}']
+    return command
+
+
+@contextmanager
+def running_node(
+    domain: int,
+    *arguments: str,
+    environment: Mapping[str, str] | None = None,
+    **parameters: object,
+) -> Iterator[Process]:
+    """The node, from when it listens to its cameras."""
+    with running(node_command(*arguments, **parameters), domain, environment) as process:
+        process.wait_for_output('waiting for')
+        yield process
+
+
+def stamp_of(message: Any) -> tuple[int, int]:
+    """(sec, nanosec) of a message's header."""
+    return message.header.stamp.sec, message.header.stamp.nanosec
+
+
+def pixels_of(image: Image) -> npt.NDArray[np.uint8]:
+    """(H, W) or (H, W, C) of an image whose rows are not padded."""
+    pixels = np.frombuffer(image.data, np.uint8)
+    channels = image.step // image.width
+    shape = (image.height, image.width, channels) if channels > 1 else (image.height, image.width)
+    return pixels.reshape(shape)
+
+
+def street(height: int, width: int, seed: int = 0) -> npt.NDArray[np.uint8]:
+    """(height, width, 3) BGR that makes even an untrained network see more than one class."""
+    generator = np.random.default_rng(seed)
+    blocks = generator.integers(0, 256, (6, 8, 3), np.uint8)
+    rows = np.arange(height) * 6 // height
+    columns = np.arange(width) * 8 // width
+    return np.ascontiguousarray(blocks[rows][:, columns])
+
+
+def fill_with(pixels: npt.NDArray[np.uint8], encoding: str) -> Callable[[Image], None]:
+    """What puts pixels into an image message."""
+    return lambda message: fill_image(message, pixels, encoding)
+
+
+def write_parameters(path: Path, text: str) -> Path:
+    """A parameter file for the node."""
+    path.write_text(f'segmenter:\n  ros__parameters:\n    {text}\n')
+    return path
