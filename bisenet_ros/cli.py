@@ -155,6 +155,57 @@ def record(
     record_folder(folder, output, labels, rate=rate, storage=storage, weights=weights)
 
 
+@app.command()
+def demo(
+    source: Annotated[
+        Path | None,
+        typer.Option(
+            '--source',
+            metavar='PATH',
+            help='A video, a folder of images or a bag, instead of the synthetic drive.',
+        ),
+    ] = None,
+    output: Annotated[
+        Path, typer.Option('--output', '-o', metavar='DIR', help='Where the report goes.')
+    ] = Path('out/demo'),
+    seconds: Annotated[
+        float, typer.Option('--seconds', min=1.0, help='How much of the source is streamed.')
+    ] = 45.0,
+    seed: Annotated[int, typer.Option('--seed', min=0, help='Of the synthetic drive.')] = 0,
+    verify: Annotated[
+        bool,
+        typer.Option(
+            '--verify', help='Segment the frames once more without ROS, and compare the labels.'
+        ),
+    ] = False,
+    weights: Weights = 'camvid',
+    device: Device = 'auto',
+    precision: Precision = 'auto',
+    json: Json = None,
+) -> None:
+    """Run camera, node and recorder as three processes on ROS 2, and measure them.
+
+    The camera publishes a synthetic drive whose truth is known, or `--source` at its own rate; a
+    bag's truth is used if it has `ground_truth/labels`. Leaves `index.html` with video, pictures
+    and figures. The processes see only each other: no vehicle, no other machine.
+    """
+    from bisenet_ros.commands.console import is_standard_output, write_json
+    from bisenet_ros.demo.processes import DemoError
+    from bisenet_ros.demo.run import Settings, print_table, run_demo
+    from bisenet_ros.demo.sources import View
+
+    view = View(path=source, seconds=seconds, seed=seed)
+    try:
+        measured = run_demo(Settings(view, output, weights, device, precision, verify))
+    except DemoError as error:
+        print(f'bisenet: {error}', file=sys.stderr)
+        raise typer.Exit(1) from error
+    if json is not None:
+        write_json(json, measured)
+    if not is_standard_output(json):
+        print_table(measured, output)
+
+
 @app.command(no_args_is_help=True)
 def info(
     weights: Annotated[

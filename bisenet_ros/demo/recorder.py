@@ -11,6 +11,7 @@ came back, and at the end how good they were. Labels are left in the folder as S
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 import time
 from functools import partial
@@ -88,8 +89,9 @@ class Recorder:
         emit(
             'summary',
             compared=self._compared,
-            confusion=self._confusion.counts.tolist(),
-            drivable_confusion=self._drivable_confusion.counts.tolist(),
+            miou=_number(self._confusion.miou()),
+            iou=[_number(iou) for iou in self._confusion.iou().tolist()],
+            drivable_iou=_number(self._drivable_confusion.group_iou((1,))),
             stages_ms=self._median_stages(),
         )
 
@@ -125,6 +127,11 @@ class Recorder:
 
     def _take_timing(self, message: object) -> None:
         self._stages.append([getattr(message, f'{stage}_ms') for stage in STAGES])
+
+
+def _number(value: float) -> float | None:
+    """JSON has no NaN."""
+    return None if math.isnan(value) else value
 
 
 def _stamp(message: Image) -> int:

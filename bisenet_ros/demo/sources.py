@@ -8,6 +8,7 @@ was published without anybody having kept it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import count, takewhile
@@ -47,7 +48,7 @@ class Source(Protocol):
     Attributes:
         name: What it is, for people.
         has_truth: Whether frames come with class ids.
-        frame_count: How many frames there are, as far as that is known; 0 where it is not.
+        frame_count: How many frames it gives at most, as far as that is known; 0 where it is not.
     """
 
     name: str
@@ -92,9 +93,9 @@ def _open(view: View) -> Source:
     if not path.exists():
         raise UserError(f'{path}: no such file or folder')
     if is_video(path):
-        return VideoSource(path)
+        return VideoSource(path, view.seconds)
     if path.is_dir() and list_files(path, IMAGE_SUFFIXES):
-        return FolderSource(path)
+        return FolderSource(path, view.seconds)
     if path.is_dir() and not (path / 'metadata.yaml').exists():
         raise UserError(f'{path}: neither images nor a rosbag2 (metadata.yaml) in this folder')
     return BagSource(path)
@@ -121,7 +122,7 @@ class SyntheticSource:
         self._view = view
         self.name = f'synthetic drive, seed {view.seed}'
         self.has_truth = True
-        self.frame_count = round(view.seconds * view.rate)
+        self.frame_count = math.ceil(view.seconds * view.rate)
 
     def __iter__(self) -> Iterator[Frame]:
         from bisenet_ros.demo.drive import SyntheticDrive
@@ -135,11 +136,11 @@ class SyntheticSource:
 class VideoSource:
     """A video at its own rate."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, seconds: float) -> None:
         self._video = Video(path)
         self.name = str(path)
         self.has_truth = False
-        self.frame_count = self._video.frame_count
+        self.frame_count = min(self._video.frame_count, math.ceil(seconds * self._video.rate))
 
     def __iter__(self) -> Iterator[Frame]:
         for index, image in enumerate(self._video):
@@ -149,11 +150,11 @@ class VideoSource:
 class FolderSource:
     """The images directly in a folder, in natural order."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, seconds: float) -> None:
         self._paths = list_files(folder, IMAGE_SUFFIXES)
         self.name = str(folder)
         self.has_truth = False
-        self.frame_count = len(self._paths)
+        self.frame_count = min(len(self._paths), math.ceil(seconds * FOLDER_RATE))
 
     def __iter__(self) -> Iterator[Frame]:
         for index, path in enumerate(self._paths):
