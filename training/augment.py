@@ -118,4 +118,4 @@ class Augmentation:
         # White balance: cameras and daylight differ in the colour of grey.
         gains = (brightness * (1 + 0.25 * self.jitter * rng.uniform(-1, 1, 3))).astype(np.float32)
         pixels = gains * (mean + contrast * (pixels - mean))
-        return np.asarray(pixels.clip(0, 255), np.uint8)
+        return np.asarray(np.rint(pixels).clip(0, 255), np.uint8)

@@ -20,6 +20,10 @@ CAMVID_VOID = 11
 """What the 11-class label images of CamVid hold where no class is known."""
 
 
+FRAMES_PER_STREET = 4
+"""Frames rendered of one synthetic street: to build a street takes longer than to render it."""
+
+
 class DatasetError(UserError):
     """A data set is missing, incomplete, or holds labels that it should not."""
 
@@ -75,17 +79,20 @@ def _read(path: Path, flags: int) -> npt.NDArray[np.uint8]:
 
 
 def render_synthetic(count: int, first_seed: int, size: tuple[int, int]) -> Iterator[Sample]:
-    """Frames of the synthetic drive, each from a street of its own.
+    """Frames of the synthetic drive, a few from every street.
 
     Args:
         count: How many frames.
         first_seed: Seed of the first street; the others count up from it.
         size: (width, height) of the frames.
     """
-    for seed in range(first_seed, first_seed + count):
-        index = int(np.random.default_rng(seed).integers(0, 600))
-        image, labels = SyntheticDrive(seed, size).frame(index)
-        yield Sample(f'synthetic {seed}:{index}', image, labels)
+    for number in range(count):
+        seed = first_seed + number // FRAMES_PER_STREET
+        if number % FRAMES_PER_STREET == 0:
+            drive, rng = SyntheticDrive(seed, size), np.random.default_rng(seed)
+        index = int(rng.integers(0, 600))
+        image, labels = drive.frame(index)
+        yield Sample(f'synthetic street {seed}, frame {index}', image, labels)
 
 
 def class_shares(samples: list[Sample], num_classes: int) -> npt.NDArray[np.float64]:
