@@ -5,24 +5,19 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import rclpy
 import yaml
-from rclpy.context import Context
-from rclpy.executors import SingleThreadedExecutor
 from rclpy.parameter import Parameter
-from rclpy.qos import QoSProfile, ReliabilityPolicy
-from rclpy.task import Future
+from ros_peers import Peer, own_domain, running
 from sensor_msgs.msg import Image
 
+from bisenet_ros.node.large_images import use_profile
 from bisenet_ros.node.settings import DECLARATIONS
 
 ROOT = Path(__file__).parents[1]
@@ -125,86 +120,50 @@ def test_foxglove_layout_shows_topics_and_fields_of_the_node() -> None:
                 assert re.search(rf'^float32 {field}$', definition, re.MULTILINE), line['value']
 
 
-HEIGHT, WIDTH = 1024, 2048
-CAMERA = f"""
+CAMERA = """
 import array
 import rclpy
-from rclpy.executors import ExternalShutdownException
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import Image
 
 rclpy.init()
 node = rclpy.create_node('camera')
-publisher = node.create_publisher(
-    Image, 'image', QoSProfile(depth=5, reliability=ReliabilityPolicy.BEST_EFFORT)
-)
-image = Image(height={HEIGHT}, width={WIDTH}, encoding='bgr8', step={WIDTH} * 3)
-image.data = array.array('B', bytes({HEIGHT} * {WIDTH} * 3))
+best_effort = QoSProfile(depth=5, reliability=ReliabilityPolicy.BEST_EFFORT)
+publisher = node.create_publisher(Image, 'image', best_effort)
+image = Image(height=1024, width=2048, encoding='bgr8', step=2048 * 3)
+image.data = array.array('B', bytes(1024 * 2048 * 3))
+image.header.frame_id = '0'
 
 def publish():
-    image.header.frame_id = str(int(image.header.frame_id or 0) + 1)
+    image.header.frame_id = str(int(image.header.frame_id) + 1)
     publisher.publish(image)
 
 node.create_timer(0.1, publish)
-try:
-    rclpy.spin(node)
-except (KeyboardInterrupt, ExternalShutdownException):
-    pass
+rclpy.spin(node)
 """
-
-
-@pytest.fixture
-def context(monkeypatch: pytest.MonkeyPatch) -> Iterator[Context]:
-    """A ROS context on a domain of its own, which processes started by the test share."""
-    domain = 1 + os.getpid() % 100
-    monkeypatch.setenv('ROS_DOMAIN_ID', str(domain))
-    context = Context()
-    rclpy.init(context=context, domain_id=domain)
-    yield context
-    context.try_shutdown()
 
 
 @pytest.mark.skipif(
     'fastrtps' not in rclpy.get_rmw_implementation_identifier(),
     reason='the profile is for Fast DDS, and another middleware is in use',
 )
-def test_fast_dds_profile_carries_large_best_effort_images_between_processes(
-    context: Context, tmp_path: Path
-) -> None:
+def test_fast_dds_profile_carries_large_best_effort_images_without_loss() -> None:
     wanted = 20
-    node = rclpy.create_node('viewer', context=context)
-    executor = SingleThreadedExecutor(context=context)
-    executor.add_node(node)
-    all_here: Future[bool] = Future(executor=executor)
-    numbers: list[int] = []
+    environment: dict[str, str] = {}
+    use_profile(environment)
+    with own_domain() as domain:
+        peer = Peer(domain)
+        try:
+            inbox = peer.listen(Image, 'image')
+            with running([sys.executable, '-c', CAMERA], domain, environment) as camera:
+                images = inbox.wait_for_count(wanted)
+        finally:
+            peer.close()
 
-    def count(image: Image) -> None:
-        assert len(image.data) == HEIGHT * WIDTH * 3
-        numbers.append(int(image.header.frame_id))
-        if len(numbers) == wanted:
-            all_here.set_result(True)
-
-    best_effort = QoSProfile(depth=5, reliability=ReliabilityPolicy.BEST_EFFORT)
-    node.create_subscription(Image, 'image', count, best_effort)
-
-    profile = str(CONFIG / 'fastdds_large_images.xml')
-    environment = os.environ | {
-        'FASTDDS_DEFAULT_PROFILES_FILE': profile,
-        'FASTRTPS_DEFAULT_PROFILES_FILE': profile,
-    }
-    messages = tmp_path / 'camera.log'
-    with (
-        messages.open('w') as log,
-        subprocess.Popen([sys.executable, '-c', CAMERA], env=environment, stderr=log) as camera,
-    ):
-        executor.spin_until_future_complete(all_here, timeout_sec=30)
-        camera.terminate()
-    executor.shutdown()
-    node.destroy_node()
-
-    assert len(numbers) == wanted
-    # Without the profile a few images may get through among many that are lost.
-    lost = numbers[-1] - numbers[0] + 1 - wanted
+    assert {len(image.data) for image in images} == {1024 * 2048 * 3}
+    # Without the profile a few may get through among many that are lost.
+    numbers = [int(image.header.frame_id) for image in images]
+    lost = numbers[-1] - numbers[0] + 1 - len(numbers)
     assert lost <= 2
     # Fast DDS reports what it cannot read of a profile, and goes on without it.
-    assert 'XMLPARSER' not in messages.read_text()
+    assert 'XMLPARSER' not in camera.output
