@@ -91,6 +91,8 @@ class CameraTask:
         self._started = self._last_run = time.monotonic()
         self._last_counts = FrameCounts()
         self._reported = ''
+        self._first_received: float | None = None  # of the frames that have arrived without a gap
+        self._steady = False
 
     def run(self, status: Status) -> None:
         """See `Task`."""
@@ -102,17 +104,24 @@ class CameraTask:
 
         silent = now - (self._started if state.last_received is None else state.last_received)
         timed_out = silent > self._settings().camera_timeout
+        if timed_out:
+            self._first_received = None
+        elif state.last_received is not None:
+            if self._first_received is None:
+                self._first_received = state.last_received
+            # A single frame that got through is no sign of health: lossy links have such.
+            arriving = state.last_received - self._first_received
+            self._steady = arriving > self._settings().camera_timeout
+
         if timed_out or not link.offers:
-            reason = explain_silence(link, os.environ, heard=state.last_received is not None)
+            reason = explain_silence(link, os.environ, steady=self._steady)
             status.summary(ERROR if timed_out else WARN, reason)
             if timed_out and reason != self._reported:
                 self._logger.warning(f'{self.name}: no frames: {reason}')
                 self._reported = reason
         else:
-            status.summary(
-                OK, 'frames arrive' if counts.received else 'waiting for the first frame'
-            )
-            if self._reported and counts.received > before.received:
+            status.summary(OK, 'frames arrive' if counts.received else 'waiting for a frame')
+            if self._reported and self._steady:
                 self._logger.info(f'{self.name}: frames arrive')
                 self._reported = ''
         malformed = counts.malformed - before.malformed

@@ -59,20 +59,20 @@ def agreed_reliability(offers: Sequence[Offer]) -> bool:
     return bool(offers) and all(offer.reliable for offer in offers)
 
 
-def explain_silence(link: ImageLink, environment: Mapping[str, str], *, heard: bool) -> str:
+def explain_silence(link: ImageLink, environment: Mapping[str, str], *, steady: bool) -> str:
     """The most likely reason why no frame arrives, and what to do.
 
     Args:
         link: What the graph shows.
         environment: The node's environment variables.
-        heard: Whether frames arrived earlier.
+        steady: Whether frames used to arrive, one after the other.
     """
     wrong = sorted({offer.type for offer in link.offers if offer.type != link.type})
     offers = [offer for offer in link.offers if offer.type == link.type]
     if not offers:
         if wrong:
             return f'{link.topic} is published as {wrong[0]}, not as {link.type}'
-        if heard:
+        if steady:
             return f'nobody publishes {link.topic} any more: the camera has stopped'
         return f'nobody publishes {link.topic} ({link.type}){_instead(link)}'
     if link.reliable and not any(offer.reliable for offer in offers):
@@ -80,10 +80,11 @@ def explain_silence(link: ImageLink, environment: Mapping[str, str], *, heard: b
             f'{link.topic} is offered with best effort, but image_reliability asks for reliable:'
             ' set it to auto or best_effort'
         )
-    if heard or link.reliable:
-        any_more = ' any more' if heard else ''
+    if steady or link.reliable:
+        any_more = ' any more' if steady else ''
         return f'{link.topic} has a publisher, but it sends nothing{any_more}'
-    return f'{link.topic} has a publisher, but nothing arrives{_lost_on_the_way(link, environment)}'
+    lost = _lost_on_the_way(link, environment)
+    return f'{link.topic} has a publisher, but hardly a frame arrives{lost}'
 
 
 def _instead(link: ImageLink) -> str:

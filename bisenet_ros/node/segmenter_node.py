@@ -95,9 +95,7 @@ class SegmenterNode(LifecycleNode):
         Raises:
             UserError: A parameter that the node was started with is refused.
         """
-        super().__init__('segmenter')
         self.ended = ended
-        self._settings = settings.declare(self)
         self._slots: list[CameraSlot] = []
         self._outputs: dict[str, CameraOutputs] = {}  # by the camera's name
         self._images: list[ImageSubscription] = []
@@ -112,6 +110,8 @@ class SegmenterNode(LifecycleNode):
             processing=self._processing,
             weights=lambda: self._weights,
         )
+        super().__init__('segmenter')
+        self._settings = settings.declare(self)
         self.add_on_set_parameters_callback(self._on_set_parameters)
         self.create_service(SetBool, '~/enable', self._on_enable)
         self.create_service(Trigger, '~/reload', self._on_reload)

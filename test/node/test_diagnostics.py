@@ -65,6 +65,19 @@ class Camera:
             self.slot, lambda: self.link, self.age_ms, lambda: self.settings, self.log
         )
 
+    def receive(self) -> None:
+        """One frame, just now."""
+        self.settings = replace(self.settings, camera_timeout=3600.0)
+        self.slot.put('frame', time.monotonic())
+
+    def receive_steadily(self) -> None:
+        """Frames over a time that is longer than the time-out."""
+        now = time.monotonic()
+        for moment, timeout in ((now - 100.0, 3600.0), (now, 50.0)):
+            self.settings = replace(self.settings, camera_timeout=timeout)
+            self.slot.put('frame', moment)
+            run(self.task)
+
     def time_out(self) -> None:
         """Let whatever time has passed be too long."""
         self.settings = replace(self.settings, camera_timeout=0.0)
@@ -95,8 +108,8 @@ def test_the_worst_level_wins_and_messages_of_one_level_are_joined() -> None:
 
 
 def test_a_camera_whose_frames_arrive(camera: Camera) -> None:
-    for number in range(3):
-        camera.slot.put(f'frame {number}', time.monotonic())
+    for _ in range(3):
+        camera.receive()
     camera.slot.take()
     camera.slot.count_published()
     for age in range(1, 101):
@@ -130,10 +143,25 @@ def test_silence_is_an_error_that_is_logged_once_and_so_is_its_end(camera: Camer
         message = run(camera.task)
         assert message.level == ERROR
     assert camera.log.lines == [f'camera front: no frames: {message.message}']
-    camera.settings = replace(camera.settings, camera_timeout=3600.0)
-    camera.slot.put('frame', time.monotonic())
+    camera.receive_steadily()
     assert run(camera.task).level == OK
     assert camera.log.lines[1:] == ['camera front: frames arrive']
+
+
+def test_a_camera_that_stops_is_told_from_one_that_was_never_well(camera: Camera) -> None:
+    camera.receive_steadily()
+    camera.time_out()
+    assert run(camera.task).message == '/front/image has a publisher, but it sends nothing any more'
+
+
+def test_a_frame_now_and_then_is_no_end_of_the_silence(camera: Camera) -> None:
+    camera.link = replace(CONNECTED, reliable=False)
+    for _ in range(3):
+        camera.time_out()
+        assert 'hardly a frame arrives' in run(camera.task).message
+        camera.receive()
+        assert run(camera.task).level == OK
+    assert len(camera.log.lines) == 1
 
 
 def test_another_reason_is_logged_again(camera: Camera) -> None:
@@ -145,7 +173,7 @@ def test_another_reason_is_logged_again(camera: Camera) -> None:
 
 
 def test_malformed_frames_warn_while_they_come(camera: Camera) -> None:
-    camera.slot.put('frame', time.monotonic())
+    camera.receive()
     camera.slot.take()
     camera.slot.count_malformed('the image is 0x0')
     message = run(camera.task)

@@ -82,13 +82,13 @@ def test_reliability_is_what_every_publisher_offers(offers: list[Offer], expecte
         ),
         (
             replace(NOBODY, offers=(BEST_EFFORT,), middleware='rmw_cyclonedds_cpp'),
-            '/front/image has a publisher, but nothing arrives: if it sends, images are lost'
+            '/front/image has a publisher, but hardly a frame arrives: if it sends, images are lost'
             ' between it and this node',
         ),
     ],
 )
 def test_reason(link: ImageLink, reason: str) -> None:
-    assert explain_silence(link, {}, heard=False) == reason
+    assert explain_silence(link, {}, steady=False) == reason
 
 
 @pytest.mark.parametrize(
@@ -104,15 +104,15 @@ def test_large_images_that_get_lost_name_the_variable_of_the_distribution(
     distribution: str, variable: str
 ) -> None:
     link = replace(NOBODY, offers=(BEST_EFFORT,))
-    reason = explain_silence(link, {'ROS_DISTRO': distribution}, heard=False)
+    reason = explain_silence(link, {'ROS_DISTRO': distribution}, steady=False)
     assert f' {variable}=/' in reason
     assert 'config/fastdds_large_images.xml' in reason
 
 
-def test_a_camera_that_was_heard_has_stopped() -> None:
+def test_a_camera_that_used_to_send_has_stopped() -> None:
     link = replace(NOBODY, offers=(BEST_EFFORT,))
-    reason = explain_silence(link, {}, heard=True)
+    reason = explain_silence(link, {}, steady=True)
     assert reason == '/front/image has a publisher, but it sends nothing any more'
-    assert explain_silence(NOBODY, {}, heard=True) == (
+    assert explain_silence(NOBODY, {}, steady=True) == (
         'nobody publishes /front/image any more: the camera has stopped'
     )
