@@ -91,6 +91,17 @@ def require_prefix(package: str) -> Path:
     return prefix
 
 
+def check_generators() -> None:
+    """End the build where a ROS 2 is sourced and the generators at hand are of another.
+
+    pip brings others where it isolates a build: what they write does not fit the sourced libraries.
+    """
+    sourced = os.environ.get('AMENT_PREFIX_PATH')
+    prefix = require_prefix('rosidl_generator_py')
+    if sourced and prefix not in [Path(entry).resolve() for entry in sourced.split(os.pathsep)]:
+        sys.exit(f'{prefix} is not the ROS 2 that is sourced: pip install --no-build-isolation')
+
+
 def message_dependencies() -> dict[str, Path]:
     """The message packages that ours uses, directly or not, by package.xml: name -> prefix."""
     found: dict[str, Path] = {}
@@ -220,6 +231,7 @@ def link(target: Path, inputs: Iterable[str]) -> str:
 
 def build(destination: Path, scratch: Path) -> None:
     """Generate, compile, link in `scratch`; copy the products into `destination`."""
+    check_generators()
     dependencies = message_dependencies()
     c_root, python_root = generate(scratch, dependencies)
 
