@@ -30,7 +30,7 @@ from bisenet_ros.demo.scene.roadside import Roadside
 from bisenet_ros.demo.scene.shadows import light_ground
 from bisenet_ros.demo.scene.sky import Sky, add_glare
 from bisenet_ros.demo.scene.street import BLOCK, Street
-from bisenet_ros.demo.scene.things import Thing
+from bisenet_ros.demo.scene.things import Thing, farthest_first
 from bisenet_ros.demo.scene.traffic import Traffic
 
 _VIEW = 140.0  # metres ahead within which things are drawn
@@ -61,7 +61,7 @@ class SyntheticDrive:
         rng = stream(seed, 'mounting')
         self._seed = seed
         self._mounting_height = float(rng.uniform(1.25, 1.7))
-        self._pitch = float(rng.uniform(0.02, 0.05))
+        self._pitch = float(rng.uniform(0.0, 0.032))
         self._matrix = intrinsics(size)
         self._light = make_light(seed)
         self._street = Street(seed)
@@ -75,7 +75,7 @@ class SyntheticDrive:
     @property
     def camera_matrix(self) -> Array:
         """(3, 3) float64 pinhole intrinsics, pixels; there is no distortion."""
-        return self._matrix.copy()
+        return intrinsics(self.size)
 
     @property
     def mounting_height(self) -> float:
@@ -129,8 +129,8 @@ class SyntheticDrive:
         first, last = int(np.floor((near - 15) / BLOCK)), int(np.floor((near + _VIEW) / BLOCK))
         things = [thing for number in range(first, last + 1) for thing in self._standing(number)]
         things += self._traffic.things(index / self.rate)
-        depths = camera.to_camera(np.stack([thing.anchor for thing in things]))[:, 2]
-        return [things[i] for i in np.argsort(-depths, kind='stable') if -3 < depths[i] < _VIEW + 40]
+        things.append(self._roadside.distance(near + _VIEW + 25))
+        return farthest_first(things, camera)
 
     def _paint_distance(self, painter: Painter, things: list[Thing]) -> None:
         """Paint sky, ground and the end of the street."""
@@ -150,9 +150,12 @@ class SyntheticDrive:
         color = self._haze(color, z - np.float32(camera.position[2]))
         left, right = rows
         horizon = np.linspace(left, right, self.size[0])
-        below = np.arange(first, height)[:, None] > horizon[None, :]
-        canvas[first:, :, :3][below] = color[below]
-        canvas[first:, :, 3][below] = label[below]
+        whole = above - first  # rows from here on lie below the horizon from side to side
+        canvas[above:, :, :3] = color[whole:]
+        canvas[above:, :, 3] = label[whole:]
+        below = np.arange(first, above)[:, None] > horizon[None, :]
+        canvas[first:above, :, :3][below] = color[:whole][below]
+        canvas[first:above, :, 3][below] = label[:whole][below]
 
     def _haze(self, color: Array, depth: Array) -> Array:
         """Put haze over the far rows of the ground; (R, W, 3) uint8 and (R, W) metres."""

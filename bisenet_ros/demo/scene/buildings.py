@@ -14,7 +14,16 @@ from bisenet_ros.demo.scene.light import Light
 from bisenet_ros.demo.scene.painter import Rectangle
 from bisenet_ros.demo.scene.street import Centreline
 from bisenet_ros.demo.scene.textures import DENSITY, surface
-from bisenet_ros.demo.scene.things import Flat, Panel, Part, Thing, box, cast_shadow, lit, lit_texture
+from bisenet_ros.demo.scene.things import (
+    Flat,
+    Panel,
+    Part,
+    Thing,
+    box,
+    cast_shadow,
+    lit,
+    lit_texture,
+)
 
 _TILES: tuple[Color, ...] = ((72, 76, 84), (62, 78, 112), (82, 84, 88), (58, 64, 84), (96, 96, 98))
 _TOWARDS_EGO = (0.0, 0.0, -1.0)
@@ -24,11 +33,11 @@ _ROOFS = {'shop': 0.55, 'terrace': 0.9, 'house': 1.0, 'office': 0.08}  # chance 
 def _storeys(kind: str, rng: np.random.Generator) -> float:
     """Height of a kind of building up to the eaves, metres."""
     if kind == 'shop':
-        return 3.6 + 2.8 * int(rng.choice([1, 2, 3], p=[0.4, 0.45, 0.15]))
+        return 3.6 + 2.8 * int(rng.choice([1, 2, 3], p=[0.25, 0.5, 0.25]))
     if kind == 'terrace':
         return 0.4 + 2.8 * int(rng.choice([2, 3], p=[0.7, 0.3]))
     if kind == 'office':
-        return 0.6 + 3.3 * int(rng.integers(2, 7))
+        return 0.6 + 3.3 * int(rng.integers(3, 7))
     return 5.6
 
 
@@ -92,13 +101,20 @@ def make_building(
         ridge = depth / 2 * rng.uniform(0.5, 0.95)
         parts += _pitched_roof(outline, wall, height, ridge, depth, rng, light)
     flank = surface(
-        wall.material, (int(depth * DENSITY), int(height * DENSITY)), wall.color, int(rng.integers(16))
+        wall.material,
+        (int(depth * DENSITY), int(height * DENSITY)),
+        wall.color,
+        int(rng.integers(16)),
     )
     parts.append(
         Panel(lit_texture(flank, _TOWARDS_EGO, light), outline.flank(height), classes.BUILDING)
     )
     parts.append(
-        Panel(lit_texture(pixels, outline.street_normal, light), outline.front(height), classes.BUILDING)
+        Panel(
+            lit_texture(pixels, outline.street_normal, light),
+            outline.front(height),
+            classes.BUILDING,
+        )
     )
     shadows: tuple[Array, ...] = ()
     if light.casts_shadows:
@@ -125,7 +141,10 @@ def _pitched_roof(
     to_ridge = half - [0, ridge, 0]
     width = float(np.linalg.norm(eaves.across))
     tiles = surface(
-        'tiles', (int(width * DENSITY), int(slope * DENSITY)), pick(rng, _TILES), int(rng.integers(16))
+        'tiles',
+        (int(width * DENSITY), int(slope * DENSITY)),
+        pick(rng, _TILES),
+        int(rng.integers(16)),
     )
     normal = (-side * ridge / slope, -depth / 2 / slope, 0.0)
     place = Rectangle(eaves.origin + to_ridge, eaves.across, -to_ridge)
@@ -137,7 +156,12 @@ def _pitched_roof(
     ]
     for share in (0.06, 0.94):
         if rng.random() < 0.55:
-            foot = outline.near + share * (outline.far - outline.near) + half - [0, height + ridge - 0.8, 0]
+            foot = (
+                outline.near
+                + share * (outline.far - outline.near)
+                + half
+                - [0, height + ridge - 0.8, 0]
+            )
             size = (0.7, rng.uniform(1.5, 2.3), rng.uniform(0.8, 1.6))
             parts.insert(0, box(size, foot, wall.color, classes.BUILDING, light))
     return parts

@@ -45,9 +45,10 @@ _FASCIAS: tuple[Color, ...] = (
     (40, 130, 60),
 )
 _WORDS = (
-    'BAKERY BOOKS CAFE PHARMACY BARBER FLOWERS PIZZA BANK OPTICIAN SHOES TOYS DELI BUTCHER HOTEL '
-    'GIFTS MUSIC CYCLES KEBAB TRAVEL CARDS LAUNDRY NEWS TAILOR GROCER'
-).split()
+    *('BAKERY', 'BOOKS', 'CAFE', 'PHARMACY', 'BARBER', 'FLOWERS', 'PIZZA', 'BANK', 'OPTICIAN'),
+    *('SHOES', 'TOYS', 'DELI', 'BUTCHER', 'HOTEL', 'GIFTS', 'MUSIC', 'CYCLES', 'KEBAB', 'TRAVEL'),
+    *('CARDS', 'LAUNDRY', 'NEWS', 'TAILOR', 'GROCER'),
+)
 
 
 @dataclass(frozen=True)
@@ -95,14 +96,14 @@ class _Front:
         tone = (np.linspace(0.9 + bright, 0.55 + 0.3 * bright, count))[:, None, None]
         self.pixels[rows, columns] = np.clip(tone * np.array([74.0, 66.0, 58.0]), 0, 255)
 
-    def text(self, word: str, x: float, y: float, height: float, width: float, color: Color) -> None:
+    def text(
+        self, word: str, x: float, y: float, height: float, width: float, color: Color
+    ) -> None:
         """Write a word with its lower left corner at (x, y)."""
         (w, h), _ = cv2.getTextSize(word, cv2.FONT_HERSHEY_DUPLEX, 1.0, 1)
         scale = min(height * DENSITY / h, width * DENSITY / w)
         spot = (int(x * DENSITY + (width * DENSITY - w * scale) / 2), int(y * DENSITY))
-        cv2.putText(
-            self.pixels, word, spot, cv2.FONT_HERSHEY_DUPLEX, scale, color, 1, cv2.LINE_AA
-        )
+        cv2.putText(self.pixels, word, spot, cv2.FONT_HERSHEY_DUPLEX, scale, color, 1, cv2.LINE_AA)
 
     def _window(self, x0: float, y0: float, x1: float, y1: float) -> tuple[slice, slice]:
         rows = np.clip(np.rint(np.array([y0, y1]) * DENSITY), 0, self.pixels.shape[0]).astype(int)
@@ -130,7 +131,9 @@ def _paint_window(
     front.fill(x - 0.12, y - 0.18, x + w + 0.12, y - 0.02, style.sill)
     front.fill(x - 0.1, y + h, x + w + 0.1, y + h + 0.1, style.sill)
     front.fill(x, y, x + w, y + h, style.frame)
-    front.glass(x + 0.07, y + 0.07, x + w - 0.07, y + h - 0.07, style.bright * rng.uniform(0.3, 1.6))
+    front.glass(
+        x + 0.07, y + 0.07, x + w - 0.07, y + h - 0.07, style.bright * rng.uniform(0.3, 1.6)
+    )
     curtain = rng.random()
     if curtain < 0.3:
         drop = h * rng.uniform(0.2, 0.6)

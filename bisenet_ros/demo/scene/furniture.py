@@ -27,7 +27,13 @@ from bisenet_ros.demo.scene.things import (
     lit_texture,
 )
 
-_STEEL: tuple[Color, ...] = ((120, 122, 122), (70, 72, 70), (40, 42, 42), (64, 84, 60), (150, 152, 152))
+_STEEL: tuple[Color, ...] = (
+    (120, 122, 122),
+    (70, 72, 70),
+    (40, 42, 42),
+    (64, 84, 60),
+    (150, 152, 152),
+)
 _TOWARDS_EGO = (0.0, 0.0, -1.0)  # normal of what faces the traffic that sees it
 
 
@@ -68,7 +74,9 @@ def lamp_post(foot: Array, side: int, rng: np.random.Generator, light: Light) ->
         colors=np.stack([shade] * 3),
         label=classes.POLE,
     )
-    head = box((0.75, 0.14, 0.3), tip - np.array([0.0, 0.05, 0.0]), (150, 152, 150), classes.POLE, light)
+    head = box(
+        (0.75, 0.14, 0.3), tip - np.array([0.0, 0.05, 0.0]), (150, 152, 150), classes.POLE, light
+    )
     return Thing(foot, (post, head), _stick_shadow(foot, height, 0.16, light))
 
 
@@ -99,7 +107,9 @@ def road_sign(foot: Array, rng: np.random.Generator, light: Light) -> Thing:
     if kind < 0.35:
         blue = rng.random() < 0.35
         parts.append(_disc(centre, 0.34, paint(40, 34, 190) if not blue else paint(170, 80, 20)))
-        parts.append(_disc(centre + front, 0.24, paint(225, 226, 228) if not blue else paint(190, 96, 30)))
+        parts.append(
+            _disc(centre + front, 0.24, paint(225, 226, 228) if not blue else paint(190, 96, 30))
+        )
         mark = paint(30, 30, 32) if not blue else paint(225, 226, 228)
         parts.append(_board(centre + 2 * front, 0.2, 0.1, mark))
     elif kind < 0.6:
@@ -157,7 +167,9 @@ def bollard(foot: Array, rng: np.random.Generator, light: Light) -> Thing:
 def billboard(foot: Array, rng: np.random.Generator, light: Light) -> Thing:
     """A poster on two legs."""
     width, height = rng.uniform(0.9, 1.4), rng.uniform(1.4, 1.9)
-    color = pick(rng, ((60, 60, 200), (180, 120, 30), (60, 170, 90), (50, 170, 220), (200, 202, 205)), 20)
+    color = pick(
+        rng, ((60, 60, 200), (180, 120, 30), (60, 170, 90), (50, 170, 220), (200, 202, 205)), 20
+    )
     centre = _up(foot, 0.5 + height / 2)
     front = np.array([0.0, 0.0, -0.03])
     legs = Bars(
@@ -170,15 +182,27 @@ def billboard(foot: Array, rng: np.random.Generator, light: Light) -> Thing:
         legs,
         _board(centre, width, height, lit((190, 192, 194), _TOWARDS_EGO, light)),
         _board(centre + front, width - 0.12, height - 0.12, lit(color, _TOWARDS_EGO, light)),
-        _board(_up(centre, height * 0.2) + 2 * front, width * 0.6, 0.22, lit((225, 226, 228), _TOWARDS_EGO, light)),
-        _board(_up(centre, -height * 0.22) + 2 * front, width * 0.7, 0.3, lit((44, 44, 48), _TOWARDS_EGO, light)),
+        _board(
+            _up(centre, height * 0.2) + 2 * front,
+            width * 0.6,
+            0.22,
+            lit((225, 226, 228), _TOWARDS_EGO, light),
+        ),
+        _board(
+            _up(centre, -height * 0.22) + 2 * front,
+            width * 0.7,
+            0.3,
+            lit((44, 44, 48), _TOWARDS_EGO, light),
+        ),
     )
     return Thing(foot, parts, _stick_shadow(foot, height + 0.5, width, light))
 
 
 def shop_sign(at: Array, side: int, rng: np.random.Generator, light: Light) -> Thing:
     """A sign that hangs out over the pavement from a (3,) world point on a front."""
-    color = pick(rng, ((40, 36, 160), (150, 80, 30), (50, 120, 50), (36, 36, 38), (210, 212, 214)), 15)
+    color = pick(
+        rng, ((40, 36, 160), (150, 80, 30), (50, 120, 50), (36, 36, 38), (210, 212, 214)), 15
+    )
     width, height = rng.uniform(0.5, 0.9), rng.uniform(0.4, 0.8)
     centre = at + np.array([-side * (width / 2 + 0.1), 0.0, 0.0])
     front = np.array([0.0, 0.0, -0.03])
@@ -186,7 +210,9 @@ def shop_sign(at: Array, side: int, rng: np.random.Generator, light: Light) -> T
         at,
         (
             _board(centre, width, height, lit(color, _TOWARDS_EGO, light)),
-            _board(centre + front, width * 0.6, height * 0.2, lit((220, 222, 224), _TOWARDS_EGO, light)),
+            _board(
+                centre + front, width * 0.6, height * 0.2, lit((220, 222, 224), _TOWARDS_EGO, light)
+            ),
         ),
     )
 
@@ -210,7 +236,9 @@ def _railing(kind: str) -> tuple[Array, Array]:
     return cover, outline
 
 
-def railing(start: Array, end: Array, height: float, rng: np.random.Generator, light: Light) -> Thing:
+def railing(
+    start: Array, end: Array, height: float, rng: np.random.Generator, light: Light
+) -> Thing:
     """A metal fence between two (3,) world points on the ground."""
     cover, outline = _railing(str(rng.choice(['bars', 'guard', 'mesh'])))
     panels = max(int(np.linalg.norm(end - start) / 3), 1)
@@ -246,9 +274,13 @@ def board_fence(
     pixels = surface('render', size, pick(rng, ((70, 100, 130), (90, 110, 128), (60, 76, 90))), 3)
     tones = rng.normal(1, 0.07, size[0] // 4 + 1).repeat(4)[: size[0]]
     tones[::4] *= 0.6
-    pixels = cv2.multiply(pixels, np.broadcast_to(tones[None, :, None], pixels.shape), dtype=cv2.CV_8U)
+    pixels = cv2.multiply(
+        pixels, np.broadcast_to(tones[None, :, None], pixels.shape), dtype=cv2.CV_8U
+    )
     texture = lit_texture(pixels, _side_normal(start, end, side), light)
-    return Thing((start + end) / 2, (Panel(texture, _standing_rectangle(start, end, height), classes.FENCE),))
+    return Thing(
+        (start + end) / 2, (Panel(texture, _standing_rectangle(start, end, height), classes.FENCE),)
+    )
 
 
 def garden_wall(
@@ -260,7 +292,9 @@ def garden_wall(
     pixels[:3] = np.clip(np.array(color) * 1.2, 0, 255)
     normal = _side_normal(start, end, side)
     face = Panel(
-        lit_texture(pixels, normal, light), _standing_rectangle(start, end, height), classes.BUILDING
+        lit_texture(pixels, normal, light),
+        _standing_rectangle(start, end, height),
+        classes.BUILDING,
     )
     deep = np.array([side * 0.25, 0.0, 0.0])
     up = np.array([0.0, -height, 0.0])
@@ -306,5 +340,6 @@ def hedge(start: Array, end: Array, side: int, height: float, leaves: Array, lig
         classes.TREE,
     )
     return Thing(
-        (start + end) / 2, (top, near, Panel(face, _standing_rectangle(start, end, height), classes.TREE))
+        (start + end) / 2,
+        (top, near, Panel(face, _standing_rectangle(start, end, height), classes.TREE)),
     )

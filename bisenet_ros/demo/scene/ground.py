@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The ground: carriageway, markings, kerbs, paving and grass.
 
-Each block has two maps over one grid in street coordinates, rows along ``s`` and columns along ``d``:
-its colours and its class ids. A frame looks both up at the point that each pixel's ray hits.
+Each block has two maps over one grid in street coordinates, rows along ``s`` and columns along
+``d``: its colours and its class ids. A frame looks both up at the point that each pixel's ray hits.
 """
 
 from __future__ import annotations
@@ -77,7 +77,9 @@ class Ground:
         self._street = street
         rng = stream(street.seed, 'ground')
         self._asphalt = pick(rng, [(112, 110, 108), (92, 90, 89), (126, 124, 124), (104, 106, 112)])
-        self._paving = pick(rng, [(128, 134, 140), (110, 114, 118), (118, 128, 148), (140, 146, 150)])
+        self._paving = pick(
+            rng, [(128, 134, 140), (110, 114, 118), (118, 128, 148), (140, 146, 150)]
+        )
         self._kerb = pick(rng, [(142, 146, 148), (120, 124, 126)])
         self._grass = pick(rng, [(52, 104, 88), (48, 92, 92), (60, 120, 100), (70, 112, 118)])
         self._slab = float(rng.uniform(0.45, 0.95))  # metres
@@ -118,9 +120,7 @@ class Ground:
                 cv2.INTER_LINEAR,
                 borderMode=cv2.BORDER_REPLICATE,
             )
-        label = cv2.remap(
-            labels, columns, rows, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE
-        )
+        label = cv2.remap(labels, columns, rows, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
         return color, label
 
     def _join(self, first: int) -> tuple[list[Array], Array]:
@@ -140,7 +140,7 @@ class Ground:
             self._paint_side(sheet, block, side, rng)
         grain = np.roll(self._grain, int(rng.integers(_COLUMNS)), 1)
         sheet.color *= (1 + np.float32(0.035) * grain)[..., None]
-        levels = [np.clip(sheet.color, 0, 255).astype(np.uint8)]
+        levels: list[Array] = [np.clip(sheet.color, 0, 255).astype(np.uint8)]
         for level in range(1, _LEVELS):
             size = (_COLUMNS >> (level // 2), _ROWS >> level)
             levels.append(cv2.resize(levels[-1], size, interpolation=cv2.INTER_AREA))
@@ -167,7 +167,7 @@ class Ground:
             sheet.blend((s + 0.08, s + 0.54), (d + 0.08, d + 0.54), (88, 92, 98), 0.5)
         for _ in range(int(rng.poisson(1.5 * wear))):  # seams along the road
             d = rng.uniform(-lane, lane)
-            sheet.blend((sheet.start, sheet.start + BLOCK), (d, d + 0.05), (58, 58, 58), 0.5)
+            sheet.blend((sheet.start, sheet.start + BLOCK), (d, d + 0.04), (66, 66, 66), 0.3)
 
     def _paint_markings(self, sheet: _Sheet, block: Block, rng: np.random.Generator) -> None:
         section, traits = self._street.section, self._street.traits

@@ -27,10 +27,12 @@ class Lens:
         rng = stream(seed, 'lens')
         width, height = size
         self._seed = seed
-        gamma, black = rng.uniform(0.9, 1.15), rng.uniform(0, 0.04)
-        level = np.arange(256)[:, None] / 255.0 * rng.normal(1, 0.02, 3) * exposure  # (256, 3)
+        gamma, black = rng.uniform(1.1, 1.4), rng.uniform(0, 0.03)
+        # White balance errs from blue to amber, hardly from green to magenta.
+        balance = 1 + rng.normal(0, 0.025) * np.array([1, 0, -1]) + rng.normal(0, 0.006, 3)
+        level = np.arange(256)[:, None] / 255.0 * balance * exposure  # (256, 3)
         # A shoulder towards white, as cameras have: highlights burn out softly.
-        level = (1.12 * level / (1 + 0.12 * level)) ** gamma
+        level = 1.1 * (1.12 * level / (1 + 0.12 * level)) ** gamma
         self._tone = np.clip((black + (1 - black) * level) * 255, 0, 255).astype(np.uint8)[None]
         x, y = np.linspace(-1, 1, width)[None, :], np.linspace(-1, 1, height)[:, None]
         vignette = 1 - rng.uniform(0.03, 0.22) * (x**2 + y**2) / 2

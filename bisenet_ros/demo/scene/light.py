@@ -56,7 +56,7 @@ class Light:
         Returns:
             (N, 3) factors.
         """
-        from_sky = 0.8 - 0.2 * normals[:, 1:2]  # y is down: what faces up sees more of the sky
+        from_sky = 0.68 - 0.32 * normals[:, 1:2]  # y is down: what faces up sees more of the sky
         from_sun = np.clip(normals @ self.toward_sun, 0, None)[:, None]
         lit: Array = self.ambient * from_sky + self.sun * from_sun
         return lit
@@ -79,29 +79,29 @@ def make_light(seed: int) -> Light:
     )
     azimuth = rng.uniform(-np.pi, np.pi)
     elevation = np.radians(rng.uniform(28, 55))
-    cover, haze, glare, exposure = 0.8, rng.uniform(350, 900), 0.0, rng.uniform(0.85, 1.08)
+    cover, haze, glare, exposure = 0.8, rng.uniform(350, 900), 0.0, rng.uniform(0.95, 1.3)
     if kind == 'bright':  # thin high cloud, the sky burnt out: most of a British winter
         sun = np.array([0.34, 0.38, 0.42]) * rng.uniform(0.2, 1.0)
         ambient = np.array([0.66, 0.64, 0.62])
         zenith = [252, 248, 244] if rng.random() < 0.6 else [250, 230, 208]
         skyline, cloud = [254, 253, 252], [253, 252, 251]
-        exposure *= 1.08
+        exposure *= 1.1
     elif kind == 'overcast':
         sun, ambient = np.zeros(3), np.array([0.80, 0.78, 0.76])
-        zenith, skyline, cloud = [178, 170, 160], [226, 221, 215], [205, 198, 190]
+        zenith, skyline, cloud = [200, 193, 184], [244, 240, 236], [226, 220, 213]
     elif kind == 'sunny':
-        sun, ambient = np.array([0.62, 0.68, 0.74]), np.array([0.46, 0.41, 0.38])
+        sun, ambient = np.array([0.62, 0.68, 0.74]), np.array([0.44, 0.41, 0.39])
         zenith, skyline, cloud = [225, 172, 112], [250, 236, 218], [252, 252, 252]
         cover, glare = rng.uniform(0.0, 0.5), 0.35
     elif kind == 'low_sun':
         azimuth = rng.choice([-1, 1]) * rng.uniform(0.05, 2.2)
         elevation = np.radians(rng.uniform(10, 20))
-        sun, ambient = np.array([0.45, 0.62, 0.80]), np.array([0.44, 0.40, 0.38])
-        zenith, skyline, cloud = [215, 180, 140], [205, 228, 248], [215, 228, 245]
+        sun, ambient = np.array([0.50, 0.64, 0.80]), np.array([0.43, 0.41, 0.38])
+        zenith, skyline, cloud = [225, 200, 165], [222, 238, 250], [232, 240, 250]
         cover, haze, glare = rng.uniform(0.1, 0.5), rng.uniform(220, 500), 0.8
     else:
         sun, ambient = np.zeros(3), np.array([0.32, 0.30, 0.27]) * rng.uniform(0.75, 1.2)
-        zenith, skyline, cloud = [140, 128, 114], [198, 193, 184], [116, 108, 100]
+        zenith, skyline, cloud = [165, 152, 138], [214, 209, 200], [128, 120, 112]
         cover = rng.uniform(0.4, 0.8)
     tint = 1 + 0.03 * rng.uniform(-1, 1) * np.array([-1.0, 0.0, 1.0])
     level = np.cos(elevation)

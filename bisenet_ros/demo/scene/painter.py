@@ -219,9 +219,8 @@ class Painter:
         share = self.light.haze(depth)
         if share < _HAZE_SEEN:
             return patch
-        veil = np.clip(self.light.skyline * share, 0, 255).tolist()
-        dimmed = cv2.convertScaleAbs(patch, alpha=1 - share)
-        veiled: Array = cv2.add(dimmed, (*veil, 0.0))
+        veil = np.append(np.clip(self.light.skyline * share, 0, 255), 0.0)
+        veiled: Array = cv2.add(cv2.convertScaleAbs(patch, alpha=1 - share), veil)
         return veiled
 
     def _warp(

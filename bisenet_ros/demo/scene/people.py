@@ -8,6 +8,7 @@ A figure's own frame: x right, y down, z ahead, origin on the ground below it.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -19,7 +20,13 @@ from bisenet_ros.demo.scene.painter import turned
 from bisenet_ros.demo.scene.things import Bars, Thing, box_corners, cast_shadow
 
 _SKINS: tuple[Color, ...] = ((140, 168, 205), (120, 150, 190), (80, 105, 145), (55, 70, 98))
-_HAIR: tuple[Color, ...] = ((30, 36, 44), (40, 60, 84), (26, 26, 28), (90, 130, 160), (120, 122, 124))
+_HAIR: tuple[Color, ...] = (
+    (30, 36, 44),
+    (40, 60, 84),
+    (26, 26, 28),
+    (90, 130, 160),
+    (120, 122, 124),
+)
 _TOPS: tuple[Color, ...] = (
     (44, 42, 42),
     (70, 52, 40),
@@ -181,10 +188,21 @@ def cyclist(o: Outfit, frame: Color, at: Array, yaw: float, crank: float, light:
     for centre in (-0.52, 0.52):  # wheels: rings of short tubes
         angles = np.linspace(0, 2 * np.pi, 15)
         ring = [_p(0, 0.34 + 0.33 * np.sin(a), centre + 0.33 * np.cos(a)) for a in angles]
-        for a, b in zip(ring[:-1], ring[1:], strict=True):
+        for a, b in pairwise(ring):
             f.limb(a, b, (0.022, 0.022), rubber)
-    axle, hub, seat, head = _p(0, 0.3, -0.05), _p(0, 0.34, -0.52), _p(0, 0.92, -0.25), _p(0, 0.9, 0.38)
-    for a, b in ((axle, seat), (seat, head), (axle, head), (axle, hub), (hub, seat - _p(0, 0.1, 0))):
+    axle, hub, seat, head = (
+        _p(0, 0.3, -0.05),
+        _p(0, 0.34, -0.52),
+        _p(0, 0.92, -0.25),
+        _p(0, 0.9, 0.38),
+    )
+    for a, b in (
+        (axle, seat),
+        (seat, head),
+        (axle, head),
+        (axle, hub),
+        (hub, seat - _p(0, 0.1, 0)),
+    ):
         f.limb(a, b, (0.022, 0.022), frame)
     f.limb(head + _p(0, 0.1, 0), _p(0, 0.34, 0.52), (0.02, 0.02), frame)
     f.limb(_p(-0.26, 1.02, 0.36), _p(0.26, 1.02, 0.36), (0.02, 0.02), rubber)

@@ -43,6 +43,11 @@ class Roadside:
             found += self._parked(block, side, rng)
         return tuple(found)
 
+    def distance(self, s: float) -> Thing:
+        """Set up the trees at the end of the view, around ``s``."""
+        middle, wide = self._street.centreline.point(s, 0.0), np.array([100.0, 0.0, 0.0])
+        return Thing(middle, (self._nursery.row(middle - wide, middle + wide, 9.0),))
+
     def _point(self, s: float, side: int, distance: float, height: float = 0.0) -> Array:
         """World point at a distance from the centre line on a side, metres."""
         return self._street.centreline.point(s, side * distance, height)
@@ -53,11 +58,11 @@ class Roadside:
         here = block.start
         while here < block.start + BLOCK:
             until = here + rng.uniform(14, 26)
-            distance = self._street.section.frontage(side) + rng.uniform(20, 34)
+            distance = self._street.section.frontage(side) + rng.uniform(18, 30)
             near, far = self._point(here, side, distance), self._point(until, side, distance)
             # Anchored far back: whatever is in the first row there has to come after it.
             anchor = far + np.array([0.0, 0.0, 28.0])
-            if rng.random() < 0.6:
+            if rng.random() < 0.35:
                 found.append(Thing(anchor, (self._nursery.row(near, far, rng.uniform(6, 12)),)))
             else:
                 found.append(Thing(anchor, (background_block(near, far, side, rng, self._light),)))
@@ -75,7 +80,7 @@ class Roadside:
         setback = {
             'shop': 0.0,
             'terrace': rng.uniform(-0.8, 2.2),
-            'house': rng.uniform(3.5, 7),
+            'house': rng.uniform(2.5, 6),
             'office': rng.uniform(-2, 4),
         }[plot.kind]
         setback = max(setback, 0.0)
@@ -89,7 +94,7 @@ class Roadside:
         if plot.kind == 'house':
             for _ in range(int(rng.integers(0, 4))):
                 s = rng.uniform(plot.start, plot.end)
-                foot = self._point(s, side, front + rng.uniform(0.8, setback - 0.8))
+                foot = self._point(s, side, front + rng.uniform(0.6, setback - 0.5))
                 found.append(self._nursery.bush(foot, rng.uniform(0.8, 2.4), rng))
             if rng.random() < 0.3:
                 foot = self._point(rng.uniform(*span), side, front + setback * 0.5)
@@ -183,7 +188,7 @@ class Roadside:
         for s in block.start + np.array([11.0, 35.0]) + (6.0 if side > 0 else 0.0):
             if clear(s) and rng.random() < 0.45 + 0.5 * traits['lamps']:
                 found.append(furniture.lamp_post(foot(s, 0.4), side, rng, light))
-        for _ in range(int(rng.poisson(1.6))):
+        for _ in range(int(rng.poisson(2.4))):
             if clear(s := anywhere()):
                 found.append(furniture.road_sign(foot(s, 0.45), rng, light))
         if rng.random() < 0.3 and clear(s := anywhere()):
@@ -195,7 +200,7 @@ class Roadside:
                 found.append(furniture.traffic_light(foot(near - 1, 0.5), rng, light))
         elif rng.random() < 0.25 and clear(s := anywhere()):
             found.append(furniture.traffic_light(foot(s, 0.45), rng, light))
-        if pavement > 2.2 and traits['trees'] > 0.55:
+        if pavement > 2.2 and traits['trees'] > 0.7:
             for s in block.start + np.arange(4, BLOCK, rng.uniform(8, 14)):
                 if clear(s):
                     found.append(self._nursery.tree(foot(s, 0.6), rng.uniform(5, 10), rng))

@@ -43,7 +43,7 @@ def light_ground(
         if thing.contact is not None:
             _fill(shade, thing.contact, camera, first_row, _COVERED)
     softness = max(0.8, camera.size[1] / 300)
-    shade = cv2.GaussianBlur(shade, (0, 0), softness)
+    soft = cv2.GaussianBlur(shade, (0, 0), softness)
     upwards = np.array([[0.0, -1.0, 0.0]])
     lit = light.on(upwards)[0]
     sunless = light.ambient
@@ -57,7 +57,7 @@ def light_ground(
     )
     # Factors go up to 1.5 or so: scaled to bytes here, and back in the product.
     peak = float(table.max())
-    factors = cv2.LUT(cv2.merge([shade] * 3), np.rint(table / peak * 255).astype(np.uint8)[None])
+    factors = cv2.LUT(cv2.merge([soft] * 3), np.rint(table / peak * 255).astype(np.uint8)[None])
     product: Array = cv2.multiply(ground, factors, scale=peak / 255)
     return product
 

@@ -36,7 +36,7 @@ class Sky:
         picture = light.skyline * (1 - altitude) + light.zenith * altitude
         # Clouds lie in a layer: towards the horizon they are seen flatter and closer together.
         noise = fractal_noise(rng, (512, 512), octaves=6, coarsest=5)
-        reach = 60 / np.maximum(up, 0.05)
+        reach = 45 / np.maximum(up + 0.06, 0.06)
         clouds = cv2.remap(
             noise,
             (across * reach + rng.uniform(0, 512)).astype(np.float32),
@@ -45,12 +45,16 @@ class Sky:
             borderMode=cv2.BORDER_WRAP,
         )
         excess = clouds - np.quantile(noise, 1 - light.cloud_cover)
-        density = np.clip(excess / 0.35 + 0.25, 0, 1) * np.clip(up * 6 + 0.1, 0, 1)
+        density = np.clip(excess / 1.1 + 0.3, 0, 1) * np.clip(up * 6 + 0.1, 0, 1)
         shading = 0.80 + 0.20 * np.clip(excess * 1.6 + 0.5, 0, 1.15)
         picture = picture * (1 - density[..., None])
         picture += light.cloud * (shading * density)[..., None]
         self._picture = np.clip(picture, 0, 255).astype(np.uint8)
-        view = [[_SCALE, 0.0, _HALF_WIDTH * _SCALE], [0.0, _SCALE, _ABOVE * _SCALE], [0.0, 0.0, 1.0]]
+        view = [
+            [_SCALE, 0.0, _HALF_WIDTH * _SCALE],
+            [0.0, _SCALE, _ABOVE * _SCALE],
+            [0.0, 0.0, 1.0],
+        ]
         self._to_directions = np.linalg.inv(np.array(view))
 
     def look(self, camera: Camera, rows: int) -> Array:

@@ -3,8 +3,8 @@
 """The street's plan: where it bends, how wide its parts are, what lies along it.
 
 Street coordinates are ``(s, d)``, metres: ``s`` is the world's z, along the street; ``d`` is the
-offset to the right of the centre line. The street runs on for ever in blocks of `BLOCK` metres, each
-drawn from a random stream of its own.
+offset to the right of the centre line. The street runs on for ever in blocks of `BLOCK` metres,
+each drawn from a random stream of its own.
 """
 
 from __future__ import annotations
@@ -131,10 +131,10 @@ _WIDTHS = {  # metres of frontage: least, most
 _QUARTERS = (  # what the parts of a town are made of
     {'shop': 0.72, 'office': 0.12, 'terrace': 0.1, 'yard': 0.06},
     {'terrace': 0.6, 'house': 0.2, 'shop': 0.1, 'park': 0.1},
-    {'house': 0.55, 'park': 0.25, 'terrace': 0.1, 'yard': 0.1},
-    {'office': 0.5, 'shop': 0.2, 'park': 0.15, 'yard': 0.15},
-    {'park': 0.5, 'yard': 0.3, 'house': 0.2},
-    {'shop': 0.4, 'terrace': 0.25, 'office': 0.15, 'park': 0.2},
+    {'house': 0.5, 'park': 0.15, 'terrace': 0.25, 'yard': 0.1},
+    {'office': 0.6, 'shop': 0.25, 'park': 0.05, 'yard': 0.1},
+    {'park': 0.35, 'yard': 0.25, 'house': 0.3, 'office': 0.1},
+    {'shop': 0.5, 'terrace': 0.3, 'office': 0.15, 'park': 0.05},
 )
 _QUARTER_BLOCKS = 3  # blocks before the street comes into another part of town
 _TRAITS = ('leaves', 'wear', 'verge', 'lamps', 'traffic', 'people', 'edge_lines', 'trees')
@@ -161,9 +161,9 @@ class Street:
         ]
         self.centreline = Centreline(np.array(bends))
         parking = rng.random(2) < 0.42
-        pavement = rng.uniform(1.7, 4.2, 2)
+        pavement = rng.uniform(1.8, 4.8, 2)
         self.section = CrossSection(
-            lane=float(rng.uniform(2.9, 4.0)),
+            lane=float(rng.uniform(2.7, 3.7)),
             margin=float(rng.uniform(0.3, 1.4)),
             parking=(2.1 * bool(parking[0]), 2.1 * bool(parking[1])),
             pavement=(float(pavement[0]), float(pavement[1])),

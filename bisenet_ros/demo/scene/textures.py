@@ -115,4 +115,5 @@ def surface(material: str, size: tuple[int, int], color: Color, shift: int) -> A
     rows = (np.arange(size[1]) + shift * 30) % pattern.shape[0]
     columns = (np.arange(size[0]) + shift * 24) % pattern.shape[1]
     covered = pattern[np.ix_(rows, columns)][..., None] * np.array(color, np.float32)
-    return np.clip(covered, 0, 255).astype(np.uint8)
+    pixels: Array = np.clip(covered, 0, 255).astype(np.uint8)
+    return pixels

@@ -11,7 +11,7 @@ from typing import Protocol
 import cv2
 import numpy as np
 
-from bisenet_ros.demo.scene.camera import Array
+from bisenet_ros.demo.scene.camera import Array, Camera
 from bisenet_ros.demo.scene.chance import Color
 from bisenet_ros.demo.scene.light import Light
 from bisenet_ros.demo.scene.painter import Mesh, Painter, Rectangle, turned
@@ -101,6 +101,19 @@ class Thing:
             part.draw(painter)
 
 
+_REACH = 14.0  # metres that a thing or its shadow may extend sideways from its anchor
+_BEHIND = 3.0  # metres behind the camera that a thing may still reach ahead from
+
+
+def farthest_first(things: Sequence[Thing], camera: Camera) -> list[Thing]:
+    """Put things into drawing order, and leave out those that are clearly out of view."""
+    local = camera.to_camera(np.stack([thing.anchor for thing in things]))
+    depth = local[:, 2]
+    half_view = camera.matrix[0, 2] / camera.matrix[0, 0] * depth
+    seen = (depth > -_BEHIND) & (np.abs(local[:, 0]) < half_view + _REACH)
+    return [things[i] for i in np.argsort(-depth, kind='stable') if seen[i]]
+
+
 def lit(color: Color, normal: Sequence[float], light: Light) -> Array:
     """Put light on a colour: (3,) BGR of a surface with a world normal."""
     shaded: Array = np.array(color) * light.on(np.array([normal], float))[0]
@@ -109,9 +122,8 @@ def lit(color: Color, normal: Sequence[float], light: Light) -> Array:
 
 def lit_texture(pixels: Array, normal: Sequence[float], light: Light) -> Texture:
     """Put light on a (h, w, 3 or 4) picture of a surface with a world normal."""
-    factors = np.ones(pixels.shape[2])
-    factors[:3] = light.on(np.array([normal], float))[0]
-    return Texture(cv2.multiply(pixels, (*factors.tolist(), *[1.0] * (4 - len(factors)))))
+    factors = np.append(light.on(np.array([normal], float))[0], 1.0)
+    return Texture(cv2.multiply(pixels, factors))
 
 
 def cast_shadow(points: Array, light: Light) -> Array:

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What moves: the ego, other vehicles, cyclists and pedestrians, at any moment of the drive.
 
-Everything that moves is a queue: places at even distances that travel along the street together, each
-taken or not by its own random stream. So the traffic of a moment follows from its time alone.
+Everything that moves is in a queue: places at even distances that travel along the street together,
+each taken or not by its own random stream. So the traffic of a moment follows from its time alone.
 """
 
 from __future__ import annotations
@@ -77,7 +77,9 @@ class Traffic:
         rng = stream(self._street.seed, queue, place)
         return make_vehicle(rng, self._light) if rng.random() < self._density else None
 
-    def _draw_outfit(self, queue: str, place: int, share: float) -> tuple[Outfit, float, float] | None:
+    def _draw_outfit(
+        self, queue: str, place: int, share: float
+    ) -> tuple[Outfit, float, float] | None:
         """A person, an offset across and an offset along, the offsets in 0 to 1; or nobody."""
         rng = stream(self._street.seed, queue, place)
         if rng.random() > share:

@@ -37,8 +37,8 @@ class Foliage:
 def _leaf_tones(rng: np.random.Generator, shape: tuple[int, int], light: Light) -> Array:
     """Lightness of a mass of leaves: clumps that catch the light from above and from the sun."""
     clumps = fractal_noise(rng, shape, octaves=5, coarsest=6)
-    leaves = rng.standard_normal(shape, dtype=np.float32)
-    leaves = cv2.GaussianBlur(leaves, (0, 0), 0.9)
+    speckle = rng.standard_normal(shape, dtype=np.float32)
+    leaves = cv2.GaussianBlur(speckle, (0, 0), 0.9)
     down = cv2.Sobel(clumps, cv2.CV_32F, 0, 1, ksize=5)
     right = cv2.Sobel(clumps, cv2.CV_32F, 1, 0, ksize=5)
     sunward = np.float32(light.toward_sun[0] if light.casts_shadows else 0.0)
@@ -159,7 +159,9 @@ class Nursery:
             self._tall = [_leafy(rng, pick(rng, colors), light, trunk=True) for _ in range(4)]
         leaf = pick(rng, _EVERGREEN if leaves < 0.35 else colors)
         self._bushes = [_leafy(rng, leaf, light, trunk=False) for _ in range(2)]
-        far: Color = (66, 74, 80) if leaves < 0.35 else (leaf[0] * 0.9, leaf[1] * 0.85, leaf[2] * 0.85)
+        far: Color = (
+            (66, 74, 80) if leaves < 0.35 else (leaf[0] * 0.9, leaf[1] * 0.85, leaf[2] * 0.85)
+        )
         self._line = _treeline(rng, far, light)
         relief = _leaf_tones(rng, (192, 480), light)[..., None] * np.array(leaf, np.float32)
         self.hedge_pixels = np.clip(relief, 0, 255).astype(np.uint8)
@@ -175,9 +177,10 @@ class Nursery:
             tip = foot + np.array([0, -1, 0]) * height * 0.6
             tip = tip + height * 0.6 * self._light.shadow_reach()
             wobble = radius * rng.uniform(0.75, 1.15, 14)
-            blob = [tip + r * np.array([np.cos(a), 0, np.sin(a)]) for a, r in zip(angles, wobble)]
+            ring = np.stack((np.cos(angles), np.zeros(14), np.sin(angles)), axis=1)
+            blob = tip + wobble[:, None] * ring
             side = np.array([0.15, 0.0, 0.0])
-            shadows = (np.array(blob), np.array([foot - side, foot + side, tip + side, tip - side]))
+            shadows = (blob, np.array([foot - side, foot + side, tip + side, tip - side]))
         return Thing(foot, (foliage.upright(foot, width, height),), shadows)
 
     def bush(self, foot: Array, height: float, rng: np.random.Generator) -> Thing:

@@ -9,6 +9,7 @@ A vehicle's own frame: x right, y down, z ahead, origin on the ground below its 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -18,6 +19,8 @@ from bisenet_ros.demo.scene.chance import Color, pick
 from bisenet_ros.demo.scene.light import Light
 from bisenet_ros.demo.scene.painter import Mesh, turned
 from bisenet_ros.demo.scene.things import Thing, box_corners, cast_shadow
+
+Point = tuple[float, float, float]
 
 _GLASS: Color = (58, 52, 46)
 _TYRE: Color = (34, 34, 36)
@@ -35,7 +38,8 @@ _PAINTS: tuple[Color, ...] = (
     (30, 28, 105),
     (58, 78, 40),
     (110, 112, 100),
-    (60, 120, 150),
+    (92, 100, 106),
+    (60, 58, 58),
 )
 
 
@@ -74,7 +78,15 @@ class Shape:
 
 HATCHBACK = Shape(
     width=1.72,
-    body=((-1.95, 0.28), (-1.98, 0.55), (-1.9, 0.94), (0.72, 0.95), (1.62, 0.78), (1.92, 0.6), (1.95, 0.26)),
+    body=(
+        (-1.95, 0.28),
+        (-1.98, 0.55),
+        (-1.9, 0.94),
+        (0.72, 0.95),
+        (1.62, 0.78),
+        (1.92, 0.6),
+        (1.95, 0.26),
+    ),
     cabin=((-1.86, 0.94), (-1.52, 1.4), (-1.1, 1.48), (-0.1, 1.46), (0.8, 0.94)),
     taper=0.26,
     wheels=(-1.22, 1.2),
@@ -83,7 +95,15 @@ HATCHBACK = Shape(
 )
 SALOON = Shape(
     width=1.78,
-    body=((-2.25, 0.28), (-2.3, 0.6), (-2.2, 0.95), (0.85, 0.94), (1.95, 0.78), (2.22, 0.6), (2.25, 0.26)),
+    body=(
+        (-2.25, 0.28),
+        (-2.3, 0.6),
+        (-2.2, 0.95),
+        (0.85, 0.94),
+        (1.95, 0.78),
+        (2.22, 0.6),
+        (2.25, 0.26),
+    ),
     cabin=((-1.75, 0.95), (-1.15, 1.38), (-0.8, 1.44), (0.05, 1.42), (0.95, 0.93)),
     taper=0.3,
     wheels=(-1.35, 1.38),
@@ -92,7 +112,15 @@ SALOON = Shape(
 )
 ESTATE = Shape(
     width=1.85,
-    body=((-2.2, 0.32), (-2.24, 0.65), (-2.16, 1.02), (0.75, 1.02), (1.8, 0.9), (2.15, 0.72), (2.2, 0.3)),
+    body=(
+        (-2.2, 0.32),
+        (-2.24, 0.65),
+        (-2.16, 1.02),
+        (0.75, 1.02),
+        (1.8, 0.9),
+        (2.15, 0.72),
+        (2.2, 0.3),
+    ),
     cabin=((-2.12, 1.02), (-1.9, 1.58), (-1.5, 1.68), (-0.1, 1.66), (0.85, 1.02)),
     taper=0.24,
     wheels=(-1.35, 1.35),
@@ -101,7 +129,15 @@ ESTATE = Shape(
 )
 VAN = Shape(
     width=1.98,
-    body=((-2.5, 0.35), (-2.55, 0.6), (-2.52, 1.1), (1.75, 1.12), (2.3, 0.95), (2.5, 0.7), (2.52, 0.32)),
+    body=(
+        (-2.5, 0.35),
+        (-2.55, 0.6),
+        (-2.52, 1.1),
+        (1.75, 1.12),
+        (2.3, 0.95),
+        (2.5, 0.7),
+        (2.52, 0.32),
+    ),
     cabin=((-2.5, 1.1), (-2.46, 2.1), (-2.2, 2.2), (1.0, 2.15), (1.85, 1.12)),
     taper=0.16,
     wheels=(-1.6, 1.6),
@@ -133,7 +169,7 @@ class _Builder:
     """Collects the faces of a vehicle in its own frame."""
 
     def __init__(self) -> None:
-        self.vertices: list[tuple[float, float, float]] = []
+        self.vertices: list[list[float]] = []
         self.faces: list[Array] = []
         self.normals: list[Array] = []
         self.colors: list[Color] = []
@@ -142,8 +178,8 @@ class _Builder:
 
     def face(
         self,
-        points: list[tuple[float, float, float]],
-        outward: tuple[float, float, float],
+        points: list[Point],
+        outward: Point,
         color: Color,
         *,
         gloss: float = 0.0,
@@ -156,7 +192,7 @@ class _Builder:
         if normal @ np.array([outward[0], -outward[1], outward[2]]) < 0:
             normal = -normal
         first = len(self.vertices)
-        self.vertices.extend(map(tuple, corners.tolist()))
+        self.vertices.extend(corners.tolist())
         self.faces.append(np.arange(first, first + len(points)))
         self.normals.append(normal)
         self.colors.append(color)
@@ -170,10 +206,14 @@ def _underside(b: _Builder, shape: Shape) -> None:
     low, high = 0.14, shape.body[0][1] + 0.02
     for z, out in ((back, -1.0), (front, 1.0)):
         b.face(
-            [(-half, low, z), (half, low, z), (half, high, z), (-half, high, z)], (0, 0, out), _BLACK
+            [(-half, low, z), (half, low, z), (half, high, z), (-half, high, z)],
+            (0, 0, out),
+            _BLACK,
         )
     for x in (-half, half):
-        b.face([(x, low, back), (x, low, front), (x, high, front), (x, high, back)], (x, 0, 0), _BLACK)
+        b.face(
+            [(x, low, back), (x, low, front), (x, high, front), (x, high, back)], (x, 0, 0), _BLACK
+        )
     for z in shape.wheels:  # tyres from behind and from ahead
         for side in (-1, 1):
             outer, inner = side * (shape.width / 2 - 0.02), side * (shape.width / 2 - 0.22)
@@ -183,14 +223,15 @@ def _underside(b: _Builder, shape: Shape) -> None:
                 b.face(tyre, (0, 0, out), _TYRE)
 
 
-def _strips(b: _Builder, profile: list[tuple[float, float, float]], paint: Color) -> None:
+def _strips(b: _Builder, profile: list[Point], paint: Color) -> None:
     """Skin between the two sides: profile points are (z, height, half width)."""
-    for (z0, h0, w0), (z1, h1, w1) in zip(profile[:-1], profile[1:], strict=True):
-        b.face([(-w0, h0, z0), (w0, h0, z0), (w1, h1, z1), (-w1, h1, z1)], (0, 1, 0)
-               if abs(z1 - z0) > abs(h1 - h0) else (0, 0, z0 + z1), paint, gloss=0.12)
+    for (z0, h0, w0), (z1, h1, w1) in pairwise(profile):
+        outward = (0.0, 1.0, 0.0) if abs(z1 - z0) > abs(h1 - h0) else (0.0, 0.0, z0 + z1)
+        strip = [(-w0, h0, z0), (w0, h0, z0), (w1, h1, z1), (-w1, h1, z1)]
+        b.face(strip, outward, paint, gloss=0.12)
 
 
-def _glass_pane(b: _Builder, low: tuple[float, float, float], high: tuple[float, float, float]) -> None:
+def _glass_pane(b: _Builder, low: Point, high: Point) -> None:
     """A window in the strip between two profile points (z, height, half width)."""
     rows = []
     for share in (0.12, 0.9):
@@ -198,7 +239,7 @@ def _glass_pane(b: _Builder, low: tuple[float, float, float], high: tuple[float,
         rows.append((w - 0.09, h, z))
     (w0, h0, z0), (w1, h1, z1) = rows
     pane = [(-w0, h0, z0), (w0, h0, z0), (w1, h1, z1), (-w1, h1, z1)]
-    b.face(pane, (0, 0.3, low[0]), _GLASS, gloss=0.45)
+    b.face(pane, (0, 0.3, low[0]), _GLASS, gloss=0.22)
 
 
 def _sides(b: _Builder, shape: Shape, paint: Color) -> None:
@@ -206,15 +247,15 @@ def _sides(b: _Builder, shape: Shape, paint: Color) -> None:
     for side in (-1, 1):
         x, out = side * half, (float(side), 0.0, 0.0)
         b.face([(x, h, z) for z, h in shape.body], out, paint, gloss=0.05)
-        sill = [(x, h, z) for z, h in (shape.body[0], shape.body[-1])]
-        sill += [(x, h + 0.16, z) for z, h in (shape.body[-1], shape.body[0])]
-        b.face(sill, out, (paint[0] * 0.5, paint[1] * 0.5, paint[2] * 0.5), detail=True)
+        _side_bands(b, shape, side, paint)
         top = side * (half - shape.taper)
 
         def lean(h: float, x: float = x, top: float = top) -> float:
             return x + (top - x) * (h - belt) / (roof - belt)
 
-        b.face([(lean(h), h, z) for z, h in shape.cabin], (float(side), 0.4, 0.0), paint, gloss=0.05)
+        b.face(
+            [(lean(h), h, z) for z, h in shape.cabin], (float(side), 0.4, 0.0), paint, gloss=0.05
+        )
         low, high = belt + 0.06, belt + (roof - belt) * 0.84
         lead = (shape.cabin[-1][0] - shape.cabin[-2][0]) * 0.42
         for start, end in shape.windows:
@@ -227,21 +268,43 @@ def _sides(b: _Builder, shape: Shape, paint: Color) -> None:
                 [(lean(h) + side * 0.005, h, z) for z, h in pane],
                 (float(side), 0.4, 0.0),
                 _GLASS,
-                gloss=0.3,
+                gloss=0.18,
             )
-        for z in shape.wheels:
-            for radius, color, gloss in (
-                (shape.wheel * 1.16, _BLACK, 0.0),
-                (shape.wheel, _TYRE, 0.0),
-                (shape.wheel * 0.62, _RIM, 0.1),
-            ):
-                angles = np.linspace(0, 2 * np.pi, 12, endpoint=False)
-                disc = [
-                    (x + side * 0.01, shape.wheel + radius * np.sin(a), z + radius * np.cos(a))
-                    for a in angles
-                ]
-                disc = [(px, max(ph, 0.0), pz) for px, ph, pz in disc]
-                b.face(disc, out, color, gloss=gloss, detail=color is _RIM)
+        _wheels(b, shape, side)
+
+
+def _side_bands(b: _Builder, shape: Shape, side: int, paint: Color) -> None:
+    """Curvature of a side: its shoulder mirrors the sky, its lower half the road; door gaps."""
+    x, belt = side * (shape.width / 2 + 0.002), shape.body[2][1]
+    back, front = shape.body[2][0] + 0.05, shape.body[3][0]
+    dark = (paint[0] * 0.45, paint[1] * 0.45, paint[2] * 0.45)
+    shade = (paint[0] * 0.78, paint[1] * 0.78, paint[2] * 0.78)
+    bottom = shape.body[0][1]
+    middle = bottom + 0.45 * (belt - bottom)
+
+    def band(z0: float, z1: float, h0: float, h1: float, color: Color, gloss: float) -> None:
+        points = [(x, h0, z0), (x, h0, z1), (x, h1, z1), (x, h1, z0)]
+        b.face(points, (float(side), 0.0, 0.0), color, gloss=gloss, detail=True)
+
+    band(back, front + 0.2, belt - 0.13, belt - 0.01, paint, 0.28)
+    band(shape.body[0][0] + 0.02, shape.body[-1][0] - 0.02, bottom, middle, shade, 0.0)
+    band(shape.body[0][0] + 0.02, shape.body[-1][0] - 0.02, bottom, bottom + 0.14, dark, 0.0)
+    for z in {z for window in shape.windows for z in window}:
+        if shape.wheels[0] < z < shape.wheels[1]:
+            band(z, z + 0.025, bottom + 0.14, belt, dark, 0.0)
+
+
+def _wheels(b: _Builder, shape: Shape, side: int) -> None:
+    """Arches, tyres and rims on a side."""
+    x = side * (shape.width / 2 + 0.01)
+    angles = np.linspace(0, 2 * np.pi, 14, endpoint=False)
+    discs = ((1.18, _BLACK, False), (1.0, _TYRE, False), (0.64, _RIM, True), (0.2, _BLACK, True))
+    for z in shape.wheels:
+        for size, color, detail in discs:
+            rise, run = shape.wheel * size * np.sin(angles), shape.wheel * size * np.cos(angles)
+            heights = np.maximum(shape.wheel + rise, 0.0)
+            points = [(x, float(h), float(z + r)) for h, r in zip(heights, run, strict=True)]
+            b.face(points, (float(side), 0.0, 0.0), color, detail=detail)
 
 
 def _ends(b: _Builder, shape: Shape, lights_on: bool) -> None:
