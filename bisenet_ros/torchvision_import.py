@@ -1,0 +1,52 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The one way to torchvision, which is optional and does not always import by itself.
+
+torchvision on PyPI is built for CUDA. Beside a CPU build of torch its compiled operators (box
+suppression and such, none of which is used here) cannot be loaded. torchvision allows for that,
+but then describes two of them to torch, which refuses what it has never heard of: "operator
+torchvision::nms does not exist". Declared beforehand, without an implementation, they do no harm,
+and models and transforms work.
+"""
+
+from __future__ import annotations
+
+import importlib
+from types import ModuleType
+
+import torch
+
+from bisenet_ros.errors import UserError
+
+_DESCRIBED_OPERATORS = {
+    'torchvision::nms': '(Tensor dets, Tensor scores, float iou_threshold) -> Tensor',
+    'torchvision::qnms': '(Tensor dets, Tensor scores, float iou_threshold) -> Tensor',
+}
+
+
+def import_torchvision(module: str) -> ModuleType:
+    """Import `torchvision.<module>`, with its compiled operators or without.
+
+    Args:
+        module: Such as 'models' or 'transforms.v2'.
+
+    Raises:
+        UserError: torchvision is not installed.
+    """
+    try:
+        try:
+            importlib.import_module('torchvision')
+        except RuntimeError as error:
+            # Declared only now: where the compiled operators do load, they declare themselves.
+            if 'operator torchvision::' not in str(error):
+                raise
+            for operator, schema in _DESCRIBED_OPERATORS.items():
+                torch.library.define(operator, schema)
+        return importlib.import_module(f'torchvision.{module}')
+    except ModuleNotFoundError as error:
+        if error.name != 'torchvision':
+            raise
+        # Without the version of torch, pip would replace it by the newest.
+        raise UserError(
+            f'this needs torchvision: pip install torchvision torch=={torch.__version__}'
+        ) from error
