@@ -21,7 +21,7 @@ from torch import Tensor
 
 from bisenet_ros.errors import UserError
 from bisenet_ros.label_space import LabelSpace
-from bisenet_ros.network import NETWORKS, BiSeNetV2, Upsampling
+from bisenet_ros.network import NETWORKS, SegmentationNetwork, Upsampling
 from bisenet_ros.preprocess import ChannelOrder, Normalization
 
 METADATA_KEY = 'bisenet_ros'
@@ -82,7 +82,7 @@ class Checkpoint:
     provenance: Mapping[str, Any] = field(default_factory=dict)
     accuracy: Mapping[str, Any] = field(default_factory=dict)
 
-    def build(self) -> BiSeNetV2:
+    def build(self) -> SegmentationNetwork:
         """The network with these weights, float32, in evaluation mode.
 
         Raises:

@@ -26,7 +26,7 @@ from bisenet_ros.engine.torch_engine import TorchEngine
 from bisenet_ros.engine.upsample_argmax import Scale, upsample_argmax, upsample_confidence
 from bisenet_ros.errors import UserError
 from bisenet_ros.label_space import IGNORE, LabelSpace
-from bisenet_ros.network.v2 import COARSE_STRIDE
+from bisenet_ros.network import COARSE_STRIDE
 from bisenet_ros.preprocess import resize
 
 MIN_FRAME_SIZE = 32

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn.utils import convert_conv2d_weight_memory_format
 
 from bisenet_ros.engine.hardware import DTYPES
-from bisenet_ros.network import BiSeNetV2, fold_batch_norm
+from bisenet_ros.network import SegmentationNetwork, fold_batch_norm
 from bisenet_ros.preprocess import Normalization
 
 
@@ -31,7 +31,11 @@ class TorchEngine:
     """
 
     def __init__(
-        self, network: BiSeNetV2, normalization: Normalization, device: torch.device, precision: str
+        self,
+        network: SegmentationNetwork,
+        normalization: Normalization,
+        device: torch.device,
+        precision: str,
     ) -> None:
         self.device = device
         self._dtype = DTYPES[precision]

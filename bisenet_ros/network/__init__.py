@@ -4,10 +4,36 @@
 
 from __future__ import annotations
 
-from bisenet_ros.network.layers import fold_batch_norm
-from bisenet_ros.network.v2 import BiSeNetV2, Upsampling
+from functools import partial
 
-NETWORKS = {'bisenetv2': BiSeNetV2}
+from bisenet_ros.network.base import (
+    COARSE_STRIDE,
+    STRIDE,
+    NetworkConstructor,
+    SegmentationNetwork,
+    Upsampling,
+)
+from bisenet_ros.network.layers import fold_batch_norm
+from bisenet_ros.network.v1 import BiSeNetV1
+from bisenet_ros.network.v2 import BiSeNetV2
+
+NETWORKS: dict[str, NetworkConstructor] = {
+    'bisenetv1_xception39': partial(BiSeNetV1, backbone='xception39'),
+    'bisenetv1_resnet18': partial(BiSeNetV1, backbone='resnet18'),
+    'bisenetv1_resnet101': partial(BiSeNetV1, backbone='resnet101'),
+    'bisenetv2': BiSeNetV2,
+    'bisenetv2_large': partial(BiSeNetV2, width=2, depth=3),
+}
 """Every network by the name that a checkpoint gives."""
 
-__all__ = ['NETWORKS', 'BiSeNetV2', 'Upsampling', 'fold_batch_norm']
+__all__ = [
+    'COARSE_STRIDE',
+    'NETWORKS',
+    'STRIDE',
+    'BiSeNetV1',
+    'BiSeNetV2',
+    'NetworkConstructor',
+    'SegmentationNetwork',
+    'Upsampling',
+    'fold_batch_norm',
+]

@@ -1,10 +1,11 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What both networks are built from, and how their batch norms are folded away."""
+"""What the networks are built from, and how their batch norms are folded away."""
 
 from __future__ import annotations
 
 import copy
+from itertools import pairwise
 from typing import TypeVar
 
 from torch import Tensor, nn
@@ -40,18 +41,12 @@ class ConvNorm(nn.Module):
             groups=groups,
             bias=False,
         )
-        self.norm: nn.Module = nn.BatchNorm2d(out_channels)
+        self.norm = nn.BatchNorm2d(out_channels)
         self.relu = nn.ReLU(inplace=True) if relu else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
         out: Tensor = self.relu(self.norm(self.conv(x)))
         return out
-
-    def fold(self) -> None:
-        """Fold the batch norm into the convolution, which then has a bias."""
-        if isinstance(self.norm, nn.BatchNorm2d):
-            self.conv = fuse_conv_bn_eval(self.conv, self.norm)
-            self.norm = nn.Identity()
 
 
 class SegmentationHead(nn.Module):
@@ -81,9 +76,16 @@ def initialize(network: nn.Module) -> None:
 
 
 def fold_batch_norm(network: NetworkT) -> NetworkT:
-    """A copy of `network` for inference: evaluation mode, batch norms folded, no gradients."""
+    """A copy of `network` for inference: evaluation mode, batch norms folded, no gradients.
+
+    A batch norm that is the next child of its module after a convolution is folded into that
+    convolution, which then has a bias: here as in torchvision's ResNets, what follows one another
+    there is what runs one after another.
+    """
     folded = copy.deepcopy(network).eval().requires_grad_(False)
     for module in folded.modules():
-        if isinstance(module, ConvNorm):
-            module.fold()
+        for (conv_name, conv), (norm_name, norm) in pairwise(list(module.named_children())):
+            if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+                setattr(module, conv_name, fuse_conv_bn_eval(conv, norm))
+                setattr(module, norm_name, nn.Identity())
     return folded

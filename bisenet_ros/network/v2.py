@@ -5,52 +5,53 @@
 Where the paper is silent or its maintained implementations agree on something else, the form with
 the published accuracy is built: ReLU after every depth-wise convolution of a gather-and-expansion
 layer, batch norm and ReLU after the context embedding and after the aggregation.
+
+V2-Large has a width multiplier (2) and a depth multiplier (3), of which the paper says no more and
+has published no code. Here the width multiplies the channels of both branches and of the
+aggregation, so that the Semantic Branch keeps a quarter of the Detail Branch's; the heads, whose
+width the paper chooses apart, keep theirs. The depth multiplies the number of gather-and-expansion
+layers that keep the size (1, 1 and 3 in the three stages); what halves the size, the stem and the
+context embedding are there once. The shapes below are those of width 1.
 """
 
 from __future__ import annotations
-
-from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from bisenet_ros.network.base import SegmentationNetwork, Upsampling
 from bisenet_ros.network.layers import ConvNorm, SegmentationHead, initialize
-
-Upsampling = Literal['bilinear', 'nearest']
-
-STRIDE = 32
-"""The deepest features are 1/32 of the input, so the input is padded to a multiple of this."""
-
-COARSE_STRIDE = 8
-"""The logits of the main head are 1/8 of the padded input."""
 
 
 class DetailBranch(nn.Sequential):
     """Wide and shallow, three stages down to 1/8 (section 4.1, table 1)."""
 
-    def __init__(self) -> None:
+    def __init__(self, width: int) -> None:
+        shallow, deep = 64 * width, 128 * width
         super().__init__(
-            ConvNorm(3, 64, stride=2),  # 1/2
-            ConvNorm(64, 64),
-            ConvNorm(64, 64, stride=2),  # 1/4
-            ConvNorm(64, 64),
-            ConvNorm(64, 64),
-            ConvNorm(64, 128, stride=2),  # 1/8
-            ConvNorm(128, 128),
-            ConvNorm(128, 128),
+            ConvNorm(3, shallow, stride=2),  # 1/2
+            ConvNorm(shallow, shallow),
+            ConvNorm(shallow, shallow, stride=2),  # 1/4
+            ConvNorm(shallow, shallow),
+            ConvNorm(shallow, shallow),
+            ConvNorm(shallow, deep, stride=2),  # 1/8
+            ConvNorm(deep, deep),
+            ConvNorm(deep, deep),
         )
 
 
 class Stem(nn.Module):
     """Two ways of shrinking side by side, joined: (B, 3, H, W) -> (B, 16, H/4, W/4) (fig. 4a)."""
 
-    def __init__(self) -> None:
+    def __init__(self, channels: int) -> None:
         super().__init__()
-        self.shrink = ConvNorm(3, 16, stride=2)
-        self.convolve = nn.Sequential(ConvNorm(16, 8, 1), ConvNorm(8, 16, stride=2))
+        self.shrink = ConvNorm(3, channels, stride=2)
+        self.convolve = nn.Sequential(
+            ConvNorm(channels, channels // 2, 1), ConvNorm(channels // 2, channels, stride=2)
+        )
         self.pool = nn.MaxPool2d(3, stride=2, padding=1)
-        self.fuse = ConvNorm(32, 16)
+        self.fuse = ConvNorm(2 * channels, channels)
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.shrink(x)  # (B, 16, H/2, W/2)
@@ -112,26 +113,32 @@ class ContextEmbedding(nn.Module):
         return fused
 
 
+class SemanticStage(nn.Sequential):
+    """Halves the size, then `depth` layers that keep it: (B, C, h, w) -> (B, C', h/2, w/2)."""
+
+    def __init__(self, in_channels: int, out_channels: int, depth: int) -> None:
+        super().__init__(
+            GatherExpansionDown(in_channels, out_channels),
+            *(GatherExpansion(out_channels) for _ in range(depth)),
+        )
+
+
 class SemanticBranch(nn.Module):
-    """Narrow and deep, down to 1/32 (section 4.2, table 1)."""
+    """Narrow and deep, down to 1/32 (section 4.2, table 1).
 
-    CHANNELS = (16, 32, 64, 128)
-    """Channels of the features at 1/4, 1/8, 1/16 and 1/32, which are also what boosters see."""
+    Attributes:
+        channels: Those of the features at 1/4, 1/8, 1/16 and 1/32, which are also what boosters
+            see.
+    """
 
-    def __init__(self) -> None:
+    def __init__(self, width: int, depth: int) -> None:
         super().__init__()
-        quarter, eighth, sixteenth, deepest = self.CHANNELS
-        self.stem = Stem()
-        self.stage3 = nn.Sequential(GatherExpansionDown(quarter, eighth), GatherExpansion(eighth))
-        self.stage4 = nn.Sequential(
-            GatherExpansionDown(eighth, sixteenth), GatherExpansion(sixteenth)
-        )
-        self.stage5 = nn.Sequential(
-            GatherExpansionDown(sixteenth, deepest),
-            GatherExpansion(deepest),
-            GatherExpansion(deepest),
-            GatherExpansion(deepest),
-        )
+        self.channels = (16 * width, 32 * width, 64 * width, 128 * width)
+        quarter, eighth, sixteenth, deepest = self.channels
+        self.stem = Stem(quarter)
+        self.stage3 = SemanticStage(quarter, eighth, depth)
+        self.stage4 = SemanticStage(eighth, sixteenth, depth)
+        self.stage5 = SemanticStage(sixteenth, deepest, 3 * depth)
         self.context = ContextEmbedding(deepest)
 
     def forward(self, x: Tensor) -> tuple[Tensor, tuple[Tensor, Tensor, Tensor, Tensor]]:
@@ -177,18 +184,17 @@ class GuidedAggregation(nn.Module):
         return F.interpolate(x, scale_factor=4.0, mode='bilinear', align_corners=False)
 
 
-class BiSeNetV2(nn.Module):
-    """Normalised images (B, 3, H, W) of any size from 32x32 -> logits (B, classes, H, W).
-
-    The input is padded to a multiple of 32 with zeros (the mean colour) at the right and the
-    bottom, and the logits are cropped: every pixel is at the same place in training, in evaluation
-    and on the vehicle.
+class BiSeNetV2(SegmentationNetwork):
+    """BiSeNet V2, or V2-Large at width 2 and depth 3.
 
     Args:
         num_classes: Number of classes.
-        boosters: Build the auxiliary heads of the training form (section 4.4). They do not exist
-            in the inference form.
-        upsampling: How features grow by four inside the aggregation.
+        width: Multiplies the channels of the branches and of the aggregation.
+        depth: Multiplies the number of gather-and-expansion layers that keep the size.
+        boosters: Build the four auxiliary heads of the training form (section 4.4), on the Semantic
+            Branch's features at 1/4, 1/8, 1/16 and 1/32. They do not exist in the inference form.
+        upsampling: How features grow by four inside the aggregation: 'nearest', or 'bilinear'
+            without aligned corners.
     """
 
     HEAD_CHANNELS = 1024
@@ -201,46 +207,25 @@ class BiSeNetV2(nn.Module):
         self,
         num_classes: int,
         *,
+        width: int = 1,
+        depth: int = 1,
         boosters: bool = False,
         upsampling: Upsampling = 'bilinear',
     ) -> None:
         super().__init__()
-        self.detail = DetailBranch()
-        self.semantic = SemanticBranch()
-        self.aggregation = GuidedAggregation(128, upsampling)
-        self.head = SegmentationHead(128, self.HEAD_CHANNELS, num_classes)
+        self.upsampling = upsampling
+        channels = 128 * width
+        self.detail = DetailBranch(width)
+        self.semantic = SemanticBranch(width, depth)
+        self.aggregation = GuidedAggregation(channels, upsampling)
+        self.head = SegmentationHead(channels, self.HEAD_CHANNELS, num_classes)
         self.boosters = nn.ModuleList(
-            SegmentationHead(channels, self.BOOSTER_CHANNELS, num_classes)
-            for channels in (SemanticBranch.CHANNELS if boosters else ())
+            SegmentationHead(stage_channels, self.BOOSTER_CHANNELS, num_classes)
+            for stage_channels in (self.semantic.channels if boosters else ())
         )
         initialize(self)
 
-    def coarse(self, x: Tensor) -> Tensor:
-        """Logits of the main head at 1/8 of the padded input: (B, classes, H'/8, W'/8)."""
-        x = pad_to_stride(x)
-        semantic, _ = self.semantic(x)
-        logits: Tensor = self.head(self.aggregation(self.detail(x), semantic))
-        return logits
-
-    def coarse_heads(self, x: Tensor) -> tuple[Tensor, ...]:
-        """As `coarse`, and the boosters' logits at 1/4, 1/8, 1/16 and 1/32 of the padded input."""
-        x = pad_to_stride(x)
+    def features(self, x: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """(B, 3, H, W) -> (B, 128, H/8, W/8), and the four stages of the Semantic Branch."""
         semantic, stages = self.semantic(x)
-        main = self.head(self.aggregation(self.detail(x), semantic))
-        boosters = (head(stage) for head, stage in zip(self.boosters, stages, strict=False))
-        return (main, *boosters)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, 3, H, W) -> logits (B, classes, H, W)."""
-        height, width = x.shape[2:]
-        logits = F.interpolate(
-            self.coarse(x), scale_factor=float(COARSE_STRIDE), mode='bilinear', align_corners=False
-        )
-        return logits[:, :, :height, :width]
-
-
-def pad_to_stride(x: Tensor) -> Tensor:
-    """Pad (B, 3, H, W) with zeros at the right and the bottom to multiples of 32."""
-    height, width = x.shape[2:]
-    right, bottom = -width % STRIDE, -height % STRIDE
-    return F.pad(x, (0, right, 0, bottom)) if right or bottom else x
+        return self.aggregation(self.detail(x), semantic), stages

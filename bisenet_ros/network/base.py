@@ -1,0 +1,95 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What every network is to those who train and run it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Literal, Protocol
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from bisenet_ros.network.layers import SegmentationHead
+
+Upsampling = Literal['bilinear', 'nearest']
+"""How features grow inside a network. Weights fit only the mode that they were trained with, so a
+checkpoint carries it."""
+
+STRIDE = 32
+"""The deepest features are 1/32 of the input, so the input is padded to a multiple of this."""
+
+COARSE_STRIDE = 8
+"""The logits of the main head are 1/8 of the padded input."""
+
+
+class SegmentationNetwork(nn.Module, ABC):
+    """Normalised images (B, 3, H, W) of any size from 32x32 -> logits (B, classes, H, W).
+
+    The input is padded to a multiple of 32 with zeros (the mean colour) at the right and the
+    bottom, and the logits are cropped: every pixel is at the same place in training, in evaluation
+    and on the vehicle.
+
+    Attributes:
+        head: The main head.
+        boosters: The auxiliary heads of the training form; empty in the inference form.
+        upsampling: How features grow inside.
+    """
+
+    head: SegmentationHead
+    boosters: nn.ModuleList
+    upsampling: Upsampling
+
+    @abstractmethod
+    def features(self, x: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """What the heads see of an image whose sides are multiples of 32.
+
+        Args:
+            x: (B, 3, H', W').
+
+        Returns:
+            Features for the main head, at 1/8, and for each booster, at its own scale.
+        """
+
+    def coarse(self, x: Tensor) -> Tensor:
+        """Logits of the main head at 1/8 of the padded input: (B, classes, H'/8, W'/8)."""
+        fused, _ = self.features(pad_to_stride(x))
+        logits: Tensor = self.head(fused)
+        return logits
+
+    def coarse_heads(self, x: Tensor) -> tuple[Tensor, ...]:
+        """As `coarse`, and the logits of each booster at its own scale of the padded input."""
+        fused, boosted = self.features(pad_to_stride(x))
+        boosters = (head(seen) for head, seen in zip(self.boosters, boosted, strict=False))
+        return (self.head(fused), *boosters)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, 3, H, W) -> logits (B, classes, H, W)."""
+        height, width = x.shape[2:]
+        logits = F.interpolate(
+            self.coarse(x), scale_factor=float(COARSE_STRIDE), mode='bilinear', align_corners=False
+        )
+        return logits[:, :, :height, :width]
+
+
+class NetworkConstructor(Protocol):
+    """How every network is built; without `upsampling`, in the mode that suits it best."""
+
+    def __call__(
+        self, num_classes: int, *, boosters: bool = False, upsampling: Upsampling = ...
+    ) -> SegmentationNetwork:
+        """An untrained network.
+
+        Args:
+            num_classes: Number of classes.
+            boosters: Build the auxiliary heads of the training form. They do not exist in the
+                inference form.
+            upsampling: How features grow inside.
+        """
+
+
+def pad_to_stride(x: Tensor) -> Tensor:
+    """Pad (B, 3, H, W) with zeros at the right and the bottom to multiples of 32."""
+    height, width = x.shape[2:]
+    right, bottom = -width % STRIDE, -height % STRIDE
+    return F.pad(x, (0, right, 0, bottom)) if right or bottom else x
