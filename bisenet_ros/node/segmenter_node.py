@@ -403,7 +403,10 @@ def _run(ended: Future) -> int:
             if ended.done():
                 ended.result()
             return BAD_INPUT
-        executor.spin_until_future_complete(ended)
+        # Not spin_until_future_complete: up to Jazzy, each round of it adds a callback to `ended`.
+        ended.add_done_callback(lambda _: executor.create_task(lambda: None))
+        while not ended.done():
+            executor.spin_once()
         ended.result()
         return 0
     finally:

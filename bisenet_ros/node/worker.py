@@ -281,14 +281,12 @@ def is_device_failure(error: RuntimeError) -> bool:
     """Whether an error is the accelerator's, which a retry may overcome, and not the program's."""
     import torch  # only needed when something failed; by then it is loaded
 
-    if isinstance(error, torch.cuda.OutOfMemoryError):
-        return True
-    # AcceleratorError is newer than the oldest torch that is supported, where a CUDA error is a
-    # RuntimeError and nothing but its text tells.
-    accelerator_error = getattr(torch, 'AcceleratorError', None)
-    if accelerator_error is not None:
-        return isinstance(error, accelerator_error)
-    return str(error).startswith('CUDA error')
+    # AcceleratorError is newer than the oldest torch that is supported, and the libraries' own
+    # failures are plain RuntimeErrors in every torch.
+    errors = (torch.cuda.OutOfMemoryError, getattr(torch, 'AcceleratorError', None))
+    return isinstance(error, tuple(filter(None, errors))) or str(error).startswith(
+        ('CUDA error', 'cuDNN error')
+    )
 
 
 def _first_line(error: Exception) -> str:

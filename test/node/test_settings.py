@@ -16,6 +16,7 @@ from rclpy.parameter import Parameter
 
 from bisenet_ros.errors import UserError
 from bisenet_ros.node.settings import DECLARATIONS, Changes, Settings, declare, markdown
+from bisenet_ros.segmenter import ENGINES
 
 Start = Callable[..., Node]
 
@@ -133,6 +134,10 @@ def test_defaults_pass_their_own_checks() -> None:
     for field in dataclasses.fields(Settings):
         declaration = DECLARATIONS[field.name]
         assert declaration.refusal(declaration.default) is None
+
+
+def test_engines_are_those_of_the_segmenter() -> None:
+    assert DECLARATIONS['engine'].choices == ('auto', *ENGINES)
 
 
 def test_documentation_is_in_step() -> None:

@@ -341,6 +341,7 @@ def test_an_error_that_nobody_expected_ends_the_work(
     [
         (torch.cuda.OutOfMemoryError('CUDA out of memory'), True),
         (torch.AcceleratorError('CUDA error: an illegal memory access was encountered'), True),
+        (RuntimeError('CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling cublasCreate'), True),
         (RuntimeError('mat1 and mat2 shapes cannot be multiplied'), False),
         (NotImplementedError('an operator that is missing'), False),
     ],

@@ -1,0 +1,84 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The latched LabelInfo, without which Nav2's semantic layer drops every mask.
+
+vision_msgs has no wheel; where it is not installed its two messages are compiled for the test.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue
+from rcl_interfaces.srv import SetParameters
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from ros_peers import Peer, running_node
+
+from bisenet_ros.label_space import CAMVID
+
+BUILD_MESSAGES = Path(__file__).parents[2] / 'build_support' / 'messages.py'
+LATCHED = QoSProfile(
+    depth=1,
+    reliability=ReliabilityPolicy.RELIABLE,
+    durability=DurabilityPolicy.TRANSIENT_LOCAL,
+)
+VISION_MSGS = {
+    'msg/VisionClass.msg': 'uint16 class_id\nstring class_name\n',
+    'msg/LabelInfo.msg': 'std_msgs/Header header\nVisionClass[] class_map\nfloat32 threshold\n',
+    'package.xml': '<package><name>vision_msgs</name><depend>std_msgs</depend></package>',
+    'vision_msgs/__init__.py': '',
+}
+
+
+@pytest.fixture(scope='module')
+def vision_msgs(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """The module vision_msgs.msg, which the node's process finds too."""
+    if importlib.util.find_spec('vision_msgs') is not None:
+        yield importlib.import_module('vision_msgs.msg')
+        return
+    if shutil.which('c++') is None:
+        pytest.skip('vision_msgs is not installed, and there is no compiler to make it')
+    root = tmp_path_factory.mktemp('vision_msgs')
+    for name, text in VISION_MSGS.items():
+        (root / name).parent.mkdir(exist_ok=True)
+        (root / name).write_text(text)
+    spec = importlib.util.spec_from_file_location('build_messages', BUILD_MESSAGES)
+    assert spec is not None
+    assert spec.loader is not None
+    builder = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(builder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(builder, 'PACKAGE', 'vision_msgs')
+        patch.setattr(builder, 'ROOT', root)
+        builder.build(root / 'vision_msgs', tmp_path_factory.mktemp('scratch'))
+        patch.syspath_prepend(root)
+        patch.setenv('PYTHONPATH', f'{root}{os.pathsep}{os.environ.get("PYTHONPATH", "")}')
+        yield importlib.import_module('vision_msgs.msg')
+    for name in [name for name in sys.modules if name.startswith('vision_msgs')]:
+        del sys.modules[name]
+
+
+def test_label_info_is_latched_and_follows_the_threshold(
+    domain: int, peer: Peer, weights: Path, vision_msgs: Any
+) -> None:
+    with running_node(domain, weights=weights, device='cpu', confidence_threshold=0.25) as node:
+        assert 'not installed' not in node.output
+        # Who comes after it was published gets it.
+        infos = peer.listen(vision_msgs.LabelInfo, 'segmentation/label_info', LATCHED)
+        info = infos.wait()
+        assert info.threshold == 0.25
+        classes = [(entry.class_id, entry.class_name) for entry in info.class_map]
+        assert classes == list(enumerate(CAMVID.names))
+
+        value = ParameterValue(type=ParameterType.PARAMETER_DOUBLE, double_value=0.5)
+        parameters = [Parameter(name='confidence_threshold', value=value)]
+        request = SetParameters.Request(parameters=parameters)
+        peer.call(SetParameters, '/segmenter/set_parameters', request)
+        infos.wait(lambda info: info.threshold == 0.5)
