@@ -169,7 +169,7 @@ class Trainer:
         self.optimizer.step()
         self.average.update_parameters(self.network)
         self.step += 1
-        value = loss.item()  # waits for the device
+        value: float = loss.item()  # waits for the device
         self.seconds += time.perf_counter() - start
         return value
 
