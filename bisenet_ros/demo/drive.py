@@ -62,6 +62,7 @@ class SyntheticDrive:
         self._seed = seed
         self._mounting_height = float(rng.uniform(1.25, 1.7))
         self._pitch = float(rng.uniform(0.0, 0.032))
+        self._yaw = float(rng.normal(0, 0.03))
         self._matrix = intrinsics(size)
         self._light = make_light(seed)
         self._street = Street(seed)
@@ -95,7 +96,7 @@ class SyntheticDrive:
         height = self._mounting_height + 0.015 * np.sin(6.3 * time) + 0.003 * jolt[2]
         return Camera(
             matrix=self._matrix,
-            rotation=rotation(ego.yaw, pitch, roll),
+            rotation=rotation(ego.yaw + self._yaw, pitch, roll),
             position=self._street.centreline.point(ego.s, ego.d, height),
             size=self.size,
         )

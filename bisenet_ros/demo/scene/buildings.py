@@ -100,12 +100,10 @@ def make_building(
     if rng.random() < _ROOFS[kind]:
         ridge = depth / 2 * rng.uniform(0.5, 0.95)
         parts += _pitched_roof(outline, wall, height, ridge, depth, rng, light)
-    flank = surface(
-        wall.material,
-        (int(depth * DENSITY), int(height * DENSITY)),
-        wall.color,
-        int(rng.integers(16)),
-    )
+    flank_size = (int(depth * DENSITY), int(height * DENSITY))
+    flank = surface(wall.material, flank_size, wall.color, int(rng.integers(16)))
+    if rng.random() < 0.35:
+        flank = paint_front('office' if kind == 'office' else 'terrace', wall, depth, height, rng)
     parts.append(
         Panel(lit_texture(flank, _TOWARDS_EGO, light), outline.flank(height), classes.BUILDING)
     )

@@ -8,6 +8,7 @@ Each block has two maps over one grid in street coordinates, rows along ``s`` an
 
 from __future__ import annotations
 
+from copy import copy
 from functools import lru_cache
 
 import cv2
@@ -24,6 +25,7 @@ _HALF_WIDTH = 22.0  # metres of d to each side that the maps cover; beyond, thei
 _BLOCKS = 4  # blocks that a frame sees, its own included
 _ROWS, _COLUMNS = int(BLOCK * _ALONG), int(2 * _HALF_WIDTH * _ACROSS)
 _LEVELS = 6  # reductions of the colour map, the original included
+_SPARE = 512  # columns by which the sheets of noise are wider than the maps
 
 _WHITE: Color = (196, 200, 202)
 _YELLOW: Color = (70, 165, 195)
@@ -62,10 +64,17 @@ class _Sheet:
         weight = share[where][..., None] if isinstance(share, np.ndarray) else np.float32(share)
         self.color[where] += (np.array(color, np.float32) - self.color[where]) * weight
 
+    def half(self, side: int) -> _Sheet:
+        """One side of the street, as views of the same maps; ``d`` counts from the centre line."""
+        part = copy(self)
+        columns = slice(_COLUMNS // 2, None) if side > 0 else slice(_COLUMNS // 2)
+        part.d = side * self.d[columns]
+        part.color, part.label = self.color[:, columns], self.label[:, columns]
+        return part
+
     def lay(self, where: Array, color: Color, tone: Array, label: int) -> None:
         """Cover cells: ``where`` (rows, columns) bool, ``tone`` (rows, columns) lightness."""
-        surface = np.array(color, np.float32) * tone[where][:, None]
-        self.color[where] = surface
+        self.color[where] = np.array(color, np.float32) * tone[where][:, None]
         self.label[where] = label
 
 
@@ -83,8 +92,12 @@ class Ground:
         self._kerb = pick(rng, [(142, 146, 148), (120, 124, 126)])
         self._grass = pick(rng, [(52, 104, 88), (48, 92, 92), (60, 120, 100), (70, 112, 118)])
         self._slab = float(rng.uniform(0.45, 0.95))  # metres
-        self._noise = fractal_noise(rng, (_ROWS, _COLUMNS), octaves=8, coarsest=6)
-        self._grain = rng.standard_normal((_ROWS, _COLUMNS), dtype=np.float32)
+        shape = (_ROWS, _COLUMNS + _SPARE)
+        # Blotches fade out towards the ends of a block, so that blocks join without a seam.
+        fade = np.clip((BLOCK / 2 - np.abs(np.linspace(-BLOCK, BLOCK, _ROWS) / 2)) / 4, 0, 1)
+        noise = fractal_noise(rng, shape, octaves=8, coarsest=6)
+        self._blotches = noise * fade[:, None].astype(np.float32)
+        self._grain = rng.standard_normal(shape, dtype=np.float32)
         self._block = lru_cache(maxsize=_BLOCKS + 1)(self._paint)
         self._joined = lru_cache(maxsize=1)(self._join)
 
@@ -137,18 +150,23 @@ class Ground:
         self._paint_asphalt(sheet, rng)
         self._paint_markings(sheet, block, rng)
         for side in (LEFT, RIGHT):
-            self._paint_side(sheet, block, side, rng)
-        grain = np.roll(self._grain, int(rng.integers(_COLUMNS)), 1)
-        sheet.color *= (1 + np.float32(0.035) * grain)[..., None]
+            self._paint_side(sheet.half(side), block, side, rng)
+        sheet.color *= (1 + np.float32(0.045) * self._cut(self._grain, rng))[..., None]
         levels: list[Array] = [np.clip(sheet.color, 0, 255).astype(np.uint8)]
         for level in range(1, _LEVELS):
             size = (_COLUMNS >> (level // 2), _ROWS >> level)
             levels.append(cv2.resize(levels[-1], size, interpolation=cv2.INTER_AREA))
         return levels, sheet.label
 
+    @staticmethod
+    def _cut(noise: Array, rng: np.random.Generator) -> Array:
+        """Cut a sheet of noise of the maps' size out of a wider one."""
+        first = int(rng.integers(_SPARE))
+        return noise[:, first : first + _COLUMNS]
+
     def _paint_asphalt(self, sheet: _Sheet, rng: np.random.Generator) -> None:
         lane, wear = self._street.section.lane, self._street.traits['wear']
-        blotches = np.roll(self._noise, int(rng.integers(_COLUMNS)), 1)
+        blotches = self._cut(self._blotches, rng)
         sheet.color[:] = np.array(self._asphalt, np.float32)
         # Tyres polish two tracks in each lane; oil darkens the strip between them.
         from_middle = np.abs(np.abs(sheet.d) - lane / 2)
@@ -171,7 +189,8 @@ class Ground:
 
     def _paint_markings(self, sheet: _Sheet, block: Block, rng: np.random.Generator) -> None:
         section, traits = self._street.section, self._street.traits
-        worn = np.clip(0.95 - traits['wear'] * np.clip(self._noise + 0.6, 0, 1.2), 0.15, 1)
+        thin = np.clip(self._cut(self._blotches, rng) + 0.6, 0, 1.2)
+        worn = np.clip(0.95 - traits['wear'] * thin, 0.15, 1)
         start, end = sheet.start, sheet.start + BLOCK
         zigzag = (end, end)  # the stretch around a zebra crossing where nobody may stop
         if block.crossing is not None:
@@ -224,7 +243,7 @@ class Ground:
         """Lay pavement, kerb, verge and what is behind, on one side."""
         section = self._street.section
         kerb, frontage = section.kerb(side), section.frontage(side)
-        out = side * sheet.d  # metres from the centre line, on this side
+        out = sheet.d  # metres from the centre line
         built = np.ones((_ROWS, 1), bool)
         lawn = np.zeros((_ROWS, 1), bool)
         for plot in block.plots[side > 0]:
@@ -241,8 +260,11 @@ class Ground:
         tones = rng.normal(1, 0.045, (64, 64)).astype(np.float32)
         tone = tones[np.ix_(slab_s.astype(int) % 64, np.floor(slab_d).astype(int) % 64)]
         seam = (slab_s % 1 < 0.05)[:, None] | (slab_d % 1 < 0.05)[None, :]
-        tone = tone * np.where(seam, np.float32(0.8), np.float32(1)) * (1 + 0.05 * self._noise)
-        grass = 1 + 0.12 * self._grain + 0.1 * self._noise
+        blotches, grain = (
+            self._cut(noise, rng)[:, : len(out)] for noise in (self._blotches, self._grain)
+        )
+        tone = tone * np.where(seam, np.float32(0.8), np.float32(1)) * (1 + 0.05 * blotches)
+        grass = 1 + 0.12 * grain + 0.1 * blotches
         sheet.lay((out > kerb) & built, self._paving, tone, classes.PAVEMENT)
         sheet.lay((out > frontage) & lawn, self._grass, grass, classes.TREE)
         if self._street.traits['verge'] < 0.18 and section.pavement[side > 0] > 2.8:

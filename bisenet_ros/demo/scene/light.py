@@ -96,11 +96,11 @@ def make_light(seed: int) -> Light:
     elif kind == 'low_sun':
         azimuth = rng.choice([-1, 1]) * rng.uniform(0.05, 2.2)
         elevation = np.radians(rng.uniform(10, 20))
-        sun, ambient = np.array([0.50, 0.64, 0.80]), np.array([0.43, 0.41, 0.38])
+        sun, ambient = np.array([0.50, 0.64, 0.80]), np.array([0.43, 0.42, 0.39])
         zenith, skyline, cloud = [225, 200, 165], [222, 238, 250], [232, 240, 250]
         cover, haze, glare = rng.uniform(0.1, 0.5), rng.uniform(220, 500), 0.8
     else:
-        sun, ambient = np.zeros(3), np.array([0.32, 0.30, 0.27]) * rng.uniform(0.75, 1.2)
+        sun, ambient = np.zeros(3), np.array([0.35, 0.33, 0.30]) * rng.uniform(0.8, 1.25)
         zenith, skyline, cloud = [165, 152, 138], [214, 209, 200], [128, 120, 112]
         cover = rng.uniform(0.4, 0.8)
     tint = 1 + 0.03 * rng.uniform(-1, 1) * np.array([-1.0, 0.0, 1.0])

@@ -23,6 +23,8 @@ _SUBPIXEL_BITS = 4
 _FAR_OUT = 30000.0  # pixels; keeps fixed-point coordinates within OpenCV's range
 _DETAIL_SCALE = 9.0  # pixels per metre; details of solids are left out below it
 _HAZE_SEEN = 0.02  # share of haze that is worth the time
+_NEXT = np.array([1, 2, 3, 0])  # the corner after each of a rectangle's
+_SLIVER = 3  # pixels; a picture seen narrower than this is drawn in its mean colour
 
 
 @dataclass(frozen=True)
@@ -97,8 +99,8 @@ class Painter:
     def hazy(self, color: Color | Array, depth: float) -> Array:
         """Put the haze of ``depth`` metres over a BGR colour or (N, 3) colours; 0 to 255."""
         share = self.light.haze(depth)
-        seen: Array = np.clip(np.asarray(color) * (1 - share) + self.light.skyline * share, 0, 255)
-        return seen
+        seen = np.asarray(color) * (1 - share) + self.light.skyline * share
+        return np.minimum(seen, 255)
 
     def polygon(self, points: Array, color: Color | Array, label: int) -> None:
         """Fill a flat convex polygon.
@@ -180,6 +182,9 @@ class Painter:
             return
         (patch,), outline, (left, top), depth = found
         height, width = patch.shape[:2]
+        if width <= _SLIVER:
+            self.polygon(place.corners, texture.mean, label)
+            return
         inked = np.empty((height, width, 4), np.uint8)
         cv2.cvtColor(self._veiled(patch, depth), cv2.COLOR_BGR2BGRA, dst=inked)
         inked[..., 3] = label
@@ -245,7 +250,7 @@ class Painter:
         rows, columns = textures[0].pixels.shape[:2]
         levels = (0, 0)
         if len(local) == 4 and local[:, 2].min() > 2 * NEAR:  # else it is magnified: keep it whole
-            edges = np.hypot(*(pixels - np.roll(pixels, -1, axis=0)).T)  # top, right, bottom, left
+            edges = np.hypot(*(pixels - pixels[_NEXT]).T)  # top, right, bottom, left
             levels = (
                 _halvings(columns, max(edges[0], edges[2])),
                 _halvings(rows, max(edges[1], edges[3])),
@@ -273,8 +278,8 @@ class Painter:
 
 def fixed_point(pixels: Array) -> Array:
     """Turn (..., 2) pixels into the fixed-point coordinates that the fills here use."""
-    scaled = np.clip(pixels, -_FAR_OUT, _FAR_OUT) * (1 << _SUBPIXEL_BITS)
-    fixed: Array = np.rint(scaled).astype(np.int32)
+    inside = np.minimum(np.maximum(pixels, -_FAR_OUT), _FAR_OUT)  # np.clip takes four times as long
+    fixed: Array = np.rint(inside * (1 << _SUBPIXEL_BITS)).astype(np.int32)
     return fixed
 
 

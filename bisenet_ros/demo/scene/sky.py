@@ -42,7 +42,7 @@ class Sky:
             (across * reach + rng.uniform(0, 512)).astype(np.float32),
             np.broadcast_to(reach, (height, width)).astype(np.float32),
             cv2.INTER_LINEAR,
-            borderMode=cv2.BORDER_WRAP,
+            borderMode=cv2.BORDER_REFLECT,
         )
         excess = clouds - np.quantile(noise, 1 - light.cloud_cover)
         density = np.clip(excess / 1.1 + 0.3, 0, 1) * np.clip(up * 6 + 0.1, 0, 1)

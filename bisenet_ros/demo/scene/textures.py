@@ -4,13 +4,13 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import cv2
 import numpy as np
 
 from bisenet_ros.demo.scene.camera import Array
-from bisenet_ros.demo.scene.chance import Color
+from bisenet_ros.demo.scene.chance import Color, stream
 
 DENSITY = 30  # texture pixels per metre of a wall
 
@@ -28,6 +28,12 @@ class Texture:
         """Wrap a picture; its reductions are made when first asked for."""
         self.pixels = pixels
         self._reduced: dict[tuple[int, int], Array] = {(0, 0): pixels}
+
+    @cached_property
+    def mean(self) -> Array:
+        """(C,) mean colour."""
+        mean: Array = self.pixels.mean((0, 1))
+        return mean
 
     def reduced(self, across: int, down: int) -> Array:
         """Get the picture with its width halved ``across`` times and its height ``down`` times."""
@@ -83,7 +89,7 @@ def relief(material: str) -> Array:
     Returns:
         (480, 480) float32 lightness factors around 1, 16 metres to a side, repeating.
     """
-    rng = np.random.default_rng(len(material))
+    rng = stream(0, material)
     size = 480
     surface = (1 + 0.045 * fractal_noise(rng, (size, size), octaves=6)).astype(np.float32)
     if material not in _COURSES:
@@ -114,6 +120,5 @@ def surface(material: str, size: tuple[int, int], color: Color, shift: int) -> A
     pattern = relief(material)
     rows = (np.arange(size[1]) + shift * 30) % pattern.shape[0]
     columns = (np.arange(size[0]) + shift * 24) % pattern.shape[1]
-    covered = pattern[np.ix_(rows, columns)][..., None] * np.array(color, np.float32)
-    pixels: Array = np.clip(covered, 0, 255).astype(np.uint8)
-    return pixels
+    tones = pattern[np.ix_(rows, columns)]
+    return np.asarray(cv2.merge([cv2.convertScaleAbs(tones, alpha=level) for level in color]))

@@ -132,7 +132,7 @@ class Traffic:
         kerb, pavement = section.kerb(side), section.pavement[side > 0]
         for way, speed in ((1, 1.35), (-1, 1.25)):
             for place, s in self._queue(ego, way * speed * time, 6.5):
-                drawn = self._outfit(f'walker{side}{way}', place, 0.55 * self._people)
+                drawn = self._outfit(f'walker{side}{way}', place, 0.42 * self._people)
                 if drawn is not None:
                     outfit, across, along = drawn
                     s += 5 * along

@@ -22,7 +22,7 @@ from bisenet_ros.demo.scene.things import Thing, box_corners, cast_shadow
 
 Point = tuple[float, float, float]
 
-_GLASS: Color = (58, 52, 46)
+_GLASS: Color = (46, 42, 38)
 _TYRE: Color = (34, 34, 36)
 _RIM: Color = (138, 138, 140)
 _BLACK: Color = (30, 30, 31)
