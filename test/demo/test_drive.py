@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from itertools import pairwise
 
 import cv2
@@ -24,6 +25,12 @@ from bisenet_ros.label_space import CAMVID, IGNORE
 SIZE = (240, 180)
 
 
+@lru_cache(maxsize=16)
+def shared_drive(seed: int) -> SyntheticDrive:
+    """A small drive that tests share, since the first frame of a drive takes longest."""
+    return SyntheticDrive(seed, SIZE)
+
+
 def level_camera(size: tuple[int, int] = (400, 300), height: float = 1.5) -> Camera:
     """A camera that looks along world z, ``height`` metres above the world's origin."""
     return Camera(intrinsics(size), rotation(0, 0, 0), np.array([0.0, -height, 0.0]), size)
@@ -40,8 +47,7 @@ def test_same_seed_and_index_give_the_same_bytes_in_any_order() -> None:
 
 
 def test_seeds_and_frames_differ() -> None:
-    frames = [SyntheticDrive(1, SIZE).frame(0), SyntheticDrive(2, SIZE).frame(0)]
-    frames.append(SyntheticDrive(1, SIZE).frame(15))
+    frames = [shared_drive(seed).frame(index) for seed, index in ((1, 0), (2, 0), (1, 15))]
     for first in range(3):
         for second in range(first):
             assert (frames[first][0] != frames[second][0]).mean() > 0.5
@@ -49,7 +55,7 @@ def test_seeds_and_frames_differ() -> None:
 
 
 def test_frames_iterates_from_the_start_index() -> None:
-    drive = SyntheticDrive(5, SIZE)
+    drive = shared_drive(0)
     images = [image for image, _ in drive.frames(3, start=4)]
     assert len(images) == 3
     np.testing.assert_array_equal(images[1], drive.frame(5)[0])
@@ -71,11 +77,10 @@ def test_every_class_occurs_and_road_fills_the_bottom() -> None:
     counts = np.zeros(256, np.int64)
     bottom = []
     for seed in range(4):
-        for _, labels in SyntheticDrive(seed, SIZE).frames(40, start=0):
+        for index in range(0, 120, 12):
+            _, labels = shared_drive(seed).frame(index)
             counts += np.bincount(labels.ravel(), minlength=256)
             bottom.append((labels[-10:] == classes.ROAD).mean())
-            if len(bottom) % 10 == 0:
-                break
     assert set(np.flatnonzero(counts)) == set(range(len(CAMVID)))
     assert np.mean(bottom) > 0.8
     share = counts / counts.sum()
@@ -124,7 +129,7 @@ def test_horizon(pitch: float, roll: float) -> None:
 
 
 def test_ground_points_project_back_to_their_pixels() -> None:
-    drive = SyntheticDrive(4, SIZE)
+    drive = shared_drive(3)
     camera = drive.camera(9)
     first = int(max(camera.horizon())) + 4
     x, z = camera.ground_points(first)
@@ -136,7 +141,7 @@ def test_ground_points_project_back_to_their_pixels() -> None:
     np.testing.assert_allclose(pixels[:, 1], rows.ravel(), atol=0.05)
 
 
-@pytest.mark.parametrize('seed', [0, 6, 8])
+@pytest.mark.parametrize('seed', [0, 6])
 def test_kerbs_are_where_the_pinhole_equations_say(seed: int) -> None:
     drive, street = SyntheticDrive(seed, (480, 360)), Street(seed)
     checked = {classes.ROAD: 0, classes.PAVEMENT: 0}
@@ -168,7 +173,7 @@ def test_kerbs_are_where_the_pinhole_equations_say(seed: int) -> None:
 
 def test_nothing_but_sky_and_what_rises_is_above_the_horizon() -> None:
     for seed in range(3):
-        drive = SyntheticDrive(seed, SIZE)
+        drive = shared_drive(seed)
         _, labels = drive.frame(3)
         above = int(np.floor(min(drive.camera(3).horizon())))
         assert not np.isin(labels[:above], (classes.ROAD, classes.PAVEMENT)).any()
@@ -272,7 +277,7 @@ def test_clip_near_cuts_at_the_near_plane() -> None:
 
 def test_consecutive_frames_agree_where_the_road_is() -> None:
     """What is road now is still road 1/15 s later nearly everywhere: the world does not flicker."""
-    drive = SyntheticDrive(9, SIZE)
+    drive = shared_drive(1)
     labels = [labels for _, labels in drive.frames(6)]
     for before, after in pairwise(labels):
         road = cv2.erode((before == classes.ROAD).astype(np.uint8), np.ones((5, 5), np.uint8)) > 0

@@ -169,7 +169,7 @@ def pedestrian(o: Outfit, at: Array, yaw: float, stride: float, light: Light) ->
     if o.bag:
         f.limb(hands[1] - _p(0, 0.12, 0), hands[1] - _p(0, 0.3, 0), (0.10, 0.11), _dim(o.legs, 0.7))
     figure = f.placed(at, yaw, classes.PEDESTRIAN, light, o.height / 1.75)
-    return _standing(figure, at, (0.45, o.height, 0.35), yaw, light)
+    return _standing(figure, at, (0.4, o.height, 0.3), yaw, light)
 
 
 def cyclist(o: Outfit, frame: Color, at: Array, yaw: float, crank: float, light: Light) -> Thing:
@@ -218,7 +218,7 @@ def cyclist(o: Outfit, frame: Color, at: Array, yaw: float, crank: float, light:
     hands = (_p(-0.25, 1.05, 0.34), _p(0.25, 1.05, 0.34))
     _upper_body(f, o, hip, _p(0, 1.5, 0.1), hands)
     figure = f.placed(at, yaw, classes.BICYCLIST, light, o.height / 1.75)
-    return _standing(figure, at, (0.4, o.height, 1.5), yaw, light)
+    return _standing(figure, at, (0.22, o.height, 1.3), yaw, light)
 
 
 def _standing(
