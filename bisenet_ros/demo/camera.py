@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import rclpy
 from rclpy.node import Node
 from rclpy.publisher import Publisher
@@ -27,7 +28,7 @@ from rclpy.signals import SignalHandlerOptions
 from rclpy.time import Time
 from sensor_msgs.msg import CameraInfo, Image
 
-from bisenet_ros.demo.events import emit
+from bisenet_ros.demo.events import BAD_INPUT, emit
 from bisenet_ros.demo.sources import Source, View, open_source
 from bisenet_ros.errors import UserError
 from bisenet_ros.image_codec import fill_image
@@ -95,10 +96,17 @@ class Camera:
         return 1e-9 * float(self._node.get_clock().now().nanoseconds)
 
     def _shots(self) -> Iterator[_Shot]:
+        matrix = self._source.camera_matrix
         for frame in self._source:
             image, info = Image(), CameraInfo()
             fill_image(image, frame.image, 'bgr8')
             info.height, info.width = frame.image.shape[:2]
+            if matrix is not None:
+                info.distortion_model = 'plumb_bob'
+                info.d = [0.0] * 5
+                info.k = matrix.reshape(-1)
+                info.r = np.eye(3).reshape(-1)
+                info.p = np.column_stack([matrix, np.zeros(3)]).reshape(-1)
             truth: Image | None = None
             if frame.truth is not None:
                 truth = Image()
@@ -173,18 +181,24 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument('--seed', type=int, default=default.seed)
     parser.add_argument('--size', type=int, nargs=2, default=default.size)
     parser.add_argument('--rate', type=float, default=default.rate)
+    parser.add_argument('--rendered', type=Path, default=None)
     options = parser.parse_args(arguments)
+    view = View(
+        path=options.source,
+        seconds=options.seconds,
+        seed=options.seed,
+        size=tuple(options.size),
+        rate=options.rate,
+        rendered=options.rendered,
+    )
     stop = threading.Event()
     with on_stop_signal(stop.set):
         rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
         try:
-            view = View(
-                options.source, options.seconds, options.seed, tuple(options.size), options.rate
-            )
             Camera(rclpy.create_node('camera'), open_source(view), stop).run()
         except UserError as error:
             print(error, file=sys.stderr)
-            return 2
+            return BAD_INPUT
         finally:
             rclpy.shutdown()
     return 0

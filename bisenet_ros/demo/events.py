@@ -1,11 +1,14 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the demo's processes tell the one that started them: a line of JSON each, on stdout."""
+"""What the demo's processes tell the one that started them: lines of JSON, and an exit code."""
 
 from __future__ import annotations
 
 import json
 from typing import Any
+
+BAD_INPUT = 2
+"""Exit code of a process that could not use what it was given, and says so in its last line."""
 
 Event = dict[str, Any]
 """`event` is its name, the rest is said where it is emitted."""

@@ -111,7 +111,7 @@ figcaption {{ font-size: .85rem; opacity: .75 }}
 </head>
 <body>
 <h1>What the node saw</h1>
-<p>{source}, published by a camera process, segmented by <code>segmenter_node</code>, recorded by a
+<p>{source}: published by a camera process, segmented by <code>segmenter_node</code>, recorded by a
 third process, all on ROS 2.</p>
 <div class="tiles">{tiles}</div>
 <video src="overlay.webm" controls autoplay muted loop playsinline></video>

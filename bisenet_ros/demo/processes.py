@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import queue
+import random
 import re
 import signal
 import socket
@@ -17,11 +18,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO
 
-from bisenet_ros.demo.events import Event, parse
+from bisenet_ros.demo.events import BAD_INPUT, Event, parse
+from bisenet_ros.errors import UserError
 from bisenet_ros.node.large_images import use_profile
-
-_PATIENCE = 10.0
-"""Seconds that a process has to end after it was asked to."""
 
 
 class DemoError(Exception):
@@ -58,12 +57,13 @@ class Process:
             stderr=self._log,
             start_new_session=True,
         )
+        assert self._process.stdout is not None
+        self._output = self._process.stdout
         self._listener = threading.Thread(target=self._listen, name=name)
         self._listener.start()
 
     def _listen(self) -> None:
-        assert self._process.stdout is not None
-        for line in self._process.stdout:
+        for line in self._output:
             event = parse(line.decode(errors='replace'))
             if event is not None:
                 self._events.put((self, event))
@@ -89,12 +89,20 @@ class Process:
         """Make sure that it has ended."""
         self._process.kill()
         self._listener.join()
+        self._output.close()
         self._log.close()
 
     def failure(self, what: str) -> DemoError:
         """What went wrong, with the reason that it gave itself."""
-        reason = _reason(self._log_path.read_text(errors='replace'))
-        return DemoError(f'the {self.name} {what}: {reason} (all it said: {self._log_path})')
+        return DemoError(f'the {self.name} {what}: {self.reason()} (all it said: {self._log_path})')
+
+    def reason(self) -> str:
+        """The last error that it told of, else the last that it said."""
+        log = self._log_path.read_text(errors='replace')
+        lines = [line.strip() for line in log.splitlines() if line.strip()]
+        errors = [line for line in lines if line.startswith(('[ERROR]', '[FATAL]'))]
+        last = (errors or lines or ['it said nothing'])[-1]
+        return re.sub(r'^\[[A-Z]+\] ', '', last)
 
 
 class Processes:
@@ -103,11 +111,13 @@ class Processes:
     Args:
         environment: What they all get.
         logs: A folder for NAME.log.
+        patience: Seconds that a process has to end after it was asked to.
     """
 
-    def __init__(self, environment: Mapping[str, str], logs: Path) -> None:
+    def __init__(self, environment: Mapping[str, str], logs: Path, patience: float = 10.0) -> None:
         self._environment = environment
         self._logs = logs
+        self._patience = patience
         self._events: queue.Queue[tuple[Process, Event | _Exit]] = queue.Queue()
         self._processes: list[Process] = []
 
@@ -122,6 +132,7 @@ class Processes:
         """The next event of any process; None when there is none in time.
 
         Raises:
+            UserError: A process could not use what it was given.
             DemoError: A process has ended that was not asked to, or not well.
         """
         deadline = time.monotonic() + seconds
@@ -132,6 +143,8 @@ class Processes:
                 return None
             if not isinstance(event, _Exit):
                 return event
+            if event.code == BAD_INPUT:
+                raise UserError(process.reason())
             if event.code != 0 or not process.ending:
                 raise process.failure(f'ended with exit code {event.code}')
 
@@ -142,8 +155,8 @@ class Processes:
             DemoError: It did not end in time, or not well.
         """
         process.interrupt()
-        if not process.wait(_PATIENCE):
-            raise process.failure(f'did not end within {_PATIENCE:.0f} s')
+        if not process.wait(self._patience):
+            raise process.failure(f'did not end within {self._patience:.0f} s')
         events: list[Event] = []
         while (event := self.next_event(0.5)) is not None:
             events.append(event)
@@ -161,7 +174,7 @@ class Processes:
         try:
             for process in self._processes:
                 process.interrupt()
-            deadline = time.monotonic() + _PATIENCE
+            deadline = time.monotonic() + self._patience
             for process in self._processes:
                 process.wait(max(0.0, deadline - time.monotonic()))
         finally:
@@ -199,8 +212,9 @@ def _free_domain(taken: str | None) -> int:
 
     The first participant of domain D listens on UDP port 7410 + 250 D.
     """
-    # Domains above 101 use ports that Linux gives to outgoing connections.
-    for domain in range(101, 0, -1):
+    # Domains above 101 use ports that Linux gives to outgoing connections. In random order, as two
+    # demos that start at the same time see the same domains free.
+    for domain in random.sample(range(1, 102), 101):
         if str(domain) == taken:
             continue
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
@@ -210,11 +224,3 @@ def _free_domain(taken: str | None) -> int:
                 continue
             return domain
     raise DemoError('all DDS domains of this machine are in use')
-
-
-def _reason(log: str) -> str:
-    """The last error in a log, else its last line."""
-    lines = [line.strip() for line in log.splitlines() if line.strip()]
-    errors = [line for line in lines if line.startswith(('[ERROR]', '[FATAL]'))]
-    last = (errors or lines or ['it said nothing'])[-1]
-    return re.sub(r'^\[[A-Z]+\] ', '', last)

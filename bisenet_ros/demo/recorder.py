@@ -29,7 +29,7 @@ from rclpy.time import Time
 from rclpy.timer import Timer
 from sensor_msgs.msg import Image
 
-from bisenet_ros.demo.events import emit
+from bisenet_ros.demo.events import BAD_INPUT, emit
 from bisenet_ros.demo.matcher import StampMatcher
 from bisenet_ros.errors import UserError
 from bisenet_ros.image_codec import decode_labels
@@ -173,7 +173,7 @@ def main(arguments: list[str] | None = None) -> int:
             recorder.summary()
         except UserError as error:
             print(error, file=sys.stderr)
-            return 2
+            return BAD_INPUT
         finally:
             executor.shutdown()
             rclpy.shutdown()

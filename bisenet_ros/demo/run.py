@@ -16,7 +16,7 @@ import time
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -80,8 +80,11 @@ def run_demo(settings: Settings) -> dict[str, Any]:
     checkpoint = Checkpoint.load(settings.weights)
     logs = settings.output / 'log'
     make_folder(logs)
-    with tempfile.TemporaryDirectory(prefix='.labels.', dir=settings.output) as folder:
+    with tempfile.TemporaryDirectory(prefix='.frames.', dir=settings.output) as folder:
         recording = Recording(Path(folder))
+        if settings.view.path is None:
+            settings = replace(settings, view=replace(settings.view, rendered=Path(folder)))
+            source = open_source(settings.view)
         with _ended_by_signals(), Processes(ros_environment(os.environ, logs), logs) as processes:
             _Graph(settings, source, checkpoint, recording, processes).run()
         if not recording.received:
@@ -145,12 +148,15 @@ class _Graph:
         self._label_space = checkpoint.label_space
         self._recording = recording
         self._processes = processes
+        self._heard: set[str] = set()
 
     def run(self) -> None:
         """Start node and recorder, then the camera, stream, and end them all in order."""
+        segmenter = self._start_segmenter()
+        recorder = self._start_recorder()
+        if self._settings.view.rendered is not None:
+            self._render(self._settings.view.rendered)
         with notes.status('starting the segmentation node'):
-            segmenter = self._start_segmenter()
-            recorder = self._start_recorder()
             self._wait_for('ready', START_TIMEOUT, segmenter)
         with notes.status('starting the camera'):
             camera = self._start_camera()
@@ -161,6 +167,20 @@ class _Graph:
             self._take(event)
         for process in (camera, segmenter):
             self._processes.end(process)
+
+    def _render(self, folder: Path) -> None:
+        """Render the synthetic drive while the node loads its network."""
+        from bisenet_ros.demo.rendering import render
+
+        with progress_bar() as progress:
+            task = progress.add_task('rendering the drive', total=self._source.frame_count)
+
+            def advance() -> None:
+                progress.advance(task)
+                while (event := self._processes.next_event(0)) is not None:
+                    self._take(event)
+
+            render(self._settings.view, self._source.frame_count, folder, advance)
 
     def _start_segmenter(self) -> Process:
         settings = self._settings
@@ -206,36 +226,35 @@ class _Graph:
                 '--size',
                 *map(str, view.size),
                 f'--rate={view.rate}',
+                *(['--rendered', str(view.rendered)] if view.rendered is not None else []),
             ],
         )
 
     def _wait_for(self, name: str, seconds: float, culprit: Process) -> None:
         deadline = time.monotonic() + seconds
-        while True:
+        while name not in self._heard:
             event = self._processes.next_event(deadline - time.monotonic())
             if event is None:
                 raise culprit.failure(f'was not ready within {seconds:.0f} s')
             self._take(event)
-            if event['event'] == name:
-                return
 
     def _stream(self) -> None:
         recording = self._recording
         with _Display(self._source.frame_count) as display:
-            ended = False
-            while not (ended and recording.published[-1] in recording.received):
-                timeout = LAST_FRAME_TIMEOUT if ended else SILENCE_TIMEOUT
+            while not ('end' in self._heard and recording.published[-1] in recording.received):
+                timeout = LAST_FRAME_TIMEOUT if 'end' in self._heard else SILENCE_TIMEOUT
                 event = self._processes.next_event(timeout)
-                if event is None and ended:
+                if event is not None:
+                    self._take(event)
+                    display.show(recording)
+                elif 'end' in self._heard:
                     return  # the last frames were dropped
-                if event is None:
+                else:
                     raise DemoError(f'nothing happened for {timeout:.0f} s')
-                self._take(event)
-                ended = ended or event['event'] == 'end'
-                display.show(recording)
 
     def _take(self, event: Mapping[str, Any]) -> None:
         recording = self._recording
+        self._heard.add(event['event'])
         if event['event'] == 'published':
             recording.published.append(event['stamp'])
         elif event['event'] == 'segmented':
@@ -245,7 +264,7 @@ class _Graph:
 
 
 class _Display:
-    """The stream as it goes: a bar on a terminal, a line every ten seconds elsewhere."""
+    """The stream as it goes: a bar on a terminal, a line every ten seconds in a log."""
 
     def __init__(self, frame_count: int) -> None:
         self._progress = Progress(
@@ -280,6 +299,8 @@ class _Display:
             notes.print(news, markup=False)
 
     def __enter__(self) -> _Display:
+        if self._progress.disable:
+            notes.print('streaming')
         self._progress.start()
         return self
 
