@@ -84,6 +84,11 @@ class Inbox:
         assert found, f'not within {timeout} s; {len(self.messages)} other messages'
         return found[0]
 
+    def arrives(self, within: float) -> bool:
+        """Whether there is a message, or one comes in that many seconds."""
+        with self._arrival:
+            return self._arrival.wait_for(lambda: bool(self.messages), within)
+
     def wait_for_count(self, count: int, timeout: float = TIMEOUT) -> list[Any]:
         """The messages, when there are so many.
 
@@ -102,7 +107,9 @@ class Peer:
     def __init__(self, domain: int) -> None:
         self._context = Context()
         rclpy.init(context=self._context, domain_id=domain)
-        self.node = Node('peer', context=self._context)
+        # Without /rosout: rcl registers its publishers by the node's name for the whole process, and
+        # a test process has many peers.
+        self.node = Node('peer', context=self._context, enable_rosout=False)
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self.node)
         self._thread = threading.Thread(target=self._executor.spin)

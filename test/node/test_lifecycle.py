@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 from pathlib import Path
 
 import pytest
@@ -132,6 +133,15 @@ def test_what_cannot_work_ends_with_2_and_one_line(
     assert len(lines) == 1, lines
     assert 'ERROR' in lines[0]
     assert line in lines[0]
+
+
+def test_without_torch_the_node_says_how_to_install_it(domain: int, tmp_path: Path) -> None:
+    missing = "raise ModuleNotFoundError(\"No module named 'torch'\", name='torch')\n"
+    (tmp_path / 'torch.py').write_text(missing)
+    with running(node_command(), domain, {'PYTHONPATH': str(tmp_path)}) as process:
+        assert process.wait() == 2
+        (line,) = process.output.splitlines()
+    assert f'the Python module torch is missing: {sys.executable} -m pip install torch' in line
 
 
 def test_arguments_that_ros_cannot_read_end_with_2(domain: int, tmp_path: Path) -> None:

@@ -40,7 +40,7 @@ def start(context: Context, tmp_path: Path) -> Iterator[Start]:
             file = tmp_path / 'parameters.yaml'
             file.write_text(f'/**:\n  ros__parameters: {{{parameters}}}\n')
             arguments += ['--params-file', str(file)]
-        nodes.append(Node('segmenter', context=context, cli_args=arguments))
+        nodes.append(Node('segmenter', context=context, cli_args=arguments, enable_rosout=False))
         return nodes[-1]
 
     yield start
