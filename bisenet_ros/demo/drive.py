@@ -160,7 +160,8 @@ class SyntheticDrive:
 
     def _haze(self, color: Array, depth: Array) -> Array:
         """Put haze over the far rows of the ground; (R, W, 3) uint8 and (R, W) metres."""
-        far = int(np.searchsorted(-depth.mean(1), -15.0))  # rows before this one are farther
+        # Rows before this one are so far that haze takes a hundredth of their contrast or more.
+        far = int(np.searchsorted(-depth.mean(1), -0.01 * self._light.haze_distance))
         if far == 0:
             return color
         share = 1 - np.exp(-np.minimum(depth[:far], 1e4) / np.float32(self._light.haze_distance))

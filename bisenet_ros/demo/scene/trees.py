@@ -118,7 +118,10 @@ def _treeline(rng: np.random.Generator, color: Color, light: Light) -> Foliage:
     """Draw a row of distant trees, three times as wide as high."""
     height, width = _SIZE // 2, _SIZE * 2
     y = np.linspace(0, 1, height, dtype=np.float32)[:, None]
-    top = 0.38 + 0.13 * fractal_noise(rng, (1, width), octaves=6, coarsest=9)[0]
+    # Rounded crowns side by side, ragged at their edges.
+    crowns = np.abs(np.sin(np.cumsum(rng.uniform(0.02, 0.09, width // 8).repeat(8))))
+    ragged = fractal_noise(rng, (1, width), octaves=5, coarsest=24)[0]
+    top = (0.48 - 0.25 * np.sqrt(crowns) + 0.07 * ragged).astype(np.float32)
     cover = np.clip((y - top[None, :]) * 40, 0, 1)
     tones = _leaf_tones(rng, (height, width), light)
     picture = np.empty((height, width, 4), np.float32)
