@@ -107,8 +107,8 @@ class Peer:
     def __init__(self, domain: int) -> None:
         self._context = Context()
         rclpy.init(context=self._context, domain_id=domain)
-        # Without /rosout: rcl registers its publishers by the node's name for the whole process, and
-        # a test process has many peers.
+        # Without /rosout: rcl keeps its publishers by the node's name for the whole process, and a
+        # test process has many peers.
         self.node = Node('peer', context=self._context, enable_rosout=False)
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self.node)

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A checkpoint for tests: the real network in CamVid's classes, untrained and small in pixels."""
+"""A checkpoint for tests: the real network, untrained and small in pixels."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from pathlib import Path
 import torch
 
 from bisenet_ros.checkpoint import Checkpoint
-from bisenet_ros.label_space import CAMVID
+from bisenet_ros.label_space import CAMVID, LabelSpace
 from bisenet_ros.network import BiSeNetV2
 from bisenet_ros.preprocess import Normalization
 
 
-def save_tiny_checkpoint(path: Path) -> Path:
+def save_tiny_checkpoint(path: Path, label_space: LabelSpace = CAMVID) -> Path:
     """Write a checkpoint whose labels vary over a frame, the same in every call."""
     torch.manual_seed(0)
-    network = BiSeNetV2(len(CAMVID))
+    network = BiSeNetV2(len(label_space))
     Checkpoint(
         network='bisenetv2',
-        label_space=CAMVID,
+        label_space=label_space,
         normalization=Normalization(mean=(0.41, 0.43, 0.43), std=(0.3, 0.31, 0.3)),
         network_size=(128, 96),
         upsampling='bilinear',

@@ -138,9 +138,9 @@ class SegmenterNode(LifecycleNode):
         """Load the network and create the publishers."""
         arrival = threading.Condition()
         compressed = self._settings.transport == 'compressed'
-        self._slots = [CameraSlot(name, arrival) for name in self._settings.cameras]
-        self._worker = Worker(
-            self._slots,
+        slots = [CameraSlot(name, arrival) for name in self._settings.cameras]
+        worker = Worker(
+            slots,
             arrival,
             load=self._load,
             decode=decode_compressed if compressed else decode_image,
@@ -149,11 +149,13 @@ class SegmenterNode(LifecycleNode):
             max_rate=lambda: self._settings.max_rate,
             logger=self.get_logger(),
         )
-        self._outputs = {slot.name: CameraOutputs(self, slot.prefix) for slot in self._slots}
+        segmenter = worker.segmenter
+        settings.check_reported(self, _classes(segmenter.label_space))
+        self._slots, self._worker = slots, worker
+        self._outputs = {slot.name: CameraOutputs(self, slot.prefix) for slot in slots}
         missing = {name for outputs in self._outputs.values() for name in outputs.missing}
         if missing:
             self.get_logger().info(f'not installed, so not published: {", ".join(sorted(missing))}')
-        segmenter = self._worker.segmenter
         self._announce_classes(segmenter.label_space)
         width, height = segmenter.network_size
         self.get_logger().info(
@@ -260,10 +262,7 @@ class SegmenterNode(LifecycleNode):
         """Publish what the ids mean, on the latched topic and as read-only parameters."""
         for outputs in self._outputs.values():
             outputs.publish_label_info(label_space, self._settings.confidence_threshold)
-        values: dict[str, list[Any]] = {
-            'class_names': list(label_space.names),
-            'class_colors': [channel for color in label_space.colors for channel in color],
-        }
+        values = _classes(label_space)
         if values == self._reported:
             return
         self._reported = values
@@ -295,7 +294,9 @@ class SegmenterNode(LifecycleNode):
 
     def _refusal(self, parameter: Parameter) -> str | None:
         name = parameter.name
-        if name in settings.REPORTED and parameter.value != self._reported.get(name):
+        if name in settings.REPORTED:
+            if settings.plain(parameter.value) == tuple(self._reported[name]):
+                return None
             return f'{name} is read-only: it follows the weights'
         declaration = settings.DECLARATIONS.get(name)
         if declaration is None:
@@ -363,6 +364,14 @@ class SegmenterNode(LifecycleNode):
         error = work.exception()
         if error is not None:
             self.ended.set_exception(error)
+
+
+def _classes(label_space: LabelSpace) -> dict[str, list[Any]]:
+    """The read-only parameters: the names, and the colours one channel after the other."""
+    return {
+        'class_names': list(label_space.names),
+        'class_colors': [channel for color in label_space.colors for channel in color],
+    }
 
 
 def _options(current: Settings) -> dict[str, Any]:

@@ -14,7 +14,7 @@ import array
 import dataclasses
 import difflib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, TypeVar, get_type_hints
@@ -316,10 +316,10 @@ def _declarations() -> dict[str, Declaration]:
     }
 
 
-DECLARATIONS: Mapping[str, Declaration] = _declarations()
+DECLARATIONS: dict[str, Declaration] = _declarations()
 """Every parameter that can be set, by name, in the order of the documentation."""
 
-REPORTED: Mapping[str, str] = {
+REPORTED: dict[str, str] = {
     'class_names': 'Names of the classes, by id.',
     'class_colors': 'Colours of the classes, by id: red, green, blue, 0 to 255, one after another.',
 }
@@ -338,7 +338,7 @@ def declare(node: Node) -> Settings:
     # rclpy has no public way to ask what a node was started with.
     given: Mapping[str, Parameter[Any]] = node._parameter_overrides
     for name in given:
-        if name not in DECLARATIONS and not _ROS_PARAMETERS.fullmatch(name):
+        if name not in (*DECLARATIONS, *REPORTED) and not _ROS_PARAMETERS.fullmatch(name):
             raise UserError(f'unknown parameter {name!r}{_suggestion(name)}')
     values: dict[str, Any] = {}
     for name, declaration in DECLARATIONS.items():
@@ -359,9 +359,19 @@ def _declare(node: Node, declaration: Declaration, value: Value) -> None:
     node.set_parameters([Parameter(name, declaration.type, [])])
 
 
+def check_reported(node: Node, values: Mapping[str, Sequence[Any]]) -> None:
+    """Allow a read-only parameter in a file only for what it is, as `ros2 param dump` writes it.
+
+    Raises:
+        UserError: A node was started with a value that the checkpoint contradicts.
+    """
+    for name, value in values.items():
+        given = node._parameter_overrides.get(name)
+        if given is not None and plain(given.value) != tuple(value):
+            raise UserError(f'parameter {name} is read-only, it follows the weights: leave it out')
+
+
 def _suggestion(name: str) -> str:
-    if name in REPORTED:
-        return ' to set: it is read-only, what the checkpoint says'
     close = difflib.get_close_matches(name, DECLARATIONS, n=1)
     return f': did you mean {close[0]!r}?' if close else f'; there are {", ".join(DECLARATIONS)}'
 

@@ -117,6 +117,7 @@ def test_a_signal_before_the_network_is_loaded(domain: int, peer: Peer, weights:
         ('weights: /nowhere/else.safetensors', "no weights '/nowhere/else.safetensors'"),
         ('device: "cuda:99"', 'cuda:99'),
         ('drivable_classes: [lawn]', "no class 'lawn': the classes are sky, building"),
+        ('class_names: [lawn]', 'class_names is read-only, it follows the weights: leave it out'),
         ('max_rat: 1.0', "unknown parameter 'max_rat': did you mean 'max_rate'?"),
     ],
 )
