@@ -11,8 +11,11 @@ import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import typer
-from typer.core import TyperGroup
+try:
+    import typer
+    from typer.core import TyperGroup
+except ModuleNotFoundError as error:
+    sys.exit(f"bisenet: {error.name} is not installed: pip install 'bisenet_ros[tools]'")
 
 from bisenet_ros.errors import UserError
 from bisenet_ros.version import VERSION

@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 from bisenet_ros.cli import app
 from bisenet_ros.version import VERSION
 
-VERBS = ('segment', 'record', 'info')
+VERBS = ('segment', 'record', 'demo', 'info')
 
 
 def bisenet(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -64,6 +64,15 @@ def test_starting_up_imports_no_heavy_library() -> None:
     code = 'import sys, json, bisenet_ros.cli; print(json.dumps(list(sys.modules)))'
     output = subprocess.run([sys.executable, '-c', code], capture_output=True, check=True).stdout
     assert heavy.isdisjoint(json.loads(output))
+
+
+def test_without_the_offline_tools_it_says_what_to_install() -> None:
+    code = 'import sys; sys.modules["typer"] = None; import bisenet_ros.cli'
+    result = subprocess.run(
+        [sys.executable, '-c', code], capture_output=True, text=True, check=False
+    )
+    assert result.returncode != 0
+    assert result.stderr == ("bisenet: typer is not installed: pip install 'bisenet_ros[tools]'\n")
 
 
 def test_info_shows_classes_and_accuracy(tmp_path: Path) -> None:

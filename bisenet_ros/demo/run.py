@@ -21,8 +21,10 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 from rich.table import Table
+from rich.text import Text
 
 from bisenet_ros.checkpoint import DEFAULT_WEIGHTS, Checkpoint, resolve_weights
 from bisenet_ros.commands.console import make_folder, notes, progress_bar, write_json
@@ -82,10 +84,11 @@ def run_demo(settings: Settings) -> dict[str, Any]:
     make_folder(logs)
     with tempfile.TemporaryDirectory(prefix='.frames.', dir=settings.output) as folder:
         recording = Recording(Path(folder))
+        environment = ros_environment(os.environ, Path(folder))
         if settings.view.path is None:
             settings = replace(settings, view=replace(settings.view, rendered=Path(folder)))
             source = open_source(settings.view)
-        with _ended_by_signals(), Processes(ros_environment(os.environ, logs), logs) as processes:
+        with _ended_by_signals(), Processes(environment, logs) as processes:
             _Graph(settings, source, checkpoint, recording, processes).run()
         if not recording.received:
             raise DemoError(
@@ -117,13 +120,14 @@ def run_demo(settings: Settings) -> dict[str, Any]:
 
 def print_table(measured: Mapping[str, Any], output: Path) -> None:
     """Show what was measured, and where the rest is."""
-    table = Table(show_header=False, title='demo', title_justify='left', title_style='bold')
+    console = Console(highlight=False)
+    table = Table(show_header=False)
     table.add_column(style='bold')
     table.add_column()
     for row in rows(measured):
-        table.add_row(*row)
-    notes.print(table)
-    notes.print(f'{output / "index.html"} shows it', markup=False, soft_wrap=True)
+        table.add_row(*map(Text, row))
+    console.print(table)
+    console.print(f'{output / "index.html"} shows it', markup=False, soft_wrap=True)
 
 
 def _offline(settings: Settings) -> Offline:

@@ -99,7 +99,7 @@ def test_a_recorded_drive_gives_live_what_it_gives_offline(
     result = subprocess.run(playing, capture_output=True, text=True, timeout=TIMEOUT, check=False)
     assert result.returncode == 0, result.stderr
     for shown in ('frames dropped', 'latency p50 / p95 / p99', 'mIoU', 'drivable IoU'):
-        assert shown in result.stderr
+        assert shown in result.stdout
 
     measured = json.loads(figures.read_text())
     assert measured['frames']['published'] == 30
