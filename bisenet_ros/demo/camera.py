@@ -15,8 +15,10 @@ import argparse
 import queue
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -40,16 +42,17 @@ PREFETCHED = 30
 
 _TRUTH_QOS = QoSProfile(depth=30, reliability=ReliabilityPolicy.RELIABLE)
 _MATCHING_PERIOD = 0.02
+_TOLERANCE = 0.02
 
 
+@dataclass(frozen=True)
 class _Shot:
-    """The messages of one frame, ready but for their stamp."""
+    """The messages of one frame, ready but for their stamp; due at a time of the source."""
 
-    def __init__(self, time: float, image: Image, info: CameraInfo, truth: Image | None) -> None:
-        self.time = time
-        self.image = image
-        self.info = info
-        self.truth = truth
+    time: float
+    image: Image
+    info: CameraInfo
+    truth: Image | None
 
 
 class Camera:
@@ -80,20 +83,18 @@ class Camera:
         with _prefetched(self._shots()) as shots:
             shot = next(shots, None)
             self._wait_for_listeners()
-            start = self._now()
+            start = time.monotonic()
             while shot is not None:
                 due = start + shot.time
-                if self._stop.wait(max(0.0, due - self._now())):
+                if self._stop.wait(max(0.0, due - time.monotonic())):
                     return
-                # What is late delays all that follows: a camera does not catch up in bursts.
-                start += max(0.0, self._now() - due)
+                late = time.monotonic() - due
+                if late > _TOLERANCE:  # delays all that follows: a camera does not catch up
+                    start += late
                 self._publish(shot)
                 shot = next(shots, None)
         emit('end')
         self._stop.wait()
-
-    def _now(self) -> float:
-        return 1e-9 * float(self._node.get_clock().now().nanoseconds)
 
     def _shots(self) -> Iterator[_Shot]:
         matrix = self._source.camera_matrix

@@ -12,7 +12,7 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -78,12 +78,9 @@ class Process:
         self._process.send_signal(signal.SIGINT)
 
     def wait(self, seconds: float) -> bool:
-        """Whether it has ended within a time."""
-        try:
-            self._process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            return False
-        return True
+        """Whether it has ended, all it said been heard, within a time."""
+        self._listener.join(seconds)
+        return not self._listener.is_alive()
 
     def close(self) -> None:
         """Make sure that it has ended."""
@@ -157,10 +154,12 @@ class Processes:
         process.interrupt()
         if not process.wait(self._patience):
             raise process.failure(f'did not end within {self._patience:.0f} s')
-        events: list[Event] = []
-        while (event := self.next_event(0.5)) is not None:
-            events.append(event)
-        return events
+        return list(self.pending_events())
+
+    def pending_events(self) -> Iterator[Event]:
+        """The events that are there already; see `next_event`."""
+        while (event := self.next_event(0.0)) is not None:
+            yield event
 
     def __enter__(self) -> Processes:
         return self

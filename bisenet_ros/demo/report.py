@@ -172,6 +172,8 @@ def draw(
     chosen = {segmented[(2 * i + 1) * len(segmented) // (2 * len(parts))]: i + 1 for i in parts}
     drivable_ids = label_space.ids_of(label_space.drivable)
     pictures: list[Picture] = []
+    for earlier in output.glob('picture_[0-9]_*.jpg'):
+        earlier.unlink()
     with VideoWriter(output / 'overlay.webm', rate) as video:
         for stamp, frame in zip(recording.published, source, strict=False):
             if stamp in recording.received:

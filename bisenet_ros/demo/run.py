@@ -181,7 +181,7 @@ class _Graph:
 
             def advance() -> None:
                 progress.advance(task)
-                while (event := self._processes.next_event(0)) is not None:
+                for event in self._processes.pending_events():
                     self._take(event)
 
             render(self._settings.view, self._source.frame_count, folder, advance)
@@ -254,7 +254,10 @@ class _Graph:
                 elif 'end' in self._heard:
                     return  # the last frames were dropped
                 else:
-                    raise DemoError(f'nothing happened for {timeout:.0f} s')
+                    raise DemoError(
+                        f'nothing happened for {timeout:.0f} s; what the processes said is in '
+                        f'{self._settings.output / "log"}'
+                    )
 
     def _take(self, event: Mapping[str, Any]) -> None:
         recording = self._recording

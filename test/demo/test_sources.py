@@ -8,6 +8,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from bisenet_ros.bag import BagWriter
@@ -19,7 +20,7 @@ from bisenet_ros.media import VideoWriter
 SIZE = (96, 64)
 
 
-def gray(value: int) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+def gray(value: int) -> npt.NDArray[np.uint8]:
     return np.full((64, 96, 3), value, np.uint8)
 
 
