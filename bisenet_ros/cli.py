@@ -210,6 +210,33 @@ def demo(
 
 
 @app.command(no_args_is_help=True)
+def evaluate(
+    data: Annotated[
+        Path,
+        typer.Option('--data', metavar='DIR', help="The data set's folder.", show_default=False),
+    ],
+    dataset: Annotated[
+        Literal['camvid'],
+        typer.Option('--dataset', help='What is in it: camvid has DIR/val and DIR/valannot.'),
+    ] = 'camvid',
+    split: Annotated[str, typer.Option('--split', help='A folder of images in DIR.')] = 'val',
+    weights: Weights = 'camvid',
+    device: Device = 'auto',
+    precision: Precision = 'auto',
+    json: Json = None,
+) -> None:
+    """Measure weights on a data set: IoU by class, of drivable area, and pixel accuracy.
+
+    One confusion matrix over the whole split; pixels without a class do not count.
+    """
+    from bisenet_training.evaluate_command import evaluate_weights
+
+    evaluate_weights(
+        data, split, weights=weights, device=device, precision=precision, json_file=json
+    )
+
+
+@app.command(no_args_is_help=True)
 def info(
     weights: Annotated[
         str,

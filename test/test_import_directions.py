@@ -69,9 +69,9 @@ ROOMS = {
     'commands': room(
         'bag checkpoint errors label_space media overlay segmenter', 'cv2 numpy rich torch'
     ),
-    'cli': room('commands demo errors version', 'typer'),
+    'cli': room('commands demo errors training version', 'typer'),
     'training': room(
-        'checkpoint demo errors label_space metrics network preprocess segmenter version',
+        'checkpoint commands demo errors label_space metrics network preprocess segmenter version',
         'cv2 numpy rich torch',
     ),
 }

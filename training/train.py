@@ -35,13 +35,13 @@ from torch.optim.swa_utils import AveragedModel
 from bisenet_ros.checkpoint import Checkpoint
 from bisenet_ros.errors import UserError
 from bisenet_ros.label_space import CAMVID
-from bisenet_ros.metrics import ConfusionMatrix
 from bisenet_ros.network import BiSeNetV2
 from bisenet_ros.preprocess import Normalization
 from bisenet_ros.segmenter import Options, Segmenter
 from bisenet_ros.version import VERSION
 from bisenet_training.augment import Augmentation
 from bisenet_training.datasets import Sample, class_shares, load_camvid, render_synthetic
+from bisenet_training.evaluate import accuracy, evaluate
 from bisenet_training.losses import class_weights, training_loss
 
 Tensors = tuple[Tensor, ...] | list[Tensor]
@@ -230,28 +230,13 @@ class Trainer:
         )
 
 
-def evaluate(checkpoint: Checkpoint, samples: list[Sample]) -> ConfusionMatrix:
-    """The labels that the vehicle would get, against their truth."""
+def measure(checkpoint: Checkpoint, samples: list[Sample]) -> dict[str, Any]:
+    """The accuracy of a checkpoint, run as it is on the vehicle."""
     segmenter = Segmenter(
         checkpoint, device='auto', precision='auto', network_size=None, options=Options()
     )
-    matrix = ConfusionMatrix(len(CAMVID))
-    for sample in samples:
-        matrix.update(segmenter(sample.image).labels, sample.labels)
-    return matrix
-
-
-def accuracy(matrix: ConfusionMatrix) -> dict[str, Any]:
-    """The figures of a confusion matrix, in percent, as they travel in a checkpoint."""
-    return {
-        'miou': round(100 * matrix.miou(), 2),
-        'drivable_iou': round(100 * matrix.group_iou(CAMVID.ids_of(CAMVID.drivable)), 2),
-        'pixel_accuracy': round(100 * matrix.pixel_accuracy(), 2),
-        'iou': {
-            name: None if np.isnan(iou) else round(100 * float(iou), 2)
-            for name, iou in zip(CAMVID.names, matrix.iou(), strict=True)
-        },
-    }
+    figures: dict[str, Any] = accuracy(evaluate(segmenter, samples), checkpoint.label_space)
+    return figures
 
 
 def train(camvid: Path, output: Path, recipe: Recipe, evaluate_every: float = 300.0) -> None:
@@ -304,7 +289,7 @@ def report(output: Path, trainer: Trainer, losses: list[float], held_out: list[S
         'minutes': round(trainer.seconds / 60, 2),
         'loss': round(float(np.mean(losses)), 4),
         'rate': round(trainer.recipe.rate(trainer.progress, trainer.step), 6),
-        'val': accuracy(evaluate(trainer.checkpoint(), held_out)),
+        'val': measure(trainer.checkpoint(), held_out),
     }
     with (output / 'log.jsonl').open('a') as log:
         log.write(json.dumps(entry) + '\n')
@@ -314,7 +299,7 @@ def report(output: Path, trainer: Trainer, losses: list[float], held_out: list[S
 def write_weights(path: Path, checkpoint: Checkpoint, held_out: list[Sample]) -> None:
     """Write a checkpoint with its accuracy, measured on what the file gives back."""
     checkpoint.save(path)
-    figures = accuracy(evaluate(Checkpoint.load(path), held_out))
+    figures = measure(Checkpoint.load(path), held_out)
     replace(checkpoint, accuracy={'CamVid val (101 frames, 480x360)': figures}).save(path)
     print(json.dumps(figures, indent=2), flush=True)
 

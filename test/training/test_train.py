@@ -17,15 +17,16 @@ import pytest
 
 from bisenet_ros.checkpoint import Checkpoint
 from bisenet_ros.label_space import CAMVID
+from bisenet_ros.segmenter import Segmenter
 from bisenet_training.augment import Augmentation
 from bisenet_training.datasets import CAMVID_VOID, DatasetError, class_shares, load_camvid
+from bisenet_training.evaluate import accuracy, evaluate
 from bisenet_training.train import (
     Batches,
     Recipe,
     Stage,
     Trainer,
-    accuracy,
-    evaluate,
+    measure,
     train,
 )
 
@@ -73,8 +74,9 @@ def test_a_run_leaves_a_log_and_weights_that_load(camvid: Path, tmp_path: Path) 
     assert checkpoint.provenance['steps'] == log[-1]['step']
     (figures,) = checkpoint.accuracy.values()
     # What the file says of itself is what a segmenter makes of it.
-    matrix = evaluate(Checkpoint.load(output / 'weights.safetensors'), load_camvid(camvid, 'val'))
-    assert figures == accuracy(matrix)
+    segmenter = Segmenter.load(output / 'weights.safetensors')
+    matrix = evaluate(segmenter, load_camvid(camvid, 'val'))
+    assert figures == accuracy(matrix, CAMVID)
 
 
 def test_it_learns(camvid: Path) -> None:
@@ -85,7 +87,7 @@ def test_it_learns(camvid: Path) -> None:
         trainer.seconds = TINY.minutes * step  # of 60 * minutes in all
         trainer.train_step(*batches(step, TINY.stage(trainer.progress)))
     # Road and sky are half of the pixels each: a constant prediction cannot pass one half.
-    assert evaluate(trainer.checkpoint(), load_camvid(camvid, 'val')).pixel_accuracy() > 0.9
+    assert measure(trainer.checkpoint(), load_camvid(camvid, 'val'))['pixel_accuracy'] > 90
 
 
 def test_a_killed_run_goes_on_where_it_was(camvid: Path, tmp_path: Path) -> None:
