@@ -58,6 +58,12 @@ class Options:
             if not 0 <= value <= 1:
                 raise UserError(f'{name} is a fraction from 0 to 1, not {value}')
 
+    @property
+    def lowest_confidence(self) -> int:
+        """The least confidence, 0 to 255, with which a pixel is labelled."""
+        # 255 * (51 / 255) may be a little more than 51, which is not to become 52.
+        return math.ceil(255 * self.confidence_threshold - 1e-6)
+
 
 class Segmentation:
     """What the network sees in one frame, at the size of the frame.
@@ -80,9 +86,8 @@ class Segmentation:
         self._min_drivable_area = options.min_drivable_area
         self.label_space = label_space
         self.labels: npt.NDArray[np.uint8] = upsample_argmax(logits, size, scale)
-        if options.confidence_threshold > 0:
-            lowest = math.ceil(255 * options.confidence_threshold)
-            self.labels[self.confidence < lowest] = IGNORE
+        if options.lowest_confidence > 0:
+            self.labels[self.confidence < options.lowest_confidence] = IGNORE
 
     @cached_property
     def confidence(self) -> npt.NDArray[np.uint8]:

@@ -1,0 +1,86 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Devices and precisions: what is asked for is given, or one line says why not."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from bisenet_ros.engine import hardware
+from bisenet_ros.engine.hardware import resolve_device, resolve_precision
+from bisenet_ros.errors import UserError
+
+CPU = torch.device('cpu')
+CUDA = torch.device('cuda', 0)
+
+
+def set_gpus(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: count > 0)
+    monkeypatch.setattr(torch.cuda, 'device_count', lambda: count)
+
+
+@pytest.mark.parametrize(
+    ('name', 'gpus', 'device'),
+    [
+        ('auto', 0, 'cpu'),
+        ('auto', 1, 'cuda:0'),
+        ('cpu', 0, 'cpu'),
+        ('cpu', 2, 'cpu'),
+        ('cuda', 2, 'cuda:0'),
+        ('cuda:1', 2, 'cuda:1'),
+    ],
+)
+def test_devices(monkeypatch: pytest.MonkeyPatch, name: str, gpus: int, device: str) -> None:
+    set_gpus(monkeypatch, gpus)
+    assert str(resolve_device(name)) == device
+
+
+@pytest.mark.parametrize(
+    ('name', 'gpus', 'message'),
+    [
+        ('cuda', 0, "device 'cuda' needs an NVIDIA GPU.*use auto or cpu"),
+        ('cuda:1', 0, "device 'cuda:1' needs an NVIDIA GPU"),
+        ('cuda:2', 2, "no device 'cuda:2': there are 2, from cuda:0 to cuda:1"),
+        ('cuda:', 1, "no device 'cuda:': the choices are auto, cpu, cuda and cuda:N"),
+        ('cuda:-1', 1, "no device 'cuda:-1'"),
+        ('CPU', 1, "no device 'CPU'"),
+        ('', 1, "no device ''"),
+    ],
+)
+def test_devices_that_are_not_there(
+    monkeypatch: pytest.MonkeyPatch, name: str, gpus: int, message: str
+) -> None:
+    set_gpus(monkeypatch, gpus)
+    with pytest.raises(UserError, match=message):
+        resolve_device(name)
+
+
+@pytest.mark.parametrize(
+    ('name', 'device', 'has_bf16', 'precision'),
+    [
+        ('auto', CUDA, False, 'fp16'),
+        ('auto', CPU, True, 'bf16'),
+        ('auto', CPU, False, 'fp32'),
+        ('bf16', CPU, False, 'bf16'),
+        ('bf16', CUDA, False, 'bf16'),
+        ('fp32', CPU, True, 'fp32'),
+        ('fp32', CUDA, False, 'fp32'),
+        ('fp16', CUDA, False, 'fp16'),
+    ],
+)
+def test_precisions(
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    device: torch.device,
+    has_bf16: bool,
+    precision: str,
+) -> None:
+    monkeypatch.setattr(hardware, 'cpu_has_bf16', lambda: has_bf16)
+    assert resolve_precision(name, device) == precision
+
+
+@pytest.mark.parametrize(('name', 'message'), [('fp16', 'needs a GPU'), ('half', 'the choices')])
+def test_precisions_that_are_not_there(name: str, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        resolve_precision(name, CPU)

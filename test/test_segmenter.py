@@ -1,0 +1,283 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Frames in, labels, confidence and drivable masks out: what the `Segmenter` promises."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import torch
+import torch.nn.functional as F
+from tiny_checkpoint import save_tiny_checkpoint
+from torch import Tensor
+
+from bisenet_ros.checkpoint import Checkpoint
+from bisenet_ros.drivable import drivable_mask
+from bisenet_ros.engine.hardware import cpu_has_bf16
+from bisenet_ros.errors import UserError
+from bisenet_ros.label_space import CAMVID, IGNORE
+from bisenet_ros.preprocess import resize
+from bisenet_ros.segmenter import Options, Segmenter
+
+Frame = npt.NDArray[np.uint8]
+
+
+@pytest.fixture(scope='module')
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_tiny_checkpoint(tmp_path_factory.mktemp('weights') / 'tiny.safetensors')
+
+
+@pytest.fixture(scope='module')
+def loaded(weights: Path) -> Segmenter:
+    return Segmenter.load(weights, device='cpu', precision='fp32')
+
+
+@pytest.fixture
+def segmenter(loaded: Segmenter) -> Segmenter:
+    loaded.options = Options()
+    return loaded
+
+
+def make_frame(height: int, width: int, seed: int = 0) -> Frame:
+    """Soft patches of colour."""
+    rng = np.random.default_rng(seed)
+    patches = rng.integers(0, 256, (height // 16 + 2, width // 16 + 2, 3), np.uint8)
+    return resize(patches, (width, height))
+
+
+def network_input(frame: Frame, checkpoint: Checkpoint) -> Tensor:
+    """(1, 3, H, W) from the definition: RGB, scaled to 0..1, mean and standard deviation."""
+    normalization = checkpoint.normalization
+    rgb = (frame[..., ::-1] / 255.0 - normalization.mean) / normalization.std
+    return torch.from_numpy(rgb.astype(np.float32)).permute(2, 0, 1)[None]
+
+
+# ---- what comes out ----
+
+
+@pytest.mark.parametrize('size', [(128, 96), (100, 70), (32, 32), (161, 33)])
+def test_labels_are_those_of_the_network_as_it_was_trained(
+    weights: Path, size: tuple[int, int]
+) -> None:
+    """At the network's own size, where the network itself pads, upsamples and crops."""
+    segmenter = Segmenter.load(weights, device='cpu', precision='fp32', network_size=size)
+    frame = make_frame(size[1], size[0])
+    with torch.inference_mode():
+        logits = segmenter.checkpoint.build()(network_input(frame, segmenter.checkpoint))
+    result = segmenter(frame)
+    assert np.mean(result.labels != logits[0].argmax(0).numpy()) < 0.001  # rounding alone
+    confidence = 255 * logits[0].softmax(0).amax(0).numpy()
+    np.testing.assert_allclose(result.confidence, confidence, atol=1)
+
+
+@pytest.mark.parametrize('size', [(192, 256), (480, 200), (64, 1000), (50, 60)])
+def test_labels_of_any_size_are_upsampled_logits(
+    segmenter: Segmenter, size: tuple[int, int]
+) -> None:
+    frame = make_frame(*size)
+    checkpoint = segmenter.checkpoint
+    with torch.inference_mode():
+        shown = network_input(resize(frame, checkpoint.network_size), checkpoint)
+        coarse = checkpoint.build().coarse(shown)
+    upsampled = F.interpolate(coarse, size=size, mode='bilinear', align_corners=False)
+    labels = segmenter(frame).labels
+    assert np.mean(labels != upsampled[0].argmax(0).numpy()) < 0.001
+
+
+@pytest.mark.parametrize('size', [(32, 32), (33, 57), (96, 128), (255, 40), (720, 1281)])
+def test_outputs_have_the_size_of_the_frame(segmenter: Segmenter, size: tuple[int, int]) -> None:
+    frame = make_frame(*size)
+    before = frame.copy()
+    result = segmenter(frame)
+    for image in (result.labels, result.confidence, result.drivable):
+        assert image.shape == size
+        assert image.dtype == np.uint8
+    assert result.labels.max() < len(CAMVID)
+    np.testing.assert_array_equal(frame, before)
+
+
+def test_views_are_as_good_as_arrays(segmenter: Segmenter) -> None:
+    whole = make_frame(200, 300)
+    views = [whole[10:150, 20:220], whole[::2, ::3], whole[::-1], whole[:, ::-1], whole[..., ::-1]]
+    at_network_size = make_frame(96, 256)[:, ::2]
+    for view in (*views, at_network_size):
+        assert not view.flags.c_contiguous
+        copied = np.ascontiguousarray(view)
+        np.testing.assert_array_equal(segmenter(view).labels, segmenter(copied).labels)
+
+
+def test_a_batch_is_the_same_as_one_by_one(segmenter: Segmenter) -> None:
+    frames = [make_frame(96, 128), make_frame(200, 333, seed=1), make_frame(40, 32, seed=2)]
+    for frame, result in zip(frames, segmenter.batch(frames), strict=True):
+        alone = segmenter(frame)
+        np.testing.assert_array_equal(result.labels, alone.labels)
+        np.testing.assert_array_equal(result.confidence, alone.confidence)
+        np.testing.assert_array_equal(result.drivable, alone.drivable)
+
+
+def test_an_empty_batch_is_empty(segmenter: Segmenter) -> None:
+    assert segmenter.batch([]) == []
+
+
+def test_confidence_and_drivable_are_computed_once_and_when_asked_for(
+    segmenter: Segmenter,
+) -> None:
+    result = segmenter(make_frame(96, 128))
+    assert vars(result).keys().isdisjoint({'confidence', 'drivable'})
+    assert result.confidence is result.confidence
+    assert result.drivable is result.drivable
+
+
+# ---- options ----
+
+
+def test_pixels_below_the_threshold_are_not_labelled(segmenter: Segmenter) -> None:
+    frame = make_frame(96, 128)
+    everything = segmenter(frame)
+    middle = int(np.median(everything.confidence))
+    segmenter.options = Options(confidence_threshold=middle / 255)
+    result = segmenter(frame)
+    expected = np.where(everything.confidence < middle, np.uint8(IGNORE), everything.labels)
+    assert IGNORE in expected
+    np.testing.assert_array_equal(result.labels, expected)
+    np.testing.assert_array_equal(result.confidence, everything.confidence)
+
+
+def test_the_threshold_is_in_the_units_of_the_confidence() -> None:
+    """A pixel whose confidence is exactly the threshold is labelled, whatever the rounding."""
+    levels = range(256)
+    assert [Options(level / 255).lowest_confidence for level in levels] == list(levels)
+
+
+def test_drivable_is_the_mask_of_the_drivable_classes(segmenter: Segmenter) -> None:
+    frame = make_frame(192, 256)
+    labels = segmenter(frame).labels
+    common = int(np.bincount(labels.ravel()).argmax())
+    name = CAMVID.names[common]
+    segmenter.options = Options(drivable_classes=(name,))
+    assert segmenter.label_space == replace(CAMVID, drivable=(name,))
+    result = segmenter(frame)
+    assert result.label_space == segmenter.label_space
+    np.testing.assert_array_equal(result.drivable, np.where(labels == common, 255, 0))
+    segmenter.options = Options(drivable_classes=(name,), min_drivable_area=0.05)
+    np.testing.assert_array_equal(
+        segmenter(frame).drivable, drivable_mask(labels, [common], min_area=0.05)
+    )
+    segmenter.options = Options()
+    assert segmenter.label_space == CAMVID
+
+
+def test_no_class_need_be_drivable(segmenter: Segmenter) -> None:
+    segmenter.options = Options(drivable_classes=())
+    assert not segmenter(make_frame(96, 128)).drivable.any()
+
+
+def test_unlabelled_pixels_are_not_drivable(segmenter: Segmenter) -> None:
+    segmenter.options = Options(confidence_threshold=1.0, drivable_classes=CAMVID.names)
+    result = segmenter(make_frame(96, 128))
+    np.testing.assert_array_equal(result.drivable == 0, result.labels == IGNORE)
+
+
+def test_results_keep_the_options_they_were_made_with(segmenter: Segmenter) -> None:
+    segmenter.options = Options(drivable_classes=CAMVID.names)
+    result = segmenter(make_frame(96, 128))
+    segmenter.options = Options(drivable_classes=())
+    assert result.drivable.all()
+
+
+def test_load_takes_the_options(weights: Path) -> None:
+    segmenter = Segmenter.load(
+        weights,
+        device='cpu',
+        confidence_threshold=0.25,
+        drivable_classes=['road', 'pavement'],
+        min_drivable_area=0.01,
+    )
+    assert segmenter.options == Options(0.25, ('road', 'pavement'), 0.01)
+
+
+@pytest.mark.parametrize('name', ['confidence_threshold', 'min_drivable_area'])
+@pytest.mark.parametrize('value', [-0.1, 1.1, float('nan')])
+def test_fractions_are_fractions(name: str, value: float) -> None:
+    with pytest.raises(UserError, match=f'^{name} is a fraction from 0 to 1, not {value}$'):
+        Options(**{name: value})
+
+
+def test_a_refused_option_changes_nothing(segmenter: Segmenter) -> None:
+    with pytest.raises(UserError, match="no class 'lane'"):
+        segmenter.options = Options(drivable_classes=('lane',))
+    assert segmenter.options == Options()
+    assert segmenter.label_space == CAMVID
+
+
+# ---- what is refused ----
+
+
+@pytest.mark.parametrize(
+    ('frame', 'message'),
+    [
+        (np.zeros((31, 64, 3), np.uint8), 'a frame of 64x31 is too small: from 32x32'),
+        (np.zeros((64, 64), np.uint8), r'not \(64, 64\) uint8'),
+        (np.zeros((64, 64, 4), np.uint8), r'not \(64, 64, 4\) uint8'),
+        (np.zeros((64, 64, 3), np.float32), r'not \(64, 64, 3\) float32'),
+        (torch.zeros(64, 64, 3, dtype=torch.uint8), 'a frame is a NumPy array, not Tensor'),
+    ],
+)
+def test_what_is_no_frame_is_refused(segmenter: Segmenter, frame: Any, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        segmenter(frame)
+    with pytest.raises(UserError, match=message):
+        segmenter.batch([make_frame(64, 64), frame])
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        ({'engine': 'tensorrt'}, "no engine 'tensorrt': the choices are auto, torch"),
+        ({'device': 'gpu'}, "no device 'gpu': the choices are auto, cpu, cuda and cuda:N"),
+        ({'precision': 'int8'}, "no precision 'int8': the choices are auto, fp16, bf16, fp32"),
+        ({'precision': 'fp16', 'device': 'cpu'}, 'precision fp16 needs a GPU'),
+        ({'network_size': (128, 16)}, r'network_size is .*from 32.*not \(128, 16\)'),
+        ({'network_size': (128,)}, r'network_size is .*not \(128,\)'),
+        ({'drivable_classes': ['lane']}, "no class 'lane'"),
+        ({'confidence_threshold': 2}, 'confidence_threshold is a fraction'),
+    ],
+)
+def test_wrong_arguments_are_refused(
+    weights: Path, arguments: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(UserError, match=message):
+        Segmenter.load(weights, **arguments)
+
+
+# ---- how it runs ----
+
+
+def test_what_was_chosen_can_be_read(weights: Path) -> None:
+    segmenter = Segmenter.load(weights, device='cpu')
+    assert segmenter.device == 'cpu'
+    assert segmenter.precision == ('bf16' if cpu_has_bf16() else 'fp32')
+    assert segmenter.engine == 'torch'
+    assert segmenter.network_size == segmenter.checkpoint.network_size == (128, 96)
+
+
+def test_the_threads_of_torch_are_left_alone(weights: Path) -> None:
+    threads = torch.get_num_threads()
+    Segmenter.load(weights, device='cpu')(make_frame(96, 128))
+    assert torch.get_num_threads() == threads
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason='needs an NVIDIA GPU')
+@pytest.mark.parametrize('precision', ['fp16', 'bf16', 'fp32'])
+def test_the_gpu_gives_the_same_labels(segmenter: Segmenter, weights: Path, precision: str) -> None:
+    on_gpu = Segmenter.load(weights, device='cuda', precision=precision)
+    assert on_gpu.device == 'cuda:0'
+    frames = [make_frame(192, 256), make_frame(480, 640, seed=1)]
+    for frame, result in zip(frames, on_gpu.batch(frames), strict=True):
+        expected = segmenter(frame)
+        assert np.mean(result.labels != expected.labels) < 0.02  # random weights: narrow margins
