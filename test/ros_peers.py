@@ -7,7 +7,9 @@ Every wait is for an event (a message, a line of output, a process that ends) an
 
 from __future__ import annotations
 
+import contextlib
 import os
+import queue
 import re
 import signal
 import socket
@@ -17,11 +19,12 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import rclpy
+from rclpy.client import Client
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
@@ -30,6 +33,8 @@ from sensor_msgs.msg import Image
 
 from bisenet_ros.image_codec import fill_image
 from bisenet_ros.node.large_images import VARIABLES
+
+T = TypeVar('T')
 
 TIMEOUT = 30.0
 """Seconds; on an idle machine every wait here is over within two."""
@@ -102,7 +107,11 @@ class Inbox:
 
 
 class Peer:
-    """A ROS node in the test's process, on a domain of its choice; spins until it is closed."""
+    """A ROS node in the test's process, on a domain of its choice; spins until it is closed.
+
+    What it subscribes to and publishes is made and destroyed by the thread that spins: rclpy does
+    not promise that any other may.
+    """
 
     def __init__(self, domain: int) -> None:
         self._context = Context()
@@ -110,6 +119,7 @@ class Peer:
         # Without /rosout: rcl keeps its publishers by the node's name for the whole process, and a
         # test process has many peers.
         self.node = Node('peer', context=self._context, enable_rosout=False)
+        self._clients: dict[str, Client] = {}
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self.node)
         self._thread = threading.Thread(target=self._executor.spin)
@@ -122,38 +132,57 @@ class Peer:
         self.node.destroy_node()
         rclpy.shutdown(context=self._context)
 
+    def run(self, action: Callable[[], T]) -> T:
+        """Let the thread that spins do something, and wait for it."""
+        done = threading.Event()
+        task = self._executor.create_task(action)
+        task.add_done_callback(lambda _: done.set())
+        assert done.wait(TIMEOUT)
+        return task.result()
+
     def listen(self, message: type[Any], topic: str, qos: QoSProfile = SENSOR_DATA) -> Inbox:
         """Collect what is published on a topic."""
         inbox = Inbox()
-        self.node.create_subscription(message, topic, inbox.put, qos)
+        self.run(lambda: self.node.create_subscription(message, topic, inbox.put, qos))
         return inbox
 
     def stop_listening(self) -> None:
         """Give up every subscription."""
-        for subscription in list(self.node.subscriptions):
-            self.node.destroy_subscription(subscription)
+
+        def destroy_all() -> None:
+            for subscription in list(self.node.subscriptions):
+                self.node.destroy_subscription(subscription)
+
+        self.run(destroy_all)
 
     def call(self, service: type[Any], name: str, request: Any) -> Any:
-        """Call a service and wait for its answer."""
-        client = self.node.create_client(service, name)
+        """Call a service and wait for its answer.
+
+        A server drops its answer when it has not found the client's end for answers within 100 ms,
+        so a busy machine may need a second call. Services here bear that.
+        """
+        if name not in self._clients:
+            self._clients[name] = self.run(lambda: self.node.create_client(service, name))
+        client = self._clients[name]
         assert client.wait_for_service(TIMEOUT), f'no service {name}'
-        answered = threading.Event()
-        future = client.call_async(request)
-        future.add_done_callback(lambda _: answered.set())
-        assert answered.wait(TIMEOUT), f'no answer from {name}'
-        self.node.destroy_client(client)
-        return future.result()
+        answers: queue.Queue[Any] = queue.Queue()
+        for _ in range(3):
+            future = client.call_async(request)
+            future.add_done_callback(lambda future: answers.put(future.result()))
+            with contextlib.suppress(queue.Empty):
+                return answers.get(timeout=TIMEOUT / 3)
+        raise AssertionError(f'no answer from {name}')
 
     @contextmanager
     def streaming(
         self, message: type[Any], topic: str, fill: Callable[[Any], None], **options: Any
     ) -> Iterator[Stream]:
         """Publish on a topic at a steady rate; see `Stream`."""
-        stream = Stream(self.node, message, topic, fill, **options)
+        stream = self.run(lambda: Stream(self.node, message, topic, fill, **options))
         try:
             yield stream
         finally:
-            stream.close()
+            self.run(stream.close)
 
 
 class Stream:
