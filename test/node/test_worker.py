@@ -221,12 +221,11 @@ def test_pause_leaves_frames_alone_and_keeps_the_newest(make: Callable[..., Benc
 def test_max_rate_spaces_batches_and_a_change_counts_at_once(make: Callable[..., Bench]) -> None:
     bench = make()
     bench.max_rate = 10.0
-    moments = []
+    before = time.monotonic()
     for seed in range(4):
         bench.put(street(96, 128, seed))
         bench.result()
-        moments.append(time.monotonic())
-    assert moments[-1] - moments[0] >= 3 / 10 - 0.05
+    assert time.monotonic() - before >= 3 / 10
     bench.max_rate = 0.001
     bench.put(street(96, 128))
     bench.max_rate = 0.0
