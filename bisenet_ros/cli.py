@@ -17,6 +17,7 @@ try:
 except ModuleNotFoundError as error:
     sys.exit(f"bisenet: {error.name} is not installed: pip install 'bisenet_ros[tools]'")
 
+from bisenet_ros.engine.process import prepare_process
 from bisenet_ros.errors import UserError
 from bisenet_ros.version import VERSION
 
@@ -86,7 +87,7 @@ def _options(
         ),
     ] = False,
 ) -> None:
-    pass
+    prepare_process()
 
 
 @app.command(no_args_is_help=True)

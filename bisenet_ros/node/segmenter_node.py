@@ -35,6 +35,7 @@ from rclpy.task import Future
 from sensor_msgs.msg import CameraInfo
 from std_srvs.srv import SetBool, Trigger
 
+from bisenet_ros.engine.process import prepare_process
 from bisenet_ros.errors import UserError
 from bisenet_ros.image_codec import decode_compressed, decode_image
 from bisenet_ros.label_space import LabelSpace
@@ -385,6 +386,7 @@ def _options(current: Settings) -> dict[str, Any]:
 
 def main() -> int:
     """Run the node until it is asked to end; its exit code."""
+    prepare_process()
     large_images.use_profile(os.environ)
     ended: Future = Future()
     with on_stop_signal(lambda: ended.set_result(None)):
