@@ -18,6 +18,7 @@ from torch import Tensor
 
 from bisenet_ros.checkpoint import Checkpoint
 from bisenet_ros.drivable import drivable_mask
+from bisenet_ros.engine import upsample_argmax
 from bisenet_ros.engine.hardware import cpu_has_bf16
 from bisenet_ros.errors import UserError
 from bisenet_ros.label_space import CAMVID, IGNORE
@@ -264,6 +265,19 @@ def test_what_was_chosen_can_be_read(weights: Path) -> None:
     assert segmenter.precision == ('bf16' if cpu_has_bf16() else 'fp32')
     assert segmenter.engine == 'torch'
     assert segmenter.network_size == segmenter.checkpoint.network_size == (128, 96)
+
+
+def test_without_the_native_library_all_is_the_same(
+    segmenter: Segmenter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frame = make_frame(130, 150)
+    native = segmenter(frame)
+    confidence = native.confidence.astype(int)
+    monkeypatch.setattr(upsample_argmax, '_library', lambda: None)
+    assert upsample_argmax.backend() == 'torch'
+    result = segmenter(frame)
+    np.testing.assert_array_equal(result.labels, native.labels)
+    assert np.abs(result.confidence - confidence).max() <= 1
 
 
 def test_the_threads_of_torch_are_left_alone(weights: Path) -> None:

@@ -5,24 +5,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.utils import convert_conv2d_weight_memory_format
 
 from bisenet_ros.engine.hardware import DTYPES
 from bisenet_ros.network import SegmentationNetwork, fold_batch_norm
 from bisenet_ros.preprocess import Normalization
-
-FLOAT32_PARTS = ('semantic', 'head.classify')
-"""What stays float32 when the rest is bfloat16, in networks that have it.
-
-With its 8 bits, bfloat16 alone changes 0.3 % of the labels; without these parts, which are 5 % of
-the work, half of that.
-"""
 
 
 class TorchEngine:
@@ -46,10 +38,9 @@ class TorchEngine:
         precision: str,
     ) -> None:
         self.device = device
+        self._dtype = DTYPES[precision]
         self._normalization = normalization
-        self._network = fold_batch_norm(network).to(device)
-        if precision != 'fp32':
-            _convert(self._network, DTYPES[precision])
+        self._network = fold_batch_norm(network).to(device, self._dtype)
         convert_conv2d_weight_memory_format(self._network, torch.channels_last)
 
     @torch.inference_mode()
@@ -64,20 +55,4 @@ class TorchEngine:
         for slot, frame in zip(host.numpy(), frames, strict=True):
             slot[:] = frame
         pixels = host.to(self.device, non_blocking=True)  # (B, h, w, 3)
-        return self._network.coarse(self._normalization(pixels)).float()
-
-
-def _convert(network: SegmentationNetwork, dtype: torch.dtype) -> None:
-    """Let the network compute in `dtype`, and each of its parts take whatever it is given."""
-    network.to(dtype)
-    if dtype == torch.bfloat16:
-        for name, part in network.named_modules():
-            if name in FLOAT32_PARTS:
-                part.float()
-    for part in (*network.children(), network.head.classify):
-        part.register_forward_pre_hook(_cast_inputs)
-
-
-def _cast_inputs(part: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
-    dtype = next(part.parameters()).dtype
-    return tuple(x.to(dtype) for x in inputs)
+        return self._network.coarse(self._normalization(pixels).to(self._dtype)).float()
