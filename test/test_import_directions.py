@@ -50,7 +50,7 @@ ROOMS = {
     'drivable': room('', 'cv2 numpy'),
     'image_codec': room('errors', 'cv2 numpy'),
     'overlay': room('label_space', 'cv2 numpy'),
-    'metrics': room('errors label_space', 'numpy'),
+    'metrics': room('drivable errors label_space', 'cv2 numpy'),
     'segmenter': room(
         'checkpoint drivable engine errors label_space network preprocess', 'numpy torch'
     ),

@@ -56,6 +56,10 @@ class ConfusionMatrix:
         flat = np.bincount(true * columns + predicted, minlength=self._counts.size)
         self._counts += flat.reshape(self._counts.shape)
 
+    def add(self, other: ConfusionMatrix) -> None:
+        """Count the images of another, too."""
+        self._counts += other._counts
+
     def iou(self) -> npt.NDArray[np.float64]:
         """(num_classes,) intersection over union; NaN for classes in neither truth nor labels."""
         hits = np.diagonal(self._counts).astype(np.float64)

@@ -1,0 +1,52 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Labels that change from frame to frame where the image does not."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+STILL = 4
+"""Grey levels, of 255, by which a pixel that does not move may differ: a camera's noise."""
+
+
+def still_pixels(
+    frame: npt.NDArray[np.uint8], previous: npt.NDArray[np.uint8]
+) -> npt.NDArray[np.bool_]:
+    """Where two frames of a size, (H, W, 3) BGR, show the same: (H, W).
+
+    Compared are means over 3 x 3 pixels of grey; what moves without a texture looks still, too.
+    """
+    grey, before = (
+        cv2.blur(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), (3, 3)) for image in (frame, previous)
+    )
+    return np.asarray(cv2.absdiff(grey, before) <= STILL)
+
+
+class Flicker:
+    """Pixels that are still between consecutive frames, and those whose label changed."""
+
+    def __init__(self) -> None:
+        self._still = 0
+        self._changed = 0
+
+    def update(
+        self,
+        labels: npt.NDArray[np.uint8],
+        previous: npt.NDArray[np.uint8],
+        still: npt.NDArray[np.bool_],
+    ) -> None:
+        """Count one pair of frames: labels of both, and where the image is still; all (H, W)."""
+        self._still += int(np.count_nonzero(still))
+        self._changed += int(np.count_nonzero((labels != previous) & still))
+
+    def add(self, other: Flicker) -> None:
+        """Count the frames of another, too."""
+        self._still += other._still
+        self._changed += other._changed
+
+    def rate(self) -> float:
+        """Share of the still pixels whose label changed; NaN where nothing is still."""
+        return self._changed / self._still if self._still else float('nan')
