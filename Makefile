@@ -36,11 +36,12 @@ endif
 demo: .venv/installed
 	$(BIN)/bisenet demo $(if $(SOURCE),--source '$(SOURCE)') --output out/demo
 
+# Passive: threads of OpenMP that spin while they wait ruin each other on a busy machine.
 test: .venv/installed
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
-	$(BIN)/pytest
+	OMP_WAIT_POLICY=PASSIVE $(BIN)/pytest
 
 install: .venv/installed
 
