@@ -15,13 +15,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_args
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as serialize
 from torch import Tensor
 
 from bisenet_ros.errors import UserError
 from bisenet_ros.label_space import LabelSpace
-from bisenet_ros.network import NETWORKS, SegmentationNetwork, Upsampling
+from bisenet_ros.network import NETWORKS, OPTIONS, SegmentationNetwork, Upsampling
 from bisenet_ros.preprocess import ChannelOrder, Normalization
 
 METADATA_KEY = 'bisenet_ros'
@@ -69,6 +70,8 @@ class Checkpoint:
         network_size: (width, height) in pixels that the network was trained for.
         upsampling: How features grow inside the network.
         state_dict: The tensors, in the precision of the file.
+        options: Where the network differs from its usual form, as weights from elsewhere need it:
+            names and values of `bisenet_ros.network.OPTIONS`.
         provenance: How the weights came about: data, recipe, versions.
         accuracy: What was measured with them, and on what.
     """
@@ -79,6 +82,7 @@ class Checkpoint:
     network_size: tuple[int, int]
     upsampling: Upsampling
     state_dict: Mapping[str, Tensor]
+    options: Mapping[str, Any] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
     accuracy: Mapping[str, Any] = field(default_factory=dict)
 
@@ -88,7 +92,9 @@ class Checkpoint:
         Raises:
             CheckpointError: The tensors are not those of the network.
         """
-        network = NETWORKS[self.network](len(self.label_space), upsampling=self.upsampling)
+        network = NETWORKS[self.network](
+            len(self.label_space), upsampling=self.upsampling, **self.options
+        )
         expected = network.state_dict()
         missing = sorted(expected.keys() - self.state_dict.keys())
         unknown = sorted(self.state_dict.keys() - expected.keys())
@@ -110,10 +116,10 @@ class Checkpoint:
         network.load_state_dict(self.state_dict)
         return network.eval()
 
-    def save(self, path: Path) -> None:
-        """Write the file; floating-point tensors become float16."""
+    def save(self, path: Path, *, dtype: torch.dtype = torch.float16) -> None:
+        """Write the file, with floating-point tensors as `dtype`."""
         tensors = {
-            name: (tensor.half() if tensor.is_floating_point() else tensor).cpu().contiguous()
+            name: (tensor.to(dtype) if tensor.is_floating_point() else tensor).cpu().contiguous()
             for name, tensor in self.state_dict.items()
         }
         metadata = {
@@ -125,6 +131,7 @@ class Checkpoint:
             'channel_order': self.normalization.channel_order,
             'network_size': self.network_size,
             'upsampling': self.upsampling,
+            'options': dict(self.options),
             'provenance': dict(self.provenance),
             'accuracy': dict(self.accuracy),
         }
@@ -174,8 +181,9 @@ class Checkpoint:
                 raise CheckpointError(f'network size {width}x{height} is under {MIN_NETWORK_SIZE}')
             if not all(t.isfinite().all() for t in state_dict.values() if t.is_floating_point()):
                 raise CheckpointError('the weights are not finite: train or copy them again')
+            network = _one_of(metadata['network'], tuple(NETWORKS), 'network')
             return cls(
-                network=_one_of(metadata['network'], tuple(NETWORKS), 'network'),
+                network=network,
                 label_space=LabelSpace.from_dict(metadata['label_space']),
                 normalization=Normalization(
                     mean=(red, green, blue),
@@ -187,6 +195,8 @@ class Checkpoint:
                 network_size=(width, height),
                 upsampling=_one_of(metadata['upsampling'], get_args(Upsampling), 'upsampling'),
                 state_dict=state_dict,
+                # The first files have none.
+                options=_options_of(network, metadata.get('options', {})),
                 provenance=dict(metadata['provenance']),
                 accuracy=dict(metadata['accuracy']),
             )
@@ -198,7 +208,15 @@ class Checkpoint:
             raise CheckpointError(f'{path}: {error}') from error
 
 
+def _options_of(network: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    known = OPTIONS[network]
+    return {
+        _one_of(name, tuple(known), f'option of {network}'): _one_of(value, known[name], name)
+        for name, value in options.items()
+    }
+
+
 def _one_of(value: Any, choices: tuple[Any, ...], what: str) -> Any:
     if value not in choices:
-        raise CheckpointError(f'unknown {what} {value!r}: known are {", ".join(choices)}')
+        raise CheckpointError(f'unknown {what} {value!r}: known are {", ".join(map(str, choices))}')
     return value

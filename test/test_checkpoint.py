@@ -71,6 +71,27 @@ def test_round_trip(checkpoint: Checkpoint, path: Path) -> None:
         torch.testing.assert_close(tensor, expected.half().to(expected.dtype))
 
 
+def test_options_of_the_network_travel_with_it(checkpoint: Checkpoint, tmp_path: Path) -> None:
+    path = tmp_path / 'biased.safetensors'
+    state = BiSeNetV2(len(CAMVID), aggregation_bias=True).state_dict()
+    replace(checkpoint, options={'aggregation_bias': True}, state_dict=state).save(path)
+    loaded = Checkpoint.load(path)
+    assert loaded.options == {'aggregation_bias': True}
+    assert loaded.build().state_dict().keys() == state.keys()
+
+
+def test_a_file_without_options_is_of_the_usual_form(path: Path) -> None:
+    rewrite(path, options=None)
+    assert Checkpoint.load(path).options == {}
+
+
+def test_a_file_can_hold_exact_numbers(checkpoint: Checkpoint, tmp_path: Path) -> None:
+    path = tmp_path / 'exact.safetensors'
+    checkpoint.save(path, dtype=torch.float32)
+    for name, tensor in Checkpoint.load(path).build().state_dict().items():
+        assert tensor.equal(checkpoint.state_dict[name])
+
+
 def test_the_file_holds_halves_and_is_small(path: Path) -> None:
     assert {t.dtype for t in load_file(path).values()} == {torch.float16, torch.int64}
     assert path.stat().st_size < 8_000_000
@@ -105,6 +126,12 @@ def test_a_foreign_safetensors_file_is_refused(tmp_path: Path) -> None:
         ({'network': 'unet'}, r"unknown network 'unet': known are .*bisenetv2"),
         ({'channel_order': 'hsv'}, "unknown channel order 'hsv'"),
         ({'upsampling': 'bicubic'}, "unknown upsampling 'bicubic'"),
+        (
+            {'options': {'gate': 'norm'}},
+            "unknown option of bisenetv2 'gate': known are aggregation_",
+        ),
+        ({'options': {'aggregation_bias': 'no'}}, "unknown aggregation_bias 'no': known are False"),
+        ({'options': ['aggregation_bias']}, 'damaged'),
         ({'mean': None}, r"damaged \(KeyError: 'mean'\)"),
         ({'mean': [0.5]}, 'damaged'),
         ({'network_size': [480, 16]}, 'network size 480x16 is under 32'),

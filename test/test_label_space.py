@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from bisenet_ros.errors import UserError
-from bisenet_ros.label_space import CAMVID, IGNORE, LabelSpace
+from bisenet_ros.label_space import CAMVID, CITYSCAPES, IGNORE, LabelSpace
 
 RED, BLUE = (255, 0, 0), (0, 0, 255)
 
@@ -57,3 +57,12 @@ def test_no_id_is_the_ignore_value() -> None:
     with pytest.raises(UserError, match='not 256'):
         LabelSpace(tuple(map(str, range(256))), (RED,) * 256, ())
     assert len(CAMVID) <= IGNORE
+
+
+def test_cityscapes_has_its_train_ids_and_colors() -> None:
+    assert len(CITYSCAPES) == 19
+    known = {'road': 0, 'traffic_light': 6, 'vegetation': 8, 'sky': 10, 'car': 13, 'bicycle': 18}
+    assert CITYSCAPES.ids_of(known) == tuple(known.values())
+    np.testing.assert_array_equal(CITYSCAPES.color_table()[[0, 13]], [(128, 64, 128), (0, 0, 142)])
+    assert len(set(CITYSCAPES.colors)) == 19
+    assert CITYSCAPES.drivable == ('road',)

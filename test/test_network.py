@@ -21,6 +21,7 @@ from bisenet_ros.errors import UserError
 from bisenet_ros.network import (
     COARSE_STRIDE,
     NETWORKS,
+    OPTIONS,
     STRIDE,
     BiSeNetV1,
     BiSeNetV2,
@@ -28,7 +29,7 @@ from bisenet_ros.network import (
     fold_batch_norm,
 )
 from bisenet_ros.network.resnet import ResNet
-from bisenet_ros.network.v1 import AttentionRefinement, ContextPath, FeatureFusion
+from bisenet_ros.network.v1 import AttentionRefinement, ContextPath, FeatureFusion, Gate
 from bisenet_ros.torchvision_import import import_torchvision
 
 NetworkT = TypeVar('NetworkT', bound=nn.Module)
@@ -209,6 +210,50 @@ def test_the_upsampling_modes_have_the_same_weights_and_differ(name: str) -> Non
     image = torch.randn(1, 3, 64, 64)
     with torch.inference_mode():
         assert not torch.allclose(smooth(image), blocky(image))
+
+
+def test_every_network_says_which_options_it_takes() -> None:
+    assert OPTIONS.keys() == NETWORKS.keys()
+
+
+@every_fast_network
+def test_the_first_value_of_an_option_is_the_usual_form(name: str) -> None:
+    with torch.device('meta'):
+        usual = NETWORKS[name](NUM_CLASSES).state_dict().keys()
+        for option, (default, *others) in OPTIONS[name].items():
+            assert NETWORKS[name](NUM_CLASSES, **{option: default}).state_dict().keys() == usual
+            for other in others:
+                NETWORKS[name](NUM_CLASSES, **{option: other}).eval()(torch.empty(1, 3, 64, 64))
+
+
+def test_a_bias_in_the_aggregation_survives_folding() -> None:
+    network = lived_in(BiSeNetV2(NUM_CLASSES, aggregation_bias=True))
+    usual = BiSeNetV2(NUM_CLASSES).eval()
+    biases = network.state_dict().keys() - usual.state_dict().keys()
+    assert biases == {'aggregation.detail_keep.1.bias', 'aggregation.semantic_keep.1.bias'}
+    usual.load_state_dict(network.state_dict(), strict=False)
+    image = torch.randn(1, 3, 64, 64)
+    with torch.inference_mode():
+        torch.testing.assert_close(usual(image), network(image))  # biases start at nothing
+        for bias in biases:
+            nn.init.uniform_(network.get_parameter(bias), 0.5, 1)
+        expected = network(image)
+        assert not torch.allclose(usual(image), expected)
+        error = (fold_batch_norm(network)(image) - expected).norm() / expected.norm()
+    assert error < 1e-5
+
+
+@pytest.mark.parametrize('gate', ['norm', 'norm_relu', 'bottleneck'])
+def test_the_gate_of_v1_has_three_forms(gate: Gate) -> None:
+    fusion = lived_in(FeatureFusion(gate))
+    spatial, context = torch.randn(2, 1, 128, 4, 5)
+    with torch.inference_mode():
+        mixed = fusion.mix(torch.cat((spatial, context), dim=1))
+        ratio = (fusion(spatial, context) / mixed)[mixed > 0.1] - 1  # the gate
+    low = 0.5 if gate == 'norm_relu' else 0.0
+    assert low - 1e-5 <= ratio.min() < ratio.max() < 1
+    # Without ReLU some gates are under a half.
+    assert (ratio.min() < 0.49) == (gate != 'norm_relu')
 
 
 def test_v2_large_widens_both_branches_and_repeats_what_keeps_the_size() -> None:

@@ -4,7 +4,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
+from typing import get_args
 
 from bisenet_ros.network.base import (
     COARSE_STRIDE,
@@ -14,7 +16,7 @@ from bisenet_ros.network.base import (
     Upsampling,
 )
 from bisenet_ros.network.layers import fold_batch_norm
-from bisenet_ros.network.v1 import BiSeNetV1
+from bisenet_ros.network.v1 import BiSeNetV1, Gate
 from bisenet_ros.network.v2 import BiSeNetV2
 
 NETWORKS: dict[str, NetworkConstructor] = {
@@ -26,9 +28,23 @@ NETWORKS: dict[str, NetworkConstructor] = {
 }
 """Every network by the name that a checkpoint gives."""
 
+_V1_OPTIONS = {'gate': get_args(Gate)}
+_V2_OPTIONS = {'aggregation_bias': (False, True)}
+
+OPTIONS: dict[str, Mapping[str, tuple[str | bool, ...]]] = {
+    'bisenetv1_xception39': _V1_OPTIONS,
+    'bisenetv1_resnet18': _V1_OPTIONS,
+    'bisenetv1_resnet101': _V1_OPTIONS,
+    'bisenetv2': _V2_OPTIONS,
+    'bisenetv2_large': _V2_OPTIONS,
+}
+"""What weights from elsewhere may need otherwise, by network: the arguments of its constructor and
+their values, of which the first is the default."""
+
 __all__ = [
     'COARSE_STRIDE',
     'NETWORKS',
+    'OPTIONS',
     'STRIDE',
     'BiSeNetV1',
     'BiSeNetV2',

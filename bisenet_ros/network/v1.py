@@ -4,7 +4,8 @@
 
 Where the paper is silent or its maintained implementations agree on something else, the form with
 the published accuracy is built: the Spatial Path ends with a 1x1 convolution, the fusion module's
-gate is one 1x1 convolution with batch norm, and the main head is 256 wide.
+gate is one 1x1 convolution with batch norm, and the main head is 256 wide. The gate alone differs
+between those implementations: the other forms are there for weights trained with them.
 """
 
 from __future__ import annotations
@@ -21,6 +22,10 @@ from bisenet_ros.network.resnet import ResNet
 from bisenet_ros.network.xception39 import Xception39
 
 BackboneName = Literal['xception39', 'resnet18', 'resnet101']
+
+Gate = Literal['norm', 'norm_relu', 'bottleneck']
+"""What the fusion module's gate computes before its sigmoid: one 1x1 convolution with batch norm,
+the same with ReLU, or two 1x1 convolutions with a ReLU between them and a quarter of the width."""
 
 PATH_CHANNELS = 128
 """Width of the features that either path ends with."""
@@ -87,10 +92,18 @@ class ContextPath(nn.Module):
 class FeatureFusion(nn.Module):
     """Joins the two paths and stresses the channels that matter (section 3.3, fig. 2c)."""
 
-    def __init__(self) -> None:
+    def __init__(self, gate: Gate = 'norm') -> None:
         super().__init__()
         self.mix = ConvNorm(2 * PATH_CHANNELS, FUSED_CHANNELS, 1)
-        self.attend = ConvNorm(FUSED_CHANNELS, FUSED_CHANNELS, 1, relu=False)
+        self.attend: nn.Module
+        if gate == 'bottleneck':
+            self.attend = nn.Sequential(
+                nn.Conv2d(FUSED_CHANNELS, FUSED_CHANNELS // 4, 1, bias=False),
+                nn.ReLU(inplace=True),
+                nn.Conv2d(FUSED_CHANNELS // 4, FUSED_CHANNELS, 1, bias=False),
+            )
+        else:
+            self.attend = ConvNorm(FUSED_CHANNELS, FUSED_CHANNELS, 1, relu=gate == 'norm_relu')
 
     def forward(self, spatial: Tensor, context: Tensor) -> Tensor:
         """Twice (B, 128, h, w) -> (B, 256, h, w)."""
@@ -110,6 +123,7 @@ class BiSeNetV1(SegmentationNetwork):
             the context features at 1/8 and 1/16. They do not exist in the inference form.
         upsampling: How context features grow by two: 'nearest' as in the implementations with the
             best published weights, 'bilinear' with aligned corners as in the authors' own.
+        gate: The form of the fusion module's gate.
 
     Raises:
         UserError: A ResNet is asked for and torchvision is not installed.
@@ -128,12 +142,13 @@ class BiSeNetV1(SegmentationNetwork):
         backbone: BackboneName,
         boosters: bool = False,
         upsampling: Upsampling = 'nearest',
+        gate: Gate = 'norm',
     ) -> None:
         super().__init__()
         self.upsampling = upsampling
         self.spatial = SpatialPath()
         self.context = ContextPath(backbone, upsampling)
-        self.fusion = FeatureFusion()
+        self.fusion = FeatureFusion(gate)
         self.head = SegmentationHead(FUSED_CHANNELS, self.HEAD_CHANNELS, num_classes, dropout=0.0)
         self.boosters = nn.ModuleList(
             SegmentationHead(PATH_CHANNELS, self.BOOSTER_CHANNELS, num_classes, dropout=0.0)

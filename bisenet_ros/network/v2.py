@@ -153,12 +153,12 @@ class SemanticBranch(nn.Module):
 class GuidedAggregation(nn.Module):
     """Each branch gates the other at its own scale, then both are summed (section 4.3, fig. 6)."""
 
-    def __init__(self, channels: int, upsampling: Upsampling) -> None:
+    def __init__(self, channels: int, upsampling: Upsampling, bias: bool) -> None:
         super().__init__()
         self.upsampling = upsampling
         self.detail_keep = nn.Sequential(
             ConvNorm(channels, channels, groups=channels, relu=False),
-            nn.Conv2d(channels, channels, 1, bias=False),
+            nn.Conv2d(channels, channels, 1, bias=bias),
         )
         self.detail_down = nn.Sequential(
             ConvNorm(channels, channels, stride=2, relu=False),
@@ -167,7 +167,7 @@ class GuidedAggregation(nn.Module):
         self.semantic_up = ConvNorm(channels, channels, relu=False)
         self.semantic_keep = nn.Sequential(
             ConvNorm(channels, channels, groups=channels, relu=False),
-            nn.Conv2d(channels, channels, 1, bias=False),
+            nn.Conv2d(channels, channels, 1, bias=bias),
         )
         self.fuse = ConvNorm(channels, channels)
 
@@ -195,6 +195,8 @@ class BiSeNetV2(SegmentationNetwork):
             Branch's features at 1/4, 1/8, 1/16 and 1/32. They do not exist in the inference form.
         upsampling: How features grow by four inside the aggregation: 'nearest', or 'bilinear'
             without aligned corners.
+        aggregation_bias: Give the aggregation's two point-wise convolutions a bias, for weights
+            trained so: no batch norm follows them.
     """
 
     HEAD_CHANNELS = 1024
@@ -211,13 +213,14 @@ class BiSeNetV2(SegmentationNetwork):
         depth: int = 1,
         boosters: bool = False,
         upsampling: Upsampling = 'bilinear',
+        aggregation_bias: bool = False,
     ) -> None:
         super().__init__()
         self.upsampling = upsampling
         channels = 128 * width
         self.detail = DetailBranch(width)
         self.semantic = SemanticBranch(width, depth)
-        self.aggregation = GuidedAggregation(channels, upsampling)
+        self.aggregation = GuidedAggregation(channels, upsampling, aggregation_bias)
         self.head = SegmentationHead(channels, self.HEAD_CHANNELS, num_classes)
         self.boosters = nn.ModuleList(
             SegmentationHead(stage_channels, self.BOOSTER_CHANNELS, num_classes)
