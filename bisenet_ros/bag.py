@@ -8,12 +8,12 @@ The topics of a bag that is written here are the ones that the node and `bisenet
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -27,7 +27,9 @@ from rosbags.interfaces import (
     QosReliability,
     QosTime,
 )
-from rosbags.rosbag2 import ReaderError, StoragePlugin, Writer
+from rosbags.rosbag1 import ReaderError as Rosbag1Error
+from rosbags.rosbag2 import ReaderError as Rosbag2Error
+from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
 
 from bisenet_ros.errors import UserError
@@ -39,8 +41,11 @@ LABELS_TOPIC = '/ground_truth/labels'
 Storage = Literal['mcap', 'sqlite3']
 Pixels = npt.NDArray[np.uint8]
 
-_IMAGE = 'sensor_msgs/msg/Image'
-_COMPRESSED_IMAGE = 'sensor_msgs/msg/CompressedImage'
+IMAGE_TYPE = 'sensor_msgs/msg/Image'
+COMPRESSED_IMAGE_TYPE = 'sensor_msgs/msg/CompressedImage'
+
+DAMAGE = (AnyReaderError, Rosbag1Error, Rosbag2Error, EOFError)
+"""What rosbags raises while it reads a bag that is not whole."""
 
 # The newest layout that rosbag2 of Humble and all later distributions reads.
 _ROSBAG2_VERSION: Final = 8
@@ -61,6 +66,70 @@ _RELIABLE = Qos(
 
 class BagError(UserError):
     """A bag that cannot be read, or that has not what is looked for."""
+
+
+def open_bag(path: Path, parts: Sequence[Any] = ()) -> AnyReader:
+    """Open a bag for reading; its reader is to be closed.
+
+    Args:
+        path: A rosbag2 folder, an .mcap or .db3 file, or a ROS 1 .bag file.
+        parts: What is read instead of the path, in the form that rosbags takes.
+
+    Raises:
+        BagError: It is no bag that can be read.
+    """
+    try:
+        reader = AnyReader(parts or [path], default_typestore=get_typestore(Stores.LATEST))
+        reader.open()
+    except (*DAMAGE, OSError) as error:
+        raise BagError(f'{path}: not a bag that can be read: {error}') from error
+    return reader
+
+
+class Stamped(NamedTuple):
+    """A message with a header, as it lies in a bag.
+
+    Attributes:
+        topic: Where it was recorded.
+        received: Nanoseconds, when it was recorded.
+        stamp: Nanoseconds, the header's.
+        message: As rosbags deserialises it.
+    """
+
+    topic: str
+    received: int
+    stamp: int
+    message: Any
+
+
+def messages(reader: AnyReader, topics: Sequence[str]) -> Iterator[Stamped]:
+    """The messages of at least one topic in the order of the recording."""
+    connections = [connection for connection in reader.connections if connection.topic in topics]
+    for connection, received, data in reader.messages(connections):
+        message: Any = reader.deserialize(data, connection.msgtype)
+        stamp = message.header.stamp
+        nanoseconds = stamp.sec * 1_000_000_000 + stamp.nanosec
+        yield Stamped(connection.topic, received, nanoseconds, message)
+
+
+class Truths:
+    """The messages of a label topic, looked up by stamp while both ascend.
+
+    Args:
+        labels: The messages; they are read as far as the stamps that are asked for.
+    """
+
+    def __init__(self, labels: Iterator[Stamped]) -> None:
+        self._labels = labels
+        self._next = next(labels, None)
+
+    def at(self, stamp: int) -> Any:
+        """The message of exactly this stamp, or None."""
+        while self._next is not None and self._next.stamp < stamp:
+            self._next = next(self._labels, None)
+        if self._next is None or self._next.stamp != stamp:
+            return None
+        return self._next.message
 
 
 class BagWriter:
@@ -108,7 +177,7 @@ class BagWriter:
         """
         types: dict[str, Any] = self._typestore.types
         seconds, nanoseconds = divmod(stamp, 1_000_000_000)
-        message = types[_IMAGE](
+        message = types[IMAGE_TYPE](
             header=types['std_msgs/msg/Header'](
                 stamp=types['builtin_interfaces/msg/Time'](sec=seconds, nanosec=nanoseconds),
                 frame_id=frame_id,
@@ -122,9 +191,9 @@ class BagWriter:
         )
         if topic not in self._connections:
             self._connections[topic] = self._writer.add_connection(
-                topic, _IMAGE, typestore=self._typestore, offered_qos_profiles=[_RELIABLE]
+                topic, IMAGE_TYPE, typestore=self._typestore, offered_qos_profiles=[_RELIABLE]
             )
-        data = self._typestore.serialize_cdr(message, _IMAGE)
+        data = self._typestore.serialize_cdr(message, IMAGE_TYPE)
         self._writer.write(self._connections[topic], stamp, data)
 
 
@@ -163,7 +232,7 @@ class CameraBag:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        with closing(self._open()) as reader:
+        with closing(open_bag(self.path)) as reader:
             topics = {
                 connection.topic: (connection.msgtype, reader.topics[connection.topic].msgcount)
                 for connection in reader.connections
@@ -171,13 +240,13 @@ class CameraBag:
         truth = [
             name
             for name, (kind, _) in topics.items()
-            if kind == _IMAGE and f'/{name}'.endswith(LABELS_TOPIC)
+            if kind == IMAGE_TYPE and f'/{name}'.endswith(LABELS_TOPIC)
         ]
         self.truth_topic = min(truth, default=None)
         images = sorted(
-            (name != IMAGE_TOPIC, kind == _COMPRESSED_IMAGE, -count, name)
+            (name != IMAGE_TOPIC, kind == COMPRESSED_IMAGE_TYPE, -count, name)
             for name, (kind, count) in topics.items()
-            if kind in {_IMAGE, _COMPRESSED_IMAGE} and count and name not in truth
+            if kind in {IMAGE_TYPE, COMPRESSED_IMAGE_TYPE} and count and name not in truth
         )
         if not images:
             raise BagError(
@@ -185,17 +254,8 @@ class CameraBag:
             )
         self.image_topic = images[0][-1]
         self.frame_count = topics[self.image_topic][1]
-        self._decode = (
-            decode_compressed if topics[self.image_topic][0] == _COMPRESSED_IMAGE else decode_image
-        )
-
-    def _open(self) -> AnyReader:
-        try:
-            reader = AnyReader([self.path], default_typestore=get_typestore(Stores.LATEST))
-            reader.open()
-        except (AnyReaderError, ReaderError, OSError) as error:
-            raise BagError(f'{self.path}: not a bag that can be read: {error}') from error
-        return reader
+        compressed = topics[self.image_topic][0] == COMPRESSED_IMAGE_TYPE
+        self._decode = decode_compressed if compressed else decode_image
 
     def __iter__(self) -> Iterator[BagFrame]:
         """Each frame in the order of the recording, with its truth.
@@ -207,27 +267,17 @@ class CameraBag:
             ImageError: An image cannot be decoded.
         """
         with ExitStack() as stack:
-            reader = stack.enter_context(closing(self._open()))
-            images = _messages(reader, self.image_topic)
-            truths: Iterator[tuple[int, int, Any]] = iter(())
-            if self.truth_topic:
-                # A reader of its own: it is at another place of the file.
-                truths = _messages(stack.enter_context(closing(self._open())), self.truth_topic)
-            truth = next(truths, None)
+            reader = stack.enter_context(closing(open_bag(self.path)))
+            images = messages(reader, [self.image_topic])
             try:
-                for received, stamp, message in images:
-                    while truth is not None and truth[1] < stamp:
-                        truth = next(truths, None)
-                    labels = decode_labels(truth[2]) if truth and truth[1] == stamp else None
+                truths = Truths(iter(()))
+                if self.truth_topic:
+                    # A reader of its own: it is at another place of the file.
+                    truth_reader = stack.enter_context(closing(open_bag(self.path)))
+                    truths = Truths(messages(truth_reader, [self.truth_topic]))
+                for _, received, stamp, message in images:
+                    truth = truths.at(stamp)
+                    labels = None if truth is None else decode_labels(truth)
                     yield BagFrame(stamp, received, self._decode(message), labels)
-            except (AnyReaderError, ReaderError) as error:
+            except DAMAGE as error:
                 raise BagError(f'{self.path}: the bag is damaged: {error}') from error
-
-
-def _messages(reader: AnyReader, topic: str) -> Iterator[tuple[int, int, Any]]:
-    """(time of reception, header stamp, message) of one topic, times in nanoseconds."""
-    connections = [connection for connection in reader.connections if connection.topic == topic]
-    for connection, received, data in reader.messages(connections):
-        message: Any = reader.deserialize(data, connection.msgtype)
-        stamp = message.header.stamp
-        yield received, stamp.sec * 1_000_000_000 + stamp.nanosec, message

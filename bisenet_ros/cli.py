@@ -159,6 +159,56 @@ def record(
     record_folder(folder, output, labels, rate=rate, storage=storage, weights=weights)
 
 
+@app.command(no_args_is_help=True)
+def replay(
+    bag: Annotated[
+        Path,
+        typer.Argument(
+            metavar='BAG',
+            help='A rosbag2 folder, an .mcap or .db3 file, or a .bag of ROS 1.',
+            show_default=False,
+        ),
+    ],
+    output: Annotated[
+        Path, typer.Option('--output', '-o', metavar='DIR', help='Where to.', show_default=False)
+    ],
+    image_topic: Annotated[
+        str | None,
+        typer.Option(
+            '--image-topic', metavar='T', help='The only camera to take, instead of all there are.'
+        ),
+    ] = None,
+    labels_topic: Annotated[
+        str | None,
+        typer.Option(
+            '--labels-topic',
+            metavar='T',
+            help="The truth (mono8), instead of ground_truth/labels in the camera's namespace.",
+        ),
+    ] = None,
+    weights: Weights = 'camvid',
+    device: Device = 'auto',
+    precision: Precision = 'auto',
+) -> None:
+    """Evaluate every frame of a bag, without ROS: what would the model have done?
+
+    Writes `metrics.json` (accuracy where there is truth, confidence, flicker, latency, and what
+    produced them) and `frames.jsonl` (a line per frame). What cannot be used of a damaged bag is
+    named, the rest is evaluated, and the exit code is 2.
+    """
+    from bisenet_ros.commands.replay import replay_bag
+
+    replay_bag(
+        bag,
+        output,
+        image_topic=image_topic,
+        labels_topic=labels_topic,
+        weights=weights,
+        device=device,
+        precision=precision,
+    )
+
+
 @app.command()
 def demo(
     source: Annotated[

@@ -61,13 +61,17 @@ ROOMS = {
     # Offline, and what shows the node at work.
     'media': room('errors', 'cv2 numpy'),
     'bag': room('errors image_codec', 'numpy rosbags'),
+    'replay': room(
+        'bag checkpoint drivable errors image_codec label_space metrics segmenter version',
+        'cv2 numpy rosbags torch',
+    ),
     'demo': room(
         'bag checkpoint commands drivable errors image_codec label_space media metrics node '
         'overlay segmenter version',
         f'cv2 numpy rich torch {ROS}',
     ),
     'commands': room(
-        'bag checkpoint errors label_space media overlay segmenter', 'cv2 numpy rich torch'
+        'bag checkpoint errors label_space media overlay replay segmenter', 'cv2 numpy rich torch'
     ),
     'cli': room('commands demo errors training version', 'typer'),
     'training': room(

@@ -1,0 +1,96 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""`bisenet replay`: what a model does with the frames of a bag, in figures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from bisenet_ros.commands.console import make_folder, progress_bar
+from bisenet_ros.errors import UserError
+from bisenet_ros.replay.reader import ReplayBag
+from bisenet_ros.replay.run import replay
+from bisenet_ros.segmenter import Segmenter
+
+
+def replay_bag(
+    path: Path,
+    output: Path,
+    *,
+    image_topic: str | None,
+    labels_topic: str | None,
+    weights: str,
+    device: str,
+    precision: str,
+) -> None:
+    """Evaluate a bag into a folder and print the figures that matter most.
+
+    Args:
+        path: A rosbag2 folder, an .mcap or .db3 file, or a ROS 1 .bag file.
+        output: The folder for the results; files of an earlier replay are replaced.
+        image_topic: The only camera to take; None for all.
+        labels_topic: The truth of the only camera; None for `ground_truth/labels` if it is there.
+        weights: Name of shipped weights, or a path.
+        device: What `Segmenter.load` takes.
+        precision: What `Segmenter.load` takes.
+
+    Raises:
+        UserError: The bag cannot be evaluated, or not all of it could; what could is written then.
+    """
+    bag = ReplayBag(path, image_topic, labels_topic)
+    segmenter = Segmenter.load(weights, device=device, precision=precision)
+    make_folder(output)
+    try:
+        with progress_bar() as progress:
+            frame_count = sum(camera.frame_count for camera in bag.cameras)
+            task = progress.add_task('replaying', total=frame_count)
+            result = replay(bag, segmenter, weights, output, lambda: progress.advance(task))
+    except OSError as error:
+        raise UserError(f'{output}: {error.strerror or error}') from error
+    _print(Console(highlight=False), result.metrics, output)
+    if result.problems:
+        raise UserError(f'the results are partial: {"; ".join(result.problems)}')
+
+
+def _print(console: Console, metrics: Mapping[str, Any], output: Path) -> None:
+    table = Table.grid(padding=(0, 2))
+    for name, value in _rows(metrics):
+        table.add_row(Text(name, 'bold'), Text(value))
+    console.print(table)
+    console.print(f'all figures: {output / "metrics.json"}', markup=False, soft_wrap=True)
+
+
+def _rows(metrics: Mapping[str, Any]) -> list[tuple[str, str]]:
+    rows = [
+        ('cameras', ', '.join(camera['image_topic'] for camera in metrics['cameras'])),
+        ('frames', f'{metrics["evaluated_frames"]} of {metrics["read_frames"]}'),
+    ]
+    if (accuracy := metrics['accuracy']) is not None:
+        rows += [
+            ('with truth', str(accuracy['frames'])),
+            ('mIoU', _percent(accuracy['miou'])),
+            ('drivable IoU', _percent(accuracy['drivable_iou'])),
+            ('false drivable', _percent(accuracy['false_drivable_rate'])),
+        ]
+    if metrics['evaluated_frames']:
+        latency = metrics['latency_ms']['total']
+        rows += [
+            ('drivable area, mean', _percent(metrics['drivable_fraction']['mean'])),
+            ('confidence, mean', _percent(metrics['confidence']['mean'])),
+            ('flicker', _percent(metrics['flicker'])),
+            (
+                'latency p50 / p95 / p99',
+                ' / '.join(f'{latency[p]:.0f}' for p in ('p50', 'p95', 'p99')) + ' ms',
+            ),
+        ]
+    return rows
+
+
+def _percent(share: float | None) -> str:
+    return '–' if share is None else f'{100 * share:.2f} %'

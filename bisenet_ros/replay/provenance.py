@@ -1,0 +1,70 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What produced a result: the bag's files, the model, the versions."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+
+from bisenet_ros.checkpoint import resolve_weights
+from bisenet_ros.segmenter import Segmenter
+from bisenet_ros.version import VERSION
+
+_BLOCK = 1 << 20
+
+
+def describe_bag(path: Path) -> dict[str, Any]:
+    """Every file of a bag with its size and SHA-256, in a form that JSON can hold."""
+    files = sorted(path.iterdir()) if path.is_dir() else [path]
+    return {
+        'path': str(path),
+        'files': [
+            {'name': file.name, 'bytes': file.stat().st_size, 'sha256': _sha256(file)}
+            for file in files
+            if file.is_file()
+        ],
+    }
+
+
+def describe_model(weights: str, segmenter: Segmenter) -> dict[str, Any]:
+    """The weights and how they run, in a form that JSON can hold."""
+    label_space, options = segmenter.label_space, segmenter.options
+    return {
+        'weights': weights,
+        'sha256': _sha256(resolve_weights(weights)),
+        'network': segmenter.checkpoint.network,
+        'network_size': list(segmenter.network_size),
+        'device': segmenter.device,
+        'precision': segmenter.precision,
+        'engine': segmenter.engine,
+        'classes': list(label_space.names),
+        'drivable_classes': list(label_space.drivable),
+        'confidence_threshold': options.confidence_threshold,
+        'min_drivable_area': options.min_drivable_area,
+    }
+
+
+def versions() -> dict[str, str]:
+    """Of the package and of what its results depend on."""
+    return {
+        'bisenet_ros': VERSION,
+        'python': platform.python_version(),
+        'torch': torch.__version__,
+        'numpy': np.__version__,
+        'opencv': cv2.__version__,
+    }
+
+
+def _sha256(file: Path) -> str:
+    digest = hashlib.sha256()
+    with file.open('rb') as content:
+        while block := content.read(_BLOCK):
+            digest.update(block)
+    return digest.hexdigest()

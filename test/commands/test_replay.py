@@ -1,0 +1,236 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""`bisenet replay` on whole and damaged bags: figures, files, messages and exit codes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import struct
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from small_bags import START, STEP, Entry, drive, picture, truth_of, write_bag
+from tiny_checkpoint import save_tiny_checkpoint
+from typer.testing import CliRunner, Result
+
+from bisenet_ros.cli import app
+from bisenet_ros.segmenter import Segmenter
+from bisenet_training.datasets import Sample
+from bisenet_training.evaluate import evaluate
+
+
+@pytest.fixture(scope='module')
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_tiny_checkpoint(tmp_path_factory.mktemp('weights') / 'tiny.safetensors')
+
+
+def replay(weights: Path, bag: Path, output: Path, *arguments: str) -> Result:
+    command = ['replay', bag, '-o', output, '--weights', weights, '--device', 'cpu', *arguments]
+    return CliRunner().invoke(app, list(map(str, command)))
+
+
+def metrics_of(output: Path) -> Any:
+    return json.loads((output / 'metrics.json').read_text())
+
+
+def lines_of(output: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (output / 'frames.jsonl').read_text().splitlines()]
+
+
+def is_partial(result: Result, output: Path, problem: str) -> Any:
+    """The metrics of a replay that says in one line what was wrong, and exits with 2."""
+    assert result.exit_code == 2, result.output
+    errors = [line for line in result.stderr.splitlines() if line.startswith('bisenet: ')]
+    assert len(errors) == 1
+    assert 'the results are partial' in errors[0]
+    assert problem in errors[0]
+    metrics = metrics_of(output)
+    assert not metrics['complete']
+    assert any(problem in line for line in metrics['problems'])
+    return metrics
+
+
+def test_counts_as_evaluate_does(weights: Path, tmp_path: Path) -> None:
+    result = replay(weights, write_bag(tmp_path / 'bag', drive(5)), tmp_path / 'new' / 'out')
+    assert result.exit_code == 0, result.output
+    metrics = metrics_of(tmp_path / 'new' / 'out')
+    assert metrics['complete']
+    assert metrics['read_frames'] == metrics['evaluated_frames'] == 5
+    segmenter = Segmenter.load(weights, device='cpu')
+    matrix = evaluate(segmenter, [Sample(str(i), picture(i), truth_of(i)) for i in range(5)])
+    accuracy = metrics['accuracy']
+    assert accuracy['frames'] == 5
+    assert accuracy['confusion'] == matrix.counts.tolist()
+    assert accuracy['miou'] == matrix.miou()
+    assert accuracy['iou']['sky'] == matrix.iou()[0]
+    assert f'{100 * matrix.miou():.2f} %' in result.stdout
+
+
+def test_says_what_produced_it(weights: Path, tmp_path: Path) -> None:
+    bag = write_bag(tmp_path / 'bag', drive(1))
+    replay(weights, bag, tmp_path / 'out', '--precision', 'fp32')
+    metrics = metrics_of(tmp_path / 'out')
+    digests = {file['name']: file['sha256'] for file in metrics['bag']['files']}
+    assert set(digests) == {'bag.mcap', 'metadata.yaml'}
+    assert digests['bag.mcap'] == hashlib.sha256((bag / 'bag.mcap').read_bytes()).hexdigest()
+    assert metrics['model']['sha256'] == hashlib.sha256(weights.read_bytes()).hexdigest()
+    assert metrics['model']['precision'] == 'fp32'
+
+
+def test_a_line_per_frame(weights: Path, tmp_path: Path) -> None:
+    bag = write_bag(tmp_path / 'bag', drive(3))
+    replay(weights, bag, tmp_path / 'out')
+    lines = lines_of(tmp_path / 'out')
+    assert [line['frame'] for line in lines] == [0, 1, 2]
+    assert [line['stamp'] for line in lines] == [START, START + STEP, START + 2 * STEP]
+    assert [line['time_s'] for line in lines] == [0, 0.1, 0.2]
+    for line in lines:
+        assert line['camera'] == '/image'
+        assert 0 <= line['drivable_fraction'] <= 1
+        assert 0 < line['confidence'] <= 1
+        assert line['total_ms'] == pytest.approx(line['decode_ms'] + line['inference_ms'])
+        assert 0 <= line['pixel_accuracy'] <= 1
+
+
+def without_times(figures: Any) -> Any:
+    if isinstance(figures, dict):
+        return {
+            name: without_times(value)
+            for name, value in figures.items()
+            if name not in ('latency_ms', 'fps') and not name.endswith('_ms')
+        }
+    return [without_times(value) for value in figures] if isinstance(figures, list) else figures
+
+
+def test_twice_gives_the_same_but_for_the_times(weights: Path, tmp_path: Path) -> None:
+    bag = write_bag(tmp_path / 'bag', drive(3))
+    outputs = [tmp_path / 'a', tmp_path / 'b']
+    for output in outputs:
+        replay(weights, bag, output)
+    first, second = (without_times([metrics_of(o), lines_of(o)]) for o in outputs)
+    assert first == second
+
+
+def test_without_truth(weights: Path, tmp_path: Path) -> None:
+    bag = write_bag(tmp_path / 'bag', drive(2, truth=False))
+    result = replay(weights, bag, tmp_path / 'out')
+    assert result.exit_code == 0, result.output
+    assert 'mIoU' not in result.stdout
+    metrics = metrics_of(tmp_path / 'out')
+    assert metrics['accuracy'] is None
+    assert metrics['confidence']['mean'] > 0
+    assert len(metrics['confidence']['lowest_frames']) == 2
+    assert metrics['latency_ms']['total']['max'] > 0
+    assert metrics['flicker'] is None or 0 <= metrics['flicker'] <= 1
+
+
+def test_each_camera_has_its_figures(weights: Path, tmp_path: Path) -> None:
+    entries = [*drive(2, '/front'), *drive(3, '/rear', truth=False)]
+    bag = write_bag(tmp_path / 'bag', entries)
+    assert replay(weights, bag, tmp_path / 'out').exit_code == 0
+    metrics = metrics_of(tmp_path / 'out')
+    front, rear = metrics['cameras']
+    assert (front['image_topic'], front['evaluated_frames']) == ('/front/image', 2)
+    assert (rear['image_topic'], rear['evaluated_frames']) == ('/rear/image', 3)
+    assert metrics['evaluated_frames'] == 5
+    assert rear['accuracy'] is None
+    assert metrics['accuracy'] == front['accuracy']
+    one = tmp_path / 'one'
+    assert replay(weights, bag, one, '--image-topic', '/rear/image').exit_code == 0
+    assert metrics_of(one)['evaluated_frames'] == 3
+
+
+def test_an_encoding_that_nobody_knows(weights: Path, tmp_path: Path) -> None:
+    entries = drive(3, truth=False)
+    entries[1] = Entry('/image', entries[1].stamp, picture(1), 'xyz8')
+    result = replay(weights, write_bag(tmp_path / 'bag', entries), tmp_path / 'out')
+    problem = "1 frames could not be decoded; first: frame 1 of /image: encoding 'xyz8'"
+    metrics = is_partial(result, tmp_path / 'out', problem)
+    assert (metrics['read_frames'], metrics['evaluated_frames']) == (3, 2)
+    assert ['error' in line for line in lines_of(tmp_path / 'out')] == [False, True, False]
+
+
+def test_no_frame_that_can_be_decoded(weights: Path, tmp_path: Path) -> None:
+    bag = write_bag(tmp_path / 'bag', [Entry('/image', START, picture(0), 'xyz8')])
+    result = replay(weights, bag, tmp_path / 'out')
+    metrics = is_partial(result, tmp_path / 'out', "encoding 'xyz8'")
+    assert metrics['evaluated_frames'] == 0
+    assert metrics['confidence'] is None
+
+
+@pytest.mark.parametrize(
+    ('truth', 'encoding', 'problem'),
+    [
+        (np.zeros((40, 40), np.uint8), 'mono8', 'labels are 64x48, but the truth is 40x40'),
+        (np.full((48, 64), 77, np.uint8), 'mono8', 'the truth has id 77'),
+        (picture(0), 'bgr8', 'labels are mono8 or 8UC1'),
+    ],
+)
+def test_a_truth_that_does_not_do(
+    weights: Path, tmp_path: Path, truth: Any, encoding: str, problem: str
+) -> None:
+    entries = drive(3)
+    entries[3] = Entry('/ground_truth/labels', entries[3].stamp, truth, encoding)
+    result = replay(weights, write_bag(tmp_path / 'bag', entries), tmp_path / 'out')
+    problem = f'1 truths could not be used; first: frame 1 of /image: {problem}'
+    metrics = is_partial(result, tmp_path / 'out', problem)
+    assert metrics['evaluated_frames'] == 3
+    assert metrics['accuracy']['frames'] == 2
+
+
+def test_stamps_that_go_backwards(weights: Path, tmp_path: Path) -> None:
+    entries = drive(4)
+    # The clock was set back by 1 s before the last frame.
+    entries[6:] = [e._replace(stamp=e.stamp - 10 * STEP, delay=10 * STEP) for e in entries[6:]]
+    result = replay(weights, write_bag(tmp_path / 'bag', entries), tmp_path / 'out')
+    problem = '1 stamps go backwards; first: frame 3 of /image, 0.9 s before an earlier frame'
+    metrics = is_partial(result, tmp_path / 'out', problem)
+    assert metrics['evaluated_frames'] == 4
+    assert metrics['accuracy']['frames'] == 3
+
+
+def test_a_cut_file(weights: Path, tmp_path: Path) -> None:
+    bag = write_bag(tmp_path / 'bag', drive(10)) / 'bag.mcap'
+    bag.write_bytes(bag.read_bytes()[: bag.stat().st_size // 2])
+    result = replay(weights, bag, tmp_path / 'out')
+    metrics = is_partial(result, tmp_path / 'out', f'{bag} is cut off')
+    assert 3 <= metrics['evaluated_frames'] < 10
+    assert metrics['evaluated_frames'] == metrics['accuracy']['frames']
+
+
+def test_a_file_that_is_damaged_inside(weights: Path, tmp_path: Path) -> None:
+    # Two frames a chunk.
+    entries = [Entry('/image', START + i * STEP, picture(i, 600, 400), 'bgr8') for i in range(8)]
+    bag = write_bag(tmp_path / 'bag', entries) / 'bag.mcap'
+    data = bytearray(bag.read_bytes())
+    # Where frame 5 begins: opcode, length, channel, sequence number, and its time.
+    time = struct.pack('<HIQ', 1, 0, entries[5].stamp)
+    length = data.index(time) - 8
+    data[length : length + 8] = struct.pack('<Q', 1 << 40)
+    bag.write_bytes(data)
+    result = replay(weights, bag, tmp_path / 'out')
+    metrics = is_partial(result, tmp_path / 'out', f'{bag}: the bag is damaged')
+    assert metrics['evaluated_frames'] == 4
+
+
+@pytest.mark.parametrize('name', ['nowhere', 'text.bag', 'text.mcap', 'empty'])
+def test_what_is_no_bag(weights: Path, tmp_path: Path, name: str) -> None:
+    (tmp_path / 'empty').mkdir()
+    for text in ('text.bag', 'text.mcap'):
+        (tmp_path / text).write_text('not a bag')
+    result = replay(weights, tmp_path / name, tmp_path / 'out')
+    assert result.exit_code == 2
+    assert len(result.stderr.splitlines()) == 1
+    assert str(tmp_path / name) in result.stderr
+    assert not (tmp_path / 'out').exists()
+
+
+def test_a_folder_that_cannot_be_written_to(weights: Path, tmp_path: Path) -> None:
+    bag = write_bag(tmp_path / 'bag', drive(1))
+    (tmp_path / 'out' / 'metrics.json').mkdir(parents=True)
+    result = replay(weights, bag, tmp_path / 'out')
+    assert result.exit_code == 2
+    assert 'Is a directory' in result.stderr

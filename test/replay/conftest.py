@@ -1,0 +1,20 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tiny_checkpoint import save_tiny_checkpoint
+
+from bisenet_ros.segmenter import Segmenter
+
+
+@pytest.fixture(scope='session')
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_tiny_checkpoint(tmp_path_factory.mktemp('weights') / 'tiny.safetensors')
+
+
+@pytest.fixture(scope='session')
+def segmenter(weights: Path) -> Segmenter:
+    return Segmenter.load(weights, device='cpu')

@@ -1,0 +1,169 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Which cameras a bag has, which truth is theirs, and every form that a bag comes in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from rosbags.rosbag2 import CompressionMode, StoragePlugin
+from small_bags import START, STEP, Entry, drive, picture, truth_of, write_bag, write_bag_of_ros_1
+
+from bisenet_ros.bag import BagError
+from bisenet_ros.replay.reader import Camera, ReplayBag
+
+
+def split(folder: Path) -> Path:
+    """A bag of two files, as rosbag2 splits one."""
+    entries = drive(4)
+    first, second = write_bag(folder / 'a', entries[:4]), write_bag(folder / 'b', entries[4:])
+    metadata = yaml.safe_load((first / 'metadata.yaml').read_text())
+    information = metadata['rosbag2_bagfile_information']
+    information['relative_file_paths'] = ['a.mcap', 'b.mcap']
+    information['message_count'] = 8
+    for topic in information['topics_with_message_count']:
+        topic['message_count'] = 4
+    (first / 'metadata.yaml').write_text(yaml.safe_dump(metadata))
+    (second / 'b.mcap').rename(first / 'b.mcap')
+    return first
+
+
+FORMS: dict[str, Callable[[Path], Path]] = {
+    'mcap': lambda folder: write_bag(folder / 'bag', drive(4)),
+    'mcap file': lambda folder: write_bag(folder / 'bag', drive(4)) / 'bag.mcap',
+    'mcap, compressed chunks': lambda folder: write_bag(
+        folder / 'bag', drive(4), compression=CompressionMode.STORAGE
+    ),
+    'sqlite3': lambda folder: write_bag(folder / 'bag', drive(4), storage=StoragePlugin.SQLITE3),
+    'sqlite3 file': lambda folder: (
+        write_bag(folder / 'bag', drive(4), storage=StoragePlugin.SQLITE3) / 'bag.db3'
+    ),
+    'sqlite3, compressed file': lambda folder: write_bag(
+        folder / 'bag',
+        drive(4),
+        storage=StoragePlugin.SQLITE3,
+        compression=CompressionMode.FILE,
+    ),
+    'sqlite3, compressed messages': lambda folder: write_bag(
+        folder / 'bag',
+        drive(4),
+        storage=StoragePlugin.SQLITE3,
+        compression=CompressionMode.MESSAGE,
+    ),
+    'split': split,
+    'ROS 1': lambda folder: write_bag_of_ros_1(folder / 'drive.bag', drive(4)),
+}
+
+
+@pytest.mark.parametrize('form', FORMS)
+def test_frames_and_truth_of_every_form(form: str, tmp_path: Path) -> None:
+    bag = ReplayBag(FORMS[form](tmp_path))
+    assert bag.cameras == (Camera('', '/image', '/ground_truth/labels', 4),)
+    for _ in range(2):  # each iteration starts at the first frame
+        frames = list(bag)
+        assert [frame.index for frame in frames] == [0, 1, 2, 3]
+        for index, frame in enumerate(frames):
+            assert frame.stamp == frame.received == START + index * STEP
+            np.testing.assert_array_equal(frame.image(), picture(index))
+            np.testing.assert_array_equal(frame.truth(), truth_of(index))
+
+
+def test_compressed_images(tmp_path: Path) -> None:
+    entries = [Entry('/front/compressed', START, picture(0), 'png')]
+    (frame,) = ReplayBag(write_bag(tmp_path / 'bag', entries))
+    np.testing.assert_array_equal(frame.image(), picture(0))
+    assert frame.truth() is None
+
+
+def test_all_cameras_each_with_its_truth(tmp_path: Path) -> None:
+    entries = [*drive(2, '/front'), *drive(3, '/rear', truth=False)]
+    bag = ReplayBag(write_bag(tmp_path / 'bag', sorted(entries, key=lambda entry: entry.stamp)))
+    assert bag.cameras == (
+        Camera('front', '/front/image', '/front/ground_truth/labels', 2),
+        Camera('rear', '/rear/image', None, 3),
+    )
+    frames = [(frame.camera.name, frame.index, frame.truth() is None) for frame in bag]
+    assert frames == [
+        ('front', 0, False),
+        ('rear', 0, True),
+        ('front', 1, False),
+        ('rear', 1, True),
+        ('rear', 2, True),
+    ]
+
+
+def test_what_is_no_camera_is_left_out(tmp_path: Path) -> None:
+    labels = np.zeros((48, 64), np.uint8)
+    entries = [
+        Entry('/front/image_raw', START, picture(0), 'bgr8'),
+        Entry('/front/image_raw/compressed', START, picture(0), 'jpeg'),
+        Entry('/segmentation/labels', START, labels, 'mono8'),
+        Entry('/front/segmentation/overlay/compressed', START, picture(0), 'jpeg'),
+        Entry('/depth/compressedDepth', START, picture(0), 'png'),
+        Entry('/truth', START, labels, 'mono8'),
+    ]
+    path = write_bag(tmp_path / 'bag', entries)
+    assert ReplayBag(path, labels_topic='truth').cameras == (
+        Camera('', '/front/image_raw', '/truth', 1),
+    )
+    named = ReplayBag(path, 'front/image_raw/compressed')
+    assert [camera.image_topic for camera in named.cameras] == ['/front/image_raw/compressed']
+
+
+def test_cameras_of_one_namespace_are_told_apart(tmp_path: Path) -> None:
+    entries = [Entry(f'/rig/{side}', START, picture(0), 'bgr8') for side in ('left', 'right')]
+    bag = ReplayBag(write_bag(tmp_path / 'bag', entries))
+    assert [camera.name for camera in bag.cameras] == ['rig/left', 'rig/right']
+
+
+def test_truth_is_matched_by_stamp(tmp_path: Path) -> None:
+    entries = drive(4)
+    del entries[3]  # the truth of frame 1
+    entries.insert(0, Entry('/ground_truth/labels', START - STEP, truth_of(9), 'mono8'))
+    bag = ReplayBag(write_bag(tmp_path / 'bag', entries))
+    assert [frame.truth() is None for frame in bag] == [False, True, False, False]
+
+
+def test_a_truth_that_two_cameras_may_have(tmp_path: Path) -> None:
+    entries = [*drive(1), Entry('/rear/image', START, picture(1), 'bgr8')]
+    path = write_bag(tmp_path / 'bag', entries)
+    with pytest.raises(BagError, match='name the camera with --image-topic'):
+        ReplayBag(path)
+    with pytest.raises(BagError, match='one label topic, but 2 cameras'):
+        ReplayBag(path, labels_topic='/ground_truth/labels')
+    (camera,) = ReplayBag(path, '/rear/image').cameras
+    assert camera.labels_topic == '/ground_truth/labels'
+
+
+def test_no_bag_there(tmp_path: Path) -> None:
+    with pytest.raises(BagError, match='no such file or folder'):
+        ReplayBag(tmp_path / 'nowhere')
+
+
+@pytest.mark.parametrize('storage', [StoragePlugin.SQLITE3, StoragePlugin.MCAP])
+def test_a_folder_without_metadata(tmp_path: Path, storage: StoragePlugin) -> None:
+    path = write_bag(tmp_path / 'bag', drive(1), storage=storage)
+    (path / 'metadata.yaml').unlink()
+    with pytest.raises(BagError, match=r'no metadata\.yaml .* give the file .*/bag\.(db3|mcap)'):
+        ReplayBag(path)
+
+
+def test_topics_that_do_not_do(tmp_path: Path) -> None:
+    path = write_bag(tmp_path / 'bag', [drive(1)[1]], topics=['/silent'])
+    with pytest.raises(BagError, match='no messages on /silent'):
+        ReplayBag(path)
+    with pytest.raises(BagError, match='no messages on /silent'):
+        ReplayBag(path, '/silent')
+    with pytest.raises(BagError, match='no topic /else; its topics: /ground_truth/labels, /silent'):
+        ReplayBag(path, '/else')
+    path = write_bag(tmp_path / 'truth', [drive(1)[1]])
+    with pytest.raises(BagError, match='no images in this bag; its topics: /ground_truth/labels'):
+        ReplayBag(path)
+    entries = [Entry('/front/compressed', START, picture(0), 'png')]
+    path = write_bag(tmp_path / 'compressed', entries)
+    with pytest.raises(BagError, match='has sensor_msgs/msg/CompressedImage, not sensor_msgs'):
+        ReplayBag(path, labels_topic='/front/compressed')

@@ -1,0 +1,127 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Bags for tests: small images on any topics, in every form that rosbags writes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from rosbags.rosbag1 import Writer as Rosbag1Writer
+from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin
+from rosbags.rosbag2 import Writer as Rosbag2Writer
+from rosbags.typesys import Stores, get_typestore
+
+IMAGE = 'sensor_msgs/msg/Image'
+COMPRESSED = 'sensor_msgs/msg/CompressedImage'
+START = 1_700_000_000_000_000_000
+STEP = 100_000_000
+WIDTH, HEIGHT = 64, 48
+
+Pixels = npt.NDArray[np.uint8]
+
+
+class Entry(NamedTuple):
+    """An image message to be written.
+
+    Attributes:
+        topic: Where to.
+        stamp: Nanoseconds, the header's.
+        pixels: What is in it.
+        encoding: The name of the pixels' layout, or jpeg or png for a compressed image.
+        delay: Nanoseconds from the stamp to the time of reception.
+    """
+
+    topic: str
+    stamp: int
+    pixels: Pixels
+    encoding: str
+    delay: int = 0
+
+
+def picture(seed: int, width: int = WIDTH, height: int = HEIGHT) -> Pixels:
+    """(H, W, 3) BGR with something in it for a network to tell apart."""
+    coarse = np.random.default_rng(seed).integers(0, 255, (6, 8, 3), dtype=np.uint8)
+    return cv2.resize(coarse, (width, height), interpolation=cv2.INTER_LINEAR)
+
+
+def truth_of(seed: int, width: int = WIDTH, height: int = HEIGHT) -> Pixels:
+    """(H, W) ids of CamVid's classes in blocks, with some void."""
+    coarse = np.random.default_rng(1000 + seed).integers(0, 12, (6, 8), dtype=np.uint8)
+    coarse[coarse == 11] = 255
+    return cv2.resize(coarse, (width, height), interpolation=cv2.INTER_NEAREST)
+
+
+def drive(count: int, namespace: str = '', *, truth: bool = True) -> list[Entry]:
+    """A camera's frames, STEP apart, and their truth."""
+    entries = []
+    for index in range(count):
+        stamp = START + index * STEP
+        entries.append(Entry(f'{namespace}/image', stamp, picture(index), 'bgr8'))
+        if truth:
+            labels = Entry(f'{namespace}/ground_truth/labels', stamp, truth_of(index), 'mono8')
+            entries.append(labels)
+    return entries
+
+
+def write_bag(
+    path: Path,
+    entries: Sequence[Entry],
+    *,
+    storage: StoragePlugin = StoragePlugin.MCAP,
+    compression: CompressionMode = CompressionMode.NONE,
+    topics: Sequence[str] = (),
+) -> Path:
+    """Write a rosbag2; `topics` of type Image are there even without messages."""
+    store = get_typestore(Stores.ROS2_HUMBLE)
+    writer = Rosbag2Writer(path, version=8, storage_plugin=storage)
+    if compression != CompressionMode.NONE:
+        writer.set_compression(compression, CompressionFormat.ZSTD)
+    with writer:
+        connections = {t: writer.add_connection(t, IMAGE, typestore=store) for t in topics}
+        for entry in entries:
+            kind, message = _message(store.types, entry)
+            if entry.topic not in connections:
+                connection = writer.add_connection(entry.topic, kind, typestore=store)
+                connections[entry.topic] = connection
+            data = store.serialize_cdr(message, kind)
+            writer.write(connections[entry.topic], entry.stamp + entry.delay, data)
+    return path
+
+
+def write_bag_of_ros_1(path: Path, entries: Sequence[Entry]) -> Path:
+    """Write a bag of ROS 1."""
+    store = get_typestore(Stores.ROS1_NOETIC)
+    with Rosbag1Writer(path) as writer:
+        connections: dict[str, Any] = {}
+        for entry in entries:
+            kind, message = _message(store.types, entry, seq=0)
+            if entry.topic not in connections:
+                connection = writer.add_connection(entry.topic, kind, typestore=store)
+                connections[entry.topic] = connection
+            data = store.serialize_ros1(message, kind)
+            writer.write(connections[entry.topic], entry.stamp + entry.delay, data)
+    return path
+
+
+def _message(types: Any, entry: Entry, **header_fields: int) -> tuple[str, Any]:
+    time = types['builtin_interfaces/msg/Time'](*divmod(entry.stamp, 10**9))
+    header = types['std_msgs/msg/Header'](stamp=time, frame_id='camera', **header_fields)
+    codec = entry.encoding
+    if codec in ('jpeg', 'png'):
+        data = cv2.imencode(f'.{codec}', entry.pixels)[1]
+        return COMPRESSED, types[COMPRESSED](header=header, format=codec, data=data.reshape(-1))
+    message = types[IMAGE](
+        header=header,
+        height=entry.pixels.shape[0],
+        width=entry.pixels.shape[1],
+        encoding=entry.encoding,
+        is_bigendian=0,
+        step=entry.pixels[0].nbytes,
+        data=entry.pixels.reshape(-1),
+    )
+    return IMAGE, message
