@@ -287,6 +287,69 @@ def evaluate(
     )
 
 
+@app.command('import', no_args_is_help=True)
+def import_published(
+    source: Annotated[
+        Path,
+        typer.Argument(
+            metavar='SRC',
+            help="A .pth file of CoinCheung's BiSeNet or of mmsegmentation, V1 or V2.",
+            show_default=False,
+        ),
+    ],
+    output: Annotated[
+        Path,
+        typer.Option(
+            '--output',
+            '-o',
+            metavar='DST',
+            help='The .safetensors file to write.',
+            show_default=False,
+        ),
+    ],
+    label_space: Annotated[
+        Path | None,
+        typer.Option(
+            '--label-space',
+            metavar='FILE',
+            help='JSON with `names`, `colors` and `drivable`, if not those of Cityscapes.',
+        ),
+    ] = None,
+    mean: Annotated[
+        tuple[float, float, float] | None,
+        typer.Option('--mean', metavar='R G B', help='Of the input, 0 to 1, if not as published.'),
+    ] = None,
+    std: Annotated[
+        tuple[float, float, float] | None,
+        typer.Option('--std', metavar='R G B', help='Of the input, 0 to 1, if not as published.'),
+    ] = None,
+    network_size: Annotated[
+        tuple[int, int] | None,
+        typer.Option(
+            '--network-size',
+            metavar='WIDTH HEIGHT',
+            min=32,
+            help='To run at; for Cityscapes 2048 1024, unless told.',
+        ),
+    ] = None,
+) -> None:
+    """Turn published weights into a checkpoint, whose logits are the same.
+
+    The networks' differences are detected and carried along; auxiliary heads are left out. Of the
+    file, only tensors are read: no code in it runs.
+    """
+    from bisenet_ros.commands.import_published import import_file
+
+    import_file(
+        source,
+        output,
+        label_space=label_space,
+        mean=mean,
+        std=std,
+        network_size=network_size,
+    )
+
+
 @app.command(no_args_is_help=True)
 def info(
     weights: Annotated[

@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 from bisenet_ros.cli import app
 from bisenet_ros.version import VERSION
 
-VERBS = ('segment', 'record', 'replay', 'demo', 'evaluate', 'info')
+VERBS = ('segment', 'record', 'replay', 'demo', 'evaluate', 'import', 'info')
 
 
 def bisenet(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -59,6 +59,7 @@ ROOMS = {
         f'cv2 numpy torch {ROS}',
     ),
     # Offline, and what shows the node at work.
+    'importing': room('checkpoint errors label_space network preprocess', 'torch'),
     'media': room('errors', 'cv2 numpy'),
     'bag': room('errors image_codec', 'numpy rosbags'),
     'replay': room(
@@ -71,7 +72,8 @@ ROOMS = {
         f'cv2 numpy rich torch {ROS}',
     ),
     'commands': room(
-        'bag checkpoint errors label_space media overlay replay segmenter', 'cv2 numpy rich torch'
+        'bag checkpoint errors importing label_space media overlay preprocess replay segmenter',
+        'cv2 numpy rich torch',
     ),
     'cli': room('commands demo errors training version', 'typer'),
     'training': room(

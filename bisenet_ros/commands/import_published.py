@@ -1,0 +1,93 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""`bisenet import`: weights that other implementations published, into a checkpoint of ours."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import torch
+
+from bisenet_ros.commands.console import make_folder, notes
+from bisenet_ros.errors import UserError
+from bisenet_ros.importing import import_weights
+from bisenet_ros.label_space import LabelSpace
+from bisenet_ros.preprocess import Normalization
+
+SUFFIX = '.safetensors'
+
+RGB = tuple[float, float, float]
+
+
+def import_file(
+    source: Path,
+    output: Path,
+    *,
+    label_space: Path | None,
+    mean: RGB | None,
+    std: RGB | None,
+    network_size: tuple[int, int] | None,
+) -> None:
+    """Import a file, and say what became of its tensors.
+
+    Args:
+        source: A published .pth file.
+        output: The checkpoint to write; an older one is replaced.
+        label_space: A JSON file with names, colors and drivable.
+        mean: Of the input, RGB, 0 to 1.
+        std: Of the input, RGB, 0 to 1.
+        network_size: (width, height) to run at.
+
+    Raises:
+        UserError: The source cannot be imported, what was told does not suffice or contradicts it,
+            or the checkpoint cannot be written.
+    """
+    if output.suffix != SUFFIX:
+        raise UserError(f'{output}: the name of a checkpoint ends with {SUFFIX}')
+    if (mean is None) != (std is None):
+        raise UserError('--mean and --std belong together: give both or neither')
+    if std is not None and not min(std) > 0:
+        raise UserError('--std must be positive')
+    imported = import_weights(
+        source,
+        label_space=None if label_space is None else _read_label_space(label_space),
+        normalization=None if mean is None or std is None else Normalization(mean, std),
+        network_size=network_size,
+    )
+    make_folder(output.parent)
+    try:
+        # As they were: the logits are to be theirs.
+        imported.checkpoint.save(output, dtype=torch.float32)
+    except OSError as error:
+        raise UserError(f'{output}: {error.strerror or error}') from error
+    notes.print(
+        f'{imported.title}, {len(imported.checkpoint.label_space)} classes: '
+        f'{len(imported.checkpoint.state_dict)} tensors into {output}',
+        markup=False,
+        soft_wrap=True,
+    )
+    if imported.left_out:
+        heads = ', '.join(sorted({name.split('.')[0] for name in imported.left_out}))
+        notes.print(
+            f'left out: {len(imported.left_out)} tensors of heads that only training needs '
+            f'({heads})',
+            markup=False,
+            soft_wrap=True,
+        )
+
+
+def _read_label_space(path: Path) -> LabelSpace:
+    """What `LabelSpace.to_dict` gives, from a JSON file.
+
+    Raises:
+        UserError: It cannot be read, is no JSON, or no label space.
+    """
+    try:
+        return LabelSpace.from_dict(json.loads(path.read_text(encoding='utf-8')))
+    except OSError as error:
+        raise UserError(f'cannot read {path}: {error.strerror}') from error
+    except ValueError as error:
+        raise UserError(f'{path} is no JSON: {error}') from error
+    except UserError as error:
+        raise UserError(f'{path}: {error}') from error
