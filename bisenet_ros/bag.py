@@ -28,8 +28,8 @@ from rosbags.interfaces import (
     QosTime,
 )
 from rosbags.rosbag1 import ReaderError as Rosbag1Error
+from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
 from rosbags.rosbag2 import ReaderError as Rosbag2Error
-from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
 
 from bisenet_ros.errors import UserError
@@ -138,11 +138,14 @@ class BagWriter:
     Args:
         path: The folder to make; it must not exist.
         storage: The storage plugin that ROS will read it with.
+        compressed: Whether an mcap is compressed, in chunks that every reader of MCAP knows.
     """
 
-    def __init__(self, path: Path, storage: Storage) -> None:
+    def __init__(self, path: Path, storage: Storage, *, compressed: bool = False) -> None:
         plugin = StoragePlugin.MCAP if storage == 'mcap' else StoragePlugin.SQLITE3
         self._writer = Writer(path, version=_ROSBAG2_VERSION, storage_plugin=plugin)
+        if compressed:
+            self._writer.set_compression(CompressionMode.STORAGE, CompressionFormat.ZSTD)
         self._typestore = get_typestore(Stores.ROS2_HUMBLE)
         self._connections: dict[str, Connection] = {}
 
@@ -164,16 +167,18 @@ class BagWriter:
         stamp: int,
         frame_id: str,
         pixels: Pixels,
-        encoding: Literal['bgr8', 'mono8'],
+        encoding: Literal['bgr8', 'rgb8', 'mono8'],
+        received: int | None = None,
     ) -> None:
         """Append an image message.
 
         Args:
             topic: Where to; made when it is first used.
-            stamp: Nanoseconds, both the header's and the time of reception.
+            stamp: Nanoseconds, the header's.
             frame_id: The header's.
-            pixels: (H, W, 3) for bgr8, (H, W) for mono8.
+            pixels: (H, W, 3) for bgr8 and rgb8, (H, W) for mono8.
             encoding: The meaning of the pixels.
+            received: Nanoseconds, the time of reception; None for the stamp.
         """
         types: dict[str, Any] = self._typestore.types
         seconds, nanoseconds = divmod(stamp, 1_000_000_000)
@@ -194,7 +199,7 @@ class BagWriter:
                 topic, IMAGE_TYPE, typestore=self._typestore, offered_qos_profiles=[_RELIABLE]
             )
         data = self._typestore.serialize_cdr(message, IMAGE_TYPE)
-        self._writer.write(self._connections[topic], stamp, data)
+        self._writer.write(self._connections[topic], stamp if received is None else received, data)
 
 
 @dataclass(frozen=True)

@@ -193,8 +193,9 @@ def replay(
     """Evaluate every frame of a bag, without ROS: what would the model have done?
 
     Writes `metrics.json` (accuracy where there is truth, confidence, flicker, latency, and what
-    produced them) and `frames.jsonl` (a line per frame). What cannot be used of a damaged bag is
-    named, the rest is evaluated, and the exit code is 2.
+    produced them), `frames.jsonl` (a line per frame) and `output.mcap` (labels, drivable mask and
+    overlay, for Foxglove). What cannot be used of a damaged bag is named, the rest is evaluated,
+    and the exit code is 2.
     """
     from bisenet_ros.commands.replay import replay_bag
 

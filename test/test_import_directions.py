@@ -63,7 +63,7 @@ ROOMS = {
     'media': room('errors', 'cv2 numpy'),
     'bag': room('errors image_codec', 'numpy rosbags'),
     'replay': room(
-        'bag checkpoint drivable errors image_codec label_space metrics segmenter version',
+        'bag checkpoint drivable errors image_codec label_space metrics overlay segmenter version',
         'cv2 numpy rosbags torch',
     ),
     'demo': room(

@@ -45,7 +45,7 @@ class Camera:
     """One image topic of a bag.
 
     Attributes:
-        name: What its results' topics begin with; empty for the only camera.
+        name: What its results are named after; empty for the only camera.
         image_topic: Its images, raw or compressed.
         labels_topic: Its truth; None where there is none.
         frame_count: Images on the topic.
@@ -55,6 +55,11 @@ class Camera:
     image_topic: str
     labels_topic: str | None
     frame_count: int
+
+    @property
+    def prefix(self) -> str:
+        """What its results' topics begin with, before the slash."""
+        return f'/{self.name}' if self.name else ''
 
 
 @dataclass(frozen=True)

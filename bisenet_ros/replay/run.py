@@ -18,6 +18,7 @@ from bisenet_ros.replay.evaluation import Evaluation, FrameId, together
 from bisenet_ros.replay.problems import Problems
 from bisenet_ros.replay.provenance import describe_bag, describe_model, versions
 from bisenet_ros.replay.reader import RecordedFrame, ReplayBag
+from bisenet_ros.replay.results import ResultsFile
 from bisenet_ros.segmenter import Segmenter
 
 
@@ -38,7 +39,7 @@ class Result:
 def replay(
     bag: ReplayBag, segmenter: Segmenter, weights: str, output: Path, advance: Callable[[], None]
 ) -> Result:
-    """Segment every frame, and write metrics.json and frames.jsonl.
+    """Segment every frame, and write output.mcap, metrics.json and frames.jsonl.
 
     What cannot be used of the bag is left out and named; the rest is evaluated.
 
@@ -52,8 +53,11 @@ def replay(
     Raises:
         OSError: A file cannot be written.
     """
-    with (output / 'frames.jsonl').open('w', encoding='utf-8') as lines:
-        bench = _Bench(bag, segmenter, lines)
+    with (
+        (output / 'frames.jsonl').open('w', encoding='utf-8') as lines,
+        ResultsFile(output / 'output.mcap') as results,
+    ):
+        bench = _Bench(bag, segmenter, lines, results)
         damage = bag.damage
         try:
             for frame in bag:
@@ -85,13 +89,17 @@ class _Bench:
         bag: Whose frames come.
         segmenter: What segments them.
         lines: Where a line of JSON per frame goes.
+        results: Where labels, masks and overlays go.
     """
 
-    def __init__(self, bag: ReplayBag, segmenter: Segmenter, lines: TextIO) -> None:
+    def __init__(
+        self, bag: ReplayBag, segmenter: Segmenter, lines: TextIO, results: ResultsFile
+    ) -> None:
         self.problems = Problems()
         self._bag = bag
         self._segmenter = segmenter
         self._lines = lines
+        self._results = results
         self._evaluations = {
             camera.image_topic: Evaluation(segmenter.label_space) for camera in bag.cameras
         }
@@ -100,7 +108,7 @@ class _Bench:
         self._first_stamp: int | None = None
 
     def take(self, frame: RecordedFrame) -> None:
-        """Segment a frame, measure it, and write its line."""
+        """Segment a frame, measure it, and write its line and its results."""
         topic = frame.camera.image_topic
         self._read_frames[topic] += 1
         self._check_order(frame)
@@ -150,6 +158,7 @@ class _Bench:
             'inference': 1e3 * (done - decoded),
             'total': 1e3 * (done - start),
         }
+        self._results.write(frame, image, result)
         evaluation = self._evaluations[frame.camera.image_topic]
         figures = evaluation.update(frame_id, image, result, latency_ms)
         try:
