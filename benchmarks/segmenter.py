@@ -22,8 +22,8 @@ import torch
 import torch.nn.functional as F
 
 from bisenet_ros.checkpoint import DEFAULT_WEIGHTS, Checkpoint
-from bisenet_ros.engine.process import keep_freed_memory
 from bisenet_ros.engine.upsample_argmax import backend, upsample_argmax, upsample_confidence
+from bisenet_ros.process import keep_freed_memory
 from bisenet_ros.segmenter import Options, Segmenter
 
 

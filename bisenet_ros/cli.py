@@ -17,8 +17,8 @@ try:
 except ModuleNotFoundError as error:
     sys.exit(f"bisenet: {error.name} is not installed: pip install 'bisenet_ros[tools]'")
 
-from bisenet_ros.engine.process import prepare_process
 from bisenet_ros.errors import UserError
+from bisenet_ros.process import prepare_process
 from bisenet_ros.version import VERSION
 
 

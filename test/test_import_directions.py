@@ -40,6 +40,7 @@ ROOMS = {
     # What drives.
     'errors': room(),
     'version': room(),
+    'process': room(),
     'resources': room(),
     'label_space': room('errors', 'numpy'),
     'torchvision_import': room('errors', 'torch'),
@@ -55,7 +56,7 @@ ROOMS = {
         'checkpoint drivable engine errors label_space network preprocess', 'numpy torch'
     ),
     'node': room(
-        'drivable errors image_codec label_space msg overlay resources segmenter',
+        'drivable errors image_codec label_space msg overlay process resources segmenter',
         f'cv2 numpy torch {ROS}',
     ),
     # Offline, and what shows the node at work.
@@ -75,14 +76,14 @@ ROOMS = {
         'bag checkpoint errors importing label_space media overlay preprocess replay segmenter',
         'cv2 numpy rich torch',
     ),
-    'cli': room('commands demo errors training version', 'typer'),
+    'cli': room('commands demo errors training process version', 'typer'),
     'training': room(
         'checkpoint commands demo errors label_space metrics network preprocess segmenter version',
         'cv2 numpy rich torch',
     ),
 }
 # Every verb is to start as fast as it can: only what a command line needs is imported for all.
-CLI_AT_ONCE = room('errors version', 'typer')
+CLI_AT_ONCE = room('errors process version', 'typer')
 
 
 def modules() -> Iterator[tuple[str, Path]]:

@@ -13,7 +13,7 @@ import pytest
 
 FAULTS = """
 import ctypes, resource, threading
-from bisenet_ros.engine.process import prepare_process
+from bisenet_ros.process import prepare_process
 {prepare}
 libc = ctypes.CDLL(None)
 libc.malloc.restype = ctypes.c_void_p
@@ -35,7 +35,7 @@ worker.join()
 
 POLICY = """
 import os
-from bisenet_ros.engine.process import prepare_process
+from bisenet_ros.process import prepare_process
 prepare_process()
 print(os.environ['OMP_WAIT_POLICY'])
 """
