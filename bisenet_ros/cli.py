@@ -192,10 +192,10 @@ def replay(
 ) -> None:
     """Evaluate every frame of a bag, without ROS: what would the model have done?
 
-    Writes `metrics.json` (accuracy where there is truth, confidence, flicker, latency, and what
-    produced them), `frames.jsonl` (a line per frame) and `output.mcap` (labels, drivable mask and
-    overlay, for Foxglove). What cannot be used of a damaged bag is named, the rest is evaluated,
-    and the exit code is 2.
+    Writes `report.html`, `metrics.json` (accuracy where there is truth, confidence, flicker,
+    latency, and what produced them), `frames.jsonl` (a line per frame) and `output.mcap` (labels,
+    drivable mask and overlay, for Foxglove). What cannot be used of a damaged bag is named, the
+    rest is evaluated, and the exit code is 2.
     """
     from bisenet_ros.commands.replay import replay_bag
 

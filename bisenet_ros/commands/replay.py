@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""`bisenet replay`: what a model does with the frames of a bag, in figures."""
+"""`bisenet replay`: what a model does with the frames of a bag, in figures and pictures."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def _print(console: Console, metrics: Mapping[str, Any], output: Path) -> None:
     for name, value in _rows(metrics):
         table.add_row(Text(name, 'bold'), Text(value))
     console.print(table)
-    console.print(f'all figures: {output / "metrics.json"}', markup=False, soft_wrap=True)
+    console.print(f'report: {output / "report.html"}', markup=False, soft_wrap=True)
 
 
 def _rows(metrics: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -93,6 +93,11 @@ class Accuracy:
             'free_space_error_px': number(self._free_space.mean()),
         }
 
+    def confusion(self) -> list[list[int]]:
+        """Pixels by true class (row) and label (column; the last: none), as JSON can hold it."""
+        counts: list[list[int]] = self._confusion.counts.tolist()
+        return counts
+
     def figures(self) -> dict[str, Any] | None:
         """All figures, in a form that JSON can hold; None where nothing was counted."""
         if not self._frames:
@@ -108,7 +113,7 @@ class Accuracy:
                 name: number(float(iou))
                 for name, iou in zip(self._label_space.names, self._confusion.iou(), strict=True)
             },
-            'confusion': self._confusion.counts.tolist(),
+            'confusion': self.confusion(),
             'calibration': [bin._asdict() for bin in self._calibration.curve()],
         }
 
@@ -241,8 +246,8 @@ class Evaluation:
             **{f'{stage}_ms': value for stage, value in latency_ms.items()},
         }
 
-    def compare(self, result: Segmentation, truth: Pixels) -> dict[str, float | None]:
-        """Count one frame's truth; the frame's own figures.
+    def compare(self, result: Segmentation, truth: Pixels) -> dict[str, Any]:
+        """Count one frame's truth; the frame's own figures, and its confusion matrix.
 
         Raises:
             UserError: The truth has another size, or an id that is no class.
@@ -250,7 +255,7 @@ class Evaluation:
         of_frame = Accuracy(self._label_space)
         of_frame.update(result, truth)
         self.accuracy.add(of_frame)
-        return of_frame.summary()
+        return {**of_frame.summary(), 'confusion': of_frame.confusion()}
 
     def add(self, other: Evaluation) -> None:
         """Count the frames of another camera, too."""

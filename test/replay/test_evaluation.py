@@ -11,6 +11,7 @@ import pytest
 from small_bags import picture, truth_of
 
 from bisenet_ros.label_space import CAMVID
+from bisenet_ros.metrics import ConfusionMatrix
 from bisenet_ros.replay.evaluation import Confidence, Evaluation, FrameId, Samples, together
 from bisenet_ros.segmenter import Segmenter
 
@@ -66,6 +67,9 @@ def test_a_frame(segmenter: Segmenter) -> None:
     compared = evaluation.compare(result, truth)
     known = truth != 255
     assert compared['pixel_accuracy'] == (result.labels == truth)[known].mean()
+    confusion = ConfusionMatrix(len(CAMVID))
+    confusion.update(result.labels, truth)
+    assert compared['confusion'] == confusion.counts.tolist()
     road = result.labels == CAMVID.ids_of(['road'])[0], truth == CAMVID.ids_of(['road'])[0]
     assert compared['drivable_iou'] == (
         (road[0] & road[1]).sum() / ((road[0] & known) | road[1]).sum()

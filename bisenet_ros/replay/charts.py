@@ -1,0 +1,188 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Charts as SVG text, to stand in a page without a script or a file beside it."""
+
+from __future__ import annotations
+
+import html
+import math
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from bisenet_ros.metrics.calibration import Bin
+
+_COLORS = ('#2f7ed8', '#e07b1a', '#2a9d6f', '#b0489e', '#7a6ff0', '#8a7a2f')
+
+# Of the time line, in the units of its view box.
+_WIDTH, _HEIGHT = 1000, 170
+_LEFT, _RIGHT, _TOP, _BOTTOM = 56, 8, 10, 22
+_COLUMNS = 500
+
+_SIDE = 260
+"""Of the reliability diagram's square."""
+
+Numbers = npt.NDArray[np.float64]
+
+
+class Series(NamedTuple):
+    """A line: (N,) times in seconds, ascending, and (N,) values."""
+
+    name: str
+    times: Numbers
+    values: Numbers
+
+
+class Mark(NamedTuple):
+    """A point that leads to a place of the page.
+
+    Attributes:
+        time: Seconds.
+        value: On the axis of values.
+        title: Shown when the pointer is over it.
+        anchor: The place's id.
+        style: Class of the style sheet.
+    """
+
+    time: float
+    value: float
+    title: str
+    anchor: str
+    style: str
+
+
+def time_line(
+    title: str,
+    series: Sequence[Series],
+    marks: Sequence[Mark],
+    show: Callable[[float], str],
+) -> str:
+    """Lines over time, from 0 on the axis of values.
+
+    Where there are more frames than a screen has columns, a line is the mean of what falls into a
+    column, in a band from the least to the greatest.
+
+    Args:
+        title: For those who cannot see it.
+        series: The lines, each of at least one point.
+        marks: Points on them.
+        show: How a value is written.
+    """
+    start = min(float(line.times[0]) for line in series)
+    span = max(float(line.times[-1]) for line in series) - start or 1.0
+    top = round_up(max(float(line.values.max()) for line in series))
+
+    def x(time: float) -> float:
+        return _LEFT + (time - start) / span * (_WIDTH - _LEFT - _RIGHT)
+
+    def y(value: float) -> float:
+        return _HEIGHT - _BOTTOM - value / top * (_HEIGHT - _TOP - _BOTTOM)
+
+    parts = []
+    for value in (0.0, top / 2, top):
+        parts.append(
+            f'<path class="grid" d="M{_LEFT} {y(value):.1f}H{_WIDTH - _RIGHT}"/>'
+            f'<text x="{_LEFT - 6}" y="{y(value) + 4:.1f}" text-anchor="end">{show(value)}</text>'
+        )
+    step = round_up(span / 8)
+    for index in range(int(span / step) + 1):
+        at = index * step
+        parts.append(
+            f'<text x="{x(start + at):.1f}" y="{_HEIGHT - 4}" text-anchor="middle">{at:g} s</text>'
+        )
+    for line, color in zip(series, _cycle(len(series)), strict=True):
+        times, low, mean, high = _columns(line, start, span)
+        points = [f'{x(t):.1f} {y(v):.1f}' for t, v in zip(times, mean, strict=True)]
+        upper = [f'{x(t):.1f} {y(v):.1f}' for t, v in zip(times, high, strict=True)]
+        lower = [f'{x(t):.1f} {y(v):.1f}' for t, v in zip(times, low, strict=True)]
+        if len(line.times) > len(times):
+            band = 'M' + 'L'.join([*upper, *reversed(lower)]) + 'Z'
+            parts.append(f'<path d="{band}" fill="{color}" opacity=".25"/>')
+        parts.append(f'<path class="line" d="M{"L".join(points)}" stroke="{color}"/>')
+    for mark in marks:
+        parts.append(
+            f'<a href="#{mark.anchor}"><circle class="{mark.style}" cx="{x(mark.time):.1f}" '
+            f'cy="{y(mark.value):.1f}" r="6"><title>{html.escape(mark.title)}</title></circle></a>'
+        )
+    return _svg(title, _WIDTH, _HEIGHT, parts)
+
+
+def legend(names: Sequence[str]) -> str:
+    """Which line is whose; nothing for a single one."""
+    if len(names) < 2:
+        return ''
+    return ' '.join(
+        f'<span class="swatch" style="background:{color}"></span>{html.escape(name)}'
+        for name, color in zip(names, _cycle(len(names)), strict=True)
+    )
+
+
+def reliability_diagram(curve: Sequence[Bin]) -> str:
+    """Accuracy over confidence: on the diagonal, confidence means what it says.
+
+    The area of a point is the share of the pixels that it stands for.
+    """
+    margin, side = 40, _SIDE
+
+    def place(bin: Bin) -> tuple[float, float]:
+        return margin + bin.confidence * side, 10 + (1 - bin.accuracy) * side
+
+    parts = [
+        f'<path class="grid" d="M{margin} {10 + side}L{margin + side} 10"/>',
+        f'<path class="grid" d="M{margin} 10V{10 + side}H{margin + side}"/>',
+    ]
+    for share in (0.0, 0.5, 1.0):
+        across, down = margin + share * side, 10 + (1 - share) * side
+        parts.append(
+            f'<text x="{across}" y="{side + 26}" text-anchor="middle">{share:g}</text>'
+            f'<text x="{margin - 6}" y="{down + 4}" text-anchor="end">{share:g}</text>'
+        )
+    points = 'L'.join('{:.1f} {:.1f}'.format(*place(bin)) for bin in curve)
+    parts.append(f'<path class="line" d="M{points}" stroke="{_COLORS[0]}"/>')
+    total = sum(bin.pixels for bin in curve)
+    for bin in curve:
+        across, down = place(bin)
+        radius = 2 + 16 * math.sqrt(bin.pixels / total)
+        parts.append(
+            f'<circle cx="{across:.1f}" cy="{down:.1f}" r="{radius:.1f}" fill="{_COLORS[0]}" '
+            f'opacity=".5"><title>confidence {bin.confidence:.2f}: {100 * bin.accuracy:.0f} % '
+            f'right, {100 * bin.pixels / total:.1f} % of the pixels</title></circle>'
+        )
+    return _svg('accuracy over confidence', margin + side + 20, side + 32, parts)
+
+
+def round_up(value: float) -> float:
+    """The next of 1, 2, 2.5, 5 times a power of ten; 1 for what is not positive."""
+    if value <= 0:
+        return 1.0
+    power = 10.0 ** math.floor(math.log10(value))
+    steps = (step * power for step in (1, 2, 2.5, 5, 10))
+    return next((step for step in steps if step >= value * (1 - 1e-9)), 10 * power)
+
+
+def _columns(line: Series, start: float, span: float) -> tuple[Numbers, Numbers, Numbers, Numbers]:
+    """Times, least, mean and greatest values, at most one per column of the chart."""
+    if len(line.times) <= _COLUMNS:
+        return line.times, line.values, line.values, line.values
+    column = ((line.times - start) / span * (_COLUMNS - 1)).astype(np.int64)
+    first = np.flatnonzero(np.diff(column, prepend=-1))
+    counts = np.diff(first, append=len(column))
+    return (
+        np.add.reduceat(line.times, first) / counts,
+        np.minimum.reduceat(line.values, first),
+        np.add.reduceat(line.values, first) / counts,
+        np.maximum.reduceat(line.values, first),
+    )
+
+
+def _cycle(count: int) -> list[str]:
+    return [_COLORS[index % len(_COLORS)] for index in range(count)]
+
+
+def _svg(title: str, width: float, height: float, parts: Sequence[str]) -> str:
+    return (
+        f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{html.escape(title)}">'
+        f'{"".join(parts)}</svg>'
+    )
