@@ -15,6 +15,9 @@ from bisenet_ros.bag import BagError
 from bisenet_ros.errors import UserError
 from bisenet_ros.image_codec import ImageError
 from bisenet_ros.replay.evaluation import Evaluation, FrameId, together
+from bisenet_ros.replay.moments import Moment, choose
+from bisenet_ros.replay.page import write_page
+from bisenet_ros.replay.pictures import draw_pictures
 from bisenet_ros.replay.problems import Problems
 from bisenet_ros.replay.provenance import describe_bag, describe_model, versions
 from bisenet_ros.replay.reader import RecordedFrame, ReplayBag
@@ -39,7 +42,7 @@ class Result:
 def replay(
     bag: ReplayBag, segmenter: Segmenter, weights: str, output: Path, advance: Callable[[], None]
 ) -> Result:
-    """Segment every frame, and write output.mcap, metrics.json and frames.jsonl.
+    """Segment every frame, and write metrics.json, frames.jsonl, output.mcap and report.html.
 
     What cannot be used of the bag is left out and named; the rest is evaluated.
 
@@ -76,6 +79,9 @@ def replay(
     }
     text = json.dumps(metrics, indent=2, ensure_ascii=False, allow_nan=False)
     (output / 'metrics.json').write_text(text + '\n', encoding='utf-8')
+    pictures = draw_pictures(bag, segmenter, choose(bench.moments))
+    page = output / 'report.html'
+    write_page(page, metrics, bench.moments, pictures, segmenter.label_space)
     return Result(metrics, problems)
 
 
@@ -84,6 +90,7 @@ class _Bench:
 
     Attributes:
         problems: What was wrong with frames.
+        moments: The frames that were evaluated.
 
     Args:
         bag: Whose frames come.
@@ -96,6 +103,7 @@ class _Bench:
         self, bag: ReplayBag, segmenter: Segmenter, lines: TextIO, results: ResultsFile
     ) -> None:
         self.problems = Problems()
+        self.moments: list[Moment] = []
         self._bag = bag
         self._segmenter = segmenter
         self._lines = lines
@@ -122,6 +130,18 @@ class _Bench:
         except ImageError as error:
             line['error'] = str(error)
             self.problems.add('frames could not be decoded', f'{frame.place}: {error}')
+        else:
+            self.moments.append(
+                Moment(
+                    topic,
+                    frame.index,
+                    line['time_s'],
+                    line['drivable_fraction'],
+                    line['confidence'],
+                    line['total_ms'],
+                    line.get('miou'),
+                )
+            )
         self._lines.write(json.dumps(line, allow_nan=False) + '\n')
 
     def figures(self) -> dict[str, Any]:
