@@ -74,10 +74,11 @@ def _draw(frame: RecordedFrame, segmenter: Segmenter) -> dict[str, str]:
         label_space = segmenter.label_space
         drivable = drivable_mask(truth, label_space.ids_of(label_space.drivable))
         images['truth'] = overlay(image, truth, label_space, OVERLAY_ALPHA, drivable=drivable)
-    return {what: _data_uri(pixels) for what, pixels in images.items()}
+    return {what: data_uri(pixels) for what, pixels in images.items()}
 
 
-def _data_uri(image: npt.NDArray[np.uint8]) -> str:
+def data_uri(image: npt.NDArray[np.uint8]) -> str:
+    """An (H, W, 3) BGR image as a JPEG to stand in a page, made smaller where it is wide."""
     height, width = image.shape[:2]
     if width > MAX_WIDTH:
         size = (MAX_WIDTH, max(1, round(height * MAX_WIDTH / width)))
