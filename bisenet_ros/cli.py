@@ -186,11 +186,21 @@ def replay(
             help="The truth (mono8), instead of ground_truth/labels in the camera's namespace.",
         ),
     ] = None,
+    rate: Annotated[
+        float | None,
+        typer.Option(
+            '--rate',
+            metavar='R',
+            min=0.001,
+            help='Frames arrive by their stamps, R times as fast, and only those are evaluated '
+            'that the node would have taken.',
+        ),
+    ] = None,
     weights: Weights = 'camvid',
     device: Device = 'auto',
     precision: Precision = 'auto',
 ) -> None:
-    """Evaluate every frame of a bag, without ROS: what would the model have done?
+    """Evaluate the frames of a bag, without ROS: what would the model have done?
 
     Writes `report.html`, `metrics.json` (accuracy where there is truth, confidence, flicker,
     latency, and what produced them), `frames.jsonl` (a line per frame) and `output.mcap` (labels,
@@ -204,6 +214,7 @@ def replay(
         output,
         image_topic=image_topic,
         labels_topic=labels_topic,
+        rate=rate,
         weights=weights,
         device=device,
         precision=precision,

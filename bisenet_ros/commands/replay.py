@@ -25,6 +25,7 @@ def replay_bag(
     *,
     image_topic: str | None,
     labels_topic: str | None,
+    rate: float | None,
     weights: str,
     device: str,
     precision: str,
@@ -36,6 +37,8 @@ def replay_bag(
         output: The folder for the results; files of an earlier replay are replaced.
         image_topic: The only camera to take; None for all.
         labels_topic: The truth of the only camera; None for `ground_truth/labels` if it is there.
+        rate: None for every frame; else frames arrive so many times as fast as they were recorded,
+            and those are evaluated that the node would have taken.
         weights: Name of shipped weights, or a path.
         device: What `Segmenter.load` takes.
         precision: What `Segmenter.load` takes.
@@ -50,7 +53,9 @@ def replay_bag(
         with progress_bar() as progress:
             frame_count = sum(camera.frame_count for camera in bag.cameras)
             task = progress.add_task('replaying', total=frame_count)
-            result = replay(bag, segmenter, weights, output, lambda: progress.advance(task))
+            result = replay(
+                bag, segmenter, weights, output, lambda: progress.advance(task), rate=rate
+            )
     except OSError as error:
         raise UserError(f'{output}: {error.strerror or error}') from error
     _print(Console(highlight=False), result.metrics, output)
@@ -71,6 +76,8 @@ def _rows(metrics: Mapping[str, Any]) -> list[tuple[str, str]]:
         ('cameras', ', '.join(camera['image_topic'] for camera in metrics['cameras'])),
         ('frames', f'{metrics["evaluated_frames"]} of {metrics["read_frames"]}'),
     ]
+    if metrics['rate'] is not None:
+        rows.append(('dropped for newer ones', str(metrics['dropped_frames'])))
     if (accuracy := metrics['accuracy']) is not None:
         rows += [
             ('with truth', str(accuracy['frames'])),
@@ -84,12 +91,15 @@ def _rows(metrics: Mapping[str, Any]) -> list[tuple[str, str]]:
             ('drivable area, mean', _percent(metrics['drivable_fraction']['mean'])),
             ('confidence, mean', _percent(metrics['confidence']['mean'])),
             ('flicker', _percent(metrics['flicker'])),
-            (
-                'latency p50 / p95 / p99',
-                ' / '.join(f'{latency[p]:.0f}' for p in ('p50', 'p95', 'p99')) + ' ms',
-            ),
+            ('latency p50 / p95 / p99', _percentiles(latency)),
         ]
+    if metrics['age_ms'] is not None:
+        rows.append(('age p50 / p95 / p99', _percentiles(metrics['age_ms'])))
     return rows
+
+
+def _percentiles(milliseconds: Mapping[str, float]) -> str:
+    return ' / '.join(f'{milliseconds[p]:.0f}' for p in ('p50', 'p95', 'p99')) + ' ms'
 
 
 def _percent(share: float | None) -> str:

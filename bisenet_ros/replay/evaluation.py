@@ -7,7 +7,7 @@ from __future__ import annotations
 import heapq
 import math
 from array import array
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -29,6 +29,9 @@ LOWEST = 10
 """Frames of the lowest confidence that are named."""
 
 PERCENTILES = (50, 95, 99)
+
+STAGES = ('decode', 'inference', 'total')
+"""What a frame's latency is made of."""
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -210,11 +213,11 @@ class Evaluation:
         self._confidence = Confidence()
         self._drivable_fraction = Samples()
         self._flicker = Flicker()
-        self._latency_ms = {stage: Samples() for stage in ('decode', 'inference', 'total')}
+        self._times_ms = {time: Samples() for time in (*STAGES, 'age')}
         self._previous: tuple[Pixels, Pixels] | None = None  # image and labels
 
     def update(
-        self, frame: FrameId, image: Pixels, result: Segmentation, latency_ms: dict[str, float]
+        self, frame: FrameId, image: Pixels, result: Segmentation, times_ms: Mapping[str, float]
     ) -> dict[str, Any]:
         """Count one frame without its truth.
 
@@ -222,7 +225,8 @@ class Evaluation:
             frame: Which it is.
             image: (H, W, 3) BGR.
             result: What was found in it.
-            latency_ms: What each stage took: decode, inference, total.
+            times_ms: What each of `STAGES` took; and the age of the result, from the arrival of
+                the frame, where frames arrive in time.
 
         Returns:
             The frame's own figures, in a form that JSON can hold.
@@ -237,13 +241,13 @@ class Evaluation:
             flicker.update(result.labels, earlier_labels, still_pixels(image, earlier_image))
         self._previous = image, result.labels
         self._flicker.add(flicker)
-        for stage, milliseconds in latency_ms.items():
-            self._latency_ms[stage].append(milliseconds)
+        for time, milliseconds in times_ms.items():
+            self._times_ms[time].append(milliseconds)
         return {
             'drivable_fraction': fraction,
             'confidence': confidence,
             'flicker': number(flicker.rate()),
-            **{f'{stage}_ms': value for stage, value in latency_ms.items()},
+            **{f'{time}_ms': milliseconds for time, milliseconds in times_ms.items()},
         }
 
     def compare(self, result: Segmentation, truth: Pixels) -> dict[str, Any]:
@@ -264,19 +268,20 @@ class Evaluation:
         self._confidence.add(other._confidence)
         self._drivable_fraction.add(other._drivable_fraction)
         self._flicker.add(other._flicker)
-        for stage, samples in self._latency_ms.items():
-            samples.add(other._latency_ms[stage])
+        for time, samples in self._times_ms.items():
+            samples.add(other._times_ms[time])
 
     def figures(self) -> dict[str, Any]:
         """All figures, in a form that JSON can hold."""
-        seconds = self._latency_ms['total'].sum() / 1e3
+        seconds = self._times_ms['total'].sum() / 1e3
         return {
             'evaluated_frames': self._frames,
             'accuracy': self.accuracy.figures(),
             'drivable_fraction': self._drivable_fraction.figures(),
             'confidence': self._confidence.figures(),
             'flicker': number(self._flicker.rate()),
-            'latency_ms': {stage: s.figures() for stage, s in self._latency_ms.items()},
+            'latency_ms': {stage: self._times_ms[stage].figures() for stage in STAGES},
+            'age_ms': self._times_ms['age'].figures(),
             'fps': self._frames / seconds if seconds else None,
         }
 

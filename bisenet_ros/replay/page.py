@@ -52,7 +52,7 @@ def write_page(
         sections.append(_pictures(pictures))
     sections += [_cameras(metrics['cameras']), _origin(metrics)]
     page = _PAGE.format(
-        title=html.escape(metrics['bag']['path']), style=_STYLE, sections='\n'.join(sections)
+        title=html.escape(metrics['bag']['path']), style=STYLE, sections='\n'.join(sections)
     )
     path.write_text(page, encoding='utf-8')
 
@@ -63,6 +63,12 @@ def _verdict(metrics: Mapping[str, Any]) -> str:
     said = [f'{evaluated} of {metrics["read_frames"]} frames were evaluated']
     if accuracy is not None:
         said[0] += f', {accuracy["frames"]} of them against the truth'
+    if metrics['rate'] is not None:
+        said.append(
+            f'They arrived by their stamps at {metrics["rate"]:g} times the speed of the drive, '
+            f'and {metrics["dropped_frames"]} were dropped because a newer one came'
+        )
+    if accuracy is not None:
         if accuracy['false_drivable_rate'] is not None:
             said.append(
                 f'Of what the model calls drivable, {percent(accuracy["false_drivable_rate"])} '
@@ -92,6 +98,10 @@ def _tiles(metrics: Mapping[str, Any]) -> str:
             ('false drivable', percent(accuracy['false_drivable_rate'])),
             ('calibration error', percent(accuracy['ece'])),
         ]
+    if metrics['rate'] is not None:
+        tiles.append(('frames dropped', str(metrics['dropped_frames'])))
+    if (age := metrics['age_ms']) is not None:
+        tiles.append(('age p95', f'{age["p95"]:.0f} ms'))
     if metrics['evaluated_frames']:
         tiles += [
             ('mean confidence', percent(metrics['confidence']['mean'])),
@@ -263,7 +273,7 @@ def _anchor(moment: Moment) -> str:
     return f'frame-{moment.camera.strip("/").replace("/", "-")}-{moment.frame}'
 
 
-_STYLE = """
+STYLE = """
 :root { color-scheme: light dark; --line: color-mix(in srgb, currentColor 15%, transparent) }
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 72rem; margin: 2rem auto; padding: 0 1rem }
 h1 { font-size: 1.6rem; margin: 0; overflow-wrap: anywhere }

@@ -5,14 +5,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from bisenet_ros.bag import BagError
-from bisenet_ros.replay.as_driven import Taken, replay_as_driven
-from bisenet_ros.replay.bench import Bench
+from bisenet_ros.replay.as_driven import replay_as_driven
+from bisenet_ros.replay.bench import Bench, Taken
+from bisenet_ros.replay.evaluation import Evaluation
 from bisenet_ros.replay.moments import choose
 from bisenet_ros.replay.page import write_page
 from bisenet_ros.replay.pictures import draw_pictures
@@ -80,15 +81,12 @@ def replay(
             except BagError as error:
                 damage = str(error)
 
-        def work(taken: Sequence[Taken]) -> float:
-            return bench.work([one.frame for one in taken], [one.waited for one in taken])
-
         dropped: dict[str, int] = {}
         if rate is None:
             for frame in arriving():
-                bench.work([frame])
+                bench.work([Taken(frame)])
         else:
-            dropped = replay_as_driven(arriving(), bag.cameras, rate, work)
+            dropped = replay_as_driven(arriving(), bag.cameras, rate, bench.work)
     problems = [damage] * bool(damage) + bench.problems.lines()
     metrics = {
         'complete': not problems,
