@@ -14,9 +14,9 @@ from bisenet_ros.network import BiSeNetV2
 from bisenet_ros.preprocess import Normalization
 
 
-def save_tiny_checkpoint(path: Path, label_space: LabelSpace = CAMVID) -> Path:
-    """Write a checkpoint whose labels vary over a frame, the same in every call."""
-    torch.manual_seed(0)
+def save_tiny_checkpoint(path: Path, label_space: LabelSpace = CAMVID, seed: int = 0) -> Path:
+    """Write a checkpoint whose labels vary over a frame, the same in every call with a seed."""
+    torch.manual_seed(seed)
     network = BiSeNetV2(len(label_space))
     Checkpoint(
         network='bisenetv2',

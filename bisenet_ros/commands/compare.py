@@ -1,0 +1,77 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""`bisenet replay --compare`: what changed between two replays of the same frames."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from bisenet_ros.commands.console import make_folder, write_json
+from bisenet_ros.errors import UserError
+from bisenet_ros.replay.comparison import compare
+from bisenet_ros.replay.comparison_page import points, verdict, write_comparison_page
+from bisenet_ros.replay.finished import FinishedRun
+from bisenet_ros.replay.page import percent
+
+
+def compare_runs(run_a: Path, run_b: Path, output: Path) -> None:
+    """Write comparison.json and comparison.html, and print what changed.
+
+    Args:
+        run_a: The folder of a finished replay.
+        run_b: That of another one, of the same frames.
+        output: The folder for the results; files of an earlier comparison are replaced.
+
+    Raises:
+        UserError: The two cannot be compared.
+    """
+    comparison = compare(FinishedRun.load(run_a), FinishedRun.load(run_b))
+    figures = comparison.figures()
+    make_folder(output)
+    write_json(output / 'comparison.json', figures)
+    try:
+        write_comparison_page(output / 'comparison.html', comparison, figures)
+    except OSError as error:
+        raise UserError(f'{output}: {error.strerror or error}') from error
+    _print(Console(highlight=False), figures, output)
+
+
+def _print(console: Console, figures: Mapping[str, Any], output: Path) -> None:
+    frames = figures['frames']
+    console.print(
+        f'{frames["common"]} frames in common (A has {frames["a"]}, B has {frames["b"]}), '
+        f'{frames["with_truth"]} of them with truth',
+        soft_wrap=True,
+    )
+    if (accuracy := figures['accuracy']) is not None:
+        table = Table(box=None, pad_edge=False)
+        table.add_column('')
+        for head in ('A', 'B', 'change, points', '95 % interval'):
+            table.add_column(head, justify='right')
+        rows = {
+            'mIoU': accuracy['miou'],
+            'drivable IoU': accuracy['drivable_iou'],
+            'pixel accuracy': accuracy['pixel_accuracy'],
+            **accuracy['iou'],
+        }
+        for name, row in rows.items():
+            spread = row.get('interval')
+            table.add_row(
+                name,
+                percent(row['a']),
+                percent(row['b']),
+                '–' if row['change'] is None else points(row['change']),
+                '–' if spread is None else f'{points(spread[0])} to {points(spread[1])}',
+            )
+        console.print(table)
+    if figures['changed_labels'] is not None:
+        console.print(f'pixels with another label: {percent(figures["changed_labels"])}')
+    short, sentence = verdict(figures)
+    console.print(f'{short}. {sentence}', markup=False, soft_wrap=True)
+    page = output / 'comparison.html'
+    console.print(f'pictures and all figures: {page}', markup=False, soft_wrap=True)
