@@ -14,7 +14,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from bisenet_ros.bag import DAMAGE, messages, open_bag
+from bisenet_ros.bag import messages, open_bag
 from bisenet_ros.errors import UserError
 from bisenet_ros.image_codec import decode_image, decode_labels
 from bisenet_ros.replay.evaluation import FrameId
@@ -104,6 +104,7 @@ class FinishedRun:
 
         Raises:
             RunError: The file does not fit frames.jsonl.
+            BagError: It is damaged.
         """
         path = self.path / 'output.mcap'
         name = next(c['name'] for c in self.metrics['cameras'] if c['image_topic'] == camera)
@@ -112,14 +113,11 @@ class FinishedRun:
         foreign = RunError(f'{path} is of another replay than frames.jsonl beside it')
         decode = decode_labels if kind == 'labels' else decode_image
         with closing(open_bag(path)) as reader:
-            try:
-                for _, _, stamp, message in messages(reader, [topic]):
-                    frame = next(frames, None)
-                    if frame is None or frame.stamp != stamp:
-                        raise foreign
-                    yield frame, decode(message)
-            except DAMAGE as error:
-                raise RunError(f'{path}: damaged: {error}') from error
+            for _, _, stamp, message in messages(reader, [topic]):
+                frame = next(frames, None)
+                if frame is None or frame.stamp != stamp:
+                    raise foreign
+                yield frame, decode(message)
         if next(frames, None) is not None:
             raise foreign
 
