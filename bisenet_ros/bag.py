@@ -9,7 +9,7 @@ The topics of a bag that is written here are the ones that the node and `bisenet
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -44,9 +44,6 @@ Pixels = npt.NDArray[np.uint8]
 IMAGE_TYPE = 'sensor_msgs/msg/Image'
 COMPRESSED_IMAGE_TYPE = 'sensor_msgs/msg/CompressedImage'
 
-DAMAGE = (AnyReaderError, Rosbag1Error, Rosbag2Error, EOFError)
-"""What rosbags raises while it reads a bag that is not whole."""
-
 # The newest layout that rosbag2 of Humble and all later distributions reads.
 _ROSBAG2_VERSION: Final = 8
 
@@ -78,11 +75,9 @@ def open_bag(path: Path, parts: Sequence[Any] = ()) -> AnyReader:
     Raises:
         BagError: It is no bag that can be read.
     """
-    try:
+    with _reading(path, 'not a bag that can be read'):
         reader = AnyReader(parts or [path], default_typestore=get_typestore(Stores.LATEST))
         reader.open()
-    except (*DAMAGE, OSError) as error:
-        raise BagError(f'{path}: not a bag that can be read: {error}') from error
     return reader
 
 
@@ -103,13 +98,32 @@ class Stamped(NamedTuple):
 
 
 def messages(reader: AnyReader, topics: Sequence[str]) -> Iterator[Stamped]:
-    """The messages of at least one topic in the order of the recording."""
+    """The messages of at least one topic in the order of the recording.
+
+    Raises:
+        BagError: The bag is damaged.
+    """
     connections = [connection for connection in reader.connections if connection.topic in topics]
-    for connection, received, data in reader.messages(connections):
-        message: Any = reader.deserialize(data, connection.msgtype)
-        stamp = message.header.stamp
-        nanoseconds = stamp.sec * 1_000_000_000 + stamp.nanosec
-        yield Stamped(connection.topic, received, nanoseconds, message)
+    with _reading(reader.paths[0], 'the bag is damaged'):
+        for connection, received, data in reader.messages(connections):
+            message: Any = reader.deserialize(data, connection.msgtype)
+            stamp = message.header.stamp
+            nanoseconds = stamp.sec * 1_000_000_000 + stamp.nanosec
+            yield Stamped(connection.topic, received, nanoseconds, message)
+
+
+@contextmanager
+def _reading(path: object, complaint: str) -> Iterator[None]:
+    """Turn what rosbags raises into one line for a user."""
+    try:
+        yield
+    except Exception as error:
+        # Any error: on damaged bytes it passes on whatever its parsers stumble over, from YAML,
+        # SQLite and Zstandard as well as UnicodeDecodeError, KeyError or struct.error.
+        reason = str(error).partition('\n')[0]
+        if not isinstance(error, (AnyReaderError, Rosbag1Error, Rosbag2Error, OSError)):
+            reason = f'{type(error).__name__}: {reason}'
+        raise BagError(f'{path}: {complaint}: {reason}') from error
 
 
 class Truths:
@@ -274,15 +288,12 @@ class CameraBag:
         with ExitStack() as stack:
             reader = stack.enter_context(closing(open_bag(self.path)))
             images = messages(reader, [self.image_topic])
-            try:
-                truths = Truths(iter(()))
-                if self.truth_topic:
-                    # A reader of its own: it is at another place of the file.
-                    truth_reader = stack.enter_context(closing(open_bag(self.path)))
-                    truths = Truths(messages(truth_reader, [self.truth_topic]))
-                for _, received, stamp, message in images:
-                    truth = truths.at(stamp)
-                    labels = None if truth is None else decode_labels(truth)
-                    yield BagFrame(stamp, received, self._decode(message), labels)
-            except DAMAGE as error:
-                raise BagError(f'{self.path}: the bag is damaged: {error}') from error
+            truths = Truths(iter(()))
+            if self.truth_topic:
+                # A reader of its own: it is at another place of the file.
+                truth_reader = stack.enter_context(closing(open_bag(self.path)))
+                truths = Truths(messages(truth_reader, [self.truth_topic]))
+            for _, received, stamp, message in images:
+                truth = truths.at(stamp)
+                labels = None if truth is None else decode_labels(truth)
+                yield BagFrame(stamp, received, self._decode(message), labels)

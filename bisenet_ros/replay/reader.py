@@ -16,7 +16,6 @@ from rosbags.highlevel import AnyReader
 
 from bisenet_ros.bag import (
     COMPRESSED_IMAGE_TYPE,
-    DAMAGE,
     IMAGE_TYPE,
     LABELS_TOPIC,
     BagError,
@@ -164,22 +163,17 @@ class ReplayBag:
             def reader() -> AnyReader:  # each is at a place of its own
                 return stack.enter_context(closing(open_bag(self.path, self._parts)))
 
-            try:
-                truths = {
-                    camera.image_topic: Truths(messages(reader(), [camera.labels_topic]))
-                    for camera in self.cameras
-                    if camera.labels_topic is not None
-                }
-                cameras = {camera.image_topic: camera for camera in self.cameras}
-                counts = dict.fromkeys(cameras, 0)
-                for topic, received, stamp, message in messages(reader(), list(cameras)):
-                    truth = truths[topic].at(stamp) if topic in truths else None
-                    yield RecordedFrame(
-                        cameras[topic], counts[topic], stamp, received, message, truth
-                    )
-                    counts[topic] += 1
-            except DAMAGE as error:
-                raise BagError(f'{self.path}: the bag is damaged: {error}') from error
+            truths = {
+                camera.image_topic: Truths(messages(reader(), [camera.labels_topic]))
+                for camera in self.cameras
+                if camera.labels_topic is not None
+            }
+            cameras = {camera.image_topic: camera for camera in self.cameras}
+            counts = dict.fromkeys(cameras, 0)
+            for topic, received, stamp, message in messages(reader(), list(cameras)):
+                truth = truths[topic].at(stamp) if topic in truths else None
+                yield RecordedFrame(cameras[topic], counts[topic], stamp, received, message, truth)
+                counts[topic] += 1
 
 
 class _Topics:

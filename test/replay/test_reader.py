@@ -72,6 +72,28 @@ def test_frames_and_truth_of_every_form(form: str, tmp_path: Path) -> None:
             np.testing.assert_array_equal(frame.truth(), truth_of(index))
 
 
+@pytest.mark.parametrize('form', FORMS)
+def test_damage_is_one_line(form: str, tmp_path: Path) -> None:
+    bag = FORMS[form](tmp_path)
+    files = sorted(bag.iterdir()) if bag.is_dir() else [bag]
+    rng = np.random.default_rng(0)
+    refused = 0
+    for attempt in range(12):
+        file = files[attempt % len(files)]
+        whole = file.read_bytes()
+        damaged = np.frombuffer(whole, np.uint8)[: rng.integers(1, len(whole))].copy()
+        damaged[rng.integers(0, len(damaged), 20)] = rng.integers(0, 256, 20)
+        file.write_bytes(damaged.tobytes())
+        try:
+            for _ in ReplayBag(bag):
+                pass
+        except BagError as error:
+            refused += 1
+            assert '\n' not in str(error)
+        file.write_bytes(whole)
+    assert refused > 0
+
+
 def test_compressed_images(tmp_path: Path) -> None:
     entries = [Entry('/front/compressed', START, picture(0), 'png')]
     (frame,) = ReplayBag(write_bag(tmp_path / 'bag', entries))
