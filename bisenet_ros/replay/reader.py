@@ -7,6 +7,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
+from heapq import merge
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -170,7 +172,11 @@ class ReplayBag:
             }
             cameras = {camera.image_topic: camera for camera in self.cameras}
             counts = dict.fromkeys(cameras, 0)
-            for topic, received, stamp, message in messages(reader(), list(cameras)):
+            # Without its index a cut file is read in the order in which it was written, which is
+            # that of reception for each topic alone: rosbags would stop where two are swapped.
+            groups = [[topic] for topic in cameras] if self._parts else [list(cameras)]
+            recordings = [messages(reader(), group) for group in groups]
+            for topic, received, stamp, message in merge(*recordings, key=attrgetter('received')):
                 truth = truths[topic].at(stamp) if topic in truths else None
                 yield RecordedFrame(cameras[topic], counts[topic], stamp, received, message, truth)
                 counts[topic] += 1

@@ -68,6 +68,19 @@ def test_in_its_folder(whole: Path, tmp_path: Path) -> None:
     assert stamps(folder) == [entry.stamp for entry in ENTRIES[: COUNT // 2]]
 
 
+def test_cameras_that_were_not_written_in_order(tmp_path: Path) -> None:
+    # What arrived first may be written last, as recorders with several subscriptions do it.
+    entries = [
+        Entry(topic, START + index * STEP - late, picture(0), 'bgr8')
+        for index in range(5)
+        for topic, late in (('/front/image', 0), ('/rear/image', STEP // 2))
+    ]
+    file = write_bag(tmp_path / 'bag', entries) / 'bag.mcap'
+    whole = stamps(file)
+    file.write_bytes(file.read_bytes()[:-1])
+    assert stamps(file) == whole == sorted(entry.stamp for entry in entries)
+
+
 def test_it_is_only_read(whole: Path, tmp_path: Path) -> None:
     cut = tmp_path / 'cut.mcap'
     cut.write_bytes(whole.read_bytes()[:-1])
