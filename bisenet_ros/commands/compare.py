@@ -12,25 +12,40 @@ from rich.console import Console
 from rich.table import Table
 
 from bisenet_ros.commands.console import make_folder, write_json
+from bisenet_ros.commands.gate import all_passed
 from bisenet_ros.errors import UserError
 from bisenet_ros.replay.comparison import compare
 from bisenet_ros.replay.comparison_page import points, verdict, write_comparison_page
 from bisenet_ros.replay.finished import FinishedRun
+from bisenet_ros.replay.gates import (
+    Gate,
+    figures_of_comparison,
+    judge,
+    names_of_comparison,
+    parse_gates,
+)
 from bisenet_ros.replay.page import percent
 
 
-def compare_runs(run_a: Path, run_b: Path, output: Path) -> None:
+def compare_runs(run_a: Path, run_b: Path, output: Path, fail_under: str | None) -> bool:
     """Write comparison.json and comparison.html, and print what changed.
 
     Args:
         run_a: The folder of a finished replay.
         run_b: That of another one, of the same frames.
         output: The folder for the results; files of an earlier comparison are replaced.
+        fail_under: Gates on B's figures and on their change; None for none.
+
+    Returns:
+        Whether all gates are passed.
 
     Raises:
-        UserError: The two cannot be compared.
+        UserError: The two cannot be compared, or not be held to such gates.
     """
     comparison = compare(FinishedRun.load(run_a), FinishedRun.load(run_b))
+    gates: list[Gate] = []
+    if fail_under is not None:
+        gates = parse_gates(fail_under, names_of_comparison(comparison.b.classes))
     figures = comparison.figures()
     make_folder(output)
     write_json(output / 'comparison.json', figures)
@@ -39,6 +54,7 @@ def compare_runs(run_a: Path, run_b: Path, output: Path) -> None:
     except OSError as error:
         raise UserError(f'{output}: {error.strerror or error}') from error
     _print(Console(highlight=False), figures, output)
+    return all_passed(judge(gates, figures_of_comparison(figures)))
 
 
 def _print(console: Console, figures: Mapping[str, Any], output: Path) -> None:
