@@ -2,12 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """The command line, `bisenet VERB`: one function per verb, which imports what it needs.
 
-Every verb exits with 0 on success, 2 with one clear line on bad input, and 130 after Ctrl-C.
+Every verb exits with 0 on success, 1 where it ran and the result is not as wanted, 2 with one clear
+line on bad input, and 130 after Ctrl-C.
 """
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Container
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -76,6 +78,18 @@ def _print_version(wanted: bool) -> None:
     if wanted:
         print(f'bisenet {VERSION}')
         raise typer.Exit
+
+
+def _refuse_others(context: typer.Context, *, beside: str, than: Container[str]) -> None:
+    """Refuse what was given on the command line and would do nothing.
+
+    Raises:
+        UserError: It names the first such parameter.
+    """
+    for parameter in context.command.params:
+        source = context.get_parameter_source(parameter.name or '')
+        if source is not None and source.name == 'COMMANDLINE' and parameter.name not in than:
+            raise UserError(f'{parameter.opts[0]} does not go with {beside}')
 
 
 @app.callback()
@@ -161,17 +175,18 @@ def record(
 
 @app.command(no_args_is_help=True)
 def replay(
+    context: typer.Context,
+    output: Annotated[
+        Path, typer.Option('--output', '-o', metavar='DIR', help='Where to.', show_default=False)
+    ],
     bag: Annotated[
-        Path,
+        Path | None,
         typer.Argument(
             metavar='BAG',
             help='A rosbag2 folder, an .mcap or .db3 file, or a .bag of ROS 1.',
             show_default=False,
         ),
-    ],
-    output: Annotated[
-        Path, typer.Option('--output', '-o', metavar='DIR', help='Where to.', show_default=False)
-    ],
+    ] = None,
     image_topic: Annotated[
         str | None,
         typer.Option(
@@ -196,6 +211,22 @@ def replay(
             'that the node would have taken.',
         ),
     ] = None,
+    compare: Annotated[
+        tuple[Path, Path] | None,
+        typer.Option(
+            '--compare',
+            metavar='RUN_A RUN_B',
+            help='No bag: the folders of two earlier replays of the same frames, and what changed.',
+        ),
+    ] = None,
+    fail_under: Annotated[
+        str | None,
+        typer.Option(
+            '--fail-under',
+            metavar='NAME=LEAST,...',
+            help='Exit with 1 if a figure is under its limit, as in miou=0.60,drivable_iou=0.90.',
+        ),
+    ] = None,
     weights: Weights = 'camvid',
     device: Device = 'auto',
     precision: Precision = 'auto',
@@ -206,9 +237,23 @@ def replay(
     latency, and what produced them), `frames.jsonl` (a line per frame) and `output.mcap` (labels,
     drivable mask and overlay, for Foxglove). What cannot be used of a damaged bag is named, the
     rest is evaluated, and the exit code is 2.
+
+    With `--compare` writes `comparison.html` and `comparison.json`: what changed from RUN_A to
+    RUN_B, in which frames most, and whether that is more than chance.
     """
+    if compare is not None:
+        from bisenet_ros.commands.compare import compare_runs
+
+        _refuse_others(context, beside='--compare', than=('compare', 'fail_under', 'output'))
+        if not compare_runs(*compare, output, fail_under):
+            raise typer.Exit(1)
+        return
+    if bag is None:
+        raise UserError('name a BAG to replay, or two replays to --compare')
+    from bisenet_ros.commands.gate import gates_of_run, run_passes
     from bisenet_ros.commands.replay import replay_bag
 
+    gates = [] if fail_under is None else gates_of_run(fail_under, weights)
     replay_bag(
         bag,
         output,
@@ -219,6 +264,8 @@ def replay(
         device=device,
         precision=precision,
     )
+    if not run_passes(gates, output):
+        raise typer.Exit(1)
 
 
 @app.command()

@@ -1,0 +1,136 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""`bisenet replay --compare`: what is printed and written, and what is refused."""
+
+from __future__ import annotations
+
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from small_bags import drive, write_bag
+from tiny_checkpoint import save_tiny_checkpoint
+from typer.testing import CliRunner, Result
+
+from bisenet_ros.cli import app
+
+
+def bisenet(*arguments: object) -> Result:
+    return CliRunner().invoke(app, ['replay', *map(str, arguments)])
+
+
+@pytest.fixture(scope='module')
+def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    folder = tmp_path_factory.mktemp('runs')
+    bag = write_bag(folder / 'bag', drive(5))
+    made = folder / 'a', folder / '<b>'
+    for seed, run in enumerate(made):
+        weights = save_tiny_checkpoint(folder / f'{seed}.safetensors', seed=seed)
+        result = bisenet(bag, '-o', run, '--weights', weights, '--device', 'cpu')
+        assert result.exit_code == 0, result.output
+    return made
+
+
+class Page(HTMLParser):
+    """Names of elements, and addresses that a browser would follow."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.links: list[str] = []
+        self.ids: set[str] = set()
+        self.text = ''
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        for name, value in attrs:
+            if name in ('src', 'href') and value is not None:
+                self.links.append(value)
+            if name == 'id' and value is not None:
+                self.ids.add(value)
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def test_figures_and_page(runs: tuple[Path, Path], tmp_path: Path) -> None:
+    output = tmp_path / 'new' / 'diff'
+    result = bisenet('--compare', *runs, '-o', output)
+    assert result.exit_code == 0, result.output
+    figures = json.loads((output / 'comparison.json').read_text())
+    assert figures['frames']['common'] == 5
+    miou = figures['accuracy']['miou']
+    assert f'{100 * miou["change"]:+.2f}' in result.stdout
+    assert '5 frames in common (A has 5, B has 5), 5 of them with truth' in result.stdout
+    text = (output / 'comparison.html').read_text()
+    page = Page(text)
+    assert f'{100 * miou["change"]:+.2f}' in page.text
+    assert str(runs[1]) in page.text  # escaped
+    assert 'script' not in page.tags
+    assert page.tags.count('img') == 3 * 5
+    for link in page.links:
+        assert link.startswith('data:') or link.removeprefix('#') in page.ids
+    assert not re.search(r'url\(|@import', text)
+
+
+def test_gates(runs: tuple[Path, Path], tmp_path: Path) -> None:
+    bisenet('--compare', *runs, '-o', tmp_path)
+    miou = json.loads((tmp_path / 'comparison.json').read_text())['accuracy']['miou']
+    runs = runs if miou['change'] > 0 else (runs[1], runs[0])
+    gates = '--fail-under', 'change.miou=0,pixel_accuracy=0'
+    result = bisenet('--compare', *runs, '-o', tmp_path, *gates)
+    assert result.exit_code == 0, result.output
+    assert f'Passed change.miou: {abs(miou["change"]):.4f}, at least 0' in result.stdout
+    result = bisenet('--compare', runs[1], runs[0], '-o', tmp_path, *gates)
+    assert result.exit_code == 1
+    assert f'Failed change.miou: {-abs(miou["change"]):.4f}, at least 0' in result.stdout
+    assert 'Passed pixel_accuracy: 0.' in result.stdout
+    result = bisenet('--compare', *runs, '-o', tmp_path, '--fail-under', 'fps=1')
+    assert result.exit_code == 2
+    assert "no figure 'fps' to gate on; there are miou, drivable_iou, " in result.stderr
+
+
+def test_gates_of_a_replay(tmp_path: Path) -> None:
+    weights = save_tiny_checkpoint(tmp_path / 'tiny.safetensors')
+    bag = write_bag(tmp_path / 'bag', drive(2))
+    command = bag, '-o', tmp_path / 'out', '--weights', weights, '--device', 'cpu', '--fail-under'
+    result = bisenet(*command, 'miou=0.001,iou.road=1')
+    assert result.exit_code == 1, result.output
+    accuracy = json.loads((tmp_path / 'out' / 'metrics.json').read_text())['accuracy']
+    assert f'Passed miou: {accuracy["miou"]:.4f}, at least 0.001' in result.stdout
+    assert f'Failed iou.road: {accuracy["iou"]["road"]:.4f}, at least 1' in result.stdout
+    assert bisenet(*command, 'miou=0.001,fps=0.1').exit_code == 0
+    (tmp_path / 'out' / 'metrics.json').unlink()
+    result = bisenet(*command, 'iou.lane=1')
+    assert result.exit_code == 2
+    assert "no figure 'iou.lane' to gate on; there are miou, " in result.stderr
+    assert not (tmp_path / 'out' / 'metrics.json').exists()  # nothing was replayed for it
+
+
+def test_the_same_bytes_twice(runs: tuple[Path, Path], tmp_path: Path) -> None:
+    outputs = [tmp_path / 'a', tmp_path / 'b']
+    for output in outputs:
+        bisenet('--compare', *runs, '-o', output)
+    for name in ('comparison.json', 'comparison.html'):
+        first, second = ((output / name).read_bytes() for output in outputs)
+        assert first == second
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'problem'),
+    [
+        (['--compare', 'nowhere', 'b'], 'nowhere: not a folder that bisenet replay has written'),
+        (['--compare', 'a', 'b', '--weights', 'camvid'], '--weights does not go with --compare'),
+        (['bag', '--compare', 'a', 'b'], 'does not go with --compare'),
+        ([], 'name a BAG to replay, or two replays to --compare'),
+    ],
+)
+def test_what_is_refused(tmp_path: Path, arguments: list[str], problem: str) -> None:
+    result = bisenet(*arguments, '-o', tmp_path / 'out')
+    assert result.exit_code == 2
+    assert len(result.stderr.splitlines()) == 1
+    assert problem in result.stderr
+    assert not (tmp_path / 'out').exists()
