@@ -179,11 +179,12 @@ def replay(
     output: Annotated[
         Path, typer.Option('--output', '-o', metavar='DIR', help='Where to.', show_default=False)
     ],
-    bag: Annotated[
-        Path | None,
+    bags: Annotated[
+        list[Path] | None,
         typer.Argument(
             metavar='BAG',
-            help='A rosbag2 folder, an .mcap or .db3 file, or a .bag of ROS 1.',
+            help='A rosbag2 folder, an .mcap or .db3 file, or a .bag of ROS 1; or several of them, '
+            'and folders of them.',
             show_default=False,
         ),
     ] = None,
@@ -209,6 +210,16 @@ def replay(
             min=0.001,
             help='Frames arrive by their stamps, R times as fast, and only those are evaluated '
             'that the node would have taken.',
+        ),
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            '--workers',
+            metavar='N',
+            min=1,
+            help='Processes that evaluate bags at the same time, instead of what suits the '
+            'machine.',
         ),
     ] = None,
     compare: Annotated[
@@ -248,15 +259,16 @@ def replay(
         if not compare_runs(*compare, output, fail_under):
             raise typer.Exit(1)
         return
-    if bag is None:
+    if bags is None:
         raise UserError('name a BAG to replay, or two replays to --compare')
     from bisenet_ros.commands.gate import gates_of_run, run_passes
-    from bisenet_ros.commands.replay import replay_bag
+    from bisenet_ros.commands.replay_many import replay_paths
 
     gates = [] if fail_under is None else gates_of_run(fail_under, weights)
-    replay_bag(
-        bag,
+    replay_paths(
+        bags,
         output,
+        workers=workers,
         image_topic=image_topic,
         labels_topic=labels_topic,
         rate=rate,

@@ -64,8 +64,8 @@ ROOMS = {
     'media': room('errors', 'cv2 numpy'),
     'bag': room('errors image_codec', 'numpy rosbags'),
     'replay': room(
-        'bag checkpoint drivable errors image_codec label_space metrics node overlay segmenter '
-        'version',
+        'bag checkpoint drivable errors image_codec label_space metrics node overlay process '
+        'segmenter version',
         'cv2 numpy rosbags torch',
     ),
     'demo': room(

@@ -58,12 +58,14 @@ def replay_bag(
             )
     except OSError as error:
         raise UserError(f'{output}: {error.strerror or error}') from error
-    _print(Console(highlight=False), result.metrics, output)
+    print_figures(result.metrics, output)
     if result.problems:
         raise UserError(f'the results are partial: {"; ".join(result.problems)}')
 
 
-def _print(console: Console, metrics: Mapping[str, Any], output: Path) -> None:
+def print_figures(metrics: Mapping[str, Any], output: Path) -> None:
+    """Show the figures that matter most, and where the rest is."""
+    console = Console(highlight=False)
     table = Table.grid(padding=(0, 2))
     for name, value in _rows(metrics):
         table.add_row(Text(name, 'bold'), Text(value))

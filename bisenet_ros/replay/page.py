@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,21 +43,28 @@ def write_page(
     Raises:
         OSError: It cannot be written.
     """
-    sections = [_verdict(metrics), _tiles(metrics)]
+    sections = [verdict(metrics), tiles(metrics)]
     if moments:
         sections.append(_time_lines(moments, pictures))
     if metrics['accuracy'] is not None:
-        sections.append(_accuracy(metrics['accuracy'], label_space))
+        sections.append(accuracy_sections(metrics['accuracy'], label_space))
     if pictures:
         sections.append(_pictures(pictures))
-    sections += [_cameras(metrics['cameras']), _origin(metrics)]
-    page = _PAGE.format(
-        title=html.escape(metrics['bag']['path']), style=STYLE, sections='\n'.join(sections)
-    )
+    sections += [_cameras(metrics['cameras']), origin(_files(metrics['bag']), metrics)]
+    write_sections(path, metrics['bag']['path'], sections)
+
+
+def write_sections(path: Path, title: str, sections: Iterable[str]) -> None:
+    """Write a report that is made of pieces of HTML.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    page = _PAGE.format(title=html.escape(title), style=STYLE, sections='\n'.join(sections))
     path.write_text(page, encoding='utf-8')
 
 
-def _verdict(metrics: Mapping[str, Any]) -> str:
+def verdict(metrics: Mapping[str, Any]) -> str:
     """Whether all of it could be evaluated, and what that says in words."""
     accuracy, evaluated = metrics['accuracy'], metrics['evaluated_frames']
     said = [f'{evaluated} of {metrics["read_frames"]} frames were evaluated']
@@ -89,7 +96,8 @@ def _verdict(metrics: Mapping[str, Any]) -> str:
     )
 
 
-def _tiles(metrics: Mapping[str, Any]) -> str:
+def tiles(metrics: Mapping[str, Any]) -> str:
+    """The figures that matter most."""
     tiles = []
     if (accuracy := metrics['accuracy']) is not None:
         tiles += [
@@ -169,7 +177,8 @@ def _pictures(pictures: Sequence[Picture]) -> str:
     )
 
 
-def _accuracy(accuracy: Mapping[str, Any], label_space: LabelSpace) -> str:
+def accuracy_sections(accuracy: Mapping[str, Any], label_space: LabelSpace) -> str:
+    """The figures by class, calibration and confusion."""
     counts = np.array(accuracy['confusion'], np.int64)
     curve = [Bin(**bin) for bin in accuracy['calibration']]
     calibration = (
@@ -238,11 +247,16 @@ def _cameras(cameras: Sequence[Mapping[str, Any]]) -> str:
     return f'<h2>Cameras</h2><div class="wide"><table><tr>{head}</tr>{"".join(rows)}</table></div>'
 
 
-def _origin(metrics: Mapping[str, Any]) -> str:
+def _files(bag: Mapping[str, Any]) -> list[tuple[str, str]]:
+    files = [(file['name'], f'sha256 {file["sha256"]}') for file in bag['files']]
+    return [('bag', bag['path']), *files]
+
+
+def origin(sources: Sequence[tuple[str, str]], metrics: Mapping[str, Any]) -> str:
+    """What was evaluated, by name, and with which model."""
     model, versions = metrics['model'], metrics['versions']
     facts = [
-        ('bag', metrics['bag']['path']),
-        *((file['name'], f'sha256 {file["sha256"]}') for file in metrics['bag']['files']),
+        *sources,
         ('weights', f'{model["weights"]}, sha256 {model["sha256"]}'),
         ('network', f'{model["network"]}, {"x".join(map(str, model["network_size"]))}'),
         ('runs on', f'{model["device"]}, {model["precision"]}'),

@@ -1,0 +1,121 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""`bisenet replay` of many bags: each evaluated by itself, all counted together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from rich.progress import TaskID
+
+from bisenet_ros.checkpoint import Checkpoint
+from bisenet_ros.commands.console import make_folder, progress_bar, warn, write_json
+from bisenet_ros.commands.replay import print_figures, replay_bag
+from bisenet_ros.errors import UserError
+from bisenet_ros.replay.collection import find_bags, is_collection, result_folders
+from bisenet_ros.replay.collection_page import write_collection_page
+from bisenet_ros.replay.jobs import Job, Outcome, Progress, Settings
+from bisenet_ros.replay.merge import merge
+from bisenet_ros.replay.workers import cores, default_workers, evaluate_bags
+
+
+def replay_paths(
+    paths: Sequence[Path],
+    output: Path,
+    *,
+    workers: int | None,
+    image_topic: str | None,
+    labels_topic: str | None,
+    rate: float | None,
+    weights: str,
+    device: str,
+    precision: str,
+) -> None:
+    """Evaluate a bag into a folder, or several into a subfolder each, and print the figures.
+
+    Args:
+        paths: Bags as `replay_bag` takes them, and folders of bags.
+        output: The folder for the results; files of an earlier replay are replaced.
+        workers: Processes that evaluate bags at the same time; None for what suits the machine.
+        image_topic: The only camera to take of each bag; None for all.
+        labels_topic: Its truth; None for `ground_truth/labels` if it is there.
+        rate: As `replay_bag` takes it.
+        weights: Name of shipped weights, or a path.
+        device: What `Segmenter.load` takes; several GPUs are shared out unless one is named.
+        precision: What `Segmenter.load` takes.
+
+    Raises:
+        UserError: The model cannot be used, or a bag not be evaluated, or not as a whole; what
+            could is written then.
+    """
+    if len(paths) == 1 and not is_collection(paths[0]):
+        replay_bag(
+            paths[0],
+            output,
+            image_topic=image_topic,
+            labels_topic=labels_topic,
+            rate=rate,
+            weights=weights,
+            device=device,
+            precision=precision,
+        )
+        return
+    bags = find_bags(paths, apart_from=output)
+    workers = min(workers or default_workers(len(bags), device), len(bags))
+    settings = Settings(
+        weights=weights,
+        device=device,
+        precision=precision,
+        image_topic=image_topic,
+        labels_topic=labels_topic,
+        rate=rate,
+        threads=max(1, cores() // workers),
+    )
+    _replay_bags(bags, output, settings, workers)
+
+
+def _replay_bags(bags: Sequence[Path], output: Path, settings: Settings, workers: int) -> None:
+    """Evaluate bags, and write and show what they give together."""
+    label_space = Checkpoint.load(settings.weights).label_space
+    make_folder(output)
+    folders = result_folders(bags)
+    jobs = [Job(bag, output / folder) for bag, folder in zip(bags, folders, strict=True)]
+    found = _shown(jobs, evaluate_bags(jobs, settings, workers))
+    outcomes = [found[job] for job in jobs]
+    metrics = merge(outcomes, label_space)
+    write_json(output / 'metrics.json', metrics)
+    try:
+        write_collection_page(output / 'report.html', metrics, label_space)
+    except OSError as error:
+        raise UserError(f'{output}: {error.strerror or error}') from error
+    print_figures(metrics, output)
+    failed = [outcome for outcome in outcomes if outcome.problems]
+    if failed:
+        first = f'{failed[0].job.bag}: {failed[0].problems[0]}'
+        raise UserError(
+            f'the results are partial: {len(failed)} of {len(jobs)} bags had problems; '
+            f'first: {first}'
+        )
+
+
+def _shown(jobs: Sequence[Job], events: Iterable[Progress | Outcome]) -> dict[Job, Outcome]:
+    """The outcome of each bag; meanwhile a bar per bag, and a line where one had problems."""
+    outcomes: dict[Job, Outcome] = {}
+    bars: dict[Job, TaskID] = {}
+    with progress_bar() as progress:
+        bags = progress.add_task('bags', total=len(jobs))
+        for event in events:
+            job = event.job
+            if isinstance(event, Progress):
+                if job not in bars:
+                    bars[job] = progress.add_task(job.output.name, total=event.total)
+                progress.update(bars[job], completed=event.frames)
+                continue
+            outcomes[job] = event
+            if job in bars:
+                progress.remove_task(bars[job])
+            progress.advance(bags)
+            for problem in event.problems:
+                warn(f'{job.bag}: {problem}')
+    return outcomes

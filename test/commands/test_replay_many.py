@@ -1,0 +1,198 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""`bisenet replay` on many bags: real worker processes, figures as if one had counted all."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from small_bags import Entry, drive, write_bag
+from tiny_checkpoint import save_tiny_checkpoint
+from typer.testing import CliRunner, Result
+
+from bisenet_ros.cli import app
+from bisenet_ros.replay.jobs import Job, Outcome, Settings
+from bisenet_ros.replay.workers import evaluate_bags
+
+
+@pytest.fixture(scope='module')
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_tiny_checkpoint(tmp_path_factory.mktemp('weights') / 'tiny.safetensors')
+
+
+@pytest.fixture(scope='module')
+def drives(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of bags: three drives of different cameras, one of them a folder deeper."""
+    folder = tmp_path_factory.mktemp('drives')
+    (folder / 'evening').mkdir()
+    for name, entries in cameras().items():
+        write_bag(folder / ('evening/side' if name == '/side' else name.strip('/')), entries)
+    return folder
+
+
+def cameras() -> dict[str, list[Entry]]:
+    return {
+        '/front': drive(4, '/front'),
+        '/rear': drive(3, '/rear', truth=False),
+        '/side': drive(2, '/side'),
+    }
+
+
+def replay(weights: Path, *arguments: str | Path | int) -> Result:
+    command = ['replay', '--weights', weights, '--device', 'cpu', *arguments]
+    return CliRunner().invoke(app, list(map(str, command)))
+
+
+def metrics_of(output: Path) -> Any:
+    return json.loads((output / 'metrics.json').read_text())
+
+
+# What depends on the time that frames took, or on how many bags there are.
+TIMES = ('latency_ms', 'age_ms', 'fps')
+ORIGIN = ('bag', 'bags', 'name', 'labels_topic')
+
+
+def figures(metrics: Any) -> Any:
+    """The figures that frames alone decide."""
+    if isinstance(metrics, dict):
+        left_out = (*TIMES, *ORIGIN)
+        return {name: figures(value) for name, value in metrics.items() if name not in left_out}
+    return [figures(value) for value in metrics] if isinstance(metrics, list) else metrics
+
+
+@pytest.fixture(scope='module')
+def many(weights: Path, drives: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The results of all drives, evaluated by two processes."""
+    output = tmp_path_factory.mktemp('many')
+    result = replay(weights, drives, '-o', output, '--workers', 2)
+    assert result.exit_code == 0, result.output
+    return output
+
+
+def test_a_folder_of_bags_counts_as_one_bag_with_all_frames(
+    weights: Path, many: Path, tmp_path: Path
+) -> None:
+    everything = [entry for entries in cameras().values() for entry in entries]
+    bag = write_bag(tmp_path / 'bag', everything)
+    assert replay(weights, bag, '-o', tmp_path / 'one').exit_code == 0
+    merged, expected = metrics_of(many), metrics_of(tmp_path / 'one')
+    by_topic = {camera['image_topic']: camera for camera in merged['cameras']}
+    merged['cameras'] = [by_topic[camera['image_topic']] for camera in expected['cameras']]
+    assert figures(merged) == figures(expected)
+    assert merged['evaluated_frames'] == 9
+    assert merged['accuracy']['frames'] == 6
+
+
+def test_the_number_of_workers_changes_no_figure(
+    weights: Path, drives: Path, many: Path, tmp_path: Path
+) -> None:
+    result = replay(weights, drives, '-o', tmp_path / 'one', '--workers', 1)
+    assert result.exit_code == 0, result.output
+    metrics = metrics_of(tmp_path / 'one')
+    assert figures(metrics) == figures(metrics_of(many))
+    assert f'{100 * metrics["accuracy"]["miou"]:.2f} %' in result.stdout
+
+
+def test_each_bag_has_its_results(weights: Path, drives: Path, many: Path, tmp_path: Path) -> None:
+    assert replay(weights, drives / 'front', '-o', tmp_path / 'one').exit_code == 0
+    folders = {path.name for path in many.iterdir() if path.is_dir()}
+    assert folders == {'front', 'rear', 'side'}
+    alone, together = tmp_path / 'one', many / 'front'
+    assert {path.name for path in together.iterdir()} == {path.name for path in alone.iterdir()}
+    assert (together / 'output.mcap').read_bytes() == (alone / 'output.mcap').read_bytes()
+    assert figures(metrics_of(together)) == figures(metrics_of(alone))
+    page = (many / 'report.html').read_text()
+    for folder in folders:
+        assert f'href="{folder}/report.html"' in page
+    bags = metrics_of(many)['bags']
+    assert [bag['results'] for bag in bags] == ['side', 'front', 'rear']
+    assert [bag['evaluated_frames'] for bag in bags] == [2, 4, 3]
+
+
+def test_a_bag_that_fails_is_named_and_the_rest_is_done(
+    weights: Path, drives: Path, tmp_path: Path
+) -> None:
+    cut = write_bag(tmp_path / 'cut', drive(10)) / 'cut.mcap'
+    cut.write_bytes(cut.read_bytes()[: cut.stat().st_size // 2])
+    nowhere = tmp_path / 'nowhere'
+    output = tmp_path / 'out'
+    result = replay(weights, nowhere, cut, drives / 'front', '-o', output, '--workers', 2)
+    assert result.exit_code == 2
+    (line,) = (line for line in result.stderr.splitlines() if line.startswith('bisenet: '))
+    assert '2 of 3 bags had problems' in line
+    assert f'{nowhere}: no such file or folder' in line
+
+    metrics = metrics_of(output)
+    assert not metrics['complete']
+    assert any(f'{cut} is cut off' in problem for problem in metrics['problems'])
+    missing, partial, whole = metrics['bags']
+    assert missing['results'] is None
+    assert partial['problems']
+    assert 3 <= partial['evaluated_frames'] < 10
+    assert whole['complete']
+    assert metrics['evaluated_frames'] == partial['evaluated_frames'] + 4
+    assert not (output / 'nowhere').exists()
+
+
+def test_nothing_but_bags_that_fail(weights: Path, tmp_path: Path) -> None:
+    result = replay(weights, tmp_path / 'a', tmp_path / 'b', '-o', tmp_path / 'out')
+    assert result.exit_code == 2
+    metrics = metrics_of(tmp_path / 'out')
+    assert metrics['evaluated_frames'] == 0
+    assert metrics['accuracy'] is None
+
+
+@pytest.mark.parametrize(
+    ('option', 'value', 'message'),
+    [
+        ('--weights', 'nowhere.safetensors', 'nowhere.safetensors'),
+        ('--precision', 'fp16', 'fp16 needs a GPU'),
+    ],
+)
+def test_a_model_that_cannot_be_used(
+    weights: Path, drives: Path, tmp_path: Path, option: str, value: str, message: str
+) -> None:
+    result = replay(weights, drives, '-o', tmp_path / 'out', '--workers', 2, option, value)
+    assert result.exit_code == 2
+    (line,) = (line for line in result.stderr.splitlines() if line.startswith('bisenet: '))
+    assert message in line
+    assert not (tmp_path / 'out' / 'metrics.json').exists()
+
+
+def test_a_process_that_dies_takes_one_bag_with_it(
+    weights: Path, drives: Path, tmp_path: Path
+) -> None:
+    doomed = write_bag(tmp_path / 'doomed', drive(60))
+    bags = drives / 'front', doomed, drives / 'rear'
+    jobs = [Job(bag, tmp_path / 'out' / bag.name) for bag in bags]
+    settings = Settings(str(weights), 'cpu', 'auto', None, None, None, threads=1)
+    outcomes: list[Outcome] = []
+    for event in evaluate_bags(jobs, settings, workers=1):
+        if isinstance(event, Outcome):
+            outcomes.append(event)
+        elif event.job.bag == doomed and event.frames == 1:
+            (worker,) = workers_of(os.getpid())
+            os.kill(worker, signal.SIGKILL)
+    assert [outcome.job for outcome in outcomes] == jobs
+    assert [bool(outcome.problems) for outcome in outcomes] == [False, True, False]
+    assert 'SIGKILL' in outcomes[1].failure
+    assert not workers_of(os.getpid())
+
+
+def workers_of(pid: int) -> list[int]:
+    """The worker processes that a process has started."""
+    children = [
+        int(child)
+        for task in Path(f'/proc/{pid}/task').iterdir()
+        for child in (task / 'children').read_text().split()
+    ]
+    return [
+        child
+        for child in children
+        if 'bisenet_ros.replay.worker' in Path(f'/proc/{child}/cmdline').read_text()
+    ]
