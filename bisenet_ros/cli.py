@@ -184,7 +184,7 @@ def replay(
         typer.Argument(
             metavar='BAG',
             help='A rosbag2 folder, an .mcap or .db3 file, or a .bag of ROS 1; or several of them, '
-            'and folders of them.',
+            'and folders of them; or a scenario, a .yaml file.',
             show_default=False,
         ),
     ] = None,
@@ -251,6 +251,8 @@ def replay(
 
     With `--compare` writes `comparison.html` and `comparison.json`: what changed from RUN_A to
     RUN_B, in which frames most, and whether that is more than chance.
+
+    A scenario, SCENARIO.yaml, names bags, weights and criteria; the exit code is 1 if one fails.
     """
     if compare is not None:
         from bisenet_ros.commands.compare import compare_runs
@@ -261,6 +263,13 @@ def replay(
         return
     if bags is None:
         raise UserError('name a BAG to replay, or two replays to --compare')
+    if len(bags) == 1 and bags[0].suffix in ('.yaml', '.yml'):
+        from bisenet_ros.commands.scenario import run_scenario
+
+        _refuse_others(context, beside='a scenario', than=('bags', 'output', 'device', 'precision'))
+        if not run_scenario(bags[0], output, device=device, precision=precision):
+            raise typer.Exit(1)
+        return
     from bisenet_ros.commands.gate import gates_of_run, run_passes
     from bisenet_ros.commands.replay_many import replay_paths
 

@@ -66,7 +66,7 @@ ROOMS = {
     'replay': room(
         'bag checkpoint drivable errors image_codec label_space metrics node overlay process '
         'segmenter version',
-        'cv2 numpy rosbags torch',
+        'cv2 numpy pydantic rosbags torch yaml',
     ),
     'demo': room(
         'bag checkpoint commands drivable errors image_codec label_space media metrics node '

@@ -35,12 +35,14 @@ class EvaluatedFrame:
         time_s: Seconds since the first frame.
         figures: The frame's own numbers by name, those that there are.
         confusion: (C, C + 1) int64 pixels by true class and label; None without a truth.
+        dropped: Frames of the camera that were dropped since the one before.
     """
 
     id: FrameId
     time_s: float
     figures: dict[str, float]
     confusion: npt.NDArray[np.int64] | None
+    dropped: int
 
 
 @dataclass(frozen=True)
@@ -123,10 +125,12 @@ class FinishedRun:
 
 
 def _frames(lines: Iterator[str], path: Path) -> Iterator[EvaluatedFrame]:
+    expected: dict[str, int] = {}  # number of the next frame, by camera
+    dropped: dict[str, int] = {}
     for number, text in enumerate(lines, start=1):
         try:
             line = json.loads(text)
-            frame_id = FrameId(line.pop('camera'), line.pop('frame'), line.pop('stamp'))
+            frame = FrameId(line.pop('camera'), line.pop('frame'), line.pop('stamp'))
             time_s, confusion = line.pop('time_s'), line.pop('confusion', None)
         except (ValueError, KeyError, AttributeError, TypeError) as error:
             raise RunError(
@@ -137,6 +141,9 @@ def _frames(lines: Iterator[str], path: Path) -> Iterator[EvaluatedFrame]:
             for name, value in line.items()
             if isinstance(value, int | float) and not isinstance(value, bool)
         }
-        if 'confidence' in figures:  # others were not segmented
+        missing = frame.frame - expected.get(frame.camera, 0)
+        dropped[frame.camera] = dropped.get(frame.camera, 0) + missing
+        expected[frame.camera] = frame.frame + 1
+        if 'confidence' in figures:  # others could not be decoded
             counts = None if confusion is None else np.array(confusion, np.int64)
-            yield EvaluatedFrame(frame_id, time_s, figures, counts)
+            yield EvaluatedFrame(frame, time_s, figures, counts, dropped.pop(frame.camera))
