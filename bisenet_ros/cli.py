@@ -89,7 +89,8 @@ def _refuse_others(context: typer.Context, *, beside: str, than: Container[str])
     for parameter in context.command.params:
         source = context.get_parameter_source(parameter.name or '')
         if source is not None and source.name == 'COMMANDLINE' and parameter.name not in than:
-            raise UserError(f'{parameter.opts[0]} does not go with {beside}')
+            name = parameter.opts[0] if parameter.param_type_name == 'option' else 'BAG'
+            raise UserError(f'{name} does not go with {beside}')
 
 
 @app.callback()

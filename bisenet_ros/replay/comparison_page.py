@@ -7,7 +7,7 @@ from __future__ import annotations
 import html
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import cv2
 import numpy as np
@@ -196,11 +196,9 @@ def _pictures(comparison: Comparison, shown: Sequence[FramePair]) -> str:
     if not shown:
         return ''
     wanted = [pair.a.id for pair in shown]
-    overlays_a, overlays_b, labels_a, labels_b = (
-        _collect(run, kind, wanted)
-        for kind in ('overlay', 'labels')
-        for run in (comparison.a, comparison.b)
-    )
+    runs = comparison.a, comparison.b
+    overlays_a, overlays_b = (_collect(run, 'overlay', wanted) for run in runs)
+    labels_a, labels_b = (_collect(run, 'labels', wanted) for run in runs)
     moments = []
     for pair in shown:
         frame = pair.a.id
@@ -222,7 +220,9 @@ def _pictures(comparison: Comparison, shown: Sequence[FramePair]) -> str:
     return f'<h2>Frames that changed most</h2>{"".join(moments)}'
 
 
-def _collect(run: FinishedRun, kind: Any, wanted: Sequence[FrameId]) -> dict[FrameId, Pixels]:
+def _collect(
+    run: FinishedRun, kind: Literal['labels', 'overlay'], wanted: Sequence[FrameId]
+) -> dict[FrameId, Pixels]:
     return {
         frame: pixels
         for camera in dict.fromkeys(frame.camera for frame in wanted)

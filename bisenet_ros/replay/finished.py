@@ -22,6 +22,10 @@ from bisenet_ros.replay.evaluation import FrameId
 Pixels = npt.NDArray[np.uint8]
 
 
+# What is read of metrics.json.
+_READ = frozenset(('accuracy', 'bag', 'cameras', 'complete', 'fps', 'model', 'versions'))
+
+
 class RunError(UserError):
     """A folder that holds no replay, or one that does not do for what is wanted."""
 
@@ -67,16 +71,14 @@ class FinishedRun:
             RunError: They are not there, or not what a replay writes.
         """
         try:
-            metrics = json.loads((path / 'metrics.json').read_text(encoding='utf-8'))
+            metrics = _metrics(path / 'metrics.json')
             with (path / 'frames.jsonl').open(encoding='utf-8') as lines:
                 frames = tuple(_frames(lines, path))
         except OSError as error:
             raise RunError(
-                f'{path}: not a folder that bisenet replay has written: '
+                f'{path}: not the folder of a bag that bisenet replay has evaluated: '
                 f'{Path(error.filename).name}: {error.strerror}'
             ) from error
-        except ValueError as error:
-            raise RunError(f'{path / "metrics.json"}: not JSON: {error}') from error
         return cls(path, metrics, frames)
 
     @property
@@ -122,6 +124,16 @@ class FinishedRun:
                 yield frame, decode(message)
         if next(frames, None) is not None:
             raise foreign
+
+
+def _metrics(path: Path) -> dict[str, Any]:
+    try:
+        metrics = json.loads(path.read_text(encoding='utf-8'))
+    except ValueError as error:
+        raise RunError(f'{path}: not JSON: {error}') from error
+    if not isinstance(metrics, dict) or not _READ.issubset(metrics):
+        raise RunError(f'{path}: not the figures of a bag that bisenet replay has evaluated')
+    return metrics
 
 
 def _frames(lines: Iterator[str], path: Path) -> Iterator[EvaluatedFrame]:

@@ -191,7 +191,7 @@ def test_classes_that_mean_something_else(runs: tuple[Path, Path], tmp_path: Pat
 
 
 def test_folders_that_are_no_replay(runs: tuple[Path, Path], tmp_path: Path) -> None:
-    with pytest.raises(RunError, match=r'bisenet replay has written: metrics\.json: No such file'):
+    with pytest.raises(RunError, match=r'bisenet replay has evaluated: metrics\.json: No such'):
         FinishedRun.load(tmp_path / 'nowhere')
     broken = copy(runs[0], tmp_path / 'broken')
     text = (broken / 'frames.jsonl').read_text()
@@ -205,6 +205,10 @@ def test_folders_that_are_no_replay(runs: tuple[Path, Path], tmp_path: Path) -> 
     (broken / 'metrics.json').write_text('{')
     with pytest.raises(RunError, match=r'metrics\.json: not JSON'):
         FinishedRun.load(broken)
+    for other in ('[]', '{"complete": true}'):
+        (broken / 'metrics.json').write_text(other)
+        with pytest.raises(RunError, match=r'metrics\.json: not the figures of a bag'):
+            FinishedRun.load(broken)
 
 
 def test_pictures_of_another_replay(runs: tuple[Path, Path], tmp_path: Path) -> None:
