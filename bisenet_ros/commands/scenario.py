@@ -121,7 +121,7 @@ def _said(judgement: Judgement) -> str:
         + (f' of {one.frame.id.camera})' if len(cameras) > 1 else ')')
         for one in judgement.deciding
     ]
-    return f'{said}: {", ".join(frames)}'
+    return f'{said}; decided by {", ".join(frames)}'
 
 
 def _result(

@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from operator import itemgetter
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -30,6 +30,10 @@ from bisenet_ros.replay.finished import EvaluatedFrame, FinishedRun, RunError
 
 MOST_CHANGED = 10
 """Frames that are named in each order."""
+
+Order = Literal['labels', 'miou', 'drivable_fraction']
+ORDERS: tuple[Order, ...] = ('labels', 'miou', 'drivable_fraction')
+"""What frames are ranked by."""
 
 _OF_ACCURACY = ('miou', 'drivable_iou', 'pixel_accuracy')
 
@@ -91,19 +95,16 @@ class Comparison:
             },
         }
 
-    def changed_most(self) -> dict[str, list[FramePair]]:
-        """The frames with the greatest change, by what has changed; unchanged ones are left out."""
-        orders: dict[str, Callable[[FramePair], float | None]] = {
-            'labels': lambda pair: pair.changed_labels,
-            'miou': lambda pair: pair.change('miou'),
-            'drivable_fraction': lambda pair: pair.change('drivable_fraction'),
-        }
-        changed = {}
-        for order, change_of in orders.items():
-            sizes = [(abs(change_of(pair) or 0.0), pair) for pair in self.pairs]
-            ranked = sorted(sizes, key=lambda sized: -sized[0])  # stable: the earlier one first
-            changed[order] = [pair for size, pair in ranked[:MOST_CHANGED] if size > 0]
-        return changed
+    def changed_most(self) -> dict[Order, list[FramePair]]:
+        """Frames with the greatest change, by what has changed."""
+        return {order: self.ranked(order)[:MOST_CHANGED] for order in ORDERS}
+
+    def ranked(self, order: Order) -> list[FramePair]:
+        """All frames in which something has changed, the greatest change first."""
+        sizes = [(abs(_change_in(pair, order) or 0.0), pair) for pair in self.pairs]
+        changed = [sized for sized in sizes if sized[0] > 0]
+        changed.sort(key=lambda sized: -sized[0])  # stable: the earlier one first
+        return [pair for _, pair in changed]
 
     def _with_truth(self) -> list[FramePair]:
         return [p for p in self.pairs if p.a.confusion is not None and p.b.confusion is not None]
@@ -200,6 +201,10 @@ def compare(a: FinishedRun, b: FinishedRun) -> Comparison:
 def change(a: float | None, b: float | None) -> dict[str, float | None]:
     """Both values, and by how much the second is greater."""
     return {'a': a, 'b': b, 'change': None if a is None or b is None else b - a}
+
+
+def _change_in(pair: FramePair, order: Order) -> float | None:
+    return pair.changed_labels if order == 'labels' else pair.change(order)
 
 
 def _changed_labels(a: FinishedRun, b: FinishedRun, common: set[FrameId]) -> dict[FrameId, float]:

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bisenet_ros.replay.charts import Mark, Series, legend, time_line
-from bisenet_ros.replay.comparison import Comparison, FramePair
+from bisenet_ros.replay.comparison import Comparison, FramePair, Order
 from bisenet_ros.replay.evaluation import FrameId
 from bisenet_ros.replay.finished import FinishedRun
 from bisenet_ros.replay.page import STYLE, percent
@@ -25,7 +25,10 @@ PICTURED = 6
 
 _CHANGED_COLOR = (255, 0, 255)
 
-_ORDERS = {
+# Neighbours look alike: frames that are shown are at least this share of the drive apart.
+_APART = 0.05
+
+_TITLES: dict[Order, str] = {
     'labels': 'Pixels with another label',
     'miou': 'mIoU of the frame',
     'drivable_fraction': 'Drivable share of the frame',
@@ -46,22 +49,34 @@ def write_comparison_page(path: Path, comparison: Comparison, figures: Mapping[s
         RunError: An output.mcap does not fit its frames.jsonl.
         OSError: The page cannot be written.
     """
-    most = comparison.changed_most()
-    shown = next((most[order] for order in _ORDERS if most[order]), [])[:PICTURED]
-    if not (comparison.a.has_pictures and comparison.b.has_pictures):
-        shown = []
+    shown = _spaced(comparison.ranked('labels'))
     sections = [
         _verdict(figures),
         _names(comparison),
         _accuracy(figures['accuracy']),
         _time_lines(comparison, shown),
         _pictures(comparison, shown),
-        _most_changed(most),
+        _most_changed(comparison.changed_most()),
         _frame_means(figures['frame_means']),
         _settings(figures['settings']),
     ]
     page = _PAGE.format(style=STYLE + _OWN_STYLE, sections='\n'.join(filter(None, sections)))
     path.write_text(page, encoding='utf-8')
+
+
+def _spaced(ranked: Sequence[FramePair]) -> list[FramePair]:
+    """The first of a ranking that are far enough from each other."""
+    times = [pair.a.time_s for pair in ranked]
+    apart = _APART * (max(times) - min(times)) if times else 0.0
+    shown: list[FramePair] = []
+    for pair in ranked:
+        near = any(
+            other.a.id.camera == pair.a.id.camera and abs(other.a.time_s - pair.a.time_s) < apart
+            for other in shown
+        )
+        if not near and len(shown) < PICTURED:
+            shown.append(pair)
+    return shown
 
 
 def verdict(figures: Mapping[str, Any]) -> tuple[str, str]:
@@ -239,9 +254,9 @@ def _highlight(image: Pixels, changed: npt.NDArray[np.bool_]) -> Pixels:
     return np.asarray(shown, np.uint8)
 
 
-def _most_changed(most: Mapping[str, Sequence[FramePair]]) -> str:
+def _most_changed(most: Mapping[Order, Sequence[FramePair]]) -> str:
     tables = []
-    for order, title in _ORDERS.items():
+    for order, title in _TITLES.items():
         rows = []
         for pair in most[order]:
             cells = [f'{pair.a.time_s:.1f} s', pair.a.id.camera, str(pair.a.id.frame)]

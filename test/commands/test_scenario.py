@@ -15,6 +15,7 @@ from tiny_checkpoint import save_tiny_checkpoint
 from typer.testing import CliRunner, Result
 
 from bisenet_ros.cli import app
+from bisenet_ros.replay.scenario import ACCURACY, AS_DRIVEN, OF_RUN, PER_FRAME
 
 
 @pytest.fixture(scope='module')
@@ -91,7 +92,7 @@ def test_a_criterion_that_fails(folder: Path, tmp_path: Path) -> None:
     assert tuesday['passed']
     worst = awake['deciding_frames'][0]
     assert (
-        f'Failed awake: {awake["value"]:.4g}, at least 0.999; 2 of 2 frames beyond: '
+        f'Failed awake: {awake["value"]:.4g}, at least 0.999; 2 of 2 frames beyond; decided by '
         f'{worst["value"]:.4g} at {worst["time_s"]:.1f} s (frame {worst["frame"]}), '
     ) in result.stdout
     assert sum(line.startswith('Passed ') for line in result.stdout.splitlines()) == 4
@@ -111,6 +112,20 @@ def test_as_driven(folder: Path, tmp_path: Path) -> None:
     assert dropped['value'] == metrics['dropped_frames'] > 0
     assert age['passed']
     assert age['value'] == pytest.approx(metrics['age_ms']['mean'])
+
+
+def test_whatever_a_frame_has_can_be_asked_for(folder: Path, tmp_path: Path) -> None:
+    figures = (*ACCURACY, *PER_FRAME, *AS_DRIVEN, *OF_RUN)
+    text = 'rate: 1\nbags: [{path: monday}]\ncriteria:\n' + ''.join(
+        f'  - {{figure: {figure}, at_least: 0}}\n' for figure in figures
+    )
+    assert run(folder, tmp_path, text).exit_code in (0, 1)
+    judged = {c['figure']: c['value'] for c in result_of(tmp_path)['bags'][0]['criteria']}
+    # An untrained network may call nothing drivable.
+    unmeasured = {figure for figure, value in judged.items() if value is None}
+    assert unmeasured <= {'false_drivable_rate', 'false_drivable_near_rate'}
+    line = json.loads((tmp_path / 'monday' / 'frames.jsonl').read_text().splitlines()[-1])
+    assert line.keys() - judged.keys() == {'camera', 'frame', 'stamp', 'time_s', 'confusion'}
 
 
 def test_what_was_not_measured_fails(folder: Path, tmp_path: Path) -> None:

@@ -12,12 +12,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pages import Page
 from small_bags import START, STEP, drive, picture, truth_of, write_bag
 from tiny_checkpoint import save_tiny_checkpoint
 
 from bisenet_ros.label_space import CAMVID
 from bisenet_ros.metrics import ConfusionMatrix
 from bisenet_ros.replay.comparison import Comparison, compare
+from bisenet_ros.replay.comparison_page import write_comparison_page
 from bisenet_ros.replay.evaluation import FrameId
 from bisenet_ros.replay.finished import FinishedRun, RunError
 from bisenet_ros.replay.reader import ReplayBag
@@ -222,3 +224,19 @@ def test_pictures_of_another_replay(runs: tuple[Path, Path], tmp_path: Path) -> 
         rewrite(mixed / 'frames.jsonl', edit)
         with pytest.raises(RunError, match=r'output\.mcap is of another replay'):
             list(FinishedRun.load(mixed).pictures('/image', 'labels'))
+
+
+def test_pictures_are_apart(runs: tuple[Path, Path], tmp_path: Path) -> None:
+    # As if it were a long drive: the first four frames at its begin, and two later.
+    times = [0.0, 0.1, 0.2, 0.3, 5.0, 10.0]
+    retimed = []
+    for run in runs:
+        retimed.append(copy(run, tmp_path / run.name))
+        rewrite(retimed[-1] / 'frames.jsonl', lambda line: {**line, 'time_s': times[line['frame']]})
+    comparison = comparison_of((retimed[0], retimed[1]))
+    write_comparison_page(tmp_path / 'page.html', comparison, comparison.figures())
+    shown = [t['alt'] for name, t in Page(tmp_path / 'page.html').tags if name == 'img']
+    frames = [int(str(alt).partition('frame ')[2].partition(' ')[0]) for alt in shown[::3]]
+    ranking = [pair.a.id.frame for pair in comparison.ranked('labels')]
+    of_begin = next(frame for frame in ranking if frame < 4)
+    assert frames == [frame for frame in ranking if frame >= 4 or frame == of_begin]
