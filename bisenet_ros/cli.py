@@ -213,6 +213,14 @@ def replay(
             'that the node would have taken.',
         ),
     ] = None,
+    live: Annotated[
+        bool,
+        typer.Option(
+            '--live',
+            help='Play the bag to a segmenter_node on ROS 2, and measure what it answers; with '
+            '--rate R times as fast as it was recorded.',
+        ),
+    ] = False,
     workers: Annotated[
         int | None,
         typer.Option(
@@ -282,6 +290,7 @@ def replay(
         image_topic=image_topic,
         labels_topic=labels_topic,
         rate=rate,
+        live=live,
         weights=weights,
         device=device,
         precision=precision,
@@ -325,14 +334,14 @@ def demo(
     and figures. The processes see only each other: no vehicle, no other machine.
     """
     from bisenet_ros.commands.console import is_standard_output, write_json
-    from bisenet_ros.demo.processes import DemoError
     from bisenet_ros.demo.run import Settings, print_table, run_demo
     from bisenet_ros.demo.sources import View
+    from bisenet_ros.ros_graph.processes import ProcessError
 
     view = View(path=source, seconds=seconds, seed=seed)
     try:
         measured = run_demo(Settings(view, output, weights, device, precision, verify))
-    except DemoError as error:
+    except ProcessError as error:
         print(f'bisenet: {error}', file=sys.stderr)
         raise typer.Exit(1) from error
     if json is not None:

@@ -63,21 +63,26 @@ ROOMS = {
     'importing': room('checkpoint errors label_space network preprocess', 'torch'),
     'media': room('errors', 'cv2 numpy'),
     'bag': room('errors image_codec', 'numpy rosbags'),
+    'ros_graph': room('errors node'),
     'replay': room(
         'bag checkpoint drivable errors image_codec label_space metrics node overlay process '
-        'segmenter version',
+        'ros_graph segmenter version',
         'cv2 numpy pydantic rosbags torch yaml',
+    ),
+    'replay.live': room(
+        'bag errors image_codec node replay ros_graph', 'rclpy rosbags sensor_msgs'
     ),
     'demo': room(
         'bag checkpoint commands drivable errors image_codec label_space media metrics node '
-        'overlay segmenter version',
+        'overlay ros_graph segmenter version',
         f'cv2 numpy rich torch {ROS}',
     ),
     'commands': room(
-        'bag checkpoint errors importing label_space media overlay preprocess replay segmenter',
+        'bag checkpoint errors importing label_space media overlay preprocess replay '
+        'ros_graph segmenter',
         'cv2 numpy rich torch',
     ),
-    'cli': room('commands demo errors training process version', 'typer'),
+    'cli': room('commands demo errors process ros_graph training version', 'typer'),
     'training': room(
         'checkpoint commands demo errors label_space metrics network preprocess segmenter version',
         'cv2 numpy rich torch',
@@ -94,6 +99,8 @@ def modules() -> Iterator[tuple[str, Path]]:
             parts = file.relative_to(directory).with_suffix('').parts
             if package == 'bisenet_training':
                 yield 'training', file
+            elif '.'.join(parts) in ROOMS:
+                yield '.'.join(parts), file
             elif parts[0] not in ('__init__', 'msg'):
                 yield parts[0], file
 

@@ -5,7 +5,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from rich.console import Console
@@ -14,8 +17,11 @@ from rich.text import Text
 
 from bisenet_ros.commands.console import make_folder, progress_bar
 from bisenet_ros.errors import UserError
+from bisenet_ros.replay.answers import Answers
+from bisenet_ros.replay.live_graph import play_live
 from bisenet_ros.replay.reader import ReplayBag
 from bisenet_ros.replay.run import replay
+from bisenet_ros.ros_graph.processes import ProcessError
 from bisenet_ros.segmenter import Segmenter
 
 
@@ -26,6 +32,7 @@ def replay_bag(
     image_topic: str | None,
     labels_topic: str | None,
     rate: float | None,
+    live: bool,
     weights: str,
     device: str,
     precision: str,
@@ -39,6 +46,8 @@ def replay_bag(
         labels_topic: The truth of the only camera; None for `ground_truth/labels` if it is there.
         rate: None for every frame; else frames arrive so many times as fast as they were recorded,
             and those are evaluated that the node would have taken.
+        live: Whether a node really takes them, on ROS 2; without a rate as fast as they were
+            recorded.
         weights: Name of shipped weights, or a path.
         device: What `Segmenter.load` takes.
         precision: What `Segmenter.load` takes.
@@ -49,15 +58,36 @@ def replay_bag(
     bag = ReplayBag(path, image_topic, labels_topic)
     segmenter = Segmenter.load(weights, device=device, precision=precision)
     make_folder(output)
+    frame_count = sum(camera.frame_count for camera in bag.cameras)
     try:
-        with progress_bar() as progress:
-            frame_count = sum(camera.frame_count for camera in bag.cameras)
-            task = progress.add_task('replaying', total=frame_count)
-            result = replay(
-                bag, segmenter, weights, output, lambda: progress.advance(task), rate=rate
-            )
+        with progress_bar() as progress, ExitStack() as stack:
+            answers: Answers | None = None
+            if live:
+                rate = 1.0 if rate is None else rate
+                folder = Path(stack.enter_context(TemporaryDirectory(prefix='.live.', dir=output)))
+                logs = output / 'log'
+                make_folder(logs)
+                task = progress.add_task('playing', total=frame_count)
+                play_live(
+                    bag,
+                    folder,
+                    logs,
+                    rate=rate,
+                    image_topic=image_topic,
+                    labels_topic=labels_topic,
+                    weights=weights,
+                    device=device,
+                    precision=precision,
+                    advance=partial(progress.advance, task),
+                )
+                answers = stack.enter_context(Answers(folder, bag.cameras, segmenter.label_space))
+            task = progress.add_task('measuring' if live else 'replaying', total=frame_count)
+            advance = partial(progress.advance, task)
+            result = replay(bag, segmenter, weights, output, advance, rate=rate, answers=answers)
     except OSError as error:
         raise UserError(f'{output}: {error.strerror or error}') from error
+    except ProcessError as error:
+        raise UserError(str(error)) from error
     print_figures(result.metrics, output)
     if result.problems:
         raise UserError(f'the results are partial: {"; ".join(result.problems)}')

@@ -28,6 +28,7 @@ def replay_paths(
     image_topic: str | None,
     labels_topic: str | None,
     rate: float | None,
+    live: bool,
     weights: str,
     device: str,
     precision: str,
@@ -41,6 +42,7 @@ def replay_paths(
         image_topic: The only camera to take of each bag; None for all.
         labels_topic: Its truth; None for `ground_truth/labels` if it is there.
         rate: As `replay_bag` takes it.
+        live: As `replay_bag` takes it; for one bag only.
         weights: Name of shipped weights, or a path.
         device: What `Segmenter.load` takes; several GPUs are shared out unless one is named.
         precision: What `Segmenter.load` takes.
@@ -56,11 +58,14 @@ def replay_paths(
             image_topic=image_topic,
             labels_topic=labels_topic,
             rate=rate,
+            live=live,
             weights=weights,
             device=device,
             precision=precision,
         )
         return
+    if live:
+        raise UserError('--live plays one bag: call it for each')
     bags = find_bags(paths, apart_from=output)
     workers = min(workers or default_workers(len(bags), device), len(bags))
     settings = Settings(

@@ -30,11 +30,11 @@ from rclpy.signals import SignalHandlerOptions
 from rclpy.time import Time
 from sensor_msgs.msg import CameraInfo, Image
 
-from bisenet_ros.demo.events import BAD_INPUT, emit
 from bisenet_ros.demo.sources import Source, View, open_source
 from bisenet_ros.errors import UserError
 from bisenet_ros.image_codec import fill_image
 from bisenet_ros.node.signals import on_stop_signal
+from bisenet_ros.ros_graph.events import BAD_INPUT, emit
 
 FRAME_ID = 'camera'
 PREFETCHED = 30

@@ -29,8 +29,6 @@ from rclpy.time import Time
 from rclpy.timer import Timer
 from sensor_msgs.msg import Image
 
-from bisenet_ros.demo.events import BAD_INPUT, emit
-from bisenet_ros.demo.matcher import StampMatcher
 from bisenet_ros.errors import UserError
 from bisenet_ros.image_codec import decode_labels
 from bisenet_ros.label_space import IGNORE
@@ -38,6 +36,8 @@ from bisenet_ros.media import write_image
 from bisenet_ros.metrics import ConfusionMatrix
 from bisenet_ros.node.messages import optional_message
 from bisenet_ros.node.signals import on_stop_signal
+from bisenet_ros.ros_graph.events import BAD_INPUT, emit
+from bisenet_ros.ros_graph.matcher import StampMatcher
 
 LABELS, DRIVABLE, TRUTH = 'segmentation/labels', 'segmentation/drivable', 'ground_truth/labels'
 STAGES = ('decode', 'inference', 'publish')

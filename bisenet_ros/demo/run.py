@@ -9,16 +9,13 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import signal
 import sys
 import tempfile
 import time
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from rich.console import Console
@@ -29,10 +26,16 @@ from rich.text import Text
 from bisenet_ros.checkpoint import DEFAULT_WEIGHTS, Checkpoint, resolve_weights
 from bisenet_ros.commands.console import make_folder, notes, progress_bar, write_json
 from bisenet_ros.demo.page import write_page
-from bisenet_ros.demo.processes import DemoError, Process, Processes, ros_environment
 from bisenet_ros.demo.report import Offline, Recording, draw, figures, rows
 from bisenet_ros.demo.sources import Source, View, open_source
 from bisenet_ros.errors import UserError
+from bisenet_ros.ros_graph.processes import (
+    Process,
+    ProcessError,
+    Processes,
+    ended_by_signals,
+    ros_environment,
+)
 from bisenet_ros.segmenter import Segmenter
 
 START_TIMEOUT = 120.0
@@ -71,7 +74,7 @@ def run_demo(settings: Settings) -> dict[str, Any]:
 
     Raises:
         UserError: Something that was given cannot be used, or ROS 2 is not installed.
-        DemoError: A process failed.
+        ProcessError: A process failed.
     """
     if importlib.util.find_spec('rclpy') is None:
         raise UserError(
@@ -88,10 +91,10 @@ def run_demo(settings: Settings) -> dict[str, Any]:
         if settings.view.path is None:
             settings = replace(settings, view=replace(settings.view, rendered=Path(folder)))
             source = open_source(settings.view)
-        with _ended_by_signals(), Processes(environment, logs) as processes:
+        with ended_by_signals(), Processes(environment, logs) as processes:
             _Graph(settings, source, checkpoint, recording, processes).run()
         if not recording.received:
-            raise DemoError(
+            raise ProcessError(
                 f'no labels came back for {len(recording.published)} frames; see {logs}'
             )
         model = {
@@ -254,7 +257,7 @@ class _Graph:
                 elif 'end' in self._heard:
                     return  # the last frames were dropped
                 else:
-                    raise DemoError(
+                    raise ProcessError(
                         f'nothing happened for {timeout:.0f} s; what the processes said is in '
                         f'{self._settings.output / "log"}'
                     )
@@ -313,21 +316,6 @@ class _Display:
 
     def __exit__(self, *_: object) -> None:
         self._progress.stop()
-
-
-@contextmanager
-def _ended_by_signals() -> Iterator[None]:
-    """Let SIGTERM and SIGHUP unwind as Ctrl-C does, so that no process is left behind."""
-
-    def end(number: int, frame: FrameType | None) -> None:
-        sys.exit(128 + number)
-
-    before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGHUP)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _module(name: str) -> list[str]:

@@ -14,12 +14,14 @@ import numpy.typing as npt
 
 from bisenet_ros.errors import UserError
 from bisenet_ros.image_codec import ImageError
+from bisenet_ros.replay.answers import Answer
 from bisenet_ros.replay.evaluation import Evaluation, FrameId, together
+from bisenet_ros.replay.findings import Findings
 from bisenet_ros.replay.moments import Moment
 from bisenet_ros.replay.problems import Problems
 from bisenet_ros.replay.reader import RecordedFrame, ReplayBag
 from bisenet_ros.replay.results import ResultsFile
-from bisenet_ros.segmenter import Segmentation, Segmenter
+from bisenet_ros.segmenter import Segmenter
 
 
 class Taken(NamedTuple):
@@ -51,7 +53,6 @@ class Bench:
         problems: What was wrong with frames.
         moments: The frames that were evaluated.
         evaluations: The counts behind the figures, by image topic.
-        evaluations: What was counted, by image topic.
 
     Args:
         bag: Whose frames come.
@@ -115,6 +116,17 @@ class Bench:
             self._measure(one, result, times_ms)
         return done - start
 
+    def take(self, frame: RecordedFrame, answer: Answer | None) -> int:
+        """Measure what a running node has answered to a frame, and write that.
+
+        Returns:
+            1 if the node dropped the frame, though it could be decoded, else 0.
+        """
+        decoded = self._decode(Taken(frame))
+        if decoded is not None and answer is not None:
+            self._measure(decoded, answer, answer.times_ms)
+        return int(decoded is not None and answer is None)
+
     def figures(self, dropped_frames: Mapping[str, int]) -> dict[str, Any]:
         """The figures of all frames, and those of each camera.
 
@@ -151,9 +163,7 @@ class Bench:
             return None
         return _Decoded(*taken, image, decode_ms=1e3 * (time.perf_counter() - start))
 
-    def _measure(
-        self, decoded: _Decoded, result: Segmentation, times_ms: Mapping[str, float]
-    ) -> None:
+    def _measure(self, decoded: _Decoded, result: Findings, times_ms: Mapping[str, float]) -> None:
         frame = decoded.frame
         self._results.write(frame, decoded.image, result)
         evaluation = self.evaluations[frame.camera.image_topic]

@@ -23,7 +23,7 @@ from bisenet_ros.metrics import (
     FreeSpaceError,
     still_pixels,
 )
-from bisenet_ros.segmenter import Segmentation
+from bisenet_ros.replay.findings import Findings
 
 LOWEST = 10
 """Frames of the lowest confidence that are named."""
@@ -65,7 +65,7 @@ class Accuracy:
         """How many were counted."""
         return self._frames
 
-    def update(self, result: Segmentation, truth: Pixels) -> None:
+    def update(self, result: Findings, truth: Pixels) -> None:
         """Count one frame; truth is (H, W) class ids, `IGNORE` where there is none.
 
         Raises:
@@ -217,7 +217,7 @@ class Evaluation:
         self._previous: tuple[Pixels, Pixels] | None = None  # image and labels
 
     def update(
-        self, frame: FrameId, image: Pixels, result: Segmentation, times_ms: Mapping[str, float]
+        self, frame: FrameId, image: Pixels, result: Findings, times_ms: Mapping[str, float]
     ) -> dict[str, Any]:
         """Count one frame without its truth.
 
@@ -250,7 +250,7 @@ class Evaluation:
             **{f'{time}_ms': milliseconds for time, milliseconds in times_ms.items()},
         }
 
-    def compare(self, result: Segmentation, truth: Pixels) -> dict[str, Any]:
+    def compare(self, result: Findings, truth: Pixels) -> dict[str, Any]:
         """Count one frame's truth; the frame's own figures, and its confusion matrix.
 
         Raises:

@@ -50,12 +50,14 @@ class Camera:
         image_topic: Its images, raw or compressed.
         labels_topic: Its truth; None where there is none.
         frame_count: Images on the topic.
+        compressed: Whether they are CompressedImages.
     """
 
     name: str
     image_topic: str
     labels_topic: str | None
     frame_count: int
+    compressed: bool = False
 
     @property
     def prefix(self) -> str:
@@ -148,7 +150,14 @@ class ReplayBag:
             truths = topics.truths(images)
         names = _camera_names(images)
         self.cameras = tuple(
-            Camera(names[topic], topic, truths.get(topic), topics.counts[topic]) for topic in images
+            Camera(
+                names[topic],
+                topic,
+                truths.get(topic),
+                topics.counts[topic],
+                topics.is_compressed(topic),
+            )
+            for topic in images
         )
 
     def __iter__(self) -> Iterator[RecordedFrame]:
@@ -208,6 +217,10 @@ class _Topics:
         if not self.counts[name]:
             raise BagError(f'{self._path}: no messages on {name}')
         return name
+
+    def is_compressed(self, name: str) -> bool:
+        """Whether a topic has CompressedImages."""
+        return self._types[name] == COMPRESSED_IMAGE_TYPE
 
     def pictures(self, apart_from: str | None) -> list[str]:
         """The topics that are a camera's pictures, each camera once.

@@ -14,13 +14,13 @@ import numpy.typing as npt
 
 from bisenet_ros.bag import BagWriter
 from bisenet_ros.overlay import overlay
+from bisenet_ros.replay.findings import Findings
 from bisenet_ros.replay.reader import RecordedFrame
-from bisenet_ros.segmenter import Segmentation
 
 OVERLAY_ALPHA = 0.5
 
 
-def draw(image: npt.NDArray[np.uint8], result: Segmentation) -> npt.NDArray[np.uint8]:
+def draw(image: npt.NDArray[np.uint8], result: Findings) -> npt.NDArray[np.uint8]:
     """(H, W, 3) BGR: the frame in the colours of its labels, the drivable area outlined."""
     return overlay(
         image, result.labels, result.label_space, OVERLAY_ALPHA, drivable=result.drivable
@@ -60,9 +60,7 @@ class ResultsFile:
             if error is None:
                 (self._bag / self._path.name).replace(self._path)
 
-    def write(
-        self, frame: RecordedFrame, image: npt.NDArray[np.uint8], result: Segmentation
-    ) -> None:
+    def write(self, frame: RecordedFrame, image: npt.NDArray[np.uint8], result: Findings) -> None:
         """Append what was found in a frame, whose image is (H, W, 3) BGR."""
         rgb = draw(image, result)[..., ::-1]
         for kind, pixels in (

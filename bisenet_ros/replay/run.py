@@ -5,12 +5,14 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from bisenet_ros.bag import BagError
+from bisenet_ros.replay.answers import Answers
 from bisenet_ros.replay.as_driven import replay_as_driven
 from bisenet_ros.replay.bench import Bench, Taken
 from bisenet_ros.replay.evaluation import Evaluation
@@ -47,6 +49,7 @@ def replay(
     advance: Callable[[], None],
     *,
     rate: float | None = None,
+    answers: Answers | None = None,
 ) -> Result:
     """Segment the frames, and write metrics.json, frames.jsonl, output.mcap and report.html.
 
@@ -60,6 +63,7 @@ def replay(
         advance: Called after every frame.
         rate: None for every frame; a number for those that the node would have taken if they had
             arrived so many times as fast as they were recorded.
+        answers: What a running node has answered at that rate, to be measured instead.
 
     Raises:
         OSError: A file cannot be written.
@@ -81,12 +85,15 @@ def replay(
             except BagError as error:
                 damage = str(error)
 
-        dropped: dict[str, int] = {}
-        if rate is None:
+        dropped: Counter[str] = Counter()
+        if answers is not None:
+            for frame in arriving():
+                dropped[frame.camera.image_topic] += bench.take(frame, answers.to(frame))
+        elif rate is None:
             for frame in arriving():
                 bench.work([Taken(frame)])
         else:
-            dropped = replay_as_driven(arriving(), bag.cameras, rate, bench.work)
+            dropped.update(replay_as_driven(arriving(), bag.cameras, rate, bench.work))
     problems = [damage] * bool(damage) + bench.problems.lines()
     metrics = {
         'complete': not problems,
@@ -95,6 +102,7 @@ def replay(
         'model': describe_model(weights, segmenter),
         'versions': versions(),
         'rate': rate,
+        'live': answers is not None,
         **bench.figures(dropped),
     }
     text = json.dumps(metrics, indent=2, ensure_ascii=False, allow_nan=False)

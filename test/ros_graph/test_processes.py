@@ -13,14 +13,14 @@ from pathlib import Path
 
 import pytest
 
-from bisenet_ros.demo.processes import DemoError, Process, Processes, ros_environment
 from bisenet_ros.errors import UserError
+from bisenet_ros.ros_graph.processes import Process, ProcessError, Processes, ros_environment
 
 TIMEOUT = 20.0
 
 WORKER = """
 import signal, sys, threading
-from bisenet_ros.demo.events import emit
+from bisenet_ros.ros_graph.events import emit
 stop = threading.Event()
 signal.signal(signal.SIGINT, lambda *_: stop.set())
 emit('ready', number=7)
@@ -55,14 +55,14 @@ def test_silence_is_no_event(processes: Processes) -> None:
 
 def test_a_crash_is_reported_with_its_reason(processes: Processes) -> None:
     start(processes, 'raise SystemError("the wheels came off")')
-    with pytest.raises(DemoError, match='worker ended with exit code 1: SystemError: the wheels'):
+    with pytest.raises(ProcessError, match='ended with exit code 1: SystemError: the wheels'):
         processes.next_event(TIMEOUT)
 
 
 def test_an_error_in_the_log_of_ros_comes_before_the_last_line(processes: Processes) -> None:
     code = 'import sys; print("[ERROR] no such camera\\n[INFO] bye"); sys.exit(3)'
     start(processes, code)
-    with pytest.raises(DemoError, match='ended with exit code 3: no such camera '):
+    with pytest.raises(ProcessError, match='ended with exit code 3: no such camera '):
         processes.next_event(TIMEOUT)
 
 
@@ -74,7 +74,7 @@ def test_bad_input_is_the_users(processes: Processes) -> None:
 
 def test_an_end_that_was_not_asked_for_is_a_failure(processes: Processes) -> None:
     start(processes, 'pass')
-    with pytest.raises(DemoError, match='ended with exit code 0: it said nothing'):
+    with pytest.raises(ProcessError, match='ended with exit code 0: it said nothing'):
         processes.next_event(TIMEOUT)
 
 

@@ -8,7 +8,7 @@ from itertools import permutations
 
 import pytest
 
-from bisenet_ros.demo.matcher import StampMatcher
+from bisenet_ros.ros_graph.matcher import StampMatcher
 
 
 @pytest.mark.parametrize('order', list(permutations(['labels', 'drivable', 'truth'])))

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the demo's processes tell the one that started them: lines of JSON, and an exit code."""
+"""What the processes of a graph tell the one that started them: lines of JSON, and an exit code."""
 
 from __future__ import annotations
 

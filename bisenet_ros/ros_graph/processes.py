@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The demo's processes: started together, listened to, and ended together, whatever happens."""
+"""Processes that are started together, listened to, and ended together, whatever happens."""
 
 from __future__ import annotations
 
@@ -10,21 +10,23 @@ import re
 import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
+from types import FrameType, TracebackType
 from typing import IO
 
-from bisenet_ros.demo.events import BAD_INPUT, Event, parse
 from bisenet_ros.errors import UserError
 from bisenet_ros.node.large_images import use_profile
+from bisenet_ros.ros_graph.events import BAD_INPUT, Event, parse
 
 
-class DemoError(Exception):
-    """A process of the demo failed; one line that says which and why."""
+class ProcessError(Exception):
+    """A process failed; one line that says which and why."""
 
 
 @dataclass(frozen=True)
@@ -89,9 +91,11 @@ class Process:
         self._output.close()
         self._log.close()
 
-    def failure(self, what: str) -> DemoError:
+    def failure(self, what: str) -> ProcessError:
         """What went wrong, with the reason that it gave itself."""
-        return DemoError(f'the {self.name} {what}: {self.reason()} (all it said: {self._log_path})')
+        return ProcessError(
+            f'the {self.name} {what}: {self.reason()} (all it said: {self._log_path})'
+        )
 
     def reason(self) -> str:
         """The last error that it told of, else the last that it said."""
@@ -130,7 +134,7 @@ class Processes:
 
         Raises:
             UserError: A process could not use what it was given.
-            DemoError: A process has ended that was not asked to, or not well.
+            ProcessError: A process has ended that was not asked to, or not well.
         """
         deadline = time.monotonic() + seconds
         while True:
@@ -149,7 +153,7 @@ class Processes:
         """End a process in order; the events that it had left to say.
 
         Raises:
-            DemoError: It did not end in time, or not well.
+            ProcessError: It did not end in time, or not well.
         """
         process.interrupt()
         if not process.wait(self._patience):
@@ -181,11 +185,26 @@ class Processes:
                 process.close()
 
 
+@contextmanager
+def ended_by_signals() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP unwind as Ctrl-C does, so that no process is left behind."""
+
+    def end(number: int, frame: FrameType | None) -> None:
+        sys.exit(128 + number)
+
+    before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
 def ros_environment(environment: Mapping[str, str], logs: Path) -> dict[str, str]:
-    """An environment whose ROS nodes see each other and nobody else: no vehicle, no other demo.
+    """An environment whose ROS nodes see each other and nobody else: no vehicle, no other graph.
 
     Args:
-        environment: What the demo itself was started with.
+        environment: What this process was started with.
         logs: A folder for ROS's own log files.
     """
     isolated = dict(environment)
@@ -212,7 +231,7 @@ def _free_domain(taken: str | None) -> int:
     The first participant of domain D listens on UDP port 7410 + 250 D.
     """
     # Domains above 101 use ports that Linux gives to outgoing connections. In random order, as two
-    # demos that start at the same time see the same domains free.
+    # graphs that start at the same time see the same domains free.
     for domain in random.sample(range(1, 102), 101):
         if str(domain) == taken:
             continue
@@ -222,4 +241,4 @@ def _free_domain(taken: str | None) -> int:
             except OSError:
                 continue
             return domain
-    raise DemoError('all DDS domains of this machine are in use')
+    raise ProcessError('all DDS domains of this machine are in use')
