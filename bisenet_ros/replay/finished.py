@@ -131,6 +131,8 @@ def _metrics(path: Path) -> dict[str, Any]:
         metrics = json.loads(path.read_text(encoding='utf-8'))
     except ValueError as error:
         raise RunError(f'{path}: not JSON: {error}') from error
+    if isinstance(metrics, dict) and 'bags' in metrics:
+        raise RunError(f'{path.parent} is of several bags: name the folder in it of one of them')
     if not isinstance(metrics, dict) or not _READ.issubset(metrics):
         raise RunError(f'{path}: not the figures of a bag that bisenet replay has evaluated')
     return metrics

@@ -207,6 +207,9 @@ def test_folders_that_are_no_replay(runs: tuple[Path, Path], tmp_path: Path) -> 
     (broken / 'metrics.json').write_text('{')
     with pytest.raises(RunError, match=r'metrics\.json: not JSON'):
         FinishedRun.load(broken)
+    (broken / 'metrics.json').write_text('{"bags": []}')
+    with pytest.raises(RunError, match='broken is of several bags: name the folder in it of one'):
+        FinishedRun.load(broken)
     for other in ('[]', '{"complete": true}'):
         (broken / 'metrics.json').write_text(other)
         with pytest.raises(RunError, match=r'metrics\.json: not the figures of a bag'):
