@@ -7,6 +7,7 @@ Each class counts frame by frame, adds up with others of its kind, and keeps no 
 
 from __future__ import annotations
 
+from bisenet_ros.metrics.boundary import BoundaryScore
 from bisenet_ros.metrics.calibration import Calibration
 from bisenet_ros.metrics.confusion import ConfusionMatrix
 from bisenet_ros.metrics.false_drivable import FalseDrivable
@@ -14,6 +15,7 @@ from bisenet_ros.metrics.flicker import Flicker, still_pixels
 from bisenet_ros.metrics.free_space import FreeSpaceError
 
 __all__ = [
+    'BoundaryScore',
     'Calibration',
     'ConfusionMatrix',
     'FalseDrivable',

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from bisenet_ros.drivable import drivable_mask
 from bisenet_ros.label_space import IGNORE, LabelSpace
 from bisenet_ros.metrics import (
+    BoundaryScore,
     Calibration,
     ConfusionMatrix,
     FalseDrivable,
@@ -56,6 +57,7 @@ class Accuracy:
         self._drivable_ids = label_space.ids_of(label_space.drivable)
         self._frames = 0
         self._confusion = ConfusionMatrix(len(label_space))
+        self._boundary = BoundaryScore(len(label_space))
         self._calibration = Calibration()
         self._false_drivable = FalseDrivable()
         self._free_space = FreeSpaceError()
@@ -72,6 +74,7 @@ class Accuracy:
             UserError: The truth has another size, or an id that is no class.
         """
         self._confusion.update(result.labels, truth)
+        self._boundary.update(result.labels, truth)
         self._calibration.update(result.confidence, result.labels, truth)
         masks = result.drivable, drivable_mask(truth, self._drivable_ids), truth != IGNORE
         self._false_drivable.update(*masks)
@@ -81,6 +84,7 @@ class Accuracy:
     def add(self, other: Accuracy) -> None:
         """Count the frames of another, too."""
         self._confusion.add(other._confusion)
+        self._boundary.add(other._boundary)
         self._calibration.add(other._calibration)
         self._false_drivable.add(other._false_drivable)
         self._free_space.add(other._free_space)
@@ -92,6 +96,7 @@ class Accuracy:
             'miou': number(self._confusion.miou()),
             'drivable_iou': number(self._confusion.group_iou(self._drivable_ids)),
             'pixel_accuracy': number(self._confusion.pixel_accuracy()),
+            'boundary_f': number(self._boundary.mean()),
             'false_drivable_rate': number(self._false_drivable.rate()),
             'free_space_error_px': number(self._free_space.mean()),
         }
@@ -112,13 +117,15 @@ class Accuracy:
             'free_space_error_p95_px': number(self._free_space.p95()),
             'free_space_overreach_px': number(self._free_space.overreach()),
             'ece': number(self._calibration.ece()),
-            'iou': {
-                name: number(float(iou))
-                for name, iou in zip(self._label_space.names, self._confusion.iou(), strict=True)
-            },
+            'iou': self._by_class(self._confusion.iou()),
+            'boundary_f_by_class': self._by_class(self._boundary.f_scores()),
             'confusion': self.confusion(),
             'calibration': [bin._asdict() for bin in self._calibration.curve()],
         }
+
+    def _by_class(self, values: npt.NDArray[np.float64]) -> dict[str, float | None]:
+        names = self._label_space.names
+        return {name: number(value) for name, value in zip(names, values.tolist(), strict=True)}
 
 
 class Confidence:

@@ -103,6 +103,7 @@ def tiles(metrics: Mapping[str, Any]) -> str:
         tiles += [
             ('mIoU', percent(accuracy['miou'])),
             ('drivable IoU', percent(accuracy['drivable_iou'])),
+            ('boundary F-score', percent(accuracy['boundary_f'])),
             ('false drivable', percent(accuracy['false_drivable_rate'])),
             ('calibration error', percent(accuracy['ece'])),
         ]
@@ -188,8 +189,9 @@ def accuracy_sections(accuracy: Mapping[str, Any], label_space: LabelSpace) -> s
     ) * bool(curve)
     return (
         '<div class="columns"><div><h2>Classes</h2><table><tr><th>class</th><th>IoU</th>'
+        '<th class="number">boundary F-score</th>'
         '<th class="number">share of the truth</th><th></th></tr>'
-        f'{"".join(_class_rows(accuracy["iou"], counts, label_space))}</table></div>'
+        f'{"".join(_class_rows(accuracy, counts, label_space))}</table></div>'
         f'<div>{calibration}</div></div>'
         '<h2>Confusion</h2><p>Of the pixels of a class (row), the share that got a label '
         '(column), in percent.</p><div class="wide"><table class="confusion">'
@@ -197,18 +199,18 @@ def accuracy_sections(accuracy: Mapping[str, Any], label_space: LabelSpace) -> s
     )
 
 
-def _class_rows(
-    iou: Mapping[str, float | None], counts: Any, label_space: LabelSpace
-) -> Iterator[str]:
+def _class_rows(accuracy: Mapping[str, Any], counts: Any, label_space: LabelSpace) -> Iterator[str]:
     shares = counts.sum(axis=1) / max(1, counts.sum())
     for name, color, share in zip(label_space.names, label_space.colors, shares, strict=True):
-        value = iou[name]
+        value = accuracy['iou'][name]
+        boundary = accuracy['boundary_f_by_class'][name]
         bar = 'does not occur'
         if value is not None:
             bar = f'<meter value="{value:.4f}"></meter> {percent(value)}'
         drivable = 'drivable' if name in label_space.drivable else ''
         yield (
             f'<tr><td>{_swatch(color)}{html.escape(name)}</td><td>{bar}</td>'
+            f'<td class="number">{percent(boundary)}</td>'
             f'<td class="number">{percent(float(share))}</td><td>{drivable}</td></tr>'
         )
 

@@ -24,6 +24,7 @@ PER_FRAME = (
     'drivable_fraction',
     'confidence',
     'flicker',
+    'boundary_f',
     'false_drivable_rate',
     'free_space_error_px',
     'decode_ms',

@@ -1,0 +1,118 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""How well labels follow the outlines of things, which IoU, led by large areas, hardly sees.
+
+The measure is that of Csurka et al., "What is a good evaluation measure for semantic
+segmentation?" (BMVC 2013).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from bisenet_ros.label_space import IGNORE
+
+TOLERANCE = 0.0075
+"""How far a boundary may be off, as a share of the image's diagonal."""
+
+# Classes whose boundaries are compared at once: one bit each.
+_TOGETHER = 16
+
+Mask = npt.NDArray[np.bool_]
+
+
+class BoundaryScore:
+    """Pixels on the boundary of each class, and those of them that the other side has, too.
+
+    A pixel of a class is on its boundary where a pixel above, below or beside it has another class.
+    It is matched where a boundary pixel of the same class on the other side, truth or labels, is no
+    farther than the tolerance. What is as near to a pixel without a truth does not count: its
+    counterpart may lie there.
+    """
+
+    def __init__(self, num_classes: int) -> None:
+        # By class: pixels on the boundary, and matched ones.
+        self._found = np.zeros((num_classes, 2), np.int64)
+        self._true = np.zeros((num_classes, 2), np.int64)
+
+    def update(self, labels: npt.NDArray[np.uint8], truth: npt.NDArray[np.uint8]) -> None:
+        """Count one image: (H, W) class ids of labels and truth, `IGNORE` where there is none."""
+        tolerance = TOLERANCE * math.hypot(*truth.shape)
+        found, true = _boundary(labels), _boundary(truth)
+        right, seen = np.zeros_like(found), np.zeros_like(true)
+        for first in range(0, len(self._found), _TOGETHER):
+            members = np.arange(first, min(first + _TOGETHER, 256))
+            bits = np.zeros(256, np.uint16)
+            bits[members] = 1 << (members - first)
+            of_labels, of_truth = np.where(found, bits[labels], 0), np.where(true, bits[truth], 0)
+            right |= (of_labels & _spread(of_truth, tolerance)) != 0
+            seen |= (of_truth & _spread(of_labels, tolerance)) != 0
+        counted = ~_spread(truth == IGNORE, tolerance)
+        for counts, ids, boundary, matched in (
+            (self._found, labels, found, right),
+            (self._true, truth, true, seen),
+        ):
+            for column, pixels in enumerate((boundary, matched)):
+                counts[:, column] += np.bincount(ids[pixels & counted], minlength=len(counts))
+
+    def add(self, other: BoundaryScore) -> None:
+        """Count the images of another, too."""
+        self._found += other._found
+        self._true += other._true
+
+    def f_scores(self) -> npt.NDArray[np.float64]:
+        """(num_classes,) F-score: the harmonic mean of precision and recall.
+
+        Precision is the share of the boundary found that is matched, recall that of the true one;
+        0 where only one of them has the class, NaN where neither has.
+        """
+        (found, right), (true, seen) = self._found.T, self._true.T
+        occurs = found + true > 0
+        scores = np.full(len(occurs), np.nan)
+        precision, recall = right / np.maximum(found, 1), seen / np.maximum(true, 1)
+        total = precision + recall
+        scores[occurs] = 0.0
+        np.divide(2 * precision * recall, total, out=scores, where=occurs & (total > 0))
+        return scores
+
+    def mean(self) -> float:
+        """Mean F-score of the classes that occur; NaN where nothing was counted."""
+        scores = self.f_scores()
+        present = ~np.isnan(scores)
+        return float(scores[present].mean()) if present.any() else float('nan')
+
+
+def _boundary(ids: npt.NDArray[np.uint8]) -> Mask:
+    """Where one of the four neighbours has another class; next to `IGNORE` is no boundary."""
+    boundary = np.zeros(ids.shape, bool)
+    known = ids != IGNORE
+    for one, other in (
+        (np.s_[1:, :], np.s_[:-1, :]),
+        (np.s_[:, 1:], np.s_[:, :-1]),
+    ):
+        differ = (ids[one] != ids[other]) & known[one] & known[other]
+        boundary[one] |= differ
+        boundary[other] |= differ
+    return boundary
+
+
+def _spread(values: npt.NDArray[Any], tolerance: float) -> npt.NDArray[Any]:
+    """(H, W): at each pixel all that is set in a pixel no farther than `tolerance`, or'ed."""
+    height, width = values.shape
+    result: npt.NDArray[Any] = values.copy()
+    wide = values.copy()
+    reach, half = int(tolerance), 0
+    # A disc, row by row from its narrow ends, so that a row is made of the one before.
+    for rows in range(reach, -1, -1):
+        needed = math.isqrt(int(tolerance**2) - rows**2)
+        for columns in range(half + 1, min(needed, width - 1) + 1):
+            wide[:, columns:] |= values[:, :-columns]
+            wide[:, :-columns] |= values[:, columns:]
+        half = needed
+        result[rows:] |= wide[: height - rows]
+        result[: height - rows] |= wide[rows:]
+    return result
