@@ -231,6 +231,15 @@ def replay(
             'machine.',
         ),
     ] = None,
+    ray: Annotated[
+        str | None,
+        typer.Option(
+            '--ray',
+            metavar='ADDRESS',
+            help='Evaluate on a Ray cluster, whose nodes find bags and results under the same '
+            'paths.',
+        ),
+    ] = None,
     compare: Annotated[
         tuple[Path, Path] | None,
         typer.Option(
@@ -287,6 +296,7 @@ def replay(
         bags,
         output,
         workers=workers,
+        ray=ray,
         image_topic=image_topic,
         labels_topic=labels_topic,
         rate=rate,

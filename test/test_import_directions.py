@@ -67,7 +67,7 @@ ROOMS = {
     'replay': room(
         'bag checkpoint drivable errors image_codec label_space metrics node overlay process '
         'ros_graph segmenter version',
-        'cv2 numpy pydantic rosbags torch yaml',
+        'cv2 numpy pydantic ray rosbags torch yaml',
     ),
     'replay.live': room(
         'bag errors image_codec node replay ros_graph', 'rclpy rosbags sensor_msgs'

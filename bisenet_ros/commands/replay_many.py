@@ -4,7 +4,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import closing
 from pathlib import Path
 
 from rich.progress import TaskID
@@ -17,6 +18,7 @@ from bisenet_ros.replay.collection import find_bags, is_collection, result_folde
 from bisenet_ros.replay.collection_page import write_collection_page
 from bisenet_ros.replay.jobs import Job, Outcome, Progress, Settings
 from bisenet_ros.replay.merge import merge
+from bisenet_ros.replay.ray_cluster import evaluate_on_ray
 from bisenet_ros.replay.workers import cores, default_workers, evaluate_bags
 
 
@@ -25,6 +27,7 @@ def replay_paths(
     output: Path,
     *,
     workers: int | None,
+    ray: str | None,
     image_topic: str | None,
     labels_topic: str | None,
     rate: float | None,
@@ -39,6 +42,7 @@ def replay_paths(
         paths: Bags as `replay_bag` takes them, and folders of bags.
         output: The folder for the results; files of an earlier replay are replaced.
         workers: Processes that evaluate bags at the same time; None for what suits the machine.
+        ray: The address of a Ray cluster to do it on; None for this machine.
         image_topic: The only camera to take of each bag; None for all.
         labels_topic: Its truth; None for `ground_truth/labels` if it is there.
         rate: As `replay_bag` takes it.
@@ -51,7 +55,7 @@ def replay_paths(
         UserError: The model cannot be used, or a bag not be evaluated, or not as a whole; what
             could is written then.
     """
-    if len(paths) == 1 and not is_collection(paths[0]):
+    if ray is None and len(paths) == 1 and not is_collection(paths[0]):
         replay_bag(
             paths[0],
             output,
@@ -66,8 +70,12 @@ def replay_paths(
         return
     if live:
         raise UserError('--live plays one bag: call it for each')
+    label_space = Checkpoint.load(weights).label_space
+    make_folder(output)
     bags = find_bags(paths, apart_from=output)
-    workers = min(workers or default_workers(len(bags), device), len(bags))
+    folders = result_folders(bags)
+    jobs = [Job(bag, output / folder) for bag, folder in zip(bags, folders, strict=True)]
+    here = min(workers or default_workers(len(jobs), device), len(jobs))
     settings = Settings(
         weights=weights,
         device=device,
@@ -75,18 +83,15 @@ def replay_paths(
         image_topic=image_topic,
         labels_topic=labels_topic,
         rate=rate,
-        threads=max(1, cores() // workers),
+        threads=max(1, cores() // here),
     )
-    _replay_bags(bags, output, settings, workers)
-
-
-def _replay_bags(bags: Sequence[Path], output: Path, settings: Settings, workers: int) -> None:
-    """Evaluate bags, and write and show what they give together."""
-    label_space = Checkpoint.load(settings.weights).label_space
-    make_folder(output)
-    folders = result_folders(bags)
-    jobs = [Job(bag, output / folder) for bag, folder in zip(bags, folders, strict=True)]
-    found = _shown(jobs, evaluate_bags(jobs, settings, workers))
+    running: Generator[Progress | Outcome]
+    if ray is None:
+        running = evaluate_bags(jobs, settings, here)
+    else:
+        running = evaluate_on_ray(jobs, settings, ray, workers)
+    with closing(running) as events:
+        found = _shown(jobs, events)
     outcomes = [found[job] for job in jobs]
     metrics = merge(outcomes, label_space)
     write_json(output / 'metrics.json', metrics)

@@ -7,6 +7,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from bisenet_ros.bag import BagError
+
 _STORAGES = ('*.mcap', '*.db3')
 
 
@@ -23,12 +25,17 @@ def find_bags(paths: Sequence[Path], apart_from: Path) -> list[Path]:
     Args:
         paths: As a user gives them.
         apart_from: A folder in which nothing is looked for: that of the results.
+
+    Raises:
+        BagError: There is none.
     """
     bags: dict[Path, Path] = {}
     for path in paths:
         for bag in _bags_in(path) if is_collection(path) else [path]:
             if not bag.resolve().is_relative_to(apart_from.resolve()):
                 bags.setdefault(bag.resolve(), bag)
+    if not bags:
+        raise BagError(f'{", ".join(map(str, paths))}: no bags apart from those in {apart_from}')
     return list(bags.values())
 
 

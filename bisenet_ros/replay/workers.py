@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from multiprocessing import Pipe
@@ -20,10 +20,13 @@ import torch
 from bisenet_ros.errors import UserError
 from bisenet_ros.replay.jobs import Job, Outcome, Progress, Refusal, Settings
 
-_PATIENCE = 10.0  # seconds that a process has to end in order
+CORES_PER_WORKER = 2
+"""Network and figures take turns; the network makes use of a second core."""
 
-# With more, a GPU is no busier: what a replay does beside the network is done by cores.
-_PROCESSES_PER_GPU = 4
+WORKERS_PER_GPU = 4
+"""With more, a GPU is no busier: what a replay does beside the network is done by cores."""
+
+_PATIENCE = 10.0  # seconds that a process has to end in order
 
 
 def cores() -> int:
@@ -33,15 +36,15 @@ def cores() -> int:
 
 def default_workers(bags: int, device: str) -> int:
     """How many processes suit this machine: one per bag, as far as cores and GPUs go round."""
-    limit = max(1, cores() // 2)
+    limit = max(1, cores() // CORES_PER_WORKER)
     if device != 'cpu' and torch.cuda.is_available():
-        limit = min(limit, _PROCESSES_PER_GPU * torch.cuda.device_count())
+        limit = min(limit, WORKERS_PER_GPU * torch.cuda.device_count())
     return min(bags, limit)
 
 
 def evaluate_bags(
     jobs: Sequence[Job], settings: Settings, workers: int
-) -> Iterator[Progress | Outcome]:
+) -> Generator[Progress | Outcome]:
     """Evaluate bags in processes of their own; what happens, as it happens.
 
     A process that dies takes one bag with it, whose outcome says so, and is replaced.

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from bisenet_ros.bag import BagError
 from bisenet_ros.replay.collection import find_bags, is_collection, result_folders
 
 
@@ -52,3 +53,8 @@ def test_what_is_no_folder_of_bags(week: Path, name: str) -> None:
 def test_an_empty_folder_is_left_to_be_refused(tmp_path: Path) -> None:
     assert not is_collection(tmp_path)
     assert find_bags([tmp_path], apart_from=tmp_path / 'out') == [tmp_path]
+
+
+def test_nothing_but_results(week: Path) -> None:
+    with pytest.raises(BagError, match='no bags apart from those in'):
+        find_bags([week / 'out'], apart_from=week / 'out')
