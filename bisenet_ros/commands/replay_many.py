@@ -102,10 +102,9 @@ def replay_paths(
     print_figures(metrics, output)
     failed = [outcome for outcome in outcomes if outcome.problems]
     if failed:
-        first = f'{failed[0].job.bag}: {failed[0].problems[0]}'
         raise UserError(
             f'the results are partial: {len(failed)} of {len(jobs)} bags had problems; '
-            f'first: {first}'
+            f'first: {failed[0].named_problems[0]}'
         )
 
 
@@ -126,6 +125,6 @@ def _shown(jobs: Sequence[Job], events: Iterable[Progress | Outcome]) -> dict[Jo
             if job in bars:
                 progress.remove_task(bars[job])
             progress.advance(bags)
-            for problem in event.problems:
-                warn(f'{job.bag}: {problem}')
+            for problem in event.named_problems:
+                warn(problem)
     return outcomes

@@ -83,6 +83,12 @@ class Outcome:
         """What was wrong with the bag, one sentence each; none if its results are complete."""
         return [self.failure] if self.result is None else self.result.problems
 
+    @property
+    def named_problems(self) -> list[str]:
+        """The same sentences, to stand beside those of other bags."""
+        bag = str(self.job.bag)
+        return [line if line.startswith(bag) else f'{bag}: {line}' for line in self.problems]
+
 
 @dataclass(frozen=True)
 class Refusal:

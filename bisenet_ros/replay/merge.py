@@ -25,7 +25,7 @@ def merge(outcomes: Sequence[Outcome], label_space: LabelSpace) -> dict[str, Any
         label_space: Of the model.
     """
     results = [outcome.result for outcome in outcomes if outcome.result is not None]
-    problems = [f'{outcome.job.bag}: {line}' for outcome in outcomes for line in outcome.problems]
+    problems = [line for outcome in outcomes for line in outcome.named_problems]
     topics = dict.fromkeys(topic for result in results for topic in result.evaluations)
     return {
         'complete': not problems,
