@@ -40,7 +40,7 @@ def play_live(
 
     Args:
         bag: What is played.
-        folder: An empty folder; `Answers` reads what is in it then.
+        folder: A temporary folder; `Answers` reads what is in it then.
         logs: A folder for what the processes say.
         rate: How many times as fast as it was recorded.
         image_topic: What the bag was opened with, as the next.
@@ -76,7 +76,7 @@ def play_live(
         f'cameras:=[{cameras}]',
         *(f'{name}:={_quoted(value)}' for name, value in parameters.items()),
     ]
-    environment = ros_environment(os.environ, logs)
+    environment = ros_environment(os.environ, folder)
     with ended_by_signals(), Processes(environment, logs) as processes:
         segmenter = processes.start(
             'segmenter',

@@ -80,7 +80,7 @@ def test_two_compressed_cameras_and_a_frame_that_is_broken(weights: Path, tmp_pa
     picture_at = data.index(b'\x89PNG')  # the first frame of the front camera
     data[picture_at : picture_at + 4] = b'none'
     (bag / 'bag.mcap').write_bytes(data)
-    result = replay(weights, bag, tmp_path / 'live', '--live', '--rate', '0.5')
+    result = replay(weights, bag, tmp_path / 'live', '--live', '--rate', '20')
     assert result.exit_code == 2
     metrics = metrics_of(tmp_path / 'live')
     (problem,) = metrics['problems']
