@@ -8,7 +8,7 @@ The topics of a bag that is written here are the ones that the node and `bisenet
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,7 +30,7 @@ from rosbags.interfaces import (
 from rosbags.rosbag1 import ReaderError as Rosbag1Error
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
 from rosbags.rosbag2 import ReaderError as Rosbag2Error
-from rosbags.typesys import Stores, get_typestore
+from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
 from bisenet_ros.errors import UserError
 from bisenet_ros.image_codec import decode_compressed, decode_image, decode_labels
@@ -147,20 +147,34 @@ class Truths:
 
 
 class BagWriter:
-    """Writes images to a new rosbag2, as a context manager.
+    """Writes messages with a header to a new rosbag2, as a context manager.
+
+    Attributes:
+        types: The classes of messages, by type: what fields are made of.
 
     Args:
         path: The folder to make; it must not exist.
         storage: The storage plugin that ROS will read it with.
         compressed: Whether an mcap is compressed, in chunks that every reader of MCAP knows.
+        definitions: Of messages beside those of ROS, by type, in the form of a .msg file.
     """
 
-    def __init__(self, path: Path, storage: Storage, *, compressed: bool = False) -> None:
+    def __init__(
+        self,
+        path: Path,
+        storage: Storage,
+        *,
+        compressed: bool = False,
+        definitions: Mapping[str, str] | None = None,
+    ) -> None:
         plugin = StoragePlugin.MCAP if storage == 'mcap' else StoragePlugin.SQLITE3
         self._writer = Writer(path, version=_ROSBAG2_VERSION, storage_plugin=plugin)
         if compressed:
             self._writer.set_compression(CompressionMode.STORAGE, CompressionFormat.ZSTD)
         self._typestore = get_typestore(Stores.ROS2_HUMBLE)
+        self.types: Mapping[str, Any] = self._typestore.types
+        for kind, definition in (definitions or {}).items():
+            self._typestore.register(get_types_from_msg(definition, kind))
         self._connections: dict[str, Connection] = {}
 
     def __enter__(self) -> BagWriter:
@@ -194,25 +208,52 @@ class BagWriter:
             encoding: The meaning of the pixels.
             received: Nanoseconds, the time of reception; None for the stamp.
         """
-        types: dict[str, Any] = self._typestore.types
+        self.write_message(
+            topic,
+            IMAGE_TYPE,
+            stamp,
+            frame_id,
+            {
+                'height': pixels.shape[0],
+                'width': pixels.shape[1],
+                'encoding': encoding,
+                'is_bigendian': 0,
+                'step': pixels[0].nbytes,
+                'data': np.ascontiguousarray(pixels).reshape(-1),
+            },
+            received,
+        )
+
+    def write_message(
+        self,
+        topic: str,
+        kind: str,
+        stamp: int,
+        frame_id: str,
+        fields: Mapping[str, Any],
+        received: int | None = None,
+    ) -> None:
+        """Append a message.
+
+        Args:
+            topic: Where to; made when it is first used.
+            kind: Its type.
+            stamp: Nanoseconds, the header's.
+            frame_id: The header's.
+            fields: All but the header, in the form that rosbags takes.
+            received: Nanoseconds, the time of reception; None for the stamp.
+        """
+        types = self.types
         seconds, nanoseconds = divmod(stamp, 1_000_000_000)
-        message = types[IMAGE_TYPE](
-            header=types['std_msgs/msg/Header'](
-                stamp=types['builtin_interfaces/msg/Time'](sec=seconds, nanosec=nanoseconds),
-                frame_id=frame_id,
-            ),
-            height=pixels.shape[0],
-            width=pixels.shape[1],
-            encoding=encoding,
-            is_bigendian=0,
-            step=pixels[0].nbytes,
-            data=np.ascontiguousarray(pixels).reshape(-1),
+        header = types['std_msgs/msg/Header'](
+            stamp=types['builtin_interfaces/msg/Time'](sec=seconds, nanosec=nanoseconds),
+            frame_id=frame_id,
         )
         if topic not in self._connections:
             self._connections[topic] = self._writer.add_connection(
-                topic, IMAGE_TYPE, typestore=self._typestore, offered_qos_profiles=[_RELIABLE]
+                topic, kind, typestore=self._typestore, offered_qos_profiles=[_RELIABLE]
             )
-        data = self._typestore.serialize_cdr(message, IMAGE_TYPE)
+        data = self._typestore.serialize_cdr(types[kind](header=header, **fields), kind)
         self._writer.write(self._connections[topic], stamp if received is None else received, data)
 
 

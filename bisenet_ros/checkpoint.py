@@ -208,7 +208,9 @@ class Checkpoint:
             raise CheckpointError(f'{path}: {error}') from error
 
 
-def _options_of(network: str, options: Mapping[str, Any]) -> dict[str, Any]:
+def _options_of(network: str, options: Any) -> dict[str, Any]:
+    if not isinstance(options, Mapping):
+        raise CheckpointError(f'options of {network} are names with values, not {options!r}')
     known = OPTIONS[network]
     return {
         _one_of(name, tuple(known), f'option of {network}'): _one_of(value, known[name], name)

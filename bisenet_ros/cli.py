@@ -203,6 +203,15 @@ def replay(
             help="The truth (mono8), instead of ground_truth/labels in the camera's namespace.",
         ),
     ] = None,
+    labels: Annotated[
+        Path | None,
+        typer.Option(
+            '--labels',
+            metavar='FOLDER',
+            help='The truth in files instead: label images whose last number in the name is the '
+            "frame's stamp in nanoseconds or its number in the bag.",
+        ),
+    ] = None,
     rate: Annotated[
         float | None,
         typer.Option(
@@ -240,6 +249,12 @@ def replay(
             'paths.',
         ),
     ] = None,
+    with_input: Annotated[
+        bool, typer.Option('--with-input', help="Put the bag's images into output.mcap, too.")
+    ] = False,
+    video: Annotated[
+        bool, typer.Option('--video', help='Write the overlays of each camera as a WebM video.')
+    ] = False,
     compare: Annotated[
         tuple[Path, Path] | None,
         typer.Option(
@@ -264,8 +279,8 @@ def replay(
 
     Writes `report.html`, `metrics.json` (accuracy where there is truth, confidence, flicker,
     latency, and what produced them), `frames.jsonl` (a line per frame) and `output.mcap` (labels,
-    drivable mask and overlay, for Foxglove). What cannot be used of a damaged bag is named, the
-    rest is evaluated, and the exit code is 2.
+    drivable mask, overlay and timing, for Foxglove). What cannot be used of a damaged bag is
+    named, the rest is evaluated, and the exit code is 2.
 
     With `--compare` writes `comparison.html` and `comparison.json`: what changed from RUN_A to
     RUN_B, in which frames most, and whether that is more than chance.
@@ -299,11 +314,14 @@ def replay(
         ray=ray,
         image_topic=image_topic,
         labels_topic=labels_topic,
+        labels_folder=labels,
         rate=rate,
         live=live,
         weights=weights,
         device=device,
         precision=precision,
+        with_input=with_input,
+        video=video,
     )
     if not run_passes(gates, output):
         raise typer.Exit(1)

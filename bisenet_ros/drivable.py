@@ -45,6 +45,17 @@ def drivable_mask(
     return np.take(values, components)
 
 
+def mean_confidence(mask: npt.NDArray[np.uint8], confidence: npt.NDArray[np.uint8]) -> float:
+    """Mean confidence, 0 to 1, of the drivable pixels; NaN where nothing is drivable.
+
+    Args:
+        mask: (H, W), 0 or 255.
+        confidence: (H, W), 0 to 255.
+    """
+    # With an empty mask cv2.mean gives 0, which is no confidence at all.
+    return cv2.mean(confidence, mask)[0] / 255 if cv2.countNonZero(mask) else float('nan')
+
+
 def free_space_boundary(mask: npt.NDArray[np.uint8]) -> npt.NDArray[np.int32]:
     """How far up each column the vehicle may drive without a gap.
 

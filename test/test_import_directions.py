@@ -65,8 +65,8 @@ ROOMS = {
     'bag': room('errors image_codec', 'numpy rosbags'),
     'ros_graph': room('errors node'),
     'replay': room(
-        'bag checkpoint drivable errors image_codec label_space metrics node overlay process '
-        'ros_graph segmenter version',
+        'bag checkpoint drivable errors image_codec label_space media metrics node overlay '
+        'process ros_graph segmenter version',
         'cv2 numpy pydantic ray rosbags torch yaml',
     ),
     'replay.live': room(

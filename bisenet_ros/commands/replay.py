@@ -18,6 +18,7 @@ from rich.text import Text
 from bisenet_ros.commands.console import make_folder, progress_bar
 from bisenet_ros.errors import UserError
 from bisenet_ros.replay.answers import Answers
+from bisenet_ros.replay.extras import Extras
 from bisenet_ros.replay.live_graph import play_live
 from bisenet_ros.replay.reader import ReplayBag
 from bisenet_ros.replay.run import replay
@@ -31,11 +32,13 @@ def replay_bag(
     *,
     image_topic: str | None,
     labels_topic: str | None,
+    labels_folder: Path | None,
     rate: float | None,
     live: bool,
     weights: str,
     device: str,
     precision: str,
+    extras: Extras,
 ) -> None:
     """Evaluate a bag into a folder and print the figures that matter most.
 
@@ -44,6 +47,7 @@ def replay_bag(
         output: The folder for the results; files of an earlier replay are replaced.
         image_topic: The only camera to take; None for all.
         labels_topic: The truth of the only camera; None for `ground_truth/labels` if it is there.
+        labels_folder: That truth in files, instead of a topic.
         rate: None for every frame; else frames arrive so many times as fast as they were recorded,
             and those are evaluated that the node would have taken.
         live: Whether a node really takes them, on ROS 2; without a rate as fast as they were
@@ -51,11 +55,12 @@ def replay_bag(
         weights: Name of shipped weights, or a path.
         device: What `Segmenter.load` takes.
         precision: What `Segmenter.load` takes.
+        extras: What is written beside the usual files.
 
     Raises:
         UserError: The bag cannot be evaluated, or not all of it could; what could is written then.
     """
-    bag = ReplayBag(path, image_topic, labels_topic)
+    bag = ReplayBag(path, image_topic, labels_topic, labels_folder)
     segmenter = Segmenter.load(weights, device=device, precision=precision)
     make_folder(output)
     frame_count = sum(camera.frame_count for camera in bag.cameras)
@@ -83,7 +88,16 @@ def replay_bag(
                 answers = stack.enter_context(Answers(folder, bag.cameras, segmenter.label_space))
             task = progress.add_task('measuring' if live else 'replaying', total=frame_count)
             advance = partial(progress.advance, task)
-            result = replay(bag, segmenter, weights, output, advance, rate=rate, answers=answers)
+            result = replay(
+                bag,
+                segmenter,
+                weights,
+                output,
+                advance,
+                rate=rate,
+                answers=answers,
+                extras=extras,
+            )
     except OSError as error:
         raise UserError(f'{output}: {error.strerror or error}') from error
     except ProcessError as error:

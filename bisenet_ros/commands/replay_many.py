@@ -16,6 +16,7 @@ from bisenet_ros.commands.replay import print_figures, replay_bag
 from bisenet_ros.errors import UserError
 from bisenet_ros.replay.collection import find_bags, is_collection, result_folders
 from bisenet_ros.replay.collection_page import write_collection_page
+from bisenet_ros.replay.extras import Extras
 from bisenet_ros.replay.jobs import Job, Outcome, Progress, Settings
 from bisenet_ros.replay.merge import merge
 from bisenet_ros.replay.ray_cluster import evaluate_on_ray
@@ -30,11 +31,14 @@ def replay_paths(
     ray: str | None,
     image_topic: str | None,
     labels_topic: str | None,
+    labels_folder: Path | None,
     rate: float | None,
     live: bool,
     weights: str,
     device: str,
     precision: str,
+    with_input: bool,
+    video: bool,
 ) -> None:
     """Evaluate a bag into a folder, or several into a subfolder each, and print the figures.
 
@@ -45,31 +49,39 @@ def replay_paths(
         ray: The address of a Ray cluster to do it on; None for this machine.
         image_topic: The only camera to take of each bag; None for all.
         labels_topic: Its truth; None for `ground_truth/labels` if it is there.
+        labels_folder: As `replay_bag` takes it; for one bag only.
         rate: As `replay_bag` takes it.
         live: As `replay_bag` takes it; for one bag only.
         weights: Name of shipped weights, or a path.
         device: What `Segmenter.load` takes; several GPUs are shared out unless one is named.
         precision: What `Segmenter.load` takes.
+        with_input: Whether output.mcap holds the bag's images, too.
+        video: Whether the overlays of each camera are written as a video, too.
 
     Raises:
         UserError: The model cannot be used, or a bag not be evaluated, or not as a whole; what
             could is written then.
     """
+    extras = Extras(camera_images=with_input, video=video)
     if ray is None and len(paths) == 1 and not is_collection(paths[0]):
         replay_bag(
             paths[0],
             output,
             image_topic=image_topic,
             labels_topic=labels_topic,
+            labels_folder=labels_folder,
             rate=rate,
             live=live,
             weights=weights,
             device=device,
             precision=precision,
+            extras=extras,
         )
         return
     if live:
         raise UserError('--live plays one bag: call it for each')
+    if labels_folder is not None:
+        raise UserError('--labels is the truth of one bag: call it for each')
     label_space = Checkpoint.load(weights).label_space
     make_folder(output)
     bags = find_bags(paths, apart_from=output)
@@ -84,6 +96,7 @@ def replay_paths(
         labels_topic=labels_topic,
         rate=rate,
         threads=max(1, cores() // here),
+        extras=extras,
     )
     running: Generator[Progress | Outcome]
     if ray is None:

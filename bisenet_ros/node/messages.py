@@ -20,7 +20,7 @@ from rclpy.time import Time
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
-from bisenet_ros.drivable import free_space_boundary, outline
+from bisenet_ros.drivable import free_space_boundary, mean_confidence, outline
 from bisenet_ros.image_codec import fill_image
 from bisenet_ros.label_space import LabelSpace
 from bisenet_ros.node.camera import CameraInfoMatcher
@@ -196,17 +196,14 @@ def _overlay_rgb(frame: SegmentedFrame, alpha: float) -> npt.NDArray[np.uint8]:
 
 def _drivable_area(message_type: Any, frame: SegmentedFrame) -> Any:
     mask = frame.drivable
-    pixels = cv2.countNonZero(mask)
-    # cv2.mean with a mask is NaN-free: it gives 0 for an empty one, which is no confidence at all.
-    confidence = cv2.mean(frame.segmentation.confidence, mask)[0] / 255 if pixels else np.nan
     boundary = array.array('I')
     boundary.frombytes(free_space_boundary(mask).astype(np.uint32).tobytes())
     area = message_type(
         header=frame.message.header,
         height=mask.shape[0],
         width=mask.shape[1],
-        fraction=pixels / mask.size,
-        confidence=float(confidence),
+        fraction=cv2.countNonZero(mask) / mask.size,
+        confidence=mean_confidence(mask, frame.segmentation.confidence),
         free_space_boundary=boundary,
     )
     area.outline.points = [Point32(x=x, y=y) for x, y in outline(mask).tolist()]

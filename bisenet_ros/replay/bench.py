@@ -4,10 +4,9 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, TextIO
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -17,10 +16,12 @@ from bisenet_ros.image_codec import ImageError
 from bisenet_ros.replay.answers import Answer
 from bisenet_ros.replay.evaluation import Evaluation, FrameId, together
 from bisenet_ros.replay.findings import Findings
+from bisenet_ros.replay.frame_lines import FrameLines
 from bisenet_ros.replay.moments import Moment
 from bisenet_ros.replay.problems import Problems
 from bisenet_ros.replay.reader import RecordedFrame, ReplayBag
-from bisenet_ros.replay.results import ResultsFile
+from bisenet_ros.replay.results import ResultsFile, Timing, draw
+from bisenet_ros.replay.videos import OverlayVideos
 from bisenet_ros.segmenter import Segmenter
 
 
@@ -57,12 +58,18 @@ class Bench:
     Args:
         bag: Whose frames come.
         segmenter: What segments them.
-        lines: Where a line of JSON per frame goes.
-        results: Where labels, masks and overlays go.
+        lines: Where a line per frame goes.
+        results: Where labels, masks, overlays and times go.
+        videos: Where overlays go, too; None if nobody wants them.
     """
 
     def __init__(
-        self, bag: ReplayBag, segmenter: Segmenter, lines: TextIO, results: ResultsFile
+        self,
+        bag: ReplayBag,
+        segmenter: Segmenter,
+        lines: FrameLines,
+        results: ResultsFile,
+        videos: OverlayVideos | None,
     ) -> None:
         self.problems = Problems()
         self.moments: list[Moment] = []
@@ -70,10 +77,13 @@ class Bench:
         self._segmenter = segmenter
         self._lines = lines
         self._results = results
+        self._videos = videos
         self.evaluations = {
             camera.image_topic: Evaluation(segmenter.label_space) for camera in bag.cameras
         }
         self._read_frames = dict.fromkeys(self.evaluations, 0)
+        self._segmented_frames = dict.fromkeys(self.evaluations, 0)
+        self._malformed_frames = dict.fromkeys(self.evaluations, 0)
         self._latest_stamp: dict[str, int] = {}
         self._first_stamp: int | None = None
 
@@ -159,14 +169,20 @@ class Bench:
             image = frame.image()
         except ImageError as error:
             self.problems.add('frames could not be decoded', f'{frame.place}: {error}')
+            self._malformed_frames[frame.camera.image_topic] += 1
             self._write(frame, {'error': str(error)})
             return None
         return _Decoded(*taken, image, decode_ms=1e3 * (time.perf_counter() - start))
 
     def _measure(self, decoded: _Decoded, result: Findings, times_ms: Mapping[str, float]) -> None:
         frame = decoded.frame
-        self._results.write(frame, decoded.image, result)
-        evaluation = self.evaluations[frame.camera.image_topic]
+        topic = frame.camera.image_topic
+        self._segmented_frames[topic] += 1
+        drawn = draw(decoded.image, result)
+        self._results.write(frame, result, drawn, self._timing(frame, times_ms))
+        if self._videos is not None:
+            self._videos.write(frame, drawn)
+        evaluation = self.evaluations[topic]
         figures = evaluation.update(_id_of(frame), decoded.image, result, times_ms)
         try:
             truth = frame.truth()
@@ -177,7 +193,7 @@ class Bench:
         self._write(frame, figures)
         self.moments.append(
             Moment(
-                frame.camera.image_topic,
+                topic,
                 frame.index,
                 self._time_of(frame),
                 figures['drivable_fraction'],
@@ -187,9 +203,22 @@ class Bench:
             )
         )
 
+    def _timing(self, frame: RecordedFrame, times_ms: Mapping[str, float]) -> Timing:
+        topic = frame.camera.image_topic
+        came, out = frame.index + 1, self._segmented_frames[topic]
+        malformed = self._malformed_frames[topic]
+        return Timing(
+            times_ms['decode'],
+            times_ms['inference'],
+            times_ms.get('age', float('nan')),
+            came,
+            out,
+            came - out - malformed,
+            malformed,
+        )
+
     def _write(self, frame: RecordedFrame, figures: Mapping[str, Any]) -> None:
-        line = {**_id_of(frame)._asdict(), 'time_s': self._time_of(frame), **figures}
-        self._lines.write(json.dumps(line, allow_nan=False) + '\n')
+        self._lines.write({**_id_of(frame)._asdict(), 'time_s': self._time_of(frame), **figures})
 
     def _time_of(self, frame: RecordedFrame) -> float:
         """Seconds since the first frame of the bag."""

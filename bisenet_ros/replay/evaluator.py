@@ -63,7 +63,13 @@ class Evaluator:
             listen(Progress(job, frames, total))
 
         result = replay(
-            bag, self._segmenter, settings.weights, job.output, advance, rate=settings.rate
+            bag,
+            self._segmenter,
+            settings.weights,
+            job.output,
+            advance,
+            rate=settings.rate,
+            extras=settings.extras,
         )
         counts = {
             # The counts alone: an evaluation holds the frame before, too.

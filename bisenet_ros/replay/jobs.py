@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bisenet_ros.replay.extras import NO_EXTRAS, Extras
+
 if TYPE_CHECKING:  # a process makes its settings before it loads torch
     from bisenet_ros.replay.run import Result
 
@@ -24,6 +26,7 @@ class Settings:
         labels_topic: The truth of the only camera; None for `ground_truth/labels` if it is there.
         rate: None for every frame; a number for those that the node would have taken if they had
             arrived so many times as fast as they were recorded.
+        extras: What is written beside the usual files.
         threads: Of each process, for network and images.
     """
 
@@ -34,6 +37,7 @@ class Settings:
     labels_topic: str | None
     rate: float | None
     threads: int
+    extras: Extras = NO_EXTRAS
 
 
 @dataclass(frozen=True)

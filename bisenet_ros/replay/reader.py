@@ -26,7 +26,9 @@ from bisenet_ros.bag import (
     open_bag,
 )
 from bisenet_ros.image_codec import decode_compressed, decode_image, decode_labels
+from bisenet_ros.media import read_labels
 from bisenet_ros.replay.cut_mcap import CutMcap, is_cut
+from bisenet_ros.replay.labels_folder import LabelsFolder
 
 # Topics of type Image that are no camera's picture.
 _OUTPUTS = tuple(
@@ -48,7 +50,7 @@ class Camera:
     Attributes:
         name: What its results are named after; empty for the only camera.
         image_topic: Its images, raw or compressed.
-        labels_topic: Its truth; None where there is none.
+        labels_topic: Its truth, a topic or a folder; None where there is none.
         frame_count: Images on the topic.
         compressed: Whether they are CompressedImages.
     """
@@ -76,6 +78,7 @@ class RecordedFrame:
         received: Nanoseconds, when it was recorded.
         message: The image message.
         truth_message: The label message with the same stamp, if there is one.
+        truth_file: The label image of a folder, if it is there instead.
     """
 
     camera: Camera
@@ -84,6 +87,7 @@ class RecordedFrame:
     received: int
     message: Any
     truth_message: Any
+    truth_file: Path | None = None
 
     @property
     def place(self) -> str:
@@ -105,7 +109,10 @@ class RecordedFrame:
 
         Raises:
             ImageError: It is no label image.
+            MediaError: The file is none.
         """
+        if self.truth_file is not None:
+            return read_labels(self.truth_file)
         return None if self.truth_message is None else decode_labels(self.truth_message)
 
 
@@ -115,6 +122,8 @@ class ReplayBag:
     Attributes:
         path: The bag.
         cameras: By name of their topics.
+        labels_folder: The truth of the only camera, if it lies in files.
+        seconds: From the first message to the last.
         damage: Why not all that was recorded is there; empty where it is.
 
     Args:
@@ -122,29 +131,38 @@ class ReplayBag:
         image_topic: The only camera to take; None for all image topics that are pictures.
         labels_topic: The truth of the only camera; None for `ground_truth/labels` in the camera's
             own namespace or the closest one around it.
+        labels_folder: The truth of the only camera in files, instead of a topic.
 
     Raises:
         BagError: It is no bag that can be read, or has not what is looked for.
     """
 
     def __init__(
-        self, path: Path, image_topic: str | None = None, labels_topic: str | None = None
+        self,
+        path: Path,
+        image_topic: str | None = None,
+        labels_topic: str | None = None,
+        labels_folder: Path | None = None,
     ) -> None:
         self.path = path
+        self.labels_folder = None if labels_folder is None else LabelsFolder(labels_folder)
         self._parts, self.damage = _whole_parts(path)
         with closing(open_bag(path, self._parts)) as reader:
             topics = _Topics(path, reader)
+            self.seconds = reader.duration / 1e9
         labels = None if labels_topic is None else topics.find(labels_topic, (IMAGE_TYPE,))
         if image_topic is not None:
             images = [topics.find(image_topic, (IMAGE_TYPE, COMPRESSED_IMAGE_TYPE))]
         else:
             images = topics.pictures(apart_from=labels)
-        if labels is not None:
-            if len(images) > 1:
-                raise BagError(
-                    f'{path}: one label topic, but {len(images)} cameras '
-                    f'({", ".join(images)}): name one with --image-topic'
-                )
+        if len(images) > 1 and (labels or labels_folder):
+            raise BagError(
+                f'{path}: one truth, but {len(images)} cameras '
+                f'({", ".join(images)}): name one with --image-topic'
+            )
+        if labels_folder is not None:
+            truths = {images[0]: str(labels_folder)}
+        elif labels is not None:
             truths = {images[0]: labels}
         else:
             truths = topics.truths(images)
@@ -177,7 +195,7 @@ class ReplayBag:
             truths = {
                 camera.image_topic: Truths(messages(reader(), [camera.labels_topic]))
                 for camera in self.cameras
-                if camera.labels_topic is not None
+                if camera.labels_topic is not None and self.labels_folder is None
             }
             cameras = {camera.image_topic: camera for camera in self.cameras}
             counts = dict.fromkeys(cameras, 0)
@@ -187,8 +205,10 @@ class ReplayBag:
             recordings = [messages(reader(), group) for group in groups]
             for topic, received, stamp, message in merge(*recordings, key=attrgetter('received')):
                 truth = truths[topic].at(stamp) if topic in truths else None
-                yield RecordedFrame(cameras[topic], counts[topic], stamp, received, message, truth)
+                index = counts[topic]
                 counts[topic] += 1
+                file = self.labels_folder.file_of(index, stamp) if self.labels_folder else None
+                yield RecordedFrame(cameras[topic], index, stamp, received, message, truth, file)
 
 
 class _Topics:

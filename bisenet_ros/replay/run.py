@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,12 +17,15 @@ from bisenet_ros.replay.answers import Answers
 from bisenet_ros.replay.as_driven import replay_as_driven
 from bisenet_ros.replay.bench import Bench, Taken
 from bisenet_ros.replay.evaluation import Evaluation
+from bisenet_ros.replay.extras import NO_EXTRAS, Extras
+from bisenet_ros.replay.frame_lines import FrameLines
 from bisenet_ros.replay.moments import choose
 from bisenet_ros.replay.page import write_page
 from bisenet_ros.replay.pictures import draw_pictures
 from bisenet_ros.replay.provenance import describe_bag, describe_model, versions
 from bisenet_ros.replay.reader import RecordedFrame, ReplayBag
 from bisenet_ros.replay.results import ResultsFile
+from bisenet_ros.replay.videos import OverlayVideos
 from bisenet_ros.segmenter import Segmenter
 
 
@@ -50,10 +54,13 @@ def replay(
     *,
     rate: float | None = None,
     answers: Answers | None = None,
+    extras: Extras = NO_EXTRAS,
 ) -> Result:
     """Segment the frames, and write metrics.json, frames.jsonl, output.mcap and report.html.
 
-    What cannot be used of the bag is left out and named; the rest is evaluated.
+    What cannot be used of the bag is left out and named; the rest is evaluated. Where the results
+    cannot be written any more, as on a full disk, those are kept that were there by then, but for
+    output.mcap, which makes room for them.
 
     Args:
         bag: The frames.
@@ -64,37 +71,43 @@ def replay(
         rate: None for every frame; a number for those that the node would have taken if they had
             arrived so many times as fast as they were recorded.
         answers: What a running node has answered at that rate, to be measured instead.
+        extras: What is written beside the usual files.
 
     Raises:
-        OSError: A file cannot be written.
+        OSError: Not even what was found by then can be written.
     """
-    damage = bag.damage
-    with (
-        (output / 'frames.jsonl').open('w', encoding='utf-8') as lines,
-        ResultsFile(output / 'output.mcap') as results,
-    ):
-        bench = Bench(bag, segmenter, lines, results)
+    damage, failure = bag.damage, ''
+    dropped: Counter[str] = Counter()
+    lines = FrameLines(output / 'frames.jsonl')
+    results = ResultsFile(output / 'output.mcap', camera_images=extras.camera_images)
+    videos = OverlayVideos(output, bag.cameras, bag.seconds) if extras.video else None
+    bench = Bench(bag, segmenter, lines, results, videos)
 
-        def arriving() -> Iterator[RecordedFrame]:
-            nonlocal damage
-            try:
-                for frame in bag:
-                    bench.arrive(frame)
-                    yield frame
-                    advance()
-            except BagError as error:
-                damage = str(error)
+    def arriving() -> Iterator[RecordedFrame]:
+        nonlocal damage
+        try:
+            for frame in bag:
+                bench.arrive(frame)
+                yield frame
+                advance()
+        except BagError as error:
+            damage = str(error)
 
-        dropped: Counter[str] = Counter()
-        if answers is not None:
-            for frame in arriving():
-                dropped[frame.camera.image_topic] += bench.take(frame, answers.to(frame))
-        elif rate is None:
-            for frame in arriving():
-                bench.work([Taken(frame)])
-        else:
-            dropped.update(replay_as_driven(arriving(), bag.cameras, rate, bench.work))
-    problems = [damage] * bool(damage) + bench.problems.lines()
+    try:
+        with lines, results, videos or nullcontext():
+            if answers is not None:
+                for frame in arriving():
+                    dropped[frame.camera.image_topic] += bench.take(frame, answers.to(frame))
+            elif rate is None:
+                for frame in arriving():
+                    bench.work([Taken(frame)])
+            else:
+                dropped.update(replay_as_driven(arriving(), bag.cameras, rate, bench.work))
+    except OSError as error:
+        failure = f'{output}: not all results could be written: {error.strerror or error}'
+    problems = [*filter(None, (damage, failure)), *bench.problems.lines()]
+    if bag.labels_folder is not None and not failure:
+        problems += bag.labels_folder.problems()
     metrics = {
         'complete': not problems,
         'problems': problems,

@@ -6,17 +6,25 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import struct
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from rosbags.highlevel import AnyReader
 from small_bags import START, STEP, Entry, drive, picture, truth_of, write_bag
 from tiny_checkpoint import save_tiny_checkpoint
 from typer.testing import CliRunner, Result
 
 from bisenet_ros.cli import app
+from bisenet_ros.media import Video, write_image
+from bisenet_ros.replay.finished import FinishedRun
+from bisenet_ros.replay.reader import ReplayBag
 from bisenet_ros.segmenter import Segmenter
 from bisenet_training.datasets import Sample
 from bisenet_training.evaluate import evaluate
@@ -27,7 +35,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return save_tiny_checkpoint(tmp_path_factory.mktemp('weights') / 'tiny.safetensors')
 
 
-def replay(weights: Path, bag: Path, output: Path, *arguments: str) -> Result:
+def replay(weights: Path, bag: Path, output: Path, *arguments: str | Path) -> Result:
     command = ['replay', bag, '-o', output, '--weights', weights, '--device', 'cpu', *arguments]
     return CliRunner().invoke(app, list(map(str, command)))
 
@@ -105,12 +113,24 @@ def without_times(figures: Any) -> Any:
     return [without_times(value) for value in figures] if isinstance(figures, list) else figures
 
 
+def messages_without_timing(output: Path) -> list[tuple[str, int, bytes]]:
+    with AnyReader([output / 'output.mcap']) as reader:
+        return [
+            (connection.topic, received, data)
+            for connection, received, data in reader.messages()
+            if connection.topic != '/segmentation/timing'
+        ]
+
+
 def test_twice_gives_the_same_but_for_the_times(weights: Path, tmp_path: Path) -> None:
     bag = write_bag(tmp_path / 'bag', drive(3))
     outputs = [tmp_path / 'a', tmp_path / 'b']
     for output in outputs:
         replay(weights, bag, output)
     first, second = (without_times([metrics_of(o), lines_of(o)]) for o in outputs)
+    assert first == second
+    first, second = (messages_without_timing(o) for o in outputs)
+    assert len(first) == 3 * 4
     assert first == second
 
 
@@ -176,6 +196,89 @@ def test_as_driven_too_fast(weights: Path, tmp_path: Path) -> None:
     for line in lines:
         for name in ('drivable_fraction', 'confidence', 'confusion'):
             assert line[name] == every[line['frame']][name]
+
+
+def test_truth_in_a_folder(weights: Path, tmp_path: Path) -> None:
+    bag = write_bag(tmp_path / 'bag', drive(3, truth=False))
+    labels = tmp_path / 'labels'
+    labels.mkdir()
+    for index in range(3):
+        write_image(labels / f'frame_{index:06d}.png', truth_of(index))
+    result = replay(weights, bag, tmp_path / 'out', '--labels', labels)
+    assert result.exit_code == 0, result.output
+    replay(weights, write_bag(tmp_path / 'with topic', drive(3)), tmp_path / 'topic')
+    assert metrics_of(tmp_path / 'out')['accuracy'] == metrics_of(tmp_path / 'topic')['accuracy']
+    # Files that no frame has, and one that is no label image.
+    write_image(labels / 'frame_000003.png', truth_of(3))
+    write_image(labels / 'frame_000002.png', picture(2))
+    result = replay(weights, bag, tmp_path / 'partial', '--labels', labels)
+    problem = f'{labels}: 1 label images of no frame; first: frame_000003.png'
+    metrics = is_partial(result, tmp_path / 'partial', problem)
+    assert metrics['accuracy']['frames'] == 2
+    assert 'first: frame 2 of /image' in metrics['problems'][0]
+
+
+def test_a_video_of_each_camera_on_request(weights: Path, tmp_path: Path) -> None:
+    entries = [*drive(4, '/front'), *drive(4, '/rear')]
+    bag = write_bag(tmp_path / 'bag', sorted(entries, key=lambda entry: entry.stamp))
+    assert replay(weights, bag, tmp_path / 'out', '--video').exit_code == 0
+    assert {path.name for path in (tmp_path / 'out').glob('*.webm')} == {
+        'overlay_front.webm', 'overlay_rear.webm',
+    }  # fmt: skip
+    one = tmp_path / 'one'
+    # Most frames are dropped, but the video takes as long as the drive.
+    arguments = ('--video', '--image-topic', '/front/image', '--rate', '1000')
+    assert replay(weights, bag, one, *arguments).exit_code == 0
+    assert metrics_of(one)['dropped_frames'] > 0
+    video = Video(one / 'overlay.webm')
+    assert video.rate == pytest.approx(10)
+    frames = list(video)
+    assert [frame.shape for frame in frames] == 4 * [(48, 64, 3)]
+    run = FinishedRun.load(one)
+    drawn = dict(run.pictures('/front/image', 'overlay'))
+    # VP8 halves the colours and loses detail: it is the picture, not each of its pixels.
+    expected = {frame.frame: overlay for frame, overlay in drawn.items()}
+    assert np.abs(frames[0].astype(int) - expected[0]).mean() < 10
+    assert np.abs(frames[3].astype(int) - expected[3]).mean() < 10
+
+
+def test_images_in_the_results_on_request(weights: Path, tmp_path: Path) -> None:
+    bag = write_bag(tmp_path / 'bag', drive(2))
+    assert replay(weights, bag, tmp_path / 'out', '--with-input').exit_code == 0
+    frames = list(ReplayBag(tmp_path / 'out' / 'output.mcap'))
+    assert [frame.stamp for frame in frames] == [START, START + STEP]
+    np.testing.assert_array_equal(frames[1].image(), picture(1))
+
+
+def timings_of(output: Path) -> list[Any]:
+    with AnyReader([output / 'output.mcap']) as reader:
+        return [
+            reader.deserialize(data, connection.msgtype)
+            for connection, _, data in reader.messages()
+            if connection.topic == '/segmentation/timing'
+        ]
+
+
+def test_timing_is_in_the_results(weights: Path, tmp_path: Path) -> None:
+    entries = drive(6, truth=False)
+    entries[0] = Entry('/image', entries[0].stamp, picture(1), 'xyz8')
+    bag = write_bag(tmp_path / 'bag', entries)
+    replay(weights, bag, tmp_path / 'every')
+    every = timings_of(tmp_path / 'every')
+    lines = lines_of(tmp_path / 'every')[1:]
+    assert len(every) == len(lines) == 5
+    for timing, line in zip(every, lines, strict=True):
+        assert timing.inference_ms == pytest.approx(line['inference_ms'])
+        assert timing.decode_ms == pytest.approx(line['decode_ms'])
+        assert math.isnan(timing.age_ms)  # nothing arrives in time
+    replay(weights, bag, tmp_path / 'driven', '--rate', '100')
+    last, line = timings_of(tmp_path / 'driven')[-1], lines_of(tmp_path / 'driven')[-1]
+    assert last.age_ms == pytest.approx(line['age_ms'])
+    metrics = metrics_of(tmp_path / 'driven')
+    assert last.frames_in == metrics['read_frames'] == 6
+    assert last.frames_out == metrics['evaluated_frames']
+    assert last.frames_dropped == metrics['dropped_frames']
+    assert last.frames_in == last.frames_out + last.frames_dropped + last.frames_malformed
 
 
 def test_an_encoding_that_nobody_knows(weights: Path, tmp_path: Path) -> None:
@@ -261,6 +364,54 @@ def test_what_is_no_bag(weights: Path, tmp_path: Path, name: str) -> None:
     assert len(result.stderr.splitlines()) == 1
     assert str(tmp_path / name) in result.stderr
     assert not (tmp_path / 'out').exists()
+
+
+@pytest.fixture(params=['limit of file sizes', 'full disk'])
+def little_room(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[str, Path]]:
+    """A shell command to be put before another one, and a folder, in which 4 MiB have room."""
+    folder = tmp_path / 'little room'
+    folder.mkdir()
+    if request.param == 'limit of file sizes':
+        yield f'ulimit -f {4 << 11}', folder  # in blocks of 512
+        return
+    mount = ['mount', '-t', 'tmpfs', '-o', 'size=4m', 'tmpfs', str(folder)]
+    if subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip('needs the right to mount a small disk')
+    yield ':', folder
+    subprocess.run(['umount', str(folder)], check=True)
+
+
+def test_no_room_for_the_results(
+    weights: Path, tmp_path: Path, little_room: tuple[str, Path]
+) -> None:
+    before, output = little_room
+    noise = np.random.default_rng(0).integers(0, 256, (24, 400, 600, 3), dtype=np.uint8)
+    entries = [Entry('/image', START + i * STEP, image, 'bgr8') for i, image in enumerate(noise)]
+    bag = write_bag(tmp_path / 'bag', entries)
+    (output / 'output.mcap').write_text('of an earlier replay')
+    program = [sys.executable, '-m', 'bisenet_ros.cli', 'replay', bag, '-o', output]
+    command = [*program, '--weights', weights, '--device', 'cpu']
+    result = subprocess.run(
+        ['sh', '-c', f'{before} && exec "$@"', 'sh', *map(str, command)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 2, result.stderr
+    (line,) = (line for line in result.stderr.splitlines() if line.startswith('bisenet: '))
+    problem = f'{output}: not all results could be written: '
+    assert line.startswith(f'bisenet: the results are partial: {problem}')
+    assert line.endswith(('File too large', 'No space left on device'))
+    # What was found by then is there, and says that it is not all.
+    metrics, lines = metrics_of(output), lines_of(output)
+    assert not metrics['complete']
+    assert metrics['problems'][0].startswith(problem)
+    assert 1 < metrics['evaluated_frames'] == len(lines) < 24
+    assert [line['frame'] for line in lines] == list(range(len(lines)))
+    assert 'Partial' in (output / 'report.html').read_text()
+    assert {path.name for path in output.iterdir()} == {
+        'metrics.json', 'frames.jsonl', 'report.html',
+    }  # fmt: skip
 
 
 def test_a_folder_that_cannot_be_written_to(weights: Path, tmp_path: Path) -> None:

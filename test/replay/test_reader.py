@@ -14,6 +14,7 @@ from rosbags.rosbag2 import CompressionMode, StoragePlugin
 from small_bags import START, STEP, Entry, drive, picture, truth_of, write_bag, write_bag_of_ros_1
 
 from bisenet_ros.bag import BagError
+from bisenet_ros.media import MediaError, write_image
 from bisenet_ros.replay.reader import Camera, ReplayBag
 
 
@@ -150,12 +151,36 @@ def test_truth_is_matched_by_stamp(tmp_path: Path) -> None:
     assert [frame.truth() is None for frame in bag] == [False, True, False, False]
 
 
+def test_truth_in_a_folder(tmp_path: Path) -> None:
+    path = write_bag(tmp_path / 'bag', drive(4))  # the folder comes before the topic
+    folder = tmp_path / 'labels'
+    folder.mkdir()
+    write_image(folder / 'drive2_000001_labels.png', truth_of(11))
+    write_image(folder / f'{START + 3 * STEP}.png', truth_of(13))
+    bag = ReplayBag(path, labels_folder=folder)
+    first, second, third, fourth = [frame.truth() for frame in bag]
+    assert first is third is None
+    np.testing.assert_array_equal(second, truth_of(11))
+    np.testing.assert_array_equal(fourth, truth_of(13))
+    assert bag.labels_folder is not None
+    assert bag.labels_folder.problems() == []
+    write_image(folder / '77.png', truth_of(7))
+    write_image(folder / 'drive_77.png', truth_of(7))
+    with pytest.raises(MediaError, match=r'drive_77\.png: the same number as 77\.png'):
+        ReplayBag(path, labels_folder=folder)
+    (folder / 'drive_77.png').rename(folder / 'drive.png')
+    with pytest.raises(MediaError, match=r'drive\.png: no number in the name'):
+        ReplayBag(path, labels_folder=folder)
+    with pytest.raises(MediaError, match='no label images in this folder'):
+        ReplayBag(path, labels_folder=tmp_path / 'bag')
+
+
 def test_a_truth_that_two_cameras_may_have(tmp_path: Path) -> None:
     entries = [*drive(1), Entry('/rear/image', START, picture(1), 'bgr8')]
     path = write_bag(tmp_path / 'bag', entries)
     with pytest.raises(BagError, match='name the camera with --image-topic'):
         ReplayBag(path)
-    with pytest.raises(BagError, match='one label topic, but 2 cameras'):
+    with pytest.raises(BagError, match='one truth, but 2 cameras'):
         ReplayBag(path, labels_topic='/ground_truth/labels')
     (camera,) = ReplayBag(path, '/rear/image').cameras
     assert camera.labels_topic == '/ground_truth/labels'
