@@ -131,7 +131,7 @@ def test_a_foreign_safetensors_file_is_refused(tmp_path: Path) -> None:
             "unknown option of bisenetv2 'gate': known are aggregation_",
         ),
         ({'options': {'aggregation_bias': 'no'}}, "unknown aggregation_bias 'no': known are False"),
-        ({'options': ['aggregation_bias']}, 'damaged'),
+        ({'options': ['aggregation_bias']}, 'names with values'),
         ({'mean': None}, r"damaged \(KeyError: 'mean'\)"),
         ({'mean': [0.5]}, 'damaged'),
         ({'network_size': [480, 16]}, 'network size 480x16 is under 32'),
