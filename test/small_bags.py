@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 import numpy.typing as npt
+from rosbags.highlevel import AnyReader
 from rosbags.rosbag1 import Writer as Rosbag1Writer
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin
 from rosbags.rosbag2 import Writer as Rosbag2Writer
@@ -106,6 +107,16 @@ def write_bag_of_ros_1(path: Path, entries: Sequence[Entry]) -> Path:
             data = store.serialize_ros1(message, kind)
             writer.write(connections[entry.topic], entry.stamp + entry.delay, data)
     return path
+
+
+def untimed_messages(output: Path) -> list[tuple[str, int, bytes]]:
+    """Topic, time of reception and bytes of all in a replay's output.mcap but for the timing."""
+    with AnyReader([output / 'output.mcap']) as reader:
+        return [
+            (connection.topic, received, data)
+            for connection, received, data in reader.messages()
+            if not connection.topic.endswith('segmentation/timing')
+        ]
 
 
 def _message(types: Any, entry: Entry, **header_fields: int) -> tuple[str, Any]:

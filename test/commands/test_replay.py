@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 from rosbags.highlevel import AnyReader
-from small_bags import START, STEP, Entry, drive, picture, truth_of, write_bag
+from small_bags import START, STEP, Entry, drive, picture, truth_of, untimed_messages, write_bag
 from tiny_checkpoint import save_tiny_checkpoint
 from typer.testing import CliRunner, Result
 
@@ -113,15 +113,6 @@ def without_times(figures: Any) -> Any:
     return [without_times(value) for value in figures] if isinstance(figures, list) else figures
 
 
-def messages_without_timing(output: Path) -> list[tuple[str, int, bytes]]:
-    with AnyReader([output / 'output.mcap']) as reader:
-        return [
-            (connection.topic, received, data)
-            for connection, received, data in reader.messages()
-            if connection.topic != '/segmentation/timing'
-        ]
-
-
 def test_twice_gives_the_same_but_for_the_times(weights: Path, tmp_path: Path) -> None:
     bag = write_bag(tmp_path / 'bag', drive(3))
     outputs = [tmp_path / 'a', tmp_path / 'b']
@@ -129,7 +120,7 @@ def test_twice_gives_the_same_but_for_the_times(weights: Path, tmp_path: Path) -
         replay(weights, bag, output)
     first, second = (without_times([metrics_of(o), lines_of(o)]) for o in outputs)
     assert first == second
-    first, second = (messages_without_timing(o) for o in outputs)
+    first, second = (untimed_messages(o) for o in outputs)
     assert len(first) == 3 * 4
     assert first == second
 
