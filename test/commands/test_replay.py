@@ -10,13 +10,14 @@ import math
 import struct
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from rosbags.highlevel import AnyReader
+from rosbags.rosbag2 import StoragePlugin
 from small_bags import START, STEP, Entry, drive, picture, truth_of, untimed_messages, write_bag
 from tiny_checkpoint import save_tiny_checkpoint
 from typer.testing import CliRunner, Result
@@ -345,16 +346,44 @@ def test_a_file_that_is_damaged_inside(weights: Path, tmp_path: Path) -> None:
     assert metrics['evaluated_frames'] == 4
 
 
-@pytest.mark.parametrize('name', ['nowhere', 'text.bag', 'text.mcap', 'empty'])
-def test_what_is_no_bag(weights: Path, tmp_path: Path, name: str) -> None:
-    (tmp_path / 'empty').mkdir()
-    for text in ('text.bag', 'text.mcap'):
-        (tmp_path / text).write_text('not a bag')
-    result = replay(weights, tmp_path / name, tmp_path / 'out')
+def sqlite_without_metadata(folder: Path) -> Path:
+    bag = write_bag(folder / 'bag', drive(1), storage=StoragePlugin.SQLITE3)
+    (bag / 'metadata.yaml').unlink()
+    return bag
+
+
+def text_file(folder: Path, name: str) -> Path:
+    (folder / name).write_text('not a bag')
+    return folder / name
+
+
+NO_BAGS: dict[str, Callable[[Path], Path]] = {
+    'missing': lambda folder: folder / 'nowhere',
+    'text as .bag': lambda folder: text_file(folder, 'text.bag'),
+    'text as .mcap': lambda folder: text_file(folder, 'text.mcap'),
+    'without image topic': lambda folder: write_bag(folder / 'bag', [drive(1)[1]]),
+    'without messages': lambda folder: write_bag(folder / 'bag', [], topics=['/image']),
+    'without topics': lambda folder: write_bag(folder / 'bag', []),
+    'sqlite3 without metadata.yaml': sqlite_without_metadata,
+}
+
+
+@pytest.mark.parametrize('kind', NO_BAGS)
+def test_what_is_no_bag(weights: Path, tmp_path: Path, kind: str) -> None:
+    bag = NO_BAGS[kind](tmp_path)
+    result = replay(weights, bag, tmp_path / 'out')
     assert result.exit_code == 2
     assert len(result.stderr.splitlines()) == 1
-    assert str(tmp_path / name) in result.stderr
+    assert result.stderr.startswith(f'bisenet: {bag}: ')
     assert not (tmp_path / 'out').exists()
+
+
+def test_an_empty_folder(weights: Path, tmp_path: Path) -> None:
+    (tmp_path / 'empty').mkdir()
+    result = replay(weights, tmp_path / 'empty', tmp_path / 'out')
+    assert result.exit_code == 2
+    (line,) = result.stderr.splitlines()
+    assert str(tmp_path / 'empty') in line
 
 
 @pytest.fixture(params=['limit of file sizes', 'full disk'])
