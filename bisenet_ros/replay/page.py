@@ -188,8 +188,8 @@ def accuracy_sections(accuracy: Mapping[str, Any], label_space: LabelSpace) -> s
         f'<div class="square">{reliability_diagram(curve)}</div>'
     ) * bool(curve)
     return (
-        '<div class="columns"><div><h2>Classes</h2><table><tr><th>class</th><th>IoU</th>'
-        '<th class="number">boundary F-score</th>'
+        '<div class="columns"><div class="wide"><h2>Classes</h2><table class="classes">'
+        '<tr><th>class</th><th>IoU</th><th class="number">boundary F-score</th>'
         '<th class="number">share of the truth</th><th></th></tr>'
         f'{"".join(_class_rows(accuracy, counts, label_space))}</table></div>'
         f'<div>{calibration}</div></div>'
@@ -323,7 +323,8 @@ tr:first-child th { opacity: .7 }
 .long { overflow-wrap: anywhere }
 .swatch { display: inline-block; width: .9rem; height: .9rem; border-radius: .2rem;
   margin-right: .5rem; vertical-align: -.1rem }
-meter { width: 7rem }
+.classes td { white-space: nowrap }
+meter { width: 5rem }
 .confusion { width: auto; font-size: .85rem }
 .confusion td { width: 2.2rem; min-width: 2.2rem; text-align: center; padding: .3rem 0;
   background: color-mix(in srgb, #2f7ed8 var(--share), transparent) }
