@@ -7,9 +7,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Literal, NamedTuple
 
-Kind = Literal['worst', 'typical', 'best']
+Kind = Literal['worst', 'slowest', 'typical', 'best']
 
-SHOWN: dict[Kind, int] = {'worst': 3, 'typical': 2, 'best': 2}
+SHOWN: dict[Kind, int] = {'worst': 3, 'slowest': 1, 'typical': 2, 'best': 2}
 """How many frames of each kind are looked at."""
 
 # Neighbours look alike: frames of a kind are at least this share of the drive apart.
@@ -48,7 +48,8 @@ class Chosen(NamedTuple):
 def choose(moments: Sequence[Moment]) -> list[Chosen]:
     """The worst, typical and best frames: by mIoU where there is truth, else by confidence.
 
-    No frame is chosen twice; a short drive has fewer of them.
+    And of those that are ranked so, the one that took longest. No frame is chosen twice; a short
+    drive has fewer of them, and there is no slowest where it is one of the worst.
     """
     compared = [moment for moment in moments if moment.miou is not None]
     ranked = sorted(compared or moments, key=_quality)
@@ -58,6 +59,7 @@ def choose(moments: Sequence[Moment]) -> list[Chosen]:
     span = max((moment.time for moment in moments), default=0.0)
     orders: dict[Kind, Iterable[Moment]] = {
         'worst': ranked,
+        'slowest': sorted(ranked, key=lambda moment: -moment.latency_ms)[:1],
         'best': reversed(ranked),
         'typical': (ranked[rank] for rank in around),
     }

@@ -152,8 +152,9 @@ def _time_lines(moments: Sequence[Moment], pictures: Sequence[Picture]) -> str:
         charts.append(f'<h3>{title}</h3>{time_line(title, series, marks, show)}')
     return (
         f'<h2>Over time</h2><p>{legend(list(by_camera))} Dots are the frames shown below: '
-        '<span class="worst">●</span> worst, <span class="typical">●</span> typical, '
-        f'<span class="best">●</span> best.</p>{"".join(charts)}'
+        '<span class="worst">●</span> worst, <span class="slowest">●</span> slowest, '
+        '<span class="typical">●</span> typical, <span class="best">●</span> best.</p>'
+        f'{"".join(charts)}'
     )
 
 
@@ -313,6 +314,7 @@ svg text { font-size: 12px; fill: currentColor; opacity: .7 }
 .grid { stroke: currentColor; opacity: .15; fill: none }
 .line { fill: none; stroke-width: 1.5; stroke-linejoin: round }
 .worst { fill: #d63a2b; color: #d63a2b }
+.slowest { fill: #c77700; color: #c77700 }
 .typical { fill: #8a8f98; color: #8a8f98 }
 .best { fill: #1f9d57; color: #1f9d57 }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums }

@@ -7,8 +7,10 @@ from __future__ import annotations
 from bisenet_ros.replay.moments import Chosen, Moment, choose
 
 
-def moment(frame: int, confidence: float, miou: float | None = None) -> Moment:
-    return Moment('/image', frame, frame / 10, 0.3, confidence, 20.0, miou)
+def moment(
+    frame: int, confidence: float, miou: float | None = None, latency_ms: float = 20.0
+) -> Moment:
+    return Moment('/image', frame, frame / 10, 0.3, confidence, latency_ms, miou)
 
 
 def frames(chosen: list[Chosen], kind: str) -> list[int]:
@@ -30,6 +32,15 @@ def test_truth_decides_where_there_is_one() -> None:
     chosen = choose(moments)
     assert {one.moment.frame for one in chosen} == {7, 30}
     assert 7 in frames(chosen, 'worst')
+
+
+def test_the_slowest() -> None:
+    moments = [moment(frame, frame / 200, latency_ms=20 + frame % 60) for frame in range(100)]
+    assert frames(choose(moments), 'slowest') == [59]
+    moments[0] = moment(0, 0.0, latency_ms=100)  # which is the worst, too
+    chosen = choose(moments)
+    assert frames(chosen, 'slowest') == []
+    assert frames(chosen, 'worst') == [0, 5, 10]
 
 
 def test_no_frame_is_shown_twice() -> None:
