@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PosixPath
 from types import TracebackType
 from typing import Any, Final, Literal, NamedTuple
 
@@ -65,6 +65,18 @@ class BagError(UserError):
     """A bag that cannot be read, or that has not what is looked for."""
 
 
+class _Folder(PosixPath):
+    """A folder's path by which rosbags sees that it is one, also if it is called `drive.bag`.
+
+    rosbags tells ROS 1 from ROS 2 by the ending alone, and takes it for a ROS 1 file.
+    """
+
+    @property
+    def suffix(self) -> str:
+        ending = super().suffix
+        return '' if ending == '.bag' else ending
+
+
 def open_bag(path: Path, parts: Sequence[Any] = ()) -> AnyReader:
     """Open a bag for reading; its reader is to be closed.
 
@@ -76,7 +88,8 @@ def open_bag(path: Path, parts: Sequence[Any] = ()) -> AnyReader:
         BagError: It is no bag that can be read.
     """
     with _reading(path, 'not a bag that can be read'):
-        reader = AnyReader(parts or [path], default_typestore=get_typestore(Stores.LATEST))
+        whole = _Folder(path) if path.is_dir() else path
+        reader = AnyReader(parts or [whole], default_typestore=get_typestore(Stores.LATEST))
         reader.open()
     return reader
 

@@ -110,3 +110,13 @@ def test_the_camera_with_the_most_frames_comes_first_otherwise(
             bag.write('/rear/image_raw', STAMP + index, 'rear', image, 'bgr8')
     bag_of_two = CameraBag(tmp_path / 'bag')
     assert (bag_of_two.image_topic, bag_of_two.frame_count) == ('/rear/image_raw', 3)
+
+
+@pytest.mark.parametrize('storage', ['mcap', 'sqlite3'])
+def test_a_folder_may_be_called_like_a_ros_1_bag(
+    tmp_path: Path, image: npt.NDArray[np.uint8], storage: Any
+) -> None:
+    with BagWriter(tmp_path / 'drive.bag', storage) as bag:
+        bag.write('/image', STAMP, 'front', image, 'bgr8')
+    (frame,) = CameraBag(tmp_path / 'drive.bag')
+    np.testing.assert_array_equal(frame.image, image)
