@@ -24,6 +24,7 @@ def write_page(
             f'<tr><th>{html.escape(name)}</th><td>{html.escape(value)}</td></tr>'
             for name, value in rows(measured)
         ),
+        classes_title='Classes' if measured['accuracy'] is None else 'Classes, IoU',
         classes=_class_table(measured['accuracy'], label_space),
         pictures=''.join(_figure(picture) for picture in pictures),
         version=html.escape(measured['versions']['bisenet_ros']),
@@ -118,7 +119,7 @@ third process, all on ROS 2.</p>
 <p>Each pixel in the colour of its class; the white line is the edge of the drivable area.</p>
 <div class="columns">
 <div><h2>Measured</h2><table>{rows}</table></div>
-<div><h2>Classes, IoU</h2><table>{classes}</table></div>
+<div><h2>{classes_title}</h2><table>{classes}</table></div>
 </div>
 <h2>Moments</h2>
 {pictures}
