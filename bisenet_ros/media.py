@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
+from typing import cast
 
 import cv2
 import numpy as np
@@ -104,7 +105,7 @@ def _decode(path: Path, flags: int) -> Pixels:
         raise MediaError(f'{path}: not an image that OpenCV reads ({error.err})') from error
     if image is None:
         raise MediaError(f'{path}: not an image that OpenCV reads')
-    return image  # type: ignore[return-value]
+    return cast('Pixels', image)
 
 
 def write_image(path: Path, image: Pixels) -> None:
@@ -163,7 +164,7 @@ class Video:
             if not read:
                 raise MediaError(f'{self.path}: a video without a frame that OpenCV reads')
             while read:
-                yield frame  # type: ignore[misc]
+                yield cast('Pixels', frame)
                 read, frame = capture.read()
         finally:
             capture.release()

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -22,28 +22,15 @@ def evaluate(segmenter: Segmenter, samples: Iterable[Sample]) -> ConfusionMatrix
     Raises:
         UserError: The weights are for other classes than the samples.
     """
-    matrix = ConfusionMatrix(len(CAMVID))
-    for _ in evaluate_each(segmenter, samples, matrix):
-        pass
-    return matrix
-
-
-def evaluate_each(
-    segmenter: Segmenter, samples: Iterable[Sample], matrix: ConfusionMatrix
-) -> Iterator[Sample]:
-    """As `evaluate`, into `matrix`, giving each sample back when it is counted.
-
-    Raises:
-        UserError: The weights are for other classes than the samples.
-    """
     if segmenter.label_space.names != CAMVID.names:
         raise UserError(
             f'these weights know the classes {", ".join(segmenter.label_space.names)}, '
             f'but the data set has {", ".join(CAMVID.names)}'
         )
+    matrix = ConfusionMatrix(len(CAMVID))
     for sample in samples:
         matrix.update(segmenter(sample.image).labels, sample.labels)
-        yield sample
+    return matrix
 
 
 def accuracy(matrix: ConfusionMatrix, label_space: LabelSpace) -> dict[str, Any]:

@@ -11,11 +11,9 @@ from rich.console import Console
 from rich.table import Table
 
 from bisenet_ros.commands.console import is_standard_output, progress_bar, write_json
-from bisenet_ros.label_space import CAMVID
-from bisenet_ros.metrics import ConfusionMatrix
 from bisenet_ros.segmenter import Segmenter
 from bisenet_training.datasets import load_camvid
-from bisenet_training.evaluate import accuracy, evaluate_each
+from bisenet_training.evaluate import accuracy, evaluate
 
 
 def evaluate_weights(
@@ -42,11 +40,8 @@ def evaluate_weights(
     """
     samples = load_camvid(data, split)
     segmenter = Segmenter.load(weights, device=device, precision=precision)
-    matrix = ConfusionMatrix(len(CAMVID))
     with progress_bar() as progress:
-        counted = evaluate_each(segmenter, samples, matrix)
-        for _ in progress.track(counted, total=len(samples), description='evaluating'):
-            pass
+        matrix = evaluate(segmenter, progress.track(samples, description='evaluating'))
     figures = {
         'dataset': 'camvid',
         'split': split,

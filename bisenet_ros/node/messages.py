@@ -7,7 +7,7 @@ from __future__ import annotations
 import array
 import importlib
 import time
-from typing import Any
+from typing import Any, cast
 
 import cv2
 import numpy as np
@@ -191,7 +191,7 @@ def _overlay_rgb(frame: SegmentedFrame, alpha: float) -> npt.NDArray[np.uint8]:
         alpha,
         drivable=frame.drivable,
     )
-    return cv2.cvtColor(drawn, cv2.COLOR_BGR2RGB)  # type: ignore[return-value]
+    return cast('npt.NDArray[np.uint8]', cv2.cvtColor(drawn, cv2.COLOR_BGR2RGB))
 
 
 def _drivable_area(message_type: Any, frame: SegmentedFrame) -> Any:

@@ -13,7 +13,8 @@ from collections.abc import Generator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from multiprocessing import Pipe
-from multiprocessing.connection import wait
+from multiprocessing.connection import Connection, wait
+from typing import cast
 
 import torch
 
@@ -67,8 +68,8 @@ def evaluate_bags(
         for worker in pool:
             worker.begin(waiting.popleft())
         while busy := {worker.connection: worker for worker in pool if worker.job is not None}:
-            for connection in wait(list(busy)):
-                worker = busy[connection]  # type: ignore[index]
+            readable = cast('list[Connection]', wait(list(busy)))
+            for worker in [busy[connection] for connection in readable]:
                 event = worker.receive()
                 yield event
                 if isinstance(event, Outcome) and waiting:
