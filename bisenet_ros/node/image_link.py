@@ -80,11 +80,13 @@ def explain_silence(link: ImageLink, environment: Mapping[str, str], *, steady: 
             f'{link.topic} is offered with best effort, but image_reliability asks for reliable:'
             ' set it to auto or best_effort'
         )
-    if steady or link.reliable:
+    if link.reliable:
         any_more = ' any more' if steady else ''
         return f'{link.topic} has a publisher, but it sends nothing{any_more}'
+    # A lossy link can look steady for a while, so the way is named even then.
+    arrives = 'nothing arrives any more' if steady else 'hardly a frame arrives'
     lost = _lost_on_the_way(link, environment)
-    return f'{link.topic} has a publisher, but hardly a frame arrives{lost}'
+    return f'{link.topic} has a publisher, but {arrives}{lost}'
 
 
 def _instead(link: ImageLink) -> str:

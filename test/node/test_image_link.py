@@ -110,9 +110,16 @@ def test_large_images_that_get_lost_name_the_variable_of_the_distribution(
 
 
 def test_a_camera_that_used_to_send_has_stopped() -> None:
-    link = replace(NOBODY, offers=(BEST_EFFORT,))
+    link = replace(NOBODY, offers=(RELIABLE,), reliable=True)
     reason = explain_silence(link, {}, steady=True)
     assert reason == '/front/image has a publisher, but it sends nothing any more'
     assert explain_silence(NOBODY, {}, steady=True) == (
         'nobody publishes /front/image any more: the camera has stopped'
     )
+
+
+def test_a_lossy_way_that_looked_steady_for_a_while_is_named_all_the_same() -> None:
+    link = replace(NOBODY, offers=(BEST_EFFORT,))
+    reason = explain_silence(link, {}, steady=True)
+    assert reason.startswith('/front/image has a publisher, but nothing arrives any more. If')
+    assert 'images of over 0.5 MB' in reason
