@@ -47,7 +47,7 @@ ROOMS = {
     'network': room('errors torchvision_import', 'torch'),
     'preprocess': room('', 'cv2 numpy torch'),
     'checkpoint': room('errors label_space network preprocess', 'safetensors torch'),
-    'engine': room('errors network preprocess', 'numpy torch'),
+    'engine': room('errors network preprocess', 'numpy openvino torch triton'),
     'drivable': room('', 'cv2 numpy'),
     'image_codec': room('errors', 'cv2 numpy'),
     'overlay': room('label_space', 'cv2 numpy'),
@@ -84,8 +84,10 @@ ROOMS = {
     ),
     'cli': room('commands demo errors process ros_graph training version', 'typer'),
     'training': room(
-        'checkpoint commands demo errors label_space metrics network preprocess segmenter version',
-        'cv2 numpy rich torch',
+        'checkpoint commands demo engine errors label_space metrics network overlay preprocess '
+        'segmenter torchvision_import version',
+        'cv2 lightning matplotlib numpy onnx onnxruntime openvino pydantic rich torch torchmetrics '
+        'torchvision yaml',
     ),
 }
 # Every verb is to start as fast as it can: only what a command line needs is imported for all.
