@@ -17,17 +17,18 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from torch import Tensor
 
 from bisenet_ros.checkpoint import DEFAULT_WEIGHTS, MIN_NETWORK_SIZE, Checkpoint
 from bisenet_ros.drivable import drivable_mask
+from bisenet_ros.engine.engine import Engine
 from bisenet_ros.engine.hardware import resolve_device, resolve_precision
 from bisenet_ros.engine.torch_engine import TorchEngine
 from bisenet_ros.engine.upsample_argmax import Scale, upsample_argmax, upsample_confidence
 from bisenet_ros.errors import UserError
 from bisenet_ros.label_space import IGNORE, LabelSpace
 from bisenet_ros.network import COARSE_STRIDE
-from bisenet_ros.preprocess import resize
 
 MIN_FRAME_SIZE = 32
 ENGINES = ('torch',)
@@ -109,7 +110,7 @@ class Segmenter:
         network_size: (width, height) that frames are resized to for the network.
         device: `cpu` or `cuda:N`.
         precision: `fp16`, `bf16` or `fp32`.
-        engine: What runs the network.
+        engine: What runs the network, one of `ENGINES`.
     """
 
     def __init__(
@@ -118,6 +119,7 @@ class Segmenter:
         *,
         device: str,
         precision: str,
+        engine: str = 'auto',
         network_size: tuple[int, int] | None,
         options: Options,
     ) -> None:
@@ -126,11 +128,11 @@ class Segmenter:
         self.network_size = _check_network_size(network_size or checkpoint.network_size)
         self.device = str(torch_device)
         self.precision = resolve_precision(precision, torch_device)
-        self.engine = 'torch'
         self.options = options
-        self._engine = TorchEngine(
-            checkpoint.build(), checkpoint.normalization, torch_device, self.precision
+        self._engine = _make_engine(
+            engine, checkpoint, self.network_size, torch_device, self.precision
         )
+        self.engine = self._engine.name
 
     @classmethod
     def load(
@@ -160,12 +162,11 @@ class Segmenter:
         Raises:
             UserError: An argument is wrong, or asks for what is not here.
         """
-        if engine not in ('auto', *ENGINES):
-            raise UserError(f'no engine {engine!r}: the choices are auto, {", ".join(ENGINES)}')
         segmenter = cls(
             Checkpoint.load(weights),
             device=device,
             precision=precision,
+            engine=engine,
             network_size=network_size,
             options=Options(
                 confidence_threshold,
@@ -216,7 +217,7 @@ class Segmenter:
         if not frames:
             return []
         options, label_space = self._options, self._label_space
-        logits = self._engine([resize(frame, self.network_size) for frame in frames])
+        logits = self._engine(frames)
         return [
             Segmentation(coarse, frame.shape[:2], self._scale_to(frame), label_space, options)
             for coarse, frame in zip(logits, frames, strict=True)
@@ -227,6 +228,24 @@ class Segmenter:
         height, width = frame.shape[:2]
         network_width, network_height = self.network_size
         return COARSE_STRIDE * height / network_height, COARSE_STRIDE * width / network_width
+
+
+def _make_engine(
+    name: str,
+    checkpoint: Checkpoint,
+    network_size: tuple[int, int],
+    device: torch.device,
+    precision: str,
+) -> Engine:
+    """The engine of a name; `auto` is the fastest that is installed and runs on the device.
+
+    Raises:
+        UserError: There is no such engine.
+    """
+    if name not in ('auto', *ENGINES):
+        raise UserError(f'no engine {name!r}: the choices are auto, {", ".join(ENGINES)}')
+    network, normalization = checkpoint.build(), checkpoint.normalization
+    return TorchEngine(network, normalization, network_size, device, precision)
 
 
 def _check_frame(frame: npt.NDArray[np.uint8]) -> None:

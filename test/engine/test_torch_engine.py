@@ -31,7 +31,7 @@ def test_logits_are_those_of_the_network(name: str, precision: str, tolerance: f
     frames = list(np.random.default_rng(0).integers(0, 256, (2, 70, 100, 3), np.uint8))
     with torch.inference_mode():
         expected = network.coarse(NORMALIZATION(torch.from_numpy(np.stack(frames))))
-    logits = TorchEngine(network, NORMALIZATION, CPU, precision)(frames)
+    logits = TorchEngine(network, NORMALIZATION, (100, 70), CPU, precision)(frames)
     assert logits.shape == (2, 7, 12, 16)  # 70x100 is padded to 96x128
     assert logits.dtype == torch.float32
     assert logits[0].permute(1, 2, 0).is_contiguous()
@@ -42,7 +42,7 @@ def test_logits_are_those_of_the_network(name: str, precision: str, tolerance: f
 def test_the_network_that_was_given_is_not_changed() -> None:
     network = build('bisenetv2')
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
-    TorchEngine(network, NORMALIZATION, CPU, 'bf16')
+    TorchEngine(network, NORMALIZATION, (100, 70), CPU, 'bf16')
     after = network.state_dict()
     assert after.keys() == before.keys()
     for name, tensor in before.items():
