@@ -1,0 +1,40 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Frames with labels to train and to evaluate on: what they are, and where they come from.
+
+dataset = open_dataset(CamvidSettings(kind='camvid', root='CamVid', split='train'))
+check = check_dataset(dataset)
+sample = dataset[0]
+"""
+
+from __future__ import annotations
+
+from bisenet_training.datasets.base import Dataset
+from bisenet_training.datasets.camvid import VOID as CAMVID_VOID
+from bisenet_training.datasets.check import DatasetCheck, check_dataset
+from bisenet_training.datasets.in_memory import class_shares, load_camvid, render_synthetic
+from bisenet_training.datasets.opening import open_dataset
+from bisenet_training.datasets.sample import DatasetError, Sample
+from bisenet_training.datasets.settings import (
+    CamvidSettings,
+    CityscapesSettings,
+    DatasetSettings,
+    SyntheticSettings,
+)
+
+__all__ = [
+    'CAMVID_VOID',
+    'CamvidSettings',
+    'CityscapesSettings',
+    'Dataset',
+    'DatasetCheck',
+    'DatasetError',
+    'DatasetSettings',
+    'Sample',
+    'SyntheticSettings',
+    'check_dataset',
+    'class_shares',
+    'load_camvid',
+    'open_dataset',
+    'render_synthetic',
+]

@@ -1,0 +1,86 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What is wrong with a data set is found before training, not hours into it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from bisenet_ros.label_space import LabelSpace
+from bisenet_training.datasets.base import Dataset
+from bisenet_training.datasets.sample import DatasetError
+
+
+@dataclass(frozen=True)
+class DatasetCheck:
+    """What there is in a data set whose every frame could be read.
+
+    Attributes:
+        description: Of the data set.
+        label_space: Its classes.
+        frames: How many there are.
+        pixels: (num_classes,) int64 pixels of each class.
+        ignored: Pixels without a class.
+    """
+
+    description: str
+    label_space: LabelSpace
+    frames: int
+    pixels: npt.NDArray[np.int64]
+    ignored: int
+
+    @property
+    def shares(self) -> npt.NDArray[np.float64]:
+        """(num_classes,) share of each class in all pixels that have one."""
+        shares: npt.NDArray[np.float64] = self.pixels / self.pixels.sum()
+        return shares
+
+    @property
+    def absent(self) -> tuple[str, ...]:
+        """Names of the classes that never occur."""
+        names = self.label_space.names
+        return tuple(name for name, count in zip(names, self.pixels, strict=True) if count == 0)
+
+
+def check_dataset(
+    dataset: Dataset,
+    *,
+    threads: int | None = None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> DatasetCheck:
+    """Read every frame once, and count its labels.
+
+    Args:
+        dataset: What to read.
+        threads: How many frames to read at a time; None for as many as there are processors.
+        progress: Is told after each frame how many of how many are done, in this thread.
+
+    Raises:
+        DatasetError: A file cannot be read, sizes differ, a label has no meaning (the first such
+            frame in the order of the data set is named), or no pixel at all has a class.
+    """
+
+    def count(index: int) -> npt.NDArray[np.int64]:
+        return np.bincount(dataset[index].labels.ravel(), minlength=256).astype(np.int64)
+
+    total = np.zeros(256, np.int64)
+    with ThreadPoolExecutor(threads or os.cpu_count()) as pool:
+        for done, counts in enumerate(pool.map(count, range(len(dataset))), start=1):
+            total += counts
+            progress(done, len(dataset))
+    pixels = total[: len(dataset.label_space)]
+    if not pixels.any():
+        raise DatasetError(f'{dataset.description}: no pixel has a class')
+    return DatasetCheck(
+        description=dataset.description,
+        label_space=dataset.label_space,
+        frames=len(dataset),
+        pixels=pixels,
+        ignored=int(total[len(dataset.label_space) :].sum()),
+    )

@@ -1,0 +1,130 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""From label files to class ids: by table, and never a value that nobody has given a meaning."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Protocol
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from bisenet_ros.label_space import IGNORE
+from bisenet_training.datasets.image_file import read_pixels
+from bisenet_training.datasets.sample import DatasetError
+
+MAX_ID = 65535
+"""The largest value that a label image can hold (16 bit)."""
+
+Labels = npt.NDArray[np.uint8]
+Color = tuple[int, int, int]
+"""Red, green, blue; 0 to 255 each."""
+
+
+class LabelReader(Protocol):
+    """Reads a label file of one kind."""
+
+    def __call__(self, path: Path) -> Labels:
+        """Read a file.
+
+        Returns:
+            (H, W) uint8 class ids, `IGNORE` where there is no truth.
+
+        Raises:
+            DatasetError: It cannot be read, or holds a value without a meaning.
+        """
+
+
+class IdTable:
+    """Class ids from the values of label images, 8 or 16 bit."""
+
+    def __init__(self, classes: Mapping[int, int], origin: str) -> None:
+        """Take a table.
+
+        Args:
+            classes: The class, or `IGNORE`, of every value that may occur, 0 to `MAX_ID`.
+            origin: Who says so, for messages: 'CamVid', or the path of a label map.
+        """
+        self._origin = origin
+        self._classes = np.full(MAX_ID + 1, IGNORE, np.uint8)
+        self._unknown = np.ones(MAX_ID + 1, np.uint8)
+        for value, class_id in classes.items():
+            self._classes[value] = class_id
+            self._unknown[value] = 0
+
+    def translate(self, values: npt.NDArray[np.uint8 | np.uint16], path: Path) -> Labels:
+        """Class ids of (H, W) values from a file.
+
+        Raises:
+            DatasetError: A value is not in the table.
+        """
+        unknown = self._look_up(self._unknown, values)
+        if cv2.countNonZero(unknown):
+            row, column = (int(place[0]) for place in np.nonzero(unknown))
+            raise DatasetError(
+                f'{path} holds label {values[row, column]}, first at column {column}, row {row}, '
+                f'which {self._origin} does not know'
+            )
+        return self._look_up(self._classes, values)
+
+    @staticmethod
+    def _look_up(table: Labels, values: npt.NDArray[np.uint8 | np.uint16]) -> Labels:
+        if values.dtype == np.uint8:
+            return np.asarray(cv2.LUT(values, table[:256]), np.uint8)
+        return np.take(table, values)
+
+
+class IdImageReader:
+    """Reads images in which every pixel holds an id."""
+
+    def __init__(self, classes: Mapping[int, int], origin: str) -> None:
+        """Take a table, as `IdTable` does."""
+        self._table = IdTable(classes, origin)
+
+    def __call__(self, path: Path) -> Labels:
+        """Read a file; see `LabelReader`."""
+        values = read_pixels(path, cv2.IMREAD_UNCHANGED)
+        if values.ndim != 2:
+            raise DatasetError(
+                f'{path} is a colour image (one with a palette counts as such), but labels are '
+                'given by id: take the one-channel label images, or a label map with colors'
+            )
+        return self._table.translate(values, path)
+
+
+class ColorImageReader:
+    """Reads images in which every pixel has the colour of its class."""
+
+    def __init__(self, classes: Mapping[Color, int], origin: str) -> None:
+        """Take a table.
+
+        Args:
+            classes: The class, or `IGNORE`, of every colour that may occur.
+            origin: Who says so, for messages.
+        """
+        self._origin = origin
+        # A colour is one number of 24 bit. A table of all is 16 MiB, built once per data set.
+        self._classes = np.full(1 << 24, IGNORE, np.uint8)
+        self._unknown = np.ones(1 << 24, np.uint8)
+        for (red, green, blue), class_id in classes.items():
+            packed = red << 16 | green << 8 | blue
+            self._classes[packed] = class_id
+            self._unknown[packed] = 0
+
+    def __call__(self, path: Path) -> Labels:
+        """Read a file; see `LabelReader`."""
+        pixels = read_pixels(path, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+        # One unused byte more and a pixel is a little-endian integer.
+        packed = cv2.cvtColor(pixels, cv2.COLOR_BGR2BGRA).view('<u4')[..., 0] & 0xFFFFFF
+        unknown = np.take(self._unknown, packed)
+        if cv2.countNonZero(unknown):
+            row, column = (int(place[0]) for place in np.nonzero(unknown))
+            blue, green, red = pixels[row, column]
+            raise DatasetError(
+                f'{path} holds the colour [{red}, {green}, {blue}], first at column {column}, '
+                f'row {row}, which {self._origin} does not know'
+            )
+        return np.asarray(np.take(self._classes, packed), np.uint8)

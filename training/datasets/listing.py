@@ -1,0 +1,36 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Image files in folders, by the part of their name that image and labels have in common."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bisenet_training.datasets.image_file import IMAGE_SUFFIXES
+from bisenet_training.datasets.sample import DatasetError
+
+
+def files_by_stem(folder: Path, ending: str = '') -> dict[str, Path]:
+    """The image files in a folder and its subfolders.
+
+    Args:
+        folder: Where to look.
+        ending: Take only files whose name ends so, its suffix apart, and drop that from the key.
+
+    Returns:
+        Paths by their place in the folder without ending and suffix: 'aachen/aachen_000000_000019'.
+
+    Raises:
+        DatasetError: There is no such folder, or two files differ in the suffix alone.
+    """
+    if not folder.is_dir():
+        raise DatasetError(f'{folder} is not a folder')
+    files: dict[str, Path] = {}
+    for path in sorted(folder.rglob('*')):
+        if path.suffix.lower() not in IMAGE_SUFFIXES or not path.stem.endswith(ending):
+            continue
+        key = path.relative_to(folder).with_suffix('').as_posix().removesuffix(ending)
+        if key in files:
+            raise DatasetError(f'{path} and {files[key].name} differ in the suffix alone')
+        files[key] = path
+    return files

@@ -1,0 +1,31 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What a data set holds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from bisenet_ros.errors import UserError
+
+
+class DatasetError(UserError):
+    """A data set is missing, incomplete, or holds what it should not; the file is named."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One frame and its truth.
+
+    Attributes:
+        name: What to call it in messages.
+        image: (H, W, 3) uint8 BGR.
+        labels: (H, W) uint8 class ids, `IGNORE` where there is no truth.
+    """
+
+    name: str
+    image: npt.NDArray[np.uint8]
+    labels: npt.NDArray[np.uint8]

@@ -1,0 +1,78 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Frames of the synthetic drive, with exact labels."""
+
+from __future__ import annotations
+
+from threading import Lock
+
+import numpy as np
+
+from bisenet_ros.demo.drive import SyntheticDrive
+from bisenet_ros.label_space import CAMVID
+from bisenet_training.datasets.base import Dataset
+from bisenet_training.datasets.sample import Sample
+
+FRAMES_PER_STREET = 4
+"""Frames rendered of one street: to build a street takes longer than to render it."""
+
+_DRIVE_LENGTH = 600
+"""Frames of a drive among which some are chosen."""
+
+
+class SyntheticFrames(Dataset):
+    """A few frames from every street.
+
+    They are rendered when they are first asked for, a street at a time, and then stay in memory:
+    to render one takes much longer than to read one from a disk.
+    """
+
+    def __init__(self, frames: int, first_seed: int, size: tuple[int, int]) -> None:
+        """Choose streets; nothing is rendered yet.
+
+        Args:
+            frames: How many, at least 1.
+            first_seed: Seed of the first street; the others count up from it.
+            size: (width, height) of the frames.
+        """
+        self.label_space = CAMVID
+        self.description = f'synthetic drive from seed {first_seed} ({frames} frames)'
+        self._count = frames
+        self._first_seed = first_seed
+        self._size = size
+        self._streets: dict[int, list[Sample]] = {}
+        streets = -(-frames // FRAMES_PER_STREET)
+        self._locks = [Lock() for _ in range(streets)]
+
+    def __len__(self) -> int:
+        return self._count
+
+    def name_of(self, index: int) -> str:
+        street, place = self._place(index)
+        return _name(self._first_seed + street, _moments(self._first_seed + street)[place])
+
+    def __getitem__(self, index: int) -> Sample:
+        street, place = self._place(index)
+        with self._locks[street]:
+            if street not in self._streets:
+                self._streets[street] = self._render(self._first_seed + street)
+        return self._streets[street][place]
+
+    def _place(self, index: int) -> tuple[int, int]:
+        if not 0 <= index < self._count:
+            raise IndexError(f'no frame {index} among {self._count}')
+        return divmod(index, FRAMES_PER_STREET)
+
+    def _render(self, seed: int) -> list[Sample]:
+        drive = SyntheticDrive(seed, self._size)
+        return [Sample(_name(seed, moment), *drive.frame(moment)) for moment in _moments(seed)]
+
+
+def _moments(seed: int) -> list[int]:
+    """Numbers of the frames that are taken of a street."""
+    rng = np.random.default_rng(seed)
+    return [int(rng.integers(0, _DRIVE_LENGTH)) for _ in range(FRAMES_PER_STREET)]
+
+
+def _name(seed: int, moment: int) -> str:
+    return f'synthetic street {seed}, frame {moment}'
