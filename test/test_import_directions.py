@@ -62,12 +62,13 @@ ROOMS = {
     # Offline, and what shows the node at work.
     'importing': room('checkpoint errors label_space network preprocess', 'torch'),
     'media': room('errors', 'cv2 numpy'),
+    'yaml_document': room('errors', 'yaml'),
     'bag': room('errors image_codec', 'numpy rosbags'),
     'ros_graph': room('errors node'),
     'replay': room(
         'bag checkpoint drivable errors image_codec label_space media metrics node overlay '
-        'process ros_graph segmenter version',
-        'cv2 numpy pydantic ray rosbags torch yaml',
+        'process ros_graph segmenter version yaml_document',
+        'cv2 numpy pydantic ray rosbags torch',
     ),
     'replay.live': room(
         'bag errors image_codec node replay ros_graph', 'rclpy rosbags sensor_msgs'
@@ -84,8 +85,8 @@ ROOMS = {
     ),
     'cli': room('commands demo errors process ros_graph training version', 'typer'),
     'training': room(
-        'checkpoint commands demo engine errors label_space metrics network overlay preprocess '
-        'segmenter torchvision_import version',
+        'checkpoint commands demo engine errors label_space media metrics network overlay '
+        'preprocess segmenter torchvision_import version yaml_document',
         'cv2 lightning matplotlib numpy onnx onnxruntime openvino pydantic rich torch torchmetrics '
         'torchvision yaml',
     ),

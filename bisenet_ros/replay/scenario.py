@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from bisenet_ros.replay.yaml_document import Document, Location
+from bisenet_ros.yaml_document import Document, Location
 
 ACCURACY = ('miou', 'drivable_iou', 'pixel_accuracy')
 """Of frames together, from the sum of their confusion; and of each frame."""

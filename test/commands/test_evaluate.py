@@ -64,4 +64,4 @@ def test_figures_equal_counting_in_the_written_labels(camvid: Path, tmp_path: Pa
 def test_bad_input_is_one_line(camvid: Path, tmp_path: Path) -> None:
     missing = CliRunner().invoke(app, ['evaluate', '--data', str(camvid), '--split', 'night'])
     assert missing.exit_code == 2
-    assert 'no png or jpg images in' in missing.stderr
+    assert 'there is no folder' in missing.stderr

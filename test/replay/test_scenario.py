@@ -11,7 +11,7 @@ import pytest
 
 from bisenet_ros.label_space import CAMVID
 from bisenet_ros.replay.scenario import Criterion, ScenarioFile
-from bisenet_ros.replay.yaml_document import DocumentError
+from bisenet_ros.yaml_document import DocumentError
 
 WHOLE = """\
 # A drive through the town, as the vehicle would have seen it.

@@ -24,7 +24,7 @@ def files_by_stem(folder: Path, ending: str = '') -> dict[str, Path]:
         DatasetError: There is no such folder, or two files differ in the suffix alone.
     """
     if not folder.is_dir():
-        raise DatasetError(f'{folder} is not a folder')
+        raise DatasetError(f'there is no folder {folder}')
     files: dict[str, Path] = {}
     for path in sorted(folder.rglob('*')):
         if path.suffix.lower() not in IMAGE_SUFFIXES or not path.stem.endswith(ending):
