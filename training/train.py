@@ -42,7 +42,7 @@ from bisenet_ros.version import VERSION
 from bisenet_training.augment import Augmentation
 from bisenet_training.datasets import Sample, class_shares, load_camvid, render_synthetic
 from bisenet_training.evaluate import accuracy, evaluate
-from bisenet_training.losses import class_weights, training_loss
+from bisenet_training.losses import LossSettings, SegmentationLoss
 
 Tensors = tuple[Tensor, ...] | list[Tensor]
 
@@ -126,7 +126,13 @@ class Trainer:
         torch.manual_seed(recipe.seed)
         self.recipe = recipe
         self.device = torch.device('cuda' if torch.cuda.is_available() else 'cpu')
-        self.weights = class_weights(shares).to(self.device)
+        settings = LossSettings(
+            class_weights='enet',
+            hard_from=recipe.hard_only_from,
+            booster_weight=recipe.booster_weight,
+            booster_label_stride=4,
+        )
+        self.loss = SegmentationLoss(settings, len(CAMVID), shares).to(self.device)
         network = BiSeNetV2(len(CAMVID), boosters=True).to(self.device)
         self.network = convert_conv2d_weight_memory_format(network, torch.channels_last)
         self.average = AveragedModel(self.network, multi_avg_fn=self._blend, use_buffers=True)
@@ -157,13 +163,7 @@ class Trainer:
         self.network.train()
         with torch.autocast(self.device.type, torch.bfloat16):
             heads = self.network.coarse_heads(NORMALIZATION(images.to(self.device)))
-        loss = training_loss(
-            heads,
-            labels.to(self.device),
-            self.weights,
-            booster_weight=self.recipe.booster_weight,
-            hard_only=self.progress >= self.recipe.hard_only_from,
-        )
+        loss = self.loss(heads, labels.to(self.device), self.progress).total
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         self.optimizer.step()

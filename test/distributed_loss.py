@@ -1,0 +1,77 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""One of two processes that train together: `distributed_loss.py SETTING RANK FOLDER`.
+
+It writes the loss and the gradients of its step to `FOLDER/RANK.pt`.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from bisenet_ros.label_space import IGNORE
+from bisenet_training.losses import LossSettings, SegmentationLoss
+
+PROCESSES = 2
+CLASSES = 3
+
+SETTINGS = {
+    'weighted': LossSettings(class_weights=(1, 2, 5), booster_label_stride=4),
+    # A process's own sixteenth of hard pixels is not that of both: here more than that are hard.
+    'hard': LossSettings(hard_from=0),
+    'dice': LossSettings(dice_weight=1, booster_weight=0.4),
+}
+
+
+class TwoHeads(nn.Module):
+    """Two heads at 1/8 and 1/16 without batch norm, which would see one process's batch alone."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.head = nn.Conv2d(3, CLASSES, 8, stride=8)
+        self.booster = nn.Conv2d(3, CLASSES, 16, stride=16)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, 3, H, W) -> (B, 3, H/8, W/8), (B, 3, H/16, W/16)."""
+        return self.head(x), self.booster(x)
+
+
+def step(setting: str, part: slice) -> dict[str, Tensor]:
+    """The loss and all gradients of a step on a part of a batch of four."""
+    torch.manual_seed(0)
+    images, labels = torch.randn(4, 3, 64, 96), torch.randint(0, CLASSES, (4, 64, 96))
+    # The parts have very different numbers of labelled pixels.
+    labels[0], labels[1, :60], labels[3, :, :10] = IGNORE, IGNORE, IGNORE
+    network: nn.Module = TwoHeads()
+    if dist.is_initialized():
+        network = DistributedDataParallel(network)
+    loss = SegmentationLoss(SETTINGS[setting], CLASSES)
+    total, parts = loss(network(images[part]), labels[part])
+    total.backward()
+    gradients = {
+        name.removeprefix('module.'): parameter.grad
+        for name, parameter in network.named_parameters()
+        if parameter.grad is not None
+    }
+    return {'total': total.detach(), **parts, **gradients}
+
+
+def main() -> None:
+    """Do one process's step."""
+    setting, rank, folder = sys.argv[1], int(sys.argv[2]), Path(sys.argv[3])
+    dist.init_process_group(
+        'gloo', init_method=f'file://{folder}/meeting', rank=rank, world_size=PROCESSES
+    )
+    each = 4 // PROCESSES
+    torch.save(step(setting, slice(rank * each, (rank + 1) * each)), folder / f'{rank}.pt')
+    dist.destroy_process_group()
+
+
+if __name__ == '__main__':
+    main()

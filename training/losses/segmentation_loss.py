@@ -1,0 +1,203 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What training minimises."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from bisenet_ros.errors import UserError
+from bisenet_ros.label_space import IGNORE
+from bisenet_ros.network import STRIDE
+from bisenet_training.losses.settings import LossSettings
+from bisenet_training.losses.sum_over_processes import sum_over_processes
+
+
+class Loss(NamedTuple):
+    """A loss and what it is made of.
+
+    Attributes:
+        total: What to minimise, a scalar.
+        parts: Scalars without gradient, for the log: `cross_entropy` and, where it counts, `dice`
+            of the main head, and `booster1` and so on, all before they are weighted.
+    """
+
+    total: Tensor
+    parts: dict[str, Tensor]
+
+
+class SegmentationLoss(nn.Module):
+    """The main head's loss and, weighted, the boosters' (V1, formula 2; V2, section 4.4).
+
+    A head's loss is the mean cross-entropy over its labelled pixels, weighted by class, or over the
+    hard ones of them, and the weighted Dice loss. Everything is computed in float32.
+
+    A binary task is one of two classes, with the foreground second, and nothing here is special to
+    it: the softmax of two logits gives the foreground the probability sigmoid(z1 - z0), so
+    cross-entropy of the two *is* the binary cross-entropy (BCE) of the logit z1 - z0. Two outputs
+    instead of one cost next to nothing, and argmax, the engines and every export stay what they
+    are. Only Dice looks at the foreground alone.
+
+    Where torch.distributed is initialised, sums and counts are those of all processes: every
+    process gets the loss of the whole batch, and DistributedDataParallel the gradient that one
+    process with the whole batch would have. The exception is `hard_least_share`, which each
+    process applies to its own pixels.
+
+    Args:
+        settings: What to choose.
+        num_classes: Number of classes.
+        shares: (num_classes,) share of each class in the labelled pixels of the data set; needed
+            for class weights 'enet'.
+
+    Raises:
+        UserError: There is not one class weight for each class, or none is above 0.
+        ValueError: Class weights 'enet' without shares.
+    """
+
+    pixel_weights: Tensor
+
+    def __init__(
+        self,
+        settings: LossSettings,
+        num_classes: int,
+        shares: npt.NDArray[np.float64] | None = None,
+    ) -> None:
+        super().__init__()
+        self.settings = settings
+        self.num_classes = num_classes
+        weights = class_weights(settings, num_classes, shares)
+        # By label, 0 for `IGNORE`: one look-up weighs a pixel and says whether it counts.
+        pixel_weights = F.pad(weights, (0, IGNORE + 1 - num_classes))  # (256,)
+        self.register_buffer('pixel_weights', pixel_weights, persistent=False)
+
+    def forward(self, heads: Sequence[Tensor], labels: Tensor, progress: float = 0.0) -> Loss:
+        """The loss of a batch; 0, with gradients of 0, where no pixel is labelled.
+
+        Args:
+            heads: What `SegmentationNetwork.coarse_heads` gives: logits of the main head, then of
+                the boosters, each (B, classes, h, w) at its own scale of the padded input.
+            labels: (B, H, W) int64, `IGNORE` where there is no truth, at the size of the images
+                before the network pads them.
+            progress: Share of the training that is done, 0 to 1.
+        """
+        hard_from = self.settings.hard_from
+        hard_only = hard_from is not None and progress >= hard_from
+        labels = pad_labels(labels)
+        stride = self.settings.booster_label_stride
+        # The n-th labels in the middle of their squares, where the logits of `stride` belong.
+        sparse = labels[:, stride // 2 :: stride, stride // 2 :: stride].contiguous()
+        with torch.autocast(labels.device.type, enabled=False):
+            # The statistics of all heads are summed in one message.
+            local = torch.stack(
+                [
+                    self._statistics(logits, sparse if index else labels, hard_only)
+                    for index, logits in enumerate(heads)
+                ]
+            )  # (heads, statistics)
+            cross_entropies, dices = self._losses(sum_over_processes(local))  # (heads,), (heads,)
+            losses = cross_entropies + self.settings.dice_weight * dices
+            total = losses[0] + self.settings.booster_weight * losses[1:].sum()
+        parts = {'cross_entropy': cross_entropies[0].detach()}
+        if self.settings.dice_weight:
+            parts['dice'] = dices[0].detach()
+        for index, loss in enumerate(losses[1:].detach(), 1):
+            parts[f'booster{index}'] = loss
+        return Loss(total, parts)
+
+    def _statistics(self, logits: Tensor, labels: Tensor, hard_only: bool) -> Tensor:
+        """What a head's loss is computed from and what adds up over processes.
+
+        Returns:
+            (2,): the weighted sum of the pixels' cross-entropy, and of the weights; where Dice
+            counts, (2 + 2 classes,): also the overlap and the size of each class.
+        """
+        # As `SegmentationNetwork.forward` does it. The coarse logits become contiguous, for they
+        # are small: what they grow into is so as well, and the softmax is faster on it.
+        logits = F.interpolate(
+            logits.float().contiguous(), labels.shape[1:], mode='bilinear', align_corners=False
+        )  # (B, classes, h, w)
+        log_probabilities = logits.log_softmax(1)
+        losses = F.nll_loss(log_probabilities, labels, ignore_index=IGNORE, reduction='none')
+        weights = self.pixel_weights[labels]  # (B, h, w)
+        if hard_only:
+            weights = weights * self._hard(losses.detach(), labels)
+        statistics = [torch.stack(((losses * weights).sum(), weights.sum()))]
+        if self.settings.dice_weight:
+            labelled = labels != IGNORE
+            classes = labels.where(labelled, 0)
+            # The probability of the true class is what its loss says; elsewhere it is 0.
+            true = torch.exp(-losses) * labelled
+            zeros = true.new_zeros(self.num_classes)
+            overlap = zeros.index_add(0, classes.flatten(), true.flatten())
+            truth = zeros.index_add(0, classes.flatten(), labelled.flatten().float())
+            predicted = (log_probabilities.exp() * labelled[:, None]).sum((0, 2, 3))
+            statistics += [overlap, truth + predicted]
+        return torch.cat(statistics)
+
+    def _losses(self, statistics: Tensor) -> tuple[Tensor, Tensor]:
+        """The cross-entropy and the Dice loss of each head from its (heads, …) statistics."""
+        weighted, weights = statistics[:, :2].unbind(1)
+        # Without a labelled pixel both are 0, and so is the loss.
+        cross_entropy = weighted / weights.where(weights > 0, 1)
+        if not self.settings.dice_weight:
+            return cross_entropy, torch.zeros_like(cross_entropy)
+        overlap, size = statistics[:, 2:].chunk(2, dim=1)
+        # One pixel more on either side: a class that is neither there nor predicted costs nothing.
+        dice = 1 - (2 * overlap + 1) / (size + 1)  # (heads, classes)
+        foreground = dice[:, 1:] if self.num_classes == 2 else dice
+        return cross_entropy, foreground.mean(1)
+
+    def _hard(self, losses: Tensor, labels: Tensor) -> Tensor:
+        """(B, h, w) whether a pixel is hard; of unlabelled ones it means nothing."""
+        hard = losses > -math.log(self.settings.hard_probability)
+        least = (labels != IGNORE).sum() * self.settings.hard_least_share
+        if hard.sum() >= least:
+            return hard
+        # Seldom: to find the hardest pixels takes longer than the rest of the loss.
+        count = math.ceil(least.item())
+        return losses >= losses.flatten().kthvalue(losses.numel() - count + 1).values
+
+
+def class_weights(
+    settings: LossSettings, num_classes: int, shares: npt.NDArray[np.float64] | None
+) -> Tensor:
+    """(num_classes,) float32: what a pixel of each class counts.
+
+    Args:
+        settings: Says which weights.
+        num_classes: Number of classes.
+        shares: (num_classes,) share of each class in the labelled pixels of the data set.
+
+    Raises:
+        UserError: There is not one class weight for each class, or none is above 0.
+        ValueError: Class weights 'enet' without shares.
+    """
+    if settings.class_weights == 'none':
+        return torch.ones(num_classes)
+    if settings.class_weights == 'enet':
+        if shares is None:
+            raise ValueError("class weights 'enet' need the shares of the classes")
+        return torch.from_numpy(1 / np.log(1.10 + shares)).float()
+    if len(settings.class_weights) != num_classes:
+        raise UserError(
+            f'class_weights are {len(settings.class_weights)} numbers, but there are {num_classes} '
+            'classes: give one for each'
+        )
+    if not any(settings.class_weights):
+        raise UserError('class_weights are all 0: give at least one class a weight')
+    return torch.tensor(settings.class_weights)
+
+
+def pad_labels(labels: Tensor) -> Tensor:
+    """(B, H, W) -> (B, H', W') with `IGNORE` where `pad_to_stride` pads images."""
+    height, width = labels.shape[1:]
+    right, bottom = -width % STRIDE, -height % STRIDE
+    return F.pad(labels, (0, right, 0, bottom), value=IGNORE) if right or bottom else labels

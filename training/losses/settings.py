@@ -1,0 +1,50 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What of the loss can be chosen."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class LossSettings(BaseModel):
+    """Cross-entropy of every head, over all or the hard pixels, and Dice.
+
+    The defaults are what both papers train with, OHEM apart: plain cross-entropy, auxiliary and
+    booster heads at weight 1.
+
+    Attributes:
+        class_weights: What a pixel of each class counts. 'none': every pixel the same. 'enet':
+            1 / ln(1.10 + share of the class in the data set), which does not let rare classes
+            starve (Paszke et al. 2016, ENet, section 5.2, with 1.10 for its 1.02). Or one number
+            per class, in the order of the label space.
+        hard_from: The share of the training, 0 to 1, from which on only hard pixels count (OHEM,
+            Shrivastava et al. 2016). 0 is always, as in the recipes of CoinCheung/BiSeNet; None is
+            never, as in BiSeNet V1's paper. Early on it starves rare classes, at the end it
+            sharpens borders.
+        hard_probability: A pixel is hard whose true class is given less than this probability.
+        hard_least_share: The share of the labelled pixels that count at least, the hardest ones,
+            where fewer are hard.
+        dice_weight: Weight of the Dice loss beside cross-entropy (Milletari et al. 2016, V-Net,
+            section 3). For a binary task with its small foreground, 1 is usual: BCE + Dice.
+        booster_weight: What the loss of each auxiliary or booster head counts against the main
+            head's: alpha of BiSeNet V1, formula 2, which both papers' recipes set to 1.
+        booster_label_stride: Boosters are compared with every n-th label of every n-th row. Their
+            logits are at 1/4 and coarser, so that 4 loses little, and on a CPU a step is a good
+            tenth faster. The papers' recipes compare with all (1).
+    """
+
+    model_config = ConfigDict(extra='forbid', frozen=True)
+
+    class_weights: Literal['none', 'enet'] | tuple[Weight, ...] = 'none'
+    hard_from: Share | None = None
+    hard_probability: Annotated[float, Field(gt=0, lt=1)] = 0.7
+    hard_least_share: Share = 1 / 16
+    dice_weight: Weight = 0.0
+    booster_weight: Weight = 1.0
+    booster_label_stride: Literal[1, 2, 4] = 1

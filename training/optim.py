@@ -1,0 +1,135 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The optimiser of a run and its learning rate over the steps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from torch import nn
+
+from bisenet_ros.network import BiSeNetV1, SegmentationNetwork
+
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class _Optimizer(BaseModel):
+    model_config = ConfigDict(extra='forbid', frozen=True)
+
+    lr: Positive
+    weight_decay: NotNegative
+    head_lr_factor: Positive = 1.0
+
+
+class SgdSettings(_Optimizer):
+    """Stochastic gradient descent with momentum, as in both papers.
+
+    Attributes:
+        kind: Tells it from AdamW.
+        lr: Learning rate that the schedule scales. V1 paper, section 4.1: 2.5e-2. V2 paper,
+            training settings: 5e-2.
+        weight_decay: Of convolutions' weights alone (V2 paper, training settings: 5e-4); biases and
+            batch norms are never decayed. V1 paper: 1e-4.
+        head_lr_factor: Scales the learning rate of what is trained from nothing, where the rest
+            was trained before: `head_modules`. CoinCheung/BiSeNet: 10.
+        momentum: Share of the last step's direction that is kept.
+    """
+
+    kind: Literal['sgd'] = 'sgd'
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
+
+
+class AdamWSettings(_Optimizer):
+    """AdamW (Loshchilov and Hutter 2019), which learns faster from nothing in short runs.
+
+    Attributes:
+        kind: Tells it from SGD.
+        lr: Learning rate that the schedule scales.
+        weight_decay: Of convolutions' weights alone, decoupled from the gradient and scaled by the
+            learning rate, so that it is larger than SGD's: 0.01 to 0.05.
+        head_lr_factor: As in `SgdSettings`.
+    """
+
+    kind: Literal['adamw'] = 'adamw'
+
+
+OptimizerSettings = Annotated[SgdSettings | AdamWSettings, Field(discriminator='kind')]
+"""Either optimiser, told by `kind`."""
+
+
+class ScheduleSettings(BaseModel):
+    """A linear warm-up, then poly decay to 0 at the end of the training.
+
+    Attributes:
+        warmup_steps: Steps until the full learning rate is reached. The papers have none;
+            mmsegmentation's and CoinCheung's recipes have 1000.
+        warmup_start: The share of the learning rate at the first step.
+        power: Exponent of the decay; both papers: 0.9.
+    """
+
+    model_config = ConfigDict(extra='forbid', frozen=True)
+
+    warmup_steps: Annotated[int, Field(ge=0)] = 0
+    warmup_start: Share = 0.1
+    power: NotNegative = 0.9
+
+    def factor(self, step: int, max_steps: int) -> float:
+        """What the learning rate is multiplied by at a step, for `LambdaLR`.
+
+        Args:
+            step: Optimiser steps done so far.
+            max_steps: Optimiser steps of the whole training.
+        """
+        if step < self.warmup_steps:
+            return self.warmup_start + (1 - self.warmup_start) * step / self.warmup_steps
+        decayed = (step - self.warmup_steps) / max(max_steps - self.warmup_steps, 1)
+        return float((1 - min(decayed, 1.0)) ** self.power)
+
+
+def head_modules(network: SegmentationNetwork) -> tuple[nn.Module, ...]:
+    """The parts of a network that no pretrained backbone brings: `head_lr_factor` is for them.
+
+    They are the main head and the boosters, and of V1 also the fusion module, as in the recipes of
+    CoinCheung/BiSeNet. (V1's Spatial Path and attention modules start from nothing as well, but
+    train at the backbone's rate there.)
+    """
+    heads = (network.head, *network.boosters)
+    return (network.fusion, *heads) if isinstance(network, BiSeNetV1) else heads
+
+
+def build_optimizer(
+    network: SegmentationNetwork, settings: SgdSettings | AdamWSettings
+) -> torch.optim.Optimizer:
+    """An optimiser of all parameters of a network.
+
+    Its groups are named for the log: `backbone` and `head`, and for either `…_no_decay` with the
+    parameters of one dimension: biases and batch norms. In these networks everything else is a
+    convolution's weight.
+    """
+    groups = list(_parameter_groups(network, settings))
+    if isinstance(settings, SgdSettings):
+        return torch.optim.SGD(groups, lr=settings.lr, momentum=settings.momentum, fused=True)
+    return torch.optim.AdamW(groups, lr=settings.lr, fused=True)
+
+
+def _parameter_groups(
+    network: SegmentationNetwork, settings: SgdSettings | AdamWSettings
+) -> Iterator[dict[str, Any]]:
+    in_heads = {p for module in head_modules(network) for p in module.parameters()}
+    backbone = [p for p in network.parameters() if p not in in_heads]
+    heads = [p for p in network.parameters() if p in in_heads]
+    for name, parameters, factor in (
+        ('backbone', backbone, 1.0),
+        ('head', heads, settings.head_lr_factor),
+    ):
+        lr = settings.lr * factor
+        decayed = [p for p in parameters if p.ndim > 1]
+        others = [p for p in parameters if p.ndim <= 1]
+        decay = settings.weight_decay
+        yield {'name': name, 'params': decayed, 'lr': lr, 'weight_decay': decay}
+        yield {'name': f'{name}_no_decay', 'params': others, 'lr': lr, 'weight_decay': 0.0}
