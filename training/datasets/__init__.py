@@ -18,7 +18,11 @@ from bisenet_training.datasets.sample import DatasetError, Sample
 from bisenet_training.datasets.settings import (
     CamvidSettings,
     CityscapesSettings,
+    CocoStuff10kSettings,
+    CocoStuffSettings,
     DatasetSettings,
+    PairListSettings,
+    PairsSettings,
     SyntheticSettings,
 )
 
@@ -26,10 +30,14 @@ __all__ = [
     'CAMVID_VOID',
     'CamvidSettings',
     'CityscapesSettings',
+    'CocoStuff10kSettings',
+    'CocoStuffSettings',
     'Dataset',
     'DatasetCheck',
     'DatasetError',
     'DatasetSettings',
+    'PairListSettings',
+    'PairsSettings',
     'Sample',
     'SyntheticSettings',
     'check_dataset',

@@ -34,3 +34,22 @@ def files_by_stem(folder: Path, ending: str = '') -> dict[str, Path]:
             raise DatasetError(f'{path} and {files[key].name} differ in the suffix alone')
         files[key] = path
     return files
+
+
+def read_list(path: Path) -> list[str]:
+    """The lines of a text file, without empty ones and those that begin with #.
+
+    Raises:
+        DatasetError: It cannot be read, or nothing is left.
+    """
+    try:
+        text = path.read_text(encoding='utf-8')
+    except OSError as error:
+        raise DatasetError(f'cannot read {path}: {error.strerror}') from error
+    except UnicodeDecodeError as error:
+        raise DatasetError(f'{path} is not UTF-8 text') from error
+    lines = [line.strip() for line in text.splitlines()]
+    lines = [line for line in lines if line and not line.startswith('#')]
+    if not lines:
+        raise DatasetError(f'{path} names nothing')
+    return lines

@@ -47,6 +47,62 @@ class CityscapesSettings(_Settings):
     labels: LabelKind = 'label_ids'
 
 
+class CocoStuffSettings(_Settings):
+    """COCO-Stuff with the images of COCO 2017.
+
+    Attributes:
+        root: Folder with `images/` and `annotations/` (or `stuffthingmaps/`).
+        split: train2017 or val2017.
+        image_list: A file with names of images; without it, all are taken.
+    """
+
+    kind: Literal['coco_stuff']
+    root: FilePath
+    split: str
+    image_list: FilePath | None = None
+
+
+class CocoStuff10kSettings(_Settings):
+    """COCO-Stuff-10k, version 1.1.
+
+    Attributes:
+        root: Folder with `images/`, `annotations/` and `imageLists/`.
+        split: train or test.
+    """
+
+    kind: Literal['coco_stuff_10k']
+    root: FilePath
+    split: str
+
+
+class PairsSettings(_Settings):
+    """Images and label images of any kind, in two folders.
+
+    Attributes:
+        images: Folder of the images.
+        labels: Folder of the label images, under the same names.
+        label_map: YAML file that says what label images hold.
+    """
+
+    kind: Literal['pairs']
+    images: FilePath
+    labels: FilePath
+    label_map: FilePath
+
+
+class PairListSettings(_Settings):
+    """Images and label images of any kind, listed.
+
+    Attributes:
+        pairs: Text file with an image and its labels in each line.
+        label_map: YAML file that says what label images hold.
+    """
+
+    kind: Literal['pair_list']
+    pairs: FilePath
+    label_map: FilePath
+
+
 class SyntheticSettings(_Settings):
     """The synthetic drive, with CamVid's classes.
 
@@ -64,6 +120,13 @@ class SyntheticSettings(_Settings):
 
 
 DatasetSettings = Annotated[
-    CamvidSettings | CityscapesSettings | SyntheticSettings, Field(discriminator='kind')
+    CamvidSettings
+    | CityscapesSettings
+    | CocoStuffSettings
+    | CocoStuff10kSettings
+    | PairsSettings
+    | PairListSettings
+    | SyntheticSettings,
+    Field(discriminator='kind'),
 ]
 """Any of them; `kind` says which."""

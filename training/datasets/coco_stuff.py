@@ -1,0 +1,143 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""COCO-Stuff: 80 kinds of things and 91 of stuff, as all 164 thousand images or as 10 thousand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from bisenet_ros.label_space import IGNORE, LabelSpace
+from bisenet_training.datasets.image_pairs import ImagePairs, Pair, match
+from bisenet_training.datasets.label_reader import MAX_ID, IdImageReader, IdTable, Labels
+from bisenet_training.datasets.listing import files_by_stem, read_list
+from bisenet_training.datasets.matlab_file import read_matrix
+from bisenet_training.datasets.sample import DatasetError
+
+_THINGS = """
+    person bicycle car motorcycle airplane bus train truck boat traffic_light fire_hydrant
+    street_sign stop_sign parking_meter bench bird cat dog horse sheep cow elephant bear zebra
+    giraffe hat backpack umbrella shoe eye_glasses handbag tie suitcase frisbee skis snowboard
+    sports_ball kite baseball_bat baseball_glove skateboard surfboard tennis_racket bottle plate
+    wine_glass cup fork knife spoon bowl banana apple sandwich orange broccoli carrot hot_dog
+    pizza donut cake chair couch potted_plant bed mirror dining_table window desk toilet door tv
+    laptop mouse remote keyboard cell_phone microwave oven toaster sink refrigerator blender
+    book clock vase scissors teddy_bear hair_drier toothbrush hair_brush
+"""
+_STUFF = """
+    banner blanket branch bridge building_other bush cabinet cage cardboard carpet ceiling_other
+    ceiling_tile cloth clothes clouds counter cupboard curtain desk_stuff dirt door_stuff fence
+    floor_marble floor_other floor_stone floor_tile floor_wood flower fog food_other fruit
+    furniture_other grass gravel ground_other hill house leaves light mat metal mirror_stuff
+    moss mountain mud napkin net paper pavement pillow plant_other plastic platform playingfield
+    railing railroad river road rock roof rug salad sand sea shelf sky_other skyscraper snow
+    solid_other stairs stone straw structural_other table tent textile_other towel tree
+    vegetable wall_brick wall_concrete wall_other wall_panel wall_stone wall_tile wall_wood
+    water_other waterdrops window_blind window_other wood
+"""
+LABELS = (*_THINGS.split(), *_STUFF.split())
+"""The 182 labels of COCO-Stuff's `labels.txt`, `unlabeled` apart; here their ids count from 0."""
+
+_PLANNED = 'street_sign hat shoe eye_glasses plate mirror window desk door blender hair_brush'
+"""Things that have a label in COCO and were never annotated."""
+
+CLASS_IDS = tuple(label_id for label_id, name in enumerate(LABELS) if name not in _PLANNED.split())
+"""The label id, from 0, of each of the 171 classes."""
+
+
+def _color(number: int) -> tuple[int, int, int]:
+    """Colours as Pascal VOC chooses them: the bits of a number, dealt to red, green and blue."""
+    red, green, blue = (
+        sum((number >> (3 * place + channel) & 1) << (7 - place) for place in range(3))
+        for channel in range(3)
+    )
+    return red, green, blue
+
+
+COCO_STUFF = LabelSpace(
+    names=tuple(LABELS[label_id] for label_id in CLASS_IDS),
+    colors=tuple(_color(1 + index) for index in range(len(CLASS_IDS))),
+    drivable=('road',),
+)
+"""The 171 classes. COCO-Stuff has no colours of its own; 0 of Pascal VOC's, black, is left out."""
+
+_FROM_LABEL_IDS = {label_id: index for index, label_id in enumerate(CLASS_IDS)} | {IGNORE: IGNORE}
+_CONVERTED = '_labelTrainIds'
+"""Ending of the files that mmsegmentation writes beside the originals."""
+
+
+def open_coco_stuff(root: Path, split: str, image_list: Path | None = None) -> ImagePairs:
+    """COCO-Stuff with all images of COCO 2017 (the "164k").
+
+    Images are in `images/<split>/` or `<split>/`, the pixel maps in `annotations/<split>/` or
+    `stuffthingmaps/<split>/`.
+
+    Args:
+        root: The folder of the data set.
+        split: train2017 or val2017.
+        image_list: Take only the images that this file names, one in a line; names of COCO 2014 are
+            understood (COCO_train2014_000000000077), so that the lists of the 10k select here, too.
+
+    Raises:
+        DatasetError: A folder is missing or empty, or a file has no counterpart.
+    """
+    image_folder = _first_folder(root / 'images' / split, root / split)
+    label_folder = _first_folder(root / 'annotations' / split, root / 'stuffthingmaps' / split)
+    images, labels = files_by_stem(image_folder), files_by_stem(label_folder)
+    labels = {key: path for key, path in labels.items() if not key.endswith(_CONVERTED)}
+    title = f'COCO-Stuff {split}'
+    if image_list is not None:
+        keys = [name.rpartition('_')[2] for name in read_list(image_list)]
+        images = {key: images[key] for key in keys if key in images}
+        absent = sorted(set(keys) - images.keys())
+        if absent:
+            raise DatasetError(f'{image_list} names {absent[0]}, which is not in {image_folder}')
+        labels = {key: labels[key] for key in keys if key in labels}
+        title += f', {image_list.name}'
+    pairs = match(images, labels, image_folder, label_folder)
+    return ImagePairs(title, pairs, COCO_STUFF, IdImageReader(_FROM_LABEL_IDS, 'COCO-Stuff'))
+
+
+def _first_folder(*candidates: Path) -> Path:
+    """The first of some folders that there is."""
+    for folder in candidates:
+        if folder.is_dir():
+            return folder
+    raise DatasetError(f'there is neither {" nor ".join(map(str, candidates))}')
+
+
+def open_coco_stuff_10k(root: Path, split: str) -> ImagePairs:
+    """COCO-Stuff-10k, version 1.1, as its download is unpacked.
+
+    `imageLists/<split>.txt` names the files in `images/` (.jpg) and `annotations/` (.mat).
+
+    Args:
+        root: The folder that holds all three.
+        split: train (9000 images) or test (1000).
+
+    Raises:
+        DatasetError: The list or a file that it names is missing.
+    """
+    image_list = root / 'imageLists' / f'{split}.txt'
+    pairs = []
+    for name in read_list(image_list):
+        pair = Pair(name, root / 'images' / f'{name}.jpg', root / 'annotations' / f'{name}.mat')
+        for path in (pair.image, pair.labels):
+            if not path.is_file():
+                raise DatasetError(f'{image_list} names {name}, but there is no {path}')
+        pairs.append(pair)
+    return ImagePairs(f'COCO-Stuff-10k {split}', pairs, COCO_STUFF, _MatlabReader())
+
+
+class _MatlabReader:
+    """Reads the label files of COCO-Stuff-10k: MATLAB, with ids from 1 and 0 for unlabelled."""
+
+    def __init__(self) -> None:
+        from_one = {0: IGNORE} | {1 + label_id: index for index, label_id in enumerate(CLASS_IDS)}
+        self._table = IdTable(from_one, 'COCO-Stuff-10k')
+
+    def __call__(self, path: Path) -> Labels:
+        """Read a file; see `LabelReader`."""
+        values = read_matrix(path, 'S').clip(0, MAX_ID)
+        return self._table.translate(np.ascontiguousarray(values, np.uint16), path)

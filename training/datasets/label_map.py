@@ -1,0 +1,163 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What the values of label images mean, as a YAML file says it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from bisenet_ros.label_space import IGNORE, LabelSpace
+from bisenet_ros.yaml_document import Document
+from bisenet_training.datasets.label_reader import (
+    MAX_ID,
+    Color,
+    ColorImageReader,
+    IdImageReader,
+    LabelReader,
+)
+
+_Id = Annotated[int, Field(strict=True, ge=0, le=MAX_ID)]
+_Channel = Annotated[int, Field(strict=True, ge=0, le=255)]
+_Color = tuple[_Channel, _Channel, _Channel]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra='forbid', frozen=True)
+
+
+class ClassEntry(_Part):
+    """A class.
+
+    Attributes:
+        name: Its name, unique.
+        color: The (red, green, blue) colour that it is drawn in.
+        drivable: Whether the vehicle may drive on it.
+        ids: The values that it has in label images, for labels by id.
+        colors: The colours that it has in label images, for labels by colour; without it, `color`.
+    """
+
+    name: Annotated[str, Field(min_length=1)]
+    color: _Color
+    drivable: bool = False
+    ids: tuple[_Id, ...] = ()
+    colors: tuple[_Color, ...] = ()
+
+
+class Ignored(_Part):
+    """What belongs to no class: such pixels are neither learned from nor counted.
+
+    Attributes:
+        ids: Values in label images, for labels by id.
+        colors: Colours in label images, for labels by colour.
+    """
+
+    ids: tuple[_Id, ...] = ()
+    colors: tuple[_Color, ...] = ()
+
+
+class LabelMap(_Part):
+    """The classes of label images, by id or by colour.
+
+    Attributes:
+        classes: In the order of the class ids that the network learns, from 0.
+        ignored: What else occurs.
+    """
+
+    classes: Annotated[tuple[ClassEntry, ...], Field(min_length=2, max_length=IGNORE)]
+    ignored: Ignored = Ignored()
+
+    @classmethod
+    def load(cls, path: Path) -> LabelMap:
+        """Read a file.
+
+        Raises:
+            DocumentError: It is not a label map; the message names the line.
+        """
+        document = Document.load(path)
+        try:
+            return cls.model_validate(document.value)
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise document.error(first['loc'], _said(first)) from error
+
+    @property
+    def by_id(self) -> bool:
+        """Whether label images hold ids rather than colours."""
+        return any(entry.ids for entry in self.classes)
+
+    @property
+    def label_space(self) -> LabelSpace:
+        """The classes without what label images hold."""
+        return LabelSpace(
+            names=tuple(entry.name for entry in self.classes),
+            colors=tuple(entry.color for entry in self.classes),
+            drivable=tuple(entry.name for entry in self.classes if entry.drivable),
+        )
+
+    def reader(self, origin: str) -> LabelReader:
+        """What reads label images of this kind.
+
+        Args:
+            origin: Where this map comes from, for messages.
+        """
+        if self.by_id:
+            return IdImageReader(dict(self._ids()), origin)
+        return ColorImageReader(dict(self._colors()), origin)
+
+    def _ids(self) -> Iterator[tuple[int, int]]:
+        """(id in label images, class) of all."""
+        for index, entry in enumerate(self.classes):
+            yield from ((value, index) for value in entry.ids)
+        yield from ((value, IGNORE) for value in self.ignored.ids)
+
+    def _colors(self) -> Iterator[tuple[Color, int]]:
+        """(colour in label images, class) of all."""
+        for index, entry in enumerate(self.classes):
+            yield from ((color, index) for color in entry.colors or (entry.color,))
+        yield from ((color, IGNORE) for color in self.ignored.colors)
+
+    @model_validator(mode='after')
+    def _is_consistent(self) -> LabelMap:
+        for what, values in (
+            ('are called', [entry.name for entry in self.classes]),
+            ('are drawn in', [entry.color for entry in self.classes]),
+        ):
+            _refuse_twins(f'two classes {what}', values)
+        if not self.by_id:
+            if self.ignored.ids:
+                raise ValueError('the classes have colours, so what is ignored has colours, too')
+            _refuse_twins('twice in label images:', [color for color, _ in self._colors()])
+            return self
+        for entry in self.classes:
+            if not entry.ids:
+                raise ValueError(f'other classes have ids, but {entry.name} has none')
+        if self.ignored.colors or any(entry.colors for entry in self.classes):
+            raise ValueError('label images hold ids or colors, not both')
+        _refuse_twins('twice in label images: id', [value for value, _ in self._ids()])
+        return self
+
+
+def _refuse_twins(complaint: str, values: list[Any]) -> None:
+    for index, value in enumerate(values):
+        if value in values[:index]:
+            shown = list(value) if isinstance(value, tuple) else value
+            raise ValueError(f'{complaint} {shown}')
+
+
+def _said(error: Any) -> str:
+    """What pydantic found, for a user."""
+    if error['type'] == 'extra_forbidden':
+        parts: dict[int, type[_Part]] = {1: LabelMap, 2: Ignored, 3: ClassEntry}
+        return f'unknown key; there are {", ".join(parts[len(error["loc"])].model_fields)}'
+    if error['type'] == 'missing':
+        return 'is missing'
+    if error['type'] == 'value_error':
+        return str(error['ctx']['error'])
+    if error['type'] == 'model_type':
+        return 'should be keys with values'
+    message: str = error['msg']
+    return message[0].lower() + message[1:]
