@@ -229,9 +229,9 @@ class Settings:
     )
     engine: str = _parameter(
         'auto',
-        'What runs the network.',
+        'What runs the network: auto (the fastest there is), torch, or openvino (only on a CPU).',
         Changes.ON_RELOAD,
-        choices=('auto', 'torch'),
+        choices=('auto', 'torch', 'openvino'),
     )
     network_size: tuple[int, ...] = _parameter(
         (),

@@ -1,0 +1,227 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""A torch module as a graph of OpenVINO, made in memory.
+
+OpenVINO's own converter takes whatever torch can express, and more than a second for it: half of
+the time in which a node is to start. The networks here are made of two dozen operations.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import openvino as ov
+import torch
+import torch.nn.functional as F
+from openvino import opset13 as ops
+from torch import Tensor, fx, nn
+
+Argument = Any
+"""What torch.fx passes around: an `ov.Output` in place of each tensor, else what the code says."""
+
+_DTYPES = {
+    torch.float16: np.float16,
+    torch.float32: np.float32,
+    torch.int64: np.int64,
+    torch.uint8: np.uint8,
+}
+
+
+def translate(
+    module: nn.Module, shape: Sequence[int], dtype: torch.dtype, *, names: tuple[str, str]
+) -> ov.Model:
+    """The model that computes what a module does.
+
+    Args:
+        module: In evaluation mode, from one tensor to one tensor, in operations that do not depend
+            on a tensor's values or shape.
+        shape: Of the input; -1 where it may vary.
+        dtype: Of the input.
+        names: Of the input and the output.
+
+    Raises:
+        NotImplementedError: The module does something that no network here does.
+    """
+    parameter = ops.parameter(list(shape), _DTYPES[dtype], names[0])
+    parameter.output(0).set_names({names[0]})
+    output = _Translation(fx.symbolic_trace(module)).run(parameter.output(0))
+    output.set_names({names[1]})
+    return ov.Model([ops.result(output)], [parameter], type(module).__name__)
+
+
+class _Translation(fx.Interpreter):
+    """Runs the graph of a module on OpenVINO's nodes in place of tensors."""
+
+    def call_module(
+        self, target: fx.node.Target, args: tuple[Argument, ...], kwargs: dict[str, Argument]
+    ) -> Argument:
+        module = self.fetch_attr(str(target))
+        return _look_up(_MODULES, type(module))(module, *args)
+
+    def call_function(
+        self, target: fx.node.Target, args: tuple[Argument, ...], kwargs: dict[str, Argument]
+    ) -> Argument:
+        return _look_up(_FUNCTIONS, target)(*args, **kwargs)
+
+    def call_method(
+        self, target: fx.node.Target, args: tuple[Argument, ...], kwargs: dict[str, Argument]
+    ) -> Argument:
+        return _look_up(_METHODS, target)(*args, **kwargs)
+
+    def get_attr(
+        self, target: fx.node.Target, args: tuple[Argument, ...], kwargs: dict[str, Argument]
+    ) -> Argument:
+        return _constant(self.fetch_attr(str(target)))
+
+
+def _look_up(
+    table: dict[Any, Callable[..., Argument]], operation: object
+) -> Callable[..., Argument]:
+    translator = table.get(operation)
+    if translator is None:
+        raise NotImplementedError(f'{operation} has no translation to OpenVINO')
+    return translator
+
+
+def _constant(tensor: Tensor) -> ov.Output:
+    return ops.constant(tensor.detach().numpy()).output(0)
+
+
+def _per_channel(tensor: Tensor) -> ov.Output:
+    """(C,) as (1, C, 1, 1)."""
+    return _constant(tensor[None, :, None, None])
+
+
+def _integers(values: int | Sequence[int]) -> npt.NDArray[np.int64]:
+    return np.asarray(values, np.int64)
+
+
+def _pair(value: int | tuple[int, int]) -> list[int]:
+    return [value, value] if isinstance(value, int) else list(value)
+
+
+# ---- modules ----
+
+
+def _convolution(conv: nn.Conv2d, x: ov.Output) -> ov.Output:
+    assert not isinstance(conv.padding, str)
+    window = (list(conv.stride), list(conv.padding), list(conv.padding), list(conv.dilation))
+    if conv.groups == 1:
+        y = ops.convolution(x, _constant(conv.weight), *window)
+    else:
+        # (groups * out, in, ...) -> (groups, out, in, ...)
+        weight = conv.weight.reshape(conv.groups, -1, *conv.weight.shape[1:])
+        y = ops.group_convolution(x, _constant(weight), *window)
+    if conv.bias is not None:
+        y = ops.add(y, _per_channel(conv.bias))
+    return y.output(0)
+
+
+def _batch_norm(norm: nn.BatchNorm2d, x: ov.Output) -> ov.Output:
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
+    scale = norm.weight / (norm.running_var + norm.eps).sqrt()
+    shift = norm.bias - norm.running_mean * scale
+    return ops.add(ops.multiply(x, _per_channel(scale)), _per_channel(shift)).output(0)
+
+
+def _max_pool(pool: nn.MaxPool2d, x: ov.Output) -> ov.Output:
+    window, stride, padding = map(_pair, (pool.kernel_size, pool.stride, pool.padding))
+    return ops.max_pool(x, stride, [1, 1], padding, padding, window, 'floor').output(0)
+
+
+def _average_pool(pool: nn.AvgPool2d, x: ov.Output) -> ov.Output:
+    window, stride, padding = map(_pair, (pool.kernel_size, pool.stride, pool.padding))
+    excluded = not pool.count_include_pad
+    return ops.avg_pool(x, stride, padding, padding, window, excluded, 'floor').output(0)
+
+
+_MODULES: dict[Any, Callable[..., Argument]] = {
+    nn.AvgPool2d: _average_pool,
+    nn.BatchNorm2d: _batch_norm,
+    nn.Conv2d: _convolution,
+    nn.Dropout: lambda _, x: x,
+    nn.Identity: lambda _, x: x,
+    nn.MaxPool2d: _max_pool,
+    nn.ReLU: lambda _, x: ops.relu(x).output(0),
+}
+
+
+# ---- functions ----
+
+
+def _interpolate(
+    x: ov.Output, *, scale_factor: float, mode: str, align_corners: bool | None, **_: None
+) -> ov.Output:
+    if mode == 'nearest':
+        kind, position = 'nearest', 'asymmetric'
+    else:
+        kind, position = 'linear_onnx', 'align_corners' if align_corners else 'half_pixel'
+    return ops.interpolate(
+        x,
+        np.full(2, scale_factor, np.float32),
+        kind,
+        'scales',
+        coordinate_transformation_mode=position,
+        nearest_mode='floor',
+        axes=_integers([2, 3]),
+    ).output(0)
+
+
+def _pad(x: ov.Output, padding: tuple[int, int, int, int], *, mode: str, value: None) -> ov.Output:
+    left, right, top, bottom = padding
+    assert (mode, value) == ('constant', None)
+    zero = ops.convert_like(ops.constant(np.float32(0)), x)
+    return ops.pad(
+        x, _integers([0, 0, top, left]), _integers([0, 0, bottom, right]), 'constant', zero
+    ).output(0)
+
+
+def _get_item(x: Argument, key: Any) -> Argument:
+    """`x[:, a:b, ...]`, from the first axis on, or an element of a tuple."""
+    if not isinstance(x, ov.Output):
+        return x[key]
+    axes = [axis for axis, part in enumerate(key) if part != slice(None)]
+    start = [key[axis].start or 0 for axis in axes]
+    stop = [key[axis].stop for axis in axes]
+    step = [1] * len(axes)
+    return ops.slice(x, *map(_integers, (start, stop, step, axes))).output(0)
+
+
+_FUNCTIONS: dict[Any, Callable[..., Argument]] = {
+    F.interpolate: _interpolate,
+    F.pad: _pad,
+    F.relu: lambda x, **_: ops.relu(x).output(0),
+    operator.add: lambda a, b: ops.add(a, b).output(0),
+    operator.getitem: _get_item,
+    operator.iadd: lambda a, b: ops.add(a, b).output(0),
+    operator.mul: lambda a, b: ops.multiply(a, b).output(0),
+    torch.cat: lambda parts, dim: ops.concat(list(parts), dim).output(0),
+}
+
+
+# ---- methods of tensors ----
+
+
+def _to(x: ov.Output, dtype: torch.dtype) -> ov.Output:
+    return ops.convert(x, _DTYPES[dtype]).output(0)
+
+
+def _argmax(x: ov.Output, axis: int) -> ov.Output:
+    best = ops.topk(x, _integers(1), axis, 'max', 'index', 'i64', stable=True)
+    return ops.squeeze(best.output(1), _integers([axis])).output(0)
+
+
+_METHODS: dict[Any, Callable[..., Argument]] = {
+    'argmax': _argmax,
+    'float': partial(_to, dtype=torch.float32),
+    'mean': lambda x, axes, keepdim: ops.reduce_mean(x, _integers(axes), keepdim).output(0),
+    'permute': lambda x, *order: ops.transpose(x, _integers(order)).output(0),
+    'sigmoid': lambda x: ops.sigmoid(x).output(0),
+    'to': _to,
+}

@@ -1,0 +1,83 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""A network and what belongs around it as one module, for compilers and file formats to take whole.
+
+Sizes are fixed, the batch is not, and no step depends on values: `torch.fx`, `torch.jit.trace` and
+`torch.onnx` all see the same few operations.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from bisenet_ros.network import COARSE_STRIDE, STRIDE, SegmentationNetwork, fold_batch_norm
+from bisenet_ros.preprocess import Normalization
+
+Output = Literal['coarse', 'logits', 'labels']
+
+
+class Pipeline(nn.Module):
+    """What a network shows of images of its own size, (width, height) = `network_size`.
+
+    The input is (B, height, width, 3) uint8 BGR frames where `normalization` is given, otherwise
+    (B, 3, height, width) float32, normalised already. The output, by its name:
+
+        coarse: (B, h', w', classes) float32, as `upsample_argmax` takes them without a copy
+        logits: (B, classes, height, width) float32
+        labels: (B, height, width) uint8; of equal logits, the lower id
+
+    Args:
+        network: Not changed.
+        network_size: (width, height).
+        normalization: What the network expects.
+        output: What to compute.
+        dtype: What the network computes in.
+    """
+
+    scale: Tensor
+    shift: Tensor
+
+    def __init__(
+        self,
+        network: SegmentationNetwork,
+        network_size: tuple[int, int],
+        *,
+        normalization: Normalization | None,
+        output: Output,
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
+        super().__init__()
+        folded = fold_batch_norm(network)
+        folded.boosters = nn.ModuleList()
+        self.network = folded.to(dtype)
+        self._width, self._height = network_size
+        self._normalization = normalization
+        self._output = output
+        self._dtype = dtype
+        if normalization is not None:
+            # (x / 255 - mean) / std as one multiplication and one addition, for BGR.
+            mean = torch.tensor(normalization.mean, dtype=torch.float64).flip(0)
+            std = torch.tensor(normalization.std, dtype=torch.float64).flip(0)
+            self.register_buffer('scale', (1 / (255 * std)).float(), persistent=False)  # (3,)
+            self.register_buffer('shift', (-mean / std).float(), persistent=False)  # (3,)
+
+    def forward(self, images: Tensor) -> Tensor:
+        x = images
+        if self._normalization is not None:
+            x = (x.float() * self.scale + self.shift).permute(0, 3, 1, 2)  # (B, 3, H, W), BGR
+            if self._normalization.channel_order == 'rgb':
+                x = torch.cat((x[:, 2:3], x[:, 1:2], x[:, 0:1]), dim=1)
+        x = F.pad(x.to(self._dtype), (0, -self._width % STRIDE, 0, -self._height % STRIDE))
+        fused, _ = self.network.features(x)
+        coarse: Tensor = self.network.head(fused).float()  # (B, classes, H'/8, W'/8)
+        if self._output == 'coarse':
+            return coarse.permute(0, 2, 3, 1)
+        upsampled = F.interpolate(
+            coarse, scale_factor=float(COARSE_STRIDE), mode='bilinear', align_corners=False
+        )
+        logits = upsampled[:, :, : self._height, : self._width]
+        return logits.argmax(1).to(torch.uint8) if self._output == 'labels' else logits

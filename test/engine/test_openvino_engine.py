@@ -1,0 +1,180 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""OpenVINO computes what torch computes, for every network, whatever the size and the batch."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from tiny_checkpoint import save_tiny_checkpoint
+from torch import Tensor, nn
+
+from bisenet_ros.checkpoint import shipped_weights
+from bisenet_ros.demo.drive import SyntheticDrive
+from bisenet_ros.engine.pipeline import Pipeline
+from bisenet_ros.engine.torch_engine import TorchEngine
+from bisenet_ros.errors import UserError
+from bisenet_ros.network import NETWORKS, OPTIONS, SegmentationNetwork
+from bisenet_ros.preprocess import Normalization
+from bisenet_ros.segmenter import Segmenter
+
+if find_spec('openvino') is None:
+    pytest.skip('OpenVINO is not installed', allow_module_level=True)
+
+import openvino as ov
+
+from bisenet_ros.engine.openvino_engine import OpenVinoEngine
+from bisenet_ros.engine.openvino_graph import translate
+
+CPU = torch.device('cpu')
+NORMALIZATION = Normalization(mean=(0.4, 0.5, 0.6), std=(0.2, 0.25, 0.3))
+SIZE = (100, 70)  # padded to 128x96
+
+
+def build(name: str, **options: str | bool) -> SegmentationNetwork:
+    """A network whose batch norms are not the identity."""
+    generator = torch.manual_seed(0)
+    network = NETWORKS[name](7, **options).eval()
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            assert module.running_mean is not None
+            assert module.running_var is not None
+            module.running_mean.normal_(0, 0.2, generator=generator)
+            module.running_var.uniform_(0.5, 2, generator=generator)
+    return network
+
+
+def frames(count: int, width: int, height: int) -> list[np.ndarray]:
+    return list(np.random.default_rng(0).integers(0, 256, (count, height, width, 3), np.uint8))
+
+
+def relative_error(actual: Tensor, expected: Tensor) -> float:
+    return float((actual - expected).norm() / expected.norm())
+
+
+@pytest.mark.parametrize('name', NETWORKS)
+def test_every_network_has_the_logits_of_torch(name: str) -> None:
+    if 'resnet' in name and find_spec('torchvision') is None:
+        pytest.skip('torchvision, which has the ResNets, is not installed')
+    network = build(name)
+    shown = frames(1, *SIZE)
+    logits = OpenVinoEngine(network, NORMALIZATION, SIZE, 'fp32')(shown)
+    with torch.inference_mode():
+        expected = network.coarse(NORMALIZATION(torch.from_numpy(np.stack(shown))))
+    assert logits.shape == (1, 7, 12, 16)
+    assert logits.dtype == torch.float32
+    assert logits[0].permute(1, 2, 0).is_contiguous()
+    assert relative_error(logits, expected) < 1e-4
+
+
+@pytest.mark.parametrize(
+    ('name', 'options'),
+    [
+        *(
+            (name, {option: value})
+            for name in ('bisenetv1_xception39', 'bisenetv2')
+            for option, values in OPTIONS[name].items()
+            for value in values[1:]
+        ),
+        ('bisenetv1_xception39', {'upsampling': 'bilinear'}),
+        ('bisenetv2', {'upsampling': 'nearest'}),
+    ],
+)
+def test_so_has_every_form_of_a_network(name: str, options: dict[str, str | bool]) -> None:
+    network = build(name, **options)
+    shown = frames(1, 64, 96)
+    logits = OpenVinoEngine(network, NORMALIZATION, (64, 96), 'fp32')(shown)
+    expected = TorchEngine(network, NORMALIZATION, (64, 96), CPU, 'fp32')(shown)
+    assert relative_error(logits, expected) < 1e-4
+
+
+def test_channels_in_the_order_of_the_checkpoint() -> None:
+    network = build('bisenetv2')
+    normalization = Normalization(NORMALIZATION.mean, NORMALIZATION.std, 'bgr')
+    shown = frames(1, 64, 64)
+    logits = OpenVinoEngine(network, normalization, (64, 64), 'fp32')(shown)
+    expected = TorchEngine(network, normalization, (64, 64), CPU, 'fp32')(shown)
+    assert relative_error(logits, expected) < 1e-4
+
+
+def test_frames_of_a_batch_may_differ_in_size_and_have_the_logits_they_have_alone() -> None:
+    engine = OpenVinoEngine(build('bisenetv2'), NORMALIZATION, SIZE, 'bf16')
+    batch = [*frames(1, *SIZE), frames(1, 333, 200)[0], frames(1, 90, 300)[0][::-1, ::2]]
+    together = engine(batch)
+    for logits, frame in zip(together, batch, strict=True):
+        assert torch.equal(logits, engine([frame])[0])
+
+
+def test_results_stay_when_the_next_frame_comes() -> None:
+    engine = OpenVinoEngine(build('bisenetv2'), NORMALIZATION, (64, 64), 'fp32')
+    first, second = frames(2, 64, 64)
+    logits = engine([first])
+    before = logits.clone()
+    assert not torch.equal(engine([second]), before)
+    assert torch.equal(logits, before)
+
+
+def test_an_operation_without_a_translation_is_named() -> None:
+    with pytest.raises(NotImplementedError, match='Softplus'):
+        translate(nn.Sequential(nn.Softplus()), (1,), torch.float32, names=('x', 'y'))
+
+
+@pytest.mark.parametrize('output', ['logits', 'labels'])
+def test_a_whole_pipeline_for_any_batch(output: str) -> None:
+    network = build('bisenetv2')
+    pipeline = Pipeline(network, SIZE, normalization=NORMALIZATION, output=output)
+    shape, shown = (-1, SIZE[1], SIZE[0], 3), np.stack(frames(2, *SIZE))
+    model = translate(pipeline, shape, torch.uint8, names=('frames', output))
+    compiled = ov.Core().compile_model(model, 'CPU', {'INFERENCE_PRECISION_HINT': 'f32'})
+    actual = compiled(shown)[output]
+    with torch.inference_mode():
+        expected = pipeline(torch.from_numpy(shown)).numpy()
+        logits = network(NORMALIZATION(torch.from_numpy(shown))).numpy()
+    assert actual.dtype == expected.dtype
+    if output == 'logits':
+        np.testing.assert_allclose(actual, logits, atol=1e-4)
+        np.testing.assert_allclose(expected, logits, atol=1e-4)
+    else:
+        assert np.mean(actual != logits.argmax(1)) < 0.001
+        assert np.mean(expected != logits.argmax(1)) < 0.001
+
+
+# ---- in the segmenter ----
+
+
+@pytest.fixture(scope='module')
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_tiny_checkpoint(tmp_path_factory.mktemp('weights') / 'tiny.safetensors')
+
+
+@pytest.mark.parametrize(
+    ('asked', 'given'), [('auto', 'openvino'), ('openvino', 'openvino'), ('torch', 'torch')]
+)
+def test_the_segmenter_takes_the_engine_asked_for(weights: Path, asked: str, given: str) -> None:
+    assert Segmenter.load(weights, device='cpu', engine=asked).engine == given
+
+
+def test_without_openvino_auto_is_torch(weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr('bisenet_ros.segmenter.find_spec', lambda _: None)
+    assert Segmenter.load(weights, device='cpu').engine == 'torch'
+    with pytest.raises(UserError, match=r"pip install 'bisenet_ros\[openvino\]'"):
+        Segmenter.load(weights, engine='openvino')
+
+
+@pytest.mark.skipif(not shipped_weights(), reason='no weights ship with this tree')
+@pytest.mark.parametrize(('precision', 'share'), [('fp32', 0.00001), ('bf16', 0.002)])
+def test_labels_of_trained_weights_are_those_of_torch_in_float32(
+    precision: str, share: float
+) -> None:
+    drive = SyntheticDrive(seed=1)
+    exact = Segmenter.load(device='cpu', engine='torch', precision='fp32')
+    fast = Segmenter.load(device='cpu', engine='openvino', precision=precision)
+    differing = []
+    for index in range(0, 60, 15):
+        frame, _ = drive.frame(index)
+        differing.append(np.mean(exact(frame).labels != fast(frame).labels))
+    assert np.mean(differing) < share
