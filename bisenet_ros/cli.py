@@ -379,29 +379,138 @@ def demo(
 
 
 @app.command(no_args_is_help=True)
+def train(
+    config: Annotated[
+        str,
+        typer.Argument(
+            metavar='CONFIG',
+            help='A YAML file, or the name of a recipe in config/training.',
+            show_default=False,
+        ),
+    ],
+    overrides: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar='KEY.SUB=VALUE',
+            help='Values to replace in it, such as data=/datasets/camvid or optimizer.lr=0.01.',
+            show_default=False,
+        ),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            '--output',
+            '-o',
+            metavar='DIR',
+            help='Folder of the run, instead of runs/CONFIG.',
+        ),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option('--resume', help='Go on with the run in that folder.')
+    ] = False,
+) -> None:
+    """Train a network.
+
+    The folder of the run holds its configuration, curves, sample predictions and, at the end, an
+    evaluation and `weights.safetensors`. Killed at any moment, it goes on with `--resume`.
+    On several GPUs or machines: `torchrun --nproc-per-node N -m bisenet_ros.cli train CONFIG`.
+    """
+    from bisenet_training.train_command import train as run_training
+
+    status = run_training(config, overrides or [], output, resume=resume)
+    if status:
+        raise typer.Exit(status)
+
+
+@app.command(no_args_is_help=True)
 def evaluate(
     data: Annotated[
         Path,
-        typer.Option('--data', metavar='DIR', help="The data set's folder.", show_default=False),
+        typer.Option(
+            '--data',
+            metavar='DIR',
+            help="The data set's folder; for pairs, one with images/ and labels/, or a text file "
+            'with an image and its labels in each line.',
+            show_default=False,
+        ),
     ],
     dataset: Annotated[
-        Literal['camvid'],
-        typer.Option('--dataset', help='What is in it: camvid has DIR/val and DIR/valannot.'),
+        Literal['camvid', 'cityscapes', 'coco_stuff', 'coco_stuff_10k', 'pairs'],
+        typer.Option('--dataset', help='What is in it.'),
     ] = 'camvid',
-    split: Annotated[str, typer.Option('--split', help='A folder of images in DIR.')] = 'val',
+    split: Annotated[
+        str | None,
+        typer.Option('--split', help='Part of it; unless told, what is usually evaluated: val.'),
+    ] = None,
+    label_map: Annotated[
+        Path | None,
+        typer.Option(
+            '--label-map', metavar='FILE', help='For pairs: YAML, what the label images hold.'
+        ),
+    ] = None,
+    scales: Annotated[
+        str,
+        typer.Option(
+            '--scales',
+            metavar='S,...',
+            help='Show each frame in these sizes, relative to the network size, and average.',
+        ),
+    ] = '1',
+    flip: Annotated[
+        bool, typer.Option('--flip', help='Show the mirror image of everything, too.')
+    ] = False,
+    crop: Annotated[
+        str | None,
+        typer.Option(
+            '--crop',
+            metavar='WxH',
+            help='Slide a window of this size over the scaled frame, and average.',
+        ),
+    ] = None,
+    stride: Annotated[
+        float | None,
+        typer.Option(
+            '--stride', help='From one crop to the next, as a share of the crop; 2/3 unless told.'
+        ),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            '--output',
+            '-o',
+            metavar='DIR',
+            help='Write a report with the worst frames, and the labels of all.',
+        ),
+    ] = None,
+    submission: Annotated[
+        Path | None,
+        typer.Option(
+            '--submission',
+            metavar='DIR',
+            help="Write label images as Cityscapes' evaluation server takes them.",
+        ),
+    ] = None,
     weights: Weights = 'camvid',
     device: Device = 'auto',
     precision: Precision = 'auto',
     json: Json = None,
 ) -> None:
-    """Measure weights on a data set: IoU by class, of drivable area, and pixel accuracy.
+    """Measure weights on a data set: IoU by class and of drivable area, boundaries, calibration.
 
-    One confusion matrix over the whole split; pixels without a class do not count.
+    One confusion matrix over the whole split; pixels without a class do not count. Frames are
+    labelled exactly as on the vehicle, unless `--scales`, `--flip` or `--crop` ask for more views
+    of each, whose class probabilities are averaged.
     """
-    from bisenet_training.evaluate_command import evaluate_weights
+    from bisenet_training.evaluation.command import Outputs, evaluate_weights, views_of
+    from bisenet_training.evaluation.source import Source
 
     evaluate_weights(
-        data, split, weights=weights, device=device, precision=precision, json_file=json
+        Source(dataset, data, split, label_map),
+        views_of(scales, flip, crop, stride),
+        Outputs(json, output, submission),
+        weights=weights,
+        device=device,
+        precision=precision,
     )
 
 

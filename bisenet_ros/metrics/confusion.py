@@ -74,6 +74,17 @@ class ConfusionMatrix:
         present = ~np.isnan(iou)
         return float(iou[present].mean()) if present.any() else float('nan')
 
+    def frequency_weighted_iou(self) -> float:
+        """Mean IoU, each class weighted by its share of the truth; NaN where nothing was counted.
+
+        What is seldom counts little: the counterpart of `miou`, in which every class counts alike.
+        """
+        pixels = self._counts.sum(1)
+        present = pixels > 0
+        if not present.any():
+            return float('nan')
+        return float(np.average(self.iou()[present], weights=pixels[present]))
+
     def group_iou(self, ids: tuple[int, ...]) -> float:
         """IoU of several classes taken as one, such as all that can be driven on."""
         members = np.zeros(self.num_classes + 1, bool)

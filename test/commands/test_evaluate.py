@@ -1,55 +1,100 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""`bisenet evaluate` against counting pixels in the label images that `bisenet segment` writes."""
+"""`bisenet evaluate` against counting pixels in the label images that it writes."""
 
 from __future__ import annotations
 
+import csv
 import json
 from pathlib import Path
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 import pytest
 from tiny_checkpoint import save_tiny_checkpoint
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from bisenet_ros.cli import app
-from bisenet_ros.label_space import CAMVID, IGNORE
-from bisenet_training.datasets import CAMVID_VOID
+from bisenet_ros.label_space import CAMVID, CITYSCAPES, IGNORE
+from bisenet_training.datasets.camvid import VOID
+from bisenet_training.datasets.cityscapes import LABEL_IDS
 
 FRAMES = 3
+SIZE = (72, 100)
+
+
+def run(*arguments: object) -> Result:
+    """`bisenet evaluate` with arguments, on the CPU."""
+    command = ['evaluate', *map(str, arguments), '--device', 'cpu', '--precision', 'fp32']
+    return CliRunner().invoke(app, command)
+
+
+@pytest.fixture(scope='module')
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_tiny_checkpoint(tmp_path_factory.mktemp('weights') / 'tiny.safetensors')
+
+
+@pytest.fixture(scope='module')
+def city_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp('weights') / 'city.safetensors'
+    return save_tiny_checkpoint(path, CITYSCAPES)
+
+
+def write(path: Path, pixels: npt.NDArray[np.uint8]) -> None:
+    """Write a PNG and the folders that it is in."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    assert cv2.imwrite(str(path), pixels)
+
+
+def read(path: Path) -> npt.NDArray[np.uint8]:
+    """The values of a label image."""
+    labels = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    assert labels is not None
+    assert labels.dtype == np.uint8
+    assert labels.shape == SIZE
+    return labels
 
 
 @pytest.fixture
 def camvid(tmp_path: Path) -> Path:
     root = tmp_path / 'camvid'
     rng = np.random.default_rng(0)
-    for folder in ('val', 'valannot'):
-        (root / folder).mkdir(parents=True)
     for index in range(FRAMES):
-        image = rng.integers(0, 256, (72, 100, 3), np.uint8)
-        labels = rng.integers(0, CAMVID_VOID + 1, (72, 100), np.uint8)
-        cv2.imwrite(str(root / 'val' / f'{index}.png'), image)
-        cv2.imwrite(str(root / 'valannot' / f'{index}.png'), labels)
+        write(root / 'val' / f'{index}.png', rng.integers(0, 256, (*SIZE, 3), np.uint8))
+        write(root / 'valannot' / f'{index}.png', rng.integers(0, VOID + 1, SIZE, np.uint8))
     return root
 
 
-def test_figures_equal_counting_in_the_written_labels(camvid: Path, tmp_path: Path) -> None:
-    weights = str(save_tiny_checkpoint(tmp_path / 'tiny.safetensors'))
-    common = ['--weights', weights, '--device', 'cpu', '--precision', 'fp32']
-    out = tmp_path / 'out'
-    segmented = CliRunner().invoke(app, ['segment', str(camvid / 'val'), '-o', str(out), *common])
-    assert segmented.exit_code == 0, segmented.output
-    evaluated = CliRunner().invoke(
-        app, ['evaluate', '--data', str(camvid), '--json', str(tmp_path / 'figures.json'), *common]
-    )
+@pytest.fixture
+def cityscapes(tmp_path: Path) -> Path:
+    root = tmp_path / 'cityscapes'
+    rng = np.random.default_rng(0)
+    for split, city in (('val', 'lindau'), ('val', 'munster'), ('test', 'berlin')):
+        stem = f'{split}/{city}/{city}_000000_000019'
+        image = rng.integers(0, 256, (*SIZE, 3), np.uint8)
+        write(root / f'leftImg8bit/{stem}_leftImg8bit.png', image)
+        if split == 'val':
+            labels = rng.integers(0, 34, SIZE, np.uint8)
+            write(root / f'gtFine/{stem}_gtFine_labelIds.png', labels)
+    return root
+
+
+def test_figures_equal_counting_in_the_written_labels(
+    camvid: Path, tmp_path: Path, weights: Path
+) -> None:
+    out, figures_file = tmp_path / 'out', tmp_path / 'figures.json'
+    evaluated = run(
+        '--data', camvid, '--weights', weights, '-o', out, '--json', figures_file
+    )  # fmt: skip
     assert evaluated.exit_code == 0, evaluated.output
     assert 'drivable' in evaluated.stdout
-    figures = json.loads((tmp_path / 'figures.json').read_text())
+    figures = json.loads(figures_file.read_text())
+    assert json.loads((out / 'figures.json').read_text()) == figures
 
-    labels = np.stack([cv2.imread(str(out / f'{i}_labels.png'), -1) for i in range(FRAMES)])
-    truth = np.stack([cv2.imread(str(camvid / 'valannot' / f'{i}.png'), -1) for i in range(FRAMES)])
-    known = truth != CAMVID_VOID
+    labels = np.stack([read(out / 'labels' / f'{i}.png') for i in range(FRAMES)])
+    truth = np.stack([read(camvid / 'valannot' / f'{i}.png') for i in range(FRAMES)])
+    known = truth != VOID
     ious = {}
     for index, name in enumerate(CAMVID.names):
         predicted, true = (labels == index) & known, truth == index
@@ -58,10 +103,140 @@ def test_figures_equal_counting_in_the_written_labels(camvid: Path, tmp_path: Pa
     assert figures['miou'] == pytest.approx(np.mean(list(ious.values())), abs=0.01)
     assert figures['drivable_iou'] == ious['road']
     assert figures['frames'] == FRAMES
+    assert figures['views'] == {'scales': [1.0], 'flip': False, 'crop': None, 'stride': 2 / 3}
     assert IGNORE not in labels
 
 
-def test_bad_input_is_one_line(camvid: Path, tmp_path: Path) -> None:
-    missing = CliRunner().invoke(app, ['evaluate', '--data', str(camvid), '--split', 'night'])
-    assert missing.exit_code == 2
-    assert 'there is no folder' in missing.stderr
+def test_the_labels_are_those_of_segment(camvid: Path, tmp_path: Path, weights: Path) -> None:
+    out, segmented = tmp_path / 'out', tmp_path / 'segmented'
+    assert run('--data', camvid, '--weights', weights, '-o', out).exit_code == 0
+    command = ['segment', str(camvid / 'val'), '-o', str(segmented), '--weights', str(weights)]
+    result = CliRunner().invoke(app, [*command, '--device', 'cpu', '--precision', 'fp32'])
+    assert result.exit_code == 0, result.output
+    for index in range(FRAMES):
+        driven = read(segmented / f'{index}_labels.png')
+        np.testing.assert_array_equal(read(out / 'labels' / f'{index}.png'), driven)
+
+
+def test_the_report_has_tables_and_pictures(camvid: Path, tmp_path: Path, weights: Path) -> None:
+    out = tmp_path / 'out'
+    assert run('--data', camvid, '--weights', weights, '-o', out).exit_code == 0
+    with (out / 'classes.csv').open(newline='') as file:
+        rows = list(csv.DictReader(file))
+    figures = json.loads((out / 'figures.json').read_text())
+    assert {row['name']: float(row['iou']) for row in rows} == figures['iou']
+    confusion = np.array(figures['confusion'])
+    assert [int(row['true_pixels']) for row in rows] == confusion.sum(1).tolist()
+    assert [int(row['labelled_pixels']) for row in rows] == confusion[:, :-1].sum(0).tolist()
+    page = (out / 'report.md').read_text()
+    assert page.startswith(f'# CamVid val ({FRAMES} frames)')
+    pictures = ['confusion.png', *(f'worst/{rank:02}.jpg' for rank in range(1, FRAMES + 1))]
+    for picture in pictures:
+        assert f']({picture})' in page
+        assert cv2.imread(str(out / picture)) is not None
+
+
+def test_more_views_give_other_labels(camvid: Path, tmp_path: Path, weights: Path) -> None:
+    common = '--data', camvid, '--weights', weights, '--json', '-'
+    one = run(*common)
+    more = run(*common, '--scales', '0.75,1', '--flip', '--crop', '64x48', '--stride', 0.5)
+    assert (one.exit_code, more.exit_code) == (0, 0), more.output
+    views = json.loads(more.stdout).pop('views')
+    assert views == {'scales': [0.75, 1.0], 'flip': True, 'crop': [64, 48], 'stride': 0.5}
+    assert json.loads(more.stdout)['confusion'] != json.loads(one.stdout)['confusion']
+
+
+def test_cityscapes_and_its_submission(
+    cityscapes: Path, tmp_path: Path, city_weights: Path
+) -> None:
+    out, submission = tmp_path / 'out', tmp_path / 'submission'
+    common = '--dataset', 'cityscapes', '--data', cityscapes, '--weights', city_weights
+    evaluated = run(*common, '-o', out, '--submission', submission)
+    assert evaluated.exit_code == 0, evaluated.output
+    table = np.array(LABEL_IDS, np.uint8)
+    names = [f'{city}_000000_000019' for city in ('lindau', 'munster')]
+    assert sorted(path.name for path in submission.iterdir()) == [f'{n}_pred.png' for n in names]
+    for name in names:
+        labels = read(out / 'labels' / name.partition('_')[0] / f'{name}.png')
+        np.testing.assert_array_equal(read(submission / f'{name}_pred.png'), table[labels])
+
+
+def test_a_split_without_truth_can_be_submitted(
+    cityscapes: Path, tmp_path: Path, city_weights: Path
+) -> None:
+    common = '--dataset', 'cityscapes', '--data', cityscapes, '--weights', city_weights
+    submission = tmp_path / 'submission'
+    submitted = run(*common, '--split', 'test', '--submission', submission)
+    assert submitted.exit_code == 0, submitted.output
+    assert [path.name for path in submission.iterdir()] == ['berlin_000000_000019_pred.png']
+    assert set(np.unique(read(next(submission.iterdir())))) <= set(LABEL_IDS)
+    for others in ((), ('--submission', submission, '--json', '-')):
+        refused = run(*common, '--split', 'test', *others)
+        assert refused.exit_code == 2
+        assert 'only the evaluation server has the truth of cityscapes test' in refused.stderr
+
+
+@pytest.mark.parametrize('listed', [False, True])
+def test_pairs_in_folders_and_in_a_list(
+    camvid: Path, tmp_path: Path, weights: Path, listed: bool
+) -> None:
+    label_map = tmp_path / 'map.yaml'
+    # The classes of the weights in another order.
+    classes = [
+        {'name': name, 'color': list(color), 'ids': [index], 'drivable': name == 'road'}
+        for index, (name, color) in enumerate(zip(CAMVID.names, CAMVID.colors, strict=True))
+    ]
+    meaning = {'classes': classes[::-1], 'ignored': {'ids': [VOID]}}
+    label_map.write_text(json.dumps(meaning))  # JSON is YAML, too
+    root = tmp_path / 'pairs'
+    common = '--dataset', 'pairs', '--label-map', label_map, '--weights', weights, '--json', '-'
+    if listed:
+        root.mkdir()
+        lines = [f'../camvid/val/{i}.png ../camvid/valannot/{i}.png' for i in range(FRAMES)]
+        (root / 'list.txt').write_text('\n'.join(lines))
+        out = tmp_path / 'out'
+        result = run(*common, '--data', root / 'list.txt', '-o', out)
+        assert len(list((out / 'labels').rglob('*.png'))) == FRAMES
+    else:
+        root.mkdir()
+        (camvid / 'val').rename(root / 'images')
+        (camvid / 'valannot').rename(root / 'labels')
+        result = run(*common, '--data', root)
+        (root / 'images').rename(camvid / 'val')
+        (root / 'labels').rename(camvid / 'valannot')
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.stdout)
+    expected = json.loads(run('--data', camvid, '--weights', weights, '--json', '-').stdout)
+    assert found['iou'] == expected['iou']
+    assert found['miou'] == expected['miou']
+    assert list(found['iou']) == list(CAMVID.names[::-1])
+    assert found['split'] is None
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        (['--dataset', 'pairs'], '--dataset pairs needs --label-map'),
+        (['--label-map', 'map.yaml'], '--label-map is for --dataset pairs'),
+        (['--split', 'night'], 'there is no folder'),
+        (['--submission', 'out'], '--submission is for --dataset cityscapes'),
+        (['--stride', '0.5'], '--stride is for --crop'),
+        (['--scales', 'half'], "--scales takes numbers, as in 0.75,1,1.25, not 'half'"),
+        (['--crop', '512*512'], "--crop takes a size, as in 1024x512 or 512, not '512*512'"),
+        (['--crop', '16'], 'a crop is at least 32 pixels wide and high, not 16x16'),
+    ],
+)
+def test_bad_input_is_one_line(
+    camvid: Path, weights: Path, arguments: list[str], message: str
+) -> None:
+    result = run('--data', camvid, '--weights', weights, *arguments)
+    assert result.exit_code == 2
+    assert result.stderr.startswith('bisenet: ')
+    assert message in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_weights_for_other_classes_are_refused(camvid: Path, city_weights: Path) -> None:
+    result = run('--data', camvid, '--weights', city_weights)
+    assert result.exit_code == 2
+    assert 'these weights are for other classes: the weights do not know pavement' in result.stderr

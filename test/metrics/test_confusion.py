@@ -26,6 +26,8 @@ def test_iou_equals_counting_sets_of_pixels() -> None:
     assert np.isnan(matrix.iou()[4])
     assert matrix.miou() == pytest.approx(np.nanmean(matrix.iou()))
     assert matrix.pixel_accuracy() == pytest.approx((labels == truths)[known].mean())
+    shares = [(truths[known] == class_id).mean() for class_id in range(4)]
+    assert matrix.frequency_weighted_iou() == pytest.approx(shares @ matrix.iou()[:4])
     group_predicted, group_true = np.isin(labels, (1, 3)) & known, np.isin(truths, (1, 3))
     assert matrix.group_iou((1, 3)) == (
         (group_predicted & group_true).sum() / (group_predicted | group_true).sum()
@@ -36,6 +38,7 @@ def test_nothing_counted_is_not_a_number_and_not_zero() -> None:
     matrix = ConfusionMatrix(2)
     matrix.update(np.zeros((2, 2), np.uint8), np.full((2, 2), IGNORE, np.uint8))
     assert np.isnan(matrix.miou())
+    assert np.isnan(matrix.frequency_weighted_iou())
     assert np.isnan(matrix.pixel_accuracy())
     assert np.isnan(matrix.group_iou((0,)))
 

@@ -1,0 +1,23 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""How good a model is on a data set.
+
+result = evaluate(Segmenter.load('camvid'), open_dataset(settings))
+result.figures()['miou']
+"""
+
+from __future__ import annotations
+
+from bisenet_training.evaluation.predictor import Prediction, Predictor
+from bisenet_training.evaluation.result import EvaluatedFrame, EvaluationResult, evaluate
+from bisenet_training.evaluation.views import MultiViewPredictor, Views
+
+__all__ = [
+    'EvaluatedFrame',
+    'EvaluationResult',
+    'MultiViewPredictor',
+    'Prediction',
+    'Predictor',
+    'Views',
+    'evaluate',
+]

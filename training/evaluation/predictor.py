@@ -1,0 +1,61 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What can be evaluated: the vehicle's own `Segmenter`, many views averaged, exported models."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from bisenet_ros.errors import UserError
+from bisenet_ros.label_space import LabelSpace
+
+Pixels = npt.NDArray[np.uint8]
+
+
+class Prediction(Protocol):
+    """What was found in a frame, at its size (H, W)."""
+
+    @property
+    def labels(self) -> Pixels:
+        """(H, W) ids in the predictor's label space, `IGNORE` where nothing was found."""
+
+    @property
+    def confidence(self) -> Pixels | None:
+        """(H, W) probability of the label times 255; None from a model that keeps it to itself."""
+
+
+class Predictor(Protocol):
+    """Labels frames."""
+
+    @property
+    def label_space(self) -> LabelSpace:
+        """What the ids mean."""
+
+    def __call__(self, frame: Pixels) -> Prediction:
+        """Label a frame, (H, W, 3) uint8 BGR."""
+
+
+def id_table(found: LabelSpace, wanted: LabelSpace) -> Pixels:
+    """(256,) the id in `wanted` of each id in `found`, by name; `IGNORE` stays what it is.
+
+    Raises:
+        UserError: The two do not have the same classes.
+    """
+    missing = [name for name in wanted.names if name not in found.names]
+    unknown = [name for name in found.names if name not in wanted.names]
+    if missing or unknown:
+        differences = [
+            f'{which} {", ".join(names)}'
+            for which, names in (
+                ('the weights do not know', missing),
+                ('the data set does not know', unknown),
+            )
+            if names
+        ]
+        raise UserError(f'these weights are for other classes: {"; ".join(differences)}')
+    table = np.arange(256, dtype=np.uint8)
+    table[: len(found)] = wanted.ids_of(found.names)
+    return table

@@ -1,0 +1,160 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""An evaluation for people: tables on the terminal, and a folder with a page and its pictures."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from rich.console import Console
+from rich.table import Table
+
+from bisenet_ros.commands.console import make_folder
+from bisenet_ros.errors import UserError
+from bisenet_ros.media import write_image
+from bisenet_training.evaluation.confusion_chart import draw_confusion
+from bisenet_training.evaluation.result import EvaluatedFrame, EvaluationResult
+from bisenet_training.evaluation.worst_frames import draw_frame
+
+SUMMARY = {
+    'miou': 'mean IoU',
+    'frequency_weighted_iou': 'frequency-weighted IoU',
+    'drivable_iou': 'drivable IoU',
+    'pixel_accuracy': 'pixel accuracy',
+    'boundary_f': 'boundary F-score',
+    'ece': 'calibration error',
+}
+"""What the figures of all classes together are called."""
+
+
+class ClassRow(NamedTuple):
+    """The figures of a class.
+
+    Attributes:
+        id: In the data set's label space.
+        name: Of the class.
+        iou: In percent; None where it is in neither truth nor labels.
+        boundary_f: Likewise.
+        true_pixels: Pixels of this class in the truth.
+        labelled_pixels: Pixels labelled as this class, of those with a truth.
+    """
+
+    id: int
+    name: str
+    iou: float | None
+    boundary_f: float | None
+    true_pixels: int
+    labelled_pixels: int
+
+
+def class_rows(result: EvaluationResult) -> Iterator[ClassRow]:
+    """The figures by class, in the order of the ids."""
+    figures, counts = result.figures(), result.confusion.counts
+    for index, name in enumerate(result.label_space.names):
+        yield ClassRow(
+            index,
+            name,
+            figures['iou'][name],
+            figures['boundary_f_by_class'][name],
+            int(counts[index].sum()),
+            int(counts[:, index].sum()),
+        )
+
+
+def print_tables(console: Console, title: str, result: EvaluationResult) -> None:
+    """Print the figures by class, and those of all classes together."""
+    table = Table(title=title)
+    table.add_column('class')
+    for column in ('IoU %', 'boundary F %', 'share of truth %'):
+        table.add_column(column, justify='right')
+    total = result.confusion.counts.sum()
+    for row in class_rows(result):
+        if row.iou is None:
+            table.add_row(row.name, 'does not occur', '', '')
+        else:
+            share = f'{100 * row.true_pixels / total:.2f}'
+            table.add_row(row.name, _number(row.iou), _number(row.boundary_f), share)
+    console.print(table)
+    figures = result.figures()
+    summary = Table.grid(padding=(0, 2))
+    for name, title in SUMMARY.items():
+        summary.add_row(title, _number(figures[name]), style='bold' if name == 'miou' else '')
+    console.print(summary)
+
+
+def write_report(
+    folder: Path,
+    title: str,
+    facts: Mapping[str, Any],
+    result: EvaluationResult,
+    worst: Sequence[EvaluatedFrame],
+) -> None:
+    """Write `report.md`, `classes.csv`, `confusion.png` and `worst/*.jpg`.
+
+    Args:
+        folder: It exists.
+        title: Of the page.
+        facts: What was evaluated, and how; names and values.
+        result: The figures.
+        worst: Frames to show.
+
+    Raises:
+        UserError: A file cannot be written, or what draws the chart is not installed.
+    """
+    rows = list(class_rows(result))
+    draw_confusion(folder / 'confusion.png', result.confusion.counts, result.label_space)
+    make_folder(folder / 'worst')
+    pictures = []
+    for rank, frame in enumerate(worst, start=1):
+        picture = f'worst/{rank:02}.jpg'
+        write_image(folder / picture, draw_frame(frame, result.label_space))
+        pictures.append((frame.sample.name, picture))
+    try:
+        with (folder / 'classes.csv').open('w', encoding='utf-8', newline='') as file:
+            writer = csv.writer(file)
+            writer.writerow(ClassRow._fields)
+            writer.writerows(rows)
+        page = _page(title, facts, result.figures(), rows, pictures)
+        (folder / 'report.md').write_text('\n'.join(page) + '\n', encoding='utf-8')
+    except OSError as error:
+        raise UserError(f'{folder}: {error.strerror}') from error
+
+
+def _page(
+    title: str,
+    facts: Mapping[str, Any],
+    figures: Mapping[str, Any],
+    rows: Sequence[ClassRow],
+    pictures: Sequence[tuple[str, str]],
+) -> Iterator[str]:
+    """The lines of report.md."""
+    yield from (f'# {title}', '')
+    yield from _table(('', ''), facts.items())
+    yield from ('## Figures', '', 'In percent; – is what nowhere occurs.', '')
+    summary = ((title, _number(figures[name])) for name, title in SUMMARY.items())
+    yield from _table(('', ''), summary)
+    yield from ('## Classes', '')
+    yield from _table(
+        ('class', 'IoU', 'boundary F-score', 'pixels of the truth'),
+        ((row.name, _number(row.iou), _number(row.boundary_f), row.true_pixels) for row in rows),
+    )
+    yield from ('## Confusion', '', '![Confusion matrix](confusion.png)', '')
+    yield from ('## Worst frames', '', 'Image, labels, truth, and errors in red.', '')
+    for name, picture in pictures:
+        yield from (f'![{name}]({picture})', '')
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterator[str]:
+    """A table in Markdown, and an empty line."""
+    yield f'| {" | ".join(header)} |'
+    yield '|---' * len(header) + '|'
+    for row in rows:
+        yield f'| {" | ".join(str(cell) for cell in row)} |'
+    yield ''
+
+
+def _number(percent: float | None) -> str:
+    return '–' if percent is None else f'{percent:.2f}'

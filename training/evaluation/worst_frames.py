@@ -1,0 +1,83 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The frames in which the labels are worst, drawn beside their truth."""
+
+from __future__ import annotations
+
+import heapq
+import math
+
+import cv2
+import numpy as np
+
+from bisenet_ros.label_space import IGNORE, LabelSpace
+from bisenet_ros.overlay import overlay
+from bisenet_training.evaluation.predictor import Pixels
+from bisenet_training.evaluation.result import EvaluatedFrame
+
+PANEL_WIDTH = 480
+"""Each of the four pictures of a frame is at most this wide, in pixels."""
+
+_ALPHA = 0.6
+_WRONG = (0, 0, 255)  # BGR
+_CAPTION = 28  # pixels
+
+
+class WorstFrames:
+    """Keeps the frames of the lowest mIoU, of all that it is told of.
+
+    Args:
+        count: How many.
+    """
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+        self._kept: list[tuple[float, int, EvaluatedFrame]] = []  # a heap, the best of them first
+
+    def offer(self, frame: EvaluatedFrame) -> None:
+        """Keep a frame if it is one of the worst so far; one without a truth is none."""
+        if math.isnan(frame.miou):
+            return
+        heapq.heappush(self._kept, (-frame.miou, -frame.index, frame))
+        if len(self._kept) > self._count:
+            heapq.heappop(self._kept)
+
+    def frames(self) -> list[EvaluatedFrame]:
+        """Those kept, the worst first."""
+        return [frame for _, _, frame in sorted(self._kept, reverse=True)]
+
+
+def draw_frame(frame: EvaluatedFrame, label_space: LabelSpace) -> Pixels:
+    """(H, W, 3) BGR: the image, the labels, the truth and the errors side by side.
+
+    Errors are red, what has no truth is black.
+    """
+    sample = frame.sample
+    grey = cv2.cvtColor(cv2.cvtColor(sample.image, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
+    known = sample.labels != IGNORE
+    errors = grey // 2 + 64
+    errors[known & (frame.labels != sample.labels)] = _WRONG
+    errors[~known] = 0
+    panels = {
+        'image': sample.image,
+        'labels': overlay(sample.image, frame.labels, label_space, _ALPHA),
+        'truth': overlay(sample.image, sample.labels, label_space, _ALPHA),
+        'errors': errors,
+    }
+    captions = {'image': f'{sample.name}: mIoU {100 * frame.miou:.1f} %'}
+    return np.hstack(
+        [_panel(picture, captions.get(what, what)) for what, picture in panels.items()]
+    )
+
+
+def _panel(picture: Pixels, caption: str) -> Pixels:
+    """A picture, made smaller where it is wide, below a line of text."""
+    height, width = picture.shape[:2]
+    size = (PANEL_WIDTH, max(1, round(height * PANEL_WIDTH / width)))
+    shrinks = width > PANEL_WIDTH
+    interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_NEAREST
+    shown = cv2.resize(picture, size, interpolation=interpolation)
+    line = np.full((_CAPTION, PANEL_WIDTH, 3), 255, np.uint8)
+    place = (6, _CAPTION - 9)
+    cv2.putText(line, caption, place, cv2.FONT_HERSHEY_SIMPLEX, 0.5, (0, 0, 0), 1, cv2.LINE_AA)
+    return np.vstack([line, np.asarray(shown, np.uint8)])
