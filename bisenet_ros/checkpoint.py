@@ -122,20 +122,25 @@ class Checkpoint:
             name: (tensor.to(dtype) if tensor.is_floating_point() else tensor).cpu().contiguous()
             for name, tensor in self.state_dict.items()
         }
-        metadata = {
-            'format': FORMAT,
-            'network': self.network,
-            'label_space': self.label_space.to_dict(),
-            'mean': self.normalization.mean,
-            'std': self.normalization.std,
-            'channel_order': self.normalization.channel_order,
-            'network_size': self.network_size,
-            'upsampling': self.upsampling,
-            'options': dict(self.options),
-            'provenance': dict(self.provenance),
-            'accuracy': dict(self.accuracy),
-        }
-        path.write_bytes(serialize(tensors, {METADATA_KEY: json.dumps(metadata)}))
+        path.write_bytes(serialize(tensors, {METADATA_KEY: self.to_metadata()}))
+
+    def to_metadata(self) -> str:
+        """All but the tensors, as JSON: what a file holds under `METADATA_KEY`."""
+        return json.dumps(
+            {
+                'format': FORMAT,
+                'network': self.network,
+                'label_space': self.label_space.to_dict(),
+                'mean': self.normalization.mean,
+                'std': self.normalization.std,
+                'channel_order': self.normalization.channel_order,
+                'network_size': self.network_size,
+                'upsampling': self.upsampling,
+                'options': dict(self.options),
+                'provenance': dict(self.provenance),
+                'accuracy': dict(self.accuracy),
+            }
+        )
 
     @classmethod
     def load(cls, weights: str | Path) -> Checkpoint:
@@ -163,10 +168,20 @@ class Checkpoint:
             ) from error
         except OSError as error:
             raise CheckpointError(f'cannot read {path}: {error.strerror or error}') from error
-        return cls._from_metadata(path, metadata, state_dict)
+        return cls.from_metadata(path, metadata, state_dict)
 
     @classmethod
-    def _from_metadata(cls, path: Path, text: str, state_dict: dict[str, Tensor]) -> Checkpoint:
+    def from_metadata(cls, path: Path, text: str, state_dict: Mapping[str, Tensor]) -> Checkpoint:
+        """Read what `to_metadata` wrote.
+
+        Args:
+            path: The file that held it, for messages.
+            text: JSON.
+            state_dict: The tensors; none for an exported model, which has them in its own form.
+
+        Raises:
+            CheckpointError: It is damaged, or of a newer format.
+        """
         try:
             metadata = json.loads(text)
             if metadata['format'] != FORMAT:
