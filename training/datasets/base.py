@@ -11,6 +11,11 @@ from bisenet_ros.label_space import LabelSpace
 from bisenet_training.datasets.sample import Sample
 
 
+def describe(title: str, frames: int) -> str:
+    """A data set's description: what it is called, and how many frames it has."""
+    return f'{title} ({frames} {"frame" if frames == 1 else "frames"})'
+
+
 class Dataset(ABC):
     """Frames with labels, by index; each is read when it is asked for, from any thread.
 

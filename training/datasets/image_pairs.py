@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from bisenet_ros.label_space import LabelSpace
-from bisenet_training.datasets.base import Dataset
+from bisenet_training.datasets.base import Dataset, describe
 from bisenet_training.datasets.image_file import read_pixels
 from bisenet_training.datasets.label_reader import LabelReader
 from bisenet_training.datasets.sample import DatasetError, Sample
@@ -48,7 +48,7 @@ class ImagePairs(Dataset):
             read_labels: How to read them.
         """
         self.label_space = label_space
-        self.description = f'{title} ({len(pairs)} frames)'
+        self.description = describe(title, len(pairs))
         self._pairs = tuple(pairs)
         self._read_labels = read_labels
 

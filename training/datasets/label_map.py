@@ -122,22 +122,19 @@ class LabelMap(_Part):
 
     @model_validator(mode='after')
     def _is_consistent(self) -> LabelMap:
-        for what, values in (
-            ('are called', [entry.name for entry in self.classes]),
-            ('are drawn in', [entry.color for entry in self.classes]),
-        ):
-            _refuse_twins(f'two classes {what}', values)
+        _refuse_twins('two classes are called {}', [entry.name for entry in self.classes])
+        _refuse_twins('two classes are drawn in {}', [entry.color for entry in self.classes])
         if not self.by_id:
             if self.ignored.ids:
                 raise ValueError('the classes have colours, so what is ignored has colours, too')
-            _refuse_twins('twice in label images:', [color for color, _ in self._colors()])
+            _refuse_twins('the colour {} is given twice', [color for color, _ in self._colors()])
             return self
         for entry in self.classes:
             if not entry.ids:
                 raise ValueError(f'other classes have ids, but {entry.name} has none')
         if self.ignored.colors or any(entry.colors for entry in self.classes):
             raise ValueError('label images hold ids or colors, not both')
-        _refuse_twins('twice in label images: id', [value for value, _ in self._ids()])
+        _refuse_twins('the id {} is given twice', [value for value, _ in self._ids()])
         return self
 
 
@@ -145,7 +142,7 @@ def _refuse_twins(complaint: str, values: list[Any]) -> None:
     for index, value in enumerate(values):
         if value in values[:index]:
             shown = list(value) if isinstance(value, tuple) else value
-            raise ValueError(f'{complaint} {shown}')
+            raise ValueError(complaint.format(shown))
 
 
 def _said(error: Any) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 
 from bisenet_ros.demo.drive import SyntheticDrive
 from bisenet_ros.label_space import CAMVID
-from bisenet_training.datasets.base import Dataset
+from bisenet_training.datasets.base import Dataset, describe
 from bisenet_training.datasets.sample import Sample
 
 FRAMES_PER_STREET = 4
@@ -36,7 +36,7 @@ class SyntheticFrames(Dataset):
             size: (width, height) of the frames.
         """
         self.label_space = CAMVID
-        self.description = f'synthetic drive from seed {first_seed} ({frames} frames)'
+        self.description = describe(f'synthetic drive from seed {first_seed}', frames)
         self._count = frames
         self._first_seed = first_seed
         self._size = size
@@ -55,7 +55,7 @@ class SyntheticFrames(Dataset):
         street, place = self._place(index)
         with self._locks[street]:
             if street not in self._streets:
-                self._streets[street] = self._render(self._first_seed + street)
+                self._streets[street] = self._render(street)
         return self._streets[street][place]
 
     def _place(self, index: int) -> tuple[int, int]:
@@ -63,9 +63,11 @@ class SyntheticFrames(Dataset):
             raise IndexError(f'no frame {index} among {self._count}')
         return divmod(index, FRAMES_PER_STREET)
 
-    def _render(self, seed: int) -> list[Sample]:
+    def _render(self, street: int) -> list[Sample]:
+        seed = self._first_seed + street
         drive = SyntheticDrive(seed, self._size)
-        return [Sample(_name(seed, moment), *drive.frame(moment)) for moment in _moments(seed)]
+        moments = _moments(seed)[: self._count - street * FRAMES_PER_STREET]
+        return [Sample(_name(seed, moment), *drive.frame(moment)) for moment in moments]
 
 
 def _moments(seed: int) -> list[int]:

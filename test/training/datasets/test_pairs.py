@@ -1,0 +1,182 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Images and label images of any kind, by folder and by list."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from small_datasets import write_image
+
+from bisenet_ros.label_space import IGNORE
+from bisenet_training.datasets import DatasetError
+from bisenet_training.datasets.pairs import open_pair_list, open_pairs
+
+BY_ID = """
+classes:
+  - {name: road, color: [128, 64, 128], drivable: true, ids: [7, 1000]}
+  - {name: other, color: [0, 0, 0], ids: [0, 1]}
+ignored: {ids: [255]}
+"""
+BY_COLOR = """
+classes:
+  - {name: background, color: [0, 0, 0]}
+  - {name: person, color: [220, 20, 60], colors: [[220, 20, 60], [255, 255, 255]]}
+ignored: {colors: [[0, 0, 255]]}
+"""
+IMAGE = np.arange(18, dtype=np.uint8).reshape(2, 3, 3)
+Dtypes = type[np.uint8] | type[np.uint16]
+
+
+@pytest.fixture
+def by_id(tmp_path: Path) -> Path:
+    path = tmp_path / 'by_id.yaml'
+    path.write_text(BY_ID)
+    return path
+
+
+@pytest.fixture
+def by_color(tmp_path: Path) -> Path:
+    path = tmp_path / 'by_color.yaml'
+    path.write_text(BY_COLOR)
+    return path
+
+
+def write_pair(root: Path, name: str, labels: np.ndarray) -> None:
+    write_image(root / 'images' / f'{name}.jpg', IMAGE)
+    write_image(root / 'labels' / f'{name}.png', labels)
+
+
+@pytest.mark.parametrize(('dtype', 'road'), [(np.uint8, 7), (np.uint16, 7), (np.uint16, 1000)])
+def test_ids_of_8_and_16_bit(tmp_path: Path, by_id: Path, dtype: Dtypes, road: int) -> None:
+    write_pair(tmp_path, 'a/b', np.array([[road, 0, 255], [1, 0, road]], dtype))
+    dataset = open_pairs(tmp_path / 'images', tmp_path / 'labels', by_id)
+    assert dataset.label_space.names == ('road', 'other')
+    sample = dataset[0]
+    assert sample.name == 'a/b'
+    assert sample.labels.tolist() == [[0, 1, IGNORE], [1, 1, 0]]
+    assert sample.labels.dtype == np.uint8
+
+
+@pytest.mark.parametrize(('dtype', 'value'), [(np.uint8, 8), (np.uint16, 8), (np.uint16, 999)])
+def test_an_unknown_id_is_named(tmp_path: Path, by_id: Path, dtype: Dtypes, value: int) -> None:
+    write_pair(tmp_path, 'a', np.array([[7, 0, 255], [1, value, value]], dtype))
+    dataset = open_pairs(tmp_path / 'images', tmp_path / 'labels', by_id)
+    expected = rf'a\.png holds label {value}, first at column 1, row 1, which .*by_id\.yaml does'
+    with pytest.raises(DatasetError, match=expected):
+        dataset[0]
+
+
+def test_a_binary_task_by_colour(tmp_path: Path, by_color: Path) -> None:
+    black, red, white, blue = (0, 0, 0), (60, 20, 220), (255, 255, 255), (255, 0, 0)  # BGR
+    write_pair(tmp_path, 'a', np.array([[black, red, blue], [white, black, red]], np.uint8))
+    dataset = open_pairs(tmp_path / 'images', tmp_path / 'labels', by_color)
+    assert dataset.label_space.names == ('background', 'person')
+    assert dataset[0].labels.tolist() == [[0, 1, IGNORE], [1, 0, 1]]
+
+
+def test_masks_of_black_and_white_are_colours(tmp_path: Path, by_color: Path) -> None:
+    write_pair(tmp_path, 'a', np.array([[0, 255, 0], [255, 0, 0]], np.uint8))
+    dataset = open_pairs(tmp_path / 'images', tmp_path / 'labels', by_color)
+    assert dataset[0].labels.tolist() == [[0, 1, 0], [1, 0, 0]]
+
+
+def test_an_unknown_colour_is_named_with_its_place(tmp_path: Path, by_color: Path) -> None:
+    labels = np.zeros((2, 3, 3), np.uint8)
+    labels[1, 2] = (3, 2, 1)
+    write_pair(tmp_path, 'a', labels)
+    dataset = open_pairs(tmp_path / 'images', tmp_path / 'labels', by_color)
+    expected = r'a\.png holds the colour \[1, 2, 3\], first at column 2, row 1, which .*by_color'
+    with pytest.raises(DatasetError, match=expected):
+        dataset[0]
+
+
+def test_colours_do_not_pass_for_ids(tmp_path: Path, by_id: Path) -> None:
+    write_pair(tmp_path, 'a', IMAGE)
+    dataset = open_pairs(tmp_path / 'images', tmp_path / 'labels', by_id)
+    with pytest.raises(DatasetError, match=r'a\.png is a colour image .* by id'):
+        dataset[0]
+
+
+def test_damaged_files_are_named(tmp_path: Path, by_id: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (48, 64, 3), np.uint8)
+    image = write_image(tmp_path / 'images' / 'a.jpg', noise)
+    labels = write_image(tmp_path / 'labels' / 'a.png', np.zeros((48, 64), np.uint8))
+    dataset = open_pairs(image.parent, labels.parent, by_id)
+    whole = labels.read_bytes()
+    labels.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(DatasetError, match=r'labels/a\.png is not an image, or is damaged'):
+        dataset[0]
+    labels.write_bytes(b'')
+    with pytest.raises(DatasetError, match=r'labels/a\.png is not an image, or is damaged'):
+        dataset[0]
+    labels.unlink()
+    with pytest.raises(DatasetError, match=r'cannot read .*labels/a\.png: No such file'):
+        dataset[0]
+    labels.write_bytes(whole)
+    whole = image.read_bytes()
+    image.write_bytes(whole[: len(whole) // 2])
+    assert cv2.imread(str(image)) is not None, 'OpenCV does not mind'
+    with pytest.raises(DatasetError, match=r'images/a\.jpg is a JPEG that breaks off'):
+        dataset[0]
+
+
+def test_images_are_taken_the_way_up_that_they_are_stored(tmp_path: Path, by_id: Path) -> None:
+    write_pair(tmp_path, 'a', np.zeros((2, 3), np.uint8))
+    image = tmp_path / 'images' / 'a.jpg'
+    plain = image.read_bytes()
+    # An Exif block that says "turn by 90 degrees": orientation (tag 0x112, a short) is 6.
+    tiff = b'II*\x00\x08\x00\x00\x00\x01\x00\x12\x01\x03\x00\x01\x00\x00\x00\x06\x00' + bytes(6)
+    block = b'Exif\x00\x00' + tiff
+    length = (len(block) + 2).to_bytes(2, 'big')
+    image.write_bytes(plain[:2] + b'\xff\xe1' + length + block + plain[2:])
+    assert cv2.imread(str(image)).shape == (3, 2, 3)
+    dataset = open_pairs(tmp_path / 'images', tmp_path / 'labels', by_id)
+    assert dataset[0].image.shape == (2, 3, 3)
+
+
+def test_lists_are_relative_to_themselves(tmp_path: Path, by_id: Path) -> None:
+    labels = np.zeros((2, 3), np.uint8)
+    for name in ('a', 'b', 'with blank'):
+        write_pair(tmp_path, name, labels)
+    pair_list = tmp_path / 'pairs.txt'
+    pair_list.write_text(
+        '# image, labels\n'
+        'images/b.jpg labels/b.png\n\n'
+        f'images/with blank.jpg\tlabels/with blank.png\n{tmp_path}/images/a.jpg  labels/a.png\n'
+    )
+    dataset = open_pair_list(pair_list, by_id)
+    assert [sample.name for sample in dataset] == [
+        'images/b.jpg',
+        'images/with blank.jpg',
+        f'{tmp_path}/images/a.jpg',
+    ]
+
+
+@pytest.mark.parametrize(
+    ('text', 'message'),
+    [
+        ('images/a.jpg\n', "should hold an image and its labels, not 'images/a.jpg'"),
+        ('images/a.jpg labels/b.png\n', r'names .*labels/b\.png, which is not there'),
+        ('images/b.jpg labels/a.png\n', r'names .*images/b\.jpg, which is not there'),
+        ('# nothing\n', 'names nothing'),
+    ],
+)
+def test_lists_are_held_against_the_files(
+    tmp_path: Path, by_id: Path, text: str, message: str
+) -> None:
+    write_pair(tmp_path, 'a', np.zeros((2, 3), np.uint8))
+    pair_list = tmp_path / 'pairs.txt'
+    pair_list.write_text(text)
+    with pytest.raises(DatasetError, match=rf'pairs\.txt {message}'):
+        open_pair_list(pair_list, by_id)
+
+
+def test_a_list_that_is_no_text_is_refused(tmp_path: Path, by_id: Path) -> None:
+    pair_list = tmp_path / 'pairs.txt'
+    pair_list.write_bytes(b'\xff\xfe')
+    with pytest.raises(DatasetError, match=r'pairs\.txt is not UTF-8 text'):
+        open_pair_list(pair_list, by_id)
