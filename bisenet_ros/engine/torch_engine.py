@@ -57,4 +57,9 @@ class TorchEngine:
         for slot, frame in zip(host.numpy(), frames, strict=True):
             slot[:] = resize(frame, self._network_size)
         pixels = host.to(self.device, non_blocking=True)  # (B, h, w, 3)
-        return self._network.coarse(self._normalization(pixels).to(self._dtype)).float()
+        inputs = self._normalization(pixels).to(self._dtype)
+        # On a CPU in float32, torch has other kernels for small inputs of one image than for those
+        # of several, and they round in another way. One by one is as fast there.
+        singly = self.device.type == 'cpu' and self._dtype == torch.float32
+        batches = torch.split(inputs, 1) if singly else [inputs]
+        return torch.cat([self._network.coarse(batch).float() for batch in batches])

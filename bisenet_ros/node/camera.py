@@ -73,6 +73,12 @@ class CameraSlot:
         with self._arrival:
             return self._state
 
+    @property
+    def waiting(self) -> bool:
+        """Whether there is a frame to take."""
+        with self._arrival:
+            return self._message is not None
+
     def put(self, message: Any, now: float) -> None:
         """Keep the newest frame, and wake whoever waits for one."""
         with self._arrival:

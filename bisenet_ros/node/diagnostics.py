@@ -242,4 +242,6 @@ class EngineTask:
         status.add('network', segmenter.checkpoint.network)
         status.add('network_size', f'{width}x{height}')
         status.add('weights', self._weights())
+        status.add('batching', worker.batching)
+        status.add('batching_reason', worker.batching.reason)
         self._processing.report(status)

@@ -116,7 +116,10 @@ class CameraOutputs:
         self._label_info.publish(info)
 
     def publish(self, frame: SegmentedFrame, overlay_alpha: float) -> None:
-        """Publish what somebody listens to, under the frame's own header; count it as published."""
+        """Publish what somebody listens to, under the frame's own header; count it as published.
+
+        The labels go out first: whatever else is wanted is computed after that.
+        """
         start = time.perf_counter()
         header = frame.message.header
         if _wanted(self._labels):
@@ -124,7 +127,7 @@ class CameraOutputs:
         age_ms = self._age_ms(header)
         self.age_ms.add(age_ms)
         if _wanted(self._drivable):
-            self._drivable.publish(_image(header, frame.drivable, 'mono8'))
+            self._drivable.publish(_image(header, frame.segmentation.drivable, 'mono8'))
         info = self._infos.match(frame.message)
         if info is not None:
             self._camera_info.publish(info)
@@ -189,13 +192,13 @@ def _overlay_rgb(frame: SegmentedFrame, alpha: float) -> npt.NDArray[np.uint8]:
         segmentation.labels,
         segmentation.label_space,
         alpha,
-        drivable=frame.drivable,
+        drivable=segmentation.drivable,
     )
     return cast('npt.NDArray[np.uint8]', cv2.cvtColor(drawn, cv2.COLOR_BGR2RGB))
 
 
 def _drivable_area(message_type: Any, frame: SegmentedFrame) -> Any:
-    mask = frame.drivable
+    mask = frame.segmentation.drivable
     boundary = array.array('I')
     boundary.frombytes(free_space_boundary(mask).astype(np.uint32).tobytes())
     area = message_type(

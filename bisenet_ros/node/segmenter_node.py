@@ -39,6 +39,7 @@ from bisenet_ros.errors import UserError
 from bisenet_ros.image_codec import decode_compressed, decode_image
 from bisenet_ros.label_space import LabelSpace
 from bisenet_ros.node import large_images, settings
+from bisenet_ros.node.batching import choose_batching
 from bisenet_ros.node.camera import CameraSlot
 from bisenet_ros.node.diagnostics import CameraTask, EngineTask, ProcessingTime, Status, Task
 from bisenet_ros.node.image_subscription import ImageSubscription
@@ -144,6 +145,7 @@ class SegmenterNode(LifecycleNode):
             slots,
             arrival,
             load=self._load,
+            batching=lambda segmenter: choose_batching(segmenter, len(slots)),
             decode=decode_compressed if compressed else decode_image,
             deliver=self._deliver,
             processed=self._processing.add,

@@ -187,7 +187,7 @@ class Settings:
     cameras: tuple[str, ...] = _parameter(
         ('',),
         "Names of the cameras; a name is the prefix of the camera's topics. [''] is one camera"
-        ' without a prefix. All share one batched inference.',
+        ' without a prefix. All share one network, in batches where these are faster.',
         Changes.ON_CONFIGURE,
         check=_check_cameras,
     )
@@ -258,7 +258,8 @@ class Settings:
     )
     max_rate: float = _parameter(
         0.0,
-        'Most inferences per second; 0 is as many as the device manages.',
+        'Most rounds of inference, one frame of each camera, per second; 0 is as many as the device'
+        ' manages.',
         Changes.AT_ONCE,
         bounds=(0.0, 1000.0),
     )

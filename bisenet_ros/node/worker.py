@@ -12,13 +12,14 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from bisenet_ros.errors import UserError
 from bisenet_ros.image_codec import ImageError
+from bisenet_ros.node.batching import Batching
 from bisenet_ros.node.camera import CameraSlot
 
 if TYPE_CHECKING:
@@ -64,22 +65,28 @@ class SegmentedFrame(Frame):
     """A frame with what was found in it.
 
     Attributes:
-        segmentation: Labels, and confidence on demand.
-        drivable: (H, W) uint8, 0 or 255.
-        inference_ms: From the pixels to the drivable mask, for the whole batch.
+        segmentation: Labels; drivable mask and confidence on demand.
+        inference_ms: From the pixels to the labels, for the whole batch.
     """
 
     segmentation: Segmentation
-    drivable: Pixels
     inference_ms: float
 
 
-class Worker:
-    """Segments the newest frame of each camera that has one, in batches, until it is stopped.
+class Network(NamedTuple):
+    """What segments the frames, and how those of several cameras."""
 
-    A frame that cannot be decoded is counted and reported, and the work goes on. When the device
-    fails, the frames at hand are dropped and the network is loaded anew after a pause that doubles
-    with each failure. Any other error ends the thread; `start` hands it over.
+    segmenter: Segmenter
+    batching: Batching
+
+
+class Worker:
+    """Segments the newest frame of each camera that has one, in rounds, until it is stopped.
+
+    A round is one batch, or a batch of one for each camera: see `Batching`. A frame that cannot be
+    decoded is counted and reported, and the work goes on. When the device fails, the frames at hand
+    are dropped and the network is loaded anew after a pause that doubles with each failure. Any
+    other error ends the thread; `start` hands it over.
 
     Attributes:
         device_failure: Why the device could not be used last; empty while it works.
@@ -91,6 +98,7 @@ class Worker:
         arrival: threading.Condition,
         *,
         load: Callable[[], Segmenter],
+        batching: Callable[[Segmenter], Batching],
         decode: Callable[[Any], Pixels],
         deliver: Callable[[SegmentedFrame], None],
         processed: Callable[[float], None],
@@ -102,10 +110,11 @@ class Worker:
             slots: The cameras.
             arrival: The condition that every slot notifies.
             load: Makes a segmenter; called at once, and again when the device has failed.
+            batching: How that segmenter is to treat several cameras; called after each `load`.
             decode: A message's pixels.
             deliver: Where results go; called in the worker's thread.
             processed: Told how many ms decoding, inference and publishing of a batch took together.
-            max_rate: Most batches per second at this moment; 0 is no limit.
+            max_rate: Most rounds per second at this moment; 0 is no limit.
             logger: Where malformed frames and failures are reported.
 
         Raises:
@@ -114,12 +123,13 @@ class Worker:
         self._slots = slots
         self._arrival = arrival
         self._load = load
+        self._choose_batching = batching
         self._decode = decode
         self._deliver = deliver
         self._processed = processed
         self._max_rate = max_rate
         self._logger = logger
-        self._segmenter = self._loaded()
+        self._network = self._loaded()
         self._enabled = True
         self._stopping = False
         self._thread: ThreadPoolExecutor | None = None
@@ -130,7 +140,12 @@ class Worker:
     @property
     def segmenter(self) -> Segmenter:
         """What segments the frames now."""
-        return self._segmenter
+        return self._network.segmenter
+
+    @property
+    def batching(self) -> Batching:
+        """How it treats several cameras now."""
+        return self._network.batching
 
     @property
     def running(self) -> bool:
@@ -143,7 +158,7 @@ class Worker:
         return self._enabled
 
     def enable(self, enabled: bool) -> None:
-        """Go on segmenting, or pause after the batch at hand."""
+        """Go on segmenting, or pause after the round at hand."""
         with self._arrival:
             self._enabled = enabled
             self._arrival.notify_all()
@@ -154,7 +169,7 @@ class Worker:
         Raises:
             UserError: As `load` raises it, or the device failed.
         """
-        self._segmenter = self._loaded()
+        self._network = self._loaded()
         with self._arrival:
             self.device_failure = ''
             self._retry = FIRST_RETRY
@@ -189,14 +204,18 @@ class Worker:
 
     def _run(self) -> None:
         started = -float('inf')
-        while taken := self._wait_for_frames(started):
+        while self._wait_for_frames(started):
             started = time.monotonic()
-            frames = [frame for slot, message in taken if (frame := self._decoded(slot, message))]
-            if frames:
-                self._segment(frames)
+            together = self.batching.together
+            for slots in [self._slots] if together else [[slot] for slot in self._slots]:
+                if self._stopping:
+                    return
+                frames = [frame for slot in slots if (frame := self._newest(slot))]
+                if frames:
+                    self._segment(frames)
 
-    def _wait_for_frames(self, last_start: float) -> list[tuple[CameraSlot, Any]]:
-        """The newest frame of each camera that has one; nothing when it is time to stop."""
+    def _wait_for_frames(self, last_start: float) -> bool:
+        """Return when a camera has a frame, True, or when it is time to stop, False."""
         with self._arrival:
             while not self._stopping:
                 rate = self._max_rate()
@@ -204,15 +223,16 @@ class Worker:
                 if pause > 0:
                     self._arrival.wait(pause)
                     continue
-                if self._enabled:
-                    messages = [(slot, slot.take()) for slot in self._slots]
-                    taken = [(slot, message) for slot, message in messages if message is not None]
-                    if taken:
-                        return taken
+                if self._enabled and any(slot.waiting for slot in self._slots):
+                    return True
                 self._arrival.wait()
-        return []
+        return False
 
-    def _decoded(self, slot: CameraSlot, message: Any) -> Frame | None:
+    def _newest(self, slot: CameraSlot) -> Frame | None:
+        """The camera's newest frame, taken and decoded; None without one that can be."""
+        message = slot.take()
+        if message is None:
+            return None
         start = time.perf_counter()
         try:
             pixels = self._decode(message)
@@ -228,17 +248,11 @@ class Worker:
     def _segment(self, frames: Sequence[Frame]) -> None:
         start = time.perf_counter()
         try:
-            results = self._segmenter.batch([frame.pixels for frame in frames])
-            masks = [result.drivable for result in results]
+            results = self.segmenter.batch([frame.pixels for frame in frames])
             inference_ms = _ms_since(start)
-            for frame, result, mask in zip(frames, results, masks, strict=True):
+            for frame, result in zip(frames, results, strict=True):
                 self._deliver(
-                    SegmentedFrame(
-                        **vars(frame),
-                        segmentation=result,
-                        drivable=mask,
-                        inference_ms=inference_ms,
-                    )
+                    SegmentedFrame(**vars(frame), segmentation=result, inference_ms=inference_ms)
                 )
         except RuntimeError as error:
             if not is_device_failure(error):
@@ -264,17 +278,23 @@ class Worker:
         with self._arrival:
             self._arrival.wait_for(lambda: self._stopping, timeout=pause)
         try:
-            self._segmenter = self._loaded()
+            self._network = self._loaded()
         except UserError as again:  # the old one is tried once more
             self.device_failure = str(again)
 
-    def _loaded(self) -> Segmenter:
+    def _loaded(self) -> Network:
         try:
-            return self._load()
+            segmenter = self._load()
+            batching = self._choose_batching(segmenter)
         except RuntimeError as error:
             if not is_device_failure(error):
                 raise
             raise UserError(f'the device failed: {_first_line(error)}') from error
+        if len(self._slots) > 1:
+            self._logger.info(
+                f'{len(self._slots)} cameras are segmented {batching}: {batching.reason}'
+            )
+        return Network(segmenter, batching)
 
 
 def is_device_failure(error: RuntimeError) -> bool:

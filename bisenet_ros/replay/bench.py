@@ -112,7 +112,7 @@ class Bench:
         inference = time.perf_counter()
         results = self._segmenter.batch([one.image for one in decoded])
         for result in results:
-            _ = result.drivable  # the node computes it with every frame
+            _ = result.drivable  # as the node does where somebody listens to it
         done = time.perf_counter()
         inference_ms = 1e3 * (done - inference)
         for one, result in zip(decoded, results, strict=True):

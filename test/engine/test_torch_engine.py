@@ -39,6 +39,17 @@ def test_logits_are_those_of_the_network(name: str, precision: str, tolerance: f
     assert error < tolerance
 
 
+@pytest.mark.parametrize('precision', ['fp32', 'bf16'])
+@pytest.mark.parametrize('size', [(100, 70), (256, 128), (320, 256)])
+def test_logits_of_a_frame_do_not_depend_on_the_frames_beside_it(
+    precision: str, size: tuple[int, int]
+) -> None:
+    engine = TorchEngine(build('bisenetv2'), NORMALIZATION, size, CPU, precision)
+    frames = list(np.random.default_rng(0).integers(0, 256, (3, 70, 100, 3), np.uint8))
+    for frame, batched in zip(frames, engine(frames), strict=True):
+        torch.testing.assert_close(batched, engine([frame])[0], rtol=0, atol=0)
+
+
 def test_the_network_that_was_given_is_not_changed() -> None:
     network = build('bisenetv2')
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}

@@ -13,6 +13,7 @@ import pytest
 from diagnostic_msgs.msg import DiagnosticStatus
 from ros_peers import street
 
+from bisenet_ros.node.batching import choose_batching
 from bisenet_ros.node.camera import CameraSlot
 from bisenet_ros.node.diagnostics import (
     ERROR,
@@ -234,6 +235,7 @@ def test_the_engine_from_unconfigured_to_running(weights: Path) -> None:
         [slot],
         arrival,
         load=lambda: Segmenter.load(weights, device='cpu', precision='fp32'),
+        batching=lambda segmenter: choose_batching(segmenter, cameras=1),
         decode=lambda message: message,
         deliver=lambda _: None,
         processed=lambda ms: (processing.add(ms), delivered.set()),
@@ -259,6 +261,8 @@ def test_the_engine_from_unconfigured_to_running(weights: Path) -> None:
         assert shown['precision'] == 'fp32'
         assert shown['network_size'] == '128x96'
         assert shown['weights'] == 'tiny'
+        assert shown['batching'] == 'one after the other'
+        assert shown['batching_reason'] == 'there is one camera'
         assert 0 < float(shown['processing_time_ms_p50']) <= float(shown['processing_time_ms_p99'])
         worker.enable(False)
         assert run(task).message == 'paused by ~/enable'

@@ -44,14 +44,12 @@ def frame(segmenter: Segmenter) -> SegmentedFrame:
     fill_with(pixels, 'bgr8')(message)
     message.header.stamp.sec = 12
     message.header.stamp.nanosec = 34
-    segmentation = segmenter(pixels)
     return SegmentedFrame(
         slot=CameraSlot('front', threading.Condition()),
         message=message,
         pixels=pixels,
         decode_ms=1.0,
-        segmentation=segmentation,
-        drivable=segmentation.drivable,
+        segmentation=segmenter(pixels),
         inference_ms=2.0,
     )
 
@@ -59,9 +57,32 @@ def frame(segmenter: Segmenter) -> SegmentedFrame:
 def test_nothing_is_computed_for_nobody(node: Node, frame: SegmentedFrame) -> None:
     outputs = CameraOutputs(node, 'front/')
     outputs.publish(frame, overlay_alpha=0.5)
-    assert 'confidence' not in vars(frame.segmentation)
+    assert not {'drivable', 'confidence'} & vars(frame.segmentation).keys()
     assert frame.slot.state.counts.published == 1
     assert outputs.age_ms.percentiles() is not None
+
+
+@pytest.mark.parametrize(
+    ('topic', 'computed'),
+    [
+        ('labels', set()),
+        ('drivable', {'drivable'}),
+        ('confidence', {'confidence'}),
+        ('overlay', {'drivable'}),
+    ],
+)
+def test_what_is_computed_is_what_somebody_listens_to(
+    node: Node, peer: Peer, frame: SegmentedFrame, topic: str, computed: set[str]
+) -> None:
+    inbox = peer.listen(Image, f'segmentation/{topic}')
+    outputs = CameraOutputs(node, '')
+    # Once more for as long as the two sides have not found each other.
+    for _ in range(400):
+        outputs.publish(frame, overlay_alpha=0.5)
+        if inbox.arrives(within=0.05):
+            break
+    assert stamp_of(inbox.wait()) == (12, 34)
+    assert {'drivable', 'confidence'} & vars(frame.segmentation).keys() == computed
 
 
 def test_topics_come_and_go(node: Node) -> None:

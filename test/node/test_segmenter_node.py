@@ -7,6 +7,7 @@ What is published is compared with what the `Segmenter` gives on the same pixels
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -189,6 +190,17 @@ def test_drivable_area_and_timing(graph: Graph, segmenter: Segmenter) -> None:
     assert timing.frames_out > 0
 
 
+def test_without_subscribers_the_work_goes_on_and_is_reported(graph: Graph) -> None:
+    with graph.peer.streaming(Image, 'image', fill_with(FRAME, 'bgr8')):
+        before, after = (
+            {value.key: value.value for value in graph.status('segmenter: camera').values}
+            for _ in range(2)
+        )
+    assert int(after['frames_out']) > int(before['frames_out'])
+    assert float(after['pipeline_latency_ms_p50']) > 0
+    assert float(after['fps_out']) > 0
+
+
 def test_drivable_area_where_nothing_is_drivable(graph: Graph, segmenter: Segmenter) -> None:
     messages = pytest.importorskip(
         'bisenet_ros.msg', reason='the messages are not compiled: there was no C compiler'
@@ -350,6 +362,37 @@ def test_reload_takes_other_weights_and_keeps_the_old_ones_when_it_fails(
         shown = {value.key: value.value for value in graph.status('segmenter: engine').values}
         assert shown['weights'] == str(path)
         assert tuple(graph.get_parameter('class_names').string_array_value) == classes.names
+
+
+def test_three_cameras_have_the_labels_that_each_has_alone(weights: Path) -> None:
+    """Together or one after the other: whichever the node has measured to be faster."""
+    alone = Segmenter.load(weights, device='cpu', precision='bf16', engine='torch')
+    sent = {'front': street(120, 160, 1), 'left': street(64, 80, 2), 'right': street(301, 203, 3)}
+    options = {'cameras': '[front, left, right]', 'precision': 'bf16', 'engine': 'torch'}
+    with contextlib.ExitStack() as stack:
+        domain = stack.enter_context(own_domain())
+        peer = Peer(domain)
+        stack.callback(peer.close)
+        process = stack.enter_context(
+            running_node(domain, weights=weights, device='cpu', **options)
+        )
+        process.wait_for_output(
+            '3 cameras are segmented (together|one after the other): 3 frames take'
+        )
+        inboxes = {name: peer.listen(Image, f'{name}/segmentation/labels') for name in sent}
+        for name, pixels in sent.items():
+            fill = fill_with(pixels, 'bgr8')
+            stack.enter_context(peer.streaming(Image, f'{name}/image', fill, frame_id=name))
+        found = {name: inbox.wait_for_count(5) for name, inbox in inboxes.items()}
+        shown = {
+            value.key: value.value
+            for value in Graph(process, peer).status('segmenter: engine').values
+        }
+    assert shown['batching'] in ('together', 'one after the other')
+    for name, messages in found.items():
+        for message in messages:
+            assert message.header.frame_id == name
+            np.testing.assert_array_equal(pixels_of(message), alone(sent[name]).labels)
 
 
 def test_several_cameras_compressed_in_a_namespace(weights: Path, segmenter: Segmenter) -> None:

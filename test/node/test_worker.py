@@ -21,6 +21,7 @@ from ros_peers import street
 from bisenet_ros.errors import UserError
 from bisenet_ros.image_codec import ImageError
 from bisenet_ros.node import worker as worker_module
+from bisenet_ros.node.batching import Batching
 from bisenet_ros.node.camera import CameraSlot
 from bisenet_ros.node.worker import SegmentedFrame, Worker, is_device_failure
 from bisenet_ros.segmenter import Segmentation, Segmenter
@@ -45,8 +46,10 @@ class Log:
 class Bench:
     """A worker with its surroundings."""
 
-    def __init__(self, load: Callable[[], Any], cameras: Sequence[str] = ('',)) -> None:
-        arrival = threading.Condition()
+    def __init__(
+        self, load: Callable[[], Any], cameras: Sequence[str] = ('',), *, together: bool = True
+    ) -> None:
+        self.arrival = arrival = threading.Condition()
         self.slots = [CameraSlot(name, arrival) for name in cameras]
         self.log = Log()
         self.results: queue.Queue[SegmentedFrame] = queue.Queue()
@@ -57,6 +60,7 @@ class Bench:
             self.slots,
             arrival,
             load=load,
+            batching=lambda _: Batching(together, 'the test says so'),
             decode=self._decode,
             deliver=self._deliver,
             processed=self.processed.put,
@@ -130,8 +134,8 @@ def make(segmenter: Segmenter) -> Iterator[Callable[..., Bench]]:
     """Makes started workers, and stops them."""
     benches: list[Bench] = []
 
-    def make(load: Callable[[], Any] = lambda: segmenter, cameras: Sequence[str] = ('',)) -> Bench:
-        bench = Bench(load, cameras)
+    def make(load: Callable[[], Any] = lambda: segmenter, *args: Any, **options: Any) -> Bench:
+        bench = Bench(load, *args, **options)
         benches.append(bench)
         bench.start()
         return bench
@@ -151,7 +155,7 @@ def test_a_frame_is_segmented_as_the_segmenter_does_it(
     expected = segmenter(frame)
     assert result.pixels is frame
     np.testing.assert_array_equal(result.segmentation.labels, expected.labels)
-    np.testing.assert_array_equal(result.drivable, expected.drivable)
+    np.testing.assert_array_equal(result.segmentation.drivable, expected.drivable)
     assert result.inference_ms > 0
     assert bench.processed.get(timeout=TIMEOUT) >= result.inference_ms
 
@@ -178,6 +182,8 @@ def test_cameras_share_an_inference_and_a_silent_one_blocks_nobody(
 ) -> None:
     gated = Gated(segmenter)
     bench = make(lambda: gated, cameras=('front', 'left', 'silent'))
+    said = bench.log.lines.get_nowait()
+    assert said == '3 cameras are segmented together: the test says so'
     bench.put(street(96, 128, 0), camera=0)
     assert gated.entered.acquire(timeout=TIMEOUT)
     bench.put(street(96, 128, 1), camera=0)
@@ -187,6 +193,70 @@ def test_cameras_share_an_inference_and_a_silent_one_blocks_nobody(
     assert gated.batches == [1, 2]
     assert [result.slot.name for result in results] == ['front', 'front', 'left']
     assert results[2].segmentation.labels.shape == (64, 80)
+
+
+def test_one_after_the_other_each_camera_is_asked_for_its_newest_frame_when_its_turn_comes(
+    make: Callable[..., Bench], segmenter: Segmenter
+) -> None:
+    gated = Gated(segmenter)
+    bench = make(lambda: gated, cameras=('front', 'left', 'silent'), together=False)
+    old, new = street(64, 80, 1), street(64, 80, 2)
+    bench.worker.enable(False)
+    bench.put(street(96, 128), camera=0)
+    bench.put(old, camera=1)
+    bench.worker.enable(True)
+    assert gated.entered.acquire(timeout=TIMEOUT)
+    bench.put(new, camera=1)  # while the front camera's frame is in the network
+    gated.let_through.release(2)
+    front, left = bench.result(), bench.result()
+    assert gated.batches == [1, 1]
+    assert (front.slot.name, left.slot.name) == ('front', 'left')
+    assert left.pixels is new
+    assert bench.slots[1].state.counts.dropped == 1
+
+
+def test_stop_does_not_wait_for_the_cameras_whose_turn_has_not_come(
+    make: Callable[..., Bench], segmenter: Segmenter
+) -> None:
+    gated = Gated(segmenter)
+    bench = make(lambda: gated, cameras=('front', 'left'), together=False)
+    bench.worker.enable(False)
+    for camera in range(2):
+        bench.put(street(96, 128), camera)
+    bench.worker.enable(True)
+    assert gated.entered.acquire(timeout=TIMEOUT)
+    stopper = threading.Thread(target=bench.worker.stop)
+    with bench.arrival:
+        stopper.start()
+        assert bench.arrival.wait(TIMEOUT)  # it is told to
+    gated.let_through.release()
+    stopper.join(TIMEOUT)
+    assert not stopper.is_alive()
+    assert gated.batches == [1]
+
+
+@pytest.mark.parametrize('precision', ['fp32', 'bf16'])
+@pytest.mark.parametrize('network_size', [(100, 80), (256, 128)])
+def test_labels_are_the_same_with_one_camera_and_with_three_batched(
+    make: Callable[..., Bench], weights: Path, precision: str, network_size: tuple[int, int]
+) -> None:
+    segmenter = Segmenter.load(
+        weights, device='cpu', precision=precision, engine='torch', network_size=network_size
+    )
+    frames = [street(96, 128, 1), street(240, 320, 2), street(333, 200, 3)]
+    bench = make(lambda: segmenter, cameras=('front', 'left', 'right'))
+    bench.worker.enable(False)  # so that all are there when it begins
+    for camera, frame in enumerate(frames):
+        bench.put(frame, camera)
+    bench.worker.enable(True)
+    results = [bench.result().segmentation for _ in frames]
+    bench.worker.stop()
+    for frame, batched in zip(frames, results, strict=True):
+        alone = segmenter(frame)
+        assert len(np.unique(alone.labels)) > 1
+        np.testing.assert_array_equal(batched.labels, alone.labels)
+        np.testing.assert_array_equal(batched.confidence, alone.confidence)
+        np.testing.assert_array_equal(batched.drivable, alone.drivable)
 
 
 def test_malformed_frames_are_counted_and_reported_once_in_a_while(
@@ -199,6 +269,7 @@ def test_malformed_frames_are_counted_and_reported_once_in_a_while(
         assert bench.result().slot.name == 'front'
     assert bench.slots[1].state.counts.malformed == 3
     assert bench.slots[1].state.last_error == 'data holds 7 bytes'
+    assert 'segmented together' in bench.log.lines.get_nowait()
     assert bench.log.lines.get_nowait() == (
         'camera left: malformed frame dropped: the image is 0x0'
     )
