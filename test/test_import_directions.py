@@ -86,7 +86,7 @@ ROOMS = {
     'cli': room('commands demo errors process ros_graph training version', 'typer'),
     'training': room(
         'checkpoint commands demo engine errors label_space media metrics network overlay '
-        'preprocess segmenter torchvision_import version yaml_document',
+        'preprocess resources segmenter torchvision_import version yaml_document',
         'cv2 lightning matplotlib numpy onnx onnxruntime openvino pydantic rich torch torchmetrics '
         'torchvision yaml',
     ),

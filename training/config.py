@@ -1,0 +1,313 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""A training run as one YAML file; every key is checked, and there is no other place to look."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, cast, get_args
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from bisenet_ros.checkpoint import MIN_NETWORK_SIZE
+from bisenet_ros.errors import UserError
+from bisenet_ros.network import NETWORKS, OPTIONS, Upsampling
+from bisenet_ros.preprocess import ChannelOrder, Normalization
+from bisenet_ros.resources import share_directory
+from bisenet_ros.yaml_document import Document, Location
+from bisenet_training.augment import AugmentationSettings
+from bisenet_training.datasets import DatasetSettings
+from bisenet_training.datasets.settings import FilePath
+from bisenet_training.losses.settings import LossSettings
+from bisenet_training.optim import OptimizerSettings, ScheduleSettings
+
+Count = Annotated[int, Field(ge=1)]
+Side = Annotated[int, Field(ge=MIN_NETWORK_SIZE)]
+Size = tuple[Side, Side]
+Color = tuple[
+    Annotated[float, Field(allow_inf_nan=False)],
+    Annotated[float, Field(allow_inf_nan=False)],
+    Annotated[float, Field(allow_inf_nan=False)],
+]
+Spread = tuple[
+    Annotated[float, Field(gt=0, allow_inf_nan=False)],
+    Annotated[float, Field(gt=0, allow_inf_nan=False)],
+    Annotated[float, Field(gt=0, allow_inf_nan=False)],
+]
+
+
+class ConfigError(UserError):
+    """A configuration is not what it should be; the message names line or override."""
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra='forbid', frozen=True)
+
+
+class NetworkSettings(_Part):
+    """What is trained, and what it starts from.
+
+    Attributes:
+        name: A key of `bisenet_ros.network.NETWORKS`.
+        upsampling: How features grow inside; None for what suits the network best.
+        options: Names and values of `bisenet_ros.network.OPTIONS`, where the usual form is not
+            wanted.
+        imagenet_weights: A .pth file of torchvision's classifier, for a ResNet to start from.
+        initial_weights: Name of shipped weights or a checkpoint to start from. What fits is taken;
+            boosters start from nothing, and so does the last layer where the classes differ.
+    """
+
+    name: str
+    upsampling: Upsampling | None = None
+    options: dict[str, str | bool] = Field(default_factory=dict)
+    imagenet_weights: FilePath | None = None
+    initial_weights: str | None = None
+
+    @model_validator(mode='after')
+    def _is_known(self) -> NetworkSettings:
+        if self.name not in NETWORKS:
+            raise ValueError(f'no network {self.name!r}: there are {", ".join(NETWORKS)}')
+        for option, value in self.options.items():
+            choices = OPTIONS[self.name].get(option)
+            if choices is None:
+                known = ', '.join(OPTIONS[self.name])
+                raise ValueError(f'{self.name} has no option {option!r}: there are {known}')
+            if value not in choices:
+                raise ValueError(f'{option} is one of {", ".join(map(str, choices))}')
+        if self.imagenet_weights is not None and 'resnet' not in self.name:
+            raise ValueError(f'imagenet_weights are for a ResNet, which {self.name} has not')
+        if self.imagenet_weights is not None and self.initial_weights is not None:
+            raise ValueError('a network starts from imagenet_weights or initial_weights, not both')
+        return self
+
+
+class NormalizationSettings(_Part):
+    """How pixel values reach the network; it travels in the checkpoint.
+
+    Attributes:
+        mean: Subtracted from values of 0 to 1, in RGB order. The default is ImageNet's.
+        std: What is then divided by, in RGB order.
+        channel_order: The order of the channels that the network is given.
+    """
+
+    mean: Color = (0.485, 0.456, 0.406)
+    std: Spread = (0.229, 0.224, 0.225)
+    channel_order: ChannelOrder = 'rgb'
+
+    def build(self) -> Normalization:
+        """The same for `bisenet_ros`."""
+        return Normalization(self.mean, self.std, self.channel_order)
+
+
+class TrainingSource(_Part):
+    """A data set to learn from.
+
+    Attributes:
+        dataset: Where its frames are.
+        share: How much of what is seen comes from it, against the shares of the others.
+    """
+
+    dataset: DatasetSettings
+    share: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
+
+
+class TrainingConfig(_Part):
+    """Everything that decides what is learned.
+
+    Attributes:
+        network: What is trained.
+        network_size: (width, height) that frames are brought to in evaluation and on the vehicle.
+        normalization: Of the input.
+        data: Folder that relative paths of the data sets start from.
+        train: What is learned from; all have the same classes.
+        validation: What accuracy is measured on while training; None for no evaluation.
+        crop: (width, height) of what the network sees of a frame while training.
+        batch: Images per step, over all processes.
+        accumulate: A step's images are passed through the network in so many parts, for devices
+            with little memory. Batch norms see a part at a time.
+        max_steps: Length of the training.
+        evaluate_every: Steps between evaluations; the last step is always evaluated.
+        save_every: Steps between the states from which a killed run can go on.
+        precision: Of convolutions: bf16 and fp16 are mixed precision. fp16 needs a GPU.
+        average_decay: Of the exponential moving average of the weights, which is what is
+            evaluated and exported; 0 for the weights themselves.
+        seed: Of all chance. Batches follow from it and from the step alone.
+        device: cuda, cpu, or auto: a GPU if there is one.
+        workers: Processes that prepare batches, for each process that trains; 0 prepares them in
+            between, None takes what suits the machine.
+        loss: What is minimised.
+        optimizer: What minimises it.
+        schedule: Learning rate over the steps.
+        augmentation: What is done to samples so that no two look alike.
+    """
+
+    network: NetworkSettings
+    network_size: Size
+    normalization: NormalizationSettings = NormalizationSettings()
+    data: FilePath = Path()
+    train: Annotated[tuple[TrainingSource, ...], Field(min_length=1)]
+    validation: DatasetSettings | None = None
+    crop: Size
+    batch: Count
+    accumulate: Count = 1
+    max_steps: Count
+    evaluate_every: Count = 1000
+    save_every: Count = 100
+    precision: Literal['fp32', 'bf16', 'fp16'] = 'bf16'
+    average_decay: Annotated[float, Field(ge=0, lt=1)] = 0.999
+    seed: Annotated[int, Field(ge=0)] = 0
+    device: Literal['auto', 'cpu', 'cuda'] = 'auto'
+    workers: Annotated[int, Field(ge=0)] | None = None
+    loss: LossSettings = LossSettings()
+    optimizer: OptimizerSettings
+    schedule: ScheduleSettings = ScheduleSettings()
+    augmentation: AugmentationSettings = AugmentationSettings()
+
+    @model_validator(mode='after')
+    def _is_consistent(self) -> TrainingConfig:
+        if self.batch % self.accumulate:
+            raise ValueError(f'a batch of {self.batch} does not fall into {self.accumulate} parts')
+        return self
+
+    def located(self, settings: DatasetSettings) -> DatasetSettings:
+        """A data set's settings with its relative paths, and those alone, put behind `data`."""
+        paths = {name: self.data / value for name, value in settings if isinstance(value, Path)}
+        return settings.model_copy(update=paths)
+
+    def to_yaml(self) -> str:
+        """The whole configuration, defaults included, as `load_config` reads it."""
+        return yaml.safe_dump(self.model_dump(mode='json'), sort_keys=False)
+
+
+def recipes() -> dict[str, Path]:
+    """The configurations that come with the package, by name."""
+    folder = share_directory() / 'config' / 'training'
+    return {path.stem: path for path in sorted(folder.glob('*.yaml'))}
+
+
+def load_config(config: str | Path, overrides: Sequence[str] = ()) -> TrainingConfig:
+    """Read a configuration.
+
+    Args:
+        config: A YAML file, or the name of one that comes with the package.
+        overrides: Such as `optimizer.lr=0.01` or `train.0.share=2`: a key's path and a YAML value.
+
+    Raises:
+        UserError: It is not one; the message names the line or the override.
+    """
+    path = _resolve(config)
+    document = Document.load(path)
+    value = document.value
+    if not isinstance(value, dict):
+        raise ConfigError(f'{path}: should be keys with values, from `network` on')
+    changed: dict[Location, str] = {}
+    for override in overrides:
+        location, replacement = _parse_override(override)
+        _replace(value, location, replacement, override)
+        changed[location] = override
+    try:
+        return TrainingConfig.model_validate(value)
+    except ValidationError as error:
+        first = error.errors()[0]
+        said = _said(first)
+        if error.error_count() > 1:
+            said += f' (and {error.error_count() - 1} more)'
+        place = _written(value, first['loc'])
+        for location, override in changed.items():
+            if place[: len(location)] == location:
+                raise ConfigError(f'{override}: {said}') from error
+        raise document.error(place, said) from error
+
+
+def _resolve(config: str | Path) -> Path:
+    path = Path(config).expanduser()
+    if path.is_file():
+        return path
+    known = recipes()
+    if str(config) in known:
+        return known[str(config)]
+    near = difflib.get_close_matches(str(config), known, n=1)
+    hint = f'did you mean {near[0]}?' if near else f'there are {", ".join(known)}'
+    raise ConfigError(f'no configuration {str(config)!r}: give a .yaml file or a recipe; {hint}')
+
+
+def _parse_override(override: str) -> tuple[Location, Any]:
+    key, equals, text = override.partition('=')
+    if not key or not equals:
+        raise ConfigError(f'{override!r} changes nothing: write key.sub=value')
+    try:
+        replacement = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f'{override}: the value is not YAML') from error
+    return tuple(int(step) if step.isdecimal() else step for step in key.split('.')), replacement
+
+
+def _replace(value: Any, location: Location, replacement: Any, override: str) -> None:
+    """Put a value into nested mappings and lists; mappings that are not there yet are made."""
+    *steps, last = location
+    for step in steps:
+        if isinstance(value, dict):
+            value = value.setdefault(step, {})
+        elif isinstance(value, list) and step in range(len(value)):
+            value = value[int(step)]
+        else:
+            raise ConfigError(f'{override}: there is no {step} to go into')
+    if isinstance(value, list) and last not in range(len(value)):
+        raise ConfigError(f'{override}: there is no {last} in a list of {len(value)}')
+    if not isinstance(value, dict | list):
+        raise ConfigError(f'{override}: {steps[-1]} has no parts')
+    cast('dict[str | int, Any]', value)[last] = replacement
+
+
+def _written(value: Any, location: Location) -> Location:
+    """Where in the file the value of an error is: pydantic also counts the kind of a data set."""
+    steps: list[str | int] = []
+    for step in location:
+        if isinstance(value, dict) and value.get('kind') == step and step not in value:
+            continue
+        steps.append(step)
+        if isinstance(value, dict):
+            value = value.get(step)
+        elif isinstance(value, list) and isinstance(step, int) and step < len(value):
+            value = value[step]
+    return tuple(steps)
+
+
+def _said(error: Any) -> str:
+    """What pydantic found, for a user."""
+    if error['type'] == 'extra_forbidden':
+        known = _keys_at(error['loc'])
+        near = difflib.get_close_matches(str(error['loc'][-1]), known, n=1, cutoff=0.5)
+        hint = f'did you mean {near[0]}?' if near else f'there are {", ".join(known)}'
+        return f'unknown key; {hint}'
+    if error['type'] == 'missing':
+        return 'is missing'
+    if error['type'] == 'value_error':
+        return str(error['ctx']['error'])
+    message: str = error['msg']
+    return message[0].lower() + message[1:]
+
+
+def _keys_at(location: Location) -> list[str]:
+    """The keys that there are beside an unknown one."""
+    models: list[type[BaseModel]] = [TrainingConfig]
+    for step in location[:-1]:
+        fields = [model.model_fields[step] for model in models if step in model.model_fields]
+        if fields:
+            models = [model for field in fields for model in _models_in(field.annotation)]
+        elif isinstance(step, str):  # the kind of a union's member
+            models = [
+                model for model in models if step in get_args(model.model_fields['kind'].annotation)
+            ]
+    return [name for model in models for name in model.model_fields]
+
+
+def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    """The models that a type is made of."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for part in get_args(annotation):
+        yield from _models_in(part)

@@ -1,0 +1,111 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The network that a training starts with: from nothing, from ImageNet, or from a checkpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from bisenet_ros.checkpoint import Checkpoint
+from bisenet_ros.errors import UserError
+from bisenet_ros.label_space import LabelSpace
+from bisenet_ros.network import NETWORKS, BiSeNetV1, SegmentationNetwork, Upsampling
+from bisenet_ros.network.resnet import ResNet
+from bisenet_training.config import NetworkSettings
+
+_LAST_LAYER = 'head.classify.'
+
+
+@dataclass(frozen=True)
+class InitialNetwork:
+    """A network in training form, and how it was built.
+
+    Attributes:
+        network: With boosters.
+        options: Where it differs from its usual form, for the checkpoint.
+    """
+
+    network: SegmentationNetwork
+    options: Mapping[str, Any]
+
+
+def make_network(
+    settings: NetworkSettings, label_space: LabelSpace, seed: int, say: Callable[[str], None]
+) -> InitialNetwork:
+    """Build a network and give it what it starts from.
+
+    Args:
+        settings: Which network, and from what.
+        label_space: Its classes.
+        seed: Of what starts from nothing.
+        say: Told what was taken over and what was not.
+
+    Raises:
+        UserError: A file is missing, or not of this network.
+    """
+    start = None if settings.initial_weights is None else Checkpoint.load(settings.initial_weights)
+    if start is None:
+        initial = _build(settings, settings.upsampling, settings.options, label_space, seed)
+    elif start.network != settings.name:
+        raise UserError(
+            f'{settings.initial_weights} is a {start.network}: network.name says {settings.name}'
+        )
+    else:
+        # Weights fit only the form that they were trained in.
+        options = {**start.options, **settings.options}
+        upsampling = settings.upsampling or start.upsampling
+        initial = _build(settings, upsampling, options, label_space, seed)
+        _take_over(initial.network, start, label_space, say)
+    if settings.imagenet_weights is not None:
+        assert isinstance(initial.network, BiSeNetV1)
+        assert isinstance(initial.network.context.backbone, ResNet)
+        initial.network.context.backbone.load_imagenet(settings.imagenet_weights)
+        say(f'the backbone starts from {settings.imagenet_weights}')
+    return initial
+
+
+def _build(
+    settings: NetworkSettings,
+    upsampling: Upsampling | None,
+    options: Mapping[str, Any],
+    label_space: LabelSpace,
+    seed: int,
+) -> InitialNetwork:
+    torch.manual_seed(seed)
+    arguments = options if upsampling is None else {**options, 'upsampling': upsampling}
+    network = NETWORKS[settings.name](len(label_space), boosters=True, **arguments)
+    return InitialNetwork(network, options)
+
+
+def _take_over(
+    network: SegmentationNetwork,
+    start: Checkpoint,
+    label_space: LabelSpace,
+    say: Callable[[str], None],
+) -> None:
+    """Give a network the tensors of a checkpoint."""
+    same_classes = start.label_space.names == label_space.names
+    taken = {
+        name: tensor
+        for name, tensor in start.state_dict.items()
+        if same_classes or not name.startswith(_LAST_LAYER)
+    }
+    expected = network.state_dict()
+    foreign = [
+        name
+        for name, tensor in taken.items()
+        if name not in expected or expected[name].shape != tensor.shape
+    ]
+    if foreign:
+        raise UserError(
+            f'initial_weights do not fit: they have {foreign[0]!r} otherwise; take network.options '
+            'and network.upsampling as they were trained with'
+        )
+    network.load_state_dict(taken, strict=False)
+    say(f'{len(taken)} tensors start from weights for {len(start.label_space)} classes')
+    if not same_classes:
+        say('the classes differ from those of the weights: the last layer starts from nothing')

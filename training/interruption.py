@@ -1,0 +1,43 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Ctrl-C and SIGTERM as a wish to stop: a training ends its step and saves its state first."""
+
+from __future__ import annotations
+
+import signal
+from types import FrameType, TracebackType
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class Interruption:
+    """Notes signals within a `with` block, in the main thread; a second one ends the process."""
+
+    def __init__(self) -> None:
+        self.signal: signal.Signals | None = None
+        self._handlers = {number: signal.getsignal(number) for number in _SIGNALS}
+
+    def __enter__(self) -> Interruption:
+        self.take_over()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._give_back()
+
+    def take_over(self) -> None:
+        """Handle the signals from now on, whoever else has asked for them since."""
+        for number in _SIGNALS:
+            signal.signal(number, self._note)
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        self.signal = signal.Signals(number)
+        self._give_back()
+
+    def _give_back(self) -> None:
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)

@@ -1,0 +1,87 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""A training as it goes on, for who watches it: a bar on a terminal, lines in a log."""
+
+from __future__ import annotations
+
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from bisenet_ros.commands.console import notes
+from bisenet_training.run_folder import EvaluationRow
+
+
+class TrainingProgress:
+    """Steps done, loss, images per second, mIoU, and the time that the rest will take.
+
+    Where nobody watches, in a log file or in a process that is not the first, there is no bar.
+    """
+
+    def __init__(self, max_steps: int, batch: int, *, visible: bool) -> None:
+        """Show nothing yet.
+
+        Args:
+            max_steps: Length of the training.
+            batch: Images per step.
+            visible: Whether this process talks.
+        """
+        self._batch = batch
+        self._visible = visible
+        self._bar = Progress(
+            TextColumn('{task.description}'),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn('loss {task.fields[loss]}, mIoU {task.fields[miou]}, {task.fields[rate]}'),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            console=notes,
+            disable=not visible or not notes.is_terminal,
+        )
+        self._task = self._bar.add_task(
+            'training', total=max_steps, loss='–', miou='–', rate='– images/s'
+        )
+
+    def start(self, step: int) -> None:
+        """Show the bar, with the steps that an earlier run has done."""
+        self._bar.update(self._task, completed=step)
+        self._bar.start()
+
+    def stop(self) -> None:
+        """Leave the bar as it is."""
+        self._bar.stop()
+
+    def advance(self, step: int, loss: float, seconds_per_step: float) -> None:
+        """Show that a step is done."""
+        self._bar.update(
+            self._task,
+            completed=step,
+            loss=f'{loss:.3f}',
+            rate=f'{self._batch / seconds_per_step:.1f} images/s',
+        )
+
+    def evaluated(self, row: EvaluationRow, loss: float, best: float) -> None:
+        """Say in a line what an evaluation found, and the best mIoU so far."""
+        if not self._visible:
+            return
+        self._bar.update(self._task, miou=_percent(row.miou))
+        notes.print(
+            f'step {row.step}: loss {loss:.3f}, mIoU {_percent(row.miou)} (best {best:.2f}), '
+            f'drivable IoU {_percent(row.drivable_iou)}, '
+            f'pixel accuracy {_percent(row.pixel_accuracy)}',
+            soft_wrap=True,
+        )
+
+    def say(self, message: str) -> None:
+        """One line for who watches."""
+        if self._visible:
+            notes.print(message, markup=False, soft_wrap=True)
+
+
+def _percent(value: float | None) -> str:
+    return '–' if value is None else f'{value:.2f}'

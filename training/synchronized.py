@@ -1,0 +1,95 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Layers of which several processes make what one would make of the whole batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, distributed, nn
+from torch.distributed.nn.functional import all_reduce
+
+NetworkT = TypeVar('NetworkT', bound=nn.Module)
+
+# torch does not say their types.
+_sum: Callable[[Tensor], Tensor] = all_reduce
+_convert: Callable[[nn.Module], nn.Module] = nn.SyncBatchNorm.convert_sync_batchnorm
+
+
+def synchronize(network: NetworkT) -> NetworkT:
+    """Let batch norms and dropouts span the batches of all processes; change `network` in place.
+
+    Nothing changes where there is one process. All processes have batches of the same size.
+    """
+    if not distributed.is_initialized() or distributed.get_world_size() == 1:
+        return network
+    for module in list(network.modules()):
+        for name, child in module.named_children():
+            if isinstance(child, nn.BatchNorm2d):
+                setattr(module, name, _synchronized_norm(child))
+            elif isinstance(child, nn.Dropout):
+                setattr(module, name, SynchronizedDropout(child.p))
+    return network
+
+
+class SynchronizedBatchNorm(nn.BatchNorm2d):
+    """Batch norm over all processes, on any device.
+
+    torch's own is for GPUs alone, which are given it. This one is made of differentiable
+    reductions, one for the mean and one for the variance around it, and computes in float32.
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        """(B, C, H, W) of this process -> the same."""
+        if not self.training:
+            return super().forward(input)
+        assert self.running_mean is not None
+        assert self.running_var is not None
+        assert self.num_batches_tracked is not None
+        assert self.momentum is not None
+        processes = distributed.get_world_size()
+        x = input.float()
+        mean = _sum(x.mean((0, 2, 3))) / processes  # (C,)
+        centered = x - mean[:, None, None]
+        variance = _sum(centered.square().mean((0, 2, 3))) / processes  # (C,)
+        with torch.no_grad():
+            count = processes * x.numel() / x.shape[1]
+            unbiased = variance * (count / max(count - 1, 1))
+            self.running_mean.lerp_(mean, self.momentum)
+            self.running_var.lerp_(unbiased, self.momentum)
+            self.num_batches_tracked += 1
+        scale = self.weight * torch.rsqrt(variance + self.eps)  # (C,)
+        normalized: Tensor = centered * scale[:, None, None] + self.bias[:, None, None]
+        return normalized.to(input.dtype)
+
+
+class SynchronizedDropout(nn.Dropout):
+    """Dropout that draws for the batches of all processes, and applies the part of its own.
+
+    It needs random generators in the same state everywhere.
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        """(B, C, H, W) of this process -> the same."""
+        if not self.training:
+            return input
+        batch, *shape = input.shape
+        ones = torch.ones(
+            (distributed.get_world_size() * batch, *shape), dtype=input.dtype, device=input.device
+        )
+        if input.is_contiguous(memory_format=torch.channels_last):
+            # Chance is drawn in the order of the memory.
+            ones = ones.contiguous(memory_format=torch.channels_last)
+        rank = distributed.get_rank()
+        return input * F.dropout(ones, self.p)[rank * batch : (rank + 1) * batch]
+
+
+def _synchronized_norm(norm: nn.BatchNorm2d) -> nn.Module:
+    if distributed.get_backend() == 'nccl':
+        return _convert(norm)
+    ours = SynchronizedBatchNorm(norm.num_features, norm.eps, norm.momentum)
+    ours.load_state_dict(norm.state_dict())
+    return ours

@@ -1,0 +1,113 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The data sets of a run, checked before its first step."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from bisenet_ros.commands.console import progress_bar, warn, write_json
+from bisenet_ros.errors import UserError
+from bisenet_ros.label_space import LabelSpace
+from bisenet_training.config import TrainingConfig
+from bisenet_training.datasets import Dataset, check_dataset, open_dataset
+from bisenet_training.processes import Processes
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """Data sets of the same classes.
+
+    Attributes:
+        train: What is learned from.
+        shares: How much of what is seen comes from each; they add up to 1.
+        validation: What accuracy is measured on; None for nothing.
+    """
+
+    train: tuple[Dataset, ...]
+    shares: tuple[float, ...]
+    validation: Dataset | None
+
+    @classmethod
+    def open(cls, config: TrainingConfig) -> TrainingData:
+        """Find the files.
+
+        Raises:
+            UserError: Some are missing, or the data sets have different classes.
+        """
+        train = tuple(open_dataset(config.located(source.dataset)) for source in config.train)
+        validation = config.validation
+        held_out = None if validation is None else open_dataset(config.located(validation))
+        total = sum(source.share for source in config.train)
+        data = cls(train, tuple(source.share / total for source in config.train), held_out)
+        for dataset in data.all:
+            if dataset.label_space.names != data.label_space.names:
+                raise UserError(
+                    f'{dataset.description} has other classes than {train[0].description}: '
+                    f'{", ".join(dataset.label_space.names)}'
+                )
+        return data
+
+    @property
+    def label_space(self) -> LabelSpace:
+        """The classes of all."""
+        label_space: LabelSpace = self.train[0].label_space
+        return label_space
+
+    @property
+    def all(self) -> tuple[Dataset, ...]:
+        """What is learned from, then what is measured on."""
+        return self.train if self.validation is None else (*self.train, self.validation)
+
+    def class_shares(self, processes: Processes, known: Path) -> npt.NDArray[np.float64]:
+        """Read every frame once, and say how much of what is seen is of which class.
+
+        The first process does it, for all.
+
+        Args:
+            processes: Those that train.
+            known: A file to keep the result in, where a resumed run finds it.
+
+        Returns:
+            (classes,) shares of the labelled pixels.
+
+        Raises:
+            DatasetError: A frame cannot be used.
+        """
+        shares = np.zeros(len(self.label_space))
+        if processes.is_first:
+            counts = self._known_counts(known) or self._count(known)
+            for share, pixels in zip(self.shares, counts, strict=False):
+                shares += share * np.array(pixels) / sum(pixels)
+        for_all: npt.NDArray[np.float64] = processes.add_up(torch.from_numpy(shares)).numpy()
+        return for_all
+
+    def _known_counts(self, known: Path) -> Sequence[Sequence[int]] | None:
+        if not known.is_file():
+            return None
+        checked = json.loads(known.read_text(encoding='utf-8'))
+        if list(checked) != [dataset.description for dataset in self.all]:
+            return None
+        return [list(pixels.values()) for pixels in checked.values()]
+
+    def _count(self, known: Path) -> Sequence[Sequence[int]]:
+        checked = {}
+        with progress_bar() as bar:
+            for dataset in self.all:
+                task = bar.add_task(f'checking {dataset.description}', total=len(dataset))
+                found = check_dataset(
+                    dataset, progress=lambda done, _, task=task: bar.update(task, completed=done)
+                )
+                names = dataset.label_space.names
+                checked[dataset.description] = dict(zip(names, found.pixels.tolist(), strict=True))
+                if found.absent:
+                    warn(f'{dataset.description} has no pixel of {", ".join(found.absent)}')
+        write_json(known, checked)
+        return [list(pixels.values()) for pixels in checked.values()]

@@ -1,0 +1,95 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""How good weights are while they are trained: run as on the vehicle, shared by processes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from bisenet_ros.checkpoint import Checkpoint
+from bisenet_ros.label_space import LabelSpace
+from bisenet_ros.metrics import ConfusionMatrix
+from bisenet_ros.segmenter import Options, Segmenter
+from bisenet_training.datasets import Dataset
+from bisenet_training.evaluation import EvaluatedFrame
+from bisenet_training.processes import Processes
+
+_SHOWN_FRAMES = 4
+
+
+@dataclass(frozen=True)
+class Validation:
+    """What was found on a data set.
+
+    Attributes:
+        label_space: The classes.
+        confusion: Of all frames, whichever process has segmented them.
+        frames: Some of those of this process, the same each time, to be looked at.
+    """
+
+    label_space: LabelSpace
+    confusion: ConfusionMatrix
+    frames: tuple[EvaluatedFrame, ...]
+
+    @property
+    def miou(self) -> float | None:
+        """In percent; None where no pixel has a class."""
+        return _percent(self.confusion.miou())
+
+    @property
+    def drivable_iou(self) -> float | None:
+        """In percent; None where nothing can be driven on, in truth or labels."""
+        ids = self.label_space.ids_of(self.label_space.drivable)
+        return _percent(self.confusion.group_iou(ids))
+
+    @property
+    def pixel_accuracy(self) -> float | None:
+        """In percent; None where no pixel has a class."""
+        return _percent(self.confusion.pixel_accuracy())
+
+
+def validate(checkpoint: Checkpoint, dataset: Dataset, processes: Processes) -> Validation:
+    """Segment a data set, every process a part of it, and count its pixels.
+
+    Args:
+        checkpoint: The weights, for the classes of the data set.
+        dataset: The frames and their truth.
+        processes: Who takes part.
+
+    Raises:
+        DatasetError: A frame cannot be read.
+    """
+    segmenter = make_segmenter(checkpoint, processes.device)
+    confusion = ConfusionMatrix(len(dataset.label_space))
+    mine = range(processes.rank, len(dataset), processes.count)
+    shown = set(mine[:: max(1, len(mine) // _SHOWN_FRAMES)][:_SHOWN_FRAMES])
+    frames = []
+    for index in mine:
+        sample = dataset[index]
+        labels = segmenter(sample.image).labels
+        of_frame = ConfusionMatrix(len(dataset.label_space))
+        of_frame.update(labels, sample.labels)
+        confusion.add(of_frame)
+        if index in shown:
+            frames.append(EvaluatedFrame(index, sample, labels, of_frame.miou()))
+    confusion.counts[:] = processes.add_up(torch.from_numpy(confusion.counts)).numpy()
+    return Validation(dataset.label_space, confusion, tuple(frames))
+
+
+def make_segmenter(checkpoint: Checkpoint, device: torch.device) -> Segmenter:
+    """What the node would run, in torch: another engine is not worth setting up for one use."""
+    return Segmenter(
+        checkpoint,
+        device=str(device),
+        precision='auto',
+        engine='torch',
+        network_size=None,
+        options=Options(),
+    )
+
+
+def _percent(share: float) -> float | None:
+    return None if np.isnan(share) else round(100 * share, 2)
