@@ -137,7 +137,7 @@ def test_wheel_holds_everything_and_its_build_changes_no_source(tree: Path) -> N
     assert names >= training
     share = {
         f'{DATA}/share/bisenet_ros/{name}'
-        for name in {'package.xml'} | sources('launch/*.py', 'config/*')
+        for name in {'package.xml'} | sources('launch/*.py', 'config/**/*.*')
     }
     assert names >= share
     assert f'{DATA}/share/ament_index/resource_index/packages/bisenet_ros' in names
@@ -222,7 +222,7 @@ def test_ament_cmake_builds_and_installs_a_package_that_imports(tree: Path) -> N
     assert result.returncode == 0, result.stderr
     assert result.stdout.strip() == str(prefix / 'share' / 'bisenet_ros')
     installed = contents(prefix)
-    assert {f'share/bisenet_ros/{name}' for name in sources('launch/*', 'config/*')} <= set(
+    assert {f'share/bisenet_ros/{name}' for name in sources('launch/*', 'config/**/*.*')} <= set(
         installed
     )
     assert {'lib/bisenet_ros/bisenet', 'lib/bisenet_ros/segmenter_node'} <= set(installed)

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bisenet_ros.label_space import IGNORE
-from bisenet_training.datasets.image_file import read_pixels
+from bisenet_training.datasets.image_file import Pixels, read_ids, read_pixels
 from bisenet_training.datasets.sample import DatasetError
 
 MAX_ID = 65535
@@ -55,7 +55,7 @@ class IdTable:
             self._classes[value] = class_id
             self._unknown[value] = 0
 
-    def translate(self, values: npt.NDArray[np.uint8 | np.uint16], path: Path) -> Labels:
+    def translate(self, values: Pixels, path: Path) -> Labels:
         """Class ids of (H, W) values from a file.
 
         Raises:
@@ -71,14 +71,14 @@ class IdTable:
         return self._look_up(self._classes, values)
 
     @staticmethod
-    def _look_up(table: Labels, values: npt.NDArray[np.uint8 | np.uint16]) -> Labels:
+    def _look_up(table: Labels, values: Pixels) -> Labels:
         if values.dtype == np.uint8:
             return np.asarray(cv2.LUT(values, table[:256]), np.uint8)
-        return np.take(table, values)
+        return np.asarray(np.take(table, values), np.uint8)
 
 
 class IdImageReader:
-    """Reads images in which every pixel holds an id."""
+    """Reads images in which every pixel holds an id: grey of 8 or 16 bit, or with a palette."""
 
     def __init__(self, classes: Mapping[int, int], origin: str) -> None:
         """Take a table, as `IdTable` does."""
@@ -86,13 +86,7 @@ class IdImageReader:
 
     def __call__(self, path: Path) -> Labels:
         """Read a file; see `LabelReader`."""
-        values = read_pixels(path, cv2.IMREAD_UNCHANGED)
-        if values.ndim != 2:
-            raise DatasetError(
-                f'{path} is a colour image (one with a palette counts as such), but labels are '
-                'given by id: take the one-channel label images, or a label map with colors'
-            )
-        return self._table.translate(values, path)
+        return self._table.translate(read_ids(path), path)
 
 
 class ColorImageReader:

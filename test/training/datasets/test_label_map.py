@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from bisenet_ros.label_space import LabelSpace
+from bisenet_ros.label_space import CAMVID, LabelSpace
+from bisenet_ros.resources import share_directory
 from bisenet_ros.yaml_document import DocumentError
 from bisenet_training.datasets.label_map import LabelMap
 
@@ -86,3 +87,10 @@ def test_what_cannot_be_meant_is_refused(
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(DocumentError, match=r'labels\.yaml: No such file'):
         LabelMap.load(tmp_path / 'labels.yaml')
+
+
+def test_the_map_that_ships_has_all_colours_of_camvid() -> None:
+    label_map = LabelMap.load(share_directory() / 'config' / 'label_maps' / 'camvid_colors.yaml')
+    assert label_map.label_space == CAMVID
+    colors = [color for entry in label_map.classes for color in entry.colors or (entry.color,)]
+    assert len({*colors, *label_map.ignored.colors}) == 32

@@ -9,10 +9,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 from small_datasets import write_image
 
 from bisenet_ros.label_space import IGNORE
 from bisenet_training.datasets import DatasetError
+from bisenet_training.datasets.image_file import read_ids
 from bisenet_training.datasets.pairs import open_pair_list, open_pairs
 
 BY_ID = """
@@ -97,8 +99,42 @@ def test_an_unknown_colour_is_named_with_its_place(tmp_path: Path, by_color: Pat
 def test_colours_do_not_pass_for_ids(tmp_path: Path, by_id: Path) -> None:
     write_pair(tmp_path, 'a', IMAGE)
     dataset = open_pairs(tmp_path / 'images', tmp_path / 'labels', by_id)
-    with pytest.raises(DatasetError, match=r'a\.png is a colour image .* by id'):
+    with pytest.raises(DatasetError, match=r'a\.png is a colour image, but labels .* by id'):
         dataset[0]
+
+
+@pytest.mark.parametrize('bits', [1, 2, 4, 8])
+def test_a_palette_has_ids_and_colours(
+    tmp_path: Path, by_id: Path, by_color: Path, bits: int
+) -> None:
+    """The same file: by id its indices count, by colour what the palette makes of them."""
+    write_pair(tmp_path, 'a', np.zeros((2, 3), np.uint8))
+    path = tmp_path / 'labels' / 'a.png'
+    indices = np.array([[0, 1, 0], [1, 1, 0]], np.uint8)
+    if bits == 8:
+        indices[0, 0] = 255
+    picture = Image.fromarray(indices)
+    # Grey in the palette is not what it says: index 0 is white, 255 is blue.
+    picture.putpalette([255, 255, 255, *([0] * 762), 0, 0, 255])
+    picture.save(path, bits=bits, transparency=0)
+    folders = (tmp_path / 'images', tmp_path / 'labels')
+    labels = open_pairs(*folders, by_id)[0].labels
+    np.testing.assert_array_equal(labels, np.where(indices == 255, IGNORE, 1))
+    labels = open_pairs(*folders, by_color)[0].labels
+    np.testing.assert_array_equal(labels, np.where(indices == 255, IGNORE, indices == 0))
+
+
+@pytest.mark.parametrize('bits', [1, 2, 4, 8])
+def test_indices_are_read_as_they_were_written(tmp_path: Path, bits: int) -> None:
+    indices = np.random.default_rng(bits).integers(0, 2**bits, (7, 13), np.uint8)
+    picture = Image.fromarray(indices)
+    picture.putpalette(list(range(255, -1, -1)) * 3)
+    picture.save(tmp_path / 'indices.png', bits=bits)
+    np.testing.assert_array_equal(read_ids(tmp_path / 'indices.png'), indices)
+    whole = (tmp_path / 'indices.png').read_bytes()
+    (tmp_path / 'indices.png').write_bytes(whole[:-30])
+    with pytest.raises(DatasetError, match=r'indices\.png is not an image, or is damaged'):
+        read_ids(tmp_path / 'indices.png')
 
 
 def test_damaged_files_are_named(tmp_path: Path, by_id: Path) -> None:
