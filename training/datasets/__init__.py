@@ -10,9 +10,7 @@ sample = dataset[0]
 from __future__ import annotations
 
 from bisenet_training.datasets.base import Dataset
-from bisenet_training.datasets.camvid import VOID as CAMVID_VOID
 from bisenet_training.datasets.check import DatasetCheck, check_dataset
-from bisenet_training.datasets.in_memory import class_shares, load_camvid, render_synthetic
 from bisenet_training.datasets.opening import open_dataset
 from bisenet_training.datasets.sample import DatasetError, Sample
 from bisenet_training.datasets.settings import (
@@ -27,7 +25,6 @@ from bisenet_training.datasets.settings import (
 )
 
 __all__ = [
-    'CAMVID_VOID',
     'CamvidSettings',
     'CityscapesSettings',
     'CocoStuff10kSettings',
@@ -41,8 +38,5 @@ __all__ = [
     'Sample',
     'SyntheticSettings',
     'check_dataset',
-    'class_shares',
-    'load_camvid',
     'open_dataset',
-    'render_synthetic',
 ]
