@@ -1,8 +1,8 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""One of two processes that train together: `distributed_loss.py SETTING RANK FOLDER`.
+"""One of two processes that train together: `distributed_loss.py RANK FOLDER`.
 
-It writes the loss and the gradients of its step to `FOLDER/RANK.pt`.
+It writes the losses and the gradients of a step with each setting to `FOLDER/RANK.pt`.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class TwoHeads(nn.Module):
         return self.head(x), self.booster(x)
 
 
-def step(setting: str, part: slice) -> dict[str, Tensor]:
+def step(setting: LossSettings, part: slice) -> dict[str, Tensor]:
     """The loss and all gradients of a step on a part of a batch of four."""
     torch.manual_seed(0)
     images, labels = torch.randn(4, 3, 64, 96), torch.randint(0, CLASSES, (4, 64, 96))
@@ -51,7 +51,7 @@ def step(setting: str, part: slice) -> dict[str, Tensor]:
     network: nn.Module = TwoHeads()
     if dist.is_initialized():
         network = DistributedDataParallel(network)
-    loss = SegmentationLoss(SETTINGS[setting], CLASSES)
+    loss = SegmentationLoss(setting, CLASSES)
     total, parts = loss(network(images[part]), labels[part])
     total.backward()
     gradients = {
@@ -63,13 +63,15 @@ def step(setting: str, part: slice) -> dict[str, Tensor]:
 
 
 def main() -> None:
-    """Do one process's step."""
-    setting, rank, folder = sys.argv[1], int(sys.argv[2]), Path(sys.argv[3])
+    """Do one process's steps."""
+    rank, folder = int(sys.argv[1]), Path(sys.argv[2])
     dist.init_process_group(
         'gloo', init_method=f'file://{folder}/meeting', rank=rank, world_size=PROCESSES
     )
     each = 4 // PROCESSES
-    torch.save(step(setting, slice(rank * each, (rank + 1) * each)), folder / f'{rank}.pt')
+    part = slice(rank * each, (rank + 1) * each)
+    results = {name: step(setting, part) for name, setting in SETTINGS.items()}
+    torch.save(results, folder / f'{rank}.pt')
     dist.destroy_process_group()
 
 

@@ -4,79 +4,240 @@
 
 from __future__ import annotations
 
+import pickle
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 import pytest
+import torch
+from pydantic import ValidationError
 
 from bisenet_ros.label_space import IGNORE
-from bisenet_training.augment import Augmentation
-from bisenet_training.datasets import Sample
+from bisenet_ros.torchvision_import import import_torchvision
+from bisenet_training.augment import Augmentation, AugmentationSettings
+from bisenet_training.augment.random_window import RandomWindow
+
+Image = npt.NDArray[np.uint8]
+
+tv_tensors = import_torchvision('tv_tensors')
 
 HEIGHT, WIDTH = 90, 120
-UNCHANGED = Augmentation(min_scale=1, max_scale=1, aspect=1, balanced=0, jitter=0)
+PLAIN: dict[str, float] = {
+    'min_scale': 1,
+    'max_scale': 1,
+    'max_class_share': 1,
+    'flip': 0,
+    'brightness': 0,
+    'contrast': 0,
+    'saturation': 0,
+}
 
 
-@pytest.fixture
-def sample() -> Sample:
-    """An image in which every pixel tells its place and its label."""
-    rows, columns = np.mgrid[:HEIGHT, :WIDTH].astype(np.uint8)
-    labels = ((rows // 30) * 4 + columns // 30).astype(np.uint8)  # 12 squares of 30 x 30
-    return Sample('places', np.stack((columns, rows, labels * 20), axis=2), labels)
+def augment(image: Image, labels: Image, crop: tuple[int, int], seed: int, **settings: Any) -> Any:
+    """A view of a frame with nothing switched on but what is said."""
+    augmentation = Augmentation(AugmentationSettings.model_validate({**PLAIN, **settings}))
+    return augmentation(image, labels, crop, torch.Generator().manual_seed(seed))
+
+
+@pytest.fixture(scope='module')
+def image() -> Image:
+    """(90, 120, 3): a pixel's column and row, twice each so that they stay apart, in B and G."""
+    rows, columns = np.mgrid[:HEIGHT, :WIDTH]
+    return np.stack((2 * columns, 2 * rows, np.full_like(rows, 90)), axis=2).astype(np.uint8)
+
+
+@pytest.fixture(scope='module')
+def labels() -> Image:
+    """(90, 120): 12 squares of 30 x 30."""
+    rows, columns = np.mgrid[:HEIGHT, :WIDTH]
+    return ((rows // 30) * 4 + columns // 30).astype(np.uint8)
+
+
+@pytest.mark.parametrize('seed', range(10))
+def test_without_changes_a_crop_is_a_window(image: Image, labels: Image, seed: int) -> None:
+    view, truth = augment(image, labels, (64, 48), seed)
+    column, row = view[0, 0, 0] // 2, view[0, 0, 1] // 2
+    np.testing.assert_array_equal(view, image[row : row + 48, column : column + 64])
+    np.testing.assert_array_equal(truth, labels[row : row + 48, column : column + 64])
+
+
+def test_windows_are_anywhere(image: Image, labels: Image) -> None:
+    corners = {tuple(augment(image, labels, (118, 88), seed)[0][0, 0, :2]) for seed in range(60)}
+    assert corners == {(2 * column, 2 * row) for column in range(3) for row in range(3)}
+
+
+@pytest.mark.parametrize('seed', range(10))
+@pytest.mark.parametrize(('min_scale', 'max_scale'), [(0.3, 0.9), (0.9, 1.1), (1.1, 3)])
+def test_points_come_to_lie_where_the_window_says(
+    image: Image, labels: Image, seed: int, min_scale: float, max_scale: float
+) -> None:
+    settings = AugmentationSettings.model_validate(
+        {**PLAIN, 'min_scale': min_scale, 'max_scale': max_scale, 'aspect': 1.3}
+    )
+    window = RandomWindow(settings, (75, 61))
+    torch.manual_seed(seed)
+    frame = tv_tensors.Image(torch.from_numpy(image).permute(2, 0, 1))
+    params = window.make_params([frame, tv_tensors.Mask(torch.from_numpy(labels))])
+    view = window.transform(frame, params).numpy()
+    truth = window.transform(tv_tensors.Mask(torch.from_numpy(labels)), params).numpy()
+    assert view.shape == (3, 61, 75)
+    assert truth.shape == (61, 75)
+    x, y = params['x'], params['y']
+    assert min_scale / 1.2 < x.size / x.length < max_scale * 1.2
+    # The centres of the crop's pixels, in pixels of the frame.
+    columns = x.start + (np.arange(75) - x.offset + 0.5) * x.length / x.size
+    rows = y.start + (np.arange(61) - y.offset + 0.5) * y.length / y.size
+    within_x = slice(x.offset, x.offset + x.size)
+    within_y = slice(y.offset, y.offset + y.size)
+    inside = np.zeros((61, 75), bool)
+    inside[within_y, within_x] = True
+    assert (truth[~inside] == IGNORE).all()
+    assert (view[:, ~inside] == 114).all()
+    # A centre that lies on the border of two pixels of the frame may take either.
+    for seen, places, within in (
+        (truth[inside].reshape(y.size, x.size) % 4, columns, within_x),
+        (truth[inside].reshape(y.size, x.size).T // 4, rows, within_y),
+    ):
+        assert (seen >= (places[within] - 1e-3) // 30).all()
+        assert (seen <= (places[within] + 1e-3) // 30).all()
+    # Interpolation of a gradient is exact but for the frame's borders and rounding along each axis;
+    # half a pixel off would be a step of 1 everywhere.
+    inner = (slice(y.offset + 4, within_y.stop - 4), slice(x.offset + 4, within_x.stop - 4))
+    for seen, places in ((view[0], columns[None, inner[1]]), (view[1], rows[inner[0], None])):
+        errors = seen[inner] - 2 * (places - 0.5)
+        assert np.abs(errors).max() < 1.1
+        assert abs(errors.mean()) < 0.3
+
+
+def test_a_shrunk_image_is_not_aliased() -> None:
+    stripes = np.zeros((128, 128, 3), np.uint8)
+    stripes[:, ::2] = 255
+    void = np.zeros((128, 128), np.uint8)
+    view, _ = augment(stripes, void, (64, 64), 0, min_scale=0.5, max_scale=0.5)
+    assert np.abs(view[4:-4, 4:-4].astype(int) - 127).max() < 10
 
 
 @pytest.mark.parametrize('seed', range(20))
-def test_without_changes_a_crop_is_a_window_or_its_mirror(sample: Sample, seed: int) -> None:
-    image, labels = UNCHANGED(sample, (64, 48), np.random.default_rng(seed))
-    assert image.shape == (48, 64, 3)
-    assert labels.shape == (48, 64)
-    steps = np.diff(image[0, :, 0].astype(int))
-    assert set(steps) in ({1}, {-1})
-    # A crop may begin between two pixels: a place is known to half a pixel.
-    places = sample.labels[image[..., 1].astype(int), image[..., 0].astype(int)]
-    assert (labels != places).mean() < 0.06
-
-
-@pytest.mark.parametrize('seed', range(40))
-def test_image_and_labels_stay_together(sample: Sample, seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    image, labels = Augmentation(jitter=0)(sample, (96, 96), rng)
-    # Away from borders of squares and of the frame, the blue channel tells the label.
-    inside = np.ones_like(labels, bool)
+def test_image_and_labels_stay_together(labels: Image, seed: int) -> None:
+    image = np.repeat(labels[..., None] * 20, 3, axis=2)
+    settings = {'min_scale': 0.5, 'max_scale': 2, 'aspect': 1.2, 'flip': 0.5, 'balanced': 0.5}
+    view, truth = augment(image, labels, (96, 96), seed, **settings)
+    # Away from borders of squares and of the frame, the colour tells the label.
+    inside = truth != IGNORE
     for axis in (0, 1):
-        for step in range(-4, 5):
-            inside &= np.roll(labels, step, axis) == labels
-    inside &= labels != IGNORE
+        for step in range(-3, 4):
+            inside &= np.roll(truth, step, axis) == truth
     assert inside.any()
-    np.testing.assert_allclose(image[..., 2][inside], labels[inside] * 20.0, atol=2)
+    assert (view[inside] == truth[inside][:, None] * 20).all()
 
 
-def test_outside_the_frame_nothing_is_labelled(sample: Sample) -> None:
-    small = Augmentation(min_scale=0.5, max_scale=0.5, aspect=1, balanced=0, jitter=0)
-    _, labels = small(sample, (128, 128), np.random.default_rng(0))
-    share = (labels != IGNORE).mean()
-    assert share == pytest.approx(HEIGHT * WIDTH / 4 / 128**2, rel=0.05)
+def test_a_flip_mirrors_both(image: Image, labels: Image) -> None:
+    view, truth = augment(image, labels, (WIDTH, HEIGHT), 0, flip=1)
+    np.testing.assert_array_equal(view, image[:, ::-1])
+    np.testing.assert_array_equal(truth, labels[:, ::-1])
+
+
+def test_scales_are_even_on_a_log_axis() -> None:
+    settings = AugmentationSettings(min_scale=0.25, max_scale=1)
+    window = RandomWindow(settings, (1000, 1000))
+    torch.manual_seed(0)
+    labels = tv_tensors.Mask(torch.zeros(1000, 1000, dtype=torch.uint8))
+    sizes = [window.make_params([labels])['x'].size for _ in range(400)]
+    assert np.quantile(sizes, (0, 0.25, 0.5, 0.75, 1)) == pytest.approx(
+        [250, 354, 500, 707, 1000], rel=0.1
+    )
+
+
+def share_of(labels: Image, label: int, **settings: Any) -> float:
+    """In how many of 100 crops, 64 a side, there is a label."""
+    image = np.zeros((*labels.shape, 3), np.uint8)
+    views = (augment(image, labels, (64, 64), seed, **settings)[1] for seed in range(100))
+    return float(np.mean([(truth == label).any() for truth in views]))
 
 
 def test_balanced_crops_show_rare_classes_more_often() -> None:
     labels = np.zeros((200, 200), np.uint8)
     labels[3:9, 190:196] = 1
-    rare = Sample('rare', np.zeros((200, 200, 3), np.uint8), labels)
-
-    def share(balanced: float) -> float:
-        augment = Augmentation(min_scale=1, max_scale=1, aspect=1, balanced=balanced, jitter=0)
-        rng = np.random.default_rng(0)
-        return float(np.mean([(augment(rare, (64, 64), rng)[1] == 1).any() for _ in range(200)]))
-
-    assert share(1.0) > 0.4 > 2 * share(0.0)
+    assert share_of(labels, 1, balanced=1) > 0.4 > 2 * share_of(labels, 1)
 
 
-def test_the_same_chance_gives_the_same_view(sample: Sample) -> None:
-    views = [Augmentation()(sample, (64, 64), np.random.default_rng(5)) for _ in range(2)]
-    for first, second in zip(*views, strict=True):
-        np.testing.assert_array_equal(first, second)
+def test_crops_of_one_class_are_drawn_again() -> None:
+    labels = np.zeros((200, 200), np.uint8)
+    labels[:, 170:] = 1
+    assert share_of(labels, 1, max_class_share=0.75, attempts=40) > 0.9 > 2 * share_of(labels, 1)
+    # Where no crop is better, the last one is taken.
+    assert share_of(np.zeros((200, 200), np.uint8), 0, max_class_share=0.75) == 1
 
 
-def test_no_labelled_pixel_is_no_trouble() -> None:
-    void = Sample('void', np.zeros((50, 50, 3), np.uint8), np.full((50, 50), IGNORE, np.uint8))
-    for seed in range(5):
-        _, labels = Augmentation()(void, (32, 32), np.random.default_rng(seed))
-        assert (labels == IGNORE).all()
+def test_no_labelled_pixel_is_no_trouble(image: Image) -> None:
+    void = np.full((HEIGHT, WIDTH), IGNORE, np.uint8)
+    _, truth = augment(image, void, (32, 32), 0, balanced=1, max_class_share=0.75)
+    assert (truth == IGNORE).all()
+
+
+def test_chance_comes_from_the_generator_alone(image: Image, labels: Image) -> None:
+    augmentation = Augmentation(
+        AugmentationSettings(aspect=1.2, hue=0.1, gamma=1.5, rain=0.5, blur=0.5, jpeg=0.5)
+    )
+    again = pickle.loads(pickle.dumps(augmentation))  # as a DataLoader's worker gets it
+
+    def views(augment: Augmentation, disturbance: int) -> list[tuple[Image, Image]]:
+        generator = torch.Generator().manual_seed(5)
+        torch.manual_seed(disturbance)
+        return [augment(image, labels, (64, 64), generator) for _ in range(4)]
+
+    first, second = views(augmentation, 0), views(again, 1)
+    np.testing.assert_equal(first, second)
+    assert not np.array_equal(first[0][0], first[1][0])
+    torch.manual_seed(0)
+    expected = torch.rand(1)
+    torch.manual_seed(0)
+    augmentation(image, labels, (64, 64), torch.Generator())
+    assert torch.rand(1) == expected
+
+
+@pytest.mark.parametrize(
+    'settings',
+    [
+        {'brightness': 0.5},
+        {'contrast': 0.5},
+        {'saturation': 0.5},
+        {'hue': 0.3},
+        {'gamma': 2},
+        {'blur': 1},
+        {'jpeg': 1},
+        {'rain': 1},
+    ],
+    ids=str,
+)
+def test_colour_changes_but_not_geometry(labels: Image, settings: dict[str, float]) -> None:
+    image = np.stack((labels * 20, 240 - labels * 20, labels * 5 + 80), axis=2)
+    for seed in range(3):
+        view, truth = augment(image, labels, (WIDTH, HEIGHT), seed, **settings)
+        assert not np.array_equal(view, image)
+        assert view.flags.c_contiguous
+        assert view.dtype == np.uint8
+        np.testing.assert_array_equal(truth, labels)
+        # Still the same squares: green falls with the label.
+        means = [view[labels == label][:, 1].mean() for label in range(12)]
+        assert np.corrcoef(means, np.arange(12))[0, 1] < -0.8
+
+
+def test_channels_are_not_confused() -> None:
+    """Red is darker than green to ITU-R 601, blue the darkest: grey shows who is who."""
+    for channel, weight in enumerate((0.114, 0.587, 0.299)):
+        image = np.zeros((32, 32, 3), np.uint8)
+        image[..., channel] = 200
+        greyest = min(
+            (augment(image, image[..., 0], (32, 32), seed, saturation=1)[0] for seed in range(40)),
+            key=lambda view: int(np.ptp(view[0, 0])),
+        )
+        assert greyest[0, 0].astype(int).min() == pytest.approx(200 * weight, rel=0.2, abs=3)
+
+
+def test_wrong_settings_are_refused() -> None:
+    with pytest.raises(ValidationError, match='min_scale is greater than max_scale'):
+        AugmentationSettings(min_scale=2, max_scale=1)
+    with pytest.raises(ValidationError, match='Extra inputs are not permitted'):
+        AugmentationSettings.model_validate({'rotation': 10})

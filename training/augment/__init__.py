@@ -1,0 +1,10 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What is done to a training sample so that no two look alike."""
+
+from __future__ import annotations
+
+from bisenet_training.augment.augmentation import Augmentation
+from bisenet_training.augment.settings import AugmentationSettings
+
+__all__ = ['Augmentation', 'AugmentationSettings']

@@ -1,0 +1,94 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What exposure, weather and image links do to a camera's image.
+
+Transforms of RGB images (3, H, W) uint8; labels stay as they are.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from bisenet_ros.torchvision_import import import_torchvision
+
+tv_tensors = import_torchvision('tv_tensors')
+v2 = import_torchvision('transforms.v2')
+Transform: Any = v2.Transform
+
+
+class RandomGamma(Transform):
+    """Another exposure curve: values 0..1 to the power of 1 / `gamma` to `gamma`, log-uniform."""
+
+    _transformed_types = (tv_tensors.Image,)
+
+    def __init__(self, gamma: float) -> None:
+        super().__init__()
+        self.gamma = gamma
+
+    def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
+        """The exponent."""
+        return {'exponent': self.gamma ** (2 * torch.rand(()).item() - 1)}
+
+    def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
+        """Apply it."""
+        return v2.functional.adjust_gamma(inpt, params['exponent'])
+
+
+class RandomRain(Transform):
+    """Rain-like streaks: short, bright, nearly upright, all in one direction, and a grey veil."""
+
+    _transformed_types = (tv_tensors.Image,)
+
+    COLOR = 200.0
+    """Grey of streaks and veil: that of an overcast sky."""
+
+    def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
+        """How much of every pixel (1, H, W) is rain, 0 to 1."""
+        height, width = flat_inputs[0].shape[-2:]
+        slant, length, density, opacity, veil = torch.rand(5).tolist()
+        angle = math.radians(40 * slant - 20)
+        reach = (0.04 + 0.08 * length) * height
+        step = np.array((math.sin(angle) * reach, math.cos(angle) * reach))
+        count = round((0.0005 + 0.0015 * density) * height * width)
+        starts = torch.rand(count, 2).numpy() * (width, height) - step / 2
+        streaks = np.zeros((height, width), np.uint8)
+        lines = np.stack((starts, starts + step), axis=1).round().astype(np.int32)
+        cv2.polylines(streaks, list(lines), isClosed=False, color=255, lineType=cv2.LINE_AA)
+        blurred = torch.from_numpy(cv2.blur(streaks, (3, 3))).float() / 255
+        return {'rain': (0.25 * veil + (0.4 + 0.4 * opacity) * blurred).clamp(max=1)[None]}
+
+    def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
+        """Blend it in."""
+        wet = torch.lerp(inpt.as_subclass(Tensor).float(), torch.tensor(self.COLOR), params['rain'])
+        return tv_tensors.wrap(wet.round().to(torch.uint8), like=inpt)
+
+
+class RandomJpeg(Transform):
+    """The artefacts of JPEG at a random quality.
+
+    torchvision has this transform too, but it needs compiled operators, which do not fit every
+    build of torch (`bisenet_ros.torchvision_import`).
+    """
+
+    _transformed_types = (tv_tensors.Image,)
+
+    QUALITY = (20, 80)
+    """From broken by a starved radio link to what cameras send."""
+
+    def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
+        """The quality."""
+        least, most = self.QUALITY
+        return {'quality': int(torch.randint(least, most + 1, ()))}
+
+    def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
+        """Encode and decode."""
+        bgr = np.ascontiguousarray(inpt.as_subclass(Tensor).flip(0).permute(1, 2, 0).numpy())
+        _, encoded = cv2.imencode('.jpg', bgr, (cv2.IMWRITE_JPEG_QUALITY, params['quality']))
+        decoded = torch.from_numpy(cv2.imdecode(encoded, cv2.IMREAD_COLOR))
+        return tv_tensors.wrap(decoded.permute(2, 0, 1).flip(0), like=inpt)
