@@ -2,9 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Frames with labels to train and to evaluate on: what they are, and where they come from.
 
-dataset = open_dataset(CamvidSettings(kind='camvid', root='CamVid', split='train'))
-check = check_dataset(dataset)
-sample = dataset[0]
+    dataset = open_dataset(CamvidSettings(kind='camvid', root='CamVid', split='train'))
+    check = check_dataset(dataset)
+    sample = dataset[0]
+
+docs/datasets.md describes the layouts, and label maps for anybody's own images.
 """
 
 from __future__ import annotations
