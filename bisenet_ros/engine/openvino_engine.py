@@ -15,6 +15,7 @@ from torch import Tensor
 from bisenet_ros.engine.engine import Frame
 from bisenet_ros.engine.openvino_graph import translate
 from bisenet_ros.engine.pipeline import Pipeline
+from bisenet_ros.engine.stages import stage
 from bisenet_ros.network import SegmentationNetwork
 from bisenet_ros.preprocess import Normalization, resize
 
@@ -67,7 +68,9 @@ class OpenVinoEngine:
         return torch.from_numpy(coarse).permute(0, 3, 1, 2)
 
     def _infer(self, frame: Frame) -> npt.NDArray[np.float32]:
-        pixels = np.ascontiguousarray(resize(frame, self._network_size))[None]  # (1, h, w, 3)
-        outputs = self._request.infer([pixels], share_inputs=True, share_outputs=True)
-        # Copied: the memory is the request's own, and the next frame's.
-        return np.array(outputs[0], np.float32)  # (1, h', w', C)
+        with stage('pre'):
+            pixels = np.ascontiguousarray(resize(frame, self._network_size))[None]  # (1, h, w, 3)
+        with stage('network'):
+            outputs = self._request.infer([pixels], share_inputs=True, share_outputs=True)
+            # Copied: the memory is the request's own, and the next frame's.
+            return np.array(outputs[0], np.float32)  # (1, h', w', C)

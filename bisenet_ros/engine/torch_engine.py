@@ -12,6 +12,7 @@ from torch.nn.utils import convert_conv2d_weight_memory_format
 
 from bisenet_ros.engine.engine import Frame
 from bisenet_ros.engine.hardware import DTYPES
+from bisenet_ros.engine.stages import stage
 from bisenet_ros.network import SegmentationNetwork, fold_batch_norm
 from bisenet_ros.preprocess import Normalization, resize
 
@@ -50,6 +51,17 @@ class TorchEngine:
     @torch.inference_mode()
     def __call__(self, frames: Sequence[Frame]) -> Tensor:
         """As `Engine.__call__` has it; the layout is channels last."""
+        with stage('pre'):
+            inputs = self._prepared(frames)
+        # On a CPU in float32, torch has other kernels for small inputs of one image than for those
+        # of several, and they round in another way. One by one is as fast there.
+        singly = self.device.type == 'cpu' and self._dtype == torch.float32
+        with stage('network'):
+            batches = torch.split(inputs, 1) if singly else [inputs]
+            return torch.cat([self._network.coarse(batch).float() for batch in batches])
+
+    def _prepared(self, frames: Sequence[Frame]) -> Tensor:
+        """(B, 3, h, w), normalised."""
         width, height = self._network_size
         # Page-locked memory, which a GPU copies from by itself, is kept and reused by torch.
         pinned = self.device.type == 'cuda'
@@ -57,9 +69,4 @@ class TorchEngine:
         for slot, frame in zip(host.numpy(), frames, strict=True):
             slot[:] = resize(frame, self._network_size)
         pixels = host.to(self.device, non_blocking=True)  # (B, h, w, 3)
-        inputs = self._normalization(pixels).to(self._dtype)
-        # On a CPU in float32, torch has other kernels for small inputs of one image than for those
-        # of several, and they round in another way. One by one is as fast there.
-        singly = self.device.type == 'cpu' and self._dtype == torch.float32
-        batches = torch.split(inputs, 1) if singly else [inputs]
-        return torch.cat([self._network.coarse(batch).float() for batch in batches])
+        return self._normalization(pixels).to(self._dtype)
