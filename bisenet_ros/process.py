@@ -26,8 +26,17 @@ def prepare_process() -> None:
     frame take many times as long, so they are told to sleep.
     """
     os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
-    if not any(name == 'GLIBC_TUNABLES' or name.startswith('MALLOC_') for name in os.environ):
+    if not malloc_settings():
         keep_freed_memory()
+
+
+def malloc_settings() -> dict[str, str]:
+    """What the user has set of malloc in the environment."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if name == 'GLIBC_TUNABLES' or name.startswith('MALLOC_')
+    }
 
 
 def keep_freed_memory() -> bool:
