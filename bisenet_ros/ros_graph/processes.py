@@ -74,6 +74,11 @@ class Process:
                 self._log.flush()
         self._events.put((self, _Exit(self._process.wait())))
 
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
     def interrupt(self) -> None:
         """Ask it to end."""
         self.ending = True
