@@ -102,11 +102,12 @@ def fit(config: TrainingConfig, output: Path, *, resume: bool) -> Signals | None
         state = folder.last if resume and folder.last.is_file() else None
         trainer.fit(module, ckpt_path=state, weights_only=True)
     signal: Signals | None = interruption.signal
-    if signal is not None:
-        return signal
-    if processes.is_first:
+    if signal is None and processes.is_first:
         _export(folder, module, data)
-    return None
+        progress.say(f'weights: {folder.weights}')
+    elif signal is not None:
+        progress.say('stopped: the same command with --resume goes on')
+    return signal
 
 
 def _shard(config: TrainingConfig, processes: Processes) -> Shard:

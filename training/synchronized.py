@@ -10,13 +10,10 @@ from typing import TypeVar
 import torch
 import torch.nn.functional as F
 from torch import Tensor, distributed, nn
-from torch.distributed.nn.functional import all_reduce
+from torch.autograd import Function
+from torch.autograd.function import FunctionCtx
 
 NetworkT = TypeVar('NetworkT', bound=nn.Module)
-
-# torch does not say their types.
-_sum: Callable[[Tensor], Tensor] = all_reduce
-_convert: Callable[[nn.Module], nn.Module] = nn.SyncBatchNorm.convert_sync_batchnorm
 
 
 def synchronize(network: NetworkT) -> NetworkT:
@@ -39,7 +36,7 @@ class SynchronizedBatchNorm(nn.BatchNorm2d):
     """Batch norm over all processes, on any device.
 
     torch's own is for GPUs alone, which are given it. This one is made of differentiable
-    reductions, one for the mean and one for the variance around it, and computes in float32.
+    reductions, one for the mean and one for the variance around it, in float32 at least.
     """
 
     def forward(self, input: Tensor) -> Tensor:
@@ -51,7 +48,7 @@ class SynchronizedBatchNorm(nn.BatchNorm2d):
         assert self.num_batches_tracked is not None
         assert self.momentum is not None
         processes = distributed.get_world_size()
-        x = input.float()
+        x = input.to(torch.promote_types(input.dtype, torch.float32))
         mean = _sum(x.mean((0, 2, 3))) / processes  # (C,)
         centered = x - mean[:, None, None]
         variance = _sum(centered.square().mean((0, 2, 3))) / processes  # (C,)
@@ -85,6 +82,27 @@ class SynchronizedDropout(nn.Dropout):
             ones = ones.contiguous(memory_format=torch.channels_last)
         rank = distributed.get_rank()
         return input * F.dropout(ones, self.p)[rank * batch : (rank + 1) * batch]
+
+
+class _Sum(Function):
+    """The sum over all processes, whose gradient is the sum of the gradients of all."""
+
+    @staticmethod
+    def forward(ctx: FunctionCtx, local: Tensor) -> Tensor:
+        total = local.clone()
+        distributed.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(ctx: FunctionCtx, *grad_outputs: Tensor) -> Tensor:
+        total = grad_outputs[0].clone()
+        distributed.all_reduce(total)
+        return total
+
+
+# torch does not say their types.
+_sum: Callable[[Tensor], Tensor] = _Sum.apply
+_convert: Callable[[nn.Module], nn.Module] = nn.SyncBatchNorm.convert_sync_batchnorm
 
 
 def _synchronized_norm(norm: nn.BatchNorm2d) -> nn.Module:

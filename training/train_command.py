@@ -7,7 +7,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from bisenet_ros.commands.console import notes
 from bisenet_training.config import load_config
 from bisenet_training.fit import fit
 
@@ -29,8 +28,4 @@ def train(config: str, overrides: Sequence[str], output: Path | None, *, resume:
     """
     folder = Path('runs', Path(config).stem) if output is None else output
     signal: int | None = fit(load_config(config, overrides), folder, resume=resume)
-    if signal is None:
-        notes.print(f'weights: {folder / "weights.safetensors"}', markup=False, soft_wrap=True)
-        return 0
-    notes.print('stopped; the same command with --resume goes on', markup=False)
-    return 128 + signal
+    return 0 if signal is None else 128 + signal
