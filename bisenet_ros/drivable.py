@@ -33,6 +33,16 @@ def drivable_mask(
     table = np.zeros(256, np.uint8)
     table[list(drivable_ids)] = 255
     mask = cast('npt.NDArray[np.uint8]', cv2.LUT(labels, table))
+    return without_small_areas(mask, min_area)
+
+
+def without_small_areas(mask: npt.NDArray[np.uint8], min_area: float) -> npt.NDArray[np.uint8]:
+    """A mask without its small components; the mask itself if `min_area` is 0.
+
+    Args:
+        mask: (H, W), 0 or 255.
+        min_area: As for `drivable_mask`.
+    """
     if min_area <= 0:
         return mask
     # Counting apart from labelling is faster than connectedComponentsWithStats.

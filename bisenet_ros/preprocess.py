@@ -54,9 +54,13 @@ class Normalization:
         normalized = torch.empty(frames.shape, dtype=torch.float32, device=frames.device)
         # Channel by channel, for torch is slow at turning the innermost dimension round.
         for channel, color in enumerate(self.channel_order):
-            index = 'rgb'.index(color)
-            mean, std = self.mean[index], self.std[index]
+            factor, offset = self.affine[channel]
             pixels = frames[..., 'bgr'.index(color)]  # (B, H, W)
-            # (x / 255 - mean) / std as one multiplication and one addition.
-            torch.add(pixels * (1 / (255 * std)), -mean / std, out=normalized[..., channel])
+            torch.add(pixels * factor, offset, out=normalized[..., channel])
         return normalized.permute(0, 3, 1, 2)
+
+    @property
+    def affine(self) -> list[tuple[float, float]]:
+        """(x / 255 - mean) / std as a factor and an offset for each channel that comes out."""
+        indices = ['rgb'.index(color) for color in self.channel_order]
+        return [(1 / (255 * self.std[i]), -self.mean[i] / self.std[i]) for i in indices]

@@ -19,20 +19,21 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
 
 from bisenet_ros.checkpoint import DEFAULT_WEIGHTS, MIN_NETWORK_SIZE, Checkpoint
-from bisenet_ros.drivable import drivable_mask
+from bisenet_ros.drivable import without_small_areas
 from bisenet_ros.engine.engine import Engine
 from bisenet_ros.engine.hardware import resolve_device, resolve_precision
+from bisenet_ros.engine.labels import Labels, draw_labels
+from bisenet_ros.engine.stages import stage
 from bisenet_ros.engine.torch_engine import TorchEngine
-from bisenet_ros.engine.upsample_argmax import Scale, upsample_argmax, upsample_confidence
+from bisenet_ros.engine.upsample_argmax import Scale
 from bisenet_ros.errors import UserError
-from bisenet_ros.label_space import IGNORE, LabelSpace
+from bisenet_ros.label_space import LabelSpace
 from bisenet_ros.network import COARSE_STRIDE
 
 MIN_FRAME_SIZE = 32
-ENGINES = ('torch', 'openvino')
+ENGINES = ('torch', 'openvino', 'cuda')
 
 
 @dataclass(frozen=True)
@@ -75,32 +76,21 @@ class Segmentation:
         label_space: What the ids mean, and which of them may be driven on.
     """
 
-    def __init__(
-        self,
-        logits: Tensor,
-        size: tuple[int, int],
-        scale: Scale,
-        label_space: LabelSpace,
-        options: Options,
-    ) -> None:
-        """From coarse logits (C, h, w), for a frame of `size` (H, W), `scale` times theirs."""
-        self._coarse = (logits, size, scale)
-        self._min_drivable_area = options.min_drivable_area
+    def __init__(self, drawn: Labels, label_space: LabelSpace, min_drivable_area: float) -> None:
+        self._drawn = drawn
+        self._min_drivable_area = min_drivable_area
         self.label_space = label_space
-        self.labels: npt.NDArray[np.uint8] = upsample_argmax(logits, size, scale)
-        if options.lowest_confidence > 0:
-            self.labels[self.confidence < options.lowest_confidence] = IGNORE
+        self.labels = drawn.labels
 
     @cached_property
     def confidence(self) -> npt.NDArray[np.uint8]:
         """(H, W): the softmax probability of the best class times 255, also where not labelled."""
-        return upsample_confidence(*self._coarse)
+        return self._drawn.confidence
 
     @cached_property
     def drivable(self) -> npt.NDArray[np.uint8]:
         """(H, W): 255 where the vehicle may drive, else 0."""
-        ids = self.label_space.ids_of(self.label_space.drivable)
-        return drivable_mask(self.labels, ids, self._min_drivable_area)
+        return without_small_areas(self._drawn.drivable, self._min_drivable_area)
 
 
 class Segmenter:
@@ -155,7 +145,7 @@ class Segmenter:
             weights: Name of weights that come with the package, or path of a checkpoint.
             device: `auto` (a GPU if there is one), `cpu`, `cuda` or `cuda:N`.
             precision: `auto` (the fastest that keeps the labels), `fp16`, `bf16` or `fp32`.
-            engine: `auto` (the fastest there is), `torch` or `openvino`.
+            engine: `auto` (the fastest there is), `torch`, `openvino` (only on a CPU) or `cuda`.
             network_size: (width, height) to run the network at; None for what it was trained for.
             confidence_threshold: See `Options`, as for the next two.
             drivable_classes: Names of classes.
@@ -219,11 +209,21 @@ class Segmenter:
         if not frames:
             return []
         options, label_space = self._options, self._label_space
+        drivable_ids = tuple(label_space.ids_of(label_space.drivable))
         logits = self._engine(frames)
-        return [
-            Segmentation(coarse, frame.shape[:2], self._scale_to(frame), label_space, options)
-            for coarse, frame in zip(logits, frames, strict=True)
-        ]
+        # On a GPU, the labels of all frames are under way before those of the first are waited for.
+        with stage('post'):
+            drawn = [
+                draw_labels(
+                    coarse,
+                    frame.shape[:2],
+                    self._scale_to(frame),
+                    drivable_ids,
+                    options.lowest_confidence,
+                )
+                for coarse, frame in zip(logits, frames, strict=True)
+            ]
+            return [Segmentation(each, label_space, options.min_drivable_area) for each in drawn]
 
     def _scale_to(self, frame: npt.NDArray[np.uint8]) -> Scale:
         """Pixels of the frame per node of the logits, whose padding is right and bottom."""
@@ -251,7 +251,13 @@ def _make_engine(
         raise UserError(f'no engine {name!r}: the choices are auto, {", ".join(ENGINES)}')
     if name == 'openvino' and device.type != 'cpu':
         raise UserError(f'engine openvino is for CPUs, not for {device}: use device cpu or auto')
+    if name == 'cuda' and device.type != 'cuda':
+        raise UserError(f'engine cuda is for NVIDIA GPUs, not for {device}: use engine auto')
     network, normalization = checkpoint.build(), checkpoint.normalization
+    if device.type == 'cuda' and name != 'torch':
+        from bisenet_ros.engine.cuda_engine import CudaEngine
+
+        return CudaEngine(network, normalization, network_size, device, precision)
     if device.type == 'cpu' and name != 'torch':
         if find_spec('openvino') is not None:
             from bisenet_ros.engine.openvino_engine import OpenVinoEngine

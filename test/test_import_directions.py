@@ -47,7 +47,7 @@ ROOMS = {
     'network': room('errors torchvision_import', 'torch'),
     'preprocess': room('', 'cv2 numpy torch'),
     'checkpoint': room('errors label_space network preprocess', 'safetensors torch'),
-    'engine': room('errors network preprocess', 'numpy openvino torch triton'),
+    'engine': room('drivable errors label_space network preprocess', 'numpy openvino torch triton'),
     'drivable': room('', 'cv2 numpy'),
     'image_codec': room('errors', 'cv2 numpy'),
     'overlay': room('label_space', 'cv2 numpy'),
@@ -83,7 +83,12 @@ ROOMS = {
         'ros_graph segmenter',
         'cv2 numpy rich torch',
     ),
-    'cli': room('commands demo errors process ros_graph training version', 'typer'),
+    'benchmark': room(
+        'checkpoint commands demo engine errors image_codec node preprocess process segmenter '
+        'version',
+        'cv2 numpy onnxruntime openvino rich torch',
+    ),
+    'cli': room('benchmark commands demo errors process ros_graph training version', 'typer'),
     'training': room(
         'checkpoint commands demo engine errors label_space media metrics network overlay '
         'preprocess resources segmenter torchvision_import version yaml_document',

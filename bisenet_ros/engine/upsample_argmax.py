@@ -63,12 +63,7 @@ def upsample_argmax(logits: Tensor, size: Size, scale: Scale) -> npt.NDArray[np.
     _check(logits, size, scale)
     if logits.is_cpu and (library := _library()) is not None:
         return _run_native(library.upsample_argmax, logits, size, scale)
-    best = torch.full(size, -torch.inf, device=logits.device)
-    labels = torch.zeros(size, dtype=torch.uint8, device=logits.device)
-    for label, score in enumerate(_upsampled_classes(logits, size, scale)):
-        labels.masked_fill_(score > best, label)
-        best = torch.maximum(best, score)
-    return labels.cpu().numpy()
+    return argmax_in_torch(logits, size, scale).cpu().numpy()
 
 
 def upsample_confidence(logits: Tensor, size: Size, scale: Scale) -> npt.NDArray[np.uint8]:
@@ -76,14 +71,7 @@ def upsample_confidence(logits: Tensor, size: Size, scale: Scale) -> npt.NDArray
     _check(logits, size, scale)
     if logits.is_cpu and (library := _library()) is not None:
         return _run_native(library.upsample_confidence, logits, size, scale)
-    # sum(exp(score - best)) while best is not known yet: rescaled whenever it grows.
-    best = torch.full(size, -torch.inf, device=logits.device)
-    total = torch.zeros(size, device=logits.device)
-    for score in _upsampled_classes(logits, size, scale):
-        higher = torch.maximum(best, score)
-        total = total * (best - higher).exp_() + (score - higher).exp_()
-        best = higher
-    return (255 / total).round_().to(torch.uint8).cpu().numpy()
+    return confidence_in_torch(logits, size, scale).cpu().numpy()
 
 
 def _check(logits: Tensor, size: Size, scale: Scale) -> None:
@@ -99,6 +87,28 @@ def _check(logits: Tensor, size: Size, scale: Scale) -> None:
 
 
 # ---- torch ----
+
+
+def argmax_in_torch(logits: Tensor, size: Size, scale: Scale) -> Tensor:
+    """As `upsample_argmax`, but on the device of the logits."""
+    best = torch.full(size, -torch.inf, device=logits.device)
+    labels = torch.zeros(size, dtype=torch.uint8, device=logits.device)
+    for label, score in enumerate(_upsampled_classes(logits, size, scale)):
+        labels.masked_fill_(score > best, label)
+        best = torch.maximum(best, score)
+    return labels
+
+
+def confidence_in_torch(logits: Tensor, size: Size, scale: Scale) -> Tensor:
+    """As `upsample_confidence`, but on the device of the logits."""
+    # sum(exp(score - best)) while best is not known yet: rescaled whenever it grows.
+    best = torch.full(size, -torch.inf, device=logits.device)
+    total = torch.zeros(size, device=logits.device)
+    for score in _upsampled_classes(logits, size, scale):
+        higher = torch.maximum(best, score)
+        total = total * (best - higher).exp_() + (score - higher).exp_()
+        best = higher
+    return (255 / total).round_().to(torch.uint8)
 
 
 def _upsampled_classes(logits: Tensor, size: Size, scale: Scale) -> Iterator[Tensor]:
@@ -146,7 +156,7 @@ class _CJob(ctypes.Structure):
 
 
 @dataclass(frozen=True)
-class _Axis:
+class Axis:
     """Which two nodes each pixel of an axis lies between, and their weights.
 
     A run is a stretch of pixels between the same two nodes.
@@ -160,7 +170,7 @@ class _Axis:
 
     @classmethod
     @lru_cache(maxsize=64)
-    def of(cls, nodes: int, pixels: int, scale: float) -> _Axis:
+    def of(cls, nodes: int, pixels: int, scale: float) -> Axis:
         """The axis as torch computes it, in float32: align_corners=False, clamped at both ends."""
         ratio = np.float64(np.float32(1 / scale))
         # In float64 and rounded once, as fused multiply-add does it.
@@ -192,8 +202,8 @@ def _run_native(
     """
     classes, grid_height, grid_width = logits.shape
     scores = logits.permute(1, 2, 0).contiguous()  # (h, w, C)
-    y = _Axis.of(grid_height, size[0], scale[0])
-    x = _Axis.of(grid_width, size[1], scale[1])
+    y = Axis.of(grid_height, size[0], scale[0])
+    x = Axis.of(grid_width, size[1], scale[1])
     output = np.empty(size, np.uint8)
     rows = len(y.lower)
     tasks = itertools.count(0, _ROWS_PER_CALL)  # each number goes to exactly one thread

@@ -229,9 +229,10 @@ class Settings:
     )
     engine: str = _parameter(
         'auto',
-        'What runs the network: auto (the fastest there is), torch, or openvino (only on a CPU).',
+        'What runs the network: auto (the fastest there is), torch, openvino (only on a CPU), or '
+        'cuda (only on an NVIDIA GPU).',
         Changes.ON_RELOAD,
-        choices=('auto', 'torch', 'openvino'),
+        choices=('auto', 'torch', 'openvino', 'cuda'),
     )
     network_size: tuple[int, ...] = _parameter(
         (),

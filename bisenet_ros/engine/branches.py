@@ -1,0 +1,60 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The two branches of a network side by side on a GPU.
+
+The narrow and deep one has many small kernels that leave most of a GPU idle; the wide and shallow
+one fills it. On two streams, they share it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from bisenet_ros.engine.transfer import new_stream, runtime_of
+from bisenet_ros.network import BiSeNetV1, BiSeNetV2, SegmentationNetwork
+
+BRANCHES: dict[type[SegmentationNetwork], tuple[str, str]] = {
+    BiSeNetV1: ('context', 'spatial'),
+    BiSeNetV2: ('semantic', 'detail'),
+}
+"""Names of both branches, in the order in which `features` calls them."""
+
+
+class Forked(nn.Module):
+    """A branch that runs on a stream of its own, beside all that is called after it."""
+
+    def __init__(self, branch: nn.Module, stream: Any) -> None:
+        super().__init__()
+        self.branch = branch
+        self._stream = stream
+
+    def forward(self, x: Tensor) -> Any:
+        runtime = runtime_of(x.device)
+        self._stream.wait_stream(runtime.current_stream(x.device))
+        with runtime.stream(self._stream):
+            return self.branch(x)
+
+
+class Joined(nn.Module):
+    """The branch beside which the other runs: after it, the results of both are there."""
+
+    def __init__(self, branch: nn.Module, stream: Any) -> None:
+        super().__init__()
+        self.branch = branch
+        self._stream = stream
+
+    def forward(self, x: Tensor) -> Any:
+        out = self.branch(x)
+        runtime_of(x.device).current_stream(x.device).wait_stream(self._stream)
+        return out
+
+
+def run_side_by_side(network: SegmentationNetwork, device: torch.device) -> None:
+    """Give the branches of a network, which is changed, two streams of a device."""
+    first, second = BRANCHES[type(network)]
+    stream = new_stream(device)
+    setattr(network, first, Forked(getattr(network, first), stream))
+    setattr(network, second, Joined(getattr(network, second), stream))

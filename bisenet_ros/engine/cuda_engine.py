@@ -1,0 +1,119 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The network on an NVIDIA GPU, with all that belongs to it on the GPU as well."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+
+import torch
+from torch import Tensor
+from torch.nn.utils import convert_conv2d_weight_memory_format
+
+from bisenet_ros.engine.branches import run_side_by_side
+from bisenet_ros.engine.engine import Frame
+from bisenet_ros.engine.epilogues import fuse_epilogues
+from bisenet_ros.engine.hardware import DTYPES
+from bisenet_ros.engine.kernels import kernels_for
+from bisenet_ros.engine.kernels.resampling import Resampling
+from bisenet_ros.engine.programs import EagerProgram, GraphProgram, Program, Programs
+from bisenet_ros.engine.stages import stage
+from bisenet_ros.engine.transfer import on_device, upload
+from bisenet_ros.network import STRIDE, SegmentationNetwork, fold_batch_norm
+from bisenet_ros.preprocess import Normalization
+
+
+class CudaEngine:
+    """An `Engine` for NVIDIA GPUs; not for several threads at once.
+
+    Frames travel as they are, in uint8. One kernel resizes and normalises a frame on its way into
+    the network's input, and the network is launched as a CUDA graph. What depends on a camera or on
+    options is outside of it: there is one graph for each number of frames, captured when so many
+    come for the first time, and a camera of another size or a changed threshold captures nothing.
+
+    Args:
+        network: In evaluation mode; not changed.
+        normalization: What the network expects.
+        network_size: (width, height) to run the network at.
+        device: An NVIDIA GPU. On a CPU everything works but the graphs, as slow as that is.
+        precision: A key of `DTYPES`.
+        graphs: Launch the network as a CUDA graph, and not kernel by kernel.
+        side_by_side: Give the network's branches two streams.
+    """
+
+    name = 'cuda'
+
+    def __init__(
+        self,
+        network: SegmentationNetwork,
+        normalization: Normalization,
+        network_size: tuple[int, int],
+        device: torch.device,
+        precision: str,
+        *,
+        graphs: bool = True,
+        side_by_side: bool = True,
+    ) -> None:
+        self.device = device
+        self._dtype = DTYPES[precision]
+        self._normalization = normalization
+        self._network_size = network_size
+        self._network = fold_batch_norm(network).to(device, self._dtype)
+        fuse_epilogues(self._network)
+        convert_conv2d_weight_memory_format(self._network, torch.channels_last)
+        if side_by_side:
+            run_side_by_side(self._network, device)
+        self._kernels = kernels_for(device)
+        captures = graphs and device.type == 'cuda'
+        self._programs = Programs(self._captured if captures else self._eager, self._eager)
+        self._compile_kernels()
+
+    @torch.inference_mode()
+    def __call__(self, frames: Sequence[Frame]) -> Tensor:
+        """As `Engine.__call__` has it; the layout is channels last."""
+        with on_device(self.device):
+            program = self._programs.of(len(frames))
+            with stage('pre'):
+                for target, frame in zip(program.input, frames, strict=True):
+                    self._prepare(upload(frame, self.device), target)
+            with stage('network'), self._cudnn():
+                return program.run().to(torch.float32, copy=True)
+
+    def _prepare(self, pixels: Tensor, target: Tensor) -> None:
+        """Write a frame, (H, W, 3) uint8, into one of the inputs, (h', w', 3)."""
+        width, height = self._network_size
+        source = pixels.shape[1], pixels.shape[0]
+        resampling = Resampling.between(source, self._network_size, self.device)
+        # What is beyond the network's size is padding and stays 0.
+        self._kernels.prepare(pixels, target[:height, :width], resampling, self._normalization)
+
+    @torch.inference_mode()
+    def _compile_kernels(self) -> None:
+        """Prepare a frame that shrinks, and one that grows: there are two variants."""
+        with on_device(self.device):
+            target = self._empty_input(1)[0]
+            height, width, _ = target.shape
+            for size in ((height, width), (height // 2, width // 2)):
+                pixels = torch.zeros((*size, 3), dtype=torch.uint8, device=self.device)
+                self._prepare(pixels, target)
+
+    def _captured(self, frames: int) -> Program:
+        with self._cudnn():
+            return GraphProgram(self._forward, self._empty_input(frames))
+
+    def _eager(self, frames: int) -> Program:
+        return EagerProgram(self._forward, self._empty_input(frames))
+
+    def _empty_input(self, frames: int) -> Tensor:
+        """(frames, h', w', 3), h' and w' multiples of `STRIDE`."""
+        width, height = (size + -size % STRIDE for size in self._network_size)
+        return torch.zeros((frames, height, width, 3), dtype=self._dtype, device=self.device)
+
+    def _forward(self, images: Tensor) -> Tensor:
+        return self._network.coarse(images.permute(0, 3, 1, 2))
+
+    @staticmethod
+    def _cudnn() -> AbstractContextManager[None]:
+        """Sizes stay, so that it pays to try all algorithms; and float32 is to be float32."""
+        return torch.backends.cudnn.flags(enabled=True, benchmark=True, allow_tf32=False)

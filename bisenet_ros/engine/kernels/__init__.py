@@ -1,0 +1,105 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What a GPU does before and after the network, each in one kernel: prepare frames, draw labels.
+
+The kernels are written in Triton. Where that cannot work, torch does the same in many kernels. Only
+`kernels_for` imports Triton: torch for CPUs comes without it.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import subprocess
+from functools import lru_cache
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from bisenet_ros.engine.kernels import in_torch
+from bisenet_ros.engine.kernels.resampling import Resampling
+from bisenet_ros.engine.transfer import on_device
+from bisenet_ros.engine.upsample_argmax import Scale, Size
+from bisenet_ros.preprocess import Normalization
+
+_log = logging.getLogger(__name__)
+
+
+class Kernels(Protocol):
+    """What `in_triton` and `in_torch` both have: the same results, one faster than the other."""
+
+    def prepare(
+        self, frame: Tensor, target: Tensor, resampling: Resampling, normalization: Normalization
+    ) -> None:
+        """A camera's frame as the network takes it, in one go.
+
+        Args:
+            frame: (H, W, 3) uint8 BGR.
+            target: (h, w, 3) of any floating type, where pixels and channels follow one another:
+                where the result goes.
+            resampling: Between the two sizes.
+            normalization: What the network expects.
+        """
+
+    def draw(
+        self,
+        logits: Tensor,
+        size: Size,
+        scale: Scale,
+        drivable: Tensor,
+        lowest_confidence: int,
+        with_confidence: bool,
+    ) -> Tensor:
+        """Labels, drivable mask and confidence of `upsample_argmax`'s definition, in one go.
+
+        Args:
+            logits: (C, h, w) float32, in any layout.
+            size: Size of the output.
+            scale: Pixels of the output per node of the grid.
+            drivable: (256,) uint8: per label, the value of the mask.
+            lowest_confidence: Labels of a lower one are `IGNORE`.
+            with_confidence: Compute the confidence, which `lowest_confidence` needs.
+
+        Returns:
+            (2, height, width) uint8, labels and mask, or with the confidence (3, height, width).
+        """
+
+
+@lru_cache(maxsize=8)
+def kernels_for(device: torch.device) -> Kernels:
+    """The kernels in Triton if they work on a device, otherwise those in torch.
+
+    Triton needs a GPU, or to be told by TRITON_INTERPRET=1 to do without, which is for tests.
+    """
+    if device.type != 'cuda' and os.environ.get('TRITON_INTERPRET') != '1':
+        return in_torch
+    try:
+        from bisenet_ros.engine.kernels import in_triton
+    except ImportError as error:
+        return _instead_of_triton(error)
+    try:
+        with on_device(device):
+            _draw_once(in_triton, device)
+    # The GPU is too old, or there is no C compiler, or no headers of Python: it needs both.
+    except (OSError, RuntimeError, subprocess.SubprocessError, in_triton.TritonError) as error:
+        return _instead_of_triton(error)
+    return in_triton
+
+
+def _instead_of_triton(error: Exception) -> Kernels:
+    _log.warning(
+        'Triton does not work here (%s): torch prepares frames and draws labels, with the same'
+        ' results, but slower',
+        str(error).partition('\n')[0],
+    )
+    return in_torch
+
+
+def _draw_once(kernels: Kernels, device: torch.device) -> None:
+    """Compile all variants of `draw`."""
+    logits, drivable = torch.zeros(1, 4, 4), torch.zeros(256, dtype=torch.uint8)
+    for with_confidence in (False, True):
+        kernels.draw(
+            logits.to(device), (32, 32), (8.0, 8.0), drivable.to(device), 0, with_confidence
+        )

@@ -1,0 +1,63 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The same as the kernels in Triton with what torch has, for any device."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from bisenet_ros.engine.kernels.resampling import Resampling, Taps
+from bisenet_ros.engine.upsample_argmax import (
+    Scale,
+    Size,
+    argmax_in_torch,
+    confidence_in_torch,
+)
+from bisenet_ros.label_space import IGNORE
+from bisenet_ros.preprocess import Normalization
+
+
+def prepare(
+    frame: Tensor, target: Tensor, resampling: Resampling, normalization: Normalization
+) -> None:
+    """See `Kernels.prepare`."""
+    height, width = frame.shape[:2]
+    x, y = resampling.x, resampling.y
+    along_x = torch.zeros((height, len(x.first), 3), device=frame.device)
+    for tap in range(x.count):
+        along_x += frame[:, _tap(x, tap, width)] * x.weights[:, tap, None]
+    if resampling.truncates:
+        along_x.floor_()
+    total = torch.zeros((len(y.first), len(x.first), 3), device=frame.device)
+    for tap in range(y.count):
+        part = along_x[_tap(y, tap, height)] * y.weights[:, tap, None, None]
+        total += part.floor_() if resampling.truncates else part
+    total.mul_(resampling.scale).add_(resampling.bias)
+    pixels = total.floor_() if resampling.truncates else total.round_()
+    target.copy_(normalization(pixels[None])[0].permute(1, 2, 0))
+
+
+def _tap(taps: Taps, tap: int, pixels: int) -> Tensor:
+    """Which pixel of the input, for each of the output."""
+    return (taps.first + tap).clamp(0, pixels - 1)
+
+
+def draw(
+    logits: Tensor,
+    size: Size,
+    scale: Scale,
+    drivable: Tensor,
+    lowest_confidence: int,
+    with_confidence: bool,
+) -> Tensor:
+    """See `Kernels.draw`."""
+    logits = logits.float()
+    labels = argmax_in_torch(logits, size, scale)
+    planes = [labels]
+    if with_confidence:
+        confidence = confidence_in_torch(logits, size, scale)
+        labels[confidence < lowest_confidence] = IGNORE
+        planes.append(confidence)
+    planes.insert(1, drivable[labels.long()])
+    return torch.stack(planes)

@@ -1,0 +1,87 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The kernels in Triton, and what they are launched with."""
+
+from __future__ import annotations
+
+import torch
+import triton
+from torch import Tensor
+from triton.errors import TritonError as TritonError  # for who calls
+
+from bisenet_ros.engine.kernels.geometry import ROWS, Geometry
+from bisenet_ros.engine.kernels.resampling import Resampling
+from bisenet_ros.engine.kernels.triton_kernels import draw_kernel, prepare_kernel
+from bisenet_ros.engine.upsample_argmax import Scale, Size
+from bisenet_ros.label_space import IGNORE
+from bisenet_ros.preprocess import Normalization
+
+VALUES = 512
+"""How many values, channels times pixels, one program of `prepare_kernel` writes."""
+
+COLUMNS = 128
+"""How many columns one program of `draw_kernel` writes."""
+
+
+def prepare(
+    frame: Tensor, target: Tensor, resampling: Resampling, normalization: Normalization
+) -> None:
+    """See `Kernels.prepare`."""
+    height, width = target.shape[:2]
+    prepare_kernel[triton.cdiv(3 * width, VALUES), height](
+        frame,
+        target,
+        resampling.x.first,
+        resampling.x.weights,
+        resampling.y.first,
+        resampling.y.weights,
+        *frame.shape[:2],
+        width,
+        target.stride(0),
+        resampling.x.count,
+        resampling.y.count,
+        resampling.scale,
+        resampling.bias,
+        *(value for channel in normalization.affine for value in channel),
+        reverse=normalization.channel_order == 'rgb',
+        truncate=resampling.truncates,
+        block=VALUES,
+        enable_fp_fusion=False,
+    )
+
+
+def draw(
+    logits: Tensor,
+    size: Size,
+    scale: Scale,
+    drivable: Tensor,
+    lowest_confidence: int,
+    with_confidence: bool,
+) -> Tensor:
+    """See `Kernels.draw`."""
+    classes, *grid = logits.shape
+    geometry = Geometry.of((grid[0], grid[1]), size, scale, logits.device)
+    planes = torch.empty(
+        (3 if with_confidence else 2, *size), dtype=torch.uint8, device=logits.device
+    )
+    height, width = size
+    draw_kernel[triton.cdiv(width, COLUMNS), len(geometry.tiles)](
+        logits,
+        *logits.stride(),
+        geometry.tiles,
+        geometry.below,
+        geometry.columns,
+        geometry.right,
+        drivable,
+        planes,
+        height,
+        width,
+        classes,
+        lowest_confidence,
+        with_confidence=with_confidence,
+        ignored=IGNORE,
+        tile_rows=ROWS,
+        tile_columns=COLUMNS,
+        enable_fp_fusion=False,
+    )
+    return planes

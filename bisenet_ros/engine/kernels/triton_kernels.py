@@ -1,0 +1,179 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The kernels, in Triton's language. `in_triton` is the other half: it launches them.
+
+Nothing that depends on a camera is specialised on: `Segmenter.load` compiles all there is to
+compile, and a camera of another size that appears later waits for nothing.
+
+Fused multiply-add is where it is written and nowhere else: results are those of OpenCV and of
+`_upsample_argmax.c` to the last bit.
+"""
+
+from __future__ import annotations
+
+import triton
+import triton.language as tl
+
+
+@triton.jit(
+    do_not_specialize=[
+        'frame_height',
+        'frame_width',
+        'width',
+        'row_stride',
+        'x_count',
+        'y_count',
+    ]
+)
+def prepare_kernel(
+    frame,  # (frame_height, frame_width, 3) uint8
+    target,  # (height, width, 3), rows `row_stride` apart
+    x_first,
+    x_weights,
+    y_first,
+    y_weights,
+    frame_height,
+    frame_width,
+    width,
+    row_stride,
+    x_count,
+    y_count,
+    scale,
+    bias,
+    factor0,
+    offset0,
+    factor1,
+    offset1,
+    factor2,
+    offset2,
+    reverse: tl.constexpr,
+    truncate: tl.constexpr,
+    block: tl.constexpr,
+):
+    """Resize, turn the colours round and normalise: `block` values of one row of the target.
+
+    A row is taken as 3 * width values in a line: what threads beside one another write is side by
+    side in memory, and what they read almost so.
+    """
+    y = tl.program_id(1)
+    value = tl.program_id(0) * block + tl.arange(0, block)
+    inside = value < 3 * width
+    x = value // 3
+    channel = value % 3
+    first_x = tl.load(x_first + x, mask=inside, other=0)
+    first_y = tl.load(y_first + y)
+    color = 2 - channel if reverse else channel
+
+    total = tl.full([block], 0, tl.float32)
+    for j in range(y_count):
+        row = tl.minimum(tl.maximum(first_y + j, 0), frame_height - 1) * frame_width
+        along_x = tl.full([block], 0, tl.float32)
+        for i in range(x_count):
+            column = tl.minimum(tl.maximum(first_x + i, 0), frame_width - 1)
+            pixel = tl.load(frame + (row + column) * 3 + color, mask=inside, other=0)
+            weight = tl.load(x_weights + x * x_count + i, mask=inside, other=0)
+            along_x += weight * pixel.to(tl.float32)
+        weight = tl.load(y_weights + y * y_count + j)
+        if truncate:
+            total += tl.floor(weight * tl.floor(along_x))
+        else:
+            total += weight * along_x
+    if truncate:
+        pixel = tl.floor(total * scale + bias)
+    else:
+        # No bit of so large a number is left for what is behind the point: it is rounded to the
+        # nearest whole number, and from halves to the even one.
+        pixel = (total * scale + bias + 12582912.0) - 12582912.0  # 1.5 * 2^23
+    factor = tl.where(channel == 0, factor0, tl.where(channel == 1, factor1, factor2))
+    offset = tl.where(channel == 0, offset0, tl.where(channel == 1, offset1, offset2))
+    tl.store(target + y * row_stride + value, pixel * factor + offset, mask=inside)
+
+
+@triton.jit(
+    do_not_specialize=[
+        'class_stride',
+        'row_stride',
+        'column_stride',
+        'height',
+        'width',
+        'classes',
+        'lowest_confidence',
+    ]
+)
+def draw_kernel(
+    logits,
+    class_stride,
+    row_stride,
+    column_stride,
+    tiles,
+    below_weights,
+    columns,
+    right_weights,
+    drivable,  # (256,) uint8
+    planes,  # (2 or 3, height, width) uint8
+    height,
+    width,
+    classes,
+    lowest_confidence,
+    with_confidence: tl.constexpr,
+    ignored: tl.constexpr,
+    tile_rows: tl.constexpr,
+    tile_columns: tl.constexpr,
+):
+    """Upsample and find the best class, in one tile of rows, `tile_columns` columns of it.
+
+    All pixels of a tile lie between the same two rows of the grid, so that a class is interpolated
+    along x only twice for the whole tile. The arithmetic is that of `_upsample_argmax.c`.
+    """
+    tile = tiles + 4 * tl.program_id(1)
+    above = logits + tl.load(tile) * row_stride
+    below = logits + tl.load(tile + 1) * row_stride
+    y = tl.load(tile + 2) + tl.arange(0, tile_rows)
+    y_inside = y < tl.load(tile + 3)
+    below_weight = tl.load(below_weights + y, mask=y_inside, other=0)
+    above_weight = 1 - below_weight
+
+    x = tl.program_id(0) * tile_columns + tl.arange(0, tile_columns)
+    x_inside = x < width
+    left = tl.load(columns + x, mask=x_inside, other=0) * column_stride
+    right = tl.load(columns + width + x, mask=x_inside, other=0) * column_stride
+    right_weight = tl.load(right_weights + x, mask=x_inside, other=0)
+    left_weight = 1 - right_weight
+
+    best = tl.full([tile_rows, tile_columns], float('-inf'), tl.float32)
+    label = tl.full([tile_rows, tile_columns], 0, tl.int32)
+    total = tl.full([tile_rows, tile_columns], 0, tl.float32)  # sum(exp(score - best))
+    for index in range(classes):
+        upper = tl.fma(
+            tl.load(above + left).to(tl.float32),
+            left_weight,
+            tl.load(above + right).to(tl.float32) * right_weight,
+        )
+        lower = tl.fma(
+            tl.load(below + left).to(tl.float32),
+            left_weight,
+            tl.load(below + right).to(tl.float32) * right_weight,
+        )
+        score = tl.fma(
+            tl.broadcast_to(upper[None, :], [tile_rows, tile_columns]),
+            tl.broadcast_to(above_weight[:, None], [tile_rows, tile_columns]),
+            lower[None, :] * below_weight[:, None],
+        )
+        label = tl.where(score > best, index, label)
+        if with_confidence:
+            higher = tl.maximum(best, score)
+            total = total * tl.exp(best - higher) + tl.exp(score - higher)
+            best = higher
+        else:
+            best = tl.maximum(best, score)
+        above += class_stride
+        below += class_stride
+
+    output = planes + y[:, None] * width + x[None, :]
+    inside = y_inside[:, None] & x_inside[None, :]
+    if with_confidence:
+        confidence = (255 / total + 0.5).to(tl.int32)
+        label = tl.where(confidence < lowest_confidence, ignored, label)
+        tl.store(output + 2 * height * width, confidence.to(tl.uint8), mask=inside)
+    tl.store(output, label.to(tl.uint8), mask=inside)
+    tl.store(output + height * width, tl.load(drivable + label), mask=inside)
