@@ -577,6 +577,69 @@ def import_published(
     )
 
 
+@app.command()
+def benchmark(
+    size: Annotated[
+        tuple[int, int],
+        typer.Option('--size', metavar='WIDTH HEIGHT', min=32, help="Of the camera's frame."),
+    ] = (2048, 1024),
+    network_size: Annotated[
+        tuple[int, int],
+        typer.Option(
+            '--network-size',
+            metavar='WIDTH HEIGHT',
+            min=32,
+            help='That every network runs at.',
+        ),
+    ] = (1024, 512),
+    rounds: Annotated[
+        int, typer.Option('--rounds', min=1, help='How often each segments the frame.')
+    ] = 30,
+    seconds: Annotated[
+        float, typer.Option('--seconds', min=0.1, help='How long the camera runs at each rate.')
+    ] = 5.0,
+    weights: Weights = 'camvid',
+    device: Device = 'auto',
+    precision: Annotated[
+        Literal['all', 'auto', 'fp16', 'bf16', 'fp32'],
+        typer.Option('--precision', help='Of our network; all are those that run here.'),
+    ] = 'all',
+    engine: Annotated[
+        str,
+        typer.Option(
+            '--engine', metavar='ENGINE', help='Of our network; all are those that run here.'
+        ),
+    ] = 'all',
+    json: Json = None,
+    plot: Annotated[
+        Path | None,
+        typer.Option('--plot', metavar='FILE.svg', dir_okay=False, help='Draw the figures, too.'),
+    ] = None,
+) -> None:
+    """Measure how fast this machine segments, beside what others do with the same network.
+
+    A frame of the synthetic drive goes through our engines, eager PyTorch and, where they are
+    installed, ONNX Runtime and OpenVINO with the argmax in the graph, in turn. Then through the
+    engine that `auto` takes: the stages from a camera's message to the node's, latency at 10, 30
+    and 60 Hz, the highest rate with under 5 % of the frames dropped, and what a new process takes
+    to its first labels.
+    """
+    from bisenet_ros.benchmark.run import Settings
+    from bisenet_ros.benchmark.run import benchmark as run_benchmark
+
+    settings = Settings(
+        weights=weights,
+        device=device,
+        precision=precision,
+        engine=engine,
+        size=size,
+        network_size=network_size,
+        rounds=rounds,
+        seconds=seconds,
+    )
+    run_benchmark(settings, json_file=json, chart_file=plot)
+
+
 @app.command(no_args_is_help=True)
 def info(
     weights: Annotated[

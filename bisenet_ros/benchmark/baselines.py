@@ -1,0 +1,160 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What others do with the same network, from a camera's frame to labels of its size.
+
+Each is built as its documentation has it, with the ordinary way before and after: the labels are
+computed at the network's size and enlarged by nearest neighbour.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from importlib.util import find_spec
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from bisenet_ros.checkpoint import Checkpoint
+from bisenet_ros.engine.pipeline import Pipeline
+from bisenet_ros.errors import UserError
+from bisenet_ros.preprocess import Normalization
+
+Pixels = npt.NDArray[np.uint8]
+Labeller = Callable[[Pixels], Pixels]
+"""From a frame (H, W, 3) BGR to its labels (H, W)."""
+
+Size = tuple[int, int]
+"""(width, height)."""
+
+
+def eager(
+    checkpoint: Checkpoint, network_size: Size, device: torch.device, dtype: torch.dtype
+) -> Labeller:
+    """Eager PyTorch, as implementations of BiSeNet come: batch norms unfolded, NCHW.
+
+    The logits are upsampled by eight before the argmax.
+    """
+    network = checkpoint.build().to(device, dtype)
+    normalization = checkpoint.normalization
+    mean = torch.tensor(normalization.mean, dtype=dtype, device=device)[:, None, None]
+    std = torch.tensor(normalization.std, dtype=dtype, device=device)[:, None, None]
+    if normalization.channel_order == 'bgr':
+        mean, std = mean.flip(0), std.flip(0)
+
+    @torch.inference_mode()
+    def label(frame: Pixels) -> Pixels:
+        shown = cv2.resize(frame, network_size)
+        if normalization.channel_order == 'rgb':
+            shown = cv2.cvtColor(shown, cv2.COLOR_BGR2RGB)
+        planes = np.ascontiguousarray(shown.transpose(2, 0, 1))  # (3, h, w)
+        image = torch.from_numpy(planes).to(device, dtype).div_(255).sub_(mean).div_(std)
+        labels = network(image[None]).argmax(1)[0]  # (h, w) int64
+        return _enlarged(labels.cpu().numpy().astype(np.uint8), frame)
+
+    return label
+
+
+def openvino(checkpoint: Checkpoint, network_size: Size, precision: str) -> Labeller:
+    """OpenVINO, with upsampling and argmax in the graph.
+
+    Raises:
+        UserError: It is not installed.
+    """
+    _require('openvino', 'openvino')
+    import openvino as ov
+
+    from bisenet_ros.engine.openvino_graph import translate
+
+    shape = (1, 3, network_size[1], network_size[0])
+    model = translate(
+        _labels_in_graph(checkpoint, network_size), shape, torch.float32, names=('image', 'labels')
+    )
+    compiled = ov.Core().compile_model(
+        model,
+        'CPU',
+        {
+            'PERFORMANCE_HINT': 'LATENCY',
+            'INFERENCE_PRECISION_HINT': {'fp32': ov.Type.f32, 'bf16': ov.Type.bf16}[precision],
+            'INFERENCE_NUM_THREADS': torch.get_num_threads(),
+        },
+    )
+    request = compiled.create_infer_request()
+
+    def label(frame: Pixels) -> Pixels:
+        image = _blob(frame, network_size, checkpoint.normalization)
+        outputs = request.infer([image], share_inputs=True, share_outputs=True)
+        return _enlarged(outputs[0][0], frame)
+
+    return label
+
+
+def onnx_runtime(checkpoint: Checkpoint, network_size: Size) -> Labeller:
+    """ONNX Runtime on the CPU in float32, with upsampling and argmax in the graph.
+
+    Raises:
+        UserError: It, or what writes its files, is not installed.
+    """
+    for package in ('onnx', 'onnxscript', 'onnxruntime'):
+        _require(package, 'onnx')
+    import onnxruntime
+
+    width, height = network_size
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore', FutureWarning)  # torch's exporter, about torch
+        program = torch.onnx.export(
+            _labels_in_graph(checkpoint, network_size),
+            (torch.zeros(1, 3, height, width),),
+            input_names=['image'],
+            output_names=['labels'],
+            dynamo=True,
+            verbose=False,
+        )
+    assert program is not None  # it is only for the old exporter
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    # Its threads spin while they wait, which would take the time of whoever is measured next.
+    options.add_session_config_entry('session.force_spinning_stop', '1')
+    session = onnxruntime.InferenceSession(
+        program.model_proto.SerializeToString(), options, providers=['CPUExecutionProvider']
+    )
+
+    def label(frame: Pixels) -> Pixels:
+        image = _blob(frame, network_size, checkpoint.normalization)
+        labels: Any = session.run(['labels'], {'image': image})[0]
+        return _enlarged(labels[0], frame)
+
+    return label
+
+
+def _require(package: str, extra: str) -> None:
+    if find_spec(package) is None:
+        raise UserError(f"{package} is not installed: pip install 'bisenet_ros[{extra}]'")
+
+
+def _labels_in_graph(checkpoint: Checkpoint, network_size: Size) -> Pipeline:
+    """(1, 3, h, w) normalised images -> (1, h, w) uint8 labels."""
+    network = checkpoint.build()
+    return Pipeline(network, network_size, normalization=None, output='labels').eval()
+
+
+def _blob(
+    frame: Pixels, network_size: Size, normalization: Normalization
+) -> npt.NDArray[np.float32]:
+    """(1, 3, h, w), normalised, in what is the fastest ordinary way: OpenCV's, then in place."""
+    swap = normalization.channel_order == 'rgb'
+    blob = np.asarray(cv2.dnn.blobFromImage(frame, 1 / 255, network_size, swapRB=swap), np.float32)
+    mean_and_std = list(zip(normalization.mean, normalization.std, strict=True))
+    for index, (mean, std) in enumerate(mean_and_std if swap else reversed(mean_and_std)):
+        blob[0, index] -= mean
+        blob[0, index] *= 1 / std
+    return blob
+
+
+def _enlarged(labels: Pixels, frame: Pixels) -> Pixels:
+    height, width = frame.shape[:2]
+    enlarged = cv2.resize(labels, (width, height), interpolation=cv2.INTER_NEAREST)
+    return np.asarray(enlarged, np.uint8)

@@ -1,0 +1,116 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The figures of a benchmark as an SVG picture that needs nothing beside it."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from bisenet_ros.errors import UserError
+
+_COLORS = ('#2f7ed8', '#e07b1a', '#2a9d6f', '#b0489e', '#7a6ff0', '#8a7a2f')
+_OURS, _THEIRS = _COLORS[0], '#9aa3ad'
+
+# In the units of the view box.
+_WIDTH, _NAMES, _VALUES, _BAR, _TITLE = 900, 260, 150, 24, 44
+_STYLE = 'font-family="sans-serif" font-size="13" fill="#333"'
+
+
+class _Part(NamedTuple):
+    """A stretch of a bar: how long it is, in ms, and what it is."""
+
+    milliseconds: float
+    color: str
+    title: str
+
+
+class _Bar(NamedTuple):
+    """A line of a chart."""
+
+    name: str
+    parts: Sequence[_Part]
+    value: str
+
+
+def check_chart_path(path: Path) -> None:
+    """Refuse a name that would promise another format.
+
+    Raises:
+        UserError: It does not end in .svg.
+    """
+    if path.suffix.lower() != '.svg':
+        raise UserError(f'{path}: the plot is an SVG file: give it a name that ends in .svg')
+
+
+def write_chart(path: Path, figures: Mapping[str, Any]) -> None:
+    """Draw what everybody takes for a frame, and where our time goes.
+
+    Raises:
+        UserError: The file cannot be written.
+    """
+    sections = [
+        ('frame to labels, median (ms)', _comparison(figures['comparison'])),
+        ('message to messages, medians of the stages (ms)', _stages(figures['stages'])),
+    ]
+    height, parts = 0.0, []
+    for title, bars in sections:
+        parts.append(f'<g transform="translate(0 {height:g})">{_section(title, bars)}</g>')
+        height += _TITLE + _BAR * len(bars)
+    svg = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height + 12:g}" '
+        f'{_STYLE}><rect width="100%" height="100%" fill="white"/>{"".join(parts)}</svg>\n'
+    )
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(svg, encoding='utf-8')
+    except OSError as error:
+        raise UserError(f'{path}: {error.strerror}') from error
+
+
+def _comparison(contestants: Sequence[Mapping[str, Any]]) -> list[_Bar]:
+    return [
+        _Bar(
+            one['name'],
+            [_Part(one['p50_ms'], _OURS if one['ours'] else _THEIRS, one['name'])],
+            f'{one["p50_ms"]:.1f}, {one["times_faster"]:.1f} x',
+        )
+        for one in contestants
+    ]
+
+
+def _stages(contestants: Mapping[str, Mapping[str, Any]]) -> list[_Bar]:
+    bars = []
+    for name, stages in contestants.items():
+        medians = {stage: times['p50_ms'] for stage, times in stages.items()}
+        total = medians.pop('total')
+        parts = [
+            _Part(median, _COLORS[index % len(_COLORS)], f'{stage}: {median:.2f} ms')
+            for index, (stage, median) in enumerate(medians.items())
+        ]
+        bars.append(_Bar(name, parts, f'{total:.1f}'))
+    return bars
+
+
+def _section(title: str, bars: Sequence[_Bar]) -> str:
+    """A titled chart of horizontal bars, the longest as wide as there is room."""
+    longest = max(sum(part.milliseconds for part in bar.parts) for bar in bars)
+    scale = (_WIDTH - _NAMES - _VALUES) / longest
+    drawn = [f'<text x="12" y="28" font-weight="bold">{html.escape(title)}</text>']
+    for index, bar in enumerate(bars):
+        top, x = _TITLE + _BAR * index, float(_NAMES)
+        drawn.append(
+            f'<text x="{_NAMES - 8}" y="{top + 14}" text-anchor="end">'
+            f'{html.escape(bar.name)}</text>'
+        )
+        for part in bar.parts:
+            width = scale * part.milliseconds
+            drawn.append(
+                f'<rect x="{x:.1f}" y="{top}" width="{width:.1f}" height="{_BAR - 6}" '
+                f'fill="{part.color}"><title>{html.escape(part.title)}</title></rect>'
+            )
+            x += width
+        drawn.append(f'<text x="{x + 8:.1f}" y="{top + 14}">{html.escape(bar.value)}</text>')
+    return ''.join(drawn)

@@ -1,0 +1,65 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""A new process up to its first labels; prints when it got how far, as JSON.
+
+    python -m bisenet_ros.benchmark.first_labels WEIGHTS DEVICE PRECISION ENGINE WIDTH HEIGHT
+
+Times are `time.monotonic()`, which all processes of a machine share. Nothing is imported here
+before its time.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+
+started = time.monotonic()
+
+
+def main() -> None:
+    """Import, load, segment one frame; then load once more, which is what a reload costs."""
+    weights, device, precision, engine, width, height = sys.argv[1:]
+    from bisenet_ros.process import prepare_process
+
+    prepare_process()
+    from bisenet_ros.segmenter import Segmenter
+
+    imported = time.monotonic()
+    size = int(width), int(height)
+
+    def load() -> Segmenter:
+        return Segmenter.load(
+            weights, device=device, precision=precision, engine=engine, network_size=size
+        )
+
+    segmenter = load()
+    loaded = time.monotonic()
+    import numpy as np
+
+    frame = np.zeros((size[1], size[0], 3), np.uint8)
+    _ = segmenter(frame).drivable
+    labelled = time.monotonic()
+
+    import resource
+
+    import torch
+
+    memory = {'host': 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss}
+    if segmenter.device != 'cpu':
+        memory['gpu'] = torch.cuda.max_memory_reserved(segmenter.device)
+    again = time.monotonic()
+    _ = load()(frame).drivable
+    report = {
+        'started': started,
+        'imported': imported,
+        'loaded': loaded,
+        'labelled': labelled,
+        'warm_seconds': time.monotonic() - again,
+        'memory_bytes': memory,
+    }
+    print(json.dumps(report))
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,102 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What figures were measured on: without it they mean nothing elsewhere."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import subprocess
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from bisenet_ros.process import malloc_settings
+from bisenet_ros.version import VERSION
+
+_PACKAGES = ('torch', 'numpy', 'opencv-python-headless', 'openvino', 'onnxruntime', 'triton')
+_THREAD_VARIABLES = (
+    *('OMP_NUM_THREADS', 'OMP_WAIT_POLICY', 'OMP_PROC_BIND', 'GOMP_CPU_AFFINITY'),
+    *('KMP_AFFINITY', 'KMP_BLOCKTIME', 'MKL_NUM_THREADS', 'OPENBLAS_NUM_THREADS'),
+)
+_GPU_FACTS = 'name,driver_version,clocks.sm,clocks.max.sm,power.limit,temperature.gpu'
+
+
+def describe_machine() -> dict[str, Any]:
+    """Hardware, versions and settings at this moment, in a form that JSON can hold."""
+    return {
+        'system': platform.platform(),
+        'cpu': _cpu_model(),
+        'cores': os.cpu_count(),
+        'usable_cores': len(os.sched_getaffinity(0)),
+        'mhz': _megahertz(),
+        'governor': _first_line('/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor'),
+        'load_average': list(os.getloadavg()),
+        'gpus': _gpus(),
+        'versions': _versions(),
+        'threads': {
+            'torch': torch.get_num_threads(),
+            **{name: os.environ[name] for name in _THREAD_VARIABLES if name in os.environ},
+        },
+        'malloc': malloc_settings() or 'freed memory is kept',
+    }
+
+
+def _cpu_model() -> str:
+    for line in _lines('/proc/cpuinfo'):
+        name, _, value = line.partition(':')
+        if name.strip() == 'model name':
+            return value.strip()
+    return platform.processor() or platform.machine()
+
+
+def _megahertz() -> list[float]:
+    """Of each core, where the system tells; it may do so in either of two places."""
+    files = sorted(Path('/sys/devices/system/cpu').glob('cpu[0-9]*/cpufreq/scaling_cur_freq'))
+    if files:
+        return [int(file.read_text()) / 1e3 for file in files]
+    return [
+        float(line.partition(':')[2])
+        for line in _lines('/proc/cpuinfo')
+        if line.startswith('cpu MHz')
+    ]
+
+
+def _gpus() -> list[dict[str, str]]:
+    """What the driver says of each NVIDIA GPU."""
+    program = shutil.which('nvidia-smi')
+    if program is None:
+        return []
+    command = [program, f'--query-gpu={_GPU_FACTS}', '--format=csv,noheader']
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    if result.returncode != 0:
+        return []
+    names = _GPU_FACTS.split(',')
+    return [
+        dict(zip(names, map(str.strip, line.split(',')), strict=True))
+        for line in result.stdout.splitlines()
+    ]
+
+
+def _versions() -> dict[str, str]:
+    versions = {'bisenet_ros': VERSION, 'python': platform.python_version()}
+    for package in _PACKAGES:
+        try:
+            versions[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    if torch.version.cuda is not None:
+        versions['cuda'] = torch.version.cuda
+    return versions
+
+
+def _lines(file: str) -> list[str]:
+    path = Path(file)
+    return path.read_text().splitlines() if path.exists() else []
+
+
+def _first_line(file: str) -> str | None:
+    return next(iter(_lines(file)), None)

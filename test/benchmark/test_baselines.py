@@ -1,0 +1,92 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The others compute what we do: where nothing is resized, their labels are ours."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from bisenet_ros.benchmark import baselines
+from bisenet_ros.benchmark.baselines import Labeller, Pixels
+from bisenet_ros.benchmark.candidates import ALL, load_candidates
+from bisenet_ros.checkpoint import Checkpoint
+from bisenet_ros.errors import UserError
+from bisenet_ros.segmenter import Options, Segmenter
+
+SIZE = (128, 96)
+
+
+def eager(checkpoint: Checkpoint) -> Labeller:
+    return baselines.eager(checkpoint, SIZE, torch.device('cpu'), torch.float32)
+
+
+def openvino(checkpoint: Checkpoint) -> Labeller:
+    pytest.importorskip('openvino')
+    return baselines.openvino(checkpoint, SIZE, 'fp32')
+
+
+def onnx_runtime(checkpoint: Checkpoint) -> Labeller:
+    for package in ('onnx', 'onnxscript', 'onnxruntime'):
+        pytest.importorskip(package)
+    return baselines.onnx_runtime(checkpoint, SIZE)
+
+
+def ours(checkpoint: Checkpoint) -> Segmenter:
+    return Segmenter(
+        checkpoint,
+        device='cpu',
+        precision='fp32',
+        engine='torch',
+        network_size=SIZE,
+        options=Options(),
+    )
+
+
+@pytest.fixture(scope='module')
+def frame() -> Pixels:
+    coarse = np.random.default_rng(0).integers(0, 256, (12, 16, 3), np.uint8)
+    return np.asarray(cv2.resize(coarse, SIZE), np.uint8)
+
+
+@pytest.mark.parametrize('make', [eager, openvino, onnx_runtime])
+def test_labels_at_the_networks_size_are_ours(
+    make: Callable[[Checkpoint], Labeller], weights: Path, frame: Pixels
+) -> None:
+    checkpoint = Checkpoint.load(weights)
+    label = make(checkpoint)
+    labels = label(frame)
+    expected = ours(checkpoint)(frame).labels
+    assert labels.dtype == np.uint8
+    assert len(np.unique(expected)) > 2
+    assert np.mean(labels != expected) < 0.002  # scores that round to the same number
+    # A larger frame has larger pixels of the same labels.
+    doubled = np.asarray(cv2.resize(frame, None, fx=2, fy=2, interpolation=cv2.INTER_NEAREST))
+    enlarged = label(doubled)
+    assert enlarged.shape == (192, 256)
+    assert np.mean(enlarged[::2, ::2] != expected) < 0.002
+    np.testing.assert_array_equal(enlarged[::2, ::2], enlarged[1::2, 1::2])
+
+
+@pytest.mark.parametrize('make', [eager, openvino])
+def test_the_order_of_channels_is_the_networks(
+    make: Callable[[Checkpoint], Labeller], weights: Path, frame: Pixels
+) -> None:
+    rgb = Checkpoint.load(weights)
+    uneven = replace(rgb.normalization, mean=(0.2, 0.4, 0.6), std=(0.2, 0.3, 0.4))
+    rgb = replace(rgb, normalization=uneven)
+    bgr = replace(rgb, normalization=replace(uneven, channel_order='bgr'))
+    labels = make(bgr)(frame)
+    assert np.mean(labels != ours(bgr)(frame).labels) < 0.002
+    assert np.mean(labels != make(rgb)(frame)) > 0.01
+
+
+def test_what_is_asked_for_must_run(weights: Path) -> None:
+    with pytest.raises(UserError, match="no engine 'warp'"):
+        load_candidates(str(weights), device='cpu', precision=ALL, engine='warp', network_size=SIZE)
