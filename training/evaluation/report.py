@@ -80,8 +80,8 @@ def print_tables(console: Console, title: str, result: EvaluationResult) -> None
     console.print(table)
     figures = result.figures()
     summary = Table.grid(padding=(0, 2))
-    for name, title in SUMMARY.items():
-        summary.add_row(title, _number(figures[name]), style='bold' if name == 'miou' else '')
+    for name, words in SUMMARY.items():
+        summary.add_row(words, _number(figures[name]), style='bold' if name == 'miou' else '')
     console.print(summary)
 
 
@@ -134,7 +134,7 @@ def _page(
     yield from (f'# {title}', '')
     yield from _table(('', ''), facts.items())
     yield from ('## Figures', '', 'In percent; – is what nowhere occurs.', '')
-    summary = ((title, _number(figures[name])) for name, title in SUMMARY.items())
+    summary = ((words, _number(figures[name])) for name, words in SUMMARY.items())
     yield from _table(('', ''), summary)
     yield from ('## Classes', '')
     yield from _table(
