@@ -1,0 +1,310 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The kernels of the GPU do what the CPU does, to the last bit.
+
+Where there is no GPU, Triton's interpreter runs the very code of the kernels, slowly, in a process
+of its own: whether it interprets is settled when Triton is imported.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+import re
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import kernel_calls
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from bisenet_ros.checkpoint import DEFAULT_WEIGHTS, Checkpoint, shipped_weights
+from bisenet_ros.demo.drive import SyntheticDrive
+from bisenet_ros.engine import kernels
+from bisenet_ros.engine.kernels import kernels_for
+from bisenet_ros.engine.torch_engine import TorchEngine
+from bisenet_ros.engine.upsample_argmax import (
+    Scale,
+    Size,
+    upsample_argmax,
+    upsample_confidence,
+)
+from bisenet_ros.label_space import IGNORE
+from bisenet_ros.preprocess import ChannelOrder, resize
+
+CPU = torch.device('cpu')
+
+needs_triton = pytest.mark.skipif(
+    importlib.util.find_spec('triton') is None, reason='Triton is not installed'
+)
+needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason='needs an NVIDIA GPU')
+
+Call = Callable[..., Any]
+"""Calls a function of `kernel_calls` on a device that it chooses, with all other arguments."""
+
+
+@pytest.fixture(scope='module')
+def interpreting() -> Iterator[ProcessPoolExecutor]:
+    """Another process, in which Triton interprets."""
+    with ProcessPoolExecutor(max_workers=1, mp_context=get_context('spawn')) as process:
+        with pytest.MonkeyPatch.context() as environment:
+            environment.setenv('TRITON_INTERPRET', '1')
+            assert process.submit(kernel_calls.kernels_in_use, 'cpu').result() == 'in_triton'
+        yield process
+
+
+@pytest.fixture(
+    params=[
+        'torch',
+        pytest.param('interpreter', marks=needs_triton),
+        pytest.param('gpu', marks=[needs_triton, needs_gpu]),
+    ]
+)
+def call(request: pytest.FixtureRequest) -> Call:
+    """The kernels in Triton, or what stands in for them."""
+    if request.param == 'interpreter':
+        process: ProcessPoolExecutor = request.getfixturevalue('interpreting')
+        return lambda function, *rest, **named: process.submit(
+            function, 'cpu', *rest, **named
+        ).result()
+    device, expected = {'torch': ('cpu', 'in_torch'), 'gpu': ('cuda', 'in_triton')}[request.param]
+    assert kernel_calls.kernels_in_use(device) == expected
+    return lambda function, *rest, **named: function(device, *rest, **named)
+
+
+@pytest.fixture(autouse=True)
+def _seed() -> None:
+    torch.manual_seed(0)
+
+
+# ---- frames to inputs ----
+
+SIZES = [
+    # frame, network: (width, height)
+    ((64, 48), (64, 48)),  # as it is
+    ((96, 64), (48, 32)),  # half, which OpenCV rounds in a way of its own
+    ((72, 60), (24, 20)),  # a third
+    ((72, 72), (12, 12)),  # a sixth: means end in a half now and then
+    ((96, 50), (60, 33)),
+    ((70, 100), (70, 41)),
+    ((40, 30), (80, 60)),
+    ((33, 57), (50, 60)),
+    ((100, 20), (50, 33)),  # shrinks as a whole, grows along y
+    ((20, 100), (33, 50)),  # and along x
+    ((100, 20), (50, 60)),  # grows as a whole, shrinks along x
+]
+
+
+def noise(width: int, height: int) -> kernel_calls.Image:
+    return np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
+
+
+@pytest.mark.parametrize('order', ['rgb', 'bgr'])
+@pytest.mark.parametrize(('source', 'size'), SIZES)
+def test_inputs_are_those_of_the_cpu(
+    call: Call, source: tuple[int, int], size: tuple[int, int], order: ChannelOrder
+) -> None:
+    frame = noise(*source)
+    prepared = call(kernel_calls.prepare, frame, size, order)
+    shown = torch.from_numpy(resize(frame, size))[None]
+    expected = kernel_calls.normalization(order)(shown)[0].permute(1, 2, 0).half().numpy()
+    width, height = size
+    np.testing.assert_array_equal(prepared[:height, :width], expected)
+    assert (prepared[height:] == kernel_calls.BEYOND).all()
+    assert (prepared[:, width:] == kernel_calls.BEYOND).all()
+
+
+@pytest.mark.parametrize(
+    ('source', 'size'),
+    [
+        ((2048, 1024), (1024, 512)),
+        ((1920, 1200), (960, 544)),
+        ((960, 720), (480, 360)),
+        ((1281, 721), (480, 360)),
+        ((480, 360), (1024, 512)),
+        ((640, 480), (1024, 288)),
+    ],
+)
+def test_large_frames_are_resized_as_opencv_does(
+    source: tuple[int, int], size: tuple[int, int]
+) -> None:
+    frame = noise(*source)
+    prepared = kernel_calls.prepare('cpu', frame, size, 'bgr')[:-3, :-5]
+    shown = torch.from_numpy(resize(frame, size))[None]
+    expected = kernel_calls.normalization('bgr')(shown)[0].permute(1, 2, 0).half().numpy()
+    np.testing.assert_array_equal(prepared, expected)
+
+
+# ---- logits to labels ----
+
+
+def smooth(classes: int, height: int, width: int) -> torch.Tensor:
+    """Large areas with a clear winner, as a network that has learnt something gives them."""
+    coarse = torch.randn(1, classes, height, width) * 8
+    return F.avg_pool2d(coarse, 3, stride=1, padding=1)[0] * 3
+
+
+LOGITS: dict[str, Callable[[int, int, int], torch.Tensor]] = {
+    'random': lambda *shape: torch.randn(shape),
+    'smooth': smooth,
+    'ties': lambda *shape: torch.randint(-2, 3, shape).float(),
+    'equal': lambda *shape: torch.full(shape, 0.3),
+    'near ties': lambda *shape: (
+        torch.randn(shape[1:]) + torch.randint(-2, 3, shape) * 1e-7  # units in the last place
+    ),
+}
+
+# classes, grid (h, w), scale (y, x), rows and columns cropped
+GEOMETRIES: list[tuple[int, Size, Scale, Size]] = [
+    *((5, (4, 5), (float(scale), float(scale)), (0, 0)) for scale in range(1, 17)),
+    (3, (4, 12), (20.5, 13.25), (7, 5)),
+    (11, (8, 8), (7.3, 8.9), (9, 17)),
+    (4, (12, 9), (1.02, 1.3), (1, 2)),
+    (4, (20, 12), (0.4, 0.9), (0, 1)),
+    (1, (4, 4), (8.0, 8.0), (3, 0)),
+    (60, (4, 4), (4.0, 4.0), (0, 0)),
+]
+
+
+def size_of(grid: Size, scale: Scale, crop: Size) -> Size:
+    return int(grid[0] * scale[0]) - crop[0], int(grid[1] * scale[1]) - crop[1]
+
+
+@pytest.mark.parametrize(
+    ('classes', 'grid', 'scale', 'crop', 'kind'),
+    [
+        *((*geometry, 'near ties') for geometry in GEOMETRIES),  # any other rounding shows
+        *((*geometry, kind) for geometry in GEOMETRIES[15::2] for kind in LOGITS),
+    ],
+)
+def test_labels_are_those_of_the_cpu(
+    call: Call, classes: int, grid: Size, scale: Scale, crop: Size, kind: str
+) -> None:
+    """Which are those of `interpolate` and `argmax`: see test_upsample_argmax.py."""
+    logits, size = LOGITS[kind](classes, *grid), size_of(grid, scale, crop)
+    labels, mask = call(kernel_calls.draw, logits.numpy(), size, scale, drivable_ids=[0, 2])
+    expected = upsample_argmax(logits, size, scale)
+    np.testing.assert_array_equal(labels, expected)
+    np.testing.assert_array_equal(mask, np.where(np.isin(expected, [0, 2]), 255, 0))
+
+
+def test_labels_are_the_argmax_of_interpolate(call: Call) -> None:
+    logits = torch.randn(19, 6, 10)
+    upsampled = F.interpolate(logits[None], scale_factor=16, mode='bilinear', align_corners=False)
+    labels, _ = call(kernel_calls.draw, logits.numpy(), (96, 160), (16.0, 16.0))
+    np.testing.assert_array_equal(labels, upsampled[0].argmax(0).numpy())
+
+
+@pytest.fixture(scope='module')
+def logits() -> torch.Tensor:
+    """(11, 12, 20) of a synthetic frame."""
+    checkpoint = Checkpoint.load(DEFAULT_WEIGHTS)
+    engine = TorchEngine(checkpoint.build(), checkpoint.normalization, (160, 96), CPU, 'fp32')
+    frame, _ = SyntheticDrive(seed=1).frame(0)
+    return engine([frame])[0]
+
+
+@pytest.mark.skipif(not shipped_weights(), reason='no weights ship with this tree')
+def test_labels_of_trained_weights_are_those_of_the_cpu(call: Call, logits: torch.Tensor) -> None:
+    size, scale = (190, 320), (16.0, 16.0)
+    labels, _ = call(kernel_calls.draw, logits.numpy(), size, scale)
+    assert len(np.unique(labels)) > 3
+    np.testing.assert_array_equal(labels, upsample_argmax(logits, size, scale))
+
+
+@pytest.mark.parametrize('kind', ['random', 'smooth', 'equal'])
+def test_confidence_is_that_of_the_cpu_and_thresholds_labels(call: Call, kind: str) -> None:
+    logits, size, scale = LOGITS[kind](7, 6, 8), (50, 100), (9.0, 13.0)
+    expected = upsample_confidence(logits, size, scale).astype(int)
+    lowest = int(np.median(expected))
+    labels, mask, confidence = call(
+        kernel_calls.draw,
+        logits.numpy(),
+        size,
+        scale,
+        drivable_ids=range(7),
+        lowest_confidence=lowest,
+        with_confidence=True,
+    )
+    assert np.abs(confidence - expected).max() <= 1
+    assert np.mean(confidence != expected) < 0.001
+    known = confidence >= lowest
+    np.testing.assert_array_equal(
+        labels, np.where(known, upsample_argmax(logits, size, scale), IGNORE)
+    )
+    np.testing.assert_array_equal(mask, np.where(known, 255, 0))
+
+
+def test_memory_layout_does_not_matter(call: Call) -> None:
+    logits = smooth(5, 6, 8).numpy()
+    channels_last = np.ascontiguousarray(logits.transpose(1, 2, 0)).transpose(2, 0, 1)
+    part = np.concatenate((logits, logits), axis=2)[:, :, 8:]
+    expected = call(kernel_calls.draw, logits, (48, 64), (8.0, 8.0))
+    for view in (channels_last, part):
+        np.testing.assert_array_equal(call(kernel_calls.draw, view, (48, 64), (8.0, 8.0)), expected)
+
+
+# ---- on real GPUs, and without Triton ----
+
+
+@needs_triton
+@pytest.mark.parametrize('capability', [75, 90])
+def test_kernels_compile_for_gpus(
+    capability: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """No GPU is needed to compile for one, from Turing (75) to Hopper (90)."""
+    from triton import compile, knobs
+    from triton.backends.compiler import GPUTarget
+    from triton.compiler import ASTSource
+
+    from bisenet_ros.engine.kernels.triton_kernels import draw_kernel, prepare_kernel
+
+    monkeypatch.setattr(knobs.cache, 'dir', str(tmp_path))
+    pointers = {
+        **dict.fromkeys(('frame', 'drivable', 'planes'), '*u8'),
+        **dict.fromkeys(('x_first', 'y_first', 'tiles', 'columns'), '*i32'),
+        **dict.fromkeys(('x_weights', 'y_weights', 'below_weights', 'right_weights'), '*fp32'),
+        'logits': '*fp32',
+        'target': '*fp16',
+    }
+    sizes = {'block': 512, 'tile_rows': 16, 'tile_columns': 128, 'ignored': IGNORE, 'reverse': True}
+    for kernel, flag in ((prepare_kernel, 'truncate'), (draw_kernel, 'with_confidence')):
+        for value in (False, True):
+            constants = {**sizes, flag: value}
+            signature = {
+                parameter.name: 'constexpr'
+                if parameter.is_constexpr
+                else pointers.get(parameter.name, 'i32' if parameter.do_not_specialize else 'fp32')
+                for parameter in kernel.params
+            }
+            constants = {name: constants[name] for name in constants if name in signature}
+            compiled = compile(
+                ASTSource(kernel, signature, constants),
+                target=GPUTarget('cuda', capability, 32),
+                options={'enable_fp_fusion': False},
+            )
+            assert compiled.asm['cubin']
+            # Multiply-add is fused where the C code fuses it, and nowhere else; no register spills.
+            assert ('fma.rn.f32' in compiled.asm['ptx']) == (kernel is draw_kernel)
+            assert '.local' not in compiled.asm['ptx']
+
+
+def test_without_triton_there_is_one_warning_and_torch(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv('TRITON_INTERPRET', '1')
+    monkeypatch.setitem(sys.modules, 'triton', None)
+    monkeypatch.delitem(sys.modules, 'bisenet_ros.engine.kernels.in_triton', raising=False)
+    monkeypatch.delattr(kernels, 'in_triton', raising=False)
+    kernels_for.cache_clear()
+    with caplog.at_level(logging.WARNING):
+        assert [kernel_calls.kernels_in_use('cpu') for _ in range(2)] == ['in_torch'] * 2
+    kernels_for.cache_clear()
+    assert len(caplog.messages) == 1
+    assert re.match(r'Triton does not work here \(.*triton.*\): torch', caplog.messages[0])

@@ -1,0 +1,87 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Calls of the GPU's kernels with arrays, for tests to make here or in another process."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from bisenet_ros.engine.cuda_engine import CudaEngine
+from bisenet_ros.engine.kernels import kernels_for
+from bisenet_ros.engine.kernels.resampling import Resampling
+from bisenet_ros.engine.upsample_argmax import Scale, Size
+from bisenet_ros.network import NETWORKS, SegmentationNetwork
+from bisenet_ros.preprocess import ChannelOrder, Normalization
+
+Image = npt.NDArray[np.uint8]
+
+BEYOND = 7.0
+"""What `prepare` leaves where the target is larger than the network's size."""
+
+
+def normalization(order: ChannelOrder = 'rgb') -> Normalization:
+    return Normalization((0.4, 0.5, 0.6), (0.2, 0.25, 0.3), order)
+
+
+def kernels_in_use(device: str) -> str:
+    return getattr(kernels_for(torch.device(device)), '__name__', '').rpartition('.')[2]
+
+
+def prepare(
+    device: str, frame: Image, size: tuple[int, int], order: ChannelOrder
+) -> npt.NDArray[np.float16]:
+    """A frame at `size`, (width, height), in a corner of a target with some more at its ends."""
+    width, height = size
+    target = torch.full((height + 3, width + 5, 3), BEYOND, dtype=torch.float16, device=device)
+    where = torch.device(device)
+    kernels_for(where).prepare(
+        torch.from_numpy(frame).to(device),
+        target[:height, :width],
+        Resampling.between((frame.shape[1], frame.shape[0]), size, where),
+        normalization(order),
+    )
+    array: npt.NDArray[np.float16] = target.cpu().numpy()
+    return array
+
+
+def draw(
+    device: str,
+    logits: npt.NDArray[np.float32],
+    size: Size,
+    scale: Scale,
+    *,
+    drivable_ids: Sequence[int] = (),
+    lowest_confidence: int = 0,
+    with_confidence: bool = False,
+) -> Image:
+    """Labels, mask and, if asked for, confidence; logits of any layout."""
+    drivable = torch.zeros(256, dtype=torch.uint8, device=device)
+    drivable[list(drivable_ids)] = 255
+    planes = kernels_for(torch.device(device)).draw(
+        torch.from_numpy(logits).to(device),
+        size,
+        scale,
+        drivable,
+        lowest_confidence,
+        with_confidence,
+    )
+    array: Image = planes.cpu().numpy()
+    return array
+
+
+def build(name: str) -> SegmentationNetwork:
+    """An untrained network, the same in every process."""
+    torch.manual_seed(0)
+    return NETWORKS[name](7).eval()
+
+
+def engine_logits(
+    device: str, name: str, network_size: tuple[int, int], frames: Sequence[Image]
+) -> npt.NDArray[np.float32]:
+    engine = CudaEngine(build(name), normalization(), network_size, torch.device(device), 'fp32')
+    logits: npt.NDArray[np.float32] = engine(frames).cpu().numpy()
+    return logits
