@@ -490,7 +490,14 @@ def evaluate(
             help="Write label images as Cityscapes' evaluation server takes them.",
         ),
     ] = None,
-    weights: Weights = 'camvid',
+    weights: Annotated[
+        str,
+        typer.Option(
+            '--weights',
+            metavar='NAME_OR_PATH',
+            help='Weights that ship, by name, a checkpoint, or an exported model.',
+        ),
+    ] = 'camvid',
     device: Device = 'auto',
     precision: Precision = 'auto',
     json: Json = None,
@@ -511,6 +518,77 @@ def evaluate(
         weights=weights,
         device=device,
         precision=precision,
+    )
+
+
+@app.command(no_args_is_help=True)
+def export(
+    output: Annotated[
+        Path,
+        typer.Option(
+            '--output',
+            '-o',
+            metavar='FILE',
+            help='NAME.onnx, NAME.xml (NAME.bin goes beside it) or NAME.torchscript.',
+            show_default=False,
+        ),
+    ],
+    format: Annotated[
+        Literal['onnx', 'openvino', 'torchscript'], typer.Option('--format', help='What to write.')
+    ] = 'onnx',
+    weights: Weights = 'camvid',
+    preprocessing: Annotated[
+        bool,
+        typer.Option(
+            '--preprocessing',
+            help='Take uint8 BGR frames (B, H, W, 3), instead of normalised float images.',
+        ),
+    ] = False,
+    argmax: Annotated[
+        bool, typer.Option('--argmax', help='Give uint8 labels (B, H, W), instead of logits.')
+    ] = False,
+    network_size: Annotated[
+        tuple[int, int] | None,
+        typer.Option(
+            '--network-size',
+            metavar='WIDTH HEIGHT',
+            min=32,
+            help='Size of the images; what the weights were trained for, unless told.',
+        ),
+    ] = None,
+    precision: Annotated[
+        Literal['fp32', 'fp16'],
+        typer.Option('--precision', help='Of the weights, and of arithmetic where it is possible.'),
+    ] = 'fp32',
+    frames: Annotated[
+        Path | None,
+        typer.Option(
+            '--frames',
+            metavar='FOLDER',
+            help='Images to compare on, instead of frames of the synthetic drive.',
+        ),
+    ] = None,
+    json: Json = None,
+) -> None:
+    """Write weights as ONNX, OpenVINO or TorchScript, compared with PyTorch.
+
+    The file is for one network size and batches of any size. In it is what is needed to use it
+    rightly: classes, mean and standard deviation, channel order. If it does not give the logits and
+    labels of PyTorch it is not kept. `bisenet evaluate --weights FILE` takes it, too.
+    """
+    from bisenet_training.export.command import export_weights
+    from bisenet_training.export.metadata import Interface
+
+    export_weights(
+        weights,
+        format,
+        output,
+        Interface(
+            'frames' if preprocessing else 'images', 'labels' if argmax else 'logits', precision
+        ),
+        network_size=network_size,
+        frames_folder=frames,
+        json_file=json,
     )
 
 

@@ -1,0 +1,29 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The formats there are, by name and by the end of a file's name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from bisenet_training.export.format import Format
+from bisenet_training.export.onnx_format import Onnx
+from bisenet_training.export.openvino_format import OpenVino
+from bisenet_training.export.torchscript_format import TorchScript
+
+FormatName = Literal['onnx', 'openvino', 'torchscript']
+
+FORMATS: dict[FormatName, Format] = {
+    'onnx': Onnx(),
+    'openvino': OpenVino(),
+    'torchscript': TorchScript(),
+}
+
+SUFFIXES = tuple(known.suffix for known in FORMATS.values())
+"""The ends of exported files' names."""
+
+
+def format_of(path: Path) -> Format | None:
+    """The format of a file, by its name; None if it is none of ours."""
+    return next((known for known in FORMATS.values() if path.suffix == known.suffix), None)

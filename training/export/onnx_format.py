@@ -1,0 +1,95 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""ONNX files, which TensorRT, ONNX Runtime and most accelerators' tools read."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+import torch
+
+from bisenet_ros.engine.pipeline import Pipeline
+from bisenet_training.export.format import Array, Format, example_input
+from bisenet_training.export.metadata import ExportError, Metadata
+
+if TYPE_CHECKING:
+    import onnxruntime
+
+OPSET = 18
+"""From 2022: old enough for the tools of accelerators, and new enough for torch's exporter."""
+
+CUDA = 'CUDAExecutionProvider'
+
+
+class Onnx(Format):
+    """One file, weights inside; its metadata are its `metadata_props`."""
+
+    title: ClassVar[str] = 'ONNX'
+    suffix: ClassVar[str] = '.onnx'
+    packages: ClassVar[tuple[str, ...]] = ('onnx', 'onnxruntime', 'onnxscript')
+    extra: ClassVar[str] = 'onnx'
+
+    def best_device(self) -> str:
+        import onnxruntime
+
+        return 'auto' if CUDA in onnxruntime.get_available_providers() else 'cpu'
+
+    def write(self, pipeline: Pipeline, metadata: Metadata, path: Path) -> None:
+        import onnx
+
+        with warnings.catch_warnings():
+            # torch's exporter uses what torch has deprecated.
+            warnings.simplefilter('ignore', FutureWarning)
+            program = torch.onnx.export(
+                pipeline,
+                (example_input(metadata, batch=2),),
+                dynamo=True,
+                opset_version=OPSET,
+                input_names=[metadata.interface.input],
+                output_names=[metadata.interface.output],
+                dynamic_shapes=({0: torch.export.Dim('batch')},),
+                verbose=False,
+            )
+        assert program is not None
+        model = program.model_proto
+        onnx.helper.set_model_props(model, metadata.to_dict())
+        onnx.checker.check_model(model)
+        onnx.save(model, path)
+
+    def open(self, path: Path, device: torch.device) -> OnnxModel:
+        return OnnxModel(path, device)
+
+
+class OnnxModel:
+    """An ONNX file in ONNX Runtime."""
+
+    def __init__(self, path: Path, device: torch.device) -> None:
+        import onnxruntime
+        from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidGraph, InvalidProtobuf
+
+        if device.type == 'cuda' and CUDA not in onnxruntime.get_available_providers():
+            raise ExportError(
+                'ONNX Runtime is installed without CUDA: pip install onnxruntime-gpu, or use '
+                'device cpu'
+            )
+        provider: str | tuple[str, dict[str, str]] = 'CPUExecutionProvider'
+        if device.type == 'cuda':
+            provider = CUDA, {'device_id': str(device.index)}
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = torch.get_num_threads()
+        options.add_session_config_entry('session.intra_op.allow_spinning', '0')
+        try:
+            self._session: onnxruntime.InferenceSession = onnxruntime.InferenceSession(
+                path, options, providers=[provider]
+            )
+        except (Fail, InvalidGraph, InvalidProtobuf) as error:
+            raise ExportError(f'{path} is no ONNX file that can be run ({error})') from error
+        documents = self._session.get_modelmeta().custom_metadata_map
+        self.metadata = Metadata.from_dict(path, documents)
+
+    def __call__(self, images: Array) -> Array:
+        (result,) = self._session.run(None, {self.metadata.interface.input: images})
+        output: Array = result
+        return output

@@ -1,0 +1,113 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Whether an exported file does what the checkpoint does in PyTorch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from bisenet_ros.checkpoint import Checkpoint
+from bisenet_ros.preprocess import resize
+from bisenet_training.export.format import Model, to_input
+from bisenet_training.export.metadata import ExportError, Precision
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    """How far a file may be off.
+
+    Attributes:
+        logits: The largest difference of a logit, in parts of the largest logit.
+        labels: Share of pixels with another label.
+    """
+
+    logits: float
+    labels: float
+
+
+TOLERANCES: dict[Precision, Tolerance] = {
+    # Other orders of addition, and the pixels where two classes are equal but for that.
+    'fp32': Tolerance(logits=1e-3, labels=5e-4),
+    # 11 bits instead of 24.
+    'fp16': Tolerance(logits=5e-2, labels=1e-2),
+}
+
+
+@dataclass(frozen=True)
+class Parity:
+    """Differences between a file and PyTorch in float32, over some frames.
+
+    Attributes:
+        frames: How many.
+        differing_labels: Share of pixels with another label, 0 to 1.
+        max_logit_difference: The largest one; None where a file gives labels only.
+        max_logit: The largest magnitude of a logit in PyTorch.
+    """
+
+    frames: int
+    differing_labels: float
+    max_logit_difference: float | None
+    max_logit: float
+
+    def check(self, tolerance: Tolerance) -> None:
+        """Refuse what is not good enough to be kept.
+
+        Raises:
+            ExportError: It says by how much.
+        """
+        difference = self.max_logit_difference or 0.0
+        # The negation also catches NaN.
+        if not (
+            self.differing_labels <= tolerance.labels
+            and difference <= tolerance.logits * self.max_logit
+        ):
+            raise ExportError(
+                f'the exported model is not what PyTorch computes ({self}): nothing was written; '
+                'please report this with the versions of torch and of the format'
+            )
+
+    def __str__(self) -> str:
+        labels = f'{100 * self.differing_labels:.4f} % of the labels differ'
+        if self.max_logit_difference is None:
+            return labels
+        return f'{labels}, logits by {self.max_logit_difference:.2g} of {self.max_logit:.3g}'
+
+
+def compare(
+    model: Model, checkpoint: Checkpoint, frames: Sequence[npt.NDArray[np.uint8]]
+) -> Parity:
+    """Run frames through a file and through the checkpoint's network as it was trained.
+
+    The frames go through the file in one batch, and one by one through the network.
+
+    Args:
+        model: The file.
+        checkpoint: What it was exported from, with the file's network size.
+        frames: (H, W, 3) uint8 BGR, of any sizes; at least one.
+    """
+    network = checkpoint.build()
+    shown = np.stack([resize(frame, checkpoint.network_size) for frame in frames])
+    outputs = model(to_input(model.metadata, shown))
+    differing, difference, largest = [], 0.0, 0.0
+    for image, output in zip(shown, outputs, strict=True):
+        with torch.inference_mode():
+            normalized = checkpoint.normalization(torch.from_numpy(image[None]))
+            logits = network(normalized)[0].numpy()  # (C, h, w)
+        largest = max(largest, float(np.abs(logits).max()))
+        gives_logits = model.metadata.interface.output == 'logits'
+        labels = output.argmax(0) if gives_logits else output
+        differing.append(float(np.mean(labels != logits.argmax(0))))
+        if gives_logits:
+            # Not max(): it would drop a NaN.
+            difference = float(np.maximum(difference, np.abs(output - logits).max()))
+    return Parity(
+        frames=len(frames),
+        differing_labels=float(np.mean(differing)),
+        max_logit_difference=difference if gives_logits else None,
+        max_logit=largest,
+    )

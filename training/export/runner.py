@@ -1,0 +1,102 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""An exported file as a thing that labels frames, as `Segmenter` is one for checkpoints."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from bisenet_ros.engine.hardware import resolve_device
+from bisenet_ros.engine.upsample_argmax import upsample_argmax, upsample_confidence
+from bisenet_ros.label_space import LabelSpace
+from bisenet_ros.preprocess import resize
+from bisenet_training.export.format import Model, to_input
+from bisenet_training.export.formats import SUFFIXES, format_of
+from bisenet_training.export.metadata import ExportError
+
+Pixels = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class ExportedSegmentation:
+    """What an exported model sees in one frame, at the size of the frame.
+
+    Attributes:
+        labels: (H, W) class ids.
+        logits: (C, h, w) at the network's size, unless the model keeps them to itself.
+    """
+
+    labels: Pixels
+    logits: Tensor | None
+
+    @cached_property
+    def confidence(self) -> Pixels | None:
+        """(H, W): the softmax probability of the label times 255; None without logits."""
+        if self.logits is None:
+            return None
+        return upsample_confidence(self.logits, *_grown(self.logits, self.labels.shape))
+
+
+class ExportedSegmenter:
+    """An exported model that is ready to run; made by `load`.
+
+    Attributes:
+        label_space: What the ids mean.
+        network_size: (width, height) that frames are resized to.
+        device: `cpu` or `cuda:N`.
+        precision: `fp32` or `fp16`, of the file.
+    """
+
+    def __init__(self, model: Model, device: torch.device) -> None:
+        self._model = model
+        self.label_space: LabelSpace = model.metadata.checkpoint.label_space
+        self.network_size = model.metadata.checkpoint.network_size
+        self.device = str(device)
+        self.precision = model.metadata.interface.precision
+
+    @classmethod
+    def load(cls, path: Path, *, device: str = 'auto') -> ExportedSegmenter:
+        """Read a file that `bisenet export` wrote, whatever its format.
+
+        Args:
+            path: Its name says which format it is.
+            device: `auto`, `cpu`, `cuda` or `cuda:N`; OpenVINO's files run on the CPU.
+
+        Raises:
+            UserError: There is no such file, it is damaged or not ours, what runs it is not
+                installed, or the device is not there.
+        """
+        known = format_of(path)
+        if known is None:
+            raise ExportError(f'{path}: exported models end with {", ".join(SUFFIXES)}')
+        if not path.is_file():
+            raise ExportError(f'{path}: no such file')
+        known.check_installed()
+        where = resolve_device(known.best_device() if device == 'auto' else device)
+        return cls(known.open(path, where), where)
+
+    def __call__(self, frame: Pixels) -> ExportedSegmentation:
+        """Label one frame, (H, W, 3) uint8 BGR."""
+        height, width = frame.shape[:2]
+        shown = np.ascontiguousarray(resize(frame, self.network_size))[None]
+        (output,) = self._model(to_input(self._model.metadata, shown))
+        if self._model.metadata.interface.output == 'labels':
+            labels = cv2.resize(output, (width, height), interpolation=cv2.INTER_NEAREST_EXACT)
+            return ExportedSegmentation(np.asarray(labels, np.uint8), None)
+        logits = torch.from_numpy(output)  # (C, h, w)
+        labels = upsample_argmax(logits, *_grown(logits, (height, width)))
+        return ExportedSegmentation(labels, logits)
+
+
+def _grown(logits: Tensor, size: tuple[int, ...]) -> tuple[tuple[int, int], tuple[float, float]]:
+    """The size (H, W) that logits are to reach, and the scales that lead there."""
+    height, width = size
+    return (height, width), (height / logits.shape[1], width / logits.shape[2])
