@@ -5,13 +5,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
-from bisenet_ros.checkpoint import Checkpoint
 from bisenet_ros.commands.console import (
     is_standard_output,
     notes,
@@ -19,15 +17,15 @@ from bisenet_ros.commands.console import (
     write_json,
 )
 from bisenet_ros.errors import UserError
-from bisenet_ros.segmenter import Segmenter
 from bisenet_training.datasets import Dataset
 from bisenet_training.evaluation.label_images import LabelImages
+from bisenet_training.evaluation.loading import load_predictor
 from bisenet_training.evaluation.predictor import Predictor
 from bisenet_training.evaluation.report import print_tables, write_report
 from bisenet_training.evaluation.result import EvaluatedFrame, EvaluationResult, evaluate
 from bisenet_training.evaluation.source import Source
 from bisenet_training.evaluation.submission import CityscapesSubmission
-from bisenet_training.evaluation.views import STRIDE, MultiViewPredictor, Views
+from bisenet_training.evaluation.views import STRIDE, Views
 from bisenet_training.evaluation.worst_frames import WorstFrames
 
 WORST = 12
@@ -102,13 +100,24 @@ def evaluate_weights(
             'give --submission DIR, without --json and --output'
         )
     dataset = source.open()
-    predictor, facts = load_predictor(weights, views, device=device, precision=precision)
+    predictor = load_predictor(weights, views, device=device, precision=precision)
     worst = WorstFrames(WORST)
     result = _evaluate(predictor, dataset, outputs, worst)
     if not source.has_truth:
         notes.print(f'{dataset.description}: {outputs.submission}', markup=False, soft_wrap=True)
         return
-    facts = {'dataset': source.kind, 'split': source.split, 'weights': weights, **facts}
+    facts = {
+        'dataset': source.kind,
+        'split': source.split,
+        'weights': weights,
+        'device': predictor.device,
+        'precision': predictor.precision,
+        'network_size': list(predictor.network_size),
+        'scales': list(views.scales),
+        'flip': views.flip,
+        'crop': None if views.crop is None else list(views.crop),
+        'stride': None if views.crop is None else views.stride,
+    }
     if outputs.json_file is not None:
         write_json(outputs.json_file, {**facts, **result.figures()})
     if outputs.folder is not None:
@@ -116,29 +125,6 @@ def evaluate_weights(
         write_report(outputs.folder, dataset.description, facts, result, worst.frames())
     if not is_standard_output(outputs.json_file):
         print_tables(Console(highlight=False), dataset.description, result)
-
-
-def load_predictor(
-    weights: str, views: Views, *, device: str, precision: str
-) -> tuple[Predictor, dict[str, Any]]:
-    """What labels the frames, and what is to be known of it, for JSON.
-
-    Raises:
-        UserError: The weights are not there or not right, or cannot be used like this.
-    """
-    predictor: Segmenter | MultiViewPredictor
-    if views.plain:
-        predictor = Segmenter.load(weights, device=device, precision=precision)
-    else:
-        checkpoint = Checkpoint.load(weights)
-        predictor = MultiViewPredictor(checkpoint, views, device=device, precision=precision)
-    facts = {
-        'device': predictor.device,
-        'precision': predictor.precision,
-        'network_size': list(predictor.network_size),
-        'views': asdict(views),
-    }
-    return predictor, facts
 
 
 def _evaluate(

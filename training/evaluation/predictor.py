@@ -38,6 +38,22 @@ class Predictor(Protocol):
         """Label a frame, (H, W, 3) uint8 BGR."""
 
 
+class LoadedPredictor(Predictor, Protocol):
+    """A predictor that says how it runs."""
+
+    @property
+    def network_size(self) -> tuple[int, int]:
+        """(width, height) that the network is shown, at a scale of 1."""
+
+    @property
+    def device(self) -> str:
+        """`cpu` or `cuda:N`."""
+
+    @property
+    def precision(self) -> str:
+        """`fp16`, `bf16` or `fp32`."""
+
+
 def id_table(found: LabelSpace, wanted: LabelSpace) -> Pixels:
     """(256,) the id in `wanted` of each id in `found`, by name; `IGNORE` stays what it is.
 
