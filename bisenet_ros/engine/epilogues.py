@@ -20,11 +20,11 @@ class ConvReLU(nn.Module):
     def __init__(self, conv: nn.Conv2d) -> None:
         super().__init__()
         self.conv = conv
-        self._fuses = True
+        self.fuses = True
 
     def forward(self, x: Tensor) -> Tensor:
         conv = self.conv
-        if self._fuses:
+        if self.fuses:
             try:
                 return torch.cudnn_convolution_relu(
                     x,
@@ -38,7 +38,7 @@ class ConvReLU(nn.Module):
             except torch.cuda.OutOfMemoryError:
                 raise
             except RuntimeError:  # cuDNN is not there, or has no such kernel for these shapes
-                self._fuses = False
+                self.fuses = False
         return F.relu(conv(x), inplace=True)
 
 

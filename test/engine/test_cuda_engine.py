@@ -1,0 +1,327 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The engine for GPUs: its logits, its programs and their fallback, and its ways to and from a GPU.
+
+On a CPU all of it runs but CUDA itself: graphs, streams that overlap, cuDNN.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from typing import Any
+
+import kernel_calls
+import numpy as np
+import numpy.typing as npt
+import pytest
+import torch
+from torch import Tensor, nn
+
+from bisenet_ros.checkpoint import DEFAULT_WEIGHTS, shipped_weights
+from bisenet_ros.demo.drive import SyntheticDrive
+from bisenet_ros.engine.branches import BRANCHES, run_side_by_side
+from bisenet_ros.engine.cuda_engine import CudaEngine
+from bisenet_ros.engine.epilogues import ConvReLU, fuse_epilogues
+from bisenet_ros.engine.labels import DeviceLabels, HostLabels
+from bisenet_ros.engine.programs import MOST_PROGRAMS, EagerProgram, GraphProgram, Programs
+from bisenet_ros.engine.torch_engine import TorchEngine
+from bisenet_ros.engine.transfer import Download, upload
+from bisenet_ros.errors import UserError
+from bisenet_ros.network import fold_batch_norm
+from bisenet_ros.segmenter import Segmenter
+
+CPU = torch.device('cpu')
+NETWORK_NAMES = ['bisenetv2', 'bisenetv1_xception39']
+NETWORK_SIZE = (100, 70)  # is padded to 128x96
+
+needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason='needs an NVIDIA GPU')
+needs_weights = pytest.mark.skipif(not shipped_weights(), reason='no weights ship with this tree')
+
+
+def noise(height: int, width: int, seed: int = 0) -> npt.NDArray[np.uint8]:
+    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
+
+
+FRAMES = [noise(70, 100), noise(50, 120, seed=1), noise(140, 200, seed=2)]
+
+
+def engine_on(device: torch.device, name: str = 'bisenetv2', **options: Any) -> CudaEngine:
+    network, normalization = kernel_calls.build(name), kernel_calls.normalization()
+    return CudaEngine(network, normalization, NETWORK_SIZE, device, 'fp32', **options)
+
+
+def expected_logits(name: str = 'bisenetv2') -> Tensor:
+    network, normalization = kernel_calls.build(name), kernel_calls.normalization()
+    return TorchEngine(network, normalization, NETWORK_SIZE, CPU, 'fp32')(FRAMES)
+
+
+# ---- logits ----
+
+
+@pytest.mark.parametrize('name', NETWORK_NAMES)
+@pytest.mark.parametrize('side_by_side', [True, False])
+def test_logits_are_those_of_the_cpu(name: str, side_by_side: bool) -> None:
+    logits = engine_on(CPU, name, side_by_side=side_by_side)(FRAMES)
+    assert logits.shape == (3, 7, 12, 16)
+    assert logits.dtype == torch.float32
+    assert logits[0].permute(1, 2, 0).is_contiguous()
+    torch.testing.assert_close(logits, expected_logits(name))
+
+
+def test_earlier_frames_leave_no_trace() -> None:
+    engine = engine_on(CPU)
+    first = engine(FRAMES)
+    before = first.clone()
+    engine([np.full_like(frame, 255) for frame in FRAMES])
+    torch.testing.assert_close(first, before, rtol=0, atol=0)
+    torch.testing.assert_close(engine(FRAMES), before, rtol=0, atol=0)
+
+
+@pytest.mark.skipif(importlib.util.find_spec('triton') is None, reason='Triton is not installed')
+def test_logits_through_the_kernels_are_those_of_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    size, frames = (50, 34), [noise(40, 33)]
+    network, normalization = kernel_calls.build('bisenetv2'), kernel_calls.normalization()
+    expected = TorchEngine(network, normalization, size, CPU, 'fp32')(frames)
+    monkeypatch.setenv('TRITON_INTERPRET', '1')
+    with ProcessPoolExecutor(max_workers=1, mp_context=get_context('spawn')) as interpreting:
+        logits = interpreting.submit(
+            kernel_calls.engine_logits, 'cpu', 'bisenetv2', size, frames
+        ).result()
+    torch.testing.assert_close(torch.from_numpy(logits), expected)
+
+
+def test_the_network_that_was_given_is_not_changed() -> None:
+    network = kernel_calls.build('bisenetv2')
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    CudaEngine(network, kernel_calls.normalization(), NETWORK_SIZE, CPU, 'bf16')
+    after = network.state_dict()
+    assert after.keys() == before.keys()
+    for name, tensor in before.items():
+        torch.testing.assert_close(after[name], tensor, rtol=0, atol=0)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason='here is an NVIDIA GPU')
+@pytest.mark.parametrize('device', ['auto', 'cpu'])
+def test_the_engine_is_refused_without_a_gpu(device: str) -> None:
+    with pytest.raises(UserError, match='engine cuda is for NVIDIA GPUs, not for cpu'):
+        Segmenter.load(device=device, engine='cuda')
+
+
+# ---- programs ----
+
+
+def doubling(frames: int) -> EagerProgram:
+    return EagerProgram(lambda images: 2 * images, torch.zeros(frames, 1))
+
+
+def test_a_program_runs_on_what_its_input_holds() -> None:
+    program = doubling(2)
+    program.input[:] = torch.tensor([[1.0], [3.0]])
+    assert program.run().tolist() == [[2.0], [6.0]]
+
+
+def test_programs_are_kept_for_the_numbers_of_frames_that_came_last() -> None:
+    made = []
+
+    def make(frames: int) -> EagerProgram:
+        made.append(frames)
+        return doubling(frames)
+
+    programs = Programs(make, doubling)
+    for frames in range(1, MOST_PROGRAMS + 1):
+        assert programs.of(frames) is programs.of(frames)
+        assert programs.of(frames).input.shape[0] == frames
+    programs.of(1)
+    programs.of(MOST_PROGRAMS + 1)  # in the place of 2, the longest unused
+    programs.of(1)
+    assert made == [*range(1, MOST_PROGRAMS + 2)]
+    programs.of(2)
+    assert made[-1] == 2
+
+
+@pytest.mark.parametrize(
+    'error',
+    [
+        torch.cuda.OutOfMemoryError('CUDA out of memory. Tried to allocate 20 MiB\nmore'),
+        RuntimeError('CUDA error: operation not permitted when stream is capturing'),
+    ],
+)
+def test_a_capture_that_fails_is_reported_once_and_the_network_runs_on(
+    error: RuntimeError, caplog: pytest.LogCaptureFixture
+) -> None:
+    asked = []
+
+    def capture(frames: int) -> EagerProgram:
+        asked.append(frames)
+        if frames > 1:
+            raise error
+        return doubling(frames)
+
+    programs = Programs(capture, doubling)
+    captured = programs.of(1)
+    with caplog.at_level(logging.WARNING):
+        for frames in (2, 3, 2):
+            programs.of(frames).input[:] = 4
+            assert programs.of(frames).run().tolist() == [[8.0]] * frames
+    assert programs.of(1) is captured
+    assert asked == [1, 2]
+    first_line = str(error).splitlines()[0]
+    assert [f'no CUDA graph for 2 frame(s) ({first_line})' in text for text in caplog.messages] == [
+        True
+    ]
+
+
+def test_what_fails_without_a_graph_as_well_is_no_secret() -> None:
+    def fail(frames: int) -> EagerProgram:
+        raise RuntimeError('CUDA error: an illegal memory access was encountered')
+
+    with pytest.raises(RuntimeError, match='illegal memory access'):
+        Programs(fail, fail).of(1)
+
+
+# ---- the network on a GPU ----
+
+
+@pytest.mark.parametrize('name', NETWORK_NAMES)
+def test_branches_are_called_in_the_order_in_which_they_fork_and_join(name: str) -> None:
+    network = kernel_calls.build(name)
+    called: list[str] = []
+
+    def note(branch: str) -> Callable[..., None]:
+        return lambda *_: called.append(branch)
+
+    for branch in BRANCHES[type(network)]:
+        getattr(network, branch).register_forward_hook(note(branch))
+    with torch.inference_mode():
+        network.coarse(torch.zeros(1, 3, 64, 64))
+    assert tuple(called) == BRANCHES[type(network)]
+
+
+@pytest.mark.parametrize('name', NETWORK_NAMES)
+def test_side_by_side_the_branches_give_the_same(name: str) -> None:
+    network, images = kernel_calls.build(name), torch.randn(1, 3, 64, 64)
+    with torch.inference_mode():
+        expected = network.coarse(images)
+        run_side_by_side(network, CPU)
+        torch.testing.assert_close(network.coarse(images), expected, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize('name', NETWORK_NAMES)
+def test_fused_epilogues_give_the_same(name: str) -> None:
+    network, images = fold_batch_norm(kernel_calls.build(name)), torch.randn(1, 3, 64, 64)
+    with torch.inference_mode():
+        expected = network.coarse(images)
+        fuse_epilogues(network)
+        torch.testing.assert_close(network.coarse(images), expected, rtol=0, atol=0)
+    fused = [module.conv for module in network.modules() if isinstance(module, ConvReLU)]
+    assert len(fused) > 10
+    assert all(conv.groups == 1 and conv.bias is not None for conv in fused)
+
+
+def test_batch_norms_that_are_not_folded_are_not_lost() -> None:
+    network = kernel_calls.build('bisenetv2')
+    fuse_epilogues(network)
+    assert not any(isinstance(module, ConvReLU) for module in network.modules())
+
+
+# ---- to the device and back ----
+
+
+def test_frames_arrive_as_they_are() -> None:
+    whole = noise(700, 900)  # several bands
+    for frame in (whole, whole[5:40, ::3], whole[::-1], whole[:, ::-1], whole[..., ::-1]):
+        np.testing.assert_array_equal(upload(frame, CPU).numpy(), frame)
+    whole.setflags(write=False)
+    np.testing.assert_array_equal(upload(whole, CPU).numpy(), whole)
+
+
+def test_a_download_is_what_was_there_when_it_began() -> None:
+    tensor = torch.arange(6, dtype=torch.uint8).view(2, 3)
+    download = Download(tensor)
+    tensor.zero_()
+    assert download.array().tolist() == [[0, 1, 2], [3, 4, 5]]
+
+
+@pytest.mark.parametrize('lowest_confidence', [0, 60])
+@pytest.mark.parametrize('device', ['cpu', pytest.param('cuda', marks=needs_gpu, id='gpu')])
+def test_what_is_drawn_does_not_depend_on_where(lowest_confidence: int, device: str) -> None:
+    torch.manual_seed(0)
+    logits = torch.randn(7, 12, 16)
+    arguments = ((90, 120), (7.5, 7.5), (1, 4), lowest_confidence)
+    host = HostLabels(logits, *arguments)
+    drawn = DeviceLabels(logits.to(device), *arguments)
+    np.testing.assert_array_equal(drawn.labels, host.labels)
+    np.testing.assert_array_equal(drawn.drivable, host.drivable)
+    assert np.abs(drawn.confidence.astype(int) - host.confidence).max() <= 1
+    assert drawn.confidence is drawn.confidence
+
+
+# ---- on a GPU ----
+
+
+@needs_gpu
+@pytest.mark.parametrize('name', NETWORK_NAMES)
+def test_a_graph_gives_what_its_kernels_give_one_by_one(name: str) -> None:
+    gpu = torch.device('cuda', 0)
+    captured, eager = engine_on(gpu, name), engine_on(gpu, name, graphs=False, side_by_side=False)
+    for frames in (FRAMES[:1], FRAMES, FRAMES[1:2], FRAMES[::-1]):
+        torch.testing.assert_close(captured(frames), eager(frames), rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(captured(FRAMES).cpu(), expected_logits(name), rtol=1e-3, atol=1e-3)
+
+
+@needs_gpu
+def test_bias_and_relu_are_fused_on_a_gpu() -> None:
+    convolution = (
+        nn.Conv2d(64, 64, 3, padding=1).cuda().half().to(memory_format=torch.channels_last)
+    )
+    images = torch.randn(1, 64, 64, 128, device='cuda', dtype=torch.float16)
+    images = images.to(memory_format=torch.channels_last)
+    layer = ConvReLU(convolution)
+    with torch.inference_mode():
+        fused = layer(images)
+        torch.testing.assert_close(fused, convolution(images).relu(), rtol=1e-2, atol=1e-2)
+    assert layer.fuses
+
+
+@needs_gpu
+@pytest.mark.parametrize(
+    ('forward', 'reason'),
+    [
+        (lambda images: images.expand(1 << 40).clone(), 'out of memory'),
+        (lambda images: images * float(images.sum()), 'captur'),  # waits for the GPU
+    ],
+)
+def test_a_capture_that_fails_leaves_the_gpu_usable(
+    forward: Callable[[Tensor], Tensor], reason: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    gpu = torch.device('cuda', 0)
+
+    def capture(frames: int) -> GraphProgram:
+        return GraphProgram(forward, torch.ones(frames, device=gpu))
+
+    programs = Programs(capture, doubling)
+    with caplog.at_level(logging.WARNING):
+        programs.of(1)
+    assert len(caplog.messages) == 1
+    assert reason in caplog.messages[0]
+    torch.testing.assert_close(
+        engine_on(gpu)(FRAMES).cpu(), expected_logits(), rtol=1e-3, atol=1e-3
+    )
+
+
+@needs_gpu
+@needs_weights
+def test_fp16_keeps_the_labels_of_trained_weights() -> None:
+    drive = SyntheticDrive(seed=1)
+    exact = Segmenter.load(DEFAULT_WEIGHTS, device='cpu', precision='fp32', engine='torch')
+    rounded = Segmenter.load(DEFAULT_WEIGHTS, device='cuda', precision='fp16')
+    assert rounded.engine == 'cuda'
+    differing = []
+    for index in range(0, 60, 15):
+        frame, _ = drive.frame(index)
+        differing.append(np.mean(exact(frame).labels != rounded(frame).labels))
+    assert np.mean(differing) < 0.002
