@@ -102,7 +102,9 @@ class ImageSubscription:
         )
         qos = QoSProfile(
             history=HistoryPolicy.KEEP_LAST,
-            depth=1,  # older frames would only be replaced by newer ones in the slot
+            # One frame more than the slot would keep: it is not lost when this process gets the CPU
+            # late. Where the network is behind, the slot drops it.
+            depth=2,
             reliability=reliability,
             durability=DurabilityPolicy.VOLATILE,
         )
