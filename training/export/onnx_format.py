@@ -67,7 +67,7 @@ class OnnxModel:
 
     def __init__(self, path: Path, device: torch.device) -> None:
         import onnxruntime
-        from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidGraph, InvalidProtobuf
+        from onnxruntime.capi import onnxruntime_pybind11_state as errors
 
         if device.type == 'cuda' and CUDA not in onnxruntime.get_available_providers():
             raise ExportError(
@@ -77,6 +77,13 @@ class OnnxModel:
         provider: str | tuple[str, dict[str, str]] = 'CPUExecutionProvider'
         if device.type == 'cuda':
             provider = CUDA, {'device_id': str(device.index)}
+        refusals = (
+            errors.Fail,
+            errors.InvalidArgument,
+            errors.InvalidGraph,
+            errors.InvalidProtobuf,
+            errors.NotImplemented,
+        )
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = torch.get_num_threads()
         options.add_session_config_entry('session.intra_op.allow_spinning', '0')
@@ -84,7 +91,7 @@ class OnnxModel:
             self._session: onnxruntime.InferenceSession = onnxruntime.InferenceSession(
                 path, options, providers=[provider]
             )
-        except (Fail, InvalidGraph, InvalidProtobuf) as error:
+        except refusals as error:
             raise ExportError(f'{path} is no ONNX file that can be run ({error})') from error
         documents = self._session.get_modelmeta().custom_metadata_map
         self.metadata = Metadata.from_dict(path, documents)
