@@ -31,7 +31,7 @@ class ConvReLU(nn.Module):
                     conv.weight,
                     conv.bias,
                     conv.stride,
-                    (conv.kernel_size[0] // 2, conv.kernel_size[1] // 2),
+                    (conv.kernel_size[0] // 2, conv.kernel_size[1] // 2),  # as ConvNorm pads
                     conv.dilation,
                     conv.groups,
                 )
