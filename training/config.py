@@ -170,6 +170,8 @@ class TrainingConfig(_Part):
     def _is_consistent(self) -> TrainingConfig:
         if self.batch % self.accumulate:
             raise ValueError(f'a batch of {self.batch} does not fall into {self.accumulate} parts')
+        if self.batch == self.accumulate:
+            raise ValueError('batch norms need two images or more in each part of a batch')
         return self
 
     def located(self, settings: DatasetSettings) -> DatasetSettings:
@@ -211,13 +213,15 @@ def load_config(config: str | Path, overrides: Sequence[str] = ()) -> TrainingCo
     try:
         return TrainingConfig.model_validate(value)
     except ValidationError as error:
-        first = error.errors()[0]
+        # A key that is misspelt is also one that is missing.
+        first = min(error.errors(), key=lambda found: found['type'] != 'extra_forbidden')
         said = _said(first)
         if error.error_count() > 1:
             said += f' (and {error.error_count() - 1} more)'
         place = _written(value, first['loc'])
         for location, override in changed.items():
-            if place[: len(location)] == location:
+            shared = min(len(place), len(location))
+            if shared and place[:shared] == location[:shared]:
                 raise ConfigError(f'{override}: {said}') from error
         raise document.error(place, said) from error
 

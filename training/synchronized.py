@@ -108,6 +108,6 @@ _convert: Callable[[nn.Module], nn.Module] = nn.SyncBatchNorm.convert_sync_batch
 def _synchronized_norm(norm: nn.BatchNorm2d) -> nn.Module:
     if distributed.get_backend() == 'nccl':
         return _convert(norm)
-    ours = SynchronizedBatchNorm(norm.num_features, norm.eps, norm.momentum)
+    ours = SynchronizedBatchNorm(norm.num_features, norm.eps, norm.momentum).to(norm.weight)
     ours.load_state_dict(norm.state_dict())
     return ours

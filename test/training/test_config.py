@@ -1,0 +1,137 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Configurations: what is wrong is named with its place, and every recipe is right."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from small_trainings import small_config, write_config
+
+from bisenet_ros.errors import UserError
+from bisenet_ros.network import NETWORKS
+from bisenet_training.config import TrainingConfig, load_config, recipes
+from bisenet_training.optim import AdamWSettings, SgdSettings
+
+DATA_SETS = ('cityscapes', 'camvid', 'coco_stuff')
+
+
+@pytest.mark.parametrize('name', recipes())
+def test_every_recipe_is_valid(name: str) -> None:
+    config = load_config(name, ['data=/datasets/here'])
+    assert name.startswith(config.network.name)
+    assert config.located(config.train[0].dataset).root == Path('/datasets/here')
+    # What it says at its top is how it is used.
+    assert f'bisenet train {name} data=' in recipes()[name].read_text()
+
+
+def test_there_is_a_recipe_for_every_network_on_every_data_set() -> None:
+    wanted = {f'{network}_{data_set}' for network in NETWORKS for data_set in DATA_SETS}
+    assert wanted <= recipes().keys()
+
+
+@pytest.mark.parametrize(
+    ('name', 'lr', 'weight_decay', 'steps', 'hard_from'),
+    [
+        ('bisenetv1_resnet18_cityscapes', 0.025, 1e-4, 80_000, None),
+        ('bisenetv2_cityscapes', 0.05, 5e-4, 150_000, 0.0),
+        ('bisenetv2_camvid', 0.05, 5e-4, 10_000, 0.0),
+        ('bisenetv2_large_coco_stuff', 0.05, 5e-4, 20_000, 0.0),
+    ],
+)
+def test_recipes_are_those_of_the_papers(
+    name: str, lr: float, weight_decay: float, steps: int, hard_from: float | None
+) -> None:
+    config = load_config(name)
+    assert config.optimizer == SgdSettings(lr=lr, weight_decay=weight_decay, momentum=0.9)
+    assert (config.batch, config.max_steps) == (16, steps)
+    assert config.schedule.power == 0.9
+    assert (config.loss.booster_weight, config.loss.hard_from) == (1.0, hard_from)
+
+
+def test_a_configuration_says_all_that_it_means(tmp_path: Path) -> None:
+    config = small_config(tmp_path, tmp_path)
+    again = tmp_path / 'again.yaml'
+    again.write_text(config.to_yaml())
+    assert load_config(again) == config
+
+
+def test_overrides_replace_values(tmp_path: Path) -> None:
+    config = small_config(
+        tmp_path,
+        tmp_path,
+        [
+            'max_steps=12',
+            'crop=[64, 32]',
+            'optimizer={kind: adamw, lr: 1.0e-2, weight_decay: 0}',
+            'train.0.share=3',
+            'normalization.channel_order=bgr',  # a part that the file does not have
+            'validation=null',
+        ],
+    )
+    assert (config.max_steps, config.crop) == (12, (64, 32))
+    assert config.optimizer == AdamWSettings(lr=0.01, weight_decay=0)
+    assert config.train[0].share == 3
+    assert config.normalization.channel_order == 'bgr'
+    assert config.validation is None
+
+
+@pytest.mark.parametrize(
+    ('override', 'message'),
+    [
+        ('optimiser.lr=1', r'optimiser.lr=1: unknown key; did you mean optimizer\?'),
+        ('optimizer.lrr=1', r'optimizer.lrr=1: unknown key; did you mean lr\?'),
+        ('loss.booster_wieght=1', r'did you mean booster_weight\?'),
+        ('train.0.dataset.rot=x', r'unknown key; did you mean root\?'),
+        ('augmentation.zzz=1', r'unknown key; there are min_scale, max_scale, '),
+        ('optimizer.lr=fast', r'optimizer.lr=fast: input should be a valid number'),
+        ('network.name=bisenetv3', r"no network 'bisenetv3': there are bisenetv1_xception39"),
+        ('network.options={gate: norm}', r"bisenetv2 has no option 'gate': there are aggregation"),
+        ('network.imagenet_weights=a.pth', 'imagenet_weights are for a ResNet'),
+        ('accumulate=3', 'a batch of 4 does not fall into 3 parts'),
+        ('accumulate=4', 'batch norms need two images or more in each part of a batch'),
+        ('max_steps=0', 'max_steps=0: input should be greater than or equal to 1'),
+        ('train.1.share=2', 'there is no 1 to go into'),
+        ('batch.size=2', 'batch has no parts'),
+        ('batch', "'batch' changes nothing: write key.sub=value"),
+        ('batch={', 'the value is not YAML'),
+    ],
+)
+def test_wrong_overrides_are_named(override: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=message):
+        small_config(tmp_path, tmp_path, [override])
+
+
+def test_wrong_lines_are_named(tmp_path: Path) -> None:
+    path = write_config(tmp_path / 'small.yaml', tmp_path)
+    text = path.read_text()
+    path.write_text(text.replace('max_steps', 'max_step'))
+    with pytest.raises(UserError, match=r'small\.yaml:\d+: max_step: unknown key; did you mean'):
+        load_config(path)
+    path.write_text(text.replace(', split: train', ''))
+    with pytest.raises(UserError, match=r'small\.yaml:5: train\[0\]\.dataset\.split: is missing'):
+        load_config(path)
+    path.write_text('- just\n- a list\n')
+    with pytest.raises(UserError, match='should be keys with values'):
+        load_config(path)
+
+
+def test_an_unknown_recipe_is_named_with_the_nearest() -> None:
+    with pytest.raises(UserError, match=r'did you mean bisenetv2_cityscapes\?'):
+        load_config('bisenetv2_cityscape')
+
+
+def test_a_network_starts_from_one_thing() -> None:
+    with pytest.raises(UserError, match='imagenet_weights or initial_weights, not both'):
+        load_config(
+            'bisenetv1_resnet18_camvid',
+            ['network.imagenet_weights=a.pth', 'network.initial_weights=camvid'],
+        )
+
+
+def test_only_relative_paths_start_from_the_data_folder(tmp_path: Path) -> None:
+    config: TrainingConfig = small_config(tmp_path, tmp_path, ['train.0.dataset.root=/elsewhere'])
+    assert config.validation is not None
+    assert config.located(config.train[0].dataset).root == Path('/elsewhere')
+    assert config.located(config.validation).root == tmp_path

@@ -1,0 +1,73 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Which samples come when: by seed and step alone, whoever shares the work."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+from small_datasets import make_cityscapes_tree
+
+from bisenet_training.augment import Augmentation, AugmentationSettings
+from bisenet_training.data import Plan, Shard, StepBatches, Views, make_loader
+from bisenet_training.datasets import CityscapesSettings, Dataset, open_dataset
+
+
+@pytest.fixture
+def datasets(tmp_path: Path) -> list[Dataset]:
+    root = make_cityscapes_tree(tmp_path, train=5, val=3)
+    return [
+        open_dataset(CityscapesSettings(kind='cityscapes', root=root, split=split))
+        for split in ('train', 'val')
+    ]
+
+
+def test_shares_are_kept_and_no_frame_comes_twice_before_all_have_come(
+    datasets: list[Dataset],
+) -> None:
+    plan = Plan(datasets, [3, 1], 4000, seed=1)
+    drawn = [plan[sample] for sample in range(len(plan))]
+    of_second = [index for dataset, index in drawn if dataset is datasets[1]]
+    assert len(of_second) / len(plan) == pytest.approx(0.25, abs=0.03)
+    for dataset in datasets:
+        frames = [index for source, index in drawn if source is dataset]
+        for start in range(0, len(frames) - len(dataset), len(dataset)):
+            assert sorted(frames[start : start + len(dataset)]) == list(range(len(dataset)))
+        counts = Counter(frames)
+        assert max(counts.values()) - min(counts.values()) <= 1
+    assert plan.name_of(0).startswith('smallville/smallville_000000_')
+
+
+def test_a_longer_plan_begins_like_a_shorter_one(datasets: list[Dataset]) -> None:
+    short, long = (Plan(datasets, [1, 1], samples, seed=3) for samples in (40, 400))
+    assert [short[n] for n in range(40)] == [long[n] for n in range(40)]
+    other = Plan(datasets, [1, 1], 40, seed=4)
+    assert [short[n] for n in range(40)] != [other[n] for n in range(40)]
+
+
+def test_processes_share_the_batch_that_one_would_have() -> None:
+    alone = list(Shard(8, 2, 0, 1).batches(3, 5))
+    assert alone == [[24, 25, 26, 27], [28, 29, 30, 31], [32, 33, 34, 35], [36, 37, 38, 39]]
+    shared = zip(*(Shard(8, 2, rank, 2).batches(3, 5) for rank in (0, 1)), strict=True)
+    assert [first + second for first, second in shared] == alone
+
+
+@pytest.mark.parametrize('workers', [0, 1])
+def test_batches_follow_from_seed_and_step_alone(datasets: list[Dataset], workers: int) -> None:
+    plan = Plan(datasets, [1, 1], 40, seed=0)
+    views = Views(plan, Augmentation(AugmentationSettings()), (64, 32), seed=0)
+    shard = Shard(4, 1, 0, 1)
+    whole = list(make_loader(views, StepBatches(shard, 0, 4), 0, pin_memory=False))
+    rest = list(make_loader(views, StepBatches(shard, 2, 4), workers, pin_memory=False))
+    assert len(whole) == 4
+    images, labels = whole[2]
+    assert images.shape == (4, 32, 64, 3)
+    assert labels.shape == (4, 32, 64)
+    for before, after in zip(whole[2:], rest, strict=True):
+        assert all(first.equal(second) for first, second in zip(before, after, strict=True))
+    assert not whole[0][0].equal(whole[1][0])
+    other = Views(plan, views.augmentation, (64, 32), seed=1)
+    assert not np.array_equal(other[0][0], views[0][0])

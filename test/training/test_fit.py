@@ -1,0 +1,249 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Small but real trainings: they learn, and what they leave is what the vehicle loads."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from small_datasets import make_cityscapes_tree, make_scene, write_image
+from small_trainings import losses, small_config
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from bisenet_ros.checkpoint import Checkpoint
+from bisenet_ros.errors import UserError
+from bisenet_ros.label_space import CITYSCAPES
+from bisenet_ros.metrics import ConfusionMatrix
+from bisenet_ros.network import NETWORKS
+from bisenet_ros.segmenter import Segmenter
+from bisenet_training.config import TrainingConfig
+from bisenet_training.datasets import DatasetError, open_dataset
+from bisenet_training.fit import fit
+from bisenet_training.run_folder import read_rows
+
+STEPS = 60
+
+
+@pytest.fixture(scope='module')
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_cityscapes_tree(tmp_path_factory.mktemp('city'), train=16, val=6)
+
+
+@pytest.fixture(scope='module')
+def trained(data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[TrainingConfig, Path]:
+    """A training that is long enough to learn something, and its folder."""
+    folder = tmp_path_factory.mktemp('trained')
+    config = small_config(folder, data, [f'max_steps={STEPS}', 'evaluate_every=30', 'batch=8'])
+    assert fit(config, folder / 'run', resume=False) is None
+    return config, folder / 'run'
+
+
+def measure(config: TrainingConfig, weights: Path) -> ConfusionMatrix:
+    """Of the labels that the vehicle would get, counted here."""
+    assert config.validation is not None
+    dataset = open_dataset(config.located(config.validation))
+    segmenter = Segmenter.load(weights, device='cpu', engine='torch')
+    matrix = ConfusionMatrix(len(dataset.label_space))
+    for sample in dataset:
+        matrix.update(segmenter(sample.image).labels, sample.labels)
+    return matrix
+
+
+def test_it_learns_more_than_any_constant(trained: tuple[TrainingConfig, Path]) -> None:
+    config, run = trained
+    matrix = measure(config, run / 'weights.safetensors')
+    constant = matrix.counts.sum(1) / matrix.counts.sum()  # IoU of always the same class
+    best_constant = constant.max() / np.count_nonzero(constant)
+    assert best_constant < 0.12
+    assert matrix.miou() > 0.5
+
+
+def test_a_run_leaves_weights_that_know_what_they_are(
+    trained: tuple[TrainingConfig, Path],
+) -> None:
+    config, run = trained
+    checkpoint = Checkpoint.load(run / 'weights.safetensors')
+    assert checkpoint.network == 'bisenetv2'
+    assert checkpoint.label_space == CITYSCAPES
+    assert checkpoint.network_size == config.network_size
+    assert checkpoint.normalization == config.normalization.build()
+    assert not any(name.startswith('boosters') for name in checkpoint.state_dict)
+    best = max(read_rows(run / 'evaluations.csv'), key=lambda row: float(row['miou']))
+    assert checkpoint.provenance['steps'] == int(best['step'])
+    assert checkpoint.provenance['data'] == ['Cityscapes train (16 frames)']
+    assert checkpoint.provenance['config']['optimizer']['lr'] == 0.003
+    # Where the data were on this machine is nobody's business.
+    assert str(config.data) not in json.dumps(dict(checkpoint.provenance))
+    # What the file says of itself is what a segmenter makes of it.
+    figures = checkpoint.accuracy['Cityscapes val (6 frames)']
+    matrix = measure(config, run / 'weights.safetensors')
+    assert figures['miou'] == pytest.approx(100 * matrix.miou(), abs=0.006)
+    assert figures['iou']['train'] is None
+
+
+def test_a_run_leaves_a_folder_that_tells_about_it(trained: tuple[TrainingConfig, Path]) -> None:
+    config, run = trained
+    assert list(losses(run)) == list(range(1, STEPS + 1))
+    assert [row['step'] for row in read_rows(run / 'evaluations.csv')] == ['30', '60']
+    assert yaml.safe_load((run / 'config.yaml').read_text()) == config.model_dump(mode='json')
+    environment = json.loads((run / 'environment.json').read_text())
+    assert environment['versions']['torch'] == torch.__version__
+    for picture in ('curves.png', 'samples/0.jpg', 'evaluation/confusion.png'):
+        assert (run / picture).stat().st_size > 1000
+    assert 'sidewalk' in (run / 'evaluation' / 'classes.csv').read_text()
+    assert (run / 'evaluation' / 'report.md').is_file()
+    board = EventAccumulator(str(run / 'tensorboard')).Reload()
+    assert [event.step for event in board.Scalars('validation/miou')] == [30, 60]
+    assert len(board.Scalars('loss')) == STEPS
+    assert 'sample 0' in board.Tags()['images']
+
+
+def test_states_hold_nothing_but_tensors_and_plain_values(
+    trained: tuple[TrainingConfig, Path],
+) -> None:
+    _, run = trained
+    for name in ('last', 'best'):
+        state = torch.load(run / 'checkpoints' / f'{name}.ckpt', weights_only=True)
+        assert state['global_step'] <= STEPS
+
+
+@pytest.mark.parametrize('network', NETWORKS)
+def test_every_network_trains(network: str, data: Path, tmp_path: Path) -> None:
+    if 'resnet' in network:
+        pytest.importorskip('torchvision')
+    config = small_config(
+        tmp_path,
+        data,
+        [f'network.name={network}', 'max_steps=1', 'batch=2', 'crop=[64,64]', 'validation=null'],
+    )
+    fit(config, tmp_path / 'run', resume=False)
+    checkpoint = Checkpoint.load(tmp_path / 'run' / 'weights.safetensors')
+    assert checkpoint.network == network
+    assert np.isfinite(losses(tmp_path / 'run')[1])
+
+
+def test_a_part_of_a_batch_at_a_time_is_a_step_all_the_same(data: Path, tmp_path: Path) -> None:
+    config = small_config(
+        tmp_path, data, ['accumulate=2', 'max_steps=3', 'precision=bf16', 'validation=null']
+    )
+    fit(config, tmp_path / 'run', resume=False)
+    assert list(losses(tmp_path / 'run')) == [1, 2, 3]
+    # One loss per step, of the size that the whole batch's loss has at the same weights.
+    whole = small_config(tmp_path, data, ['max_steps=1', 'validation=null'])
+    fit(whole, tmp_path / 'whole', resume=False)
+    assert losses(tmp_path / 'run')[1] == pytest.approx(losses(tmp_path / 'whole')[1], rel=0.2)
+
+
+def test_a_binary_task_trains_with_dice(tmp_path: Path) -> None:
+    for index in range(4):
+        image, labels = make_scene(index, (96, 64))
+        road = labels == CITYSCAPES.names.index('road')
+        write_image(tmp_path / 'images' / f'{index}.png', image)
+        write_image(tmp_path / 'masks' / f'{index}.png', (255 * road).astype(np.uint8))
+    (tmp_path / 'map.yaml').write_text(
+        'classes:\n'
+        '  - {name: background, color: [0, 0, 0], ids: [0]}\n'
+        '  - {name: road, color: [128, 64, 128], ids: [255], drivable: true}\n'
+    )
+    dataset = '{kind: pairs, images: images, labels: masks, label_map: map.yaml}'
+    config = small_config(
+        tmp_path,
+        tmp_path,
+        [
+            f'train=[{{dataset: {dataset}}}]',
+            f'validation={dataset}',
+            'loss.dice_weight=1',
+            'max_steps=30',
+            'evaluate_every=30',
+        ],
+    )
+    fit(config, tmp_path / 'run', resume=False)
+    checkpoint = Checkpoint.load(tmp_path / 'run' / 'weights.safetensors')
+    assert checkpoint.label_space.names == ('background', 'road')
+    (figures,) = checkpoint.accuracy.values()
+    assert figures['miou'] > 50  # all road, or none: less than 40
+
+
+def test_a_loss_that_is_no_number_stops_with_the_names_of_its_frames(
+    data: Path, tmp_path: Path
+) -> None:
+    config = small_config(tmp_path, data, ['optimizer.lr=1.0e+30', 'save_every=1'])
+    with pytest.raises(UserError) as caught:
+        fit(config, tmp_path / 'run', resume=False)
+    message = str(caught.value)
+    assert message.startswith(('the loss is nan at step', 'the loss is inf at step'))
+    assert message.count('smallville/smallville_000000_') == config.batch
+    assert 'lower optimizer.lr' in message
+    assert '\n' not in message
+    # What was there before is still good.
+    assert str(tmp_path / 'run' / 'checkpoints' / 'last.ckpt') in message
+    state = torch.load(tmp_path / 'run' / 'checkpoints' / 'last.ckpt', weights_only=True)
+    step = int(message.partition('at step ')[2].partition(',')[0])
+    assert state['global_step'] == step - 1
+    assert list(losses(tmp_path / 'run')) == list(range(1, step))
+
+
+def test_a_training_starts_from_other_weights(
+    trained: tuple[TrainingConfig, Path], data: Path, tmp_path: Path
+) -> None:
+    _, run = trained
+    weights = run / 'weights.safetensors'
+    overrides = [f'network.initial_weights={weights}', 'max_steps=1', 'validation=null']
+    fit(small_config(tmp_path, data, overrides), tmp_path / 'run', resume=False)
+    from_nothing = losses(run)[1]
+    assert losses(tmp_path / 'run')[1] < from_nothing / 2
+    with pytest.raises(UserError, match=r'is a bisenetv2: network\.name says bisenetv2_large'):
+        fit(
+            small_config(tmp_path, data, [*overrides, 'network.name=bisenetv2_large']),
+            tmp_path / 'other',
+            resume=False,
+        )
+
+
+def test_other_classes_take_over_all_but_the_last_layer(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    overrides = ['network.initial_weights=camvid', 'max_steps=1', 'validation=null']
+    fit(small_config(tmp_path, data, overrides), tmp_path / 'run', resume=False)
+    said = capsys.readouterr().err
+    assert 'the classes differ from those of the weights' in said
+    ours = Checkpoint.load(tmp_path / 'run' / 'weights.safetensors').state_dict
+    assert ours['head.classify.weight'].shape[0] == len(CITYSCAPES)
+
+
+def test_wrong_data_stop_before_the_first_step(tmp_path: Path) -> None:
+    root = make_cityscapes_tree(tmp_path / 'city', train=3, val=1)
+    labels = next((root / 'gtFine' / 'train').rglob('*_000001_gtFine_labelIds.png'))
+    write_image(labels, np.full((64, 128), 77, np.uint8))
+    with pytest.raises(DatasetError, match='77'):
+        fit(small_config(tmp_path, root), tmp_path / 'run', resume=False)
+    assert not (tmp_path / 'run' / 'steps.csv').exists()
+
+
+def test_data_sets_have_the_same_classes(data: Path, tmp_path: Path) -> None:
+    synthetic = '{kind: synthetic, frames: 1, size: [64, 64]}'
+    config = small_config(tmp_path, data, [f'validation={synthetic}'])
+    with pytest.raises(UserError, match='has other classes than Cityscapes train'):
+        fit(config, tmp_path / 'run', resume=False)
+
+
+def test_half_precision_needs_a_gpu(data: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match='precision fp16 needs a GPU: write precision=bf16'):
+        fit(small_config(tmp_path, data, ['precision=fp16']), tmp_path / 'run', resume=False)
+
+
+def test_unlabelled_pixels_are_no_trouble(tmp_path: Path) -> None:
+    """OHEM on a data set most of which is not labelled: some batches have nothing to learn from."""
+    root = make_cityscapes_tree(tmp_path / 'city', train=6, val=1)
+    for labels in list((root / 'gtFine' / 'train').rglob('*.png'))[1:]:
+        write_image(labels, np.zeros((64, 128), np.uint8))  # label id 0 is unlabelled
+    config = small_config(
+        tmp_path, root, ['loss.hard_from=0', 'batch=2', 'max_steps=6', 'validation=null']
+    )
+    fit(config, tmp_path / 'run', resume=False)
+    assert 0.0 in losses(tmp_path / 'run').values()

@@ -1,0 +1,149 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""A training that was ended before its time goes on as if nothing had happened."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from small_datasets import make_cityscapes_tree
+from small_trainings import losses, small_config, write_config
+
+from bisenet_ros.checkpoint import Checkpoint
+from bisenet_ros.errors import UserError
+from bisenet_training.fit import fit
+from bisenet_training.interruption import Interruption
+from bisenet_training.run_folder import read_rows
+
+STEPS = 8
+
+
+@pytest.fixture(scope='module')
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_cityscapes_tree(tmp_path_factory.mktemp('city'), train=6, val=2)
+
+
+@pytest.fixture(scope='module')
+def undisturbed(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a training that nobody has ended."""
+    folder = tmp_path_factory.mktemp('undisturbed')
+    fit(small_config(folder, data), folder / 'run', resume=False)
+    return folder / 'run'
+
+
+def start(config: Path, run: Path, after: int) -> subprocess.Popen[str]:
+    """Start a training as a program, and return when it has made some steps.
+
+    It stops by itself then until it is sent a line, so that it cannot have ended before.
+    """
+    script = (
+        'import sys; from pathlib import Path\n'
+        'from bisenet_training.bookkeeping import Bookkeeping\n'
+        'from bisenet_training.train_command import train\n'
+        'class Halting(Bookkeeping):\n'
+        '    def on_train_batch_end(self, trainer, *rest):\n'
+        '        super().on_train_batch_end(trainer, *rest)\n'
+        f'        if trainer.global_step == {after}:\n'
+        '            print("halted", flush=True); sys.stdin.readline()\n'
+        'import bisenet_training.fit as fitting\n'
+        'fitting.Bookkeeping = Halting\n'
+        'sys.exit(train(sys.argv[1], [], Path(sys.argv[2]), resume=False))\n'
+    )
+    process = subprocess.Popen(
+        [sys.executable, '-c', script, str(config), str(run)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == 'halted\n'
+    return process
+
+
+def assert_same_run(resumed: Path, undisturbed: Path) -> None:
+    """The losses of all steps, the evaluations and the weights are the same."""
+    expected = losses(undisturbed)
+    assert list(losses(resumed)) == list(expected) == list(range(1, STEPS + 1))
+    assert losses(resumed) == pytest.approx(expected, rel=1e-5)
+    assert len(read_rows(resumed / 'evaluations.csv')) == STEPS / 4
+    ours, theirs = (
+        Checkpoint.load(run / 'weights.safetensors').state_dict for run in (resumed, undisturbed)
+    )
+    for name, tensor in theirs.items():
+        assert torch.allclose(ours[name].float(), tensor.float(), rtol=1e-2, atol=1e-3), name
+
+
+def test_a_killed_training_goes_on_without_a_jump(
+    data: Path, undisturbed: Path, tmp_path: Path
+) -> None:
+    config, run = write_config(tmp_path / 'small.yaml', data), tmp_path / 'run'
+    with start(config, run, after=5) as process:
+        process.kill()
+    assert process.returncode == -signal.SIGKILL
+    # Step 5 is written down, but the state is that of step 4: 5 is made again.
+    assert max(losses(run)) == 5
+    with (run / 'steps.csv').open('a') as steps:
+        steps.write('6,1.2')  # as a kill within a line leaves it
+    fit(small_config(tmp_path, data), run, resume=True)
+    assert_same_run(run, undisturbed)
+
+
+def test_a_training_that_is_asked_to_stop_saves_first(
+    data: Path, undisturbed: Path, tmp_path: Path
+) -> None:
+    config, run = write_config(tmp_path / 'small.yaml', data), tmp_path / 'run'
+    with start(config, run, after=2) as process:
+        process.send_signal(signal.SIGTERM)
+        process.communicate('go on\n')
+    assert process.returncode == 128 + signal.SIGTERM
+    state = torch.load(run / 'checkpoints' / 'last.ckpt', weights_only=True)
+    assert state['global_step'] == max(losses(run)) == 3  # not one of those that are due
+    assert not (run / 'weights.safetensors').exists()
+    fit(small_config(tmp_path, data), run, resume=True)
+    assert_same_run(run, undisturbed)
+
+
+@pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGINT])
+def test_one_signal_is_a_wish_and_the_second_an_end(number: signal.Signals) -> None:
+    before = signal.getsignal(number)
+    with Interruption() as interruption:
+        assert interruption.signal is None
+        signal.raise_signal(number)
+        assert interruption.signal == number
+        assert signal.getsignal(number) == before
+    assert signal.getsignal(number) == before
+
+
+def test_a_folder_is_of_one_run(data: Path, undisturbed: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match='holds a run: go on with --resume, or name another'):
+        fit(small_config(tmp_path, data), undisturbed, resume=False)
+    with pytest.raises(UserError, match='is finished'):
+        fit(small_config(tmp_path, data), undisturbed, resume=True)
+
+
+def test_a_resumed_run_is_configured_as_it_was(data: Path, tmp_path: Path) -> None:
+    run = tmp_path / 'run'
+    overrides = ['optimizer.lr=1.0e+30', 'save_every=1']
+    with pytest.raises(UserError, match='the loss is'):
+        fit(small_config(tmp_path, data, overrides), run, resume=False)
+    with pytest.raises(UserError, match=r'batch, seed changed since the run in .* was begun'):
+        fit(small_config(tmp_path, data, [*overrides, 'batch=2', 'seed=1']), run, resume=True)
+    # How the work is done may change, and the mistake comes again at the same step.
+    before = losses(run)
+    with pytest.raises(UserError, match='the loss is'):
+        fit(small_config(tmp_path, data, [*overrides, 'workers=1']), run, resume=True)
+    assert losses(run) == pytest.approx(before, rel=1e-5)
+
+
+def test_a_run_that_was_killed_before_it_saved_begins_anew(data: Path, tmp_path: Path) -> None:
+    config, run = write_config(tmp_path / 'small.yaml', data), tmp_path / 'run'
+    with start(config, run, after=1) as process:
+        process.kill()
+    fit(small_config(tmp_path, data, ['max_steps=8']), run, resume=True)
+    assert list(losses(run)) == list(range(1, STEPS + 1))
