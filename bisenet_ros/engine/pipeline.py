@@ -38,8 +38,8 @@ class Pipeline(nn.Module):
         dtype: What the network computes in.
     """
 
-    scale: Tensor
-    shift: Tensor
+    factor: Tensor
+    offset: Tensor
 
     def __init__(
         self,
@@ -59,18 +59,18 @@ class Pipeline(nn.Module):
         self._output = output
         self._dtype = dtype
         if normalization is not None:
-            # (x / 255 - mean) / std as one multiplication and one addition, for BGR.
-            mean = torch.tensor(normalization.mean, dtype=torch.float64).flip(0)
-            std = torch.tensor(normalization.std, dtype=torch.float64).flip(0)
-            self.register_buffer('scale', (1 / (255 * std)).float(), persistent=False)  # (3,)
-            self.register_buffer('shift', (-mean / std).float(), persistent=False)  # (3,)
+            factor, offset = torch.tensor(normalization.affine)[:, :, None, None].unbind(1)
+            self.register_buffer('factor', factor, persistent=False)  # (3, 1, 1)
+            self.register_buffer('offset', offset, persistent=False)  # (3, 1, 1)
 
     def forward(self, images: Tensor) -> Tensor:
+        """See above."""
         x = images
         if self._normalization is not None:
-            x = (x.float() * self.scale + self.shift).permute(0, 3, 1, 2)  # (B, 3, H, W), BGR
+            x = x.float().permute(0, 3, 1, 2)  # (B, 3, H, W), BGR
             if self._normalization.channel_order == 'rgb':
                 x = torch.cat((x[:, 2:3], x[:, 1:2], x[:, 0:1]), dim=1)
+            x = x * self.factor + self.offset
         x = F.pad(x.to(self._dtype), (0, -self._width % STRIDE, 0, -self._height % STRIDE))
         fused, _ = self.network.features(x)
         coarse: Tensor = self.network.head(fused).float()  # (B, classes, H'/8, W'/8)
