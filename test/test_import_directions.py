@@ -185,10 +185,32 @@ def test_network_needs_torch_alone() -> None:
     assert loaded <= {'bisenet_ros', 'torch'}
 
 
+OFFLINE = {
+    *('bisenet_training', 'lightning', 'matplotlib', 'onnx', 'onnxruntime', 'pydantic', 'rich'),
+    *('rosbags', 'scipy', 'sympy', 'tensorboard', 'torchmetrics', 'torchvision', 'typer'),
+}
+"""What no start of the node is to wait for."""
+
+
 def test_segmenter_needs_neither_ros_nor_offline_tools() -> None:
     loaded = loaded_by('import bisenet_ros.segmenter')
     assert 'torch' in loaded
-    assert loaded.isdisjoint({'rclpy', 'sensor_msgs', 'rosbags', 'typer', 'rich'})
+    assert loaded.isdisjoint(OFFLINE | {'rclpy', 'sensor_msgs', 'openvino', 'triton'})
+
+
+def test_segmenting_loads_one_engine_and_no_offline_tools() -> None:
+    loaded = loaded_by(
+        'from bisenet_ros.segmenter import Segmenter; import numpy; '
+        "Segmenter.load(device='cpu', engine='torch')(numpy.zeros((64, 64, 3), 'uint8')).drivable"
+    )
+    assert loaded.isdisjoint(OFFLINE | {'openvino', 'triton'})
+
+
+def test_node_is_in_the_graph_before_it_loads_torch() -> None:
+    pytest.importorskip('rclpy', reason='ROS 2 is not here')
+    loaded = loaded_by('import bisenet_ros.node.segmenter_node')
+    assert 'rclpy' in loaded
+    assert loaded.isdisjoint(OFFLINE | {'torch', 'openvino', 'triton'})
 
 
 def test_command_line_starts_without_torch() -> None:

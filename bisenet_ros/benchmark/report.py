@@ -41,11 +41,9 @@ def _comparison(figures: Mapping[str, Any]) -> Table:
         _row(
             table,
             one['name'],
-            f'{one["p50_ms"]:.2f}',
-            f'{one["p95_ms"]:.2f}',
-            f'{one["p99_ms"]:.2f}',
+            *map(_milliseconds, (one['p50_ms'], one['p95_ms'], one['p99_ms'])),
             f'{one["times_faster"]:.2f} x',
-            f'{one["cpu_ms"]:.1f}',
+            _milliseconds(one['cpu_ms']),
             f'{100 * one["differing_pixels"]:.3f} %',
             style='bold' if one['ours'] else '',
         )
@@ -59,7 +57,7 @@ def _stages(figures: Mapping[str, Any]) -> Table:
     table = _table(title, stages)
     for name, one in figures['stages'].items():
         cells = (one.get(stage) for stage in stages)
-        _row(table, name, *(f'{cell["p50_ms"]:.2f}' if cell else '' for cell in cells))
+        _row(table, name, *(_milliseconds(cell['p50_ms']) if cell else '' for cell in cells))
     return table
 
 
@@ -76,9 +74,7 @@ def _streaming(streaming: Mapping[str, Any]) -> Table:
             name,
             f'{one["processed_fps"]:.1f}',
             f'{100 * one["dropped_frames"] / one["received_frames"]:.1f} %',
-            f'{one["age_p50_ms"]:.1f}',
-            f'{one["age_p95_ms"]:.1f}',
-            f'{one["age_p99_ms"]:.1f}',
+            *map(_milliseconds, (one['age_p50_ms'], one['age_p95_ms'], one['age_p99_ms'])),
             f'{one["cpu_percent"]:.0f} %',
         )
     return table
@@ -116,6 +112,11 @@ def _pairs(values: Mapping[str, Any] | str) -> str:
     if isinstance(values, str):
         return values
     return ', '.join(f'{name} {value}' for name, value in values.items())
+
+
+def _milliseconds(value: float) -> str:
+    """As many digits as mean something, and as a table of 80 columns has room for."""
+    return f'{value:.2f}' if value < 100 else f'{value:.0f}'
 
 
 def _size(size: Iterable[int]) -> str:

@@ -1,0 +1,151 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""From launching a program to its first labels, with a camera that is running already.
+
+    python benchmarks/start_up.py
+
+Needs ROS 2. Rounds are interleaved; files are in the page cache after the first one, which does not
+count. `import torch` stands beside the programs, because none of them can be faster than that. The
+time on CPUs is that of the whole process, its end included: on a busy machine it says more.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+import rclpy
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.qos import qos_profile_sensor_data
+from sensor_msgs.msg import Image
+
+from bisenet_ros.demo.drive import SyntheticDrive
+from bisenet_ros.image_codec import fill_image
+from bisenet_ros.media import write_image
+from bisenet_ros.ros_graph.processes import ros_environment
+
+SIZE, RATE = (480, 360), 30.0
+PATIENCE = 60.0
+"""Seconds that a node has for its first labels."""
+
+
+class Camera:
+    """Publishes one frame at 30 Hz, and knows when labels of it arrive."""
+
+    def __init__(self, frame: np.ndarray) -> None:
+        self._node = rclpy.create_node('camera')
+        self._image = Image()
+        fill_image(self._image, frame, 'bgr8')
+        self._publisher = self._node.create_publisher(Image, 'image', qos_profile_sensor_data)
+        self._labelled = threading.Event()
+        self._node.create_subscription(
+            Image, 'segmentation/labels', lambda _: self._labelled.set(), qos_profile_sensor_data
+        )
+        self._node.create_timer(1 / RATE, self._publish)
+        self._executor = SingleThreadedExecutor()
+        self._executor.add_node(self._node)
+        self._thread = threading.Thread(target=self._spin)
+        self._thread.start()
+
+    def seconds_to_first_labels(self, environment: Mapping[str, str]) -> float:
+        """Launch a node and end it again."""
+        self._labelled.clear()
+        start = time.perf_counter()
+        with subprocess.Popen(
+            [sys.executable, '-m', 'bisenet_ros.node.segmenter_node'],
+            env=environment,
+            stderr=subprocess.DEVNULL,
+        ) as node:
+            arrived = self._labelled.wait(PATIENCE)
+            seconds = time.perf_counter() - start
+            node.terminate()
+        if not arrived:
+            sys.exit(f'no labels from segmenter_node within {PATIENCE:.0f} s')
+        return seconds
+
+    def close(self) -> None:
+        """Stop publishing."""
+        self._executor.shutdown()
+        self._thread.join()
+        self._node.destroy_node()
+
+    def _publish(self) -> None:
+        self._image.header.stamp = self._node.get_clock().now().to_msg()
+        self._publisher.publish(self._image)
+
+    def _spin(self) -> None:
+        try:
+            self._executor.spin()
+        except ExternalShutdownException:
+            return
+
+
+def seconds_to_run(command: list[str], environment: Mapping[str, str]) -> float:
+    """What a program takes from start to end."""
+    start = time.perf_counter()
+    subprocess.run(
+        [sys.executable, *command],
+        env=environment,
+        check=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    return time.perf_counter() - start
+
+
+def children_seconds() -> float:
+    """What all processes that this one has started, and that have ended, spent on CPUs."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('--rounds', type=int, default=7)
+    rounds = parser.parse_args().rounds
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        environment = ros_environment(os.environ, folder)
+        os.environ.update(environment)
+        rclpy.init()
+        frame, _ = SyntheticDrive(seed=0, size=SIZE, rate=10.0).frame(0)
+        write_image(folder / 'frame.png', frame)
+        segment = ['-m', 'bisenet_ros.cli', 'segment', str(folder / 'frame.png'), '-o', name]
+        camera = Camera(frame)
+        programs: dict[str, Callable[[], float]] = {
+            'segmenter_node, to its first labels': lambda: camera.seconds_to_first_labels(
+                environment
+            ),
+            'bisenet segment, one image': lambda: seconds_to_run(segment, environment),
+            'python -c "import torch"': lambda: seconds_to_run(['-c', 'import torch'], environment),
+            'python -c "import rclpy"': lambda: seconds_to_run(['-c', 'import rclpy'], environment),
+        }
+        try:
+            taken: dict[str, list[tuple[float, float]]] = {program: [] for program in programs}
+            for index in range(rounds + 1):
+                for program, run in programs.items():
+                    before = children_seconds()
+                    wall = run()
+                    if index > 0:
+                        taken[program].append((wall, children_seconds() - before))
+        finally:
+            camera.close()
+            rclpy.shutdown()
+    print(f'{"":36} {"median":>7} {"worst":>7} {"on CPUs":>8}')
+    for program, times in taken.items():
+        median, cpu = np.median(times, axis=0)
+        worst, _ = np.max(times, axis=0)
+        print(f'{program:36} {median:6.2f}s {worst:6.2f}s {cpu:7.2f}s')
+
+
+if __name__ == '__main__':
+    main()

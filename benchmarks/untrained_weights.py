@@ -1,0 +1,39 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Writes BiSeNet V2 for Cityscapes' 19 classes with random weights, to measure speed with.
+
+python benchmarks/untrained_weights.py untrained.safetensors
+bisenet benchmark --weights untrained.safetensors
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import torch
+
+from bisenet_ros.checkpoint import Checkpoint
+from bisenet_ros.label_space import CITYSCAPES
+from bisenet_ros.network import BiSeNetV2
+from bisenet_ros.preprocess import Normalization
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('output', type=Path)
+    output: Path = parser.parse_args().output
+    torch.manual_seed(0)
+    Checkpoint(
+        network='bisenetv2',
+        label_space=CITYSCAPES,
+        normalization=Normalization(mean=(0.3257, 0.369, 0.3223), std=(0.2112, 0.2148, 0.2115)),
+        network_size=(1024, 512),
+        upsampling='bilinear',
+        state_dict=BiSeNetV2(len(CITYSCAPES)).state_dict(),
+        provenance={'data': 'nothing: untrained'},
+    ).save(output)
+
+
+if __name__ == '__main__':
+    main()
