@@ -11,7 +11,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils.tensorboard import SummaryWriter
 
 from bisenet_ros.errors import UserError
 from bisenet_ros.media import write_image
@@ -20,8 +19,8 @@ from bisenet_training.curves import draw_curves
 from bisenet_training.data import Batch, Plan
 from bisenet_training.datasets import Dataset
 from bisenet_training.evaluation.worst_frames import draw_frame
+from bisenet_training.extra import Callback, LightningModule, SummaryWriter, Trainer
 from bisenet_training.interruption import Interruption
-from bisenet_training.lightning_import import Callback, LightningModule, Trainer
 from bisenet_training.module import SegmentationModule
 from bisenet_training.processes import Processes
 from bisenet_training.progress import TrainingProgress
@@ -142,6 +141,8 @@ class Bookkeeping(Callback):
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._end()
+        if self._processes.is_first:
+            self._draw_curves()
 
     def _end(self) -> None:
         self._progress.stop()
@@ -209,11 +210,7 @@ class Bookkeeping(Callback):
     def _write_down(self, found: Validation, dataset: Dataset) -> None:
         row = EvaluationRow(self._step, found.miou, found.drivable_iou, found.pixel_accuracy)
         append_rows(self._folder.evaluations, [row])
-        draw_curves(
-            self._folder.curves,
-            read_rows(self._folder.steps),
-            read_rows(self._folder.evaluations),
-        )
+        self._draw_curves()
         assert self._board is not None
         for name, value in row._asdict().items():
             if name != 'step' and value is not None:
@@ -225,3 +222,7 @@ class Bookkeeping(Callback):
                 f'sample {number}', picture[:, :, ::-1].copy(), self._step, dataformats='HWC'
             )
         self._progress.evaluated(row, self._loss, self.best)
+
+    def _draw_curves(self) -> None:
+        steps, evaluations = read_rows(self._folder.steps), read_rows(self._folder.evaluations)
+        draw_curves(self._folder.curves, steps, evaluations)

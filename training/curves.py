@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-from matplotlib.figure import Figure
+
+from bisenet_training.extra import Figure
 
 _SMOOTH = 50
 """Steps that the loss is averaged over, at most a tenth of all: single batches differ."""

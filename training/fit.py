@@ -36,9 +36,14 @@ from bisenet_training.datasets import Dataset
 from bisenet_training.evaluation import EvaluatedFrame, EvaluationResult, evaluate
 from bisenet_training.evaluation.report import write_report
 from bisenet_training.evaluation.worst_frames import WorstFrames
+from bisenet_training.extra import (
+    DDPStrategy,
+    LightningEnvironment,
+    TorchElasticEnvironment,
+    Trainer,
+)
 from bisenet_training.initial_network import make_network
 from bisenet_training.interruption import Interruption
-from bisenet_training.lightning_import import DDPStrategy, Trainer
 from bisenet_training.module import SegmentationModule
 from bisenet_training.processes import Processes, join_processes
 from bisenet_training.progress import TrainingProgress
@@ -126,6 +131,7 @@ def _trainer(config: TrainingConfig, processes: Processes, bookkeeping: Bookkeep
     logging.getLogger('lightning.pytorch').setLevel(logging.WARNING)
     warnings.filterwarnings('ignore', module='lightning')
     on_gpu = processes.device.type == 'cuda'
+    alone = processes.count == 1
     # What is the same everywhere, batch statistics and all, need not be sent around.
     distributed = DDPStrategy(
         process_group_backend='nccl' if on_gpu else 'gloo',
@@ -136,7 +142,8 @@ def _trainer(config: TrainingConfig, processes: Processes, bookkeeping: Bookkeep
         accelerator='gpu' if on_gpu else 'cpu',
         devices=processes.local_count,
         num_nodes=processes.count // processes.local_count,
-        strategy='auto' if processes.count == 1 else distributed,
+        strategy='auto' if alone else distributed,
+        plugins=LightningEnvironment() if alone else TorchElasticEnvironment(),
         precision=_PRECISIONS[config.precision],
         max_steps=config.max_steps,
         max_epochs=-1,

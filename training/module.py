@@ -21,8 +21,8 @@ from bisenet_ros.label_space import LabelSpace
 from bisenet_training.average import AverageNetwork
 from bisenet_training.config import TrainingConfig
 from bisenet_training.data import Batch, View
+from bisenet_training.extra import LightningModule
 from bisenet_training.initial_network import InitialNetwork
-from bisenet_training.lightning_import import LightningModule
 from bisenet_training.losses import SegmentationLoss
 from bisenet_training.optim import build_optimizer
 from bisenet_training.synchronized import synchronize

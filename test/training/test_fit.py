@@ -4,7 +4,9 @@
 
 from __future__ import annotations
 
+import importlib
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -214,6 +216,18 @@ def test_other_classes_take_over_all_but_the_last_layer(
     assert 'the classes differ from those of the weights' in said
     ours = Checkpoint.load(tmp_path / 'run' / 'weights.safetensors').state_dict
     assert ours['head.classify.weight'].shape[0] == len(CITYSCAPES)
+
+
+@pytest.mark.parametrize('library', ['lightning', 'matplotlib', 'tensorboard'])
+def test_what_is_not_installed_is_named_with_its_extra(
+    library: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in list(sys.modules):
+        if name.startswith((library, 'torch.utils.tensorboard', 'bisenet_training.extra')):
+            monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, library, None)
+    with pytest.raises(UserError, match=rf"needs {library}: pip install 'bisenet_ros\[train\]'"):
+        importlib.import_module('bisenet_training.extra')
 
 
 def test_wrong_data_stop_before_the_first_step(tmp_path: Path) -> None:

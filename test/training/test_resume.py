@@ -120,6 +120,16 @@ def test_one_signal_is_a_wish_and_the_second_an_end(number: signal.Signals) -> N
     assert signal.getsignal(number) == before
 
 
+def test_a_run_that_was_killed_at_its_very_end_is_exported(data: Path, tmp_path: Path) -> None:
+    config, run = small_config(tmp_path, data, ['max_steps=2']), tmp_path / 'run'
+    fit(config, run, resume=False)
+    weights = (run / 'weights.safetensors').read_bytes()
+    (run / 'weights.safetensors').unlink()
+    fit(config, run, resume=True)
+    assert (run / 'weights.safetensors').read_bytes() == weights
+    assert list(losses(run)) == [1, 2]
+
+
 def test_a_folder_is_of_one_run(data: Path, undisturbed: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match='holds a run: go on with --resume, or name another'):
         fit(small_config(tmp_path, data), undisturbed, resume=False)

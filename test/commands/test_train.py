@@ -1,0 +1,45 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""`bisenet train`: from the command line to a folder with weights."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from small_datasets import make_cityscapes_tree
+from small_trainings import losses, write_config
+
+from bisenet_ros.checkpoint import Checkpoint
+
+
+def bisenet_train(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run the program in a folder."""
+    command = [sys.executable, '-m', 'bisenet_ros.cli', 'train', *arguments]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=110)
+
+
+def test_one_command_trains(tmp_path: Path) -> None:
+    data = make_cityscapes_tree(tmp_path / 'city', train=3, val=1)
+    write_config(tmp_path / 'small.yaml', Path('/nowhere'))
+    result = bisenet_train('small.yaml', f'data={data}', 'max_steps=2', folder=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert 'step 2: loss' in result.stderr
+    run = tmp_path / 'runs' / 'small'
+    assert list(losses(run)) == [1, 2]
+    assert Checkpoint.load(run / 'weights.safetensors').provenance['steps'] == 2
+
+
+def test_what_is_wrong_is_one_line(tmp_path: Path) -> None:
+    write_config(tmp_path / 'small.yaml', tmp_path)
+    for arguments, said in (
+        (('nothing.yaml',), "no configuration 'nothing.yaml'"),
+        (('small.yaml', 'max_step=2'), 'max_step=2: unknown key; did you mean max_steps?'),
+        (('small.yaml',), 'there is no folder '),
+    ):
+        result = bisenet_train(*arguments, folder=tmp_path)
+        assert result.returncode == 2
+        assert said in result.stderr
+        assert result.stderr.count('\n') == 1
+    assert not (tmp_path / 'runs').exists()

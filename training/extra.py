@@ -1,0 +1,36 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What the extra `train` installs, for the training loop: Lightning, TensorBoard, matplotlib.
+
+Lightning imports torchmetrics, and that torchvision, which does not always import by itself: see
+`bisenet_ros.torchvision_import` for what goes wrong, and why importing it first helps.
+"""
+
+from __future__ import annotations
+
+from bisenet_ros.errors import UserError
+from bisenet_ros.torchvision_import import import_torchvision
+
+import_torchvision('transforms.v2')
+
+try:
+    from lightning.fabric.plugins.environments.lightning import LightningEnvironment
+    from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment
+    from lightning.pytorch import Callback, LightningModule, Trainer
+    from lightning.pytorch.strategies import DDPStrategy
+    from matplotlib.figure import Figure
+    from torch.utils.tensorboard import SummaryWriter
+except ModuleNotFoundError as error:
+    library = str(error.name).partition('.')[0]
+    raise UserError(f"training needs {library}: pip install 'bisenet_ros[train]'") from error
+
+__all__ = [
+    'Callback',
+    'DDPStrategy',
+    'Figure',
+    'LightningEnvironment',
+    'LightningModule',
+    'SummaryWriter',
+    'TorchElasticEnvironment',
+    'Trainer',
+]
