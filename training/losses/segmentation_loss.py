@@ -19,6 +19,7 @@ from bisenet_ros.label_space import IGNORE
 from bisenet_ros.network import STRIDE
 from bisenet_training.losses.settings import LossSettings
 from bisenet_training.losses.sum_over_processes import sum_over_processes
+from bisenet_training.losses.upsampling import upsample
 
 
 class Loss(NamedTuple):
@@ -119,11 +120,10 @@ class SegmentationLoss(nn.Module):
             (2,): the weighted sum of the pixels' cross-entropy, and of the weights; where Dice
             counts, (2 + 2 classes,): also the overlap and the size of each class.
         """
-        # As `SegmentationNetwork.forward` does it. The coarse logits become contiguous, for they
-        # are small: what they grow into is so as well, and the softmax is faster on it.
-        logits = F.interpolate(
-            logits.float().contiguous(), labels.shape[1:], mode='bilinear', align_corners=False
-        )  # (B, classes, h, w)
+        # The coarse logits become contiguous, for they are small: what they grow into is so as
+        # well, and the softmax is faster on it.
+        height, width = labels.shape[1:]
+        logits = upsample(logits.float().contiguous(), (height, width))  # (B, classes, h, w)
         log_probabilities = logits.log_softmax(1)
         losses = F.nll_loss(log_probabilities, labels, ignore_index=IGNORE, reduction='none')
         weights = self.pixel_weights[labels]  # (B, h, w)
