@@ -7,6 +7,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping
+from signal import Signals
 from typing import Any
 
 import torch
@@ -47,6 +48,7 @@ class Bookkeeping(Callback):
 
     Attributes:
         best: The greatest mIoU so far, in percent.
+        stopped_by: The signal for which all processes have stopped; None while none has.
     """
 
     def __init__(
@@ -71,6 +73,7 @@ class Bookkeeping(Callback):
             progress: Told of everything.
         """
         self.best = -math.inf
+        self.stopped_by: Signals | None = None
         self._config = config
         self._folder = folder
         self._plan = plan
@@ -85,6 +88,11 @@ class Bookkeeping(Callback):
         self._seconds = 0.0
         self._since = 0.0
         self._board: SummaryWriter | None = None
+
+    @property
+    def state_key(self) -> str:
+        """What its part of a saved state is called."""
+        return 'bookkeeping'
 
     def state_dict(self) -> dict[str, Any]:
         return {'best': self.best, 'seconds': self._seconds}
@@ -126,6 +134,8 @@ class Bookkeeping(Callback):
             return
         self._read_losses(step)
         stops = self._is_to_stop()
+        if stops:
+            self.stopped_by = self._interruption.signal or Signals.SIGTERM
         if evaluates:
             assert isinstance(pl_module, SegmentationModule)
             assert self._validation is not None

@@ -20,6 +20,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
+from bisenet_ros.errors import UserError
 from bisenet_training.augment import Augmentation
 from bisenet_training.config import Size
 from bisenet_training.datasets import Dataset
@@ -115,12 +116,23 @@ class Shard:
         accumulate: Parts that a step's samples are passed through the network in.
         rank: Which process this is.
         processes: How many there are.
+
+    Raises:
+        UserError: The batch does not fall into equal parts.
     """
 
     batch: int
     accumulate: int
     rank: int
     processes: int
+
+    def __post_init__(self) -> None:
+        parts = self.accumulate * self.processes
+        if self.batch % parts:
+            raise UserError(
+                f'a batch of {self.batch} cannot be shared by {self.processes} processes in '
+                f'{self.accumulate} parts: batch has to be a multiple of {parts}'
+            )
 
     @property
     def size(self) -> int:

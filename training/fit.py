@@ -76,7 +76,7 @@ def fit(config: TrainingConfig, output: Path, *, resume: bool) -> Signals | None
             folder, or the loss became no number.
     """
     processes = join_processes(config.device)
-    shard = _shard(config, processes)
+    shard = Shard(config.batch, config.accumulate, processes.rank, processes.count)
     if config.precision == 'fp16' and processes.device.type == 'cpu':
         raise UserError('precision fp16 needs a GPU: write precision=bf16')
     folder = RunFolder(output)
@@ -106,24 +106,13 @@ def fit(config: TrainingConfig, output: Path, *, resume: bool) -> Signals | None
         trainer = _trainer(config, processes, bookkeeping)
         state = folder.last if resume and folder.last.is_file() else None
         trainer.fit(module, ckpt_path=state, weights_only=True)
-    signal: Signals | None = interruption.signal
-    if signal is None and processes.is_first:
+    stopped_by: Signals | None = bookkeeping.stopped_by
+    if stopped_by is not None:
+        progress.say('stopped: the same command with --resume goes on')
+    elif processes.is_first:
         _export(folder, module, data)
         progress.say(f'weights: {folder.weights}')
-    elif signal is not None:
-        progress.say('stopped: the same command with --resume goes on')
-    return signal
-
-
-def _shard(config: TrainingConfig, processes: Processes) -> Shard:
-    shard = Shard(config.batch, config.accumulate, processes.rank, processes.count)
-    if shard.size * config.accumulate * processes.count != config.batch:
-        raise UserError(
-            f'a batch of {config.batch} cannot be shared by {processes.count} processes in '
-            f'{config.accumulate} parts: batch has to be a multiple of '
-            f'{processes.count * config.accumulate}'
-        )
-    return shard
+    return stopped_by
 
 
 def _trainer(config: TrainingConfig, processes: Processes, bookkeeping: Bookkeeping) -> Trainer:

@@ -119,7 +119,7 @@ class RunFolder:
         Raises:
             UserError: There is a run already, a finished one, or one that was configured otherwise.
         """
-        if self.config.is_file():
+        if self.steps.is_file():
             if not resume:
                 raise UserError(
                     f'{self.path} holds a run: go on with --resume, or name another folder with -o'
@@ -127,6 +127,8 @@ class RunFolder:
             if self.weights.is_file():
                 raise UserError(f'the run in {self.path} is finished: {self.weights}')
             self._refuse_changes(config)
+        else:
+            self.data.unlink(missing_ok=True)  # of data that may have been mended since
         make_folder(self.last.parent)
         make_folder(self.samples)
         self.config.write_text(config.to_yaml(), encoding='utf-8')

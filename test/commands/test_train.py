@@ -33,13 +33,7 @@ def test_one_command_trains(tmp_path: Path) -> None:
 
 def test_what_is_wrong_is_one_line(tmp_path: Path) -> None:
     write_config(tmp_path / 'small.yaml', tmp_path)
-    for arguments, said in (
-        (('nothing.yaml',), "no configuration 'nothing.yaml'"),
-        (('small.yaml', 'max_step=2'), 'max_step=2: unknown key; did you mean max_steps?'),
-        (('small.yaml',), 'there is no folder '),
-    ):
-        result = bisenet_train(*arguments, folder=tmp_path)
-        assert result.returncode == 2
-        assert said in result.stderr
-        assert result.stderr.count('\n') == 1
+    result = bisenet_train('small.yaml', 'max_step=2', folder=tmp_path)
+    assert result.returncode == 2
+    assert result.stderr == 'bisenet: max_step=2: unknown key; did you mean max_steps?\n'
     assert not (tmp_path / 'runs').exists()

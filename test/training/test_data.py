@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from small_datasets import make_cityscapes_tree
 
+from bisenet_ros.errors import UserError
 from bisenet_training.augment import Augmentation, AugmentationSettings
 from bisenet_training.data import Plan, Shard, StepBatches, Views, make_loader
 from bisenet_training.datasets import CityscapesSettings, Dataset, open_dataset
@@ -53,6 +54,11 @@ def test_processes_share_the_batch_that_one_would_have() -> None:
     assert alone == [[24, 25, 26, 27], [28, 29, 30, 31], [32, 33, 34, 35], [36, 37, 38, 39]]
     shared = zip(*(Shard(8, 2, rank, 2).batches(3, 5) for rank in (0, 1)), strict=True)
     assert [first + second for first, second in shared] == alone
+
+
+def test_a_batch_falls_into_equal_parts() -> None:
+    with pytest.raises(UserError, match='4 processes in 2 parts: batch has to be a multiple of 8'):
+        Shard(12, 2, 0, 4)
 
 
 @pytest.mark.parametrize('workers', [0, 1])

@@ -236,7 +236,10 @@ def test_wrong_data_stop_before_the_first_step(tmp_path: Path) -> None:
     write_image(labels, np.full((64, 128), 77, np.uint8))
     with pytest.raises(DatasetError, match='77'):
         fit(small_config(tmp_path, root), tmp_path / 'run', resume=False)
-    assert not (tmp_path / 'run' / 'steps.csv').exists()
+    # Mended, the same command trains: there is no run yet that could go on.
+    write_image(labels, np.full((64, 128), 7, np.uint8))
+    fit(small_config(tmp_path, root, ['max_steps=1']), tmp_path / 'run', resume=False)
+    assert list(losses(tmp_path / 'run')) == [1]
 
 
 def test_data_sets_have_the_same_classes(data: Path, tmp_path: Path) -> None:

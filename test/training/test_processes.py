@@ -98,16 +98,6 @@ def test_two_processes_have_the_losses_of_one(tmp_path: Path) -> None:
     assert result.stderr.count('step 4: loss') == 1
 
 
-def test_a_batch_falls_into_equal_parts(tmp_path: Path) -> None:
-    data = make_cityscapes_tree(tmp_path / 'city', train=3, val=1)
-    config = write_config(tmp_path / 'small.yaml', data)
-    result = torchrun(
-        *('-m', 'bisenet_ros.cli', 'train', str(config), 'batch=3', '-o', str(tmp_path / 'run'))
-    )
-    assert result.returncode != 0
-    assert 'batch has to be a multiple of 2' in result.stderr
-
-
 def test_a_gpu_is_there_when_it_is_asked_for() -> None:
     if torch.cuda.is_available():
         pytest.skip('this machine has a GPU')

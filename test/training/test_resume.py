@@ -71,7 +71,13 @@ def assert_same_run(resumed: Path, undisturbed: Path) -> None:
     expected = losses(undisturbed)
     assert list(losses(resumed)) == list(expected) == list(range(1, STEPS + 1))
     assert losses(resumed) == pytest.approx(expected, rel=1e-5)
-    assert len(read_rows(resumed / 'evaluations.csv')) == STEPS / 4
+    evaluations, expected_evaluations = (
+        [(row['step'], float(row['miou'])) for row in read_rows(run / 'evaluations.csv')]
+        for run in (resumed, undisturbed)
+    )
+    assert evaluations == expected_evaluations
+    seconds = [float(row['seconds']) for row in read_rows(resumed / 'steps.csv')]
+    assert seconds == sorted(seconds)
     ours, theirs = (
         Checkpoint.load(run / 'weights.safetensors').state_dict for run in (resumed, undisturbed)
     )
