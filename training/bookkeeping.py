@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import time
 from collections.abc import Mapping
@@ -172,21 +173,21 @@ class Bookkeeping(Callback):
         each = (now - self._since) / len(losses)
         self._since = now
         rows = []
-        for loss in losses:
-            if not math.isfinite(loss):
-                raise UserError(self._what_went_wrong(self._step + 1, loss))
+        for loss in itertools.takewhile(math.isfinite, losses):
             self._seconds += each
             factor = self._config.schedule.factor(self._step, self._config.max_steps)
             self._step += 1
             rate = factor * self._config.optimizer.lr
             rows.append(StepRow(self._step, loss, rate, round(self._seconds, 3)))
-        self._loss = losses[-1]
+            self._loss = loss
         if self._processes.is_first:
             append_rows(self._folder.steps, rows)
             assert self._board is not None
             for row in rows:
                 self._board.add_scalar('loss', row.loss, row.step)
                 self._board.add_scalar('learning rate', row.lr, row.step)
+        if len(rows) < len(losses):
+            raise UserError(self._what_went_wrong(self._step + 1, losses[len(rows)]))
         self._progress.advance(step, self._loss, each)
 
     def _what_went_wrong(self, step: int, loss: float) -> str:
