@@ -10,6 +10,7 @@ result.labels, result.confidence, result.drivable  # each (H, W) uint8
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -96,6 +97,8 @@ class Segmentation:
 class Segmenter:
     """A network that is ready to run; made by `load`.
 
+    Threads may share one: it runs for one of them at a time.
+
     Attributes:
         checkpoint: Where its weights and their meaning come from.
         network_size: (width, height) that frames are resized to for the network.
@@ -124,6 +127,7 @@ class Segmenter:
         self._engine = _make_engine(
             engine, checkpoint, self.network_size, torch_device, self.precision
         )
+        self._engine_lock = threading.Lock()
         self.engine = self._engine.name
 
     @classmethod
@@ -210,7 +214,8 @@ class Segmenter:
             return []
         options, label_space = self._options, self._label_space
         drivable_ids = tuple(label_space.ids_of(label_space.drivable))
-        logits = self._engine(frames)
+        with self._engine_lock:
+            logits = self._engine(frames)
         # On a GPU, the labels of all frames are under way before those of the first are waited for.
         with stage('post'):
             drawn = [

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -120,6 +121,19 @@ def test_a_batch_is_the_same_as_one_by_one(segmenter: Segmenter) -> None:
         np.testing.assert_array_equal(result.labels, alone.labels)
         np.testing.assert_array_equal(result.confidence, alone.confidence)
         np.testing.assert_array_equal(result.drivable, alone.drivable)
+
+
+@pytest.mark.parametrize('engine', ['torch', 'openvino'])
+def test_threads_may_share_one(weights: Path, engine: str) -> None:
+    if find_spec(engine) is None:
+        pytest.skip(f'{engine} is not installed')
+    segmenter = Segmenter.load(weights, device='cpu', engine=engine)
+    frames = [make_frame(96, 128, seed) for seed in range(4)]
+    alone = [segmenter(frame).labels for frame in frames]
+    with ThreadPoolExecutor(len(frames)) as threads:
+        for _ in range(10):
+            together = threads.map(lambda frame: segmenter(frame).labels, frames)
+            np.testing.assert_array_equal(list(together), alone)
 
 
 def test_an_empty_batch_is_empty(segmenter: Segmenter) -> None:

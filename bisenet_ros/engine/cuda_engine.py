@@ -25,7 +25,7 @@ from bisenet_ros.preprocess import Normalization
 
 
 class CudaEngine:
-    """An `Engine` for NVIDIA GPUs; not for several threads at once.
+    """An `Engine` for NVIDIA GPUs.
 
     Frames travel as they are, in uint8. One kernel resizes and normalises a frame on its way into
     the network's input, and the network is launched as a CUDA graph. What depends on a camera or on

@@ -20,7 +20,7 @@ class Engine(Protocol):
 
     An engine is made for good: what it compiles or captures, it does in its constructor or at its
     first call, which `Segmenter.load` makes. A frame's logits do not depend on the frames beside
-    it.
+    it, and stay what they are when the next ones come. One thread calls it at a time.
 
     Attributes:
         name: What it is called in `engine`, in diagnostics and in reports.

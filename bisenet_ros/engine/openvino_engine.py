@@ -7,7 +7,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 import openvino as ov
 import torch
 from torch import Tensor
@@ -23,7 +22,7 @@ _PRECISIONS = {'bf16': ov.Type.bf16, 'fp32': ov.Type.f32}
 
 
 class OpenVinoEngine:
-    """An `Engine` for CPUs; not for several threads at once.
+    """An `Engine` for CPUs.
 
     Normalisation is a part of the graph, so that OpenVINO does it on the way from uint8 to the
     layout of the first convolution. The frames of a batch run one after the other, each on all
@@ -61,16 +60,16 @@ class OpenVinoEngine:
             },
         )
         self._request = compiled.create_infer_request()
+        self._output_shape = tuple(compiled.output(0).shape)[1:]
 
     def __call__(self, frames: Sequence[Frame]) -> Tensor:
         """As `Engine.__call__` has it; the layout is channels last."""
-        coarse = np.concatenate([self._infer(frame) for frame in frames])  # (B, h', w', C)
+        coarse = np.empty((len(frames), *self._output_shape), np.float32)  # (B, h', w', C)
+        for frame, target in zip(frames, coarse, strict=True):
+            with stage('pre'):
+                pixels = np.ascontiguousarray(resize(frame, self._network_size))  # (h, w, 3)
+            with stage('network'):
+                outputs = self._request.infer([pixels[None]], share_inputs=True, share_outputs=True)
+                # Copied: the memory is the request's own, and the next frame's.
+                target[:] = outputs[0][0]
         return torch.from_numpy(coarse).permute(0, 3, 1, 2)
-
-    def _infer(self, frame: Frame) -> npt.NDArray[np.float32]:
-        with stage('pre'):
-            pixels = np.ascontiguousarray(resize(frame, self._network_size))[None]  # (1, h, w, 3)
-        with stage('network'):
-            outputs = self._request.infer([pixels], share_inputs=True, share_outputs=True)
-            # Copied: the memory is the request's own, and the next frame's.
-            return np.array(outputs[0], np.float32)  # (1, h', w', C)

@@ -220,6 +220,7 @@ def _argmax(x: ov.Output, axis: int) -> ov.Output:
 _METHODS: dict[Any, Callable[..., Argument]] = {
     'argmax': _argmax,
     'float': partial(_to, dtype=torch.float32),
+    'index_select': lambda x, axis, indices: ops.gather(x, indices, _integers(axis)).output(0),
     'mean': lambda x, axes, keepdim: ops.reduce_mean(x, _integers(axes), keepdim).output(0),
     'permute': lambda x, *order: ops.transpose(x, _integers(order)).output(0),
     'sigmoid': lambda x: ops.sigmoid(x).output(0),

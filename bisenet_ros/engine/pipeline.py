@@ -38,6 +38,7 @@ class Pipeline(nn.Module):
         dtype: What the network computes in.
     """
 
+    channels: Tensor
     factor: Tensor
     offset: Tensor
 
@@ -59,18 +60,19 @@ class Pipeline(nn.Module):
         self._output = output
         self._dtype = dtype
         if normalization is not None:
-            factor, offset = torch.tensor(normalization.affine)[:, :, None, None].unbind(1)
-            self.register_buffer('factor', factor, persistent=False)  # (3, 1, 1)
-            self.register_buffer('offset', offset, persistent=False)  # (3, 1, 1)
+            channels = torch.tensor(['bgr'.index(color) for color in normalization.channel_order])
+            factor, offset = torch.tensor(normalization.affine).unbind(1)
+            for name, values in (('channels', channels), ('factor', factor), ('offset', offset)):
+                self.register_buffer(name, values, persistent=False)  # each (3,)
 
     def forward(self, images: Tensor) -> Tensor:
         """See above."""
         x = images
         if self._normalization is not None:
-            x = x.float().permute(0, 3, 1, 2)  # (B, 3, H, W), BGR
-            if self._normalization.channel_order == 'rgb':
-                x = torch.cat((x[:, 2:3], x[:, 1:2], x[:, 0:1]), dim=1)
-            x = x * self.factor + self.offset
+            # All of it before the channels become planes: in this form and order, OpenVINO computes
+            # it in one pass over the frame, straight into its convolutions' own layout.
+            x = x.float().index_select(3, self.channels) * self.factor + self.offset
+            x = x.permute(0, 3, 1, 2)  # (B, 3, H, W)
         x = F.pad(x.to(self._dtype), (0, -self._width % STRIDE, 0, -self._height % STRIDE))
         fused, _ = self.network.features(x)
         coarse: Tensor = self.network.head(fused).float()  # (B, classes, H'/8, W'/8)
