@@ -59,7 +59,7 @@ def eager(
 
 
 def openvino(checkpoint: Checkpoint, network_size: Size, precision: str) -> Labeller:
-    """OpenVINO, with upsampling and argmax in the graph.
+    """OpenVINO, with upsampling and argmax in the graph, converted by its own converter.
 
     Raises:
         UserError: It is not installed.
@@ -67,12 +67,11 @@ def openvino(checkpoint: Checkpoint, network_size: Size, precision: str) -> Labe
     _require('openvino', 'openvino')
     import openvino as ov
 
-    from bisenet_ros.engine.openvino_graph import translate
-
-    shape = (1, 3, network_size[1], network_size[0])
-    model = translate(
-        _labels_in_graph(checkpoint, network_size), shape, torch.float32, names=('image', 'labels')
-    )
+    image = torch.zeros(1, 3, network_size[1], network_size[0])
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore', FutureWarning)  # torch's exporter, about torch
+        program = torch.export.export(_labels_in_graph(checkpoint, network_size), (image,))
+        model = ov.convert_model(program)
     compiled = ov.Core().compile_model(
         model,
         'CPU',
