@@ -165,7 +165,9 @@ def make_loader(
 ) -> DataLoader[View]:
     """A loader that prepares batches in `workers` processes, or in between where that is 0.
 
-    What it gives is a `Batch`; torch names loaders after what their data set gives.
+    What it gives is a `Batch`; torch names loaders after what their data set gives. Workers are
+    forked, also where Python would start them otherwise: they share the frames of synthetic data
+    sets, which are rendered already, and leave GPUs alone.
     """
     return DataLoader(
         views,
@@ -174,6 +176,7 @@ def make_loader(
         collate_fn=_collate,
         pin_memory=pin_memory,
         prefetch_factor=_PREFETCHED_BATCHES if workers else None,
+        multiprocessing_context='fork' if workers else None,
         worker_init_fn=_prepare_worker,
     )
 

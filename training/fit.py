@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import warnings
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 from signal import Signals
@@ -35,7 +36,7 @@ from bisenet_training.data import (
 from bisenet_training.datasets import Dataset
 from bisenet_training.evaluation import EvaluatedFrame, EvaluationResult, evaluate
 from bisenet_training.evaluation.report import write_report
-from bisenet_training.evaluation.worst_frames import WorstFrames
+from bisenet_training.evaluation.worst_frames import SHOWN, WorstFrames
 from bisenet_training.extra import (
     DDPStrategy,
     LightningEnvironment,
@@ -56,8 +57,6 @@ _PRECISIONS: dict[str, Literal['32-true', 'bf16-mixed', '16-mixed']] = {
     'bf16': 'bf16-mixed',
     'fp16': '16-mixed',
 }
-
-_WORST_FRAMES = 12
 
 
 def fit(config: TrainingConfig, output: Path, *, resume: bool) -> Signals | None:
@@ -81,11 +80,12 @@ def fit(config: TrainingConfig, output: Path, *, resume: bool) -> Signals | None
         raise UserError('precision fp16 needs a GPU: write precision=bf16')
     folder = RunFolder(output)
     data = TrainingData.open(config)
-    if processes.is_first:
-        folder.begin(config, resume=resume)
-    shares = data.class_shares(processes, folder.data)
     progress = TrainingProgress(config.max_steps, config.batch, visible=processes.is_first)
     initial = make_network(config.network, data.label_space, config.seed, progress.say)
+    if processes.is_first:
+        folder.begin(config, resume=resume)
+    state = _state(folder, processes) if resume else None
+    shares = data.class_shares(processes, folder.data)
     plan = Plan(data.train, data.shares, config.max_steps * config.batch, config.seed)
     views = Views(plan, Augmentation(config.augmentation), config.crop, config.seed)
 
@@ -104,15 +104,33 @@ def fit(config: TrainingConfig, output: Path, *, resume: bool) -> Signals | None
             config, folder, plan, data.validation, processes, interruption, progress
         )
         trainer = _trainer(config, processes, bookkeeping)
-        state = folder.last if resume and folder.last.is_file() else None
         trainer.fit(module, ckpt_path=state, weights_only=True)
     stopped_by: Signals | None = bookkeeping.stopped_by
     if stopped_by is not None:
         progress.say('stopped: the same command with --resume goes on')
     elif processes.is_first:
-        _export(folder, module, data)
+        _export(folder, module, data, processes.device)
         progress.say(f'weights: {folder.weights}')
     return stopped_by
+
+
+def _state(folder: RunFolder, processes: Processes) -> Path | None:
+    """What to go on from; None where nothing has been saved yet.
+
+    Raises:
+        UserError: It is damaged, or not all processes find it.
+    """
+    is_there = folder.last.is_file()
+    found = int(processes.add_up(torch.tensor(int(is_there))))
+    if found not in (0, processes.count):
+        raise UserError(
+            f'{folder.last} is there for {found} of {processes.count} processes: '
+            'the folder of the run has to be one that all machines see'
+        )
+    # As torch writes it. The directory is at its end, so that none is there where it breaks off.
+    if is_there and not zipfile.is_zipfile(folder.last):
+        raise UserError(f'{folder.last} is damaged: remove it to begin anew')
+    return folder.last if is_there else None
 
 
 def _trainer(config: TrainingConfig, processes: Processes, bookkeeping: Bookkeeping) -> Trainer:
@@ -149,7 +167,9 @@ def _trainer(config: TrainingConfig, processes: Processes, bookkeeping: Bookkeep
     )
 
 
-def _export(folder: RunFolder, module: SegmentationModule, data: TrainingData) -> None:
+def _export(
+    folder: RunFolder, module: SegmentationModule, data: TrainingData, device: torch.device
+) -> None:
     """Write the best weights, or the last where there is no measure, and what they can do."""
     state = torch.load(
         folder.last if data.validation is None else folder.best,
@@ -169,7 +189,7 @@ def _export(folder: RunFolder, module: SegmentationModule, data: TrainingData) -
     checkpoint.save(partial)
     if data.validation is not None:
         # Of what the file gives back, for the file is what will be used.
-        figures = _report(folder, Checkpoint.load(partial), module.device, data.validation)
+        figures = _report(folder, Checkpoint.load(partial), device, data.validation)
         names = ('miou', 'drivable_iou', 'pixel_accuracy', 'iou')
         accuracy = {data.validation.description: {name: figures[name] for name in names}}
         replace(checkpoint, accuracy=accuracy).save(partial)
@@ -181,7 +201,7 @@ def _report(
 ) -> dict[str, Any]:
     """Evaluate the exported weights, write tables and pictures, and return the figures."""
     segmenter = make_segmenter(checkpoint, device)
-    worst = WorstFrames(_WORST_FRAMES)
+    worst = WorstFrames(SHOWN)
     with progress_bar() as bar:
         task = bar.add_task(f'evaluating on {dataset.description}', total=len(dataset))
 

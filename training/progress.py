@@ -14,6 +14,7 @@ from rich.progress import (
 )
 
 from bisenet_ros.commands.console import notes
+from bisenet_ros.metrics.percent import percent_text
 from bisenet_training.run_folder import EvaluationRow
 
 
@@ -69,11 +70,11 @@ class TrainingProgress:
         """Say in a line what an evaluation found, and the best mIoU so far."""
         if not self._visible:
             return
-        self._bar.update(self._task, miou=_percent(row.miou))
+        self._bar.update(self._task, miou=percent_text(row.miou))
         notes.print(
-            f'step {row.step}: loss {loss:.3f}, mIoU {_percent(row.miou)} (best {best:.2f}), '
-            f'drivable IoU {_percent(row.drivable_iou)}, '
-            f'pixel accuracy {_percent(row.pixel_accuracy)}',
+            f'step {row.step}: loss {loss:.3f}, mIoU {percent_text(row.miou)} (best {best:.2f}), '
+            f'drivable IoU {percent_text(row.drivable_iou)}, '
+            f'pixel accuracy {percent_text(row.pixel_accuracy)}',
             soft_wrap=True,
         )
 
@@ -81,7 +82,3 @@ class TrainingProgress:
         """One line for who watches."""
         if self._visible:
             notes.print(message, markup=False, soft_wrap=True)
-
-
-def _percent(value: float | None) -> str:
-    return '–' if value is None else f'{value:.2f}'

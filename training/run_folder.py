@@ -19,7 +19,7 @@ import cv2
 import numpy as np
 import torch
 
-from bisenet_ros.commands.console import make_folder, write_json
+from bisenet_ros.commands.console import make_folder, warn, write_json
 from bisenet_ros.errors import UserError
 from bisenet_ros.version import VERSION
 from bisenet_training.config import TrainingConfig, load_config
@@ -117,7 +117,8 @@ class RunFolder:
         """Make the folder, or see whether it is of a run that can go on with this configuration.
 
         Raises:
-            UserError: There is a run already, a finished one, or one that was configured otherwise.
+            UserError: There is a run already, a finished one, or one that was configured otherwise;
+                or the folder cannot be written.
         """
         if self.steps.is_file():
             if not resume:
@@ -127,11 +128,16 @@ class RunFolder:
             if self.weights.is_file():
                 raise UserError(f'the run in {self.path} is finished: {self.weights}')
             self._refuse_changes(config)
-        else:
-            self.data.unlink(missing_ok=True)  # of data that may have been mended since
+        elif resume:
+            warn(f'{self.path} holds no run to go on with: this one begins')
         make_folder(self.last.parent)
         make_folder(self.samples)
-        self.config.write_text(config.to_yaml(), encoding='utf-8')
+        try:
+            if not self.steps.is_file():
+                self.data.unlink(missing_ok=True)  # of data that may have been mended since
+            self.config.write_text(config.to_yaml(), encoding='utf-8')
+        except OSError as error:
+            raise UserError(f'{self.path}: {error.strerror}') from error
         write_json(self.path / 'environment.json', environment())
 
     def _refuse_changes(self, config: TrainingConfig) -> None:

@@ -6,12 +6,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 
 from bisenet_ros.checkpoint import Checkpoint
 from bisenet_ros.label_space import LabelSpace
 from bisenet_ros.metrics import ConfusionMatrix
+from bisenet_ros.metrics.percent import percent
 from bisenet_ros.segmenter import Options, Segmenter
 from bisenet_training.datasets import Dataset
 from bisenet_training.evaluation import EvaluatedFrame
@@ -37,18 +37,18 @@ class Validation:
     @property
     def miou(self) -> float | None:
         """In percent; None where no pixel has a class."""
-        return _percent(self.confusion.miou())
+        return percent(self.confusion.miou())
 
     @property
     def drivable_iou(self) -> float | None:
         """In percent; None where nothing can be driven on, in truth or labels."""
         ids = self.label_space.ids_of(self.label_space.drivable)
-        return _percent(self.confusion.group_iou(ids))
+        return percent(self.confusion.group_iou(ids))
 
     @property
     def pixel_accuracy(self) -> float | None:
         """In percent; None where no pixel has a class."""
-        return _percent(self.confusion.pixel_accuracy())
+        return percent(self.confusion.pixel_accuracy())
 
 
 def validate(checkpoint: Checkpoint, dataset: Dataset, processes: Processes) -> Validation:
@@ -89,7 +89,3 @@ def make_segmenter(checkpoint: Checkpoint, device: torch.device) -> Segmenter:
         network_size=None,
         options=Options(),
     )
-
-
-def _percent(share: float) -> float | None:
-    return None if np.isnan(share) else round(100 * share, 2)

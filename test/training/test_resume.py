@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import subprocess
 import sys
@@ -34,6 +35,14 @@ def undisturbed(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp('undisturbed')
     fit(small_config(folder, data), folder / 'run', resume=False)
     return folder / 'run'
+
+
+def unfinished(undisturbed: Path, folder: Path) -> Path:
+    """A copy of the training that lacks nothing but its result."""
+    run = folder / 'run'
+    shutil.copytree(undisturbed, run)
+    (run / 'weights.safetensors').unlink()
+    return run
 
 
 def start(config: Path, run: Path, after: int) -> subprocess.Popen[str]:
@@ -126,14 +135,12 @@ def test_one_signal_is_a_wish_and_the_second_an_end(number: signal.Signals) -> N
     assert signal.getsignal(number) == before
 
 
-def test_a_run_that_was_killed_at_its_very_end_is_exported(data: Path, tmp_path: Path) -> None:
-    config, run = small_config(tmp_path, data, ['max_steps=2']), tmp_path / 'run'
-    fit(config, run, resume=False)
-    weights = (run / 'weights.safetensors').read_bytes()
-    (run / 'weights.safetensors').unlink()
-    fit(config, run, resume=True)
-    assert (run / 'weights.safetensors').read_bytes() == weights
-    assert list(losses(run)) == [1, 2]
+def test_a_run_that_was_killed_at_its_very_end_is_exported(
+    data: Path, undisturbed: Path, tmp_path: Path
+) -> None:
+    run = unfinished(undisturbed, tmp_path)
+    fit(small_config(tmp_path, data), run, resume=True)
+    assert_same_run(run, undisturbed)
 
 
 def test_a_folder_is_of_one_run(data: Path, undisturbed: Path, tmp_path: Path) -> None:
@@ -141,6 +148,20 @@ def test_a_folder_is_of_one_run(data: Path, undisturbed: Path, tmp_path: Path) -
         fit(small_config(tmp_path, data), undisturbed, resume=False)
     with pytest.raises(UserError, match='is finished'):
         fit(small_config(tmp_path, data), undisturbed, resume=True)
+
+
+def test_a_damaged_state_is_named(data: Path, undisturbed: Path, tmp_path: Path) -> None:
+    run = unfinished(undisturbed, tmp_path)
+    state = run / 'checkpoints' / 'last.ckpt'
+    state.write_bytes(state.read_bytes()[:-100])
+    with pytest.raises(UserError, match=r'last\.ckpt is damaged: remove it to begin anew'):
+        fit(small_config(tmp_path, data), run, resume=True)
+
+
+def test_where_no_folder_can_be_there_is_no_run(data: Path, tmp_path: Path) -> None:
+    (tmp_path / 'file').touch()
+    with pytest.raises(UserError, match=r'file/checkpoints: Not a directory'):
+        fit(small_config(tmp_path, data), tmp_path / 'file', resume=False)
 
 
 def test_a_resumed_run_is_configured_as_it_was(data: Path, tmp_path: Path) -> None:
@@ -157,9 +178,10 @@ def test_a_resumed_run_is_configured_as_it_was(data: Path, tmp_path: Path) -> No
     assert losses(run) == pytest.approx(before, rel=1e-5)
 
 
-def test_a_run_that_was_killed_before_it_saved_begins_anew(data: Path, tmp_path: Path) -> None:
-    config, run = write_config(tmp_path / 'small.yaml', data), tmp_path / 'run'
-    with start(config, run, after=1) as process:
-        process.kill()
-    fit(small_config(tmp_path, data, ['max_steps=8']), run, resume=True)
-    assert list(losses(run)) == list(range(1, STEPS + 1))
+def test_a_run_that_was_killed_before_it_saved_begins_anew(
+    data: Path, undisturbed: Path, tmp_path: Path
+) -> None:
+    run = unfinished(undisturbed, tmp_path)
+    (run / 'checkpoints' / 'last.ckpt').unlink()
+    fit(small_config(tmp_path, data), run, resume=True)
+    assert_same_run(run, undisturbed)

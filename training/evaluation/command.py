@@ -26,10 +26,7 @@ from bisenet_training.evaluation.result import EvaluatedFrame, EvaluationResult,
 from bisenet_training.evaluation.source import Source
 from bisenet_training.evaluation.submission import CityscapesSubmission
 from bisenet_training.evaluation.views import STRIDE, Views
-from bisenet_training.evaluation.worst_frames import WorstFrames
-
-WORST = 12
-"""Frames that a report shows."""
+from bisenet_training.evaluation.worst_frames import SHOWN, WorstFrames
 
 
 @dataclass(frozen=True)
@@ -101,7 +98,7 @@ def evaluate_weights(
         )
     dataset = source.open()
     predictor = load_predictor(weights, views, device=device, precision=precision)
-    worst = WorstFrames(WORST)
+    worst = WorstFrames(SHOWN)
     result = _evaluate(predictor, dataset, outputs, worst)
     if not source.has_truth:
         notes.print(f'{dataset.description}: {outputs.submission}', markup=False, soft_wrap=True)

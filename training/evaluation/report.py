@@ -15,6 +15,7 @@ from rich.table import Table
 from bisenet_ros.commands.console import make_folder
 from bisenet_ros.errors import UserError
 from bisenet_ros.media import write_image
+from bisenet_ros.metrics.percent import percent_text
 from bisenet_training.evaluation.confusion_chart import draw_confusion
 from bisenet_training.evaluation.result import EvaluatedFrame, EvaluationResult
 from bisenet_training.evaluation.worst_frames import draw_frame
@@ -76,12 +77,12 @@ def print_tables(console: Console, title: str, result: EvaluationResult) -> None
             table.add_row(row.name, 'does not occur', '', '')
         else:
             share = f'{100 * row.true_pixels / total:.2f}'
-            table.add_row(row.name, _number(row.iou), _number(row.boundary_f), share)
+            table.add_row(row.name, percent_text(row.iou), percent_text(row.boundary_f), share)
     console.print(table)
     figures = result.figures()
     summary = Table.grid(padding=(0, 2))
     for name, words in SUMMARY.items():
-        summary.add_row(words, _number(figures[name]), style='bold' if name == 'miou' else '')
+        summary.add_row(words, percent_text(figures[name]), style='bold' if name == 'miou' else '')
     console.print(summary)
 
 
@@ -134,12 +135,15 @@ def _page(
     yield from (f'# {title}', '')
     yield from _table(('', ''), facts.items())
     yield from ('## Figures', '', 'In percent; – is what nowhere occurs.', '')
-    summary = ((words, _number(figures[name])) for name, words in SUMMARY.items())
+    summary = ((words, percent_text(figures[name])) for name, words in SUMMARY.items())
     yield from _table(('', ''), summary)
     yield from ('## Classes', '')
     yield from _table(
         ('class', 'IoU', 'boundary F-score', 'pixels of the truth'),
-        ((row.name, _number(row.iou), _number(row.boundary_f), row.true_pixels) for row in rows),
+        (
+            (row.name, percent_text(row.iou), percent_text(row.boundary_f), row.true_pixels)
+            for row in rows
+        ),
     )
     yield from ('## Confusion', '', '![Confusion matrix](confusion.png)', '')
     yield from ('## Worst frames', '', 'Image, labels, truth, and errors in red.', '')
@@ -154,7 +158,3 @@ def _table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterator[str
     for row in rows:
         yield f'| {" | ".join(str(cell) for cell in row)} |'
     yield ''
-
-
-def _number(percent: float | None) -> str:
-    return '–' if percent is None else f'{percent:.2f}'

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from bisenet_ros.label_space import LabelSpace
 from bisenet_ros.metrics import BoundaryScore, Calibration, ConfusionMatrix
+from bisenet_ros.metrics.percent import percent
 from bisenet_training.datasets import Dataset, Sample
 from bisenet_training.evaluation.predictor import Pixels, Prediction, Predictor, id_table
 
@@ -81,12 +82,12 @@ class EvaluationResult:
         drivable = self.label_space.ids_of(self.label_space.drivable)
         return {
             'frames': self.frames,
-            'miou': _percent(self.confusion.miou()),
-            'frequency_weighted_iou': _percent(self.confusion.frequency_weighted_iou()),
-            'pixel_accuracy': _percent(self.confusion.pixel_accuracy()),
-            'drivable_iou': _percent(self.confusion.group_iou(drivable)),
-            'boundary_f': _percent(self.boundary.mean()),
-            'ece': _percent(self.calibration.ece()),
+            'miou': percent(self.confusion.miou()),
+            'frequency_weighted_iou': percent(self.confusion.frequency_weighted_iou()),
+            'pixel_accuracy': percent(self.confusion.pixel_accuracy()),
+            'drivable_iou': percent(self.confusion.group_iou(drivable)),
+            'boundary_f': percent(self.boundary.mean()),
+            'ece': percent(self.calibration.ece()),
             'iou': self._by_class(self.confusion.iou()),
             'boundary_f_by_class': self._by_class(self.boundary.f_scores()),
             'confusion': self.confusion.counts.tolist(),
@@ -94,7 +95,7 @@ class EvaluationResult:
 
     def _by_class(self, shares: npt.NDArray[np.float64]) -> dict[str, float | None]:
         return {
-            name: _percent(share)
+            name: percent(share)
             for name, share in zip(self.label_space.names, shares.tolist(), strict=True)
         }
 
@@ -123,7 +124,3 @@ def evaluate(
         if progress is not None:
             progress(EvaluatedFrame(index, sample, labels, miou))
     return result
-
-
-def _percent(share: float) -> float | None:
-    return None if np.isnan(share) else round(100 * share, 2)

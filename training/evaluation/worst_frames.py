@@ -15,6 +15,9 @@ from bisenet_ros.overlay import overlay
 from bisenet_training.evaluation.predictor import Pixels
 from bisenet_training.evaluation.result import EvaluatedFrame
 
+SHOWN = 12
+"""Frames that a report shows."""
+
 PANEL_WIDTH = 480
 """Each of the four pictures of a frame is at most this wide, in pixels."""
 
