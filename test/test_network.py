@@ -354,11 +354,12 @@ def test_a_resnet_starts_from_a_local_file(published_resnet18: Path) -> None:
 def test_other_files_are_no_imagenet_weights(tmp_path: Path) -> None:
     backbone = ResNet('resnet18')
     missing, text, other = (tmp_path / name for name in ('missing', 'text', 'other'))
-    text.write_text('not weights')
     torch.save({'conv1.weight': torch.zeros(1)}, other)
     with pytest.raises(UserError, match=r'cannot read .*No such file'):
         backbone.load_imagenet(missing)
-    with pytest.raises(UserError, match='not a weights file of PyTorch'):
-        backbone.load_imagenet(text)
+    for content in ('', 'junk', 'not weights'):
+        text.write_text(content)
+        with pytest.raises(UserError, match='not a weights file of PyTorch'):
+            backbone.load_imagenet(text)
     with pytest.raises(UserError, match="does not hold the weights of torchvision's resnet18"):
         backbone.load_imagenet(other)

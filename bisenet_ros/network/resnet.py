@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Literal
@@ -18,6 +19,9 @@ ResNetName = Literal['resnet18', 'resnet101']
 
 CHANNELS: dict[ResNetName, tuple[int, int]] = {'resnet18': (256, 512), 'resnet101': (1024, 2048)}
 """Channels of the features at 1/16 and 1/32."""
+
+# What torch.load raises at what is no pickle: it has no error of its own for that.
+_DAMAGE = (EOFError, LookupError, RuntimeError, UnpicklingError, ValueError, struct.error)
 
 
 class ResNet(nn.Module):
@@ -66,7 +70,7 @@ class ResNet(nn.Module):
             classifier = torch.load(path, map_location='cpu', weights_only=True)
         except OSError as error:
             raise UserError(f'cannot read {path}: {error.strerror or error}') from error
-        except (EOFError, RuntimeError, UnpicklingError) as error:
+        except _DAMAGE as error:
             raise UserError(
                 f'{path} is not a weights file of PyTorch: give the .pth of {self.name} as '
                 'torchvision publishes it'
