@@ -49,7 +49,7 @@ def export(
             file cannot be written, or it does not agree; then there is no file.
     """
     if output.suffix != target.suffix:
-        raise ExportError(f'{output}: the name of an {target.title} file ends with {target.suffix}')
+        raise ExportError(f'{output}: names of {target.title} files end with {target.suffix}')
     target.check_installed()
     if network_size is not None:
         if min(network_size) < MIN_NETWORK_SIZE:
