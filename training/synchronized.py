@@ -8,10 +8,11 @@ from collections.abc import Callable
 from typing import TypeVar
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, distributed, nn
 from torch.autograd import Function
 from torch.autograd.function import FunctionCtx
+
+from bisenet_training.dropout import BatchDropout
 
 NetworkT = TypeVar('NetworkT', bound=nn.Module)
 
@@ -19,16 +20,15 @@ NetworkT = TypeVar('NetworkT', bound=nn.Module)
 def synchronize(network: NetworkT) -> NetworkT:
     """Let batch norms and dropouts span the batches of all processes; change `network` in place.
 
-    Nothing changes where there is one process. All processes have batches of the same size.
+    All processes have batches of the same size. Where there is one process, batch norms stay.
     """
-    if not distributed.is_initialized() or distributed.get_world_size() == 1:
-        return network
+    alone = not distributed.is_initialized() or distributed.get_world_size() == 1
     for module in list(network.modules()):
         for name, child in module.named_children():
-            if isinstance(child, nn.BatchNorm2d):
+            if isinstance(child, nn.Dropout):
+                setattr(module, name, BatchDropout(child.p))
+            elif isinstance(child, nn.BatchNorm2d) and not alone:
                 setattr(module, name, _synchronized_norm(child))
-            elif isinstance(child, nn.Dropout):
-                setattr(module, name, SynchronizedDropout(child.p))
     return network
 
 
@@ -61,27 +61,6 @@ class SynchronizedBatchNorm(nn.BatchNorm2d):
         scale = self.weight * torch.rsqrt(variance + self.eps)  # (C,)
         normalized: Tensor = centered * scale[:, None, None] + self.bias[:, None, None]
         return normalized.to(input.dtype)
-
-
-class SynchronizedDropout(nn.Dropout):
-    """Dropout that draws for the batches of all processes, and applies the part of its own.
-
-    It needs random generators in the same state everywhere.
-    """
-
-    def forward(self, input: Tensor) -> Tensor:
-        """(B, C, H, W) of this process -> the same."""
-        if not self.training:
-            return input
-        batch, *shape = input.shape
-        ones = torch.ones(
-            (distributed.get_world_size() * batch, *shape), dtype=input.dtype, device=input.device
-        )
-        if input.is_contiguous(memory_format=torch.channels_last):
-            # Chance is drawn in the order of the memory.
-            ones = ones.contiguous(memory_format=torch.channels_last)
-        rank = distributed.get_rank()
-        return input * F.dropout(ones, self.p)[rank * batch : (rank + 1) * batch]
 
 
 class _Sum(Function):

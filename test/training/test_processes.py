@@ -34,7 +34,7 @@ from bisenet_training.losses import LossSettings, SegmentationLoss
 from bisenet_training.synchronized import SynchronizedBatchNorm, synchronize
 
 torch.manual_seed(0)
-network = BiSeNetV2(5, boosters=True).double()
+network = synchronize(BiSeNetV2(5, boosters=True).double())  # with nobody yet
 loss = SegmentationLoss(LossSettings(), 5)
 images, labels = torch.randn(4, 3, 64, 64).double(), torch.randint(0, 5, (4, 64, 64))
 

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from bisenet_ros.errors import UserError
 from bisenet_ros.label_space import IGNORE
 from bisenet_ros.network import STRIDE
+from bisenet_training.losses.cross_entropy import pixel_cross_entropy
 from bisenet_training.losses.settings import LossSettings
 from bisenet_training.losses.sum_over_processes import sum_over_processes
 from bisenet_training.losses.upsampling import upsample
@@ -124,8 +125,7 @@ class SegmentationLoss(nn.Module):
         # well, and the softmax is faster on it.
         height, width = labels.shape[1:]
         logits = upsample(logits.float().contiguous(), (height, width))  # (B, classes, h, w)
-        log_probabilities = logits.log_softmax(1)
-        losses = F.nll_loss(log_probabilities, labels, ignore_index=IGNORE, reduction='none')
+        losses = pixel_cross_entropy(logits, labels)  # (B, h, w)
         weights = self.pixel_weights[labels]  # (B, h, w)
         if hard_only:
             weights = weights * self._hard(losses.detach(), labels)
@@ -138,7 +138,7 @@ class SegmentationLoss(nn.Module):
             zeros = true.new_zeros(self.num_classes)
             overlap = zeros.index_add(0, classes.flatten(), true.flatten())
             truth = zeros.index_add(0, classes.flatten(), labelled.flatten().float())
-            predicted = (log_probabilities.exp() * labelled[:, None]).sum((0, 2, 3))
+            predicted = (logits.softmax(1) * labelled[:, None]).sum((0, 2, 3))
             statistics += [overlap, truth + predicted]
         return torch.cat(statistics)
 
