@@ -29,13 +29,17 @@ from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import Image
 
 from bisenet_ros.demo.drive import SyntheticDrive
+from bisenet_ros.errors import UserError
 from bisenet_ros.image_codec import fill_image
 from bisenet_ros.media import write_image
-from bisenet_ros.ros_graph.processes import ros_environment
+from bisenet_ros.ros_graph.processes import ProcessError, Processes, ros_environment
 
 SIZE, RATE = (480, 360), 30.0
 PATIENCE = 60.0
 """Seconds that a node has for its first labels."""
+
+LOOK_PERIOD = 0.5
+"""Seconds between two looks whether it still runs."""
 
 
 class Camera:
@@ -56,21 +60,24 @@ class Camera:
         self._thread = threading.Thread(target=self._spin)
         self._thread.start()
 
-    def seconds_to_first_labels(self, environment: Mapping[str, str]) -> float:
-        """Launch a node and end it again."""
+    def seconds_to_first_labels(self, environment: Mapping[str, str], logs: Path) -> float:
+        """Launch a node and end it again.
+
+        Raises:
+            UserError: It refused to start.
+            ProcessError: It ended, or there were no labels in time.
+        """
         self._labelled.clear()
         start = time.perf_counter()
-        with subprocess.Popen(
-            [sys.executable, '-m', 'bisenet_ros.node.segmenter_node'],
-            env=environment,
-            stderr=subprocess.DEVNULL,
-        ) as node:
-            arrived = self._labelled.wait(PATIENCE)
-            seconds = time.perf_counter() - start
-            node.terminate()
-        if not arrived:
-            sys.exit(f'no labels from segmenter_node within {PATIENCE:.0f} s')
-        return seconds
+        with Processes(environment, logs) as processes:
+            node = processes.start(
+                'segmenter_node', [sys.executable, '-m', 'bisenet_ros.node.segmenter_node']
+            )
+            while not self._labelled.wait(LOOK_PERIOD):
+                processes.next_event(0.0)
+                if time.perf_counter() - start > PATIENCE:
+                    raise node.failure(f'published no labels within {PATIENCE:.0f} s')
+            return time.perf_counter() - start
 
     def close(self) -> None:
         """Stop publishing."""
@@ -123,7 +130,7 @@ def main() -> None:
         camera = Camera(frame)
         programs: dict[str, Callable[[], float]] = {
             'segmenter_node, to its first labels': lambda: camera.seconds_to_first_labels(
-                environment
+                environment, folder
             ),
             'bisenet segment, one image': lambda: seconds_to_run(segment, environment),
             'python -c "import torch"': lambda: seconds_to_run(['-c', 'import torch'], environment),
@@ -137,6 +144,8 @@ def main() -> None:
                     wall = run()
                     if index > 0:
                         taken[program].append((wall, children_seconds() - before))
+        except (ProcessError, UserError) as error:
+            sys.exit(str(error))
         finally:
             camera.close()
             rclpy.shutdown()
