@@ -80,19 +80,20 @@ class Source:
     def _settings(self) -> DatasetSettings:
         if self.kind == 'pairs':
             return self._pairs()
-        place = {'root': self.root, 'split': self.split}
+        assert self.split is not None
         match self.kind:
             case 'camvid':
-                return CamvidSettings(kind=self.kind, **place)
+                return CamvidSettings(kind=self.kind, root=self.root, split=self.split)
             case 'cityscapes':
-                return CityscapesSettings(kind=self.kind, **place)
+                return CityscapesSettings(kind=self.kind, root=self.root, split=self.split)
             case 'coco_stuff':
-                return CocoStuffSettings(kind=self.kind, **place)
+                return CocoStuffSettings(kind=self.kind, root=self.root, split=self.split)
             case 'coco_stuff_10k':
-                return CocoStuff10kSettings(kind=self.kind, **place)
+                return CocoStuff10kSettings(kind=self.kind, root=self.root, split=self.split)
 
     def _pairs(self) -> DatasetSettings:
         """Pairs from a list, or from `images/` and `labels/` or the split's folders in them."""
+        assert self.label_map is not None
         if self.root.is_file():
             if self.split is not None:
                 raise UserError(f'--split does not go with a list of pairs: {self.root} is a file')
