@@ -8,22 +8,26 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from small_datasets import make_cityscapes_tree
 from small_trainings import losses, write_config
+from typer.testing import CliRunner
 
+from bisenet_ros import cli
 from bisenet_ros.checkpoint import Checkpoint
-
-
-def bisenet_train(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    """Run the program in a folder."""
-    command = [sys.executable, '-m', 'bisenet_ros.cli', 'train', *arguments]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=110)
 
 
 def test_one_command_trains(tmp_path: Path) -> None:
     data = make_cityscapes_tree(tmp_path / 'city', train=3, val=1)
     write_config(tmp_path / 'small.yaml', Path('/nowhere'))
-    result = bisenet_train('small.yaml', f'data={data}', 'max_steps=2', folder=tmp_path)
+    program = [sys.executable, '-m', 'bisenet_ros.cli', 'train']
+    result = subprocess.run(
+        [*program, 'small.yaml', f'data={data}', 'max_steps=2'],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=110,
+    )
     assert result.returncode == 0, result.stderr
     assert 'step 2: loss' in result.stderr
     run = tmp_path / 'runs' / 'small'
@@ -31,9 +35,10 @@ def test_one_command_trains(tmp_path: Path) -> None:
     assert Checkpoint.load(run / 'weights.safetensors').provenance['steps'] == 2
 
 
-def test_what_is_wrong_is_one_line(tmp_path: Path) -> None:
+def test_what_is_wrong_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
     write_config(tmp_path / 'small.yaml', tmp_path)
-    result = bisenet_train('small.yaml', 'max_step=2', folder=tmp_path)
-    assert result.returncode == 2
+    result = CliRunner().invoke(cli.app, ['train', 'small.yaml', 'max_step=2'])
+    assert result.exit_code == 2
     assert result.stderr == 'bisenet: max_step=2: unknown key; did you mean max_steps?\n'
     assert not (tmp_path / 'runs').exists()
