@@ -165,16 +165,19 @@ def test_without_openvino_auto_is_torch(weights: Path, monkeypatch: pytest.Monke
         Segmenter.load(weights, engine='openvino')
 
 
+@pytest.fixture(scope='module')
+def driven() -> list[tuple[np.ndarray, np.ndarray]]:
+    """Frames of the synthetic drive, each with its labels by torch in float32."""
+    exact = Segmenter.load(device='cpu', engine='torch', precision='fp32')
+    frames = [SyntheticDrive(seed=1).frame(index)[0] for index in range(0, 60, 15)]
+    return [(frame, exact(frame).labels) for frame in frames]
+
+
 @pytest.mark.skipif(not shipped_weights(), reason='no weights ship with this tree')
 @pytest.mark.parametrize(('precision', 'share'), [('fp32', 0.00001), ('bf16', 0.002)])
 def test_labels_of_trained_weights_are_those_of_torch_in_float32(
-    precision: str, share: float
+    driven: list[tuple[np.ndarray, np.ndarray]], precision: str, share: float
 ) -> None:
-    drive = SyntheticDrive(seed=1)
-    exact = Segmenter.load(device='cpu', engine='torch', precision='fp32')
     fast = Segmenter.load(device='cpu', engine='openvino', precision=precision)
-    differing = []
-    for index in range(0, 60, 15):
-        frame, _ = drive.frame(index)
-        differing.append(np.mean(exact(frame).labels != fast(frame).labels))
+    differing = [np.mean(labels != fast(frame).labels) for frame, labels in driven]
     assert np.mean(differing) < share
