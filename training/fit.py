@@ -80,6 +80,7 @@ def fit(config: TrainingConfig, output: Path, *, resume: bool) -> Signals | None
         raise UserError('precision fp16 needs a GPU: write precision=bf16')
     folder = RunFolder(output)
     data = TrainingData.open(config)
+    config.loss.check_classes(len(data.label_space))
     progress = TrainingProgress(config.max_steps, config.batch, visible=processes.is_first)
     initial = make_network(config.network, data.label_space, config.seed, progress.say)
     if processes.is_first:

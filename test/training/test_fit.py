@@ -249,9 +249,21 @@ def test_data_sets_have_the_same_classes(data: Path, tmp_path: Path) -> None:
         fit(config, tmp_path / 'run', resume=False)
 
 
-def test_half_precision_needs_a_gpu(data: Path, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match='precision fp16 needs a GPU: write precision=bf16'):
-        fit(small_config(tmp_path, data, ['precision=fp16']), tmp_path / 'run', resume=False)
+@pytest.mark.parametrize(
+    ('override', 'message'),
+    [
+        ('precision=fp16', 'precision fp16 needs a GPU: write precision=bf16'),
+        ('loss.class_weights=[1, 2]', 'are 2 numbers, but there are 19 classes'),
+        ('network.initial_weights=nowhere', "no weights 'nowhere'"),
+    ],
+)
+def test_what_cannot_be_trained_is_said_before_anything_is_read_or_written(
+    override: str, message: str, data: Path, tmp_path: Path
+) -> None:
+    config = small_config(tmp_path, data, [override])
+    with pytest.raises(UserError, match=message):
+        fit(config, tmp_path / 'run', resume=False)
+    assert not (tmp_path / 'run').exists()
 
 
 def test_unlabelled_pixels_are_no_trouble(tmp_path: Path) -> None:

@@ -187,8 +187,8 @@ def test_rare_classes_weigh_more() -> None:
 def test_wrong_weights_are_refused() -> None:
     with pytest.raises(UserError, match='are 3 numbers, but there are 2 classes: give one for'):
         SegmentationLoss(LossSettings(class_weights=(1, 2, 3)), 2)
-    with pytest.raises(UserError, match='are all 0'):
-        SegmentationLoss(LossSettings(class_weights=(0, 0)), 2)
+    with pytest.raises(ValidationError, match='are all 0'):
+        LossSettings(class_weights=(0, 0))
     with pytest.raises(ValidationError, match='greater than or equal to 0'):
         LossSettings(class_weights=(-1, 2))
     with pytest.raises(ValueError, match='need the shares'):

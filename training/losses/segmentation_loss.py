@@ -14,7 +14,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from bisenet_ros.errors import UserError
 from bisenet_ros.label_space import IGNORE
 from bisenet_ros.network import STRIDE
 from bisenet_training.losses.cross_entropy import pixel_cross_entropy
@@ -60,7 +59,7 @@ class SegmentationLoss(nn.Module):
             for class weights 'enet'.
 
     Raises:
-        UserError: There is not one class weight for each class, or none is above 0.
+        UserError: There is not one class weight for each class.
         ValueError: Class weights 'enet' without shares.
     """
 
@@ -177,7 +176,7 @@ def class_weights(
         shares: (num_classes,) share of each class in the labelled pixels of the data set.
 
     Raises:
-        UserError: There is not one class weight for each class, or none is above 0.
+        UserError: There is not one class weight for each class.
         ValueError: Class weights 'enet' without shares.
     """
     if settings.class_weights == 'none':
@@ -186,13 +185,7 @@ def class_weights(
         if shares is None:
             raise ValueError("class weights 'enet' need the shares of the classes")
         return torch.from_numpy(1 / np.log(1.10 + shares)).float()
-    if len(settings.class_weights) != num_classes:
-        raise UserError(
-            f'class_weights are {len(settings.class_weights)} numbers, but there are {num_classes} '
-            'classes: give one for each'
-        )
-    if not any(settings.class_weights):
-        raise UserError('class_weights are all 0: give at least one class a weight')
+    settings.check_classes(num_classes)
     return torch.tensor(settings.class_weights)
 
 

@@ -6,7 +6,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from bisenet_ros.errors import UserError
 
 Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -48,3 +50,22 @@ class LossSettings(BaseModel):
     dice_weight: Weight = 0.0
     booster_weight: Weight = 1.0
     booster_label_stride: Literal[1, 2, 4] = 1
+
+    @model_validator(mode='after')
+    def _is_consistent(self) -> LossSettings:
+        if not any(self.class_weights):
+            raise ValueError('class_weights are all 0: give at least one class a weight')
+        return self
+
+    def check_classes(self, num_classes: int) -> None:
+        """Refuse class weights that are for another number of classes.
+
+        Raises:
+            UserError: There is not one for each class.
+        """
+        weights = self.class_weights
+        if not isinstance(weights, str) and len(weights) != num_classes:
+            raise UserError(
+                f'class_weights are {len(weights)} numbers, but there are {num_classes} classes: '
+                'give one for each'
+            )
