@@ -1,0 +1,62 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Whether engines and precisions agree: labels of a data set against those of torch in fp32.
+
+python benchmarks/label_agreement.py CAMVID --split val
+"""
+
+from __future__ import annotations
+
+import argparse
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+
+from bisenet_ros.engine.hardware import DTYPES
+from bisenet_ros.errors import UserError
+from bisenet_ros.metrics import ConfusionMatrix
+from bisenet_ros.segmenter import ENGINES, Segmenter
+from bisenet_training.datasets import open_dataset
+from bisenet_training.datasets.settings import CamvidSettings
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('data', type=Path, help='folder of CamVid')
+    parser.add_argument('--split', default='val')
+    parser.add_argument('--weights', default='camvid')
+    arguments = parser.parse_args()
+    dataset = open_dataset(
+        CamvidSettings(kind='camvid', root=arguments.data, split=arguments.split)
+    )
+
+    contestants = {}
+    for engine, precision in product(ENGINES, DTYPES):
+        try:
+            segmenter = Segmenter.load(arguments.weights, engine=engine, precision=precision)
+        except UserError as error:
+            print(f'{engine}, {precision}: left out, {error}')
+        else:
+            contestants[f'{engine}, {precision}'] = segmenter
+    reference = Segmenter.load(arguments.weights, engine='torch', precision='fp32', device='cpu')
+
+    matrices = {name: ConfusionMatrix(len(dataset.label_space)) for name in contestants}
+    shares: dict[str, list[float]] = {name: [] for name in contestants}
+    for sample in dataset:
+        expected = reference(sample.image).labels
+        for name, segmenter in contestants.items():
+            labels = segmenter(sample.image).labels
+            matrices[name].update(labels, sample.labels)
+            shares[name].append(float(np.mean(labels != expected)))
+
+    print(f'{dataset.description}, weights {arguments.weights}, against torch, fp32, cpu\n')
+    print(
+        '| engine, precision | pixels that differ: mean | worst frame | mIoU |\n|---|---|---|---|'
+    )
+    for name, found in shares.items():
+        print(f'| {name} | {np.mean(found):.4%} | {max(found):.4%} | {matrices[name].miou():.2%} |')
+
+
+if __name__ == '__main__':
+    main()
