@@ -3,7 +3,7 @@
 """What others do with the same network, from a camera's frame to labels of its size.
 
 Each is built as its documentation has it, with the ordinary way before and after: the labels are
-computed at the network's size and enlarged by nearest neighbour.
+computed at the network's size and enlarged by nearest neighbour, unless the logits are.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 import torch
+import torch.nn.functional as F
 
 from bisenet_ros.checkpoint import Checkpoint
 from bisenet_ros.engine.pipeline import Pipeline
@@ -32,11 +33,24 @@ Size = tuple[int, int]
 
 
 def eager(
-    checkpoint: Checkpoint, network_size: Size, device: torch.device, dtype: torch.dtype
+    checkpoint: Checkpoint,
+    network_size: Size,
+    device: torch.device,
+    dtype: torch.dtype,
+    *,
+    enlarges_logits: bool = False,
 ) -> Labeller:
     """Eager PyTorch, as implementations of BiSeNet come: batch norms unfolded, NCHW.
 
     The logits are upsampled by eight before the argmax.
+
+    Args:
+        checkpoint: The network.
+        network_size: What it runs at.
+        device: Where it runs.
+        dtype: In what it runs.
+        enlarges_logits: Whether the logits, not the labels, are brought to the size of the frame,
+            as the demo of CoinCheung/BiSeNet does it: the better borders, at a price.
     """
     network = checkpoint.build().to(device, dtype)
     normalization = checkpoint.normalization
@@ -52,7 +66,10 @@ def eager(
             shown = cv2.cvtColor(shown, cv2.COLOR_BGR2RGB)
         planes = np.ascontiguousarray(shown.transpose(2, 0, 1))  # (3, h, w)
         image = torch.from_numpy(planes).to(device, dtype).div_(255).sub_(mean).div_(std)
-        labels = network(image[None]).argmax(1)[0]  # (h, w) int64
+        logits = network(image[None])  # (1, C, h, w)
+        if enlarges_logits:
+            logits = F.interpolate(logits, frame.shape[:2], mode='bilinear', align_corners=False)
+        labels = logits.argmax(1)[0]  # int64
         return _enlarged(labels.cpu().numpy().astype(np.uint8), frame)
 
     return label

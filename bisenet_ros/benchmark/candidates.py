@@ -89,13 +89,20 @@ def _baselines(
 ) -> dict[str, Callable[[], Labeller]]:
     """What makes them, by name."""
 
-    def eager(precision: str) -> Callable[[], Labeller]:
-        return lambda: baselines.eager(checkpoint, size, device, DTYPES[precision])
+    def eager(precision: str, *, enlarges_logits: bool = False) -> Callable[[], Labeller]:
+        return lambda: baselines.eager(
+            checkpoint, size, device, DTYPES[precision], enlarges_logits=enlarges_logits
+        )
 
     if device.type == 'cuda':
-        return {'eager torch, fp16': eager('fp16'), 'eager torch, fp32': eager('fp32')}
+        return {
+            'eager torch, fp16': eager('fp16'),
+            'eager torch, fp16, logits enlarged': eager('fp16', enlarges_logits=True),
+            'eager torch, fp32': eager('fp32'),
+        }
     return {
         'eager torch, fp32': eager('fp32'),
+        'eager torch, fp32, logits enlarged': eager('fp32', enlarges_logits=True),
         'ONNX Runtime + argmax, fp32': lambda: baselines.onnx_runtime(checkpoint, size),
         'OpenVINO + argmax, fp32': lambda: baselines.openvino(checkpoint, size, 'fp32'),
         'OpenVINO + argmax, bf16': lambda: baselines.openvino(checkpoint, size, 'bf16'),

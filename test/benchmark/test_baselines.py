@@ -74,6 +74,16 @@ def test_labels_at_the_networks_size_are_ours(
     np.testing.assert_array_equal(enlarged[::2, ::2], enlarged[1::2, 1::2])
 
 
+def test_logits_can_be_enlarged_in_place_of_labels(weights: Path, frame: Pixels) -> None:
+    checkpoint = Checkpoint.load(weights)
+    cpu = torch.device('cpu')
+    label = baselines.eager(checkpoint, SIZE, cpu, torch.float32, enlarges_logits=True)
+    doubled = np.asarray(cv2.resize(frame, None, fx=2, fy=2, interpolation=cv2.INTER_NEAREST))
+    exact, enlarged = ours(checkpoint)(doubled).labels, eager(checkpoint)(doubled)
+    # To enlarge twice is not quite what to enlarge once is, but it comes nearer than big pixels.
+    assert np.mean(label(doubled) != exact) < 0.5 * np.mean(enlarged != exact)
+
+
 @pytest.mark.parametrize('make', [eager, openvino])
 def test_the_order_of_channels_is_the_networks(
     make: Callable[[Checkpoint], Labeller], weights: Path, frame: Pixels
