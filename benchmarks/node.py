@@ -36,6 +36,7 @@ import numpy as np
 import rclpy
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.qos import QoSProfile, ReliabilityPolicy, qos_profile_sensor_data
+from rclpy.task import Future
 from rclpy.time import Time
 from sensor_msgs.msg import Image
 
@@ -154,13 +155,16 @@ class Consumer:
             )
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(self._node)
+        self._ended: Future[None] = Future()
         self._thread = threading.Thread(target=self._spin)
         self._thread.start()
 
     def close(self) -> None:
         """Leave the graph."""
-        self._executor.shutdown()
+        # The thread ends first: to take the executor from under a callback is an error in rclpy.
+        self._ended.set_result(None)
         self._thread.join()
+        self._executor.shutdown()
         self._node.destroy_node()
 
     def clear(self) -> None:
@@ -193,7 +197,7 @@ class Consumer:
 
     def _spin(self) -> None:
         try:
-            self._executor.spin()
+            self._executor.spin_until_future_complete(self._ended)
         except ExternalShutdownException:
             return
 
