@@ -29,6 +29,7 @@ from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy, qos_profile_sensor_data
+from rclpy.task import Future
 from sensor_msgs.msg import Image
 
 from bisenet_ros.image_codec import fill_image
@@ -125,13 +126,18 @@ class Peer:
         self._clients: dict[str, Client] = {}
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self.node)
-        self._thread = threading.Thread(target=self._executor.spin)
+        self._ended: Future[None] = Future()
+        self._thread = threading.Thread(
+            target=self._executor.spin_until_future_complete, args=(self._ended,)
+        )
         self._thread.start()
 
     def close(self) -> None:
         """Leave the graph."""
-        self._executor.shutdown()
+        # The thread ends first: to take the executor from under a callback is an error in rclpy.
+        self._ended.set_result(None)
         self._thread.join()
+        self._executor.shutdown()
         self.node.destroy_node()
         rclpy.shutdown(context=self._context)
 
