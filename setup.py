@@ -18,7 +18,8 @@ from setuptools import Command, Distribution, find_packages, setup
 from setuptools.command.build import build
 
 PACKAGE = Path('bisenet_ros')
-UPSAMPLE_ARGMAX = PACKAGE / 'engine' / '_upsample_argmax.c'
+ENGINE = PACKAGE / 'engine'
+LIBRARY = '_native.so'
 # The source alone decides what is fused into one rounding; its result is exact on every machine.
 C_FLAGS = ('-O3', '-ffp-contract=off', '-fPIC', '-shared')
 MESSAGE_BUILDER = Path('build_support', 'messages.py')
@@ -47,16 +48,16 @@ class BuildNative(Command):
         else:
             assert self.build_lib, 'setuptools has finalized the options'
             package = Path(self.build_lib) / PACKAGE
-        self._build_upsample_argmax(package / 'engine')
+        self._build_library(package / 'engine')
         self._build_messages(package)
 
-    def _build_upsample_argmax(self, directory: Path) -> None:
+    def _build_library(self, directory: Path) -> None:
         directory.mkdir(parents=True, exist_ok=True)
-        library = directory / UPSAMPLE_ARGMAX.with_suffix('.so').name
         compiler = shlex.split(os.environ.get('CC', 'cc'))
+        sources = (str(path) for path in sorted(ENGINE.glob('*.c')))
         self._attempt(
-            [*compiler, *C_FLAGS, str(UPSAMPLE_ARGMAX), '-o', str(library)],
-            otherwise='the exact upsampling runs in PyTorch, several times slower',
+            [*compiler, *C_FLAGS, *sources, '-o', str(directory / LIBRARY)],
+            otherwise='exact upsampling and the main head on CPUs are several times slower',
         )
 
     def _build_messages(self, package: Path) -> None:
@@ -80,7 +81,7 @@ class BuildNative(Command):
     def get_source_files(self) -> list[str]:
         """What a source distribution needs for this command."""
         return [
-            *(str(path) for path in sorted(UPSAMPLE_ARGMAX.parent.glob('*.[ch]'))),
+            *(str(path) for path in sorted(ENGINE.glob('*.[ch]'))),
             str(MESSAGE_BUILDER),
             *(str(path) for path in sorted(Path('msg').glob('*.msg'))),
         ]

@@ -55,9 +55,13 @@ def resolve_precision(name: str, device: torch.device) -> str:
     return name
 
 
-@lru_cache(maxsize=1)
 def cpu_has_bf16() -> bool:
     """Whether the CPU multiplies bfloat16 itself; without that, it is slower than float32."""
-    cpuinfo = Path('/proc/cpuinfo')  # on Linux; torch's own query is not public
-    flags = set(cpuinfo.read_text().split()) if cpuinfo.exists() else set()
-    return not flags.isdisjoint({'avx512_bf16', 'amx_bf16'})
+    return not cpu_flags().isdisjoint({'avx512_bf16', 'amx_bf16'})
+
+
+@lru_cache(maxsize=1)
+def cpu_flags() -> frozenset[str]:
+    """What the CPU can do, in the words of Linux; nothing on other systems."""
+    cpuinfo = Path('/proc/cpuinfo')  # torch's own query is not public
+    return frozenset(cpuinfo.read_text().split()) if cpuinfo.exists() else frozenset()

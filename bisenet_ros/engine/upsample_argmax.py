@@ -17,18 +17,17 @@ the same to the last pixel. Where that library is missing, and on other devices,
 from __future__ import annotations
 
 import ctypes
-import itertools
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
+
+from bisenet_ros.engine.native import JobFunction, job_function, share_out
 
 MAX_CLASSES = 255
 Size = tuple[int, int]
@@ -37,13 +36,13 @@ Scale = tuple[float, float]
 """Output pixels per node of the grid: (along the height, along the width)."""
 
 _LANES = 16  # how far the library reads over the end of an axis' weights
-_ROWS_PER_CALL = 4  # rows of the grid that a thread takes at a time: small enough to even out
+_ROWS_PER_TASK = 4  # rows of the grid that a thread takes at a time: small enough to even out
 _MAX_THREADS = 4  # more only wait for memory
 
 
 def backend() -> Literal['native', 'torch']:
     """Which of the two implementations serves CPU tensors on this machine."""
-    return 'torch' if _library() is None else 'native'
+    return 'torch' if job_function('upsample_argmax') is None else 'native'
 
 
 def upsample_argmax(logits: Tensor, size: Size, scale: Scale) -> npt.NDArray[np.uint8]:
@@ -61,16 +60,16 @@ def upsample_argmax(logits: Tensor, size: Size, scale: Scale) -> npt.NDArray[np.
         ValueError: The arguments contradict this.
     """
     _check(logits, size, scale)
-    if logits.is_cpu and (library := _library()) is not None:
-        return _run_native(library.upsample_argmax, logits, size, scale)
+    if logits.is_cpu and (draw := job_function('upsample_argmax')) is not None:
+        return _run_native(draw, logits, size, scale)
     return argmax_in_torch(logits, size, scale).cpu().numpy()
 
 
 def upsample_confidence(logits: Tensor, size: Size, scale: Scale) -> npt.NDArray[np.uint8]:
     """As `upsample_argmax`, but the softmax probability of the label, times 255, rounded."""
     _check(logits, size, scale)
-    if logits.is_cpu and (library := _library()) is not None:
-        return _run_native(library.upsample_confidence, logits, size, scale)
+    if logits.is_cpu and (draw := job_function('upsample_confidence')) is not None:
+        return _run_native(draw, logits, size, scale)
     return confidence_in_torch(logits, size, scale).cpu().numpy()
 
 
@@ -194,21 +193,17 @@ class Axis:
 
 
 def _run_native(
-    draw: Callable[[Any, int, int], None], logits: Tensor, size: Size, scale: Scale
+    draw: JobFunction, logits: Tensor, size: Size, scale: Scale
 ) -> npt.NDArray[np.uint8]:
-    """Let threads draw the rows of the grid; ctypes gives up the interpreter lock meanwhile.
-
-    Threads of our own: a second OpenMP runtime beside torch's would fight it for the cores.
-    """
+    """Let threads draw the rows of the grid, a few at a time."""
     classes, grid_height, grid_width = logits.shape
     scores = logits.permute(1, 2, 0).contiguous()  # (h, w, C)
     y = Axis.of(grid_height, size[0], scale[0])
     x = Axis.of(grid_width, size[1], scale[1])
     output = np.empty(size, np.uint8)
     rows = len(y.lower)
-    tasks = itertools.count(0, _ROWS_PER_CALL)  # each number goes to exactly one thread
 
-    def work() -> None:
+    def work(_: int, tasks: Iterator[int]) -> None:
         winners = np.empty(2 * grid_width, np.uint8)
         job = ctypes.byref(
             _CJob(
@@ -221,30 +216,9 @@ def _run_native(
                 winners.ctypes.data,
             )
         )
-        while (first := next(tasks)) < rows:
-            draw(job, first, min(first + _ROWS_PER_CALL, rows))
+        for task in tasks:
+            first = task * _ROWS_PER_TASK
+            draw(job, first, min(first + _ROWS_PER_TASK, rows))
 
-    threads = min(torch.get_num_threads(), _MAX_THREADS)  # the calling thread is one of them
-    helpers = [_pool().submit(work) for _ in range(threads - 1)]
-    work()
-    for helper in helpers:
-        helper.result()
+    share_out(-(-rows // _ROWS_PER_TASK), work, _MAX_THREADS)
     return output
-
-
-@lru_cache(maxsize=1)
-def _pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(_MAX_THREADS - 1, thread_name_prefix='upsample_argmax')
-
-
-@lru_cache(maxsize=1)
-def _library() -> ctypes.CDLL | None:
-    """The library that was compiled from `_upsample_argmax.c` at installation, if it was."""
-    path = Path(__file__).with_name('_upsample_argmax.so')
-    if not path.exists():
-        return None
-    library = ctypes.CDLL(str(path))
-    for function in (library.upsample_argmax, library.upsample_confidence):
-        function.argtypes = (ctypes.c_void_p, ctypes.c_int, ctypes.c_int)
-        function.restype = None
-    return library

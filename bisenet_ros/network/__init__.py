@@ -14,8 +14,9 @@ from bisenet_ros.network.base import (
     NetworkConstructor,
     SegmentationNetwork,
     Upsampling,
+    pad_to_stride,
 )
-from bisenet_ros.network.layers import fold_batch_norm
+from bisenet_ros.network.layers import SegmentationHead, fold_batch_norm
 from bisenet_ros.network.v1 import BiSeNetV1, Gate
 from bisenet_ros.network.v2 import BiSeNetV2
 
@@ -49,7 +50,9 @@ __all__ = [
     'BiSeNetV1',
     'BiSeNetV2',
     'NetworkConstructor',
+    'SegmentationHead',
     'SegmentationNetwork',
     'Upsampling',
     'fold_batch_norm',
+    'pad_to_stride',
 ]

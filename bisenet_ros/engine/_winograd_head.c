@@ -1,0 +1,107 @@
+// Copyright 2026 The bisenet_ros authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// The main head of a network, 3x3 convolution, ReLU and 1x1 convolution, in a quarter of the
+// multiplications. winograd_head.py is the other half: it transforms the weights and spreads the
+// work over threads.
+//
+// Winograd's F(4x4, 3x3) (Lavin and Gray 2016, section 4.1) gets the 4x4 outputs of a tile from its
+// 6x6 inputs d and a filter g with 36 products in place of 144:
+//
+//   A' [(G g G') * (B' d B)] A,  summed over the channels of d before the transform with A.
+//
+// Each of the 36 is a matrix product, tiles x channels x channels. The points of interpolation are
+// 0, +-1/sqrt(2), +-sqrt(2) and infinity: they cost the same as the 0, +-1, +-2 of the paper, and the
+// rounding errors are a fifth.
+//
+// A block of tiles at a time, and 64 channels of the 3x3 convolution at a time: what is between the
+// steps stays in the L2 cache, and the wide features between the two convolutions never exist as a
+// whole. What works on a block is in _winograd_block.h, which is built once for each vector
+// instruction set.
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#define PANEL 64           // channels of the 3x3 convolution at a time
+#define MAX_CHANNELS 1024  // of the features
+
+#define ALWAYS_INLINE static inline __attribute__((always_inline))
+
+// A word is what is multiplied in one lane: one float, or two bf16 of neighbouring channels.
+struct head {
+  const int32_t *filters;         // [mid / PANEL][36][in_words][PANEL]
+  const float *bias;              // [mid]
+  const int32_t *classifier;      // [mid_words][lanes]
+  const float *classifier_bias;   // [lanes]
+  int32_t in, mid, classes, lanes;  // lanes: classes rounded up to a multiple of 16
+};
+
+struct job {
+  const struct head *head;
+  const float *features;  // (height, width, in)
+  int32_t height, width;
+  int32_t tiles;   // in a block; a multiple of ROWS
+  float *scratch;  // for each thread its own, of winograd_head_scratch() bytes
+  float *logits;   // (height, width, classes)
+};
+
+static const float outside[MAX_CHANNELS];  // the padding
+
+ALWAYS_INLINE int32_t smaller(int32_t a, int32_t b) { return a < b ? a : b; }
+
+// The planes of 36 values start at different sets of the L1 cache, which would have to keep them all
+// in one otherwise.
+#define SKEW 16
+#define PLANE_OF_INPUT(job, words) ((ptrdiff_t)(job)->tiles * (words) + SKEW)
+#define PLANE_OF_PRODUCTS(job) ((ptrdiff_t)(job)->tiles * PANEL + SKEW)
+
+ptrdiff_t winograd_head_scratch(const struct job *job) {
+  // In words of four bytes; no instruction set has more than one of them per channel.
+  return 4 * (36 * (PLANE_OF_INPUT(job, job->head->in) + PLANE_OF_PRODUCTS(job)) + 16 * PANEL +
+              (ptrdiff_t)16 * job->tiles * job->head->lanes);
+}
+
+#define FLOATS_PER_WORD 1
+#define PACK(to, index, values) memcpy((float *)(to) + (index), &(values), sizeof(values))
+
+#define LANES 16
+#define ROWS 6
+#define COLUMNS 4
+#define FOR_CPU(name) name##_avx512
+#define TARGET __attribute__((target("avx512f,avx512bw,avx512vl")))
+#define MULTIPLY_ADD(a, b, c) ((floats)_mm512_fmadd_ps((__m512)(a), (__m512)(b), (__m512)(c)))
+#define MULTIPLY_ADD_WORDS MULTIPLY_ADD
+#include "_winograd_block.h"
+
+#define LANES 8
+#define ROWS 6
+#define COLUMNS 2
+#define FOR_CPU(name) name##_avx2
+#define TARGET __attribute__((target("avx2,fma")))
+#define MULTIPLY_ADD(a, b, c) ((floats)_mm256_fmadd_ps((__m256)(a), (__m256)(b), (__m256)(c)))
+#define MULTIPLY_ADD_WORDS MULTIPLY_ADD
+#include "_winograd_block.h"
+
+#undef FLOATS_PER_WORD
+#undef PACK
+#define FLOATS_PER_WORD 2
+#define PACK(to, index, values)                                       \
+  do {                                                                \
+    const __m256bh packed = _mm512_cvtneps_pbh((__m512)(values));     \
+    memcpy((uint16_t *)(to) + (index), &packed, sizeof(packed));      \
+  } while (0)
+
+#define LANES 16
+#define ROWS 6
+#define COLUMNS 4
+#define FOR_CPU(name) name##_avx512_bf16
+#define TARGET __attribute__((target("avx512f,avx512bw,avx512vl,avx512bf16")))
+#define MULTIPLY_ADD(a, b, c) ((floats)_mm512_fmadd_ps((__m512)(a), (__m512)(b), (__m512)(c)))
+#define MULTIPLY_ADD_WORDS(a, b, c) \
+  ((floats)_mm512_dpbf16_ps((__m512)(c), (__m512bh)(a), (__m512bh)(b)))
+#include "_winograd_block.h"
+
+#endif
