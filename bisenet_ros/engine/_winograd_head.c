@@ -87,6 +87,8 @@ ptrdiff_t winograd_head_scratch(const struct job *job) {
 
 #undef FLOATS_PER_WORD
 #undef PACK
+
+#if defined(__clang__) || __GNUC__ >= 10  // which know the instructions for bf16
 #define FLOATS_PER_WORD 2
 #define PACK(to, index, values)                                       \
   do {                                                                \
@@ -103,5 +105,6 @@ ptrdiff_t winograd_head_scratch(const struct job *job) {
 #define MULTIPLY_ADD_WORDS(a, b, c) \
   ((floats)_mm512_dpbf16_ps((__m512)(c), (__m512bh)(a), (__m512bh)(b)))
 #include "_winograd_block.h"
+#endif
 
 #endif

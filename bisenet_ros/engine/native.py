@@ -30,9 +30,9 @@ JobFunction = Callable[[Any, int, int], None]
 
 @lru_cache
 def job_function(name: str) -> JobFunction | None:
-    """A function of the library by its name, if there is a library."""
+    """A function of the library, if it is there: not every compiler can build all of them."""
     native = library()
-    if native is None:
+    if native is None or not hasattr(native, name):
         return None
     function = native[name]
     function.argtypes = (ctypes.c_void_p, ctypes.c_int, ctypes.c_int)

@@ -53,11 +53,11 @@ def kernel_for(precision: str) -> Kernel | None:
     With AMX, a CPU multiplies eight times as many bf16 as float32 or more, and matrices of them
     only: there the direct convolution of a library is left alone.
     """
-    if library() is None or (precision == 'bf16' and 'amx_bf16' in cpu_flags()):
+    if precision == 'bf16' and 'amx_bf16' in cpu_flags():
         return None
     kernels: tuple[Kernel, ...] = get_args(Kernel)
     for kernel in kernels if precision == 'bf16' else kernels[1:]:
-        if _FLAGS[kernel] <= cpu_flags():
+        if _FLAGS[kernel] <= cpu_flags() and job_function(f'winograd_head_{kernel}') is not None:
             return kernel
     return None
 

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from importlib.util import find_spec
 from typing import get_args
 
@@ -15,6 +15,7 @@ from torch import Tensor
 
 from bisenet_ros.engine import native, winograd_head
 from bisenet_ros.engine.hardware import cpu_flags
+from bisenet_ros.engine.native import JobFunction
 from bisenet_ros.engine.winograd_head import Kernel, WinogradHead, kernel_for
 from bisenet_ros.network import NETWORKS, SegmentationHead, fold_batch_norm
 
@@ -117,9 +118,14 @@ def test_features_in_any_layout(kernel: Kernel) -> None:
     assert torch.equal(winograd(features.contiguous()), winograd(features))
 
 
-def cpu_with(monkeypatch: pytest.MonkeyPatch, *flags: str, library: object = True) -> None:
+def cpu_with(monkeypatch: pytest.MonkeyPatch, *flags: str, builds: Container[str] = ()) -> None:
+    """Let the machine have these flags and the library these functions; all of them by default."""
+
+    def job_function(name: str) -> JobFunction | None:
+        return None if builds and name not in builds else lambda *_: None
+
     monkeypatch.setattr(winograd_head, 'cpu_flags', lambda: frozenset(flags))
-    monkeypatch.setattr(winograd_head, 'library', lambda: library)
+    monkeypatch.setattr(winograd_head, 'job_function', job_function)
 
 
 AVX2 = ('sse2', 'avx', 'avx2', 'fma')
@@ -145,8 +151,11 @@ def test_the_fastest_that_a_cpu_has(
     assert kernel_for('fp32') == fp32
 
 
-def test_none_without_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
-    cpu_with(monkeypatch, *AVX512, 'avx512_bf16', library=None)
+def test_only_what_the_compiler_could_build(monkeypatch: pytest.MonkeyPatch) -> None:
+    flags = (*AVX512, 'avx512_bf16')
+    cpu_with(monkeypatch, *flags, builds=['winograd_head_avx2', 'winograd_head_avx512'])
+    assert kernel_for('bf16') == 'avx512'
+    cpu_with(monkeypatch, *flags, builds=['upsample_argmax'])
     assert WinogradHead.of(make_head(128, 64, 3), 'fp32') is None
 
 
