@@ -47,6 +47,16 @@ app = typer.Typer(
     context_settings={'help_option_names': ['-h', '--help']},
 )
 
+
+def _writable(file: Path | None) -> Path | None:
+    """A file for results, refused before the verb begins if it could not be written at its end."""
+    from bisenet_ros.commands.console import check_writable
+
+    if file is not None:
+        check_writable(file)
+    return file
+
+
 Weights = Annotated[
     str,
     typer.Option(
@@ -69,6 +79,7 @@ Json = Annotated[
         metavar='FILE',
         dir_okay=False,
         allow_dash=True,
+        callback=_writable,
         help='Write the figures for machines, too; - is standard output.',
     ),
 ]
@@ -529,6 +540,8 @@ def export(
             '--output',
             '-o',
             metavar='FILE',
+            dir_okay=False,
+            callback=_writable,
             help='NAME.onnx, NAME.xml (NAME.bin goes beside it) or NAME.torchscript.',
             show_default=False,
         ),
@@ -608,6 +621,8 @@ def import_published(
             '--output',
             '-o',
             metavar='DST',
+            dir_okay=False,
+            callback=_writable,
             help='The .safetensors file to write.',
             show_default=False,
         ),
@@ -691,7 +706,13 @@ def benchmark(
     json: Json = None,
     plot: Annotated[
         Path | None,
-        typer.Option('--plot', metavar='FILE.svg', dir_okay=False, help='Draw the figures, too.'),
+        typer.Option(
+            '--plot',
+            metavar='FILE.svg',
+            dir_okay=False,
+            callback=_writable,
+            help='Draw the figures, too.',
+        ),
     ] = None,
 ) -> None:
     """Measure how fast this machine segments, beside what others do with the same network.

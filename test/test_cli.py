@@ -59,6 +59,30 @@ def test_bad_input_is_one_line(tmp_path: Path) -> None:
     assert len(result.stderr.splitlines()) == 1
 
 
+@pytest.mark.parametrize(
+    'arguments',
+    [
+        ('info', 'nowhere.safetensors', '--json'),
+        ('segment', 'nowhere.png', '-o', 'out', '--json'),
+        ('evaluate', '--data', 'nowhere', '--json'),
+        ('export', '--weights', 'nowhere.safetensors', '-o', 'model.onnx', '--json'),
+        ('export', '--weights', 'nowhere.safetensors', '-o'),
+        ('import', 'nowhere.pth', '-o'),
+        ('benchmark', '--weights', 'nowhere.safetensors', '--plot'),
+        ('demo', '--source', 'nowhere', '--json'),
+    ],
+)
+def test_a_file_that_cannot_be_written_is_refused_before_anything_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path('file').touch()
+    result = CliRunner().invoke(app, [*arguments, 'file/results'])
+    assert result.exit_code == 2
+    assert result.stderr == 'bisenet: file/results: Not a directory\n'
+    assert [path.name for path in tmp_path.iterdir()] == ['file']
+
+
 def test_starting_up_imports_no_heavy_library() -> None:
     heavy = {'torch', 'cv2', 'numpy', 'rosbags', 'rclpy', 'rich.table'}
     code = 'import sys, json, bisenet_ros.cli; print(json.dumps(list(sys.modules)))'

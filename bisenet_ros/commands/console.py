@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 import json
+import os
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -45,6 +47,27 @@ def warn(message: str) -> None:
 def is_standard_output(json_file: Path | None) -> bool:
     """Whether the figures for machines take standard output, so that nothing else may."""
     return json_file == Path('-')
+
+
+def check_writable(file: Path) -> None:
+    """Notice, before the work whose result it is to hold, that a file could not be written.
+
+    Nothing is left there. `-` is standard output.
+
+    Raises:
+        UserError: The file, or the folder that it or its own folder is to be made in, is not
+            writable.
+    """
+    if is_standard_output(file):
+        return
+    try:
+        if not file.exists():
+            folder = next(folder for folder in file.absolute().parents if folder.exists())
+            tempfile.TemporaryFile(dir=folder).close()
+        elif not os.access(file, os.W_OK):
+            raise UserError(f'{file}: it is there and may not be written to')
+    except OSError as error:
+        raise UserError(f'{file}: {error.strerror}') from error
 
 
 def write_json(json_file: Path, figures: Mapping[str, Any]) -> None:
