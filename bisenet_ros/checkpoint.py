@@ -163,8 +163,11 @@ class Checkpoint:
                     )
                 state_dict = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         except SafetensorError as error:
+            advice = 'copy or download it again'
+            if path.suffix in ('.pth', '.pt'):
+                advice = 'bisenet import turns published PyTorch weights into one'
             raise CheckpointError(
-                f'{path} is not a whole safetensors file ({error}): copy or download it again'
+                f'{path} is not a whole safetensors file ({error}): {advice}'
             ) from error
         except OSError as error:
             raise CheckpointError(f'cannot read {path}: {error.strerror or error}') from error

@@ -8,6 +8,7 @@ anything on the vehicle that is prepared otherwise than what it learned from.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -16,6 +17,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
+
+from bisenet_ros.errors import UserError
 
 ChannelOrder = Literal['rgb', 'bgr']
 
@@ -43,11 +46,20 @@ class Normalization:
         mean: Subtracted from values scaled to 0..1, in RGB order whatever the channel order.
         std: What is then divided by, in RGB order.
         channel_order: The order of the channels that the network expects.
+
+    Raises:
+        UserError: A mean or std is no number, or a std is not positive.
     """
 
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
     channel_order: ChannelOrder = 'rgb'
+
+    def __post_init__(self) -> None:
+        if not all(math.isfinite(value) for value in (*self.mean, *self.std)):
+            raise UserError('mean and std of the input must be finite numbers')
+        if min(self.std) <= 0:
+            raise UserError('the std of the input must be positive')
 
     def __call__(self, frames: Tensor) -> Tensor:
         """BGR (B, H, W, 3) uint8 -> (B, 3, H, W) float32, channels_last, on the same device."""

@@ -45,7 +45,7 @@ ROOMS = {
     'label_space': room('errors', 'numpy'),
     'torchvision_import': room('errors', 'torch'),
     'network': room('errors torchvision_import', 'torch'),
-    'preprocess': room('', 'cv2 numpy torch'),
+    'preprocess': room('errors', 'cv2 numpy torch'),
     'checkpoint': room('errors label_space network preprocess', 'safetensors torch'),
     'engine': room('drivable errors label_space network preprocess', 'numpy openvino torch triton'),
     'drivable': room('', 'cv2 numpy'),

@@ -47,8 +47,6 @@ def import_file(
         raise UserError(f'{output}: the name of a checkpoint ends with {SUFFIX}')
     if (mean is None) != (std is None):
         raise UserError('--mean and --std belong together: give both or neither')
-    if std is not None and not min(std) > 0:
-        raise UserError('--std must be positive')
     imported = import_weights(
         source,
         label_space=None if label_space is None else _read_label_space(label_space),
