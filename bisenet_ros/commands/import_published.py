@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 import json
+import os
+import tempfile
 from pathlib import Path
 
 import torch
@@ -55,8 +57,12 @@ def import_file(
     )
     make_folder(output.parent)
     try:
-        # As they were: the logits are to be theirs.
-        imported.checkpoint.save(output, dtype=torch.float32)
+        # Where it cannot be written whole, an older file stays.
+        with tempfile.TemporaryDirectory(prefix='.import-', dir=output.parent) as folder:
+            made = Path(folder, output.name)
+            # As they were: the logits are to be theirs.
+            imported.checkpoint.save(made, dtype=torch.float32)
+            os.replace(made, output)
     except OSError as error:
         raise UserError(f'{output}: {error.strerror or error}') from error
     notes.print(

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import resource
 from pathlib import Path
 
 import pytest
@@ -87,3 +88,17 @@ def test_a_refusal_is_one_line_and_leaves_nothing(source: Path, tmp_path: Path) 
         assert message in text
         assert len(text.splitlines()) == 1
         assert not output.exists()
+
+
+def test_a_full_disk_leaves_the_older_file(source: Path, tmp_path: Path) -> None:
+    older = tmp_path / 'ours.safetensors'
+    older.write_text('older')
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, hard))  # files cannot grow beyond that
+    try:
+        code, text = bisenet_import(source, '-o', older)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert (code, text) == (2, f'bisenet: {older}: File too large\n')
+    assert older.read_text() == 'older'
+    assert list(tmp_path.iterdir()) == [older]
