@@ -1,7 +1,7 @@
 // Copyright 2026 The bisenet_ros authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// A block of tiles of _winograd_head.c. Included there once per instruction set, with these defined:
+// A block of tiles of _winograd.c. Included there once per instruction set, with these defined:
 //   LANES                     floats in a vector
 //   ROWS, COLUMNS             how many rows and vectors of a product fit into the registers
 //   FLOATS_PER_WORD           1, or 2 where a word is two bf16
@@ -99,7 +99,7 @@ TARGET ALWAYS_INLINE void multiply(const int rows, const int columns, const int 
 // The 36 planes (tiles x in) of the transformed input.
 #define read_tiles FOR_CPU(read_tiles)
 TARGET static void read_tiles(const struct job *job, int first, int count, int32_t *input) {
-  const int in = job->head->in, in_words = in / FLOATS_PER_WORD;
+  const int in = job->convolution->in, in_words = in / FLOATS_PER_WORD;
   const int tiles_per_row = (job->width + 3) / 4;
   const ptrdiff_t plane = PLANE_OF_INPUT(job, in_words);
   for (int tile = 0; tile < count; tile++) {
@@ -110,7 +110,7 @@ TARGET static void read_tiles(const struct job *job, int first, int count, int32
       for (int x = 0; x < 6; x++) {
         const int row = top + y, column = left + x;
         const int inside = 0 <= row && row < job->height && 0 <= column && column < job->width;
-        pixel[y][x] = inside ? job->features + ((ptrdiff_t)row * job->width + column) * in : outside;
+        pixel[y][x] = inside ? job->input + ((ptrdiff_t)row * job->width + column) * in : outside;
       }
     for (int channel = 0; channel < in; channel += LANES) {
       floats columns[6][6];  // [x]: transformed along y
@@ -130,11 +130,11 @@ TARGET static void read_tiles(const struct job *job, int first, int count, int32
   }
 }
 
-// A PANEL of the 3x3 convolution, before the transform with A: 36 planes (tiles x PANEL).
+// A PANEL of the output, before the transform with A: 36 planes (tiles x PANEL).
 #define convolve FOR_CPU(convolve)
 TARGET static void convolve(const struct job *job, int count, const int32_t *input,
                             const int32_t *filters, float *products) {
-  const int in_words = job->head->in / FLOATS_PER_WORD;
+  const int in_words = job->convolution->in / FLOATS_PER_WORD;
   const ptrdiff_t plane = PLANE_OF_INPUT(job, in_words);
   for (int k = 0; k < 36; k++) {
     const int32_t *filter = filters + (ptrdiff_t)k * in_words * PANEL;
@@ -148,81 +148,94 @@ TARGET static void convolve(const struct job *job, int count, const int32_t *inp
   }
 }
 
-// From the products to the 1x1 convolution: adds what PANEL channels from `channel` on give.
-#define classify FOR_CPU(classify)
-TARGET static void classify(const struct job *job, int count, int channel, const float *products,
-                            int32_t *activated, float *logits) {
-  const struct head *head = job->head;
+// The 16 pixels of a tile in a PANEL of the output from `channel` on, as words.
+#define activate FOR_CPU(activate)
+TARGET ALWAYS_INLINE void activate(const struct job *job, int tile, int channel,
+                                   const float *products, int32_t *activated) {
+  const struct convolution *convolution = job->convolution;
   const ptrdiff_t plane = PLANE_OF_PRODUCTS(job);
-  const int panel_words = PANEL / FLOATS_PER_WORD;
-  const int32_t *classifier = head->classifier + (ptrdiff_t)(channel / FLOATS_PER_WORD) * head->lanes;
-  for (int tile = 0; tile < count; tile++) {
-    for (int k = 0; k < PANEL; k += LANES) {
-      const floats bias = load(head->bias + channel + k);
-      floats columns[6][4];  // [x]: transformed along y
-      for (int x = 0; x < 6; x++) {
-        floats column[6];
-        for (int y = 0; y < 6; y++)
-          column[y] = load(products + (6 * y + x) * plane + tile * PANEL + k);
-        transform_output(column, columns[x]);
-      }
-      for (int y = 0; y < 4; y++) {
-        floats row[6], outputs[4];
-        for (int x = 0; x < 6; x++) row[x] = columns[x][y];
-        transform_output(row, outputs);
-        for (int x = 0; x < 4; x++) {
-          const floats sum = outputs[x] + bias;
-          const floats relu = (floats)((words)sum & (sum > splat(0)));
-          PACK(activated + (4 * y + x) * panel_words, k, relu);
-        }
-      }
+  const floats least = splat(convolution->floor);
+  for (int k = 0; k < PANEL; k += LANES) {
+    const floats bias = load(convolution->bias + channel + k);
+    floats columns[6][4];  // [x]: transformed along y
+    for (int x = 0; x < 6; x++) {
+      floats column[6];
+      for (int y = 0; y < 6; y++) column[y] = load(products + (6 * y + x) * plane + tile * PANEL + k);
+      transform_output(column, columns[x]);
     }
-    float *sums = logits + (ptrdiff_t)16 * tile * head->lanes;
-    for (int pixel = 0; pixel < 16; pixel += 4) {
-      const int32_t *a = activated + pixel * panel_words;
-      float *c = sums + pixel * head->lanes;
-      int lane = 0;
-      for (; lane + 2 * LANES <= head->lanes; lane += 2 * LANES)
-        multiply(4, 2, 1, panel_words, a, classifier + lane, head->lanes, c + lane, head->lanes, 0);
-      for (; lane < head->lanes; lane += LANES)
-        multiply(4, 1, 1, panel_words, a, classifier + lane, head->lanes, c + lane, head->lanes, 0);
+    for (int y = 0; y < 4; y++) {
+      floats row[6], outputs[4];
+      for (int x = 0; x < 6; x++) row[x] = columns[x][y];
+      transform_output(row, outputs);
+      for (int x = 0; x < 4; x++) {
+        const floats sum = outputs[x] + bias;
+        const words above = sum > least;
+        const floats value = (floats)((above & (words)sum) | (~above & (words)least));
+        PACK(activated + (4 * y + x) * (PANEL / FLOATS_PER_WORD), k, value);
+      }
     }
   }
 }
 
-#define write_tiles FOR_CPU(write_tiles)
-TARGET static void write_tiles(const struct job *job, int first, int count, const float *logits) {
-  const int classes = job->head->classes, lanes = job->head->lanes;
-  const int tiles_per_row = (job->width + 3) / 4;
-  for (int tile = 0; tile < count; tile++) {
-    const int top = (first + tile) / tiles_per_row * 4, left = (first + tile) % tiles_per_row * 4;
-    const int rows = smaller(4, job->height - top), columns = smaller(4, job->width - left);
-    for (int y = 0; y < rows; y++)
-      for (int x = 0; x < columns; x++)
-        memcpy(job->logits + ((ptrdiff_t)(top + y) * job->width + left + x) * classes,
-               logits + ((ptrdiff_t)16 * tile + 4 * y + x) * lanes, sizeof(float) * classes);
+// Adds to the 16 pixels of a tile, (16 x lanes), what a PANEL from `channel` on gives the classifier.
+#define classify FOR_CPU(classify)
+TARGET ALWAYS_INLINE void classify(const struct classifier *classifier, int channel,
+                                   const int32_t *activated, float *sums) {
+  const int depth = PANEL / FLOATS_PER_WORD, lanes = classifier->lanes;
+  const int32_t *weights = classifier->weights + (ptrdiff_t)(channel / FLOATS_PER_WORD) * lanes;
+  for (int pixel = 0; pixel < 16; pixel += 4) {
+    const int32_t *a = activated + pixel * depth;
+    float *c = sums + pixel * lanes;
+    int lane = 0;
+    for (; lane + 2 * LANES <= lanes; lane += 2 * LANES)
+      multiply(4, 2, 1, depth, a, weights + lane, lanes, c + lane, lanes, 0);
+    for (; lane < lanes; lane += LANES)
+      multiply(4, 1, 1, depth, a, weights + lane, lanes, c + lane, lanes, 0);
   }
+}
+
+// Copies `size` floats of each of the 16 pixels of a tile, `stride` apart, to the output, which has
+// `channels`, from `channel` on; what is beyond its borders is left out.
+#define write_tile FOR_CPU(write_tile)
+TARGET ALWAYS_INLINE void write_tile(const struct job *job, int tile, const float *from, int stride,
+                                     int channels, int channel, int size) {
+  const int tiles_per_row = (job->width + 3) / 4;
+  const int top = tile / tiles_per_row * 4, left = tile % tiles_per_row * 4;
+  const int rows = smaller(4, job->height - top), columns = smaller(4, job->width - left);
+  for (int y = 0; y < rows; y++)
+    for (int x = 0; x < columns; x++)
+      memcpy(job->output + ((ptrdiff_t)(top + y) * job->width + left + x) * channels + channel,
+             from + (4 * y + x) * stride, sizeof(float) * size);
 }
 
 // What Python calls: the tiles of a block, `first` to `last` - 1.
-TARGET void FOR_CPU(winograd_head)(const struct job *job, int first, int last) {
-  const int count = last - first;
-  const struct head *head = job->head;
-  const int in_words = head->in / FLOATS_PER_WORD;
+TARGET void FOR_CPU(winograd)(const struct job *job, int first, int last) {
+  const struct convolution *convolution = job->convolution;
+  const struct classifier *classifier = job->classifier;
+  const int count = last - first, in_words = convolution->in / FLOATS_PER_WORD;
   int32_t *input = (int32_t *)job->scratch;
   float *products = job->scratch + 36 * PLANE_OF_INPUT(job, in_words);
   int32_t *activated = (int32_t *)(products + 36 * PLANE_OF_PRODUCTS(job));
-  float *logits = (float *)(activated + 16 * PANEL);
+  float *sums = (float *)(activated + 16 * PANEL);
   read_tiles(job, first, count, input);
-  for (int pixel = 0; pixel < 16 * count; pixel++)
-    memcpy(logits + (ptrdiff_t)pixel * head->lanes, head->classifier_bias,
-           sizeof(float) * head->lanes);
-  for (int channel = 0; channel < head->mid; channel += PANEL) {
-    const int32_t *filters = head->filters + (ptrdiff_t)channel * 36 * in_words;
-    convolve(job, count, input, filters, products);
-    classify(job, count, channel, products, activated, logits);
+  if (classifier)
+    for (int pixel = 0; pixel < 16 * count; pixel++)
+      memcpy(sums + (ptrdiff_t)pixel * classifier->lanes, classifier->bias,
+             sizeof(float) * classifier->lanes);
+  for (int channel = 0; channel < convolution->out; channel += PANEL) {
+    convolve(job, count, input, convolution->filters + (ptrdiff_t)channel * 36 * in_words, products);
+    for (int tile = 0; tile < count; tile++) {
+      activate(job, tile, channel, products, activated);
+      if (classifier)
+        classify(classifier, channel, activated, sums + (ptrdiff_t)16 * tile * classifier->lanes);
+      else if (FLOATS_PER_WORD == 1)
+        write_tile(job, first + tile, (float *)activated, PANEL, convolution->out, channel, PANEL);
+    }
   }
-  write_tiles(job, first, count, logits);
+  if (classifier)
+    for (int tile = 0; tile < count; tile++)
+      write_tile(job, first + tile, sums + (ptrdiff_t)16 * tile * classifier->lanes,
+                 classifier->lanes, classifier->classes, 0, classifier->classes);
 }
 
 #undef LANES
@@ -244,5 +257,6 @@ TARGET void FOR_CPU(winograd_head)(const struct job *job, int first, int last) {
 #undef multiply
 #undef read_tiles
 #undef convolve
+#undef activate
 #undef classify
-#undef write_tiles
+#undef write_tile

@@ -13,10 +13,10 @@ from torch import Tensor
 
 from bisenet_ros.engine.engine import Frame
 from bisenet_ros.engine.openvino_graph import translate
-from bisenet_ros.engine.pipeline import Output, Pipeline
+from bisenet_ros.engine.pipeline import Pipeline
 from bisenet_ros.engine.stages import stage
-from bisenet_ros.engine.winograd_head import WinogradHead
-from bisenet_ros.network import SegmentationNetwork, fold_batch_norm
+from bisenet_ros.engine.winograd import use_winograd
+from bisenet_ros.network import SegmentationNetwork
 from bisenet_ros.preprocess import Normalization, resize
 
 _PRECISIONS = {'bf16': ov.Type.bf16, 'fp32': ov.Type.f32}
@@ -25,7 +25,7 @@ _PRECISIONS = {'bf16': ov.Type.bf16, 'fp32': ov.Type.f32}
 class OpenVinoEngine:
     """An `Engine` for CPUs.
 
-    OpenVINO computes the features, and also the main head where `WinogradHead` does not.
+    It leaves wide convolutions to `WinogradConvolution`.
     Normalisation is a part of the graph, so that OpenVINO does it on the way from uint8 to the
     layout of the first convolution. The frames of a batch run one after the other, each on all
     threads: that is as fast, and a frame's labels do not depend on how many cameras there are.
@@ -47,10 +47,9 @@ class OpenVinoEngine:
         precision: str,
     ) -> None:
         self._network_size = width, height = network_size
-        self._head = WinogradHead.of(fold_batch_norm(network).head, precision)
-        output: Output = 'coarse' if self._head is None else 'features'
-        pipeline = Pipeline(network, network_size, normalization=normalization, output=output)
-        model = translate(pipeline, (1, height, width, 3), torch.uint8, names=('frames', output))
+        pipeline = Pipeline(network, network_size, normalization=normalization, output='coarse')
+        use_winograd(pipeline.network, precision)
+        model = translate(pipeline, (1, height, width, 3), torch.uint8, names=('frames', 'coarse'))
         compiled = ov.Core().compile_model(
             model,
             'CPU',
@@ -75,6 +74,5 @@ class OpenVinoEngine:
             pixels = np.ascontiguousarray(resize(frame, self._network_size))  # (h, w, 3)
         with stage('network'):
             outputs = self._request.infer([pixels[None]], share_inputs=True, share_outputs=True)
-            # The memory is the request's own, and the next frame's.
-            output = torch.from_numpy(outputs[0]).permute(0, 3, 1, 2)
-            return output.clone() if self._head is None else self._head(output)
+            # Copied: the memory is the request's own, and the next frame's.
+            return torch.from_numpy(outputs[0].copy()).permute(0, 3, 1, 2)

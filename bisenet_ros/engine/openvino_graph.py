@@ -21,6 +21,9 @@ import torch.nn.functional as F
 from openvino import opset13 as ops
 from torch import Tensor, fx, nn
 
+from bisenet_ros.engine.openvino_winograd import WinogradOp
+from bisenet_ros.engine.winograd import WinogradConvolution
+
 Argument = Any
 """What torch.fx passes around: an `ov.Output` in place of each tensor, else what the code says."""
 
@@ -49,9 +52,17 @@ def translate(
     """
     parameter = ops.parameter(list(shape), _DTYPES[dtype], names[0])
     parameter.output(0).set_names({names[0]})
-    output = _Translation(fx.symbolic_trace(module)).run(parameter.output(0))
+    graph = fx.GraphModule(module, _Tracer().trace(module))
+    output = _Translation(graph).run(parameter.output(0))
     output.set_names({names[1]})
     return ov.Model([ops.result(output)], [parameter], type(module).__name__)
+
+
+class _Tracer(fx.Tracer):
+    """Takes modules as they are that have a translation, and looks into all others."""
+
+    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+        return type(m) in _MODULES or super().is_leaf_module(m, module_qualified_name)
 
 
 class _Translation(fx.Interpreter):
@@ -141,6 +152,12 @@ def _average_pool(pool: nn.AvgPool2d, x: ov.Output) -> ov.Output:
     return ops.avg_pool(x, stride, padding, padding, window, excluded, 'floor').output(0)
 
 
+def _winograd(module: WinogradConvolution, x: ov.Output) -> ov.Output:
+    # In this layout OpenVINO computes on CPUs anyway: it sees that there is nothing to transpose.
+    y = WinogradOp([ops.transpose(x, _integers([0, 2, 3, 1])).output(0)], module)
+    return ops.transpose(y, _integers([0, 3, 1, 2])).output(0)
+
+
 _MODULES: dict[Any, Callable[..., Argument]] = {
     nn.AvgPool2d: _average_pool,
     nn.BatchNorm2d: _batch_norm,
@@ -149,6 +166,7 @@ _MODULES: dict[Any, Callable[..., Argument]] = {
     nn.Identity: lambda _, x: x,
     nn.MaxPool2d: _max_pool,
     nn.ReLU: lambda _, x: ops.relu(x).output(0),
+    WinogradConvolution: _winograd,
 }
 
 

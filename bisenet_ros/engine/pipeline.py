@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from bisenet_ros.network import COARSE_STRIDE, STRIDE, SegmentationNetwork, fold_batch_norm
 from bisenet_ros.preprocess import Normalization
 
-Output = Literal['features', 'coarse', 'logits', 'labels']
+Output = Literal['coarse', 'logits', 'labels']
 
 
 class Pipeline(nn.Module):
@@ -26,7 +26,6 @@ class Pipeline(nn.Module):
     The input is (B, height, width, 3) uint8 BGR frames where `normalization` is given, otherwise
     (B, 3, height, width) float32, normalised already. The output, by its name:
 
-        features: (B, h', w', channels) float32, what the main head sees
         coarse: (B, h', w', classes) float32, as `upsample_argmax` takes them without a copy
         logits: (B, classes, height, width) float32
         labels: (B, height, width) uint8; of equal logits, the lower id
@@ -75,10 +74,7 @@ class Pipeline(nn.Module):
             x = x.float().index_select(3, self.channels) * self.factor + self.offset
             x = x.permute(0, 3, 1, 2)  # (B, 3, H, W)
         x = F.pad(x.to(self._dtype), (0, -self._width % STRIDE, 0, -self._height % STRIDE))
-        fused: Tensor
         fused, _ = self.network.features(x)
-        if self._output == 'features':
-            return fused.float().permute(0, 2, 3, 1)
         coarse: Tensor = self.network.head(fused).float()  # (B, classes, H'/8, W'/8)
         if self._output == 'coarse':
             return coarse.permute(0, 2, 3, 1)

@@ -13,8 +13,8 @@ from torch.nn.utils import convert_conv2d_weight_memory_format
 from bisenet_ros.engine.engine import Frame
 from bisenet_ros.engine.hardware import DTYPES
 from bisenet_ros.engine.stages import stage
-from bisenet_ros.engine.winograd_head import WinogradHead
-from bisenet_ros.network import SegmentationNetwork, fold_batch_norm, pad_to_stride
+from bisenet_ros.engine.winograd import use_winograd
+from bisenet_ros.network import SegmentationNetwork, fold_batch_norm
 from bisenet_ros.preprocess import Normalization, resize
 
 
@@ -22,8 +22,8 @@ class TorchEngine:
     """An `Engine` that needs nothing but torch, on any of its devices.
 
     Batch norms are folded into the convolutions, and everything is channels last: what the
-    convolutions of oneDNN and cuDNN take as it is. On a CPU, `WinogradHead` computes the main head
-    where it is faster.
+    convolutions of oneDNN and cuDNN take as it is. On a CPU, wide
+    convolutions are computed by Winograd's algorithm.
 
     Args:
         network: In evaluation mode; not changed.
@@ -47,9 +47,10 @@ class TorchEngine:
         self._dtype = DTYPES[precision]
         self._normalization = normalization
         self._network_size = network_size
-        folded = fold_batch_norm(network)
-        self._head = WinogradHead.of(folded.head, precision) if device.type == 'cpu' else None
-        self._network = folded.to(device, self._dtype)
+        self._network = fold_batch_norm(network)
+        if device.type == 'cpu':
+            use_winograd(self._network, precision)
+        self._network.to(device, self._dtype)
         convert_conv2d_weight_memory_format(self._network, torch.channels_last)
 
     @torch.inference_mode()
@@ -62,14 +63,7 @@ class TorchEngine:
         singly = self.device.type == 'cpu' and self._dtype == torch.float32
         with stage('network'):
             batches = torch.split(inputs, 1) if singly else [inputs]
-            return torch.cat([self._coarse(batch) for batch in batches])
-
-    def _coarse(self, images: Tensor) -> Tensor:
-        """(B, 3, h, w) -> (B, classes, h', w') float32."""
-        if self._head is None:
-            return self._network.coarse(images).float()
-        features, _ = self._network.features(pad_to_stride(images))
-        return self._head(features.float())
+            return torch.cat([self._network.coarse(batch).float() for batch in batches])
 
     def _prepared(self, frames: Sequence[Frame]) -> Tensor:
         """(B, 3, h, w), normalised."""

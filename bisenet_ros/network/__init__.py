@@ -14,9 +14,8 @@ from bisenet_ros.network.base import (
     NetworkConstructor,
     SegmentationNetwork,
     Upsampling,
-    pad_to_stride,
 )
-from bisenet_ros.network.layers import SegmentationHead, fold_batch_norm
+from bisenet_ros.network.layers import ConvNorm, SegmentationHead, fold_batch_norm
 from bisenet_ros.network.v1 import BiSeNetV1, Gate
 from bisenet_ros.network.v2 import BiSeNetV2
 
@@ -49,10 +48,10 @@ __all__ = [
     'STRIDE',
     'BiSeNetV1',
     'BiSeNetV2',
+    'ConvNorm',
     'NetworkConstructor',
     'SegmentationHead',
     'SegmentationNetwork',
     'Upsampling',
     'fold_batch_norm',
-    'pad_to_stride',
 ]

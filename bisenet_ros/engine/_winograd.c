@@ -1,9 +1,9 @@
 // Copyright 2026 The bisenet_ros authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// The main head of a network, 3x3 convolution, ReLU and 1x1 convolution, in a quarter of the
-// multiplications. winograd_head.py is the other half: it transforms the weights and spreads the
-// work over threads.
+// 3x3 convolutions in a quarter of the multiplications: alone, or with the 1x1 convolution that ends a
+// segmentation head. winograd.py is the other half: it transforms the weights and spreads the work
+// over threads.
 //
 // Winograd's F(4x4, 3x3) (Lavin and Gray 2016, section 4.1) gets the 4x4 outputs of a tile from its
 // 6x6 inputs d and a filter g with 36 products in place of 144:
@@ -14,10 +14,9 @@
 // 0, +-1/sqrt(2), +-sqrt(2) and infinity: they cost the same as the 0, +-1, +-2 of the paper, and the
 // rounding errors are a fifth.
 //
-// A block of tiles at a time, and 64 channels of the 3x3 convolution at a time: what is between the
-// steps stays in the L2 cache, and the wide features between the two convolutions never exist as a
-// whole. What works on a block is in _winograd_block.h, which is built once for each vector
-// instruction set.
+// A block of tiles at a time, and 64 channels of the output at a time: what is between the steps stays
+// in the L2 cache, and the wide features inside a head never exist as a whole. What works on a block
+// is in _winograd_block.h, which is built once for each vector instruction set.
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -25,27 +24,34 @@
 #include <stdint.h>
 #include <string.h>
 
-#define PANEL 64           // channels of the 3x3 convolution at a time
-#define MAX_CHANNELS 1024  // of the features
+#define PANEL 64           // channels of the output at a time
+#define MAX_CHANNELS 1024  // of the input
 
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 
 // A word is what is multiplied in one lane: one float, or two bf16 of neighbouring channels.
-struct head {
-  const int32_t *filters;         // [mid / PANEL][36][in_words][PANEL]
-  const float *bias;              // [mid]
-  const int32_t *classifier;      // [mid_words][lanes]
-  const float *classifier_bias;   // [lanes]
-  int32_t in, mid, classes, lanes;  // lanes: classes rounded up to a multiple of 16
+struct convolution {
+  const int32_t *filters;  // [out / PANEL][36][in_words][PANEL]
+  const float *bias;       // [out]
+  float floor;             // smaller sums become this: 0 is ReLU
+  int32_t in, out;
+};
+
+// The 1x1 convolution after it.
+struct classifier {
+  const int32_t *weights;  // [out_words][lanes]
+  const float *bias;       // [lanes]
+  int32_t classes, lanes;  // lanes: classes rounded up to a multiple of 16
 };
 
 struct job {
-  const struct head *head;
-  const float *features;  // (height, width, in)
+  const struct convolution *convolution;
+  const struct classifier *classifier;  // or NULL
+  const float *input;                   // (height, width, in)
+  float *output;                        // (height, width, classes), or (height, width, out)
   int32_t height, width;
   int32_t tiles;   // in a block; a multiple of ROWS
-  float *scratch;  // for each thread its own, of winograd_head_scratch() bytes
-  float *logits;   // (height, width, classes)
+  float *scratch;  // for each thread its own, of winograd_scratch() bytes
 };
 
 static const float outside[MAX_CHANNELS];  // the padding
@@ -58,10 +64,11 @@ ALWAYS_INLINE int32_t smaller(int32_t a, int32_t b) { return a < b ? a : b; }
 #define PLANE_OF_INPUT(job, words) ((ptrdiff_t)(job)->tiles * (words) + SKEW)
 #define PLANE_OF_PRODUCTS(job) ((ptrdiff_t)(job)->tiles * PANEL + SKEW)
 
-ptrdiff_t winograd_head_scratch(const struct job *job) {
+ptrdiff_t winograd_scratch(const struct job *job) {
   // In words of four bytes; no instruction set has more than one of them per channel.
-  return 4 * (36 * (PLANE_OF_INPUT(job, job->head->in) + PLANE_OF_PRODUCTS(job)) + 16 * PANEL +
-              (ptrdiff_t)16 * job->tiles * job->head->lanes);
+  const ptrdiff_t lanes = job->classifier ? job->classifier->lanes : 0;
+  return 4 * (36 * (PLANE_OF_INPUT(job, job->convolution->in) + PLANE_OF_PRODUCTS(job)) +
+              16 * PANEL + 16 * job->tiles * lanes);
 }
 
 #define FLOATS_PER_WORD 1

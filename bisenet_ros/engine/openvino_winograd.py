@@ -1,0 +1,57 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Our convolution as an operation in a graph of OpenVINO."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import openvino as ov
+import torch
+
+from bisenet_ros.engine.winograd import WinogradConvolution
+
+
+class WinogradOp(ov.Op):
+    """(B, h, w, in) float32 -> (B, h, w, out) float32, computed by a module.
+
+    OpenVINO makes operations anew when it compiles a graph, at first without arguments.
+
+    Args:
+        inputs: The one input.
+        module: What computes the output.
+    """
+
+    def __init__(
+        self,
+        inputs: Sequence[ov.Output] | None = None,
+        module: WinogradConvolution | None = None,
+    ) -> None:
+        super().__init__(self)
+        if inputs is not None:
+            self._module = module
+            self.set_arguments(inputs)
+            self.constructor_validate_and_infer_types()
+
+    def validate_and_infer_types(self) -> None:
+        """Say what the output is."""
+        assert self._module is not None
+        batch, height, width, _ = self.get_input_partial_shape(0)
+        shape = ov.PartialShape([batch, height, width, self._module.out_channels])
+        self.set_output_type(0, ov.Type.f32, shape)
+
+    def clone_with_new_inputs(self, new_inputs: Sequence[ov.Output]) -> WinogradOp:
+        """The same operation somewhere else."""
+        return WinogradOp(new_inputs, self._module)
+
+    def has_evaluate(self) -> bool:
+        """Whether it can be computed: by `evaluate`."""
+        return True
+
+    def evaluate(self, outputs: Sequence[ov.Tensor], inputs: Sequence[ov.Tensor]) -> bool:
+        """Compute the output."""
+        assert self._module is not None
+        images, results = torch.from_numpy(inputs[0].data), torch.from_numpy(outputs[0].data)
+        for image, result in zip(images, results, strict=True):
+            self._module.compute(image, result)
+        return True

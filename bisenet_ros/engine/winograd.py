@@ -1,0 +1,264 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""3x3 convolutions on an x86 CPU in a quarter of the multiplications, as modules for torch.
+
+All but a few percent of a network's work is in 3x3 convolutions, and libraries for inference on
+CPUs compute them directly. Winograd's F(4x4, 3x3) needs a quarter of the multiplications, and pays
+with transforms of its input and output (Lavin and Gray 2016): the more channels, the less they
+count. `_winograd.c` does what is said there; this is the other half.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import math
+from collections.abc import Iterator
+from typing import Literal, get_args
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from bisenet_ros.engine.hardware import cpu_flags
+from bisenet_ros.engine.native import job_function, library, share_out
+from bisenet_ros.network import ConvNorm, SegmentationNetwork
+
+Kernel = Literal['avx512_bf16', 'avx512', 'avx2']
+"""The builds of the C file: what multiplies bf16 and sums in float32, and two for float32."""
+
+_FLAGS = {
+    'avx512_bf16': {'avx512f', 'avx512bw', 'avx512vl', 'avx512_bf16'},
+    'avx512': {'avx512f', 'avx512bw', 'avx512vl'},
+    'avx2': {'avx2', 'fma'},
+}
+_PANEL = 64
+_LANES = 16
+_MAX_CHANNELS = 1024
+_ROWS = 6
+_BLOCK = 24 * 128  # tiles times channels that the L2 cache of a core has room for
+
+# G of F(4x4, 3x3) with the points 0, +-1/sqrt(2), +-sqrt(2), infinity: a filter of three taps, as a
+# polynomial, at each of them, divided by the product of the point's distances to the others.
+_NEAR, _FAR = 0.5**0.5, 2**0.5
+_FILTER_TRANSFORM = (
+    (1.0, 0.0, 0.0),
+    *((1 / d, point / d, point**2 / d) for point, d in ((_NEAR, -1.5), (-_NEAR, -1.5))),
+    *((1 / d, point / d, point**2 / d) for point, d in ((_FAR, 6.0), (-_FAR, 6.0))),
+    (0.0, 0.0, 1.0),
+)
+
+
+def kernel_for(precision: str) -> Kernel | None:
+    """The build for `bf16` or `fp32` on this machine; None if a library is as fast or faster.
+
+    With AMX, a CPU multiplies eight times as many bf16 as float32 or more, and matrices of them
+    only: there the direct convolution of a library is left alone.
+    """
+    if precision == 'bf16' and 'amx_bf16' in cpu_flags():
+        return None
+    kernels: tuple[Kernel, ...] = get_args(Kernel)
+    for kernel in kernels if precision == 'bf16' else kernels[1:]:
+        if _FLAGS[kernel] <= cpu_flags() and job_function(f'winograd_{kernel}') is not None:
+            return kernel
+    return None
+
+
+def use_winograd(network: SegmentationNetwork, precision: str) -> None:
+    """Replace what is faster by Winograd's algorithm here, in place.
+
+    In bf16 that is the main head alone: around narrower convolutions, the way from bf16 to float32
+    and back takes what they gain.
+
+    Args:
+        network: With folded batch norms.
+        precision: `bf16` or `fp32`, of the network.
+    """
+    kernel = kernel_for(precision)
+    if kernel is None:
+        return
+    head = network.head
+    if _fits(head.project.conv):
+        wide = WinogradConvolution(head.project.conv, kernel, relu=True, classifier=head.classify)
+        network.add_module('head', wide)
+    if kernel == 'avx512_bf16':
+        return
+    for block in list(network.modules()):
+        for name, conv in list(block.named_children()):
+            if isinstance(conv, nn.Conv2d) and _fits(conv):
+                relu = isinstance(block, ConvNorm) and isinstance(block.relu, nn.ReLU)
+                block.add_module(name, WinogradConvolution(conv, kernel, relu=relu))
+                if relu:
+                    block.add_module('relu', nn.Identity())
+
+
+def _fits(conv: nn.Conv2d) -> bool:
+    return (
+        (conv.kernel_size, conv.stride, conv.padding) == ((3, 3), (1, 1), (1, 1))
+        and (conv.dilation, conv.groups) == ((1, 1), 1)
+        and conv.in_channels <= _MAX_CHANNELS
+        and conv.in_channels % (2 * _LANES) == 0
+        and conv.out_channels % _PANEL == 0
+    )
+
+
+class _CConvolution(ctypes.Structure):
+    """`struct convolution`."""
+
+    _fields_ = (
+        ('filters', ctypes.c_void_p),
+        ('bias', ctypes.c_void_p),
+        ('floor', ctypes.c_float),
+        ('in_channels', ctypes.c_int32),
+        ('out_channels', ctypes.c_int32),
+    )
+
+
+class _CClassifier(ctypes.Structure):
+    """`struct classifier`."""
+
+    _fields_ = (
+        ('weights', ctypes.c_void_p),
+        ('bias', ctypes.c_void_p),
+        ('classes', ctypes.c_int32),
+        ('lanes', ctypes.c_int32),
+    )
+
+
+class _CJob(ctypes.Structure):
+    """`struct job`."""
+
+    _fields_ = (
+        ('convolution', ctypes.POINTER(_CConvolution)),
+        ('classifier', ctypes.POINTER(_CClassifier)),
+        ('input', ctypes.c_void_p),
+        ('output', ctypes.c_void_p),
+        ('height', ctypes.c_int32),
+        ('width', ctypes.c_int32),
+        ('tiles', ctypes.c_int32),
+        ('scratch', ctypes.c_void_p),
+    )
+
+
+class WinogradConvolution(nn.Module):
+    """A 3x3 convolution with what follows it. For one thread at a time, and inference.
+
+    Its weights are its own, and stay what they are when a network is moved to another dtype.
+
+    Args:
+        conv: 3x3 with a bias, stride 1, "same" padding; numbers of channels as `use_winograd` looks
+            for. Not kept.
+        kernel: One that this machine can run. `avx512_bf16` needs a classifier.
+        relu: Whether ReLU follows.
+        classifier: 1x1 with a bias, after the ReLU.
+
+    Attributes:
+        out_channels: Of all of it.
+    """
+
+    def __init__(
+        self,
+        conv: nn.Conv2d,
+        kernel: Kernel,
+        *,
+        relu: bool,
+        classifier: nn.Conv2d | None = None,
+    ) -> None:
+        super().__init__()
+        native, run = library(), job_function(f'winograd_{kernel}')
+        assert native is not None
+        assert run is not None
+        assert conv.bias is not None
+        self._run = run
+        self._scratch_size = native.winograd_scratch
+        self._scratch_size.argtypes = (ctypes.c_void_p,)
+        self._scratch_size.restype = ctypes.c_ssize_t
+        self._scratch: list[Tensor] = []
+
+        paired = kernel == 'avx512_bf16'
+        filters, bias = _words(_transformed(conv.weight), paired), _floats(conv.bias)
+        self._weights = [filters, bias]  # what the structures point to
+        self._convolution = _CConvolution(
+            filters.data_ptr(),
+            bias.data_ptr(),
+            0 if relu else -math.inf,
+            conv.in_channels,
+            conv.out_channels,
+        )
+        self._classifier: _CClassifier | None = None
+        self.out_channels = conv.out_channels
+        if classifier is not None:
+            assert classifier.bias is not None
+            self.out_channels = classifier.out_channels
+            lanes = -(-self.out_channels // _LANES) * _LANES
+            beyond = (0, lanes - self.out_channels)
+            weights = _words(F.pad(classifier.weight.detach()[:, :, 0, 0].T, beyond), paired)
+            bias = F.pad(_floats(classifier.bias), beyond)
+            self._weights += [weights, bias]
+            self._classifier = _CClassifier(
+                weights.data_ptr(), bias.data_ptr(), self.out_channels, lanes
+            )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, in, h, w) on the CPU -> (B, out, h, w) float32, channels last."""
+        batch, _, height, width = x.shape
+        images = x.float().permute(0, 2, 3, 1).contiguous()
+        outputs = torch.empty(batch, height, width, self.out_channels)
+        for image, output in zip(images, outputs, strict=True):
+            self.compute(image, output)
+        return outputs.permute(0, 3, 1, 2)
+
+    def compute(self, image: Tensor, output: Tensor) -> None:
+        """(h, w, in) float32 to (h, w, out) float32, both contiguous; the second is written."""
+        height, width, channels = image.shape
+        tiles = -(-height // 4) * -(-width // 4)
+        threads = torch.get_num_threads()
+        # As many blocks as are a multiple of the threads, so that none waits for the others.
+        most = max(_BLOCK // channels, _ROWS) * threads
+        rounds = -(-tiles // most)
+        block = -(-tiles // (threads * rounds * _ROWS)) * _ROWS
+        job = _CJob(
+            ctypes.pointer(self._convolution),
+            None if self._classifier is None else ctypes.pointer(self._classifier),
+            image.data_ptr(),
+            output.data_ptr(),
+            height,
+            width,
+            block,
+            None,
+        )
+        self._reserve(threads, self._scratch_size(ctypes.byref(job)))
+
+        def work(thread: int, blocks: Iterator[int]) -> None:
+            own = _CJob.from_buffer_copy(job)
+            own.scratch = self._scratch[thread].data_ptr()
+            for number in blocks:
+                first = number * block
+                self._run(ctypes.byref(own), first, min(first + block, tiles))
+
+        share_out(-(-tiles // block), work)
+
+    def _reserve(self, threads: int, size: int) -> None:
+        """Have scratch of at least `size` bytes for each thread."""
+        if len(self._scratch) < threads or self._scratch[0].nbytes < size:
+            self._scratch = [torch.zeros(size, dtype=torch.uint8) for _ in range(threads)]
+
+
+def _transformed(weight: Tensor) -> Tensor:
+    """(out, in, 3, 3) filters -> G g G' as (out / PANEL, 36, in, PANEL)."""
+    transform = torch.tensor(_FILTER_TRANSFORM)
+    filters = torch.einsum('ia,ocab,jb->ijco', transform, weight.detach().float(), transform)
+    in_channels, out_channels = filters.shape[2:]
+    panels = filters.reshape(36, in_channels, out_channels // _PANEL, _PANEL)
+    return panels.permute(2, 0, 1, 3)
+
+
+def _floats(tensor: Tensor) -> Tensor:
+    return tensor.detach().float().contiguous()
+
+
+def _words(matrix: Tensor, paired: bool) -> Tensor:
+    """(..., depth, n) as words: float32, or pairs of bf16, each of neighbours along the depth."""
+    if not paired:
+        return _floats(matrix)
+    *outer, depth, n = matrix.shape
+    return matrix.bfloat16().reshape(*outer, depth // 2, 2, n).transpose(-1, -2).contiguous()

@@ -1,0 +1,243 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""A convolution by Winograd's algorithm is that of PyTorch, but for rounding."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Container, Iterator
+from importlib.util import find_spec
+from typing import get_args
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from bisenet_ros.engine import native, winograd
+from bisenet_ros.engine.hardware import cpu_flags
+from bisenet_ros.engine.native import JobFunction
+from bisenet_ros.engine.winograd import Kernel, WinogradConvolution, kernel_for, use_winograd
+from bisenet_ros.network import (
+    NETWORKS,
+    SegmentationHead,
+    SegmentationNetwork,
+    fold_batch_norm,
+)
+
+KERNELS = [
+    pytest.param(
+        kernel,
+        marks=pytest.mark.skipif(
+            not winograd._FLAGS[kernel] <= cpu_flags(), reason=f'needs a CPU with {kernel}'
+        ),
+    )
+    for kernel in get_args(Kernel)
+]
+FLOAT_KERNELS = KERNELS[1:]
+# Of the norm of the output. That of bf16 is what rounding each factor to 8 bits leaves of it.
+TOLERANCE = {'avx512_bf16': 2e-2, 'avx512': 3e-6, 'avx2': 3e-6}
+
+needs_compiler = pytest.mark.skipif(
+    native.library() is None and shutil.which('cc') is None, reason='needs a C compiler'
+)
+
+
+def make_head(in_channels: int, mid_channels: int, classes: int) -> SegmentationHead:
+    """With a folded batch norm that is not the identity, as engines have it."""
+    generator = torch.manual_seed(0)
+    head = SegmentationHead(in_channels, mid_channels, classes).eval()
+    norm = head.project.norm
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
+    norm.running_mean.normal_(0, 0.2, generator=generator)
+    norm.running_var.uniform_(0.5, 2, generator=generator)
+    return fold_batch_norm(head)
+
+
+def make_features(batch: int, channels: int, height: int, width: int) -> Tensor:
+    features = torch.randn(batch, channels, height, width).relu()
+    return features.contiguous(memory_format=torch.channels_last)
+
+
+def replaced(head: SegmentationHead, kernel: Kernel) -> WinogradConvolution:
+    return WinogradConvolution(head.project.conv, kernel, relu=True, classifier=head.classify)
+
+
+def relative_error(output: Tensor, module: nn.Module, x: Tensor) -> float:
+    with torch.inference_mode():
+        expected = module.double()(x.double())
+    module.float()
+    return float((output - expected).norm() / expected.norm())
+
+
+@pytest.fixture(params=[1, 2, 3])
+def threads(request: pytest.FixtureRequest) -> Iterator[int]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(request.param)
+    yield request.param
+    torch.set_num_threads(before)
+
+
+@needs_compiler
+@pytest.mark.parametrize('kernel', KERNELS)
+@pytest.mark.parametrize(
+    ('channels', 'size'),
+    [
+        ((128, 1024, 19), (12, 16)),
+        ((256, 256, 11), (8, 20)),
+        ((64, 64, 1), (4, 4)),
+        ((32, 128, 33), (30, 50)),
+        ((160, 64, 255), (5, 7)),
+        ((1024, 64, 2), (3, 1)),
+        ((128, 128, 16), (1, 90)),
+        ((128, 64, 48), (61, 43)),
+    ],
+)
+def test_a_head_has_the_logits_of_torch(
+    kernel: Kernel, channels: tuple[int, int, int], size: tuple[int, int]
+) -> None:
+    head = make_head(*channels)
+    features = make_features(2, channels[0], *size)
+    logits = replaced(head, kernel)(features)
+    assert logits.shape == (2, channels[2], *size)
+    assert logits.dtype == torch.float32
+    assert logits.permute(0, 2, 3, 1).is_contiguous()
+    assert relative_error(logits, head, features) < TOLERANCE[kernel]
+
+
+@needs_compiler
+@pytest.mark.parametrize('kernel', FLOAT_KERNELS)
+@pytest.mark.parametrize('relu', [True, False])
+@pytest.mark.parametrize(
+    ('channels', 'size'),
+    [((32, 64), (8, 12)), ((64, 192), (33, 21)), ((192, 128), (2, 3)), ((64, 64), (60, 100))],
+)
+def test_a_convolution_has_the_features_of_torch(
+    kernel: Kernel, relu: bool, channels: tuple[int, int], size: tuple[int, int]
+) -> None:
+    torch.manual_seed(0)
+    conv = nn.Conv2d(*channels, 3, padding=1)
+    x = make_features(2, channels[0], *size)
+    output = WinogradConvolution(conv, kernel, relu=relu)(x)
+    assert output.permute(0, 2, 3, 1).is_contiguous()
+    expected = nn.Sequential(conv, nn.ReLU() if relu else nn.Identity())
+    assert relative_error(output, expected, x) < TOLERANCE[kernel]
+
+
+@needs_compiler
+@pytest.mark.parametrize('kernel', KERNELS)
+def test_neither_threads_nor_what_came_before_change_a_bit(kernel: Kernel, threads: int) -> None:
+    """Blocks of tiles are cut for the threads, and scratch is used again."""
+    module = replaced(make_head(64, 128, 7), kernel)
+    large, small = make_features(1, 64, 50, 70), make_features(1, 64, 9, 6)
+    first = module(large)
+    module(torch.full_like(small, 1e30))  # overflows, and leaves what is not finite behind
+    assert torch.equal(module(large), first)
+
+    torch.set_num_threads(1)
+    assert torch.equal(module(large), first), threads
+
+
+@needs_compiler
+@pytest.mark.parametrize('kernel', KERNELS)
+def test_features_in_any_layout(kernel: Kernel) -> None:
+    module = replaced(make_head(64, 64, 5), kernel)
+    features = make_features(1, 64, 8, 12)
+    assert torch.equal(module(features.contiguous()), module(features))
+
+
+def cpu_with(monkeypatch: pytest.MonkeyPatch, *flags: str, builds: Container[str] = ()) -> None:
+    """Let the machine have these flags and the library these functions; all of them by default."""
+
+    def job_function(name: str) -> JobFunction | None:
+        return None if builds and name not in builds else lambda *_: None
+
+    monkeypatch.setattr(winograd, 'cpu_flags', lambda: frozenset(flags))
+    monkeypatch.setattr(winograd, 'job_function', job_function)
+
+
+AVX2 = ('sse2', 'avx', 'avx2', 'fma')
+AVX512 = (*AVX2, 'avx512f', 'avx512bw', 'avx512vl')
+
+
+@pytest.mark.parametrize(
+    ('flags', 'bf16', 'fp32'),
+    [
+        (('sse2', 'avx'), None, None),
+        (('asimd', 'bf16'), None, None),
+        (AVX2, 'avx2', 'avx2'),
+        (AVX512, 'avx512', 'avx512'),
+        ((*AVX512, 'avx512_bf16'), 'avx512_bf16', 'avx512'),
+        ((*AVX512, 'avx512_bf16', 'amx_bf16'), None, 'avx512'),
+    ],
+)
+def test_the_fastest_that_a_cpu_has(
+    monkeypatch: pytest.MonkeyPatch, flags: tuple[str, ...], bf16: str | None, fp32: str | None
+) -> None:
+    cpu_with(monkeypatch, *flags)
+    assert kernel_for('bf16') == bf16
+    assert kernel_for('fp32') == fp32
+
+
+def test_only_what_the_compiler_could_build(monkeypatch: pytest.MonkeyPatch) -> None:
+    flags = (*AVX512, 'avx512_bf16')
+    cpu_with(monkeypatch, *flags, builds=['winograd_avx2', 'winograd_avx512'])
+    assert kernel_for('bf16') == 'avx512'
+    cpu_with(monkeypatch, *flags, builds=['upsample_argmax'])
+    assert kernel_for('fp32') is None
+
+
+def build(name: str) -> SegmentationNetwork:
+    if 'resnet' in name and find_spec('torchvision') is None:
+        pytest.skip('torchvision, which has the ResNets, is not installed')
+    torch.manual_seed(0)
+    return fold_batch_norm(NETWORKS[name](7))
+
+
+def replaced_in(network: nn.Module) -> list[str]:
+    return [name for name, part in network.named_modules() if isinstance(part, WinogradConvolution)]
+
+
+@needs_compiler
+@pytest.mark.parametrize('kernel', FLOAT_KERNELS)
+@pytest.mark.parametrize('name', NETWORKS)
+def test_a_network_stays_what_it_is(
+    monkeypatch: pytest.MonkeyPatch, name: str, kernel: Kernel
+) -> None:
+    """In float32, where its wide convolutions are replaced, too."""
+    network, images = build(name), torch.randn(1, 3, 96, 160)
+    with torch.inference_mode():
+        expected = network.coarse(images)
+    monkeypatch.setattr(winograd, 'kernel_for', lambda _: kernel)
+    use_winograd(network, 'fp32')
+    names = replaced_in(network)
+    assert 'head' in names
+    assert len(names) > 1
+    assert float((network.coarse(images) - expected).norm() / expected.norm()) < 1e-5
+
+
+@needs_compiler
+@pytest.mark.parametrize('kernel', [kernel for kernel in KERNELS if 'bf16' in str(kernel.values)])
+@pytest.mark.parametrize('name', NETWORKS)
+def test_in_bf16_the_head_alone_is_replaced(name: str, kernel: Kernel) -> None:
+    if kernel_for('bf16') != kernel:
+        pytest.skip('AMX multiplies bf16 faster')
+    network = build(name)
+    use_winograd(network, 'bf16')
+    assert replaced_in(network) == ['head']
+
+
+def test_without_a_kernel_all_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    cpu_with(monkeypatch, 'sse2')
+    network = build('bisenetv2')
+    use_winograd(network, 'fp32')
+    assert replaced_in(network) == []
+
+
+@needs_compiler
+@pytest.mark.parametrize('channels', [(24, 64), (128, 100), (2048, 64)])
+def test_other_widths_are_left_alone(channels: tuple[int, int]) -> None:
+    network = build('bisenetv2')
+    network.head = make_head(*channels, 3)
+    use_winograd(network, 'fp32')
+    assert isinstance(network.head, SegmentationHead)
