@@ -95,6 +95,7 @@ def _fits(conv: nn.Conv2d) -> bool:
     return (
         (conv.kernel_size, conv.stride, conv.padding) == ((3, 3), (1, 1), (1, 1))
         and (conv.dilation, conv.groups) == ((1, 1), 1)
+        and conv.bias is not None
         and conv.in_channels <= _MAX_CHANNELS
         and conv.in_channels % (2 * _LANES) == 0
         and conv.out_channels % _PANEL == 0
