@@ -8,6 +8,8 @@ The topics of a bag that is written here are the ones that the node and `bisenet
 
 from __future__ import annotations
 
+import errno
+import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
@@ -139,6 +141,15 @@ def _reading(path: object, complaint: str) -> Iterator[None]:
         raise BagError(f'{path}: {complaint}: {reason}') from error
 
 
+@contextmanager
+def _storing() -> Iterator[None]:
+    """Let a full disk be the same error whatever stores the bag."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise OSError(errno.EIO, str(error)) from error
+
+
 class Truths:
     """The messages of a label topic, looked up by stamp while both ascend.
 
@@ -161,6 +172,8 @@ class Truths:
 
 class BagWriter:
     """Writes messages with a header to a new rosbag2, as a context manager.
+
+    What cannot be written raises OSError.
 
     Attributes:
         types: The classes of messages, by type: what fields are made of.
@@ -191,7 +204,8 @@ class BagWriter:
         self._connections: dict[str, Connection] = {}
 
     def __enter__(self) -> BagWriter:
-        self._writer.open()
+        with _storing():
+            self._writer.open()
         return self
 
     def __exit__(
@@ -200,7 +214,8 @@ class BagWriter:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._writer.__exit__(kind, error, traceback)
+        with _storing():
+            self._writer.__exit__(kind, error, traceback)
 
     def write(
         self,
@@ -267,7 +282,10 @@ class BagWriter:
                 topic, kind, typestore=self._typestore, offered_qos_profiles=[_RELIABLE]
             )
         data = self._typestore.serialize_cdr(types[kind](header=header, **fields), kind)
-        self._writer.write(self._connections[topic], stamp if received is None else received, data)
+        with _storing():
+            self._writer.write(
+                self._connections[topic], stamp if received is None else received, data
+            )
 
 
 @dataclass(frozen=True)

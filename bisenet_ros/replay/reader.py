@@ -326,7 +326,9 @@ def _whole_parts(path: Path) -> tuple[list[Path | CutMcap], str]:
     if path.is_dir():
         files = sorted(path.glob('*.mcap'))
         storages = files or sorted(path.glob('*.db3'))
-        if storages and not (path / 'metadata.yaml').is_file():
+        if not (path / 'metadata.yaml').is_file():
+            if not storages:
+                raise BagError(f'{path}: no bag in this folder: it has no metadata.yaml')
             raise BagError(
                 f'{path}: no metadata.yaml in this folder: give the file {storages[0]} instead, '
                 "or make it with 'ros2 bag reindex'"

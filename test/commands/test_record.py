@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import resource
 from pathlib import Path
 from typing import Any
 
@@ -186,3 +187,20 @@ def test_what_is_no_bag_is_refused(tmp_path: Path, name: str) -> None:
         (tmp_path / text).write_text('not a bag')
     with pytest.raises(BagError, match='not a bag that can be read'):
         CameraBag(tmp_path / name)
+
+
+@pytest.mark.parametrize('storage', ['mcap', 'sqlite3'])
+def test_a_full_disk_is_named_and_leaves_nothing(tmp_path: Path, storage: str) -> None:
+    frames, bag = tmp_path / 'frames', tmp_path / 'bag'
+    frames.mkdir()
+    for index in range(3):
+        cv2.imwrite(str(frames / f'{index}.png'), np.zeros((200, 300, 3), np.uint8))
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))  # files cannot grow beyond that
+    try:
+        result = record(frames, '-o', bag, '--storage', storage)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert result.exit_code == 2, result.exception
+    assert f'bisenet: {bag}: ' in result.stderr
+    assert list(tmp_path.iterdir()) == [frames]

@@ -189,6 +189,9 @@ def test_a_truth_that_two_cameras_may_have(tmp_path: Path) -> None:
 def test_no_bag_there(tmp_path: Path) -> None:
     with pytest.raises(BagError, match='no such file or folder'):
         ReplayBag(tmp_path / 'nowhere')
+    (tmp_path / 'empty').mkdir()
+    with pytest.raises(BagError, match=r'no bag in this folder: it has no metadata\.yaml'):
+        ReplayBag(tmp_path / 'empty')
 
 
 @pytest.mark.parametrize('storage', [StoragePlugin.SQLITE3, StoragePlugin.MCAP])
