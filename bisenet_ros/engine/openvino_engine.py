@@ -73,6 +73,10 @@ class OpenVinoEngine:
         with stage('pre'):
             pixels = np.ascontiguousarray(resize(frame, self._network_size))  # (h, w, 3)
         with stage('network'):
-            outputs = self._request.infer([pixels[None]], share_inputs=True, share_outputs=True)
+            # Not `infer`: in the thread of its caller, which may be the main one, Ctrl-C would end
+            # an operation written in Python, and `infer` returns as if nothing had happened.
+            self._request.start_async([pixels[None]], share_inputs=True)
+            self._request.wait()
             # Copied: the memory is the request's own, and the next frame's.
-            return torch.from_numpy(outputs[0].copy()).permute(0, 3, 1, 2)
+            coarse = self._request.get_output_tensor(0).data.copy()  # (1, h', w', classes)
+            return torch.from_numpy(coarse).permute(0, 3, 1, 2)

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import threading
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -15,8 +16,10 @@ from torch import Tensor, nn
 
 from bisenet_ros.checkpoint import shipped_weights
 from bisenet_ros.demo.drive import SyntheticDrive
+from bisenet_ros.engine import winograd
 from bisenet_ros.engine.pipeline import Pipeline
 from bisenet_ros.engine.torch_engine import TorchEngine
+from bisenet_ros.engine.winograd import WinogradConvolution
 from bisenet_ros.errors import UserError
 from bisenet_ros.network import NETWORKS, OPTIONS, SegmentationNetwork
 from bisenet_ros.preprocess import Normalization
@@ -181,3 +184,20 @@ def test_labels_of_trained_weights_are_those_of_torch_in_float32(
     fast = Segmenter.load(device='cpu', engine='openvino', precision=precision)
     differing = [np.mean(labels != fast(frame).labels) for frame, labels in driven]
     assert np.mean(differing) < share
+
+
+@pytest.mark.skipif(winograd.kernel_for('fp32') is None, reason='needs the C library and AVX2')
+def test_what_a_convolution_of_ours_raises_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And Ctrl-C, which Python raises in the main thread, never ends one half done."""
+    engine = OpenVinoEngine(build('bisenetv2'), NORMALIZATION, (64, 64), 'fp32')
+    threads = set()
+
+    def fail(_: WinogradConvolution, image: Tensor, output: Tensor) -> None:
+        threads.add(threading.current_thread())
+        raise ValueError('out of order')
+
+    monkeypatch.setattr(WinogradConvolution, 'compute', fail)
+    with pytest.raises(RuntimeError, match='out of order'):
+        engine(frames(1, 64, 64))
+    assert threads
+    assert threading.main_thread() not in threads
