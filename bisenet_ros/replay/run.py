@@ -77,6 +77,7 @@ def replay(
         OSError: Not even what was found by then can be written.
     """
     damage, failure = bag.damage, ''
+    unmatched = {camera.image_topic: camera.labels_topic for camera in bag.cameras}
     dropped: Counter[str] = Counter()
     lines = FrameLines(output / 'frames.jsonl')
     results = ResultsFile(output / 'output.mcap', camera_images=extras.camera_images)
@@ -88,6 +89,8 @@ def replay(
         try:
             for frame in bag:
                 bench.arrive(frame)
+                if frame.truth_message is not None:
+                    unmatched[frame.camera.image_topic] = None
                 yield frame
                 advance()
         except BagError as error:
@@ -106,8 +109,14 @@ def replay(
     except OSError as error:
         failure = f'{output}: not all results could be written: {error.strerror or error}'
     problems = [*filter(None, (damage, failure)), *bench.problems.lines()]
-    if bag.labels_folder is not None and not failure:
-        problems += bag.labels_folder.problems()
+    if bag.labels_folder is not None:
+        problems += [] if failure else bag.labels_folder.problems()
+    elif not (damage or failure):
+        problems += [
+            f'{labels}: no message has the stamp of a frame of {images}'
+            for images, labels in unmatched.items()
+            if labels is not None
+        ]
     metrics = {
         'complete': not problems,
         'problems': problems,

@@ -313,6 +313,17 @@ def test_a_truth_that_does_not_do(
     assert metrics['accuracy']['frames'] == 2
 
 
+def test_a_truth_of_other_stamps(weights: Path, tmp_path: Path) -> None:
+    later = [
+        entry._replace(stamp=entry.stamp + 1) if entry.encoding == 'mono8' else entry
+        for entry in drive(2)
+    ]
+    bag = write_bag(tmp_path / 'bag', later)
+    result = replay(weights, bag, tmp_path / 'out')
+    problem = '/ground_truth/labels: no message has the stamp of a frame of /image'
+    assert is_partial(result, tmp_path / 'out', problem)['evaluated_frames'] == 2
+
+
 def test_stamps_that_go_backwards(weights: Path, tmp_path: Path) -> None:
     entries = drive(4)
     # The clock was set back by 1 s before the last frame.
