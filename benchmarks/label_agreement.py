@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Whether engines and precisions agree: labels of a data set against those of torch in fp32.
+"""Whether engines and precisions agree: labels of a data set against those of plain torch.
 
 python benchmarks/label_agreement.py CAMVID --split val
 """
@@ -13,6 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
+from bisenet_ros.benchmark.baselines import exact
+from bisenet_ros.checkpoint import Checkpoint
 from bisenet_ros.engine.hardware import DTYPES
 from bisenet_ros.errors import UserError
 from bisenet_ros.metrics import ConfusionMatrix
@@ -39,18 +41,19 @@ def main() -> None:
             print(f'{engine}, {precision}: left out, {error}')
         else:
             contestants[f'{engine}, {precision}'] = segmenter
-    reference = Segmenter.load(arguments.weights, engine='torch', precision='fp32', device='cpu')
+    checkpoint = Checkpoint.load(arguments.weights)
+    reference = exact(checkpoint, checkpoint.network_size)
 
     matrices = {name: ConfusionMatrix(len(dataset.label_space)) for name in contestants}
     shares: dict[str, list[float]] = {name: [] for name in contestants}
     for sample in dataset:
-        expected = reference(sample.image).labels
+        expected = reference(sample.image)
         for name, segmenter in contestants.items():
             labels = segmenter(sample.image).labels
             matrices[name].update(labels, sample.labels)
             shares[name].append(float(np.mean(labels != expected)))
 
-    print(f'{dataset.description}, weights {arguments.weights}, against torch, fp32, cpu\n')
+    print(f'{dataset.description}, weights {arguments.weights}, against plain torch, fp32\n')
     print(
         '| engine, precision | pixels that differ: mean | worst frame | mIoU |\n|---|---|---|---|'
     )

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from rich.progress import Progress
 
-from bisenet_ros.benchmark.baselines import Labeller, Pixels, Size
+from bisenet_ros.benchmark.baselines import Labeller, Pixels, Size, exact
 from bisenet_ros.benchmark.candidates import ALL, Candidates, load_candidates
 from bisenet_ros.benchmark.chart import check_chart_path, write_chart
 from bisenet_ros.benchmark.frame import Message, StageTimes, process
@@ -146,15 +146,9 @@ def _bar(progress: Progress, description: str) -> Bar:
 def _compare(
     settings: Settings, candidates: Candidates, frame: Pixels, bar: Bar
 ) -> tuple[dict[str, Times], dict[str, float]]:
-    """Times by name, and the share of pixels whose label is not that of torch in float32."""
-    exact = Segmenter.load(
-        settings.weights,
-        device=settings.device,
-        precision='fp32',
-        engine='torch',
-        network_size=settings.network_size,
-    )
-    labels = exact(frame).labels
+    """Times by name, and the share of pixels whose label is not the `exact` one."""
+    checkpoint = candidates.segmenters[candidates.preferred].checkpoint
+    labels = exact(checkpoint, settings.network_size)(frame)
     labellers = candidates.labellers()
     differing = {
         name: float(np.mean(labeller(frame) != labels)) for name, labeller in labellers.items()

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 
 from bisenet_ros.benchmark import baselines
 from bisenet_ros.benchmark.baselines import Labeller, Pixels
@@ -53,6 +54,18 @@ def ours(checkpoint: Checkpoint) -> Segmenter:
 def frame() -> Pixels:
     coarse = np.random.default_rng(0).integers(0, 256, (12, 16, 3), np.uint8)
     return np.asarray(cv2.resize(coarse, SIZE), np.uint8)
+
+
+def test_exact_labels_are_those_of_torch(weights: Path, frame: Pixels) -> None:
+    checkpoint = Checkpoint.load(weights)
+    shown = np.asarray(cv2.resize(frame, (256, 192)), np.uint8)
+    labels = baselines.exact(checkpoint, SIZE)(shown)
+
+    resized = torch.from_numpy(np.asarray(cv2.resize(shown, SIZE), np.uint8))
+    with torch.inference_mode():
+        coarse = checkpoint.build().coarse(checkpoint.normalization(resized[None]))
+        logits = F.interpolate(coarse, scale_factor=16.0, mode='bilinear', align_corners=False)
+    np.testing.assert_array_equal(labels, logits[0].argmax(0).numpy())
 
 
 @pytest.mark.parametrize('make', [eager, openvino, onnx_runtime])
