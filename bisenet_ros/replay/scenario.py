@@ -45,6 +45,8 @@ OF_RUN = (
 )
 """Only of a whole bag."""
 
+_COUNTS = ('dropped', 'fps')
+
 Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 _FOLDER_NAME = re.compile(r'[\w-][\w. -]*')
 Statistic = Literal['min', 'p01', 'p05', 'p50', 'mean', 'p95', 'p99', 'max']
@@ -87,12 +89,19 @@ class Criterion(_Part):
             raise ValueError('say what the figure has to be: at_least, at_most or both')
         if least is not None and most is not None and least > most:
             raise ValueError('at_least is greater than at_most: nothing can be both')
+        limits = [limit for limit in (least, most) if limit is not None]
+        if self._is_share and not all(0 <= limit <= 1 for limit in limits):
+            raise ValueError(f'{self.figure} is a share: write a number from 0 to 1')
         if self.between is not None and self.between[0] > self.between[1]:
             raise ValueError('between ends before it begins: write [from, to] in seconds')
         parts = [name for name in ('statistic', 'between', 'camera') if getattr(self, name)]
         if self.figure in OF_RUN and parts:
             raise ValueError(f'{self.figure} is of a whole bag, it has no {" or ".join(parts)}')
         return self
+
+    @property
+    def _is_share(self) -> bool:
+        return self.figure not in _COUNTS and not self.figure.endswith(('_ms', '_px'))
 
     @property
     def title(self) -> str:

@@ -119,6 +119,8 @@ def test_weights_are_a_file_beside_it_or_a_name(tmp_path: Path) -> None:
          "18: criteria[0]: no figure 'drivable'; there are miou, drivable_iou, "),
         ('    at_least: 0.9\n', '', '18: criteria[0]: say what the figure has to be'),
         ('at_most: 1}', 'at_most: 0.1}', '20: criteria[1]: at_least is greater than at_most'),
+        ('    at_least: 0.9', '    at_least: 90',
+         '18: criteria[0]: drivable_iou is a share: write a number from 0 to 1'),
         ('[12, 15.5]', '[15.5, 12]', '11: bags[1].criteria[0]: between ends before it begins'),
         ('figure: confidence', 'figure: ece',
          '11: bags[1].criteria[0]: ece is of a whole bag, it has no statistic or between'),
