@@ -258,6 +258,14 @@ def test_bad_input_is_one_line(
     assert len(result.stderr.splitlines()) == 1
 
 
+def test_a_frame_that_is_too_small_is_named(camvid: Path, weights: Path) -> None:
+    write(camvid / 'val' / '1.png', np.zeros((20, 40, 3), np.uint8))
+    write(camvid / 'valannot' / '1.png', np.zeros((20, 40), np.uint8))
+    result = run('--data', camvid, '--weights', weights)
+    assert result.exit_code == 2
+    assert 'bisenet: 1: a frame of 40x20 is too small' in result.stderr
+
+
 def test_weights_for_other_classes_are_refused(camvid: Path, city_weights: Path) -> None:
     result = run('--data', camvid, '--weights', city_weights)
     assert result.exit_code == 2

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from bisenet_ros.errors import UserError
 from bisenet_ros.label_space import LabelSpace
 from bisenet_ros.metrics import BoundaryScore, Calibration, ConfusionMatrix
 from bisenet_ros.metrics.percent import percent
@@ -118,7 +119,10 @@ def evaluate(
     table = id_table(predictor.label_space, dataset.label_space)
     result = EvaluationResult(dataset.label_space)
     for index, sample in enumerate(dataset):
-        prediction: Prediction = predictor(sample.image)
+        try:
+            prediction: Prediction = predictor(sample.image)
+        except UserError as error:
+            raise UserError(f'{sample.name}: {error}') from error
         labels = table[prediction.labels]
         miou = result.update(labels, prediction.confidence, sample.labels)
         if progress is not None:
