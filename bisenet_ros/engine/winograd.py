@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import ctypes
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Literal, get_args
 
 import torch
@@ -245,12 +245,19 @@ class WinogradConvolution(nn.Module):
 
 
 def _transformed(weight: Tensor) -> Tensor:
-    """(out, in, 3, 3) filters -> G g G' as (out / PANEL, 36, in, PANEL)."""
-    transform = torch.tensor(_FILTER_TRANSFORM)
-    filters = torch.einsum('ia,ocab,jb->ijco', transform, weight.detach().float(), transform)
-    in_channels, out_channels = filters.shape[2:]
-    panels = filters.reshape(36, in_channels, out_channels // _PANEL, _PANEL)
-    return panels.permute(2, 0, 1, 3)
+    """(out, in, 3, 3) filters -> G g G' as (out / PANEL, 36, in, PANEL).
+
+    Operation by operation, so that it is the same to the last bit however many threads there are.
+    """
+
+    def transform(taps: Sequence[Tensor]) -> list[Tensor]:
+        return [a * taps[0] + b * taps[1] + c * taps[2] for a, b, c in _FILTER_TRANSFORM]
+
+    rows = transform(_floats(weight).unbind(2))
+    filters = torch.stack([value for row in rows for value in transform(row.unbind(2))])
+    _, out_channels, in_channels = filters.shape
+    panels = filters.reshape(36, out_channels // _PANEL, _PANEL, in_channels)
+    return panels.permute(1, 0, 3, 2)
 
 
 def _floats(tensor: Tensor) -> Tensor:

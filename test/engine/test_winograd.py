@@ -128,7 +128,8 @@ def test_a_convolution_has_the_features_of_torch(
 @pytest.mark.parametrize('kernel', KERNELS)
 def test_neither_threads_nor_what_came_before_change_a_bit(kernel: Kernel, threads: int) -> None:
     """Blocks of tiles are cut for the threads, and scratch is used again."""
-    module = replaced(make_head(64, 128, 7), kernel)
+    head = make_head(64, 128, 7)
+    module = replaced(head, kernel)
     large, small = make_features(1, 64, 50, 70), make_features(1, 64, 9, 6)
     first = module(large)
     module(torch.full_like(small, 1e30))  # overflows, and leaves what is not finite behind
@@ -136,6 +137,7 @@ def test_neither_threads_nor_what_came_before_change_a_bit(kernel: Kernel, threa
 
     torch.set_num_threads(1)
     assert torch.equal(module(large), first), threads
+    assert torch.equal(replaced(head, kernel)(large), first), threads
 
 
 @needs_compiler
