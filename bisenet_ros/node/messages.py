@@ -16,7 +16,6 @@ from geometry_msgs.msg import Point32
 from rclpy.node import Node
 from rclpy.publisher import Publisher
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
-from rclpy.time import Time
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
@@ -168,10 +167,10 @@ class CameraOutputs:
         return self._publisher(name, message, qos)
 
     def _age_ms(self, header: Header) -> float:
-        clock = self._node.get_clock()
-        stamp = Time.from_msg(header.stamp, clock_type=clock.clock_type)
-        age: int = (clock.now() - stamp).nanoseconds
-        return 1e-6 * age
+        # Not by rclpy's Time, which refuses the negative seconds that a message can have.
+        stamp = header.stamp.sec * 10**9 + header.stamp.nanosec
+        now: int = self._node.get_clock().now().nanoseconds
+        return 1e-6 * (now - stamp)
 
 
 def _wanted(publisher: Publisher) -> bool:

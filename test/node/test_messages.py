@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -60,6 +61,22 @@ def test_nothing_is_computed_for_nobody(node: Node, frame: SegmentedFrame) -> No
     assert not {'drivable', 'confidence'} & vars(frame.segmentation).keys()
     assert frame.slot.state.counts.published == 1
     assert outputs.age_ms.percentiles() is not None
+
+
+@pytest.mark.parametrize('sec', [-(2**31), -1, 0, 2**31 - 1])
+@pytest.mark.parametrize('nanosec', [0, 2**32 - 1])
+def test_the_age_is_against_whatever_stamp_a_camera_gives(
+    node: Node, frame: SegmentedFrame, sec: int, nanosec: int
+) -> None:
+    stamp = frame.message.header.stamp
+    stamp.sec, stamp.nanosec = sec, nanosec
+    outputs = CameraOutputs(node, '')
+    before = time.time()
+    outputs.publish(frame, overlay_alpha=0.5)
+    after = time.time()
+    percentiles = outputs.age_ms.percentiles()
+    assert percentiles is not None
+    assert before <= percentiles.p50 / 1e3 + sec + nanosec / 1e9 <= after
 
 
 @pytest.mark.parametrize(
