@@ -144,7 +144,7 @@ class SegmenterNode(LifecycleNode):
         worker = Worker(
             slots,
             arrival,
-            load=self._load,
+            load=functools.partial(self._load, self._settings),
             batching=lambda segmenter: choose_batching(segmenter, len(slots)),
             decode=decode_compressed if compressed else decode_image,
             deliver=self._deliver,
@@ -235,8 +235,8 @@ class SegmenterNode(LifecycleNode):
         self._slots.clear()
         self._worker = None
 
-    def _load(self) -> Segmenter:
-        """The network as the parameters have it now; also called in the worker's thread."""
+    def _load(self, current: Settings) -> Segmenter:
+        """The network that the parameters ask for; also called in the worker's thread."""
         # torch takes seconds to import, and who lacks it is to read what to do.
         try:
             from bisenet_ros.segmenter import Segmenter
@@ -245,7 +245,6 @@ class SegmenterNode(LifecycleNode):
                 f'the Python module {error.name} is missing:'
                 f' {sys.executable} -m pip install {error.name}'
             ) from error
-        current = self._settings
         size = current.network_size
         segmenter = Segmenter.load(
             current.weights,
@@ -320,7 +319,7 @@ class SegmenterNode(LifecycleNode):
         if self._worker is not None:
             from bisenet_ros.segmenter import Options  # loaded long ago
 
-            self._worker.segmenter.options = Options(**_options(proposed))
+            self._worker.set_options(Options(**_options(proposed)))
         threshold = self._settings.confidence_threshold
         self._settings = proposed
         if self._worker is not None:
@@ -342,7 +341,7 @@ class SegmenterNode(LifecycleNode):
             response.message = 'the node is not configured: to configure it loads the weights'
             return response
         try:
-            self._worker.reload()
+            self._worker.reload(functools.partial(self._load, self._settings))
         except UserError as error:
             response.message = f'{error}. The network that was loaded before stays in use.'
             return response

@@ -23,7 +23,7 @@ from bisenet_ros.node.batching import Batching
 from bisenet_ros.node.camera import CameraSlot
 
 if TYPE_CHECKING:
-    from bisenet_ros.segmenter import Segmentation, Segmenter
+    from bisenet_ros.segmenter import Options, Segmentation, Segmenter
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -85,8 +85,8 @@ class Worker:
 
     A round is one batch, or a batch of one for each camera: see `Batching`. A frame that cannot be
     decoded is counted and reported, and the work goes on. When the device fails, the frames at hand
-    are dropped and the network is loaded anew after a pause that doubles with each failure. Any
-    other error ends the thread; `start` hands it over.
+    are dropped and the network is loaded anew, as it was last, after a pause that doubles with each
+    failure. Any other error ends the thread; `start` hands it over.
 
     Attributes:
         device_failure: Why the device could not be used last; empty while it works.
@@ -109,7 +109,8 @@ class Worker:
         Args:
             slots: The cameras.
             arrival: The condition that every slot notifies.
-            load: Makes a segmenter; called at once, and again when the device has failed.
+            load: Makes a segmenter; called at once, and again in the worker's thread when the
+                device has failed.
             batching: How that segmenter is to treat several cameras; called after each `load`.
             decode: A message's pixels.
             deliver: Where results go; called in the worker's thread.
@@ -129,7 +130,8 @@ class Worker:
         self._processed = processed
         self._max_rate = max_rate
         self._logger = logger
-        self._network = self._loaded()
+        self._loading = threading.Lock()  # of two that load, the one that began last is in use
+        self._network = self._loaded(load)
         self._enabled = True
         self._stopping = False
         self._thread: ThreadPoolExecutor | None = None
@@ -163,13 +165,27 @@ class Worker:
             self._enabled = enabled
             self._arrival.notify_all()
 
-    def reload(self) -> None:
-        """Load the segmenter anew; the old one works until then, and on if that fails.
+    def set_options(self, options: Options) -> None:
+        """Set what may change from frame to frame, whatever becomes of the device.
+
+        Raises:
+            UserError: A drivable class is none of the network's.
+        """
+        with self._arrival:
+            self.segmenter.options = options
+
+    def reload(self, load: Callable[[], Segmenter]) -> None:
+        """Load another segmenter; the old one works until then, and on if that fails.
+
+        Args:
+            load: Takes the place of the one before.
 
         Raises:
             UserError: As `load` raises it, or the device failed.
         """
-        self._network = self._loaded()
+        with self._loading:
+            self._network = self._loaded(load)
+            self._load = load
         with self._arrival:
             self.device_failure = ''
             self._retry = FIRST_RETRY
@@ -221,7 +237,7 @@ class Worker:
                 rate = self._max_rate()
                 pause = last_start + 1 / rate - time.monotonic() if rate > 0 else 0.0
                 if pause > 0:
-                    self._arrival.wait(pause)
+                    self._arrival.wait(min(pause, threading.TIMEOUT_MAX))
                     continue
                 if self._enabled and any(slot.waiting for slot in self._slots):
                     return True
@@ -276,15 +292,21 @@ class Worker:
             f' {pause:g} s. If this does not end, restart the node.'
         )
         with self._arrival:
-            self._arrival.wait_for(lambda: self._stopping, timeout=pause)
+            if self._arrival.wait_for(lambda: self._stopping, timeout=pause):
+                return
         try:
-            self._network = self._loaded()
+            with self._loading:
+                network = self._loaded(self._load)
+                with self._arrival:
+                    # Options that were set while it was being loaded went to the old one.
+                    network.segmenter.options = self.segmenter.options
+                    self._network = network
         except UserError as again:  # the old one is tried once more
             self.device_failure = str(again)
 
-    def _loaded(self) -> Network:
+    def _loaded(self, load: Callable[[], Segmenter]) -> Network:
         try:
-            segmenter = self._load()
+            segmenter = load()
             batching = self._choose_batching(segmenter)
         except RuntimeError as error:
             if not is_device_failure(error):

@@ -8,7 +8,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +20,12 @@ from ros_peers import street
 
 from bisenet_ros.errors import UserError
 from bisenet_ros.image_codec import ImageError
+from bisenet_ros.label_space import IGNORE
 from bisenet_ros.node import worker as worker_module
 from bisenet_ros.node.batching import Batching
 from bisenet_ros.node.camera import CameraSlot
 from bisenet_ros.node.worker import SegmentedFrame, Worker, is_device_failure
-from bisenet_ros.segmenter import Segmentation, Segmenter
+from bisenet_ros.segmenter import Options, Segmentation, Segmenter
 
 TIMEOUT = 20.0
 
@@ -101,6 +102,7 @@ class Faulty:
     def __init__(self, segmenter: Segmenter, errors: Sequence[Exception]) -> None:
         self._segmenter = segmenter
         self._errors = list(errors)
+        self.options = segmenter.options
 
     def batch(self, frames: Sequence[Frame]) -> list[Segmentation]:
         if self._errors:
@@ -304,12 +306,14 @@ def test_max_rate_spaces_batches_and_a_change_counts_at_once(make: Callable[...,
     bench.result()
 
 
-def test_stop_while_waiting_for_max_rate(make: Callable[..., Bench]) -> None:
+@pytest.mark.parametrize('rate', [0.001, 1e-12, 1e-320])
+def test_stop_while_waiting_for_max_rate(make: Callable[..., Bench], rate: float) -> None:
     bench = make()
-    bench.max_rate = 0.001
+    bench.max_rate = rate
     bench.put(street(96, 128))
     bench.result()
     bench.put(street(96, 128))
+    assert not wait([bench.ended], timeout=0.1).done
     bench.worker.stop()
     assert bench.ended.result(timeout=TIMEOUT) is None
     assert not bench.worker.running
@@ -338,10 +342,10 @@ def test_reload_swaps_the_network_and_keeps_the_old_one_when_it_fails(
         return loaded.pop(0)
 
     bench = make(load)
-    bench.worker.reload()
+    bench.worker.reload(load)
     assert bench.worker.segmenter.network_size == (64, 64)
     with pytest.raises(UserError, match='no weights'):
-        bench.worker.reload()
+        bench.worker.reload(load)
     assert bench.worker.segmenter.network_size == (64, 64)
     bench.put(street(96, 128))
     assert bench.result().segmentation.labels.shape == (96, 128)
@@ -378,15 +382,70 @@ def test_a_failed_device_is_reported_and_tried_again(
     assert not loaded
 
 
+def test_options_that_are_set_while_a_failed_device_recovers_are_kept(
+    make: Callable[..., Bench], weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker_module, 'FIRST_RETRY', 0.01)
+    segmenter = Segmenter.load(weights, device='cpu')
+    loading, may_end = threading.Event(), threading.Event()
+
+    def load_slowly() -> Segmenter:
+        again = Segmenter.load(weights, device='cpu')
+        loading.set()
+        assert may_end.wait(TIMEOUT)
+        return again
+
+    loads: list[Callable[[], Any]] = [
+        lambda: Faulty(segmenter, [torch.cuda.OutOfMemoryError('out of memory')]),
+        load_slowly,
+    ]
+    bench = make(lambda: loads.pop(0)())
+    bench.put(street(96, 128))
+    assert loading.wait(TIMEOUT)
+    bench.worker.set_options(Options(confidence_threshold=1.0))
+    may_end.set()
+    bench.put(street(96, 128))
+    assert (bench.result().segmentation.labels == IGNORE).all()
+
+
+def test_a_failed_device_is_tried_again_with_what_was_loaded_last(
+    make: Callable[..., Bench], segmenter: Segmenter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker_module, 'FIRST_RETRY', 0.01)
+    faulty = Faulty(segmenter, [torch.cuda.OutOfMemoryError('out of memory')])
+    reloaded: list[Any] = [faulty, segmenter]
+
+    def no_weights() -> Segmenter:
+        raise UserError('no weights')
+
+    first: list[Any] = [segmenter]
+    bench = make(first.pop)
+    bench.worker.reload(lambda: reloaded.pop(0))
+    with pytest.raises(UserError, match='no weights'):
+        bench.worker.reload(no_weights)
+    bench.put(street(96, 128, 0))
+    assert 'the device failed' in bench.log.lines.get(timeout=TIMEOUT)
+    bench.put(street(96, 128, 1))
+    np.testing.assert_array_equal(bench.result().pixels, street(96, 128, 1))
+    assert not reloaded
+
+
 def test_stop_does_not_wait_for_the_next_try(
     make: Callable[..., Bench], segmenter: Segmenter
 ) -> None:
-    bench = make(lambda: Faulty(segmenter, [torch.cuda.OutOfMemoryError('out of memory')]))
+    loaded: list[Any] = []
+
+    def load() -> Any:
+        loaded.append(Faulty(segmenter, [torch.cuda.OutOfMemoryError('out of memory')]))
+        return loaded[-1]
+
+    bench = make(load)
     bench.put(street(96, 128))
     bench.log.lines.get(timeout=TIMEOUT)
     start = time.monotonic()
     bench.worker.stop()
     assert time.monotonic() - start < worker_module.FIRST_RETRY / 2
+    assert len(loaded) == 1
 
 
 def test_a_device_that_fails_while_loading_is_one_line_for_the_user() -> None:
