@@ -168,7 +168,7 @@ class CameraOutputs:
 
     def _age_ms(self, header: Header) -> float:
         # Not by rclpy's Time, which refuses the negative seconds that a message can have.
-        stamp = header.stamp.sec * 10**9 + header.stamp.nanosec
+        stamp: int = header.stamp.sec * 10**9 + header.stamp.nanosec
         now: int = self._node.get_clock().now().nanoseconds
         return 1e-6 * (now - stamp)
 
