@@ -33,6 +33,13 @@ class _Roof(TyperGroup):
         except UserError as error:
             print(f'bisenet: {error}', file=sys.stderr)
             raise typer.Exit(2) from error
+        except ModuleNotFoundError as error:
+            library = str(error.name).partition('.')[0]
+            if library in ('bisenet_ros', 'bisenet_training'):
+                raise
+            message = f"{library} is not installed: pip install 'bisenet_ros[tools]'"
+            print(f'bisenet: {message}', file=sys.stderr)
+            raise typer.Exit(2) from error
         except KeyboardInterrupt as error:
             raise typer.Exit(130) from error
 
@@ -50,9 +57,9 @@ app = typer.Typer(
 
 def _writable(file: Path | None) -> Path | None:
     """A file for results, refused before the verb begins if it could not be written at its end."""
-    from bisenet_ros.commands.console import check_writable
-
     if file is not None:
+        from bisenet_ros.commands.console import check_writable
+
         check_writable(file)
     return file
 

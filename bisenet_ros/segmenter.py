@@ -14,7 +14,6 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -264,14 +263,18 @@ def _make_engine(
 
         return CudaEngine(network, normalization, network_size, device, precision)
     if device.type == 'cpu' and name != 'torch':
-        if find_spec('openvino') is not None:
+        try:
             from bisenet_ros.engine.openvino_engine import OpenVinoEngine
-
+        except ModuleNotFoundError as error:
+            if str(error.name).partition('.')[0] != 'openvino':
+                raise
+            if name == 'openvino':
+                raise UserError(
+                    'engine openvino is not installed: '
+                    "pip install 'bisenet_ros[openvino]', or use auto"
+                ) from error
+        else:
             return OpenVinoEngine(network, normalization, network_size, precision)
-        if name == 'openvino':
-            raise UserError(
-                "engine openvino is not installed: pip install 'bisenet_ros[openvino]', or use auto"
-            )
     return TorchEngine(network, normalization, network_size, device, precision)
 
 

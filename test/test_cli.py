@@ -99,6 +99,18 @@ def test_without_the_offline_tools_it_says_what_to_install() -> None:
     assert result.stderr == ("bisenet: typer is not installed: pip install 'bisenet_ros[tools]'\n")
 
 
+def test_a_verb_says_what_it_needs() -> None:
+    code = (
+        'import sys; from bisenet_ros.cli import main; sys.modules["rosbags"] = None;'
+        'sys.argv = ["bisenet", "record", "frames", "-o", "bag"]; main()'
+    )
+    result = subprocess.run(
+        [sys.executable, '-c', code], capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 2
+    assert result.stderr == "bisenet: rosbags is not installed: pip install 'bisenet_ros[tools]'\n"
+
+
 def test_info_shows_classes_and_accuracy(tmp_path: Path) -> None:
     weights = save_tiny_checkpoint(tmp_path / 'tiny.safetensors')
     result = CliRunner().invoke(app, ['info', str(weights)])

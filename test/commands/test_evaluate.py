@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import csv
 import json
+import sys
 from pathlib import Path
 
 import cv2
@@ -256,6 +257,19 @@ def test_bad_input_is_one_line(
     assert result.stderr.startswith('bisenet: ')
     assert message in result.stderr
     assert len(result.stderr.splitlines()) == 1
+
+
+def test_a_report_that_cannot_be_written_is_refused_before_any_frame(
+    camvid: Path, tmp_path: Path, weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / 'file').touch()
+    for broken in (camvid / 'val').iterdir():
+        broken.write_bytes(b'no image')
+    common = '--data', camvid, '--weights', weights, '-o'
+    assert 'Not a directory' in run(*common, tmp_path / 'file' / 'out').stderr
+    monkeypatch.setitem(sys.modules, 'matplotlib', None)
+    assert "pip install 'bisenet_ros[train]'" in run(*common, tmp_path / 'out').stderr
+    assert not (tmp_path / 'out').exists()
 
 
 def test_a_frame_that_is_too_small_is_named(camvid: Path, weights: Path) -> None:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from importlib.util import find_spec
 from pathlib import Path
@@ -162,7 +163,8 @@ def test_the_segmenter_takes_the_engine_asked_for(weights: Path, asked: str, giv
 
 
 def test_without_openvino_auto_is_torch(weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr('bisenet_ros.segmenter.find_spec', lambda _: None)
+    monkeypatch.setitem(sys.modules, 'openvino', None)
+    monkeypatch.delitem(sys.modules, 'bisenet_ros.engine.openvino_engine')
     assert Segmenter.load(weights, device='cpu').engine == 'torch'
     with pytest.raises(UserError, match=r"pip install 'bisenet_ros\[openvino\]'"):
         Segmenter.load(weights, engine='openvino')

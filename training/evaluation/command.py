@@ -12,12 +12,14 @@ from rich.console import Console
 
 from bisenet_ros.commands.console import (
     is_standard_output,
+    make_folder,
     notes,
     progress_bar,
     write_json,
 )
 from bisenet_ros.errors import UserError
 from bisenet_training.datasets import Dataset
+from bisenet_training.evaluation.confusion_chart import check_matplotlib
 from bisenet_training.evaluation.label_images import LabelImages
 from bisenet_training.evaluation.loading import load_predictor
 from bisenet_training.evaluation.predictor import Predictor
@@ -97,6 +99,9 @@ def evaluate_weights(
             'give --submission DIR, without --json and --output'
         )
     dataset = source.open()
+    if outputs.folder is not None:
+        check_matplotlib()
+        make_folder(outputs.folder)
     predictor = load_predictor(weights, views, device=device, precision=precision)
     worst = WorstFrames(SHOWN)
     result = _evaluate(predictor, dataset, outputs, worst)

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,18 @@ from bisenet_ros.label_space import LabelSpace
 
 _MOST_NUMBERS = 32
 """With more classes than these, numbers in the cells could not be read."""
+
+
+def check_matplotlib() -> None:
+    """Notice before an evaluation that its chart could not be drawn.
+
+    Raises:
+        UserError: matplotlib is not installed.
+    """
+    try:
+        import_module('matplotlib')
+    except ModuleNotFoundError as error:
+        raise UserError("charts need matplotlib: pip install 'bisenet_ros[train]'") from error
 
 
 def draw_confusion(path: Path, counts: npt.NDArray[np.int64], label_space: LabelSpace) -> None:
@@ -29,10 +42,9 @@ def draw_confusion(path: Path, counts: npt.NDArray[np.int64], label_space: Label
     Raises:
         UserError: matplotlib is not installed, or the file cannot be written.
     """
-    try:
-        from matplotlib.figure import Figure
-    except ModuleNotFoundError as error:
-        raise UserError("charts need matplotlib: pip install 'bisenet_ros[train]'") from error
+    check_matplotlib()
+    from matplotlib.figure import Figure
+
     columns = list(label_space.names)
     if counts[:, -1].any():
         columns.append('not labelled')

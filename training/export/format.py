@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from importlib.util import find_spec
+from importlib import import_module
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
@@ -56,10 +56,13 @@ class Format(ABC):
         Raises:
             UserError: It names what to install.
         """
-        if any(find_spec(package) is None for package in self.packages):
+        try:
+            for package in self.packages:
+                import_module(package)
+        except ModuleNotFoundError as error:
             raise UserError(
                 f"{self.title} is not installed: pip install 'bisenet_ros[{self.extra}]'"
-            )
+            ) from error
 
     def best_device(self) -> str:
         """The device that `auto` stands for, for what runs such files here."""
