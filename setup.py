@@ -21,7 +21,7 @@ PACKAGE = Path('bisenet_ros')
 ENGINE = PACKAGE / 'engine'
 LIBRARY = '_native.so'
 # The source alone decides what is fused into one rounding; its result is exact on every machine.
-C_FLAGS = ('-O3', '-ffp-contract=off', '-fPIC', '-shared')
+C_FLAGS = ('-O3', '-ffp-contract=off', '-fPIC', '-pthread', '-shared')
 MESSAGE_BUILDER = Path('build_support', 'messages.py')
 
 

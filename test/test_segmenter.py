@@ -288,7 +288,7 @@ def test_without_the_native_library_all_is_the_same(
     frame = make_frame(130, 150)
     native = segmenter(frame)
     confidence = native.confidence.astype(int)
-    monkeypatch.setattr(upsample_argmax, 'job_function', lambda _: None)
+    monkeypatch.setattr(upsample_argmax, 'tasks', lambda _: None)
     assert upsample_argmax.backend() == 'torch'
     result = segmenter(frame)
     np.testing.assert_array_equal(result.labels, native.labels)

@@ -3,7 +3,7 @@
 //
 // Bilinear upsampling of class scores, and per pixel the best class or its softmax probability,
 // without ever holding the upsampled scores. upsample_argmax.py is the other half: it prepares the
-// axes, spreads the work over threads, and says what is computed.
+// axes and says what is computed.
 //
 // The output is cut into cells: the pixels between the same four neighbouring nodes of the coarse
 // grid. Bilinear interpolation makes every pixel of a cell a convex combination of its four corners:
@@ -22,6 +22,8 @@
 // compiled with -ffp-contract=off, which leaves the choice of what is fused to this file.
 //
 // What draws the pixels is in _upsample_cells.h, which is built once for each vector instruction set.
+
+#include "_tasks.h"
 
 #include <float.h>
 #include <math.h>
@@ -51,8 +53,9 @@ struct job {
   int32_t grid_width;
   int32_t classes;
   struct axis x, y;
-  uint8_t *output;   // (output height, output width)
-  uint8_t *winners;  // scratch of argmax: 2 * grid_width, for each thread its own
+  uint8_t *output;        // (output height, output width)
+  uint8_t *winners;       // scratch of argmax: 2 * grid_width for each thread
+  int32_t rows_per_task;  // rows of cells
 };
 
 // The scores of all classes at the four corners of a cell.
@@ -137,7 +140,7 @@ static draw_cell *for_this_cpu(draw_cell *avx512, draw_cell *avx2, draw_cell *an
 #define FOR_THIS_CPU(name) for_this_cpu(name##_any, name##_any, name##_any)
 #endif
 
-// ---- what Python calls: rows of cells, `first` to `last` - 1 ----
+// ---- the tasks: some rows of cells each ----
 
 // Per node of a row of the grid, the class that is ahead of all lower ids by more than rounding
 // can take back, or UNCLEAR.
@@ -157,12 +160,19 @@ static void find_winners(const struct job *job, int grid_row, uint8_t *winners) 
   }
 }
 
-void upsample_argmax(const struct job *job, int first, int last) {
+ALWAYS_INLINE int first_row(const struct job *job, int task) {
+  const int row = task * job->rows_per_task;
+  return row < job->y.runs ? row : job->y.runs;
+}
+
+void upsample_argmax(const void *argument, int task, int thread) {
+  const struct job *job = argument;
   draw_cell *const draw_labels = FOR_THIS_CPU(draw_labels);
   const int width = job->x.start[job->x.runs];
-  uint8_t *above = job->winners, *below = job->winners + job->grid_width;
+  uint8_t *above = job->winners + (ptrdiff_t)thread * 2 * job->grid_width;
+  uint8_t *below = above + job->grid_width;
   int row_of_below = -1;
-  for (int row = first; row < last; row++) {
+  for (int row = first_row(job, task); row < first_row(job, task + 1); row++) {
     if (job->y.lower[row] == row_of_below) {
       uint8_t *const reused = below;
       below = above;
@@ -193,8 +203,10 @@ void upsample_argmax(const struct job *job, int first, int last) {
   }
 }
 
-void upsample_confidence(const struct job *job, int first, int last) {
+void upsample_confidence(const void *argument, int task, int thread) {
+  (void)thread;
+  const struct job *job = argument;
   draw_cell *const draw_confidence = FOR_THIS_CPU(draw_confidence);
-  for (int row = first; row < last; row++)
+  for (int row = first_row(job, task); row < first_row(job, task + 1); row++)
     for (int column = 0; column < job->x.runs; column++) draw_confidence(job, row, column);
 }

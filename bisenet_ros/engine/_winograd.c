@@ -2,8 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // 3x3 convolutions in a quarter of the multiplications: alone, or with the 1x1 convolution that ends a
-// segmentation head. winograd.py is the other half: it transforms the weights and spreads the work
-// over threads.
+// segmentation head. winograd.py is the other half: it transforms the weights.
 //
 // Winograd's F(4x4, 3x3) (Lavin and Gray 2016, section 4.1) gets the 4x4 outputs of a tile from its
 // 6x6 inputs d and a filter g with 36 products in place of 144:
@@ -17,6 +16,8 @@
 // A block of tiles at a time, and 64 channels of the output at a time: what is between the steps stays
 // in the L2 cache, and the wide features inside a head never exist as a whole. What works on a block
 // is in _winograd_block.h, which is built once for each vector instruction set.
+
+#include "_tasks.h"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -50,8 +51,8 @@ struct job {
   const float *input;                   // (height, width, in)
   float *output;                        // (height, width, classes), or (height, width, out)
   int32_t height, width;
-  int32_t tiles;   // in a block; a multiple of ROWS
-  float *scratch;  // for each thread its own, of winograd_scratch() bytes
+  int32_t tiles;   // in a block, which is a task; a multiple of ROWS
+  float *scratch;  // winograd_scratch() floats for each thread
 };
 
 static const float outside[MAX_CHANNELS];  // the padding
@@ -65,10 +66,10 @@ ALWAYS_INLINE int32_t smaller(int32_t a, int32_t b) { return a < b ? a : b; }
 #define PLANE_OF_PRODUCTS(job) ((ptrdiff_t)(job)->tiles * PANEL + SKEW)
 
 ptrdiff_t winograd_scratch(const struct job *job) {
-  // In words of four bytes; no instruction set has more than one of them per channel.
+  // No instruction set has more than one word per channel. A word is as large as a float.
   const ptrdiff_t lanes = job->classifier ? job->classifier->lanes : 0;
-  return 4 * (36 * (PLANE_OF_INPUT(job, job->convolution->in) + PLANE_OF_PRODUCTS(job)) +
-              16 * PANEL + 16 * job->tiles * lanes);
+  return 36 * (PLANE_OF_INPUT(job, job->convolution->in) + PLANE_OF_PRODUCTS(job)) + 16 * PANEL +
+         16 * job->tiles * lanes;
 }
 
 #define FLOATS_PER_WORD 1

@@ -208,13 +208,17 @@ TARGET ALWAYS_INLINE void write_tile(const struct job *job, int tile, const floa
              from + (4 * y + x) * stride, sizeof(float) * size);
 }
 
-// What Python calls: the tiles of a block, `first` to `last` - 1.
-TARGET void FOR_CPU(winograd)(const struct job *job, int first, int last) {
+// A task: a block of tiles.
+TARGET void FOR_CPU(winograd)(const void *argument, int task, int thread) {
+  const struct job *job = argument;
   const struct convolution *convolution = job->convolution;
   const struct classifier *classifier = job->classifier;
-  const int count = last - first, in_words = convolution->in / FLOATS_PER_WORD;
-  int32_t *input = (int32_t *)job->scratch;
-  float *products = job->scratch + 36 * PLANE_OF_INPUT(job, in_words);
+  const int all = (job->height + 3) / 4 * ((job->width + 3) / 4);
+  const int first = task * job->tiles, count = smaller(job->tiles, all - first);
+  const int in_words = convolution->in / FLOATS_PER_WORD;
+  float *scratch = job->scratch + thread * winograd_scratch(job);
+  int32_t *input = (int32_t *)scratch;
+  float *products = scratch + 36 * PLANE_OF_INPUT(job, in_words);
   int32_t *activated = (int32_t *)(products + 36 * PLANE_OF_PRODUCTS(job));
   float *sums = (float *)(activated + 16 * PANEL);
   read_tiles(job, first, count, input);

@@ -27,7 +27,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from bisenet_ros.engine.native import JobFunction, job_function, share_out
+from bisenet_ros.engine.native import Tasks, tasks
 
 MAX_CLASSES = 255
 Size = tuple[int, int]
@@ -42,7 +42,7 @@ _MAX_THREADS = 4  # more only wait for memory
 
 def backend() -> Literal['native', 'torch']:
     """Which of the two implementations serves CPU tensors on this machine."""
-    return 'torch' if job_function('upsample_argmax') is None else 'native'
+    return 'torch' if tasks('upsample_argmax') is None else 'native'
 
 
 def upsample_argmax(logits: Tensor, size: Size, scale: Scale) -> npt.NDArray[np.uint8]:
@@ -60,7 +60,7 @@ def upsample_argmax(logits: Tensor, size: Size, scale: Scale) -> npt.NDArray[np.
         ValueError: The arguments contradict this.
     """
     _check(logits, size, scale)
-    if logits.is_cpu and (draw := job_function('upsample_argmax')) is not None:
+    if logits.is_cpu and (draw := tasks('upsample_argmax')) is not None:
         return _run_native(draw, logits, size, scale)
     return argmax_in_torch(logits, size, scale).cpu().numpy()
 
@@ -68,7 +68,7 @@ def upsample_argmax(logits: Tensor, size: Size, scale: Scale) -> npt.NDArray[np.
 def upsample_confidence(logits: Tensor, size: Size, scale: Scale) -> npt.NDArray[np.uint8]:
     """As `upsample_argmax`, but the softmax probability of the label, times 255, rounded."""
     _check(logits, size, scale)
-    if logits.is_cpu and (draw := job_function('upsample_confidence')) is not None:
+    if logits.is_cpu and (draw := tasks('upsample_confidence')) is not None:
         return _run_native(draw, logits, size, scale)
     return confidence_in_torch(logits, size, scale).cpu().numpy()
 
@@ -151,6 +151,7 @@ class _CJob(ctypes.Structure):
         ('y', _CAxis),
         ('output', ctypes.c_void_p),
         ('winners', ctypes.c_void_p),
+        ('rows_per_task', ctypes.c_int32),
     )
 
 
@@ -192,33 +193,24 @@ class Axis:
         return _CAxis(*(array.ctypes.data for array in arrays), len(self.lower))
 
 
-def _run_native(
-    draw: JobFunction, logits: Tensor, size: Size, scale: Scale
-) -> npt.NDArray[np.uint8]:
+def _run_native(draw: Tasks, logits: Tensor, size: Size, scale: Scale) -> npt.NDArray[np.uint8]:
     """Let threads draw the rows of the grid, a few at a time."""
     classes, grid_height, grid_width = logits.shape
     scores = logits.permute(1, 2, 0).contiguous()  # (h, w, C)
     y = Axis.of(grid_height, size[0], scale[0])
     x = Axis.of(grid_width, size[1], scale[1])
     output = np.empty(size, np.uint8)
-    rows = len(y.lower)
-
-    def work(_: int, tasks: Iterator[int]) -> None:
-        winners = np.empty(2 * grid_width, np.uint8)
-        job = ctypes.byref(
-            _CJob(
-                scores.data_ptr(),
-                grid_width,
-                classes,
-                x.to_c(),
-                y.to_c(),
-                output.ctypes.data,
-                winners.ctypes.data,
-            )
-        )
-        for task in tasks:
-            first = task * _ROWS_PER_TASK
-            draw(job, first, min(first + _ROWS_PER_TASK, rows))
-
-    share_out(-(-rows // _ROWS_PER_TASK), work, _MAX_THREADS)
+    threads = min(torch.get_num_threads(), _MAX_THREADS)
+    winners = np.empty((threads, 2 * grid_width), np.uint8)
+    job = _CJob(
+        scores.data_ptr(),
+        grid_width,
+        classes,
+        x.to_c(),
+        y.to_c(),
+        output.ctypes.data,
+        winners.ctypes.data,
+        _ROWS_PER_TASK,
+    )
+    draw(job, -(-len(y.lower) // _ROWS_PER_TASK), threads)
     return output

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import ctypes
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Literal, get_args
 
 import torch
@@ -20,7 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from bisenet_ros.engine.hardware import cpu_flags
-from bisenet_ros.engine.native import job_function, library, share_out
+from bisenet_ros.engine.native import library, tasks
 from bisenet_ros.network import ConvNorm, SegmentationNetwork
 
 Kernel = Literal['avx512_bf16', 'avx512', 'avx2']
@@ -58,7 +58,7 @@ def kernel_for(precision: str) -> Kernel | None:
         return None
     kernels: tuple[Kernel, ...] = get_args(Kernel)
     for kernel in kernels if precision == 'bf16' else kernels[1:]:
-        if _FLAGS[kernel] <= cpu_flags() and job_function(f'winograd_{kernel}') is not None:
+        if _FLAGS[kernel] <= cpu_flags() and tasks(f'winograd_{kernel}') is not None:
             return kernel
     return None
 
@@ -165,7 +165,7 @@ class WinogradConvolution(nn.Module):
         classifier: nn.Conv2d | None = None,
     ) -> None:
         super().__init__()
-        native, run = library(), job_function(f'winograd_{kernel}')
+        native, run = library(), tasks(f'winograd_{kernel}')
         assert native is not None
         assert run is not None
         assert conv.bias is not None
@@ -173,7 +173,7 @@ class WinogradConvolution(nn.Module):
         self._scratch_size = native.winograd_scratch
         self._scratch_size.argtypes = (ctypes.c_void_p,)
         self._scratch_size.restype = ctypes.c_ssize_t
-        self._scratch: list[Tensor] = []
+        self._scratch = torch.empty(0)
 
         paired = kernel == 'avx512_bf16'
         filters, bias = _words(_transformed(conv.weight), paired), _floats(conv.bias)
@@ -227,21 +227,11 @@ class WinogradConvolution(nn.Module):
             block,
             None,
         )
-        self._reserve(threads, self._scratch_size(ctypes.byref(job)))
-
-        def work(thread: int, blocks: Iterator[int]) -> None:
-            own = _CJob.from_buffer_copy(job)
-            own.scratch = self._scratch[thread].data_ptr()
-            for number in blocks:
-                first = number * block
-                self._run(ctypes.byref(own), first, min(first + block, tiles))
-
-        share_out(-(-tiles // block), work)
-
-    def _reserve(self, threads: int, size: int) -> None:
-        """Have scratch of at least `size` bytes for each thread."""
-        if len(self._scratch) < threads or self._scratch[0].nbytes < size:
-            self._scratch = [torch.zeros(size, dtype=torch.uint8) for _ in range(threads)]
+        size = threads * self._scratch_size(ctypes.byref(job))
+        if self._scratch.numel() < size:
+            self._scratch = torch.zeros(size)
+        job.scratch = self._scratch.data_ptr()
+        self._run(job, -(-tiles // block), threads)
 
 
 def _transformed(weight: Tensor) -> Tensor:

@@ -76,7 +76,7 @@ def _seed() -> None:
 def implementation(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     name: str = request.param
     if name == 'torch':
-        monkeypatch.setattr(module, 'job_function', lambda _: None)
+        monkeypatch.setattr(module, 'tasks', lambda _: None)
     elif backend() != 'native':
         assert shutil.which('gcc') is None, 'there is a compiler: install the package again'
         pytest.skip('the library was not built: no compiler on this machine')

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from bisenet_ros.engine import native, winograd
 from bisenet_ros.engine.hardware import cpu_flags
-from bisenet_ros.engine.native import JobFunction
+from bisenet_ros.engine.native import Tasks
 from bisenet_ros.engine.winograd import Kernel, WinogradConvolution, kernel_for, use_winograd
 from bisenet_ros.network import (
     NETWORKS,
@@ -70,7 +70,7 @@ def relative_error(output: Tensor, module: nn.Module, x: Tensor) -> float:
     return float((output - expected).norm() / expected.norm())
 
 
-@pytest.fixture(params=[1, 2, 3])
+@pytest.fixture(params=[1, 2, 3, 8])
 def threads(request: pytest.FixtureRequest) -> Iterator[int]:
     before = torch.get_num_threads()
     torch.set_num_threads(request.param)
@@ -151,11 +151,11 @@ def test_features_in_any_layout(kernel: Kernel) -> None:
 def cpu_with(monkeypatch: pytest.MonkeyPatch, *flags: str, builds: Container[str] = ()) -> None:
     """Let the machine have these flags and the library these functions; all of them by default."""
 
-    def job_function(name: str) -> JobFunction | None:
+    def tasks(name: str) -> Tasks | None:
         return None if builds and name not in builds else lambda *_: None
 
     monkeypatch.setattr(winograd, 'cpu_flags', lambda: frozenset(flags))
-    monkeypatch.setattr(winograd, 'job_function', job_function)
+    monkeypatch.setattr(winograd, 'tasks', tasks)
 
 
 AVX2 = ('sse2', 'avx', 'avx2', 'fma')
