@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The threads of the C library: any number of them, callers at the same time, processes that fork."""
+"""Threads of the C library: more than tasks, for several callers, in processes that fork."""
 
 from __future__ import annotations
 
