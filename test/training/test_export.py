@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import resource
 import shutil
 import sys
 from dataclasses import replace
@@ -282,6 +283,21 @@ def test_what_cannot_be_written_is_refused(
             network_size=size,
             frames=FRAMES,
         )
+
+
+@every_format
+def test_a_full_disk_is_named_and_leaves_the_older_file(name: FormatName, tmp_path: Path) -> None:
+    older = tmp_path / f'model{FORMATS[name].suffix}'
+    older.write_text('older')
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, hard))  # files cannot grow beyond that
+    try:
+        with pytest.raises(UserError, match=older.name):
+            export_tiny(name, tmp_path, FRAMES_IN_LABELS_OUT)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert older.read_text() == 'older'
+    assert list(tmp_path.iterdir()) == [older]
 
 
 @every_format

@@ -45,7 +45,13 @@ class OpenVino(Format):
         for name, document in metadata.to_dict().items():
             model.set_rt_info(document, [SECTION, name])
         # The pipeline has the precision that was asked for already.
-        ov.save_model(model, path, compress_to_fp16=False)
+        try:
+            ov.save_model(model, path, compress_to_fp16=False)
+        except RuntimeError as error:
+            reason = str(error).strip().splitlines()[-1]
+            raise ExportError(
+                f'{path.name} cannot be written, be it that the disk is full ({reason})'
+            ) from error
 
     def open(self, path: Path, device: torch.device) -> OpenVinoModel:
         return OpenVinoModel(path, device)

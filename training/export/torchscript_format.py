@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import ClassVar
 
@@ -25,7 +26,10 @@ class TorchScript(Format):
     def write(self, pipeline: Pipeline, metadata: Metadata, path: Path) -> None:
         with torch.inference_mode():
             traced = torch.jit.trace(pipeline, example_input(metadata, batch=2), check_trace=False)
-        torch.jit.save(traced, path, _extra_files=metadata.to_dict())
+        # Written by Python: where libtorch itself cannot, as on a full disk, it ends the process.
+        whole = io.BytesIO()
+        torch.jit.save(traced, whole, _extra_files=metadata.to_dict())
+        path.write_bytes(whole.getbuffer())
 
     def open(self, path: Path, device: torch.device) -> TorchScriptModel:
         return TorchScriptModel(path, device)
