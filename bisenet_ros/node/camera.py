@@ -134,10 +134,11 @@ class CameraInfoMatcher:
     """Pairs a frame with the CameraInfo of exactly its stamp, whichever of the two is first.
 
     An info may arrive before its frame is segmented (the rule) or after (a fast device). Both
-    sides are remembered for the last `depth` stamps.
+    sides are remembered for the last `depth` stamps: by default those of the many seconds that a
+    slow device may take for a frame while the camera goes on.
     """
 
-    def __init__(self, depth: int = 32) -> None:
+    def __init__(self, depth: int = 1024) -> None:
         self._depth = depth
         self._lock = threading.Lock()
         self._infos: OrderedDict[tuple[int, int], Any] = OrderedDict()

@@ -114,6 +114,13 @@ def test_only_the_last_infos_and_frames_are_remembered() -> None:
     assert matcher.arrived(stamped(12)) is not None
 
 
+def test_an_info_is_there_when_a_slow_device_took_ten_seconds_for_its_frame() -> None:
+    matcher = CameraInfoMatcher()
+    for number in range(60 * 10):  # of a camera with 60 frames per second
+        matcher.arrived(stamped(number))
+    assert matcher.match(stamped(0)) is not None
+
+
 def test_clear_forgets_infos_and_frames() -> None:
     matcher = CameraInfoMatcher()
     matcher.arrived(stamped(1))
