@@ -24,6 +24,7 @@ import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from rcl_interfaces.msg import ParameterDescriptor, SetParametersResult
 from rclpy.clock import Clock, ClockType
+from rclpy.exceptions import InvalidParameterTypeException
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.logging import get_logger
@@ -405,7 +406,7 @@ def main() -> int:
 def _run(ended: Future) -> int:
     try:
         node = SegmenterNode(ended)
-    except UserError as error:
+    except (UserError, InvalidParameterTypeException) as error:  # the latter of rclpy's parameters
         get_logger('segmenter').error(str(error))
         return BAD_INPUT
     executor = SingleThreadedExecutor()

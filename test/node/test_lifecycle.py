@@ -114,6 +114,7 @@ def test_a_signal_before_the_network_is_loaded(domain: int, peer: Peer, weights:
         ('drivable_classes: [lawn]', "no class 'lawn': the classes are sky, building"),
         ('class_names: [lawn]', 'class_names is read-only, it follows the weights: leave it out'),
         ('max_rat: 1.0', "unknown parameter 'max_rat': did you mean 'max_rate'?"),
+        ('use_sim_time: "true"', "'use_sim_time' to 'true' of type 'STRING', expecting type 'BOOL"),
     ],
 )
 def test_what_cannot_work_ends_with_2_and_one_line(
