@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bisenet_ros.label_space import LabelSpace
+from bisenet_ros.segmenter import MIN_FRAME_SIZE
 from bisenet_training.datasets.base import Dataset
 from bisenet_training.datasets.sample import DatasetError
 
@@ -62,12 +63,20 @@ def check_dataset(
         progress: Is told after each frame how many of how many are done, in this thread.
 
     Raises:
-        DatasetError: A file cannot be read, sizes differ, a label has no meaning (the first such
-            frame in the order of the data set is named), or no pixel at all has a class.
+        DatasetError: A file cannot be read, sizes differ, a frame is too small to be evaluated, a
+            label has no meaning (the first such frame in the order of the data set is named), or
+            no pixel at all has a class.
     """
 
     def count(index: int) -> npt.NDArray[np.int64]:
-        return np.bincount(dataset[index].labels.ravel(), minlength=256).astype(np.int64)
+        labels = dataset[index].labels
+        height, width = labels.shape
+        if min(width, height) < MIN_FRAME_SIZE:
+            raise DatasetError(
+                f'{dataset.name_of(index)} of {dataset.description} is {width}x{height}: '
+                f'frames from {MIN_FRAME_SIZE}x{MIN_FRAME_SIZE} can be used'
+            )
+        return np.bincount(labels.ravel(), minlength=256).astype(np.int64)
 
     total = np.zeros(256, np.int64)
     with ThreadPoolExecutor(threads or os.cpu_count()) as pool:

@@ -62,6 +62,13 @@ def test_the_first_frame_that_is_wrong_is_named(root: Path, threads: int) -> Non
     assert seen == [1, 2, 3]
 
 
+def test_a_frame_that_is_too_small_is_named(root: Path) -> None:
+    write_image(root / 'val' / '000.png', np.zeros((20, 40, 3), np.uint8))
+    write_image(root / 'valannot' / '000.png', np.zeros((20, 40), np.uint8))
+    with pytest.raises(DatasetError, match=r'000 of CamVid val .* is 40x20: frames from 32'):
+        check_dataset(open_camvid(root, 'val'))
+
+
 def test_labels_of_nothing_are_refused(root: Path) -> None:
     write_image(root / 'valannot' / '000.png', np.full((48, 64), VOID, np.uint8))
     with pytest.raises(DatasetError, match=r'CamVid val \(1 frame\): no pixel has a class'):
