@@ -30,7 +30,8 @@ def overlay(
         labels: (H, W) class ids; a pixel that is not labelled (255) keeps the frame.
         label_space: The colours.
         alpha: Opacity of the colours, 0 (the frame alone) to 1 (the colours alone).
-        drivable: (H, W) drivable mask, 0 or 255, whose edge is drawn as a white line.
+        drivable: (H, W) drivable mask, 0 or 255, whose edge is drawn as a white line where `alpha`
+            is not 0.
 
     Returns:
         (H, W, 3) BGR, a new array.
@@ -39,7 +40,7 @@ def overlay(
     colors = cv2.applyColorMap(labels, np.ascontiguousarray(bgr_table))
     blended = cv2.addWeighted(frame, 1 - alpha, colors, alpha, 0)
     blended = cv2.copyTo(frame, cv2.inRange(labels, IGNORE, IGNORE), blended)
-    if drivable is not None:
+    if drivable is not None and alpha > 0:
         contours, _ = cv2.findContours(drivable, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
         thickness = max(1, frame.shape[0] // 360)
         cv2.drawContours(blended, contours, -1, _EDGE_COLOR, thickness)

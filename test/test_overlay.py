@@ -76,3 +76,9 @@ def test_draws_the_edge_of_the_drivable_area(frame: npt.NDArray[np.uint8]) -> No
     edge[hole_corners] = (drawn[hole_corners] == 255).all(axis=-1)
     assert (drawn[edge] == 255).all()
     np.testing.assert_array_equal(drawn[~edge], frame[~edge])
+
+
+def test_without_opacity_the_frame_is_alone(frame: npt.NDArray[np.uint8]) -> None:
+    labels = np.zeros((36, 50), np.uint8)
+    drawn = overlay(frame, labels, SPACE, 0.0, drivable=np.full_like(labels, 255))
+    np.testing.assert_array_equal(drawn, frame)
