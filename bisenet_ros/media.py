@@ -189,9 +189,10 @@ class VideoWriter:
         self.path = path
         self.rate = rate
         self._writer: cv2.VideoWriter | None = None
+        self._size = (0, 0)
 
     def write(self, frame: Pixels) -> None:
-        """Append a frame, (H, W, 3) uint8 BGR; all frames have one size."""
+        """Append a frame, (H, W, 3) uint8 BGR; one of another size is scaled to the first one's."""
         if self._writer is None:
             height, width = frame.shape[:2]
             codec = cv2.VideoWriter.fourcc(*'VP80')
@@ -201,7 +202,9 @@ class VideoWriter:
                 )
             if not writer.isOpened():
                 raise MediaError(f'{self.path}: cannot be written as a WebM video by this OpenCV')
-            self._writer = writer
+            self._writer, self._size = writer, (width, height)
+        if frame.shape[1::-1] != self._size:
+            frame = np.asarray(cv2.resize(frame, self._size), np.uint8)
         self._writer.write(frame)
 
     def __enter__(self) -> VideoWriter:

@@ -141,6 +141,15 @@ def test_a_video_of_odd_size_is_written(tmp_path: Path, image: npt.NDArray[np.ui
     assert next(iter(Video(tmp_path / 'odd.webm'))).shape == (38, 58, 3)
 
 
+def test_frames_of_other_sizes_are_in_the_video_too(
+    tmp_path: Path, image: npt.NDArray[np.uint8]
+) -> None:
+    with VideoWriter(tmp_path / 'sizes.webm', rate=10) as writer:
+        for height in (40, 36, 38):
+            writer.write(np.ascontiguousarray(image[:height]))
+    assert [frame.shape[0] for frame in Video(tmp_path / 'sizes.webm')] == [40, 40, 40]
+
+
 def test_opening_a_broken_video_is_one_clear_error(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -95,5 +95,7 @@ def make_folder(folder: Path) -> None:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:
+        raise UserError(f'{folder} is a file: results go into a folder') from error
     except OSError as error:
         raise UserError(f'{folder}: {error.strerror}') from error

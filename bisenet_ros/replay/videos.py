@@ -9,7 +9,6 @@ from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -77,8 +76,5 @@ class _Video:
         if self._last is not None:
             for _ in range(self._next, index):
                 self._writer.write(self._last)
-            if drawn.shape != self._last.shape:  # a video has one size
-                height, width = self._last.shape[:2]
-                drawn = np.asarray(cv2.resize(drawn, (width, height)), np.uint8)
         self._writer.write(drawn)
         self._last, self._next = drawn, index + 1

@@ -167,3 +167,12 @@ def test_nothing_to_segment(weights: Path, tmp_path: Path, name: str) -> None:
     assert result.exit_code == 2
     assert result.stderr.startswith(f'bisenet: {tmp_path}/{name}: no ')
     assert len(result.stderr.splitlines()) == 1
+
+
+def test_a_file_in_place_of_the_folder(weights: Path, tmp_path: Path) -> None:
+    image, output = tmp_path / 'street.png', tmp_path / 'out'
+    cv2.imwrite(str(image), noise(0))
+    output.touch()
+    result = segment(weights, image, '-o', output)
+    assert result.exit_code == 2
+    assert result.stderr == f'bisenet: {output} is a file: results go into a folder\n'
