@@ -576,10 +576,21 @@ def export(
             help='Size of the images; what the weights were trained for, unless told.',
         ),
     ] = None,
+    device: Annotated[
+        str,
+        typer.Option(
+            '--device',
+            metavar='DEVICE',
+            help='Where the file is run to compare it: auto, cuda, cuda:N or cpu.',
+        ),
+    ] = 'cpu',
     precision: Annotated[
-        Literal['fp32', 'fp16'],
-        typer.Option('--precision', help='Of the weights, and of arithmetic where it is possible.'),
-    ] = 'fp32',
+        Literal['auto', 'fp32', 'fp16'],
+        typer.Option(
+            '--precision',
+            help='Of the weights, and of arithmetic where it is possible; auto is fp32.',
+        ),
+    ] = 'auto',
     frames: Annotated[
         Path | None,
         typer.Option(
@@ -604,10 +615,13 @@ def export(
         format,
         output,
         Interface(
-            'frames' if preprocessing else 'images', 'labels' if argmax else 'logits', precision
+            'frames' if preprocessing else 'images',
+            'labels' if argmax else 'logits',
+            'fp32' if precision == 'auto' else precision,
         ),
         network_size=network_size,
         frames_folder=frames,
+        device=device,
         json_file=json,
     )
 

@@ -106,12 +106,14 @@ def openvino(checkpoint: Checkpoint, network_size: Size, precision: str) -> Labe
     _require('openvino', 'openvino')
     import openvino as ov
 
+    from bisenet_ros.engine.openvino_core import core
+
     image = torch.zeros(1, 3, network_size[1], network_size[0])
     with warnings.catch_warnings():
         warnings.simplefilter('ignore', FutureWarning)  # torch's exporter, about torch
         program = torch.export.export(_labels_in_graph(checkpoint, network_size), (image,))
         model = ov.convert_model(program)
-    compiled = ov.Core().compile_model(
+    compiled = core().compile_model(
         model,
         'CPU',
         {

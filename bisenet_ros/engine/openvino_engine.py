@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from bisenet_ros.engine.engine import Frame
+from bisenet_ros.engine.openvino_core import core
 from bisenet_ros.engine.openvino_graph import translate
 from bisenet_ros.engine.pipeline import Pipeline
 from bisenet_ros.engine.stages import stage
@@ -50,7 +51,7 @@ class OpenVinoEngine:
         pipeline = Pipeline(network, network_size, normalization=normalization, output='coarse')
         use_winograd(pipeline.network, precision)
         model = translate(pipeline, (1, height, width, 3), torch.uint8, names=('frames', 'coarse'))
-        compiled = ov.Core().compile_model(
+        compiled = core().compile_model(
             model,
             'CPU',
             {

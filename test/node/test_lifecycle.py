@@ -96,6 +96,14 @@ def test_a_signal_ends_the_node_while_it_works(
         assert 'Traceback' not in process.output
 
 
+def test_a_signal_after_networks_have_come_and_gone(domain: int, peer: Peer, weights: Path) -> None:
+    with running_node(domain, weights=weights, device='cpu') as process:
+        assert peer.call(Trigger, '/segmenter/reload', Trigger.Request()).success
+        assert change(peer, Transition.TRANSITION_ACTIVE_SHUTDOWN) == 'finalized'
+        process.send(signal.SIGTERM)
+        assert process.wait() == 0
+
+
 def test_a_signal_before_the_network_is_loaded(domain: int, peer: Peer, weights: Path) -> None:
     with running(node_command(weights=weights, device='cpu'), domain) as process:
         # The node is in the graph as soon as rclpy is up; torch is still being imported then.

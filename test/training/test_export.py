@@ -285,6 +285,21 @@ def test_what_cannot_be_written_is_refused(
         )
 
 
+@pytest.mark.skipif(torch.cuda.is_available(), reason='needs a machine without an NVIDIA GPU')
+@every_format
+def test_a_device_that_is_not_there_is_refused(name: FormatName, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="device 'cuda' needs an NVIDIA GPU"):
+        export(
+            make_checkpoint(),
+            FORMATS[name],
+            tmp_path / f'model{FORMATS[name].suffix}',
+            FRAMES_IN_LABELS_OUT,
+            network_size=SIZE,
+            frames=FRAMES,
+            device='cuda',
+        )
+
+
 @every_format
 def test_a_full_disk_is_named_and_leaves_the_older_file(name: FormatName, tmp_path: Path) -> None:
     older = tmp_path / f'model{FORMATS[name].suffix}'

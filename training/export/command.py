@@ -35,6 +35,7 @@ def export_weights(
     *,
     network_size: tuple[int, int] | None,
     frames_folder: Path | None,
+    device: str,
     json_file: Path | None,
 ) -> None:
     """Export, and say how well the file agrees with PyTorch.
@@ -46,6 +47,7 @@ def export_weights(
         interface: What goes in and what comes out.
         network_size: (width, height); None for what the weights were trained for.
         frames_folder: Images to compare on, instead of frames of the synthetic drive.
+        device: Where the file is run to compare it.
         json_file: Where the figures for machines go, `-` for standard output.
 
     Raises:
@@ -61,6 +63,7 @@ def export_weights(
             interface,
             network_size=network_size,
             frames=_render() if frames_folder is None else _read(frames_folder),
+            device=device,
         )
     if json_file is not None:
         write_json(json_file, {'file': str(output), **vars(interface), **vars(parity)})

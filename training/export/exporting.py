@@ -12,10 +12,9 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from bisenet_ros.checkpoint import MIN_NETWORK_SIZE, Checkpoint
-from bisenet_ros.engine.hardware import DTYPES
+from bisenet_ros.engine.hardware import DTYPES, resolve_device
 from bisenet_ros.engine.pipeline import Pipeline
 from bisenet_training.export.format import Format
 from bisenet_training.export.metadata import ExportError, Interface, Metadata
@@ -30,6 +29,7 @@ def export(
     *,
     network_size: tuple[int, int] | None,
     frames: Iterable[npt.NDArray[np.uint8]],
+    device: str = 'cpu',
 ) -> Parity:
     """Write a file, and say how well it agrees with PyTorch.
 
@@ -43,14 +43,17 @@ def export(
         interface: What goes in and what comes out.
         network_size: (width, height) of the images; None for what the checkpoint was trained for.
         frames: (H, W, 3) uint8 BGR images to compare on, at least one.
+        device: Where the file is run to compare it: `auto`, `cpu`, `cuda` or `cuda:N`.
 
     Raises:
         UserError: The name does not fit the format, the format's packages are not installed, the
-            file cannot be written, or it does not agree; then there is no file.
+            device is not there, the file cannot be written, or it does not agree; then there is no
+            file.
     """
     if output.suffix != target.suffix:
         raise ExportError(f'{output}: names of {target.title} files end with {target.suffix}')
     target.check_installed()
+    where = resolve_device(target.best_device() if device == 'auto' else device)
     if network_size is not None:
         if min(network_size) < MIN_NETWORK_SIZE:
             raise ExportError(f'the network size is at least {MIN_NETWORK_SIZE}x{MIN_NETWORK_SIZE}')
@@ -69,7 +72,7 @@ def export(
         with tempfile.TemporaryDirectory(prefix='.export-', dir=output.parent) as folder:
             made = Path(folder, output.name)
             target.write(pipeline, metadata, made)
-            parity = compare(target.open(made, torch.device('cpu')), checkpoint, compared)
+            parity = compare(target.open(made, where), checkpoint, compared)
             parity.check(TOLERANCES[interface.precision])
             # What belongs beside the file first: once it is there, it is whole.
             for file in sorted(Path(folder).iterdir(), key=lambda file: file == made):

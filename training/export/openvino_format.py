@@ -63,11 +63,12 @@ class OpenVinoModel:
     def __init__(self, path: Path, device: torch.device) -> None:
         import openvino as ov
 
+        from bisenet_ros.engine.openvino_core import core
+
         if device.type != 'cpu':
             raise ExportError(f'{path}: OpenVINO runs on the CPU here, not on {device}')
-        core = ov.Core()
         try:
-            model = core.read_model(path)
+            model = core().read_model(path)
         except RuntimeError as error:
             reason = str(error).strip().splitlines()[-1]
             raise ExportError(f'{path} is no OpenVINO file that can be run ({reason})') from error
@@ -77,7 +78,7 @@ class OpenVinoModel:
             if model.has_rt_info([SECTION, name])
         }
         self.metadata = Metadata.from_dict(path, documents)
-        self._compiled = core.compile_model(
+        self._compiled = core().compile_model(
             model,
             'CPU',
             {
