@@ -153,6 +153,11 @@ def _average_pool(pool: nn.AvgPool2d, x: ov.Output) -> ov.Output:
 
 
 def _winograd(module: WinogradConvolution, x: ov.Output) -> ov.Output:
+    height, width = (x.get_partial_shape()[axis].get_length() for axis in (2, 3))
+    if not module.pays(height, width):
+        for part in module.direct:
+            x = _MODULES[type(part)](part, x)
+        return x
     # In this layout OpenVINO computes on CPUs anyway: it sees that there is nothing to transpose.
     y = WinogradOp([ops.transpose(x, _integers([0, 2, 3, 1])).output(0)], module)
     return ops.transpose(y, _integers([0, 3, 1, 2])).output(0)

@@ -36,6 +36,7 @@ _LANES = 16
 _MAX_CHANNELS = 1024
 _ROWS = 6
 _BLOCK = 24 * 128  # tiles times channels that the L2 cache of a core has room for
+_LEAST_WORK = 4e8  # FLOP; of less, eight cores have half done in the 0.1 ms that a call costs
 
 # G of F(4x4, 3x3) with the points 0, +-1/sqrt(2), +-sqrt(2), infinity: a filter of three taps, as a
 # polynomial, at each of them, divided by the product of the point's distances to the others.
@@ -76,13 +77,18 @@ def use_winograd(network: SegmentationNetwork, precision: str) -> None:
     kernel = kernel_for(precision)
     if kernel is None:
         return
-    head = network.head
-    if _fits(head.project.conv):
-        wide = WinogradConvolution(head.project.conv, kernel, relu=True, classifier=head.classify)
-        network.add_module('head', wide)
-    if kernel == 'avx512_bf16':
-        return
-    for block in list(network.modules()):
+    for name, part in network.named_children():
+        if part is network.head:
+            conv, classify = network.head.project.conv, network.head.classify
+            if _fits(conv):
+                head = WinogradConvolution(conv, kernel, relu=True, classifier=classify)
+                network.add_module(name, head)
+        elif kernel != 'avx512_bf16':
+            _replace_in(part, kernel)
+
+
+def _replace_in(part: nn.Module, kernel: Kernel) -> None:
+    for block in list(part.modules()):
         for name, conv in list(block.named_children()):
             if isinstance(conv, nn.Conv2d) and _fits(conv):
                 relu = isinstance(block, ConvNorm) and isinstance(block.relu, nn.ReLU)
@@ -143,18 +149,21 @@ class _CJob(ctypes.Structure):
 class WinogradConvolution(nn.Module):
     """A 3x3 convolution with what follows it. For one thread at a time, and inference.
 
-    Its weights are its own, and stay what they are when a network is moved to another dtype.
+    What it multiplies with stays what it is when a network is moved to another dtype.
 
     Args:
         conv: 3x3 with a bias, stride 1, "same" padding; numbers of channels as `use_winograd` looks
-            for. Not kept.
+            for.
         kernel: One that this machine can run. `avx512_bf16` needs a classifier.
         relu: Whether ReLU follows.
         classifier: 1x1 with a bias, after the ReLU.
 
     Attributes:
         out_channels: Of all of it.
+        direct: The same as modules of torch, for small images.
     """
+
+    direct: nn.Sequential
 
     def __init__(
         self,
@@ -187,8 +196,10 @@ class WinogradConvolution(nn.Module):
         )
         self._classifier: _CClassifier | None = None
         self.out_channels = conv.out_channels
+        self.direct = nn.Sequential(conv, *([nn.ReLU()] if relu else []))
         if classifier is not None:
             assert classifier.bias is not None
+            self.direct.append(classifier)
             self.out_channels = classifier.out_channels
             lanes = -(-self.out_channels // _LANES) * _LANES
             beyond = (0, lanes - self.out_channels)
@@ -199,8 +210,16 @@ class WinogradConvolution(nn.Module):
                 weights.data_ptr(), bias.data_ptr(), self.out_channels, lanes
             )
 
+    def pays(self, height: int, width: int) -> bool:
+        """Whether images of this size are large enough for it to be faster."""
+        channels: int = self._convolution.in_channels * self._convolution.out_channels
+        return 18 * channels * height * width >= _LEAST_WORK
+
     def forward(self, x: Tensor) -> Tensor:
-        """(B, in, h, w) on the CPU -> (B, out, h, w) float32, channels last."""
+        """(B, in, h, w) on the CPU -> (B, out, h, w); float32 and channels last, if it pays."""
+        if not self.pays(*x.shape[2:]):
+            output: Tensor = self.direct(x)
+            return output
         batch, _, height, width = x.shape
         images = x.float().permute(0, 2, 3, 1).contiguous()
         outputs = torch.empty(batch, height, width, self.out_channels)

@@ -60,6 +60,13 @@ def relative_error(actual: Tensor, expected: Tensor) -> float:
     return float((actual - expected).norm() / expected.norm())
 
 
+@pytest.fixture
+def small_images_pay(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For `WinogradConvolution`, which leaves them to OpenVINO otherwise."""
+    monkeypatch.setattr(winograd, '_LEAST_WORK', 0)
+
+
+@pytest.mark.usefixtures('small_images_pay')
 @pytest.mark.parametrize('name', NETWORKS)
 def test_every_network_has_the_logits_of_torch(name: str) -> None:
     if 'resnet' in name and find_spec('torchvision') is None:
@@ -188,6 +195,7 @@ def test_labels_of_trained_weights_are_those_of_torch_in_float32(
     assert np.mean(differing) < share
 
 
+@pytest.mark.usefixtures('small_images_pay')
 @pytest.mark.skipif(winograd.kernel_for('fp32') is None, reason='needs the C library and AVX2')
 def test_what_a_convolution_of_ours_raises_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:
     """And Ctrl-C, which Python raises in the main thread, never ends one half done."""
