@@ -390,7 +390,7 @@ def main() -> int:
     parser.add_argument('--rates', type=float, nargs='+', default=[30.0, 60.0], metavar='HZ')
     parser.add_argument('--frame', type=int, nargs=2, default=(2048, 1024), metavar=('W', 'H'))
     parser.add_argument(
-        '--network', type=int, nargs=2, metavar=('W', 'H'), help='64 64, or 1024 512 to soak'
+        '--network', type=int, nargs=2, metavar=('W', 'H'), help='64 64, or 2048 1024 to soak'
     )
     parser.add_argument('--weights', default='camvid')
     parser.add_argument('--json', type=Path, metavar='FILE')
@@ -403,7 +403,7 @@ def main() -> int:
         try:
             if options.soak:
                 slow = {'device': 'cpu', 'engine': 'torch', 'precision': 'fp32'}
-                size = list(options.network or (1024, 512))
+                size = list(options.network or (2048, 1024))
                 parameters = {'weights': weights, 'network_size': size, **slow}
                 results: Any = soak(Load(1, 60.0, frame, OUTPUTS, parameters), options.soak)
                 print_verdict(results)

@@ -245,8 +245,8 @@ def _make_engine(
 ) -> Engine:
     """The engine of a name; `auto` is the fastest that is installed and runs on the device.
 
-    OpenVINO was faster than torch with every network, at every size and in every precision that
-    was tried (docs/benchmarks.md): that it is there decides, no measurement at every start.
+    OpenVINO was faster than torch with nearly every network, size and precision that was tried
+    (docs/benchmarks.md): that it is there decides, no measurement at every start.
 
     Raises:
         UserError: There is no such engine, it is not installed, or not for this device.
