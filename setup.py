@@ -57,7 +57,7 @@ class BuildNative(Command):
         sources = (str(path) for path in sorted(ENGINE.glob('*.c')))
         self._attempt(
             [*compiler, *C_FLAGS, *sources, '-o', str(directory / LIBRARY)],
-            otherwise='exact upsampling and the main head on CPUs are several times slower',
+            otherwise='inference on CPUs is slower',
         )
 
     def _build_messages(self, package: Path) -> None:

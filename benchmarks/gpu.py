@@ -40,8 +40,8 @@ from bisenet_ros.engine.labels import draw_labels
 from bisenet_ros.engine.pipeline import Pipeline
 from bisenet_ros.engine.stages import listening, stage
 from bisenet_ros.engine.torch_engine import TorchEngine
+from bisenet_ros.engine.upsample_argmax import scale_to
 from bisenet_ros.errors import UserError
-from bisenet_ros.network import COARSE_STRIDE
 from bisenet_ros.preprocess import resize
 
 REFERENCE = 'reference: eager'
@@ -94,11 +94,11 @@ def ours(setting: Setting, options: dict[str, bool] | None) -> Labeller:
 def drawn(engine: Engine, setting: Setting, frame: Pixels) -> Pixels:
     """The labels of a frame, drawn with the drivable mask as the segmenter does it."""
     space = setting.checkpoint.label_space
-    (height, width), (network_width, network_height) = frame.shape[:2], setting.network_size
-    scale = (COARSE_STRIDE * height / network_height, COARSE_STRIDE * width / network_width)
+    size = frame.shape[:2]
+    scale = scale_to(size, setting.network_size)
     logits = engine([frame])[0]
     with stage('post'):
-        return draw_labels(logits, (height, width), scale, space.ids_of(space.drivable), 0).labels
+        return draw_labels(logits, size, scale, space.ids_of(space.drivable), 0).labels
 
 
 def in_one_graph(setting: Setting, compile_for: Callable[[Pipeline], Any]) -> Labeller:

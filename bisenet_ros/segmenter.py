@@ -27,10 +27,9 @@ from bisenet_ros.engine.hardware import resolve_device, resolve_precision
 from bisenet_ros.engine.labels import Labels, draw_labels
 from bisenet_ros.engine.stages import stage
 from bisenet_ros.engine.torch_engine import TorchEngine
-from bisenet_ros.engine.upsample_argmax import Scale
+from bisenet_ros.engine.upsample_argmax import scale_to
 from bisenet_ros.errors import UserError
 from bisenet_ros.label_space import LabelSpace
-from bisenet_ros.network import COARSE_STRIDE
 
 MIN_FRAME_SIZE = 32
 ENGINES = ('torch', 'openvino', 'cuda')
@@ -221,19 +220,13 @@ class Segmenter:
                 draw_labels(
                     coarse,
                     frame.shape[:2],
-                    self._scale_to(frame),
+                    scale_to(frame.shape[:2], self.network_size),
                     drivable_ids,
                     options.lowest_confidence,
                 )
                 for coarse, frame in zip(logits, frames, strict=True)
             ]
             return [Segmentation(each, label_space, options.min_drivable_area) for each in drawn]
-
-    def _scale_to(self, frame: npt.NDArray[np.uint8]) -> Scale:
-        """Pixels of the frame per node of the logits, whose padding is right and bottom."""
-        height, width = frame.shape[:2]
-        network_width, network_height = self.network_size
-        return COARSE_STRIDE * height / network_height, COARSE_STRIDE * width / network_width
 
 
 def _make_engine(

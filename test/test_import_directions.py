@@ -84,8 +84,8 @@ ROOMS = {
         'cv2 numpy rich torch',
     ),
     'benchmark': room(
-        'checkpoint commands demo engine errors image_codec network node preprocess process '
-        'segmenter version',
+        'checkpoint commands demo engine errors image_codec node preprocess process segmenter '
+        'version',
         'cv2 numpy onnxruntime openvino rich torch',
     ),
     'cli': room('benchmark commands demo errors process ros_graph training version', 'typer'),

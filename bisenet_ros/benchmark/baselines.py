@@ -21,9 +21,8 @@ import torch.nn.functional as F
 
 from bisenet_ros.checkpoint import Checkpoint
 from bisenet_ros.engine.pipeline import Pipeline
-from bisenet_ros.engine.upsample_argmax import upsample_argmax
+from bisenet_ros.engine.upsample_argmax import scale_to, upsample_argmax
 from bisenet_ros.errors import UserError
-from bisenet_ros.network import COARSE_STRIDE
 from bisenet_ros.preprocess import Normalization, resize
 
 Pixels = npt.NDArray[np.uint8]
@@ -41,15 +40,13 @@ def exact(checkpoint: Checkpoint, network_size: Size) -> Labeller:
     enlarged to the size of the frame.
     """
     network, normalization = checkpoint.build(), checkpoint.normalization
-    width, height = network_size
 
     @torch.inference_mode()
     def label(frame: Pixels) -> Pixels:
         pixels = torch.from_numpy(resize(frame, network_size))
         coarse = network.coarse(normalization(pixels[None]))[0]  # (C, h', w')
-        rows, columns = frame.shape[:2]
-        scale = (COARSE_STRIDE * rows / height, COARSE_STRIDE * columns / width)
-        return upsample_argmax(coarse, (rows, columns), scale)
+        size = frame.shape[:2]
+        return upsample_argmax(coarse, size, scale_to(size, network_size))
 
     return label
 

@@ -26,10 +26,10 @@ _PRECISIONS = {'bf16': ov.Type.bf16, 'fp32': ov.Type.f32}
 class OpenVinoEngine:
     """An `Engine` for CPUs.
 
-    It leaves wide convolutions to `WinogradConvolution`.
-    Normalisation is a part of the graph, so that OpenVINO does it on the way from uint8 to the
-    layout of the first convolution. The frames of a batch run one after the other, each on all
-    threads: that is as fast, and a frame's labels do not depend on how many cameras there are.
+    It leaves wide convolutions to `WinogradConvolution`. Normalisation is a part of the graph, so
+    that OpenVINO does it on the way from uint8 to the layout of the first convolution. The frames
+    of a batch run one after the other, each on all threads: that is as fast, and a frame's labels
+    do not depend on how many cameras there are.
 
     Args:
         network: In evaluation mode; not changed.
@@ -64,20 +64,19 @@ class OpenVinoEngine:
             },
         )
         self._request = compiled.create_infer_request()
+        self._output_shape = tuple(compiled.output(0).shape)[1:]
 
     def __call__(self, frames: Sequence[Frame]) -> Tensor:
         """As `Engine.__call__` has it; the layout is channels last."""
-        return torch.cat([self._coarse(frame) for frame in frames])
-
-    def _coarse(self, frame: Frame) -> Tensor:
-        """(1, classes, h', w')."""
-        with stage('pre'):
-            pixels = np.ascontiguousarray(resize(frame, self._network_size))  # (h, w, 3)
-        with stage('network'):
-            # Not `infer`: in the thread of its caller, which may be the main one, Ctrl-C would end
-            # an operation written in Python, and `infer` returns as if nothing had happened.
-            self._request.start_async([pixels[None]], share_inputs=True)
-            self._request.wait()
-            # Copied: the memory is the request's own, and the next frame's.
-            coarse = self._request.get_output_tensor(0).data.copy()  # (1, h', w', classes)
-            return torch.from_numpy(coarse).permute(0, 3, 1, 2)
+        coarse = np.empty((len(frames), *self._output_shape), np.float32)  # (B, h', w', C)
+        for frame, target in zip(frames, coarse, strict=True):
+            with stage('pre'):
+                pixels = np.ascontiguousarray(resize(frame, self._network_size))  # (h, w, 3)
+            with stage('network'):
+                # Not `infer`: in the thread of its caller, which may be the main one, Ctrl-C would
+                # end an operation written in Python, and `infer` returns as if nothing had been.
+                self._request.start_async([pixels[None]], share_inputs=True)
+                self._request.wait()
+                # Copied: the memory is the request's own, and the next frame's.
+                target[:] = self._request.get_output_tensor(0).data[0]
+        return torch.from_numpy(coarse).permute(0, 3, 1, 2)

@@ -15,27 +15,19 @@ from bisenet_ros.engine.winograd import WinogradConvolution
 class WinogradOp(ov.Op):
     """(B, h, w, in) float32 -> (B, h, w, out) float32, computed by a module.
 
-    OpenVINO makes operations anew when it compiles a graph, at first without arguments.
-
     Args:
         inputs: The one input.
         module: What computes the output.
     """
 
-    def __init__(
-        self,
-        inputs: Sequence[ov.Output] | None = None,
-        module: WinogradConvolution | None = None,
-    ) -> None:
+    def __init__(self, inputs: Sequence[ov.Output], module: WinogradConvolution) -> None:
         super().__init__(self)
-        if inputs is not None:
-            self._module = module
-            self.set_arguments(inputs)
-            self.constructor_validate_and_infer_types()
+        self._module = module
+        self.set_arguments(inputs)
+        self.constructor_validate_and_infer_types()
 
     def validate_and_infer_types(self) -> None:
         """Say what the output is."""
-        assert self._module is not None
         batch, height, width, _ = self.get_input_partial_shape(0)
         shape = ov.PartialShape([batch, height, width, self._module.out_channels])
         self.set_output_type(0, ov.Type.f32, shape)
@@ -50,7 +42,6 @@ class WinogradOp(ov.Op):
 
     def evaluate(self, outputs: Sequence[ov.Tensor], inputs: Sequence[ov.Tensor]) -> bool:
         """Compute the output."""
-        assert self._module is not None
         images, results = torch.from_numpy(inputs[0].data), torch.from_numpy(outputs[0].data)
         for image, result in zip(images, results, strict=True):
             self._module.compute(image, result)

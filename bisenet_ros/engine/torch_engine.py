@@ -22,8 +22,8 @@ class TorchEngine:
     """An `Engine` that needs nothing but torch, on any of its devices.
 
     Batch norms are folded into the convolutions, and everything is channels last: what the
-    convolutions of oneDNN and cuDNN take as it is. On a CPU, wide
-    convolutions are computed by Winograd's algorithm.
+    convolutions of oneDNN and cuDNN take as it is. On a CPU, wide convolutions are computed by
+    Winograd's algorithm.
 
     Args:
         network: In evaluation mode; not changed.

@@ -28,6 +28,7 @@ import torch
 from torch import Tensor
 
 from bisenet_ros.engine.native import Tasks, tasks
+from bisenet_ros.network import COARSE_STRIDE
 
 MAX_CLASSES = 255
 Size = tuple[int, int]
@@ -38,6 +39,18 @@ Scale = tuple[float, float]
 _LANES = 16  # how far the library reads over the end of an axis' weights
 _ROWS_PER_TASK = 4  # rows of the grid that a thread takes at a time: small enough to even out
 _MAX_THREADS = 4  # more only wait for memory
+
+
+def scale_to(size: Size, network_size: tuple[int, int]) -> Scale:
+    """The scale from a network's logits to a frame's size, by the ratio of the sizes.
+
+    Args:
+        size: (height, width) of the frame.
+        network_size: (width, height) that the network ran at; what it was padded by, at the right
+            and the bottom, does not count.
+    """
+    width, height = network_size
+    return COARSE_STRIDE * size[0] / height, COARSE_STRIDE * size[1] / width
 
 
 def backend() -> Literal['native', 'torch']:

@@ -19,8 +19,9 @@ from torch import Tensor
 
 from bisenet_ros.checkpoint import MIN_NETWORK_SIZE, Checkpoint
 from bisenet_ros.engine.hardware import DTYPES, resolve_device, resolve_precision
+from bisenet_ros.engine.upsample_argmax import scale_to
 from bisenet_ros.errors import UserError
-from bisenet_ros.network import COARSE_STRIDE, fold_batch_norm
+from bisenet_ros.network import fold_batch_norm
 from bisenet_ros.preprocess import resize
 from bisenet_training.evaluation.predictor import Pixels
 
@@ -142,11 +143,8 @@ class MultiViewPredictor:
     def _whole(self, view: Pixels, size: tuple[int, int]) -> Tensor:
         """Probabilities (classes, H, W) of all of a view, from its logits at once."""
         logits = self._logits(view)  # (1 or 2, classes, h, w)
-        scale = [
-            COARSE_STRIDE * pixels / length
-            for pixels, length in zip(size, view.shape[:2], strict=True)
-        ]
-        # As the segmenter upsamples: by the ratio of the sizes, whatever was padded.
+        height, width = view.shape[:2]
+        scale = scale_to(size, (width, height))
         upsampled = torch.ops.aten.upsample_bilinear2d(logits, size, False, *scale)
         return _mean_of_mirrored(upsampled.softmax(1))
 
