@@ -32,7 +32,6 @@ from bisenet_ros.benchmark.baselines import Labeller, Pixels, Size
 from bisenet_ros.benchmark.machine import describe_machine
 from bisenet_ros.benchmark.rounds import in_turn
 from bisenet_ros.checkpoint import DEFAULT_WEIGHTS, Checkpoint
-from bisenet_ros.demo.drive import SyntheticDrive
 from bisenet_ros.engine.cuda_engine import CudaEngine
 from bisenet_ros.engine.engine import Engine
 from bisenet_ros.engine.hardware import DTYPES, resolve_device, resolve_precision
@@ -43,6 +42,7 @@ from bisenet_ros.engine.torch_engine import TorchEngine
 from bisenet_ros.engine.upsample_argmax import scale_to
 from bisenet_ros.errors import UserError
 from bisenet_ros.preprocess import resize
+from bisenet_ros.synthetic.drive import SyntheticDrive
 
 REFERENCE = 'reference: eager'
 COMPILED = 'torch.compile, argmax in the graph'

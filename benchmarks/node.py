@@ -41,9 +41,9 @@ from rclpy.time import Time
 from sensor_msgs.msg import Image
 
 from bisenet_ros.benchmark.machine import describe_machine
-from bisenet_ros.commands.console import write_json
+from bisenet_ros.console import write_json
 from bisenet_ros.errors import UserError
-from bisenet_ros.ros_graph.processes import (
+from bisenet_ros.live.processes import (
     Process,
     ProcessError,
     Processes,

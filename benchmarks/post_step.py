@@ -19,7 +19,7 @@ import torch.nn.functional as F
 
 from bisenet_ros.benchmark.rounds import in_turn
 from bisenet_ros.engine.upsample_argmax import backend, upsample_argmax, upsample_confidence
-from bisenet_ros.process import keep_freed_memory
+from bisenet_ros.malloc_tuning import keep_freed_memory
 
 
 def main() -> None:

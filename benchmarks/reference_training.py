@@ -35,8 +35,8 @@ from torch.optim.lr_scheduler import LambdaLR
 from torch.utils.data import DataLoader, Dataset, RandomSampler
 
 from bisenet_ros.label_space import CITYSCAPES, IGNORE
+from bisenet_ros.malloc_tuning import keep_freed_memory
 from bisenet_ros.network import SegmentationNetwork
-from bisenet_ros.process import keep_freed_memory
 from bisenet_training.augment import AugmentationSettings
 from bisenet_training.config import Size, TrainingConfig, load_config
 from bisenet_training.datasets.cityscapes import LABEL_IDS

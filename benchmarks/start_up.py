@@ -28,11 +28,11 @@ from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import Image
 
-from bisenet_ros.demo.drive import SyntheticDrive
 from bisenet_ros.errors import UserError
 from bisenet_ros.image_codec import fill_image
+from bisenet_ros.live.processes import ProcessError, Processes, ros_environment
 from bisenet_ros.media import write_image
-from bisenet_ros.ros_graph.processes import ProcessError, Processes, ros_environment
+from bisenet_ros.synthetic.drive import SyntheticDrive
 
 SIZE, RATE = (480, 360), 30.0
 PATIENCE = 60.0

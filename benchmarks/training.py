@@ -32,10 +32,10 @@ import torch
 
 from bisenet_ros.benchmark.machine import describe_machine
 from bisenet_ros.benchmark.rounds import in_turn
-from bisenet_ros.commands.console import notes, write_json
-from bisenet_ros.demo.drive import SyntheticDrive
+from bisenet_ros.console import notes, write_json
 from bisenet_ros.label_space import CAMVID, CITYSCAPES, IGNORE
 from bisenet_ros.media import write_image
+from bisenet_ros.synthetic.drive import SyntheticDrive
 from bisenet_training.augment import Augmentation
 from bisenet_training.config import TrainingConfig, load_config
 from bisenet_training.data import Plan, Views, suitable_workers

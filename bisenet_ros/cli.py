@@ -20,7 +20,7 @@ except ModuleNotFoundError as error:
     sys.exit(f"bisenet: {error.name} is not installed: pip install 'bisenet_ros[tools]'")
 
 from bisenet_ros.errors import UserError
-from bisenet_ros.process import prepare_process
+from bisenet_ros.malloc_tuning import prepare_process
 from bisenet_ros.version import VERSION
 
 
@@ -58,7 +58,7 @@ app = typer.Typer(
 def _writable(file: Path | None) -> Path | None:
     """A file for results, refused before the verb begins if it could not be written at its end."""
     if file is not None:
-        from bisenet_ros.commands.console import check_writable
+        from bisenet_ros.console import check_writable
 
         check_writable(file)
     return file
@@ -315,7 +315,7 @@ def replay(
     if bags is None:
         raise UserError('name a BAG to replay, or two replays to --compare')
     if len(bags) == 1 and bags[0].suffix in ('.yaml', '.yml'):
-        from bisenet_ros.commands.scenario import run_scenario
+        from bisenet_ros.commands.check import run_scenario
 
         _refuse_others(context, beside='a scenario', than=('bags', 'output', 'device', 'precision'))
         if not run_scenario(bags[0], output, device=device, precision=precision):
@@ -379,10 +379,10 @@ def demo(
     bag's truth is used if it has `ground_truth/labels`. Leaves `index.html` with video, pictures
     and figures. The processes see only each other: no vehicle, no other machine.
     """
-    from bisenet_ros.commands.console import is_standard_output, write_json
-    from bisenet_ros.demo.run import Settings, print_table, run_demo
-    from bisenet_ros.demo.sources import View
-    from bisenet_ros.ros_graph.processes import ProcessError
+    from bisenet_ros.commands.demo import Settings, print_table, run_demo
+    from bisenet_ros.console import is_standard_output, write_json
+    from bisenet_ros.live.processes import ProcessError
+    from bisenet_ros.live.sources import View
 
     view = View(path=source, seconds=seconds, seed=seed)
     try:
@@ -526,7 +526,7 @@ def evaluate(
     labelled exactly as on the vehicle, unless `--scales`, `--flip` or `--crop` ask for more views
     of each, whose class probabilities are averaged.
     """
-    from bisenet_training.evaluation.command import Outputs, evaluate_weights, views_of
+    from bisenet_ros.commands.evaluate import Outputs, evaluate_weights, views_of
     from bisenet_training.evaluation.source import Source
 
     evaluate_weights(
@@ -607,7 +607,7 @@ def export(
     rightly: classes, mean and standard deviation, channel order. If it does not give the logits and
     labels of PyTorch it is not kept. `bisenet evaluate --weights FILE` takes it, too.
     """
-    from bisenet_training.export.command import export_weights
+    from bisenet_ros.commands.export import export_weights
     from bisenet_training.export.metadata import Interface
 
     export_weights(
@@ -744,8 +744,8 @@ def benchmark(
     and 60 Hz, the highest rate with under 5 % of the frames dropped, and what a new process takes
     to its first labels.
     """
-    from bisenet_ros.benchmark.run import Settings
-    from bisenet_ros.benchmark.run import benchmark as run_benchmark
+    from bisenet_ros.commands.benchmark import Settings
+    from bisenet_ros.commands.benchmark import benchmark as run_benchmark
 
     settings = Settings(
         weights=weights,

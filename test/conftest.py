@@ -5,7 +5,23 @@
 from __future__ import annotations
 
 import signal
+from pathlib import Path
+
+import pytest
+from tiny_checkpoint import save_tiny_checkpoint
+
+from bisenet_ros.segmenter import Segmenter
 
 # A shell that starts a job in the background lets it ignore SIGINT, and so all that it starts:
 # tests that interrupt a process would wait for ever.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(scope='session')
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_tiny_checkpoint(tmp_path_factory.mktemp('weights') / 'tiny.safetensors')
+
+
+@pytest.fixture(scope='session')
+def segmenter(weights: Path) -> Segmenter:
+    return Segmenter.load(weights, device='cpu')

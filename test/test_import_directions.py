@@ -40,7 +40,7 @@ ROOMS = {
     # What drives.
     'errors': room(),
     'version': room(),
-    'process': room(),
+    'malloc_tuning': room(),
     'resources': room(),
     'label_space': room('errors', 'numpy'),
     'torchvision_import': room('errors', 'torch'),
@@ -55,49 +55,54 @@ ROOMS = {
     'segmenter': room(
         'checkpoint drivable engine errors label_space network preprocess', 'numpy torch'
     ),
+    'batching': room('segmenter', 'numpy torch'),
+    'camera_slot': room(),
     'node': room(
-        'drivable errors image_codec label_space msg overlay process resources segmenter',
+        'batching camera_slot drivable errors image_codec label_space malloc_tuning msg overlay '
+        'resources segmenter',
         f'cv2 numpy torch {ROS}',
     ),
     # Offline, and what shows the node at work.
+    'console': room('errors', 'rich'),
     'importing': room('checkpoint errors label_space network preprocess', 'torch'),
     'media': room('errors', 'cv2 numpy'),
     'yaml_document': room('errors', 'yaml'),
-    'bag': room('errors image_codec', 'numpy rosbags'),
-    'ros_graph': room('errors node'),
+    'synthetic': room('label_space', 'cv2 numpy'),
+    'bag': room('errors image_codec label_space media', 'numpy rosbags'),
     'replay': room(
-        'bag checkpoint drivable errors image_codec label_space media metrics node overlay '
-        'process ros_graph segmenter version yaml_document',
+        'bag camera_slot checkpoint drivable errors image_codec label_space malloc_tuning media '
+        'metrics overlay segmenter version yaml_document',
         'cv2 numpy pydantic ray rosbags torch',
     ),
-    'replay.live': room(
-        'bag errors image_codec node replay ros_graph', 'rclpy rosbags sensor_msgs'
+    'live': room(
+        'bag checkpoint errors image_codec label_space media metrics node synthetic',
+        f'numpy rosbags {ROS}',
     ),
     'demo': room(
-        'bag checkpoint commands drivable errors image_codec label_space media metrics node '
-        'overlay ros_graph segmenter version',
-        f'cv2 numpy rich torch {ROS}',
-    ),
-    'commands': room(
-        'bag checkpoint errors importing label_space media overlay preprocess replay '
-        'ros_graph segmenter',
-        'cv2 numpy rich torch',
+        'checkpoint drivable errors image_codec label_space live media metrics overlay segmenter '
+        'synthetic version',
+        'cv2 numpy',
     ),
     'benchmark': room(
-        'checkpoint commands demo engine errors image_codec node preprocess process segmenter '
-        'version',
+        'batching camera_slot checkpoint console engine errors image_codec malloc_tuning node '
+        'preprocess segmenter synthetic version',
         'cv2 numpy onnxruntime openvino rich torch',
     ),
-    'cli': room('benchmark commands demo errors process ros_graph training version', 'typer'),
+    'commands': room(
+        'bag benchmark checkpoint console demo errors importing label_space live media overlay '
+        'preprocess replay segmenter synthetic training',
+        'cv2 numpy rich torch',
+    ),
+    'cli': room('commands console demo errors live malloc_tuning training version', 'typer'),
     'training': room(
-        'checkpoint commands demo engine errors label_space media metrics network overlay '
-        'preprocess resources segmenter torchvision_import version yaml_document',
+        'checkpoint console engine errors label_space media metrics network overlay '
+        'preprocess resources segmenter synthetic torchvision_import version yaml_document',
         'cv2 lightning matplotlib numpy onnx onnxruntime openvino pydantic rich torch torchmetrics '
         'torchvision yaml',
     ),
 }
 # Every verb is to start as fast as it can: only what a command line needs is imported for all.
-CLI_AT_ONCE = room('errors process version', 'typer')
+CLI_AT_ONCE = room('errors malloc_tuning version', 'typer')
 
 
 def modules() -> Iterator[tuple[str, Path]]:

@@ -19,7 +19,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from bisenet_ros.checkpoint import Checkpoint
-from bisenet_ros.commands.console import make_folder, progress_bar, write_json
+from bisenet_ros.console import make_folder, progress_bar, write_json
 from bisenet_ros.errors import UserError
 from bisenet_training.augment import Augmentation
 from bisenet_training.bookkeeping import Bookkeeping

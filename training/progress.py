@@ -13,7 +13,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from bisenet_ros.commands.console import notes
+from bisenet_ros.console import notes
 from bisenet_ros.metrics.percent import percent_text
 from bisenet_training.run_folder import EvaluationRow
 

@@ -19,7 +19,7 @@ import cv2
 import numpy as np
 import torch
 
-from bisenet_ros.commands.console import make_folder, warn, write_json
+from bisenet_ros.console import make_folder, warn, write_json
 from bisenet_ros.errors import UserError
 from bisenet_ros.version import VERSION
 from bisenet_training.config import TrainingConfig, load_config

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from bisenet_ros.commands.console import progress_bar, warn, write_json
+from bisenet_ros.console import progress_bar, warn, write_json
 from bisenet_ros.errors import UserError
 from bisenet_ros.label_space import LabelSpace
 from bisenet_training.config import TrainingConfig

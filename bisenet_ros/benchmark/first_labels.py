@@ -20,7 +20,7 @@ started = time.monotonic()
 def main() -> None:
     """Import, load, segment one frame; then load once more, which is what a reload costs."""
     weights, device, precision, engine, width, height = sys.argv[1:]
-    from bisenet_ros.process import prepare_process
+    from bisenet_ros.malloc_tuning import prepare_process
 
     prepare_process()
     from bisenet_ros.segmenter import Segmenter

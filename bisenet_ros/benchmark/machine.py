@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from bisenet_ros.process import malloc_settings
+from bisenet_ros.malloc_tuning import malloc_settings
 from bisenet_ros.version import VERSION
 
 _PACKAGES = ('torch', 'numpy', 'opencv-python-headless', 'openvino', 'onnxruntime', 'triton')

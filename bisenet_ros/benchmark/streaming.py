@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 
 from bisenet_ros.benchmark.frame import Message
 from bisenet_ros.benchmark.rounds import percentiles
-from bisenet_ros.node.camera import CameraSlot
+from bisenet_ros.camera_slot import CameraSlot
 
 MOST_DROPPED = 0.05
 """The share of frames that may be dropped at a rate that counts as sustained."""

@@ -11,20 +11,20 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from bisenet_ros.commands.console import make_folder, write_json
 from bisenet_ros.commands.gate import all_passed
+from bisenet_ros.console import make_folder, write_json
 from bisenet_ros.errors import UserError
-from bisenet_ros.replay.comparison import compare
-from bisenet_ros.replay.comparison_page import points, verdict, write_comparison_page
-from bisenet_ros.replay.finished import FinishedRun
-from bisenet_ros.replay.gates import (
+from bisenet_ros.replay.measure.comparison import compare
+from bisenet_ros.replay.measure.gates import (
     Gate,
     figures_of_comparison,
     judge,
     names_of_comparison,
     parse_gates,
 )
-from bisenet_ros.replay.page import percent
+from bisenet_ros.replay.measure.run_result import FinishedRun
+from bisenet_ros.replay.report.comparison_page import points, verdict, write_comparison_page
+from bisenet_ros.replay.report.page import percent
 
 
 def compare_runs(run_a: Path, run_b: Path, output: Path, fail_under: str | None) -> bool:

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 from bisenet_ros.checkpoint import Checkpoint
-from bisenet_ros.replay.gates import (
+from bisenet_ros.replay.measure.gates import (
     Gate,
     Outcome,
     figures_of_run,

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from bisenet_ros.commands.console import make_folder, notes
+from bisenet_ros.console import make_folder, notes
 from bisenet_ros.errors import UserError
 from bisenet_ros.importing import import_weights
 from bisenet_ros.label_space import LabelSpace

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bisenet_ros.checkpoint import Checkpoint, resolve_weights
-from bisenet_ros.commands.console import is_standard_output, write_json
+from bisenet_ros.console import is_standard_output, write_json
 
 
 def show_info(weights: str, json_file: Path | None) -> None:

@@ -12,9 +12,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from bisenet_ros.bag import IMAGE_TOPIC, LABELS_TOPIC, BagWriter, Storage
+from bisenet_ros.bag.messages import IMAGE_TOPIC, LABELS_TOPIC
+from bisenet_ros.bag.writer import BagWriter, Storage
 from bisenet_ros.checkpoint import Checkpoint
-from bisenet_ros.commands.console import make_folder, notes, progress_bar
+from bisenet_ros.console import make_folder, notes, progress_bar
 from bisenet_ros.errors import UserError
 from bisenet_ros.label_space import IGNORE
 from bisenet_ros.media import IMAGE_SUFFIXES, list_files, read_image, read_labels

@@ -15,14 +15,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from bisenet_ros.commands.console import make_folder, progress_bar
+from bisenet_ros.bag.reader import ReplayBag
+from bisenet_ros.bag.recorded_outputs import Answers
+from bisenet_ros.console import make_folder, progress_bar
 from bisenet_ros.errors import UserError
-from bisenet_ros.replay.answers import Answers
-from bisenet_ros.replay.extras import Extras
-from bisenet_ros.replay.live_graph import play_live
-from bisenet_ros.replay.reader import ReplayBag
-from bisenet_ros.replay.run import replay
-from bisenet_ros.ros_graph.processes import ProcessError
+from bisenet_ros.live.bag_graph import play_live
+from bisenet_ros.live.processes import ProcessError
+from bisenet_ros.replay.measure.extras import Extras
+from bisenet_ros.replay.measure.run import replay
 from bisenet_ros.segmenter import Segmenter
 
 

@@ -11,16 +11,16 @@ from pathlib import Path
 from rich.progress import TaskID
 
 from bisenet_ros.checkpoint import Checkpoint
-from bisenet_ros.commands.console import make_folder, progress_bar, warn, write_json
 from bisenet_ros.commands.replay import print_figures, replay_bag
+from bisenet_ros.console import make_folder, progress_bar, warn, write_json
 from bisenet_ros.errors import UserError
-from bisenet_ros.replay.collection import find_bags, is_collection, result_folders
-from bisenet_ros.replay.collection_page import write_collection_page
-from bisenet_ros.replay.extras import Extras
-from bisenet_ros.replay.jobs import Job, Outcome, Progress, Settings
-from bisenet_ros.replay.merge import merge
-from bisenet_ros.replay.ray_cluster import evaluate_on_ray
-from bisenet_ros.replay.workers import cores, default_workers, evaluate_bags
+from bisenet_ros.replay.many.collection import find_bags, is_collection, result_folders
+from bisenet_ros.replay.many.jobs import Job, Outcome, Progress, Settings
+from bisenet_ros.replay.many.merge import merge
+from bisenet_ros.replay.many.ray_cluster import evaluate_on_ray
+from bisenet_ros.replay.many.workers import cores, default_workers, evaluate_bags
+from bisenet_ros.replay.measure.extras import Extras
+from bisenet_ros.replay.report.collection_page import write_collection_page
 
 
 def replay_paths(

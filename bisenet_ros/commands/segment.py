@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from bisenet_ros.commands.console import (
+from bisenet_ros.console import (
     is_standard_output,
     make_folder,
     notes,

@@ -15,13 +15,13 @@ import numpy as np
 import numpy.typing as npt
 
 from bisenet_ros.checkpoint import Checkpoint
-from bisenet_ros.demo.sources import Source
 from bisenet_ros.drivable import drivable_mask
 from bisenet_ros.label_space import LabelSpace
+from bisenet_ros.live.events import Event
+from bisenet_ros.live.sources import Source
 from bisenet_ros.media import VideoWriter, read_labels, write_image
 from bisenet_ros.metrics import ConfusionMatrix
 from bisenet_ros.overlay import overlay
-from bisenet_ros.ros_graph.events import Event
 from bisenet_ros.segmenter import Segmenter
 from bisenet_ros.version import VERSION
 

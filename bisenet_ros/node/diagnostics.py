@@ -16,7 +16,7 @@ from typing import Protocol
 
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 
-from bisenet_ros.node.camera import CameraSlot, FrameCounts
+from bisenet_ros.camera_slot import CameraSlot, FrameCounts
 from bisenet_ros.node.image_link import ImageLink, explain_silence
 from bisenet_ros.node.settings import Settings
 from bisenet_ros.node.statistics import Durations

@@ -19,7 +19,7 @@ from rclpy.subscription import Subscription
 from rclpy.utilities import get_rmw_implementation_identifier
 from sensor_msgs.msg import CompressedImage, Image
 
-from bisenet_ros.node.camera import CameraSlot
+from bisenet_ros.camera_slot import CameraSlot
 from bisenet_ros.node.image_link import ImageLink, Offer, agreed_reliability
 from bisenet_ros.node.settings import Settings
 

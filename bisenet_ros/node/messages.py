@@ -19,10 +19,10 @@ from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPo
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
+from bisenet_ros.camera_slot import CameraInfoMatcher
 from bisenet_ros.drivable import free_space_boundary, mean_confidence, outline
 from bisenet_ros.image_codec import fill_image
 from bisenet_ros.label_space import LabelSpace
-from bisenet_ros.node.camera import CameraInfoMatcher
 from bisenet_ros.node.statistics import Durations
 from bisenet_ros.node.worker import SegmentedFrame
 from bisenet_ros.overlay import overlay

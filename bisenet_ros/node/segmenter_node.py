@@ -36,19 +36,19 @@ from rclpy.task import Future
 from sensor_msgs.msg import CameraInfo
 from std_srvs.srv import SetBool, Trigger
 
+from bisenet_ros.batching import choose_batching
+from bisenet_ros.camera_slot import CameraSlot
 from bisenet_ros.errors import UserError
 from bisenet_ros.image_codec import decode_compressed, decode_image
 from bisenet_ros.label_space import LabelSpace
+from bisenet_ros.malloc_tuning import prepare_process
 from bisenet_ros.node import large_images, settings
-from bisenet_ros.node.batching import choose_batching
-from bisenet_ros.node.camera import CameraSlot
 from bisenet_ros.node.diagnostics import CameraTask, EngineTask, ProcessingTime, Status, Task
 from bisenet_ros.node.image_subscription import ImageSubscription
 from bisenet_ros.node.messages import CameraOutputs
 from bisenet_ros.node.settings import Changes, Settings
 from bisenet_ros.node.signals import on_stop_signal
 from bisenet_ros.node.worker import SegmentedFrame, Worker
-from bisenet_ros.process import prepare_process
 
 if TYPE_CHECKING:
     from bisenet_ros.segmenter import Segmenter

@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from bisenet_ros.batching import Batching
+from bisenet_ros.camera_slot import CameraSlot
 from bisenet_ros.errors import UserError
 from bisenet_ros.image_codec import ImageError
-from bisenet_ros.node.batching import Batching
-from bisenet_ros.node.camera import CameraSlot
 
 if TYPE_CHECKING:
     from bisenet_ros.segmenter import Options, Segmentation, Segmenter

@@ -16,7 +16,8 @@ from rosbags.highlevel import AnyReader
 from tiny_checkpoint import save_tiny_checkpoint
 from typer.testing import CliRunner, Result
 
-from bisenet_ros.bag import BagError, CameraBag
+from bisenet_ros.bag.camera_bag import CameraBag
+from bisenet_ros.bag.messages import BagError
 from bisenet_ros.cli import app
 
 

@@ -22,12 +22,12 @@ from small_bags import START, STEP, Entry, drive, picture, truth_of, untimed_mes
 from tiny_checkpoint import save_tiny_checkpoint
 from typer.testing import CliRunner, Result
 
+from bisenet_ros.bag.reader import ReplayBag
 from bisenet_ros.cli import app
 from bisenet_ros.label_space import CAMVID
 from bisenet_ros.media import Video, write_image
 from bisenet_ros.metrics import ConfusionMatrix
-from bisenet_ros.replay.finished import FinishedRun
-from bisenet_ros.replay.reader import ReplayBag
+from bisenet_ros.replay.measure.run_result import FinishedRun
 from bisenet_ros.segmenter import Segmenter
 
 

@@ -17,8 +17,8 @@ from tiny_checkpoint import save_tiny_checkpoint
 from typer.testing import CliRunner, Result
 
 from bisenet_ros.cli import app
-from bisenet_ros.replay.jobs import Job, Outcome, Settings
-from bisenet_ros.replay.workers import evaluate_bags
+from bisenet_ros.replay.many.jobs import Job, Outcome, Settings
+from bisenet_ros.replay.many.workers import evaluate_bags
 
 
 @pytest.fixture(scope='module')
@@ -195,5 +195,5 @@ def workers_of(pid: int) -> list[int]:
     return [
         child
         for child in children
-        if 'bisenet_ros.replay.worker' in Path(f'/proc/{child}/cmdline').read_text()
+        if 'bisenet_ros.replay.many.worker' in Path(f'/proc/{child}/cmdline').read_text()
     ]

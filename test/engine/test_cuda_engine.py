@@ -22,7 +22,6 @@ import torch
 from torch import Tensor, nn
 
 from bisenet_ros.checkpoint import DEFAULT_WEIGHTS, shipped_weights
-from bisenet_ros.demo.drive import SyntheticDrive
 from bisenet_ros.engine.branches import BRANCHES, run_side_by_side
 from bisenet_ros.engine.cuda_engine import CudaEngine
 from bisenet_ros.engine.epilogues import ConvReLU, fuse_epilogues
@@ -33,6 +32,7 @@ from bisenet_ros.engine.transfer import Download, upload
 from bisenet_ros.errors import UserError
 from bisenet_ros.network import fold_batch_norm
 from bisenet_ros.segmenter import Segmenter
+from bisenet_ros.synthetic.drive import SyntheticDrive
 
 CPU = torch.device('cpu')
 NETWORK_NAMES = ['bisenetv2', 'bisenetv1_xception39']

@@ -26,7 +26,6 @@ import torch
 import torch.nn.functional as F
 
 from bisenet_ros.checkpoint import DEFAULT_WEIGHTS, Checkpoint, shipped_weights
-from bisenet_ros.demo.drive import SyntheticDrive
 from bisenet_ros.engine import kernels
 from bisenet_ros.engine.kernels import kernels_for
 from bisenet_ros.engine.torch_engine import TorchEngine
@@ -38,6 +37,7 @@ from bisenet_ros.engine.upsample_argmax import (
 )
 from bisenet_ros.label_space import IGNORE
 from bisenet_ros.preprocess import ChannelOrder, resize
+from bisenet_ros.synthetic.drive import SyntheticDrive
 
 CPU = torch.device('cpu')
 

@@ -16,7 +16,6 @@ from tiny_checkpoint import save_tiny_checkpoint
 from torch import Tensor, nn
 
 from bisenet_ros.checkpoint import shipped_weights
-from bisenet_ros.demo.drive import SyntheticDrive
 from bisenet_ros.engine import winograd
 from bisenet_ros.engine.pipeline import Pipeline
 from bisenet_ros.engine.torch_engine import TorchEngine
@@ -25,6 +24,7 @@ from bisenet_ros.errors import UserError
 from bisenet_ros.network import NETWORKS, OPTIONS, SegmentationNetwork
 from bisenet_ros.preprocess import Normalization
 from bisenet_ros.segmenter import Segmenter
+from bisenet_ros.synthetic.drive import SyntheticDrive
 
 if find_spec('openvino') is None:
     pytest.skip('OpenVINO is not installed', allow_module_level=True)

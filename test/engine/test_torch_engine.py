@@ -9,11 +9,11 @@ import pytest
 import torch
 
 from bisenet_ros.checkpoint import shipped_weights
-from bisenet_ros.demo.drive import SyntheticDrive
 from bisenet_ros.engine.torch_engine import TorchEngine
 from bisenet_ros.network import NETWORKS, SegmentationNetwork
 from bisenet_ros.preprocess import Normalization
 from bisenet_ros.segmenter import Segmenter
+from bisenet_ros.synthetic.drive import SyntheticDrive
 
 NORMALIZATION = Normalization(mean=(0.4, 0.5, 0.6), std=(0.2, 0.25, 0.3))
 CPU = torch.device('cpu')

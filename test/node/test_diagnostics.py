@@ -13,8 +13,8 @@ import pytest
 from diagnostic_msgs.msg import DiagnosticStatus
 from ros_peers import street
 
-from bisenet_ros.node.batching import choose_batching
-from bisenet_ros.node.camera import CameraSlot
+from bisenet_ros.batching import choose_batching
+from bisenet_ros.camera_slot import CameraSlot
 from bisenet_ros.node.diagnostics import (
     ERROR,
     OK,

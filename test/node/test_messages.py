@@ -17,7 +17,7 @@ from rclpy.node import Node
 from ros_peers import Peer, fill_with, stamp_of, street
 from sensor_msgs.msg import CameraInfo, Image
 
-from bisenet_ros.node.camera import CameraSlot
+from bisenet_ros.camera_slot import CameraSlot
 from bisenet_ros.node.messages import CameraOutputs, optional_message
 from bisenet_ros.node.worker import SegmentedFrame
 from bisenet_ros.segmenter import Segmenter

@@ -18,12 +18,12 @@ import pytest
 import torch
 from ros_peers import street
 
+from bisenet_ros.batching import Batching
+from bisenet_ros.camera_slot import CameraSlot
 from bisenet_ros.errors import UserError
 from bisenet_ros.image_codec import ImageError
 from bisenet_ros.label_space import IGNORE
 from bisenet_ros.node import worker as worker_module
-from bisenet_ros.node.batching import Batching
-from bisenet_ros.node.camera import CameraSlot
 from bisenet_ros.node.worker import SegmentedFrame, Worker, is_device_failure
 from bisenet_ros.segmenter import Options, Segmentation, Segmenter
 

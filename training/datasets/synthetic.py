@@ -8,8 +8,8 @@ from threading import Lock
 
 import numpy as np
 
-from bisenet_ros.demo.drive import SyntheticDrive
 from bisenet_ros.label_space import CAMVID
+from bisenet_ros.synthetic.drive import SyntheticDrive
 from bisenet_training.datasets.base import Dataset, describe
 from bisenet_training.datasets.sample import Sample
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bisenet_ros.commands.console import make_folder
+from bisenet_ros.console import make_folder
 from bisenet_ros.media import write_image
 from bisenet_training.evaluation.predictor import Pixels
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from rich.console import Console
 from rich.table import Table
 
-from bisenet_ros.commands.console import make_folder
+from bisenet_ros.console import make_folder
 from bisenet_ros.errors import UserError
 from bisenet_ros.media import write_image
 from bisenet_ros.metrics.percent import percent_text

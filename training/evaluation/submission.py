@@ -13,7 +13,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from bisenet_ros.commands.console import make_folder
+from bisenet_ros.console import make_folder
 from bisenet_ros.label_space import CITYSCAPES, IGNORE
 from bisenet_ros.media import write_image
 from bisenet_training.datasets import Dataset, DatasetError, Sample

@@ -9,8 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from bisenet_ros.demo.drive import SyntheticDrive
 from bisenet_ros.label_space import CAMVID
+from bisenet_ros.synthetic.drive import SyntheticDrive
 from bisenet_training.datasets.synthetic import FRAMES_PER_STREET, SyntheticFrames
 
 SIZE = (96, 64)

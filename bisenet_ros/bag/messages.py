@@ -1,0 +1,121 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The messages of a bag, whatever stores it, and errors that a user understands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path, PosixPath
+from typing import Any, NamedTuple
+
+from rosbags.highlevel import AnyReader, AnyReaderError
+from rosbags.rosbag1 import ReaderError as Rosbag1Error
+from rosbags.rosbag2 import ReaderError as Rosbag2Error
+from rosbags.typesys import Stores, get_typestore
+
+from bisenet_ros.errors import UserError
+
+IMAGE_TOPIC = '/image'
+LABELS_TOPIC = '/ground_truth/labels'
+
+IMAGE_TYPE = 'sensor_msgs/msg/Image'
+COMPRESSED_IMAGE_TYPE = 'sensor_msgs/msg/CompressedImage'
+
+
+class BagError(UserError):
+    """A bag that cannot be read, or that has not what is looked for."""
+
+
+class _Folder(PosixPath):
+    """A folder's path by which rosbags sees that it is one, also if it is called `drive.bag`.
+
+    rosbags tells ROS 1 from ROS 2 by the ending alone, and takes it for a ROS 1 file.
+    """
+
+    @property
+    def suffix(self) -> str:
+        ending = super().suffix
+        return '' if ending == '.bag' else ending
+
+
+def open_bag(path: Path, parts: Sequence[Any] = ()) -> AnyReader:
+    """Open a bag for reading; its reader is to be closed.
+
+    Args:
+        path: A rosbag2 folder, an .mcap or .db3 file, or a ROS 1 .bag file.
+        parts: What is read instead of the path, in the form that rosbags takes.
+
+    Raises:
+        BagError: It is no bag that can be read.
+    """
+    with _reading(path, 'not a bag that can be read'):
+        whole = _Folder(path) if path.is_dir() else path
+        reader = AnyReader(parts or [whole], default_typestore=get_typestore(Stores.LATEST))
+        reader.open()
+    return reader
+
+
+class Stamped(NamedTuple):
+    """A message with a header, as it lies in a bag.
+
+    Attributes:
+        topic: Where it was recorded.
+        received: Nanoseconds, when it was recorded.
+        stamp: Nanoseconds, the header's.
+        message: As rosbags deserialises it.
+    """
+
+    topic: str
+    received: int
+    stamp: int
+    message: Any
+
+
+def messages(reader: AnyReader, topics: Sequence[str]) -> Iterator[Stamped]:
+    """The messages of at least one topic in the order of the recording.
+
+    Raises:
+        BagError: The bag is damaged.
+    """
+    connections = [connection for connection in reader.connections if connection.topic in topics]
+    with _reading(reader.paths[0], 'the bag is damaged'):
+        for connection, received, data in reader.messages(connections):
+            message: Any = reader.deserialize(data, connection.msgtype)
+            stamp = message.header.stamp
+            nanoseconds = stamp.sec * 1_000_000_000 + stamp.nanosec
+            yield Stamped(connection.topic, received, nanoseconds, message)
+
+
+@contextmanager
+def _reading(path: object, complaint: str) -> Iterator[None]:
+    """Turn what rosbags raises into one line for a user."""
+    try:
+        yield
+    except Exception as error:
+        # Any error: on damaged bytes it passes on whatever its parsers stumble over, from YAML,
+        # SQLite and Zstandard as well as UnicodeDecodeError, KeyError or struct.error.
+        reason = str(error).partition('\n')[0]
+        if not isinstance(error, (AnyReaderError, Rosbag1Error, Rosbag2Error, OSError)):
+            reason = f'{type(error).__name__}: {reason}'
+        raise BagError(f'{path}: {complaint}: {reason}') from error
+
+
+class Truths:
+    """The messages of a label topic, looked up by stamp while both ascend.
+
+    Args:
+        labels: The messages; they are read as far as the stamps that are asked for.
+    """
+
+    def __init__(self, labels: Iterator[Stamped]) -> None:
+        self._labels = labels
+        self._next = next(labels, None)
+
+    def at(self, stamp: int) -> Any:
+        """The message of exactly this stamp, or None."""
+        while self._next is not None and self._next.stamp < stamp:
+            self._next = next(self._labels, None)
+        if self._next is None or self._next.stamp != stamp:
+            return None
+        return self._next.message

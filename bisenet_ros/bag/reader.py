@@ -1,0 +1,340 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The cameras of a bag, and their frames in the order of the recording."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from heapq import merge
+from operator import attrgetter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from rosbags.highlevel import AnyReader
+
+from bisenet_ros.bag.cut_mcap import CutMcap, is_cut
+from bisenet_ros.bag.labels_folder import LabelsFolder
+from bisenet_ros.bag.messages import (
+    COMPRESSED_IMAGE_TYPE,
+    IMAGE_TYPE,
+    LABELS_TOPIC,
+    BagError,
+    Truths,
+    messages,
+    open_bag,
+)
+from bisenet_ros.image_codec import decode_compressed, decode_image, decode_labels
+from bisenet_ros.media import read_labels
+
+# Topics of type Image that are no camera's picture.
+_OUTPUTS = tuple(
+    f'/segmentation/{kind}' for kind in ('labels', 'drivable', 'confidence', 'overlay')
+)
+_COMPRESSED = '/compressed'
+_NO_PICTURE = (
+    '/compressedDepth',
+    LABELS_TOPIC,
+    *_OUTPUTS,
+    *(f'{o}{_COMPRESSED}' for o in _OUTPUTS),
+)
+
+
+@dataclass(frozen=True)
+class Camera:
+    """One image topic of a bag.
+
+    Attributes:
+        name: What its results are named after; empty for the only camera.
+        image_topic: Its images, raw or compressed.
+        labels_topic: Its truth, a topic or a folder; None where there is none.
+        frame_count: Images on the topic.
+        compressed: Whether they are CompressedImages.
+    """
+
+    name: str
+    image_topic: str
+    labels_topic: str | None
+    frame_count: int
+    compressed: bool = False
+
+    @property
+    def prefix(self) -> str:
+        """What its results' topics begin with, before the slash."""
+        return f'/{self.name}' if self.name else ''
+
+
+@dataclass(frozen=True)
+class RecordedFrame:
+    """One camera image of a bag, still encoded.
+
+    Attributes:
+        camera: Whose it is.
+        index: How many frames of this camera came before.
+        stamp: Nanoseconds, the header's.
+        received: Nanoseconds, when it was recorded.
+        message: The image message.
+        truth_message: The label message with the same stamp, if there is one.
+        truth_file: The label image of a folder, if it is there instead.
+    """
+
+    camera: Camera
+    index: int
+    stamp: int
+    received: int
+    message: Any
+    truth_message: Any
+    truth_file: Path | None = None
+
+    @property
+    def place(self) -> str:
+        """Which frame this is, in a sentence for a user."""
+        return f'frame {self.index} of {self.camera.image_topic}'
+
+    def image(self) -> npt.NDArray[np.uint8]:
+        """(H, W, 3) BGR, decoded as the node does it.
+
+        Raises:
+            ImageError: It cannot be decoded.
+        """
+        if hasattr(self.message, 'format'):
+            return decode_compressed(self.message)
+        return decode_image(self.message)
+
+    def truth(self) -> npt.NDArray[np.uint8] | None:
+        """(H, W) class ids, if there are any.
+
+        Raises:
+            ImageError: It is no label image.
+            MediaError: The file is none.
+        """
+        if self.truth_file is not None:
+            return read_labels(self.truth_file)
+        return None if self.truth_message is None else decode_labels(self.truth_message)
+
+
+class ReplayBag:
+    """A bag's cameras and frames; each iteration starts at the first frame.
+
+    Attributes:
+        path: The bag.
+        cameras: By name of their topics.
+        labels_folder: The truth of the only camera, if it lies in files.
+        seconds: From the first message to the last.
+        damage: Why not all that was recorded is there; empty where it is.
+
+    Args:
+        path: A rosbag2 folder, an .mcap or .db3 file, or a ROS 1 .bag file.
+        image_topic: The only camera to take; None for all image topics that are pictures.
+        labels_topic: The truth of the only camera; None for `ground_truth/labels` in the camera's
+            own namespace or the closest one around it.
+        labels_folder: The truth of the only camera in files, instead of a topic.
+
+    Raises:
+        BagError: It is no bag that can be read, or has not what is looked for.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        image_topic: str | None = None,
+        labels_topic: str | None = None,
+        labels_folder: Path | None = None,
+    ) -> None:
+        self.path = path
+        self.labels_folder = None if labels_folder is None else LabelsFolder(labels_folder)
+        self._parts, self.damage = _whole_parts(path)
+        with closing(open_bag(path, self._parts)) as reader:
+            topics = _Topics(path, reader)
+            self.seconds = reader.duration / 1e9
+        labels = None if labels_topic is None else topics.find(labels_topic, (IMAGE_TYPE,))
+        if image_topic is not None:
+            images = [topics.find(image_topic, (IMAGE_TYPE, COMPRESSED_IMAGE_TYPE))]
+        else:
+            images = topics.pictures(apart_from=labels)
+        if len(images) > 1 and (labels or labels_folder):
+            raise BagError(
+                f'{path}: one truth, but {len(images)} cameras '
+                f'({", ".join(images)}): name one with --image-topic'
+            )
+        if labels_folder is not None:
+            truths = {images[0]: str(labels_folder)}
+        elif labels is not None:
+            truths = {images[0]: labels}
+        else:
+            truths = topics.truths(images)
+        names = _camera_names(images)
+        self.cameras = tuple(
+            Camera(
+                names[topic],
+                topic,
+                truths.get(topic),
+                topics.counts[topic],
+                topics.is_compressed(topic),
+            )
+            for topic in images
+        )
+
+    def __iter__(self) -> Iterator[RecordedFrame]:
+        """Each frame in the order of the recording.
+
+        Truth is joined by stamp while both are read: a frame whose stamp is before that of an
+        earlier frame gets none.
+
+        Raises:
+            BagError: The bag is damaged.
+        """
+        with ExitStack() as stack:
+
+            def reader() -> AnyReader:  # each is at a place of its own
+                return stack.enter_context(closing(open_bag(self.path, self._parts)))
+
+            truths = {
+                camera.image_topic: Truths(messages(reader(), [camera.labels_topic]))
+                for camera in self.cameras
+                if camera.labels_topic is not None and self.labels_folder is None
+            }
+            cameras = {camera.image_topic: camera for camera in self.cameras}
+            counts = dict.fromkeys(cameras, 0)
+            # Without its index a cut file is read in the order in which it was written, which is
+            # that of reception for each topic alone: rosbags would stop where two are swapped.
+            groups = [[topic] for topic in cameras] if self._parts else [list(cameras)]
+            recordings = [messages(reader(), group) for group in groups]
+            for topic, received, stamp, message in merge(*recordings, key=attrgetter('received')):
+                truth = truths[topic].at(stamp) if topic in truths else None
+                index = counts[topic]
+                counts[topic] += 1
+                file = self.labels_folder.file_of(index, stamp) if self.labels_folder else None
+                yield RecordedFrame(cameras[topic], index, stamp, received, message, truth, file)
+
+
+class _Topics:
+    """What a bag has, by topic.
+
+    Attributes:
+        counts: Messages by topic.
+    """
+
+    def __init__(self, path: Path, reader: AnyReader) -> None:
+        self._path = path
+        self._types = {connection.topic: connection.msgtype for connection in reader.connections}
+        self.counts = {topic: reader.topics[topic].msgcount for topic in self._types}
+
+    def find(self, wanted: str, types: Sequence[str]) -> str:
+        """A topic by its name, with or without the slash at its begin.
+
+        Raises:
+            BagError: There is none, or it is of another type, or has no messages.
+        """
+        name = next((name for name in (wanted, f'/{wanted}') if name in self._types), None)
+        if name is None:
+            raise BagError(f'{self._path}: no topic {wanted}; its topics: {self._listed()}')
+        if self._types[name] not in types:
+            raise BagError(f'{self._path}: {name} has {self._types[name]}, not {types[0]}')
+        if not self.counts[name]:
+            raise BagError(f'{self._path}: no messages on {name}')
+        return name
+
+    def is_compressed(self, name: str) -> bool:
+        """Whether a topic has CompressedImages."""
+        return self._types[name] == COMPRESSED_IMAGE_TYPE
+
+    def pictures(self, apart_from: str | None) -> list[str]:
+        """The topics that are a camera's pictures, each camera once.
+
+        Raises:
+            BagError: There is none.
+        """
+        topics = [
+            topic
+            for topic, kind in sorted(self._types.items())
+            if kind in (IMAGE_TYPE, COMPRESSED_IMAGE_TYPE)
+            and not f'/{topic}'.endswith(_NO_PICTURE)
+            and topic != apart_from
+        ]
+        with_messages = [topic for topic in topics if self.counts[topic]]
+        if topics and not with_messages:
+            raise BagError(f'{self._path}: no messages on {", ".join(topics)}')
+        if not topics:
+            raise BagError(f'{self._path}: no images in this bag; its topics: {self._listed()}')
+        # A camera that was recorded raw and compressed is one camera.
+        return [
+            topic
+            for topic in with_messages
+            if topic.removesuffix(_COMPRESSED) not in set(with_messages) - {topic}
+        ]
+
+    def truths(self, images: Sequence[str]) -> dict[str, str]:
+        """The label topic of each image topic that has one.
+
+        Raises:
+            BagError: Two cameras would be compared with the same truth.
+        """
+        labels = [
+            topic
+            for topic, kind in self._types.items()
+            if kind == IMAGE_TYPE and self.counts[topic] and f'/{topic}'.endswith(LABELS_TOPIC)
+        ]
+        found: dict[str, str] = {}
+        for image in images:
+            around = [
+                topic
+                for topic in labels
+                if f'/{image}'.startswith(f'/{topic}'.removesuffix(LABELS_TOPIC) + '/')
+            ]
+            if around:
+                found[image] = max(around, key=len)
+        owners: dict[str, str] = {}
+        for image, topic in found.items():
+            if topic in owners:
+                raise BagError(
+                    f'{self._path}: {topic} may be the truth of {owners[topic]} or of {image}: '
+                    'name the camera with --image-topic'
+                )
+            owners[topic] = image
+        return found
+
+    def _listed(self) -> str:
+        return ', '.join(sorted(self._types)) or 'none'
+
+
+def _camera_names(images: Sequence[str]) -> Mapping[str, str]:
+    """What the results of each image topic are named after: its namespace if that is enough."""
+    if len(images) == 1:
+        return {images[0]: ''}
+    topics = {topic: topic.removesuffix(_COMPRESSED).strip('/') for topic in images}
+    spaces = {topic: name.rpartition('/')[0] for topic, name in topics.items()}
+    unique = len(set(spaces.values())) == len(images) and all(spaces.values())
+    return spaces if unique else topics
+
+
+def _whole_parts(path: Path) -> tuple[list[Path | CutMcap], str]:
+    """What is to be read of a bag that is not whole, and what is missing.
+
+    Returns:
+        The files to read, none for the bag as it is, and what is wrong, empty for nothing.
+
+    Raises:
+        BagError: There is no such path, or a folder has no metadata.yaml.
+    """
+    if not path.exists():
+        raise BagError(f'{path}: no such file or folder')
+    files = [path]
+    if path.is_dir():
+        files = sorted(path.glob('*.mcap'))
+        storages = files or sorted(path.glob('*.db3'))
+        if not (path / 'metadata.yaml').is_file():
+            if not storages:
+                raise BagError(f'{path}: no bag in this folder: it has no metadata.yaml')
+            raise BagError(
+                f'{path}: no metadata.yaml in this folder: give the file {storages[0]} instead, '
+                "or make it with 'ros2 bag reindex'"
+            )
+    cut = [file for file in files if file.suffix == '.mcap' and file.is_file() and is_cut(file)]
+    if not cut:
+        return [], ''
+    parts = [CutMcap(file) if file in cut else file for file in files]
+    return parts, f'{cut[0]} is cut off: only what was recorded before the cut is there'

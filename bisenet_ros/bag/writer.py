@@ -1,0 +1,175 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Writes a rosbag2 that `ros2 bag play` and every reader of MCAP take."""
+
+from __future__ import annotations
+
+import errno
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Literal
+
+import numpy as np
+import numpy.typing as npt
+from rosbags.interfaces import (
+    Connection,
+    Qos,
+    QosDurability,
+    QosHistory,
+    QosLiveliness,
+    QosReliability,
+    QosTime,
+)
+from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
+from rosbags.typesys import Stores, get_types_from_msg, get_typestore
+
+from bisenet_ros.bag.messages import IMAGE_TYPE
+
+Storage = Literal['mcap', 'sqlite3']
+Pixels = npt.NDArray[np.uint8]
+
+# The newest layout that rosbag2 of Humble and all later distributions reads.
+_ROSBAG2_VERSION: Final = 8
+
+# A player that takes it over serves reliable and best-effort subscribers alike.
+_RELIABLE = Qos(
+    history=QosHistory.KEEP_LAST,
+    depth=10,
+    reliability=QosReliability.RELIABLE,
+    durability=QosDurability.VOLATILE,
+    deadline=QosTime(0, 0),
+    lifespan=QosTime(0, 0),
+    liveliness=QosLiveliness.AUTOMATIC,
+    liveliness_lease_duration=QosTime(0, 0),
+    avoid_ros_namespace_conventions=False,
+)
+
+
+@contextmanager
+def _storing() -> Iterator[None]:
+    """Let a full disk be the same error whatever stores the bag."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise OSError(errno.EIO, str(error)) from error
+
+
+class BagWriter:
+    """Writes messages with a header to a new rosbag2, as a context manager.
+
+    What cannot be written raises OSError.
+
+    Attributes:
+        types: The classes of messages, by type: what fields are made of.
+
+    Args:
+        path: The folder to make; it must not exist.
+        storage: The storage plugin that ROS will read it with.
+        compressed: Whether an mcap is compressed, in chunks that every reader of MCAP knows.
+        definitions: Of messages beside those of ROS, by type, in the form of a .msg file.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        storage: Storage,
+        *,
+        compressed: bool = False,
+        definitions: Mapping[str, str] | None = None,
+    ) -> None:
+        plugin = StoragePlugin.MCAP if storage == 'mcap' else StoragePlugin.SQLITE3
+        self._writer = Writer(path, version=_ROSBAG2_VERSION, storage_plugin=plugin)
+        if compressed:
+            self._writer.set_compression(CompressionMode.STORAGE, CompressionFormat.ZSTD)
+        self._typestore = get_typestore(Stores.ROS2_HUMBLE)
+        self.types: Mapping[str, Any] = self._typestore.types
+        for kind, definition in (definitions or {}).items():
+            self._typestore.register(get_types_from_msg(definition, kind))
+        self._connections: dict[str, Connection] = {}
+
+    def __enter__(self) -> BagWriter:
+        with _storing():
+            self._writer.open()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        with _storing():
+            self._writer.__exit__(kind, error, traceback)
+
+    def write(
+        self,
+        topic: str,
+        stamp: int,
+        frame_id: str,
+        pixels: Pixels,
+        encoding: Literal['bgr8', 'rgb8', 'mono8'],
+        received: int | None = None,
+    ) -> None:
+        """Append an image message.
+
+        Args:
+            topic: Where to; made when it is first used.
+            stamp: Nanoseconds, the header's.
+            frame_id: The header's.
+            pixels: (H, W, 3) for bgr8 and rgb8, (H, W) for mono8.
+            encoding: The meaning of the pixels.
+            received: Nanoseconds, the time of reception; None for the stamp.
+        """
+        self.write_message(
+            topic,
+            IMAGE_TYPE,
+            stamp,
+            frame_id,
+            {
+                'height': pixels.shape[0],
+                'width': pixels.shape[1],
+                'encoding': encoding,
+                'is_bigendian': 0,
+                'step': pixels[0].nbytes,
+                'data': np.ascontiguousarray(pixels).reshape(-1),
+            },
+            received,
+        )
+
+    def write_message(
+        self,
+        topic: str,
+        kind: str,
+        stamp: int,
+        frame_id: str,
+        fields: Mapping[str, Any],
+        received: int | None = None,
+    ) -> None:
+        """Append a message.
+
+        Args:
+            topic: Where to; made when it is first used.
+            kind: Its type.
+            stamp: Nanoseconds, the header's.
+            frame_id: The header's.
+            fields: All but the header, in the form that rosbags takes.
+            received: Nanoseconds, the time of reception; None for the stamp.
+        """
+        types = self.types
+        seconds, nanoseconds = divmod(stamp, 1_000_000_000)
+        header = types['std_msgs/msg/Header'](
+            stamp=types['builtin_interfaces/msg/Time'](sec=seconds, nanosec=nanoseconds),
+            frame_id=frame_id,
+        )
+        if topic not in self._connections:
+            self._connections[topic] = self._writer.add_connection(
+                topic, kind, typestore=self._typestore, offered_qos_profiles=[_RELIABLE]
+            )
+        data = self._typestore.serialize_cdr(types[kind](header=header, **fields), kind)
+        with _storing():
+            self._writer.write(
+                self._connections[topic], stamp if received is None else received, data
+            )

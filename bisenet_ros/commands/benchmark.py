@@ -1,0 +1,205 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""`bisenet benchmark`: everything in one run, and what it found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from rich.progress import Progress
+
+from bisenet_ros.benchmark.baselines import Labeller, Pixels, Size, exact
+from bisenet_ros.benchmark.candidates import ALL, Candidates, load_candidates
+from bisenet_ros.benchmark.chart import check_chart_path, write_chart
+from bisenet_ros.benchmark.frame import Message, StageTimes, process
+from bisenet_ros.benchmark.machine import describe_machine
+from bisenet_ros.benchmark.report import print_report
+from bisenet_ros.benchmark.rounds import Times, in_turn, percentiles, rounds_in_all
+from bisenet_ros.benchmark.starting import measure_start, starts_in_all
+from bisenet_ros.benchmark.streaming import BISECTIONS, highest_sustained, stream
+from bisenet_ros.console import is_standard_output, notes, progress_bar, write_json
+from bisenet_ros.segmenter import Segmenter
+from bisenet_ros.synthetic.drive import SyntheticDrive
+
+RATES = (10.0, 30.0, 60.0)
+"""Frames per second at which latency is measured."""
+
+_MOST_STARTS = 5
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What is measured, and for how long.
+
+    Attributes:
+        weights: Name of shipped weights, or a path.
+        device: What `Segmenter.load` takes.
+        precision: What `Segmenter.load` takes, or `all`.
+        engine: What `Segmenter.load` takes, or `all`.
+        size: (width, height) of the camera's frame.
+        network_size: (width, height) that it is resized to, for everybody.
+        rounds: How often everybody segments the frame.
+        seconds: How long the camera runs at each rate.
+    """
+
+    weights: str
+    device: str = 'auto'
+    precision: str = ALL
+    engine: str = ALL
+    size: Size = (2048, 1024)
+    network_size: Size = (1024, 512)
+    rounds: int = 30
+    seconds: float = 5.0
+
+
+def benchmark(settings: Settings, *, json_file: Path | None, chart_file: Path | None) -> None:
+    """Measure, then show and write what was found.
+
+    Args:
+        settings: What to measure.
+        json_file: Where the figures for machines go, `-` for standard output.
+        chart_file: Where a picture of them goes, an .svg file.
+
+    Raises:
+        UserError: An argument is wrong, or a file cannot be written.
+    """
+    if chart_file is not None:
+        check_chart_path(chart_file)
+    figures = measure(settings)
+    if json_file is not None:
+        write_json(json_file, figures)
+    if chart_file is not None:
+        write_chart(chart_file, figures)
+    if not is_standard_output(json_file):
+        print_report(figures)
+
+
+def measure(settings: Settings) -> dict[str, Any]:
+    """All figures, in a form that JSON can hold.
+
+    Raises:
+        UserError: An argument is wrong, or asks for what is not here.
+    """
+    machine = describe_machine()  # first, as the load average is to be that of the others
+    with notes.status('setting up'):
+        frame = SyntheticDrive(seed=0, size=settings.size, rate=10.0).frame(0)[0]
+        candidates = load_candidates(
+            settings.weights,
+            device=settings.device,
+            precision=settings.precision,
+            engine=settings.engine,
+            network_size=settings.network_size,
+        )
+    preferred, message = candidates.preferred, Message.of(frame, 'bgr8')
+    with progress_bar() as progress:
+        times, differing = _compare(settings, candidates, frame, _bar(progress, 'comparing'))
+        stages = _stages(settings, candidates, message, _bar(progress, 'stages'))
+        unloaded_ms = stages[preferred]['total']['p50_ms']
+        segmenter = candidates.segmenters[preferred]
+        rates = _stream(settings, segmenter, message, unloaded_ms, _bar(progress, 'at fixed rates'))
+        start = _start(settings, segmenter, _bar(progress, 'starting'))
+    reference = times[next(iter(candidates.baselines))].median_ms
+    return {
+        'settings': {
+            **vars(settings),
+            'frame': 'the first of the synthetic drive',
+            'network': segmenter.checkpoint.network,
+            'classes': len(segmenter.label_space),
+        },
+        'machine': machine,
+        'comparison': [
+            {
+                'name': name,
+                'ours': name in candidates.segmenters,
+                **timed.figures(),
+                'times_faster': reference / timed.median_ms,
+                'differing_pixels': differing[name],
+            }
+            for name, timed in times.items()
+        ],
+        'left_out': candidates.left_out,
+        'stages': stages,
+        'streaming': {'name': preferred, **rates},
+        'start': {'name': preferred, **start},
+    }
+
+
+Bar = Callable[[int], Callable[[], None]]
+
+
+def _bar(progress: Progress, description: str) -> Bar:
+    """What makes a bar of so many steps, and gives what advances it."""
+
+    def begin(steps: int) -> Callable[[], None]:
+        task = progress.add_task(description, total=steps)
+        return partial(progress.advance, task)
+
+    return begin
+
+
+def _compare(
+    settings: Settings, candidates: Candidates, frame: Pixels, bar: Bar
+) -> tuple[dict[str, Times], dict[str, float]]:
+    """Times by name, and the share of pixels whose label is not the `exact` one."""
+    checkpoint = candidates.segmenters[candidates.preferred].checkpoint
+    labels = exact(checkpoint, settings.network_size)(frame)
+    labellers = candidates.labellers()
+    differing = {
+        name: float(np.mean(labeller(frame) != labels)) for name, labeller in labellers.items()
+    }
+
+    def run(labeller: Labeller) -> Callable[[], object]:
+        return lambda: labeller(frame)
+
+    runs = {name: run(labeller) for name, labeller in labellers.items()}
+    return in_turn(runs, settings.rounds, bar(rounds_in_all(settings.rounds))), differing
+
+
+def _stages(
+    settings: Settings, candidates: Candidates, message: Message, bar: Bar
+) -> dict[str, dict[str, Any]]:
+    """By name and stage: from a camera's message to the node's."""
+    heard = {
+        name: StageTimes(segmenter, message, _settle(segmenter))
+        for name, segmenter in candidates.segmenters.items()
+    }
+    runs = {name: stages.run for name, stages in heard.items()}
+    times = in_turn(runs, settings.rounds, bar(rounds_in_all(settings.rounds)))
+    return {
+        name: {
+            **{stage: percentiles(ms[-settings.rounds :]) for stage, ms in stages.ms.items()},
+            'total': times[name].figures(),
+        }
+        for name, stages in heard.items()
+    }
+
+
+def _settle(segmenter: Segmenter) -> Callable[[], object]:
+    """What waits for the segmenter's device."""
+    if segmenter.device == 'cpu':
+        return lambda: None
+    return partial(torch.cuda.synchronize, segmenter.device)
+
+
+def _stream(
+    settings: Settings, segmenter: Segmenter, message: Message, unloaded_ms: float, bar: Bar
+) -> dict[str, Any]:
+    advance = bar(len(RATES) + BISECTIONS)
+    trial = partial(stream, partial(process, segmenter), message, seconds=settings.seconds)
+    fixed = []
+    for rate in RATES:
+        fixed.append(trial(rate).figures())
+        advance()
+    best = highest_sustained(trial, unloaded_ms, advance)
+    return {'fixed_rates': fixed, 'highest_sustained': best.figures()}
+
+
+def _start(settings: Settings, segmenter: Segmenter, bar: Bar) -> dict[str, Any]:
+    rounds = min(settings.rounds, _MOST_STARTS)
+    return measure_start(settings.weights, segmenter, rounds, bar(starts_in_all(rounds)))

@@ -1,0 +1,137 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""`bisenet replay SCENARIO.yaml`: bags replayed, and each criterion passed or failed."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from bisenet_ros.bag.messages import BagError
+from bisenet_ros.bag.reader import ReplayBag
+from bisenet_ros.checkpoint import CheckpointError
+from bisenet_ros.commands.gate import print_outcome
+from bisenet_ros.console import make_folder, progress_bar, write_json
+from bisenet_ros.errors import UserError
+from bisenet_ros.replay.measure.criteria import Judgement, judge
+from bisenet_ros.replay.measure.run import replay
+from bisenet_ros.replay.measure.run_result import FinishedRun
+from bisenet_ros.replay.measure.scenario import ScenarioBag, ScenarioFile
+from bisenet_ros.segmenter import Segmenter
+
+
+def run_scenario(path: Path, output: Path, *, device: str, precision: str) -> bool:
+    """Replay the bags of a scenario, each into a folder of its name, and print what passed.
+
+    Args:
+        path: The scenario.
+        output: The folder for the results; files of an earlier run are replaced.
+        device: What `Segmenter.load` takes.
+        precision: What `Segmenter.load` takes.
+
+    Returns:
+        Whether every criterion is passed.
+
+    Raises:
+        UserError: The scenario is no good, which is said before anything is replayed; or not all
+            of a bag could be evaluated, and what could is written and judged then.
+    """
+    file = ScenarioFile.load(path)
+    try:
+        segmenter = Segmenter.load(file.weights, device=device, precision=precision)
+    except CheckpointError as error:
+        raise file.document.error(('weights',), str(error)) from error
+    file.check_classes(segmenter.label_space.names)
+    opened = [_open(file, index) for index in range(len(file.scenario.bags))]
+    console = Console(highlight=False)
+    results: list[dict[str, Any]] = []
+    problems: list[str] = []
+    for described, bag in zip(file.scenario.bags, opened, strict=True):
+        folder = output / described.title
+        make_folder(folder)
+        found = _replay(bag, segmenter, file, folder)
+        problems += [f'{described.title}: {problem}' for problem in found]
+        run = FinishedRun.load(folder)
+        judgements = [judge(c, run) for c in (*file.scenario.criteria, *described.criteria)]
+        console.print(f'{described.title}: {folder / "report.html"}', markup=False, soft_wrap=True)
+        for judgement in judgements:
+            print_outcome(console, judgement.passed, _said(judgement))
+        results.append(_result(described, found, judgements))
+    passed = all(result['passed'] for result in results)
+    write_json(
+        output / 'result.json',
+        {
+            'passed': passed and not problems,
+            'scenario': {
+                'path': str(path),
+                'sha256': hashlib.sha256(path.read_bytes()).hexdigest(),
+            },
+            'bags': results,
+        },
+    )
+    if problems:
+        raise UserError(f'the results are partial: {"; ".join(problems)}')
+    return passed
+
+
+def _open(file: ScenarioFile, index: int) -> ReplayBag:
+    bag = file.scenario.bags[index]
+    try:
+        opened = ReplayBag(file.path_of(bag), bag.image_topic, bag.labels_topic)
+    except BagError as error:
+        raise file.document.error(('bags', index), str(error)) from error
+    file.check_cameras(index, [camera.image_topic for camera in opened.cameras])
+    return opened
+
+
+def _replay(bag: ReplayBag, segmenter: Segmenter, file: ScenarioFile, folder: Path) -> list[str]:
+    """Replay a bag into a folder; what was wrong with it."""
+    with progress_bar() as progress:
+        frame_count = sum(camera.frame_count for camera in bag.cameras)
+        task = progress.add_task(folder.name, total=frame_count)
+        try:
+            result = replay(
+                bag,
+                segmenter,
+                file.weights,
+                folder,
+                lambda: progress.advance(task),
+                rate=file.scenario.rate,
+            )
+        except OSError as error:
+            raise UserError(f'{folder}: {error.strerror or error}') from error
+    return result.problems
+
+
+def _said(judgement: Judgement) -> str:
+    """A criterion, its value and the frames that decided it, in a line."""
+    criterion, value = judgement.criterion, judgement.value
+    if value is None:
+        return f'{criterion.title}: nothing was measured, {criterion.limits}'
+    said = f'{criterion.title}: {value:.4g}, {criterion.limits}'
+    if judgement.frames is None:
+        return said
+    said += f'; {judgement.beyond} of {judgement.frames} frames beyond'
+    cameras = {one.frame.id.camera for one in judgement.deciding}
+    frames = [
+        f'{one.value:.4g} at {one.frame.time_s:.1f} s (frame {one.frame.id.frame}'
+        + (f' of {one.frame.id.camera})' if len(cameras) > 1 else ')')
+        for one in judgement.deciding
+    ]
+    return f'{said}; decided by {", ".join(frames)}'
+
+
+def _result(
+    described: ScenarioBag, problems: list[str], judgements: list[Judgement]
+) -> dict[str, Any]:
+    return {
+        'name': described.title,
+        'path': described.path,
+        'complete': not problems,
+        'problems': problems,
+        'passed': all(judgement.passed for judgement in judgements),
+        'criteria': [judgement.to_dict() for judgement in judgements],
+    }

@@ -1,0 +1,148 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""`bisenet evaluate`: how good weights, or an exported model, are on a data set."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from bisenet_ros.console import (
+    is_standard_output,
+    make_folder,
+    notes,
+    progress_bar,
+    write_json,
+)
+from bisenet_ros.errors import UserError
+from bisenet_training.datasets import Dataset
+from bisenet_training.evaluation.confusion_chart import check_matplotlib
+from bisenet_training.evaluation.label_images import LabelImages
+from bisenet_training.evaluation.loading import load_predictor
+from bisenet_training.evaluation.predictor import Predictor
+from bisenet_training.evaluation.report import print_tables, write_report
+from bisenet_training.evaluation.result import EvaluatedFrame, EvaluationResult, evaluate
+from bisenet_training.evaluation.source import Source
+from bisenet_training.evaluation.submission import CityscapesSubmission
+from bisenet_training.evaluation.views import STRIDE, Views
+from bisenet_training.evaluation.worst_frames import SHOWN, WorstFrames
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """What is written besides the tables on the terminal; None for what is not.
+
+    Attributes:
+        json_file: The figures for machines, `-` for standard output.
+        folder: A report, and the label images.
+        submission: The label images as Cityscapes' server takes them.
+    """
+
+    json_file: Path | None = None
+    folder: Path | None = None
+    submission: Path | None = None
+
+
+def views_of(scales: str, flip: bool, crop: str | None, stride: float | None) -> Views:
+    """Views as the command line names them: scales '0.75,1', a crop '1024x512' or '512'.
+
+    Raises:
+        UserError: One cannot be read or is out of range, or there is a stride of nothing.
+    """
+    if crop is None and stride is not None:
+        raise UserError('--stride is for --crop')
+    try:
+        numbers = tuple(float(scale) for scale in scales.split(','))
+    except ValueError as error:
+        raise UserError(f'--scales takes numbers, as in 0.75,1,1.25, not {scales!r}') from error
+    if crop is None:
+        return Views(numbers, flip)
+    match = re.fullmatch(r'(\d+)(?:x(\d+))?', crop)
+    if match is None:
+        raise UserError(f'--crop takes a size, as in 1024x512 or 512, not {crop!r}')
+    width, height = int(match[1]), int(match[2] or match[1])
+    return Views(numbers, flip, (width, height), STRIDE if stride is None else stride)
+
+
+def evaluate_weights(
+    source: Source,
+    views: Views,
+    outputs: Outputs,
+    *,
+    weights: str,
+    device: str,
+    precision: str,
+) -> None:
+    """Label a data set, print the figures, and write what is asked for.
+
+    Args:
+        source: The data set.
+        views: What of each frame the network is shown.
+        outputs: What to write.
+        weights: Name of shipped weights, or path of a checkpoint or an exported model.
+        device: What `Segmenter.load` takes.
+        precision: What `Segmenter.load` takes.
+
+    Raises:
+        UserError: The data is not there or not right, the weights are for other classes, or the
+            options contradict each other.
+    """
+    if outputs.submission is not None and source.kind != 'cityscapes':
+        raise UserError('--submission is for --dataset cityscapes')
+    asks_for_figures = outputs.json_file is not None or outputs.folder is not None
+    if not source.has_truth and (asks_for_figures or outputs.submission is None):
+        raise UserError(
+            f'only the evaluation server has the truth of {source.kind} {source.split}: '
+            'give --submission DIR, without --json and --output'
+        )
+    dataset = source.open()
+    if outputs.folder is not None:
+        check_matplotlib()
+        make_folder(outputs.folder)
+    predictor = load_predictor(weights, views, device=device, precision=precision)
+    worst = WorstFrames(SHOWN)
+    result = _evaluate(predictor, dataset, outputs, worst)
+    if not source.has_truth:
+        notes.print(f'{dataset.description}: {outputs.submission}', markup=False, soft_wrap=True)
+        return
+    facts = {
+        'dataset': source.kind,
+        'split': source.split,
+        'weights': weights,
+        'device': predictor.device,
+        'precision': predictor.precision,
+        'network_size': list(predictor.network_size),
+        'scales': list(views.scales),
+        'flip': views.flip,
+        'crop': None if views.crop is None else list(views.crop),
+        'stride': None if views.crop is None else views.stride,
+    }
+    if outputs.json_file is not None:
+        write_json(outputs.json_file, {**facts, **result.figures()})
+    if outputs.folder is not None:
+        write_json(outputs.folder / 'figures.json', {**facts, **result.figures()})
+        write_report(outputs.folder, dataset.description, facts, result, worst.frames())
+    if not is_standard_output(outputs.json_file):
+        print_tables(Console(highlight=False), dataset.description, result)
+
+
+def _evaluate(
+    predictor: Predictor, dataset: Dataset, outputs: Outputs, worst: WorstFrames
+) -> EvaluationResult:
+    """Evaluate with a progress bar, write each frame's labels, and keep the worst frames."""
+    labels = None if outputs.folder is None else LabelImages(outputs.folder / 'labels')
+    submission = None if outputs.submission is None else CityscapesSubmission(outputs.submission)
+    with progress_bar() as bar:
+        task = bar.add_task('evaluating', total=len(dataset))
+
+        def count(frame: EvaluatedFrame) -> None:
+            worst.offer(frame)
+            for writer in (labels, submission):
+                if writer is not None:
+                    writer.write(frame.sample.name, frame.labels)
+            bar.advance(task)
+
+        return evaluate(predictor, dataset, count)

@@ -1,0 +1,79 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""One bag after the other with the same segmenter, in whatever process that is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import cv2
+import torch
+
+from bisenet_ros.bag.reader import ReplayBag
+from bisenet_ros.errors import UserError
+from bisenet_ros.replay.many.jobs import Job, Outcome, Progress, Settings
+from bisenet_ros.replay.measure.evaluation import together
+from bisenet_ros.replay.measure.run import Result, replay
+from bisenet_ros.segmenter import Segmenter
+
+
+class Evaluator:
+    """Evaluates bags.
+
+    Args:
+        settings: How.
+
+    Raises:
+        UserError: The model cannot be used as the settings want it.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        torch.set_num_threads(settings.threads)
+        cv2.setNumThreads(settings.threads)
+        self._settings = settings
+        self._segmenter = Segmenter.load(
+            settings.weights, device=settings.device, precision=settings.precision
+        )
+
+    def evaluate(self, job: Job, listen: Callable[[Progress], None]) -> Outcome:
+        """What becomes of a bag; what was wrong with it is said there, not raised.
+
+        Args:
+            job: The bag.
+            listen: Told of every frame.
+        """
+        try:
+            return Outcome(job, self._replay(job, listen))
+        except UserError as error:
+            return Outcome(job, None, str(error))
+        except OSError as error:
+            return Outcome(job, None, f'{job.output}: {error.strerror or error}')
+
+    def _replay(self, job: Job, listen: Callable[[Progress], None]) -> Result:
+        settings = self._settings
+        bag = ReplayBag(job.bag, settings.image_topic, settings.labels_topic)
+        job.output.mkdir(parents=True, exist_ok=True)
+        total = sum(camera.frame_count for camera in bag.cameras)
+        frames = 0
+
+        def advance() -> None:
+            nonlocal frames
+            frames += 1
+            listen(Progress(job, frames, total))
+
+        result = replay(
+            bag,
+            self._segmenter,
+            settings.weights,
+            job.output,
+            advance,
+            rate=settings.rate,
+            extras=settings.extras,
+        )
+        counts = {
+            # The counts alone: an evaluation holds the frame before, too.
+            topic: together([evaluation], self._segmenter.label_space)
+            for topic, evaluation in result.evaluations.items()
+        }
+        return replace(result, evaluations=counts)

@@ -1,0 +1,145 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Bags spread over a Ray cluster; Ray is optional, and imported when it is asked for.
+
+Every node has this package installed, and finds bags, weights and the folder for results under the
+same paths.
+"""
+
+from __future__ import annotations
+
+import logging
+import socket
+from collections import deque
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from bisenet_ros.checkpoint import resolve_weights, shipped_weights
+from bisenet_ros.errors import UserError
+from bisenet_ros.malloc_tuning import prepare_process
+from bisenet_ros.replay.many.jobs import Job, Outcome, Refusal, Settings
+from bisenet_ros.replay.many.workers import CORES_PER_WORKER, WORKERS_PER_GPU
+
+if TYPE_CHECKING:
+    from bisenet_ros.replay.many.bag_evaluator import Evaluator
+
+_CONNECTION_TIMEOUT = 10.0  # seconds
+
+
+def evaluate_on_ray(
+    jobs: Sequence[Job], settings: Settings, address: str, workers: int | None
+) -> Generator[Outcome]:
+    """Evaluate bags in actors on a cluster; what became of them, as it becomes known.
+
+    An actor that dies takes one bag with it, whose outcome says so, and is replaced.
+
+    Args:
+        jobs: The bags, in the order in which they are begun.
+        settings: How; `threads` is chosen here, by what a node has.
+        address: Of the cluster, as `ray.init` takes it.
+        workers: How many actors there are, at most; None for as many as the cluster has room for.
+
+    Raises:
+        UserError: Ray is not installed, there is no such cluster, or the settings cannot be used.
+    """
+    try:
+        import ray
+    except ModuleNotFoundError as error:
+        raise UserError(
+            "--ray needs Ray, which is not installed: pip install 'bisenet_ros[ray]'"
+        ) from error
+    _check_reachable(address)
+    try:
+        ray.init(address, log_to_driver=False, logging_level=logging.ERROR)
+    except (ConnectionError, ValueError) as error:
+        raise UserError(f'no Ray cluster at {address}: {error}') from error
+    try:
+        yield from _Cluster(ray, settings, workers).evaluate(jobs)
+    finally:
+        ray.shutdown()
+
+
+class _Cluster:
+    """What evaluates on the cluster that `ray` is connected to."""
+
+    def __init__(self, ray: Any, settings: Settings, workers: int | None) -> None:
+        self._ray = ray
+        nodes = [node['Resources'] for node in ray.nodes() if node['Alive']]
+        cores = [int(resources.get('CPU', 0)) for resources in nodes]
+        threads = min(CORES_PER_WORKER, max(1, min(cores)))
+        gpus = sum(int(resources.get('GPU', 0)) for resources in nodes)
+        needed: dict[str, float] = {'num_cpus': threads}
+        room = sum(count // threads for count in cores)
+        if gpus and settings.device != 'cpu':
+            needed['num_gpus'] = 1 / WORKERS_PER_GPU
+            room = min(room, WORKERS_PER_GPU * gpus)
+        self._workers = min(workers or room, max(1, room))
+        weights = settings.weights
+        if weights not in shipped_weights():
+            weights = str(resolve_weights(weights).absolute())
+        self._settings = replace(settings, threads=threads, weights=weights)
+        self._actor = ray.remote(**needed)(_Actor)
+
+    def evaluate(self, jobs: Sequence[Job]) -> Iterator[Outcome]:
+        waiting = deque(jobs)
+        busy: dict[Any, tuple[Any, Job]] = {}  # actor and job by the reference of the outcome
+        idle = [self._actor.remote(self._settings) for _ in range(min(self._workers, len(jobs)))]
+        while waiting or busy:
+            while idle and waiting:
+                actor, job = idle.pop(), waiting.popleft()
+                busy[actor.evaluate.remote(_everywhere(job))] = actor, job
+            done, _ = self._ray.wait(list(busy))
+            for reference in done:
+                actor, job = busy.pop(reference)
+                try:
+                    outcome: Outcome | Refusal = self._ray.get(reference)
+                except self._ray.exceptions.RayError as error:
+                    last_line = str(error).strip().splitlines()[-1]
+                    reason = last_line.partition('. ')[0]
+                    outcome = Outcome(job, None, f'its Ray actor failed: {reason}')
+                    actor = self._actor.remote(self._settings)
+                if isinstance(outcome, Refusal):
+                    raise UserError(outcome.reason)
+                idle.append(actor)
+                yield replace(outcome, job=job)
+
+
+class _Actor:
+    """One segmenter on some node."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._evaluator: Evaluator | None = None
+
+    def evaluate(self, job: Job) -> Outcome | Refusal:
+        """What becomes of a bag, or why no bag can be evaluated like this."""
+        if self._evaluator is None:
+            prepare_process()
+            from bisenet_ros.replay.many.bag_evaluator import Evaluator  # and with it torch
+
+            try:
+                self._evaluator = Evaluator(self._settings)
+            except UserError as error:
+                return Refusal(str(error))
+        return self._evaluator.evaluate(job, listen=lambda progress: None)
+
+
+def _check_reachable(address: str) -> None:
+    """See whether somebody listens there, for Ray tries it for minutes.
+
+    Raises:
+        UserError: Nobody does.
+    """
+    host, _, port = address.removeprefix('ray://').rpartition(':')
+    if not port.isdigit():
+        return  # 'auto'
+    try:
+        socket.create_connection((host, int(port)), timeout=_CONNECTION_TIMEOUT).close()
+    except OSError as error:
+        raise UserError(f'no Ray cluster at {address}: {error.strerror or error}') from error
+
+
+def _everywhere(job: Job) -> Job:
+    """The job with paths that do not depend on where a process was started."""
+    return Job(job.bag.absolute(), job.output.absolute())

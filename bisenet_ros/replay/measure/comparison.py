@@ -1,0 +1,255 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Two replays of the same frames against each other: what changed, where, and is it chance?"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from operator import itemgetter
+from typing import Any, Literal
+
+import numpy as np
+
+from bisenet_ros.replay.measure.bootstrap import (
+    LEVEL,
+    RESAMPLES,
+    Counts,
+    Floats,
+    Overlaps,
+    group_overlaps,
+    interval,
+    iou,
+    mean_iou,
+    overlaps,
+    resampled_iou,
+)
+from bisenet_ros.replay.measure.evaluation import FrameId, number
+from bisenet_ros.replay.measure.run_result import EvaluatedFrame, FinishedRun, RunError
+
+MOST_CHANGED = 10
+"""Frames that are named in each order."""
+
+Order = Literal['labels', 'miou', 'drivable_fraction']
+ORDERS: tuple[Order, ...] = ('labels', 'miou', 'drivable_fraction')
+"""What frames are ranked by."""
+
+_OF_ACCURACY = ('miou', 'drivable_iou', 'pixel_accuracy')
+
+
+@dataclass(frozen=True)
+class FramePair:
+    """One frame as both replays saw it.
+
+    Attributes:
+        a: What the first says.
+        b: What the second says.
+        changed_labels: Share of the pixels whose label differs; None where an output.mcap is
+            missing.
+    """
+
+    a: EvaluatedFrame
+    b: EvaluatedFrame
+    changed_labels: float | None = None
+
+    def change(self, figure: str) -> float | None:
+        """B's figure less A's; None where one has none."""
+        if figure not in self.a.figures or figure not in self.b.figures:
+            return None
+        return self.b.figures[figure] - self.a.figures[figure]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two replays, and the frames that both have.
+
+    Attributes:
+        a: The first, what is compared with.
+        b: The second.
+        pairs: In the order of A's recording.
+    """
+
+    a: FinishedRun
+    b: FinishedRun
+    pairs: tuple[FramePair, ...]
+
+    def figures(self) -> dict[str, Any]:
+        """All that changed, in a form that JSON can hold; a change is B less A."""
+        return {
+            'a': _run(self.a),
+            'b': _run(self.b),
+            'frames': {
+                'a': len(self.a.frames),
+                'b': len(self.b.frames),
+                'common': len(self.pairs),
+                'with_truth': len(self._with_truth()),
+            },
+            'settings': _settings(self.a.metrics, self.b.metrics),
+            'accuracy': self._accuracy(),
+            'changed_labels': self._changed_labels(),
+            'frame_means': self._frame_means(),
+            'changed_most': {
+                order: [self._frame(pair) for pair in pairs]
+                for order, pairs in self.changed_most().items()
+            },
+        }
+
+    def changed_most(self) -> dict[Order, list[FramePair]]:
+        """Frames with the greatest change, by what has changed."""
+        return {order: self.ranked(order)[:MOST_CHANGED] for order in ORDERS}
+
+    def ranked(self, order: Order) -> list[FramePair]:
+        """All frames in which something has changed, the greatest change first."""
+        sizes = [(abs(_change_in(pair, order) or 0.0), pair) for pair in self.pairs]
+        changed = [sized for sized in sizes if sized[0] > 0]
+        changed.sort(key=lambda sized: -sized[0])  # stable: the earlier one first
+        return [pair for _, pair in changed]
+
+    def _with_truth(self) -> list[FramePair]:
+        return [p for p in self.pairs if p.a.confusion is not None and p.b.confusion is not None]
+
+    def _accuracy(self) -> dict[str, Any] | None:
+        """Over the frames whose truth both have; None without any."""
+        pairs = self._with_truth()
+        if not pairs:
+            return None
+        of_a, of_b = (
+            np.stack([c for c in counts if c is not None])  # (N, C, C + 1)
+            for counts in ([p.a.confusion for p in pairs], [p.b.confusion for p in pairs])
+        )
+        ids = self.a.drivable_ids
+        a, b = (_with_drivable(counts, ids) for counts in (of_a, of_b))
+        total_a, total_b = iou(a.sum()), iou(b.sum())
+        # Two frames are the least that say anything about chance.
+        resampled = resampled_iou(a, b) if len(pairs) > 1 else None
+
+        def row(of: Callable[[Floats], Any]) -> dict[str, Any]:
+            """One figure, as a function of (..., C + 1) IoU by class and of the drivable area."""
+            spread = None if resampled is None else interval(of(resampled[1]) - of(resampled[0]))
+            return {
+                **change(number(float(of(total_a))), number(float(of(total_b)))),
+                'interval': None if spread is None else list(spread),
+            }
+
+        return {
+            'interval_level': LEVEL,
+            'resamples': RESAMPLES,
+            'miou': row(lambda values: mean_iou(values[..., :-1])),
+            'drivable_iou': row(itemgetter((..., -1))),
+            'pixel_accuracy': change(_pixel_accuracy(of_a), _pixel_accuracy(of_b)),
+            'iou': {
+                name: row(itemgetter((..., index))) for index, name in enumerate(self.a.classes)
+            },
+        }
+
+    def _changed_labels(self) -> float | None:
+        shares = [p.changed_labels for p in self.pairs if p.changed_labels is not None]
+        return math.fsum(shares) / len(shares) if shares else None
+
+    def _frame_means(self) -> dict[str, Any]:
+        """The mean over frames of each figure that both have, accuracy apart."""
+        names = dict.fromkeys(name for pair in self.pairs for name in pair.a.figures)
+        means = {}
+        for name in names:
+            both = [
+                (pair.a.figures[name], pair.b.figures[name])
+                for pair in self.pairs
+                if pair.change(name) is not None
+            ]
+            if both and name not in _OF_ACCURACY:
+                mean_a, mean_b = np.mean(both, axis=0).tolist()
+                means[name] = change(mean_a, mean_b)
+        return means
+
+    def _frame(self, pair: FramePair) -> dict[str, Any]:
+        names = [name for name in pair.a.figures if pair.change(name) is not None]
+        return {
+            **pair.a.id._asdict(),
+            'time_s': pair.a.time_s,
+            'changed_labels': pair.changed_labels,
+            **{name: change(pair.a.figures[name], pair.b.figures[name]) for name in names},
+        }
+
+
+def compare(a: FinishedRun, b: FinishedRun) -> Comparison:
+    """Pair the frames of two replays by camera, number and stamp.
+
+    Raises:
+        RunError: They have no frame in common, or models whose labels mean different things.
+    """
+    for what, key in (('classes', 'classes'), ('drivable classes', 'drivable_classes')):
+        of_a, of_b = a.metrics['model'][key], b.metrics['model'][key]
+        if of_a != of_b:
+            raise RunError(
+                f'{a.path} and {b.path} have models with different {what}: '
+                f'{", ".join(of_a)}; {", ".join(of_b)}'
+            )
+    frames_of_b = {frame.id: frame for frame in b.frames}
+    pairs = [FramePair(f, frames_of_b[f.id]) for f in a.frames if f.id in frames_of_b]
+    if not pairs:
+        raise RunError(
+            f'{a.path} ({len(a.frames)} frames) and {b.path} ({len(b.frames)} frames) have no '
+            'frame in common: camera, number and stamp have to be the same'
+        )
+    if a.has_pictures and b.has_pictures:
+        changed = _changed_labels(a, b, {pair.a.id for pair in pairs})
+        pairs = [FramePair(pair.a, pair.b, changed.get(pair.a.id)) for pair in pairs]
+    return Comparison(a, b, tuple(pairs))
+
+
+def change(a: float | None, b: float | None) -> dict[str, float | None]:
+    """Both values, and by how much the second is greater."""
+    return {'a': a, 'b': b, 'change': None if a is None or b is None else b - a}
+
+
+def _change_in(pair: FramePair, order: Order) -> float | None:
+    return pair.changed_labels if order == 'labels' else pair.change(order)
+
+
+def _changed_labels(a: FinishedRun, b: FinishedRun, common: set[FrameId]) -> dict[FrameId, float]:
+    """Share of the pixels of each frame that are labelled differently."""
+    shares = {}
+    for camera in dict.fromkeys(frame.camera for frame in common):
+        of_a, of_b = (
+            (found for found in run.pictures(camera, 'labels') if found[0] in common)
+            for run in (a, b)
+        )
+        for (frame, labels_a), (other, labels_b) in zip(of_a, of_b, strict=True):
+            if frame != other or labels_a.shape != labels_b.shape:
+                raise RunError(
+                    f'frame {frame.frame} of {camera} has another place or size in {b.path} than '
+                    f'in {a.path}: they are not of the same bag'
+                )
+            shares[frame] = float(np.count_nonzero(labels_a != labels_b) / labels_a.size)
+    return shares
+
+
+def _with_drivable(confusion: Counts, ids: tuple[int, ...]) -> Overlaps:
+    """(N, C + 1): each class, and last the drivable ones as one."""
+    parts = zip(overlaps(confusion), group_overlaps(confusion, ids), strict=True)
+    hits, unions = (np.concatenate(pair, axis=1) for pair in parts)
+    return Overlaps(hits, unions)
+
+
+def _pixel_accuracy(confusion: Counts) -> float | None:
+    total = int(confusion.sum())
+    return int(overlaps(confusion).hits.sum()) / total if total else None
+
+
+def _run(run: FinishedRun) -> dict[str, Any]:
+    return {
+        'path': str(run.path),
+        'complete': run.metrics['complete'],
+        **{key: run.metrics[key] for key in ('bag', 'model', 'versions')},
+    }
+
+
+def _settings(a: Mapping[str, Any], b: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """What differs of model and versions, with both values."""
+    return {
+        name: {'a': a[part].get(name), 'b': b[part].get(name)}
+        for part in ('model', 'versions')
+        for name in dict.fromkeys([*a[part], *b[part]])
+        if a[part].get(name) != b[part].get(name)
+    }

@@ -1,0 +1,135 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""One replay: the frames of a bag through the segmenter, and what that gave into a folder."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bisenet_ros.bag.messages import BagError
+from bisenet_ros.bag.reader import RecordedFrame, ReplayBag
+from bisenet_ros.bag.recorded_outputs import Answers
+from bisenet_ros.replay.measure.as_driven import replay_as_driven
+from bisenet_ros.replay.measure.evaluation import Evaluation
+from bisenet_ros.replay.measure.evaluator import Bench, Taken
+from bisenet_ros.replay.measure.extras import NO_EXTRAS, Extras
+from bisenet_ros.replay.measure.frame_lines import FrameLines
+from bisenet_ros.replay.measure.output_bag import ResultsFile
+from bisenet_ros.replay.measure.provenance import describe_bag, describe_model, versions
+from bisenet_ros.replay.report.highlights import choose
+from bisenet_ros.replay.report.page import write_page
+from bisenet_ros.replay.report.pictures import draw_pictures
+from bisenet_ros.replay.report.videos import OverlayVideos
+from bisenet_ros.segmenter import Segmenter
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a replay gave.
+
+    Attributes:
+        metrics: What metrics.json holds.
+        problems: One sentence for each kind of thing that was wrong with the bag; none if the
+            results are complete.
+        evaluations: The counts behind the figures by image topic, to be added to other bags'.
+    """
+
+    metrics: dict[str, Any]
+    problems: list[str]
+    evaluations: dict[str, Evaluation]
+
+
+def replay(
+    bag: ReplayBag,
+    segmenter: Segmenter,
+    weights: str,
+    output: Path,
+    advance: Callable[[], None],
+    *,
+    rate: float | None = None,
+    answers: Answers | None = None,
+    extras: Extras = NO_EXTRAS,
+) -> Result:
+    """Segment the frames, and write metrics.json, frames.jsonl, output.mcap and report.html.
+
+    What cannot be used of the bag is left out and named; the rest is evaluated. Where the results
+    cannot be written any more, as on a full disk, those are kept that were there by then, but for
+    output.mcap, which makes room for them.
+
+    Args:
+        bag: The frames.
+        segmenter: Set up as the node's is.
+        weights: What it was loaded from.
+        output: A folder; files of an earlier replay are replaced.
+        advance: Called after every frame.
+        rate: None for every frame; a number for those that the node would have taken if they had
+            arrived so many times as fast as they were recorded.
+        answers: What a running node has answered at that rate, to be measured instead.
+        extras: What is written beside the usual files.
+
+    Raises:
+        OSError: Not even what was found by then can be written.
+    """
+    damage, failure = bag.damage, ''
+    unmatched = {camera.image_topic: camera.labels_topic for camera in bag.cameras}
+    dropped: Counter[str] = Counter()
+    lines = FrameLines(output / 'frames.jsonl')
+    results = ResultsFile(output / 'output.mcap', camera_images=extras.camera_images)
+    videos = OverlayVideos(output, bag.cameras, bag.seconds) if extras.video else None
+    bench = Bench(bag, segmenter, lines, results, videos)
+
+    def arriving() -> Iterator[RecordedFrame]:
+        nonlocal damage
+        try:
+            for frame in bag:
+                bench.arrive(frame)
+                if frame.truth_message is not None:
+                    unmatched[frame.camera.image_topic] = None
+                yield frame
+                advance()
+        except BagError as error:
+            damage = str(error)
+
+    try:
+        with lines, results, videos or nullcontext():
+            if answers is not None:
+                for frame in arriving():
+                    dropped[frame.camera.image_topic] += bench.take(frame, answers.to(frame))
+            elif rate is None:
+                for frame in arriving():
+                    bench.work([Taken(frame)])
+            else:
+                dropped.update(replay_as_driven(arriving(), bag.cameras, rate, bench.work))
+    except OSError as error:
+        failure = f'{output}: not all results could be written: {error.strerror or error}'
+    problems = [*filter(None, (damage, failure)), *bench.problems.lines()]
+    if bag.labels_folder is not None:
+        problems += [] if failure else bag.labels_folder.problems()
+    elif not (damage or failure):
+        problems += [
+            f'{labels}: no message has the stamp of a frame of {images}'
+            for images, labels in unmatched.items()
+            if labels is not None
+        ]
+    metrics = {
+        'complete': not problems,
+        'problems': problems,
+        'bag': describe_bag(bag.path),
+        'model': describe_model(weights, segmenter),
+        'versions': versions(),
+        'rate': rate,
+        'live': answers is not None,
+        **bench.figures(dropped),
+    }
+    text = json.dumps(metrics, indent=2, ensure_ascii=False, allow_nan=False)
+    (output / 'metrics.json').write_text(text + '\n', encoding='utf-8')
+    pictures = draw_pictures(bag, segmenter, choose(bench.moments))
+    page = output / 'report.html'
+    write_page(page, metrics, bench.moments, pictures, segmenter.label_space)
+    return Result(metrics, problems, bench.evaluations)

@@ -1,0 +1,163 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""A replay that was written earlier, read back from its folder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from bisenet_ros.bag.messages import messages, open_bag
+from bisenet_ros.errors import UserError
+from bisenet_ros.image_codec import decode_image, decode_labels
+from bisenet_ros.replay.measure.evaluation import FrameId
+
+Pixels = npt.NDArray[np.uint8]
+
+
+# What is read of metrics.json.
+_READ = frozenset(('accuracy', 'bag', 'cameras', 'complete', 'fps', 'model', 'versions'))
+
+
+class RunError(UserError):
+    """A folder that holds no replay, or one that does not do for what is wanted."""
+
+
+@dataclass(frozen=True)
+class EvaluatedFrame:
+    """What a line of frames.jsonl says.
+
+    Attributes:
+        id: Which frame.
+        time_s: Seconds since the first frame.
+        figures: The frame's own numbers by name, those that there are.
+        confusion: (C, C + 1) int64 pixels by true class and label; None without a truth.
+        dropped: Frames of the camera that were dropped since the one before.
+    """
+
+    id: FrameId
+    time_s: float
+    figures: dict[str, float]
+    confusion: npt.NDArray[np.int64] | None
+    dropped: int
+
+
+@dataclass(frozen=True)
+class FinishedRun:
+    """The folder that a replay has written.
+
+    Attributes:
+        path: The folder.
+        metrics: What metrics.json holds.
+        frames: Those that were evaluated, in the order of the recording.
+    """
+
+    path: Path
+    metrics: dict[str, Any]
+    frames: tuple[EvaluatedFrame, ...]
+
+    @classmethod
+    def load(cls, path: Path) -> FinishedRun:
+        """Read metrics.json and frames.jsonl.
+
+        Raises:
+            RunError: They are not there, or not what a replay writes.
+        """
+        try:
+            metrics = _metrics(path / 'metrics.json')
+            with (path / 'frames.jsonl').open(encoding='utf-8') as lines:
+                frames = tuple(_frames(lines, path))
+        except OSError as error:
+            raise RunError(
+                f'{path}: not the folder of a bag that bisenet replay has evaluated: '
+                f'{Path(error.filename).name}: {error.strerror}'
+            ) from error
+        return cls(path, metrics, frames)
+
+    @property
+    def classes(self) -> list[str]:
+        """Names of the model's classes, by id."""
+        return list(self.metrics['model']['classes'])
+
+    @property
+    def drivable_ids(self) -> tuple[int, ...]:
+        """Ids of the classes that may be driven on."""
+        names = self.classes
+        return tuple(names.index(name) for name in self.metrics['model']['drivable_classes'])
+
+    @property
+    def has_pictures(self) -> bool:
+        """Whether output.mcap is there."""
+        return (self.path / 'output.mcap').is_file()
+
+    def pictures(
+        self, camera: str, kind: Literal['labels', 'overlay']
+    ) -> Iterator[tuple[FrameId, Pixels]]:
+        """What output.mcap has of each frame of a camera, in the order of the recording.
+
+        Args:
+            camera: Its image topic.
+            kind: (H, W) class ids, or the (H, W, 3) BGR overlay.
+
+        Raises:
+            RunError: The file does not fit frames.jsonl.
+            BagError: It is damaged.
+        """
+        path = self.path / 'output.mcap'
+        name = next(c['name'] for c in self.metrics['cameras'] if c['image_topic'] == camera)
+        topic = f'/{name}/segmentation/{kind}' if name else f'/segmentation/{kind}'
+        frames = iter([frame.id for frame in self.frames if frame.id.camera == camera])
+        foreign = RunError(f'{path} is of another replay than frames.jsonl beside it')
+        decode = decode_labels if kind == 'labels' else decode_image
+        with closing(open_bag(path)) as reader:
+            for _, _, stamp, message in messages(reader, [topic]):
+                frame = next(frames, None)
+                if frame is None or frame.stamp != stamp:
+                    raise foreign
+                yield frame, decode(message)
+        if next(frames, None) is not None:
+            raise foreign
+
+
+def _metrics(path: Path) -> dict[str, Any]:
+    try:
+        metrics = json.loads(path.read_text(encoding='utf-8'))
+    except ValueError as error:
+        raise RunError(f'{path}: not JSON: {error}') from error
+    if isinstance(metrics, dict) and 'bags' in metrics:
+        raise RunError(f'{path.parent} is of several bags: name the folder in it of one of them')
+    if not isinstance(metrics, dict) or not _READ.issubset(metrics):
+        raise RunError(f'{path}: not the figures of a bag that bisenet replay has evaluated')
+    return metrics
+
+
+def _frames(lines: Iterator[str], path: Path) -> Iterator[EvaluatedFrame]:
+    expected: dict[str, int] = {}  # number of the next frame, by camera
+    dropped: dict[str, int] = {}
+    for number, text in enumerate(lines, start=1):
+        try:
+            line = json.loads(text)
+            frame = FrameId(line.pop('camera'), line.pop('frame'), line.pop('stamp'))
+            time_s, confusion = line.pop('time_s'), line.pop('confusion', None)
+        except (ValueError, KeyError, AttributeError, TypeError) as error:
+            raise RunError(
+                f'{path / "frames.jsonl"}, line {number}: not a frame of a replay: {error}'
+            ) from error
+        figures = {
+            name: float(value)
+            for name, value in line.items()
+            if isinstance(value, int | float) and not isinstance(value, bool)
+        }
+        missing = frame.frame - expected.get(frame.camera, 0)
+        dropped[frame.camera] = dropped.get(frame.camera, 0) + missing
+        expected[frame.camera] = frame.frame + 1
+        if 'confidence' in figures:  # others could not be decoded
+            counts = None if confusion is None else np.array(confusion, np.int64)
+            yield EvaluatedFrame(frame, time_s, figures, counts, dropped.pop(frame.camera))

@@ -1,0 +1,80 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The overlays of each camera as a video, which any browser plays."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+import numpy.typing as npt
+
+from bisenet_ros.bag.reader import Camera, RecordedFrame
+from bisenet_ros.media import VideoWriter
+
+Pixels = npt.NDArray[np.uint8]
+
+
+_FASTEST = 120.0
+"""Frames per second that a player still shows."""
+
+
+class OverlayVideos:
+    """Writes a video per camera, as a context manager: `overlay.webm`, or `overlay_CAMERA.webm`.
+
+    Each frame of the bag is a picture of the video; for one that was dropped the one before is
+    shown again, as a vehicle would have had nothing newer.
+
+    Args:
+        folder: Where to; earlier videos are replaced.
+        cameras: Of the bag.
+        seconds: How long the bag is.
+    """
+
+    def __init__(self, folder: Path, cameras: Sequence[Camera], seconds: float) -> None:
+        self._stack = ExitStack()
+        self._videos: dict[str, _Video] = {}
+        for camera in cameras:
+            name = '_'.join(('overlay', *filter(None, camera.name.split('/'))))
+            rate = (camera.frame_count - 1) / seconds if seconds > 0 else 1.0
+            writer = VideoWriter(folder / f'{name}.webm', min(max(rate, 1.0), _FASTEST))
+            self._videos[camera.image_topic] = _Video(self._stack.enter_context(writer))
+
+    def __enter__(self) -> OverlayVideos:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._stack.close()
+
+    def write(self, frame: RecordedFrame, drawn: Pixels) -> None:
+        """Append the overlay of a frame, (H, W, 3) BGR; those of a camera in their order.
+
+        Raises:
+            MediaError: It cannot be written.
+        """
+        self._videos[frame.camera.image_topic].write(frame.index, drawn)
+
+
+class _Video:
+    """The overlays of one camera."""
+
+    def __init__(self, writer: VideoWriter) -> None:
+        self._writer = writer
+        self._next = 0
+        self._last: Pixels | None = None
+
+    def write(self, index: int, drawn: Pixels) -> None:
+        """Append frame number `index`, and for those that are missing before it the last one."""
+        if self._last is not None:
+            for _ in range(self._next, index):
+                self._writer.write(self._last)
+        self._writer.write(drawn)
+        self._last, self._next = drawn, index + 1

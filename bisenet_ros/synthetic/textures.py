@@ -1,0 +1,124 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Pictures to put on surfaces, and the patterns they are made from."""
+
+from __future__ import annotations
+
+from functools import cached_property, lru_cache
+
+import cv2
+import numpy as np
+
+from bisenet_ros.synthetic.camera import Array
+from bisenet_ros.synthetic.rng import Color, stream
+
+DENSITY = 30  # texture pixels per metre of a wall
+
+
+class Texture:
+    """A picture with ready-made reductions, so that far surfaces do not flicker.
+
+    Each axis is halved on its own: a wall seen at a slant is squeezed across, not down.
+
+    Attributes:
+        pixels: (h, w, C) or (h, w) uint8.
+    """
+
+    def __init__(self, pixels: Array) -> None:
+        """Wrap a picture; its reductions are made when first asked for."""
+        self.pixels = pixels
+        self._reduced: dict[tuple[int, int], Array] = {(0, 0): pixels}
+
+    @cached_property
+    def mean(self) -> Array:
+        """(C,) mean colour."""
+        mean: Array = self.pixels.mean((0, 1))
+        return mean
+
+    def reduced(self, across: int, down: int) -> Array:
+        """Get the picture with its width halved ``across`` times and its height ``down`` times."""
+        height, width = self.pixels.shape[:2]
+        across = min(across, max(width.bit_length() - 2, 0))
+        down = min(down, max(height.bit_length() - 2, 0))
+        if (across, down) not in self._reduced:
+            size = (max(width >> across, 1), max(height >> down, 1))
+            self._reduced[across, down] = cv2.resize(
+                self.pixels, size, interpolation=cv2.INTER_AREA
+            )
+        return self._reduced[across, down]
+
+
+def fractal_noise(
+    rng: np.random.Generator, shape: tuple[int, int], *, octaves: int, coarsest: int = 4
+) -> Array:
+    """Make noise with detail at several sizes.
+
+    Args:
+        rng: random stream.
+        shape: (rows, columns) of the result.
+        octaves: number of sizes; each is half the one before.
+        coarsest: cells per side at the largest size.
+
+    Returns:
+        (rows, columns) float32, mean about 0, standard deviation about 1.
+    """
+    total = np.zeros(shape, np.float32)
+    for octave in range(octaves):
+        cells = coarsest << octave
+        grid = rng.standard_normal((min(cells, shape[0]), min(cells, shape[1])), dtype=np.float32)
+        total += cv2.resize(grid, shape[::-1], interpolation=cv2.INTER_CUBIC) * 0.6**octave
+    total -= total.mean()
+    total /= max(float(total.std()), 1e-6)
+    return total
+
+
+_COURSES = {  # rows per course, columns per stone, spread of tones, lightness of the joints
+    'brick': (3, 8, 0.10, 0.82),
+    'stone': (10, 24, 0.08, 0.82),
+    'tiles': (6, 6, 0.10, 0.74),
+}
+
+
+@lru_cache(maxsize=8)
+def relief(material: str) -> Array:
+    """Make the relief of a wall material, the same for every drive.
+
+    Args:
+        material: 'brick', 'stone', 'tiles' or 'render'.
+
+    Returns:
+        (480, 480) float32 lightness factors around 1, 16 metres to a side, repeating.
+    """
+    rng = stream(0, material)
+    size = 480
+    surface = (1 + 0.045 * fractal_noise(rng, (size, size), octaves=6)).astype(np.float32)
+    if material not in _COURSES:
+        return surface
+    course, length, spread, joint = _COURSES[material]
+    for number, top in enumerate(range(0, size, course)):
+        start = (number % 2) * (length // 2)
+        tones = 1 + spread * rng.standard_normal(size // length + 2)
+        line = np.repeat(tones, length)[start : start + size]
+        line[(np.arange(size) + start) % length == 0] *= joint
+        surface[top : top + course] *= line.astype(np.float32)
+        surface[top] *= joint
+    return surface
+
+
+def surface(material: str, size: tuple[int, int], color: Color, shift: int) -> Array:
+    """Cover a surface with a material.
+
+    Args:
+        material: see `relief`.
+        size: (width, height) in texture pixels.
+        color: BGR in neutral light.
+        shift: where in the pattern to start, so that neighbours differ.
+
+    Returns:
+        (height, width, 3) uint8 BGR.
+    """
+    pattern = relief(material)
+    rows = (np.arange(size[1]) + shift * 30) % pattern.shape[0]
+    columns = (np.arange(size[0]) + shift * 24) % pattern.shape[1]
+    tones = pattern[np.ix_(rows, columns)]
+    return np.asarray(cv2.merge([cv2.convertScaleAbs(tones, alpha=level) for level in color]))

@@ -1,0 +1,88 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""An MCAP file cut at any place gives what was recorded before the cut."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from rosbags.rosbag2 import CompressionMode
+from small_bags import START, STEP, Entry, picture, write_bag
+
+from bisenet_ros.bag.cut_mcap import CutMcap, is_cut
+from bisenet_ros.bag.reader import ReplayBag
+
+# Frames of half a megabyte, of which rosbags puts two or three into a chunk.
+COUNT = 12
+ENTRIES = [
+    Entry('/image', START + index * STEP, picture(index, 480, 360), 'bgr8')
+    for index in range(COUNT)
+]
+
+
+@pytest.fixture(scope='module', params=[CompressionMode.NONE, CompressionMode.STORAGE])
+def whole(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp('bag') / 'bag'
+    write_bag(folder, ENTRIES, compression=request.param)
+    return folder / 'bag.mcap'
+
+
+def stamps(bag: Path) -> list[int]:
+    return [frame.stamp for frame in ReplayBag(bag)]
+
+
+def test_a_whole_file_is_not_cut(whole: Path, tmp_path: Path) -> None:
+    assert not is_cut(whole)
+    assert ReplayBag(whole).damage == ''
+    text = tmp_path / 'text.mcap'
+    text.write_text('not MCAP at all')
+    assert not is_cut(text)
+
+
+@pytest.mark.parametrize('share', [0.3, 0.5, 0.8, 0.97])
+def test_all_before_the_cut_is_read(whole: Path, tmp_path: Path, share: float) -> None:
+    data = whole.read_bytes()
+    cut = tmp_path / 'cut.mcap'
+    cut.write_bytes(data[: int(share * len(data))])
+    assert is_cut(cut)
+    read = stamps(cut)
+    assert read == [entry.stamp for entry in ENTRIES[: len(read)]]
+    # Of an uncompressed file every whole frame is there, of a compressed one every whole chunk.
+    compressed = len(data) < COUNT * ENTRIES[0].pixels.nbytes
+    lost = share * COUNT - len(read)
+    assert 0 <= lost < (4 if compressed else 1.1)
+    assert str(cut) in ReplayBag(cut).damage
+
+
+def test_only_the_end_is_missing(whole: Path, tmp_path: Path) -> None:
+    cut = tmp_path / 'cut.mcap'
+    cut.write_bytes(whole.read_bytes()[:-1])
+    assert stamps(cut) == [entry.stamp for entry in ENTRIES]
+
+
+def test_in_its_folder(whole: Path, tmp_path: Path) -> None:
+    folder = write_bag(tmp_path / 'bag', ENTRIES)
+    file = folder / 'bag.mcap'
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+    assert stamps(folder) == [entry.stamp for entry in ENTRIES[: COUNT // 2]]
+
+
+def test_cameras_that_were_not_written_in_order(tmp_path: Path) -> None:
+    # What arrived first may be written last, as recorders with several subscriptions do it.
+    entries = [
+        Entry(topic, START + index * STEP - late, picture(0), 'bgr8')
+        for index in range(5)
+        for topic, late in (('/front/image', 0), ('/rear/image', STEP // 2))
+    ]
+    file = write_bag(tmp_path / 'bag', entries) / 'bag.mcap'
+    whole = stamps(file)
+    file.write_bytes(file.read_bytes()[:-1])
+    assert stamps(file) == whole == sorted(entry.stamp for entry in entries)
+
+
+def test_it_is_only_read(whole: Path, tmp_path: Path) -> None:
+    cut = tmp_path / 'cut.mcap'
+    cut.write_bytes(whole.read_bytes()[:-1])
+    with pytest.raises(ValueError, match='only read'):
+        CutMcap(cut).open('wb')

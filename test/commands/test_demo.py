@@ -1,0 +1,190 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The demo as a whole: three processes on DDS, started, measured and ended."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import cv2
+import pytest
+from tiny_checkpoint import save_tiny_checkpoint
+
+from bisenet_ros.commands.demo import Settings, run_demo
+from bisenet_ros.live.sources import View
+from bisenet_ros.media import Video
+from bisenet_ros.synthetic.drive import SyntheticDrive
+
+TIMEOUT = 100.0
+SIZE = (160, 120)
+
+
+@pytest.fixture(scope='module')
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_tiny_checkpoint(tmp_path_factory.mktemp('weights') / 'tiny.safetensors')
+
+
+@pytest.fixture(scope='module')
+def drive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with 30 frames of the synthetic drive in images/, and their truth in labels/."""
+    folder = tmp_path_factory.mktemp('drive')
+    frames = SyntheticDrive(1, SIZE, 15)
+    for kind in ('images', 'labels'):
+        (folder / kind).mkdir()
+    for index in range(30):
+        image, labels = frames.frame(index)
+        cv2.imwrite(str(folder / 'images' / f'{index}.png'), image)
+        cv2.imwrite(str(folder / 'labels' / f'{index}.png'), labels)
+    return folder
+
+
+def command(*arguments: str | Path) -> list[str]:
+    return [sys.executable, '-m', 'bisenet_ros.cli', *map(str, arguments)]
+
+
+def test_the_synthetic_drive(weights: Path, tmp_path: Path) -> None:
+    settings = Settings(
+        view=View(seconds=2.0, size=SIZE, rate=10),
+        output=tmp_path / 'demo',
+        weights=str(weights),
+        device='cpu',
+        verify=True,
+    )
+    measured = run_demo(settings)
+
+    frames = measured['frames']
+    assert frames['published'] == 20
+    assert 0 < frames['segmented'] <= 20
+    assert frames['dropped'] == 20 - frames['segmented']
+    assert frames['compared_with_truth'] == frames['segmented']
+    # A rate can fall short on a machine that is busy, but neither camera nor node is ever faster.
+    assert 0 < measured['camera_hz'] < 11
+    latency = measured['latency_ms']
+    assert 0 < latency['p50'] <= latency['p95'] <= latency['p99'] <= latency['max'] < 10_000
+    assert measured['accuracy']['miou'] == pytest.approx(measured['offline']['miou'], abs=1e-9)
+    assert measured['offline']['pixels'] == frames['segmented'] * 160 * 120
+    assert measured['offline']['differing_pixels'] == 0
+
+    output = settings.output
+    assert json.loads((output / 'metrics.json').read_text()) == measured
+    assert len(list(Video(output / 'overlay.webm'))) == frames['segmented']
+    page = (output / 'index.html').read_text()
+    linked = set(re.findall(r'(?:src|href)="([^"]+)"', page))
+    assert {'overlay.webm', 'metrics.json', 'picture_1_truth.jpg'} <= linked
+    for name in linked:
+        assert (output / name).stat().st_size > 0
+    assert {path.name for path in output.iterdir()} == linked | {'index.html', 'log'}
+
+
+def test_a_recorded_drive_gives_live_what_it_gives_offline(
+    weights: Path, drive: Path, tmp_path: Path
+) -> None:
+    bag, figures = tmp_path / 'bag', tmp_path / 'figures.json'
+    recording = command(
+        'record', drive / 'images', '-o', bag, '--labels', drive / 'labels', '--weights', weights
+    )
+    subprocess.run(recording, check=True, timeout=TIMEOUT)
+    playing = command(
+        'demo', '--source', bag, '-o', tmp_path / 'demo', '--weights', weights, '--device', 'cpu',
+        '--verify', '--json', figures,
+    )  # fmt: skip
+    result = subprocess.run(playing, capture_output=True, text=True, timeout=TIMEOUT, check=False)
+    assert result.returncode == 0, result.stderr
+    for shown in ('frames dropped', 'latency p50 / p95 / p99', 'mIoU', 'drivable IoU'):
+        assert shown in result.stdout
+
+    measured = json.loads(figures.read_text())
+    assert measured['frames']['published'] == 30
+    assert measured['frames']['segmented'] > 0
+    assert measured['accuracy']['miou'] == pytest.approx(measured['offline']['miou'], abs=1e-9)
+    assert measured['offline']['differing_pixels'] == 0
+
+
+@contextmanager
+def streaming(weights: Path, drive: Path, output: Path) -> Iterator[subprocess.Popen[str]]:
+    """A demo on a long recording that has come to stream."""
+    images = output.parent / 'long drive'
+    images.mkdir()
+    for index in range(900):
+        (images / f'{index}.png').symlink_to(drive / 'images' / f'{index % 30}.png')
+    process = subprocess.Popen(
+        command('demo', '--source', images, '-o', output, '--weights', weights, '--seconds', 60),
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stderr is not None
+        said = []
+        for line in process.stderr:
+            said.append(line)
+            if line.strip() == 'streaming':
+                break
+        assert process.poll() is None, said
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_ctrl_c_leaves_no_process_behind(weights: Path, drive: Path, tmp_path: Path) -> None:
+    with streaming(weights, drive, tmp_path / 'demo') as process:
+        children = _descendants(process.pid)
+        assert len(children) == 3
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=TIMEOUT)
+    assert process.returncode == 130
+    assert 'Traceback' not in errors
+    assert not any(Path(f'/proc/{pid}').exists() for pid in children)
+    assert [path.name for path in (tmp_path / 'demo').iterdir()] == ['log']
+
+
+def test_the_death_of_a_process_ends_the_demo(weights: Path, drive: Path, tmp_path: Path) -> None:
+    with streaming(weights, drive, tmp_path / 'demo') as process:
+        children = _descendants(process.pid)
+        (node,) = (pid for pid, name in children.items() if 'segmenter_node' in name)
+        os.kill(node, signal.SIGKILL)
+        _, errors = process.communicate(timeout=TIMEOUT)
+    assert process.returncode == 1
+    (line,) = (line for line in errors.splitlines() if line.startswith('bisenet: '))
+    assert 'the segmenter ended with exit code -9' in line
+    assert not any(Path(f'/proc/{pid}').exists() for pid in children)
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        (['--weights', 'nowhere.safetensors'], 'nowhere.safetensors'),
+        (['--source', 'nowhere.mp4'], 'nowhere.mp4: no such file'),
+        (['--device', 'cpu', '--precision', 'fp16'], 'fp16 needs a GPU'),
+    ],
+)
+def test_bad_input(weights: Path, tmp_path: Path, arguments: list[str], message: str) -> None:
+    result = subprocess.run(
+        command('demo', '-o', tmp_path, '--seconds', '1', '--weights', weights, *arguments),
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT,
+        check=False,
+    )
+    assert result.returncode == 2
+    (line,) = (line for line in result.stderr.splitlines() if line.startswith('bisenet: '))
+    assert message in line
+    assert 'Traceback' not in result.stderr
+
+
+def _descendants(pid: int) -> dict[int, str]:
+    """The children of a process, with their command lines."""
+    children = [
+        int(child)
+        for task in Path(f'/proc/{pid}/task').iterdir()
+        for child in (task / 'children').read_text().split()
+    ]
+    return {child: Path(f'/proc/{child}/cmdline').read_text() for child in children}

@@ -1,0 +1,207 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Criteria against a replay whose figures are written by hand, and counted by hand."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bisenet_ros.metrics import ConfusionMatrix
+from bisenet_ros.replay.measure.criteria import judge
+from bisenet_ros.replay.measure.run_result import FinishedRun
+from bisenet_ros.replay.measure.scenario import Criterion
+
+CLASSES = ['road', 'car', 'sky']
+
+
+def matrix(seed: int) -> ConfusionMatrix:
+    labels, truth = np.random.default_rng(seed).integers(0, 2, (2, 8, 8), dtype=np.uint8)
+    counted = ConfusionMatrix(len(CLASSES))
+    counted.update(labels, truth)
+    return counted
+
+
+def write_run(folder: Path, lines: Sequence[dict[str, Any]]) -> FinishedRun:
+    metrics = {
+        **dict.fromkeys(('bag', 'cameras', 'complete', 'versions')),
+        'model': {'classes': CLASSES, 'drivable_classes': ['road']},
+        'accuracy': {'ece': 0.05, 'free_space_overreach_px': None},
+        'fps': 20.0,
+    }
+    (folder / 'metrics.json').write_text(json.dumps(metrics))
+    (folder / 'frames.jsonl').write_text(''.join(json.dumps(line) + '\n' for line in lines))
+    return FinishedRun.load(folder)
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> FinishedRun:
+    """Ten frames of two cameras in turn, 0.5 s apart; every other one of /a has a truth."""
+    lines: list[dict[str, Any]] = []
+    for index in range(10):
+        line = {
+            'camera': ('/a', '/b')[index % 2],
+            'frame': index // 2,
+            'stamp': index,
+            'time_s': index / 2,
+            'confidence': 0.5 + index / 100,
+            'flicker': None,
+        }
+        if index % 4 == 0:
+            counted = matrix(index)
+            line |= {'miou': counted.miou(), 'confusion': counted.counts.tolist()}
+        lines.append(line)
+    return write_run(tmp_path, lines)
+
+
+def test_mean_of_a_window_with_its_ends(run: FinishedRun) -> None:
+    criterion = Criterion(figure='confidence', between=(1.0, 2.0), at_least=0.53)
+    found = judge(criterion, run)
+    assert found.value == pytest.approx(0.53)
+    assert found.frames == 3
+    assert found.beyond == 1
+    # The lowest decide what is to be high.
+    assert [one.frame.time_s for one in found.deciding] == [1.0, 1.5, 2.0]
+
+
+@pytest.mark.parametrize(
+    ('limits', 'passed', 'beyond', 'first'),
+    [
+        ({'at_least': 0.54}, True, 4, 0),
+        ({'at_least': 0.55}, False, 5, 0),
+        ({'at_most': 0.55}, True, 4, 9),
+        ({'at_most': 0.54}, False, 5, 9),
+        ({'at_least': 0.1, 'at_most': 0.54}, False, 5, 9),
+        ({'at_least': 0.55, 'at_most': 0.9}, False, 5, 0),
+        ({'at_least': 0.2, 'at_most': 0.9}, True, 0, 0),
+    ],
+)
+def test_limits_and_the_side_that_decides(
+    run: FinishedRun, limits: dict[str, float], passed: bool, beyond: int, first: int
+) -> None:
+    found = judge(Criterion(figure='confidence', **limits), run)
+    assert found.value == pytest.approx(0.545)
+    assert (found.passed, found.beyond) == (passed, beyond)
+    assert len(found.deciding) == 5
+    assert found.deciding[0].frame.id.stamp == first
+
+
+@pytest.mark.parametrize(
+    ('statistic', 'value'),
+    [
+        ('min', 0.5),
+        ('p50', 0.545),
+        ('p95', 0.5855),
+        ('p01', 0.5009),
+        ('mean', 0.545),
+        ('max', 0.59),
+    ],
+)
+def test_statistics(run: FinishedRun, statistic: Any, value: float) -> None:
+    criterion = Criterion(figure='confidence', statistic=statistic, at_least=0)
+    assert judge(criterion, run).value == pytest.approx(value)
+
+
+def test_the_limit_itself_passes(run: FinishedRun) -> None:
+    for limit in ({'at_least': 0.5}, {'at_most': 0.5}):
+        assert judge(Criterion(figure='confidence', statistic='min', **limit), run).passed
+
+
+def test_accuracy_is_of_the_frames_together(run: FinishedRun) -> None:
+    together = ConfusionMatrix(len(CLASSES))
+    for index in (0, 4, 8):
+        together.add(matrix(index))
+    expected = {
+        'miou': together.miou(),
+        'drivable_iou': together.group_iou((0,)),
+        'pixel_accuracy': together.pixel_accuracy(),
+        'iou.car': together.iou()[1],
+    }
+    for figure in ('miou', 'iou.car'):
+        found = judge(Criterion(figure=figure, at_least=0), run)
+        assert found.value == pytest.approx(expected[figure])
+        assert found.frames == 3
+    worst = judge(Criterion(figure='iou.car', statistic='min', at_least=0), run)
+    by_frame = {index: matrix(index).iou()[1] for index in (0, 4, 8)}
+    assert worst.value == min(by_frame.values())
+    assert [one.frame.id.stamp for one in worst.deciding] == sorted(by_frame, key=by_frame.get)
+
+
+def test_accuracy_of_a_window(run: FinishedRun) -> None:
+    found = judge(Criterion(figure='miou', between=(1.5, 5), camera='/a', at_least=0), run)
+    together = matrix(4)
+    together.add(matrix(8))
+    assert found.value == pytest.approx(together.miou())
+
+
+def test_one_camera(run: FinishedRun) -> None:
+    found = judge(Criterion(figure='confidence', camera='/b', at_least=0), run)
+    assert found.value == pytest.approx(0.55)
+    assert {one.frame.id.camera for one in found.deciding} == {'/b'}
+
+
+@pytest.mark.parametrize(
+    'criterion',
+    [
+        Criterion(figure='confidence', between=(100, 200), at_least=0),
+        Criterion(figure='miou', camera='/b', at_least=0),  # without truth
+        Criterion(figure='iou.sky', at_least=0),  # does not occur
+        Criterion(figure='flicker', at_most=1),
+        Criterion(figure='free_space_overreach_px', at_most=100),
+        Criterion(figure='false_drivable_near_rate', at_most=1),
+    ],
+)
+def test_what_was_not_measured_fails(run: FinishedRun, criterion: Criterion) -> None:
+    found = judge(criterion, run)
+    assert found.value is None
+    assert not found.passed
+    assert found.deciding == ()
+
+
+def test_figures_of_the_whole_bag(run: FinishedRun) -> None:
+    found = judge(Criterion(figure='ece', at_most=0.05), run)
+    assert (found.value, found.passed, found.frames) == (0.05, True, None)
+    assert not judge(Criterion(figure='fps', at_least=25), run).passed
+
+
+def test_drops_are_gaps_in_the_numbers(tmp_path: Path) -> None:
+    # Of /a, 1 and 2 were dropped, then 4; 5 was taken, but could not be decoded; /b lost its first.
+    frames = [('/a', 0), ('/b', 1), ('/a', 3), ('/a', 5), ('/a', 6), ('/b', 2)]
+    lines = [
+        {'camera': camera, 'frame': frame, 'stamp': 0, 'time_s': frame}
+        | ({'error': 'bad'} if frame == 5 else {'confidence': 0.5})
+        for camera, frame in frames
+    ]
+    run = write_run(tmp_path, lines)
+    found = judge(Criterion(figure='dropped', at_most=3), run)
+    assert (found.value, found.passed) == (4, False)
+    assert found.deciding[0].frame.id.frame == 3
+    in_window = Criterion(figure='dropped', between=(4, 9), at_most=1)
+    assert judge(in_window, run).value == 1
+    most = Criterion(figure='dropped', statistic='max', camera='/a', at_most=1)
+    assert judge(most, run).value == 2
+
+
+def test_as_json(run: FinishedRun) -> None:
+    criterion = Criterion(figure='confidence', statistic='min', between=(0, 1), at_least=0.505)
+    assert json.loads(json.dumps(judge(criterion, run).to_dict())) == {
+        'name': 'confidence min from 0 to 1 s',
+        'figure': 'confidence',
+        'statistic': 'min',
+        'between': [0, 1],
+        'at_least': 0.505,
+        'value': 0.5,
+        'passed': False,
+        'measured_frames': 3,
+        'frames_beyond': 1,
+        'deciding_frames': [
+            {'camera': '/a', 'frame': 0, 'stamp': 0, 'time_s': 0.0, 'value': 0.5},
+            {'camera': '/b', 'frame': 0, 'stamp': 1, 'time_s': 0.5, 'value': 0.51},
+            {'camera': '/a', 'frame': 1, 'stamp': 2, 'time_s': 1.0, 'value': 0.52},
+        ],
+    }

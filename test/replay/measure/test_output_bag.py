@@ -1,0 +1,181 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""output.mcap: what the segmenter gave, under the node's names and with the image's stamps."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from rosbags.highlevel import AnyReader
+from rosbags.typesys import get_types_from_msg
+from small_bags import (
+    START,
+    STEP,
+    Entry,
+    drive,
+    picture,
+    truth_of,
+    write_bag,
+    write_bag_of_ros_1,
+)
+
+from bisenet_ros.bag.reader import ReplayBag
+from bisenet_ros.bag.recorded_outputs import Answer
+from bisenet_ros.drivable import drivable_mask, free_space_boundary, outline
+from bisenet_ros.label_space import CAMVID
+from bisenet_ros.replay.measure.messages import DEFINITIONS
+from bisenet_ros.replay.measure.output_bag import ResultsFile, Timing, draw
+from bisenet_ros.segmenter import Segmenter
+
+KINDS = ('labels', 'drivable', 'overlay', 'drivable_area', 'timing')
+TIMING = Timing(1.5, 20.5, 30.5, frames_in=9, frames_out=5, frames_dropped=3, frames_malformed=1)
+
+
+def write_results(
+    path: Path, bag: Path, segmenter: Segmenter, *, camera_images: bool = False
+) -> None:
+    with ResultsFile(path, camera_images=camera_images) as results:
+        for frame in ReplayBag(bag):
+            result = segmenter(frame.image())
+            results.write(frame, result, draw(frame.image(), result), TIMING)
+
+
+def messages(path: Path) -> list[tuple[str, int, Any]]:
+    with AnyReader([path]) as reader:
+        return [
+            (connection.topic, received, reader.deserialize(data, connection.msgtype))
+            for connection, received, data in reader.messages()
+        ]
+
+
+def test_labels_mask_overlay_area_and_timing(tmp_path: Path, segmenter: Segmenter) -> None:
+    entry = Entry('/front/image', START, picture(0), 'bgr8', delay=7)
+    bag = write_bag(tmp_path / 'bag', [entry, *drive(2, '/front')[2:]])
+    path = tmp_path / 'output.mcap'
+    write_results(path, bag, segmenter)
+    assert sorted(tmp_path.iterdir()) == [bag, path]
+    written = messages(path)
+    assert [topic for topic, _, _ in written] == 2 * [f'/segmentation/{kind}' for kind in KINDS]
+    assert [received for _, received, _ in written] == 5 * [START + 7] + 5 * [START + STEP]
+    for _, _, message in written[:5]:
+        stamp = message.header.stamp
+        assert (stamp.sec * 10**9 + stamp.nanosec, message.header.frame_id) == (START, 'camera')
+    result = segmenter(picture(0))
+    overlay = draw(picture(0), result)[..., ::-1]
+    expected = [(result.labels, 'mono8'), (result.drivable, 'mono8'), (overlay, 'rgb8')]
+    for (_, _, message), (pixels, encoding) in zip(written[:3], expected, strict=True):
+        assert (message.encoding, message.step) == (encoding, pixels[0].nbytes)
+        np.testing.assert_array_equal(message.data.reshape(pixels.shape), pixels)
+    timing = written[4][2]
+    assert (timing.decode_ms, timing.inference_ms, timing.age_ms) == (1.5, 20.5, 30.5)
+    assert math.isnan(timing.publish_ms)
+    counts = (timing.frames_in, timing.frames_out, timing.frames_dropped, timing.frames_malformed)
+    assert counts == (9, 5, 3, 1)
+
+
+def test_drivable_area(tmp_path: Path) -> None:
+    labels = truth_of(0)
+    drivable = drivable_mask(labels, CAMVID.ids_of(['road', 'sky', 'car']))
+    confidence = np.random.default_rng(0).integers(0, 256, labels.shape, dtype=np.uint8)
+    found = Answer(labels, drivable, confidence, CAMVID, {})
+    (frame,) = ReplayBag(write_bag(tmp_path / 'bag', drive(1)))
+    path = tmp_path / 'output.mcap'
+    with ResultsFile(path) as results:
+        results.write(frame, found, picture(0), TIMING)
+    (area,) = (message for topic, _, message in messages(path) if topic.endswith('_area'))
+    assert (area.height, area.width) == labels.shape
+    assert 0.1 < area.fraction < 0.9
+    assert area.fraction == pytest.approx((drivable == 255).mean())
+    assert area.confidence == pytest.approx(confidence[drivable == 255].mean() / 255)
+    np.testing.assert_array_equal(area.free_space_boundary, free_space_boundary(drivable))
+    points = [(point.x, point.y) for point in area.outline.points]
+    np.testing.assert_array_equal(points, outline(drivable))
+
+
+@pytest.mark.parametrize('encoding', ['bgr8', 'jpeg', 'ROS 1'])
+def test_images_of_the_camera_on_request(
+    tmp_path: Path, segmenter: Segmenter, encoding: str
+) -> None:
+    path = tmp_path / 'output.mcap'
+    if encoding == 'ROS 1':
+        bag = write_bag_of_ros_1(tmp_path / 'drive.bag', drive(2))
+    else:
+        entry = Entry('/front/image', START, picture(0), encoding, delay=7)
+        bag = write_bag(tmp_path / 'bag', [entry])
+    write_results(path, bag, segmenter, camera_images=True)
+    # What was found lies beside the images, and is not taken for a camera's.
+    for frame, copy in zip(ReplayBag(bag), ReplayBag(path), strict=True):
+        assert copy.camera.image_topic == frame.camera.image_topic
+        assert (copy.stamp, copy.received) == (frame.stamp, frame.received)
+        assert copy.message.header.frame_id == 'camera'
+        np.testing.assert_array_equal(copy.message.data, frame.message.data)
+
+
+def test_own_messages_are_those_of_the_package(tmp_path: Path) -> None:
+    for kind, definition in DEFINITIONS.items():
+        package_file = (Path(__file__).parents[3] / 'msg' / kind.split('/')[-1]).with_suffix('.msg')
+        expected = get_types_from_msg(package_file.read_text(), kind)
+        assert get_types_from_msg(definition, kind) == expected
+
+
+def test_the_foxglove_layout_fits(tmp_path: Path, segmenter: Segmenter) -> None:
+    path = tmp_path / 'output.mcap'
+    write_results(path, write_bag(tmp_path / 'bag', drive(1)), segmenter)
+    by_topic = {topic: message for topic, _, message in messages(path)}
+    layout = Path(__file__).parents[3] / 'config' / 'foxglove_layout.json'
+    panels = json.loads(layout.read_text())['configById']
+    images = [panel['imageMode']['imageTopic'] for panel in panels.values() if 'imageMode' in panel]
+    assert {by_topic[topic].encoding for topic in images} == {'rgb8', 'mono8'}
+    lines = [line['value'] for panel in panels.values() for line in panel.get('paths', ())]
+    assert len(lines) == 6
+    for line in lines:
+        topic, _, field = line.partition('.')
+        assert isinstance(getattr(by_topic[topic], field), float)
+
+
+def test_several_cameras_keep_their_names(tmp_path: Path, segmenter: Segmenter) -> None:
+    entries = [*drive(1, '/front'), *drive(1, '/rear')]
+    path = tmp_path / 'output.mcap'
+    write_results(path, write_bag(tmp_path / 'bag', entries), segmenter)
+    labels = {topic for topic, _, _ in messages(path) if topic.endswith('labels')}
+    assert labels == {'/front/segmentation/labels', '/rear/segmentation/labels'}
+
+
+def test_the_same_bytes_twice(tmp_path: Path, segmenter: Segmenter) -> None:
+    bag = write_bag(tmp_path / 'bag', drive(3))
+    paths = [tmp_path / 'a' / 'output.mcap', tmp_path / 'b' / 'output.mcap']
+    for path in paths:
+        path.parent.mkdir()
+        write_results(path, bag, segmenter)
+    assert paths[0].read_bytes() == paths[1].read_bytes()
+
+
+def test_ros_reads_it(tmp_path: Path, segmenter: Segmenter) -> None:
+    serialization = pytest.importorskip('rclpy.serialization', reason='needs ROS 2')
+    from sensor_msgs.msg import Image
+
+    path = tmp_path / 'output.mcap'
+    write_results(path, write_bag(tmp_path / 'bag', drive(1)), segmenter)
+    own = pytest.importorskip('bisenet_ros.msg', reason='needs the compiled messages')
+    types = [Image, Image, Image, own.DrivableArea, own.SegmentationTiming]
+    with AnyReader([path]) as reader:
+        labels, drivable, overlay, area, timing = (
+            serialization.deserialize_message(data, kind)
+            for kind, (*_, data) in zip(types, reader.messages(), strict=True)
+        )
+    assert [image.encoding for image in (labels, drivable, overlay)] == ['mono8', 'mono8', 'rgb8']
+    assert len(area.free_space_boundary) == area.width == 64
+    assert timing.inference_ms == 20.5
+
+
+def test_what_was_not_finished_is_not_there(tmp_path: Path) -> None:
+    path = tmp_path / 'output.mcap'
+    path.write_text('of an earlier replay')
+    with pytest.raises(KeyboardInterrupt), ResultsFile(path):
+        raise KeyboardInterrupt
+    assert list(tmp_path.iterdir()) == []

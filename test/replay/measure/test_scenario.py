@@ -1,0 +1,186 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Scenario files: what they may say, and the line that is named where they say something else."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from bisenet_ros.label_space import CAMVID
+from bisenet_ros.replay.measure.scenario import Criterion, ScenarioFile
+from bisenet_ros.yaml_document import DocumentError
+
+WHOLE = """\
+# A drive through the town, as the vehicle would have seen it.
+weights: models/town.safetensors
+rate: 1.0
+bags:
+  - path: drives/monday
+    image_topic: /front/image
+    labels_topic: /front/labels
+  - path: drives/tuesday.mcap
+    name: rain
+    criteria:
+      - name: sure of itself in the tunnel
+        figure: confidence
+        statistic: p05
+        between: [12, 15.5]
+        camera: /front/image
+        at_least: 0.6
+criteria:
+  - figure: drivable_iou
+    at_least: 0.9
+  - {figure: iou.road, statistic: min, at_least: 0.5, at_most: 1}
+  - figure: dropped
+    at_most: 3
+"""
+
+
+def load(folder: Path, text: str) -> ScenarioFile:
+    path = folder / 'scenario.yaml'
+    path.write_text(text, encoding='utf-8')
+    return ScenarioFile.load(path)
+
+
+def test_all_that_there_is(tmp_path: Path) -> None:
+    file = load(tmp_path, WHOLE)
+    monday, rain = file.scenario.bags
+    assert file.path_of(monday) == tmp_path / 'drives' / 'monday'
+    assert (monday.title, monday.image_topic, monday.labels_topic) == (
+        'monday', '/front/image', '/front/labels',
+    )  # fmt: skip
+    assert rain.title == 'rain'
+    tunnel = rain.criteria[0]
+    assert tunnel == Criterion(
+        figure='confidence',
+        statistic='p05',
+        between=(12.0, 15.5),
+        camera='/front/image',
+        at_least=0.6,
+        name='sure of itself in the tunnel',
+    )
+    assert tunnel.title == 'sure of itself in the tunnel'
+    assert tunnel.model_copy(update={'name': None}).title == (
+        'confidence p05 from 12 to 15.5 s of /front/image'
+    )
+    assert [c.limits for c in file.scenario.criteria] == [
+        'at least 0.9', 'at least 0.5, at most 1', 'at most 3',
+    ]  # fmt: skip
+    assert file.scenario.rate == 1.0
+
+
+def test_weights_are_a_file_beside_it_or_a_name(tmp_path: Path) -> None:
+    file = load(tmp_path, WHOLE)
+    assert file.weights == 'models/town.safetensors'
+    beside = tmp_path / 'models' / 'town.safetensors'
+    beside.parent.mkdir()
+    beside.touch()
+    assert file.weights == str(beside)
+    minimal = 'bags: [{path: a}]\ncriteria: [{figure: fps, at_least: 1}]'
+    assert load(tmp_path, minimal).weights == 'camvid'
+
+
+@pytest.mark.parametrize(
+    ('old', 'new', 'message'),
+    [
+        # What is no key.
+        ('rate:', 'speed:', '3: speed: unknown key; there are bags, weights, rate, criteria'),
+        ('    name: rain', '    nam: rain',
+         '9: bags[1].nam: unknown key; there are path, name, image_topic, labels_topic, criteria'),
+        ('        at_least: 0.6', '        at_leats: 0.6',
+         '16: bags[1].criteria[0].at_leats: unknown key; there are figure, at_least, at_most, '
+         'statistic, between, camera, name'),
+        ('rate: 1.0', 'rate: fast\nspeed: 1',
+         '3: rate: input should be a valid number (and 1 more)'),
+        ('{figure: iou.road, statistic: min,', '{figure: iou.road, stat: min,',
+         '20: criteria[1].stat: unknown key; there are figure, '),
+        # What is missing.
+        ('- path: drives/monday\n   ', '-', '5: bags[0].path: is missing'),
+        ('  - figure: dropped\n    at_most: 3', '  - at_most: 3',
+         '21: criteria[2].figure: is missing'),
+        # What is no value of its kind.
+        ('rate: 1.0', 'rate: fast', '3: rate: input should be a valid number'),
+        ('rate: 1.0', 'rate: 0', '3: rate: input should be greater than 0'),
+        ('rate: 1.0', 'rate: .inf', '3: rate: input should be a finite number'),
+        ('rate: 1.0', 'rate: yes', '3: rate: input should be a valid number'),
+        ('at_least: 0.9', "at_least: '0.9'", '19: criteria[0].at_least: input should be a valid n'),
+        ('at_least: 0.9', 'at_least: .nan', '19: criteria[0].at_least: input should be a finite n'),
+        ('statistic: p05', 'statistic: p42',
+         "13: bags[1].criteria[0].statistic: input should be 'min', 'p01', 'p05',"),
+        ('[12, 15.5]', '[12]', '14: bags[1].criteria[0].between'),
+        ('[12, 15.5]', '[12, soon]', '14: bags[1].criteria[0].between[1]: input should be a valid'),
+        ('path: drives/monday', 'path: 7', '5: bags[0].path: input should be a valid string'),
+        ('  - figure: dropped\n    at_most: 3', '  - fps', '21: criteria[2]: should be keys with'),
+        # What contradicts itself.
+        ('figure: drivable_iou', 'figure: drivable',
+         "18: criteria[0]: no figure 'drivable'; there are miou, drivable_iou, "),
+        ('    at_least: 0.9\n', '', '18: criteria[0]: say what the figure has to be'),
+        ('at_most: 1}', 'at_most: 0.1}', '20: criteria[1]: at_least is greater than at_most'),
+        ('    at_least: 0.9', '    at_least: 90',
+         '18: criteria[0]: drivable_iou is a share: write a number from 0 to 1'),
+        ('[12, 15.5]', '[15.5, 12]', '11: bags[1].criteria[0]: between ends before it begins'),
+        ('figure: confidence', 'figure: ece',
+         '11: bags[1].criteria[0]: ece is of a whole bag, it has no statistic or between'),
+        ('rate: 1.0\n', '', '20: criteria[2].figure: dropped needs a rate'),
+        ('drives/monday', 'drives/..', "5: bags[0]: '..' cannot name a folder of results"),
+        ('name: rain', 'name: a/b', "8: bags[1]: 'a/b' cannot name a folder of results"),
+        ('name: rain', "name: ''", "8: bags[1]: '' cannot name a folder of results"),
+        ('name: rain', 'name: monday', '1: two bags are called monday: give them a name'),
+        (WHOLE[WHOLE.index('\ncriteria:'):], '', '1: no criteria for the bag monday'),
+        # What is not YAML, or not ours.
+        ('rate: 1.0', 'rate: [1.0', '4: not YAML: '),
+        ('rate: 1.0', 'rate: \x07', ': not YAML: '),
+        ('rate: 1.0', 'rate: !!python/object:os.system x', '3: not YAML: could not determine'),
+        ('rate: 1.0', 'rate: 1.0\nrate: 2.0', '4: rate is there twice'),
+        ('    image_topic: /front/image\n    labels', '    path: b\n    labels',
+         '6: path is there twice'),
+        (WHOLE, '', '1: should be keys with values'),
+        (WHOLE, '- 1', '1: should be keys with values'),
+        (WHOLE, 'bags: []', '1: bags: '),
+        (WHOLE, '{}', '1: bags: is missing'),
+    ],
+)  # fmt: skip
+def test_the_line_that_is_wrong(tmp_path: Path, old: str, new: str, message: str) -> None:
+    assert WHOLE.count(old) >= 1
+    with pytest.raises(DocumentError, match=re.escape(message)) as caught:
+        load(tmp_path, WHOLE.replace(old, new, 1))
+    assert str(caught.value).startswith(str(tmp_path / 'scenario.yaml') + ':')
+    assert '\n' not in str(caught.value)
+
+
+def test_files_that_cannot_be_read(tmp_path: Path) -> None:
+    with pytest.raises(DocumentError, match=r'nowhere\.yaml: No such file'):
+        ScenarioFile.load(tmp_path / 'nowhere.yaml')
+    (tmp_path / 'latin.yaml').write_bytes(b'weights: caf\xe9')
+    with pytest.raises(DocumentError, match=r'latin\.yaml: not UTF-8'):
+        ScenarioFile.load(tmp_path / 'latin.yaml')
+
+
+def test_aliases_may_lead_back(tmp_path: Path) -> None:
+    with pytest.raises(DocumentError, match=r'scenario\.yaml:1: '):
+        load(tmp_path, '&all [*all]')
+    shared = WHOLE.replace('  - figure: drivable_iou', '  - &one\n    figure: drivable_iou')
+    assert len(load(tmp_path, f'{shared}  - *one\n').scenario.criteria) == 4
+
+
+def test_classes_and_cameras_that_there_are_not(tmp_path: Path) -> None:
+    file = load(tmp_path, WHOLE)
+    file.check_classes(CAMVID.names)
+    with pytest.raises(DocumentError, match=r":20: criteria\[1\]\.figure: no class 'road'; there"):
+        file.check_classes(['sky'])
+    file.check_cameras(0, ['/rear'])  # the criterion is on the other bag
+    file.check_cameras(1, ['/front/image', '/rear'])
+    with pytest.raises(DocumentError, match=r':15: .*no camera /front/image in rain; there are /r'):
+        file.check_cameras(1, ['/rear'])
+
+
+def test_the_one_in_the_documentation(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[3] / 'docs' / 'replay.md').read_text(encoding='utf-8')
+    _, _, rest = page.partition('```yaml\n')
+    file = load(tmp_path, rest.partition('```')[0])
+    file.check_classes(CAMVID.names)
+    assert [bag.title for bag in file.scenario.bags] == ['monday', 'rain']
+    assert len(file.scenario.criteria) == 5

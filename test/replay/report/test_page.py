@@ -1,0 +1,72 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""report.html stands alone: no script, nothing loaded, and a real browser shows it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pages import Page, pixels_of, screenshot
+from small_bags import Entry, drive, picture, write_bag
+
+from bisenet_ros.bag.reader import ReplayBag
+from bisenet_ros.replay.measure.run import replay
+from bisenet_ros.segmenter import Segmenter
+
+
+def report(bag: Path, weights: Path, segmenter: Segmenter, output: Path) -> Path:
+    output.mkdir()
+    replay(ReplayBag(bag), segmenter, str(weights), output, lambda: None)
+    return output / 'report.html'
+
+
+@pytest.fixture
+def path(tmp_path: Path, weights: Path, segmenter: Segmenter) -> Path:
+    bag = write_bag(tmp_path / 'a <bag>', drive(9))
+    return report(bag, weights, segmenter, tmp_path / 'out')
+
+
+def test_it_needs_nothing_beside_it(path: Path) -> None:
+    Page(path).check_that_it_stands_alone()
+
+
+def test_it_has_every_part(path: Path) -> None:
+    page = Page(path)
+    assert 'Complete 9 of 9 frames were evaluated, 9 of them against the truth' in page.text
+    assert 'a <bag>' in page.text
+    for title in ('Over time', 'Classes', 'Calibration', 'Confusion', 'Frames', 'Cameras'):
+        assert title in page.text
+    images = [attributes['alt'] or '' for tag, attributes in page.tags if tag == 'img']
+    assert len(images) in (3 * 7, 3 * 8)  # the slowest may be one of the worst
+    assert [alt.partition(',')[0] for alt in images[:3]] == ['camera', 'segmented', 'truth']
+    # Marks on each time line lead to the frames that are shown.
+    links = [attributes['href'] for tag, attributes in page.tags if tag == 'a']
+    assert len(links) == len(images)
+    places = {f'#{attributes["id"]}' for tag, attributes in page.tags if 'id' in attributes}
+    assert set(links) == places
+    assert len(places) == len(images) // 3
+    # 3 time lines and the reliability diagram
+    assert page.count('svg') == 4
+
+
+def test_without_truth(tmp_path: Path, weights: Path, segmenter: Segmenter) -> None:
+    bag = write_bag(tmp_path / 'bag', drive(2, truth=False))
+    page = Page(report(bag, weights, segmenter, tmp_path / 'out'))
+    assert 'The bag has no truth' in page.text
+    assert 'Confusion' not in page.text
+    assert page.count('img') == 2 * 2
+
+
+def test_without_a_frame(tmp_path: Path, weights: Path, segmenter: Segmenter) -> None:
+    bag = write_bag(tmp_path / 'bag', [Entry('/image', 5, picture(0), '<xyz>')])
+    page = Page(report(bag, weights, segmenter, tmp_path / 'out'))
+    assert 'Partial 0 of 1 frames were evaluated' in page.text
+    assert "encoding '<xyz>' is not supported" in page.text
+
+
+def test_a_browser_shows_it(path: Path, tmp_path: Path) -> None:
+    image = screenshot(path, tmp_path)
+    # White paper, the badge's green, and the blue of the lines.
+    for bgr in ((255, 255, 255), (0x4C, 0x8A, 0x1F), (0xD8, 0x7E, 0x2F)):
+        assert pixels_of(image, bgr) > 100

@@ -1,0 +1,101 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The choice between a batch and one frame after the other, on devices whose speed is known."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import torch
+
+from bisenet_ros import batching
+from bisenet_ros.batching import choose_batching
+from bisenet_ros.segmenter import Segmenter
+
+
+class Device:
+    """Runs for as long as it is told, in place of a segmenter.
+
+    Args:
+        batch_ms: What a batch takes, whatever its size.
+        frame_ms: What a frame alone takes.
+        largest: The most frames that it has memory for.
+    """
+
+    network_size = (64, 32)
+
+    def __init__(self, frame_ms: float, batch_ms: float, largest: int = 6) -> None:
+        self._frame_ms = frame_ms
+        self._batch_ms = batch_ms
+        self._largest = largest
+        self.sizes: list[int] = []
+
+    def __call__(self, frame: npt.NDArray[np.uint8]) -> None:
+        self._work(1, self._frame_ms)
+
+    def batch(self, frames: Sequence[npt.NDArray[np.uint8]]) -> None:
+        if len(frames) > self._largest:
+            raise torch.cuda.OutOfMemoryError('CUDA out of memory')
+        self._work(len(frames), self._batch_ms)
+
+    def _work(self, size: int, duration_ms: float) -> None:
+        self.sizes.append(size)
+        end = time.perf_counter() + duration_ms / 1e3
+        while time.perf_counter() < end:
+            pass
+
+
+def choose(device: Any, cameras: int) -> batching.Batching:
+    return choose_batching(device, cameras)
+
+
+def test_a_batch_that_takes_as_long_as_one_frame_is_together_and_every_size_was_run() -> None:
+    device = Device(frame_ms=3, batch_ms=3)
+    choice = choose(device, cameras=4)
+    assert choice.together
+    assert str(choice) == 'together'
+    assert '4 frames take' in choice.reason
+    assert {1, 2, 3, 4} == set(device.sizes)
+
+
+def test_a_batch_that_takes_longer_than_its_frames_is_not_worth_it() -> None:
+    choice = choose(Device(frame_ms=1, batch_ms=20), cameras=3)
+    assert not choice.together
+    assert str(choice) == 'one after the other'
+    assert 'one after the other' in choice.reason
+
+
+def test_a_slow_network_is_not_kept_from_starting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batching, 'BUDGET', 0.05)
+    device = Device(frame_ms=10, batch_ms=10)
+    choice = choose(device, cameras=3)
+    assert not choice.together
+    assert 'of one frame, a batch has little to save' in choice.reason
+    assert set(device.sizes) == {1}
+
+
+def test_a_device_that_has_no_memory_for_a_batch_takes_one_after_the_other() -> None:
+    choice = choose(Device(frame_ms=1, batch_ms=1, largest=2), cameras=3)
+    assert not choice.together
+    assert choice.reason == 'the device has too little memory for a batch of 3'
+
+
+def test_one_camera_needs_no_measurement() -> None:
+    device = Device(frame_ms=1, batch_ms=1)
+    assert not choose(device, cameras=1).together
+    assert device.sizes == []
+
+
+def test_a_real_network_is_measured_within_the_budget(weights: Path) -> None:
+    segmenter = Segmenter.load(weights, device='cpu')
+    start = time.perf_counter()
+    choice = choose_batching(segmenter, cameras=3)
+    took = time.perf_counter() - start
+    assert '3 frames take' in choice.reason
+    assert took < 5 * batching.BUDGET  # a busy machine may take longer than the first frame said
