@@ -9,7 +9,6 @@ line on bad input, and 130 after Ctrl-C.
 from __future__ import annotations
 
 import sys
-from collections.abc import Container
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -91,6 +90,15 @@ Json = Annotated[
     ),
 ]
 
+FailUnder = Annotated[
+    str | None,
+    typer.Option(
+        '--fail-under',
+        metavar='NAME=LEAST,...',
+        help='Exit with 1 if a figure is under its limit, as in miou=0.60,drivable_iou=0.90.',
+    ),
+]
+
 
 def _print_version(wanted: bool) -> None:
     if wanted:
@@ -98,17 +106,9 @@ def _print_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-def _refuse_others(context: typer.Context, *, beside: str, than: Container[str]) -> None:
-    """Refuse what was given on the command line and would do nothing.
-
-    Raises:
-        UserError: It names the first such parameter.
-    """
-    for parameter in context.command.params:
-        source = context.get_parameter_source(parameter.name or '')
-        if source is not None and source.name == 'COMMANDLINE' and parameter.name not in than:
-            name = parameter.opts[0] if parameter.param_type_name == 'option' else 'BAG'
-            raise UserError(f'{name} does not go with {beside}')
+def _name_compare(wanted: bool) -> None:
+    if wanted:
+        raise UserError('--compare is a verb of its own: bisenet compare RUN_A RUN_B -o DIR')
 
 
 @app.callback()
@@ -194,19 +194,18 @@ def record(
 
 @app.command(no_args_is_help=True)
 def replay(
-    context: typer.Context,
-    output: Annotated[
-        Path, typer.Option('--output', '-o', metavar='DIR', help='Where to.', show_default=False)
-    ],
     bags: Annotated[
-        list[Path] | None,
+        list[Path],
         typer.Argument(
             metavar='BAG',
             help='A rosbag2 folder, an .mcap or .db3 file, or a .bag of ROS 1; or several of them, '
-            'and folders of them; or a scenario, a .yaml file.',
+            'and folders of them.',
             show_default=False,
         ),
-    ] = None,
+    ],
+    output: Annotated[
+        Path, typer.Option('--output', '-o', metavar='DIR', help='Where to.', show_default=False)
+    ],
     image_topic: Annotated[
         str | None,
         typer.Option(
@@ -273,22 +272,10 @@ def replay(
     video: Annotated[
         bool, typer.Option('--video', help='Write the overlays of each camera as a WebM video.')
     ] = False,
+    fail_under: FailUnder = None,
     compare: Annotated[
-        tuple[Path, Path] | None,
-        typer.Option(
-            '--compare',
-            metavar='RUN_A RUN_B',
-            help='No bag: the folders of two earlier replays of the same frames, and what changed.',
-        ),
-    ] = None,
-    fail_under: Annotated[
-        str | None,
-        typer.Option(
-            '--fail-under',
-            metavar='NAME=LEAST,...',
-            help='Exit with 1 if a figure is under its limit, as in miou=0.60,drivable_iou=0.90.',
-        ),
-    ] = None,
+        bool, typer.Option('--compare', hidden=True, is_eager=True, callback=_name_compare)
+    ] = False,
     weights: Weights = 'camvid',
     device: Device = 'auto',
     precision: Precision = 'auto',
@@ -300,48 +287,77 @@ def replay(
     drivable mask, overlay and timing, for Foxglove). What cannot be used of a damaged bag is
     named, the rest is evaluated, and the exit code is 2.
 
-    With `--compare` writes `comparison.html` and `comparison.json`: what changed from RUN_A to
-    RUN_B, in which frames most, and whether that is more than chance.
-
-    A scenario, SCENARIO.yaml, names bags, weights and criteria; the exit code is 1 if one fails.
+    Several bags get a folder each, and the figures of all frames together beside them.
     """
-    if compare is not None:
-        from bisenet_ros.commands.compare import compare_runs
+    from bisenet_ros.commands.replay import replay_bags
 
-        _refuse_others(context, beside='--compare', than=('compare', 'fail_under', 'output'))
-        if not compare_runs(*compare, output, fail_under):
-            raise typer.Exit(1)
-        return
-    if bags is None:
-        raise UserError('name a BAG to replay, or two replays to --compare')
-    if len(bags) == 1 and bags[0].suffix in ('.yaml', '.yml'):
-        from bisenet_ros.commands.check import run_scenario
-
-        _refuse_others(context, beside='a scenario', than=('bags', 'output', 'device', 'precision'))
-        if not run_scenario(bags[0], output, device=device, precision=precision):
-            raise typer.Exit(1)
-        return
-    from bisenet_ros.commands.gate import gates_of_run, run_passes
-    from bisenet_ros.commands.replay_many import replay_paths
-
-    gates = [] if fail_under is None else gates_of_run(fail_under, weights)
-    replay_paths(
+    if not replay_bags(
         bags,
         output,
-        workers=workers,
-        ray=ray,
+        weights=weights,
+        device=device,
+        precision=precision,
         image_topic=image_topic,
         labels_topic=labels_topic,
         labels_folder=labels,
         rate=rate,
         live=live,
-        weights=weights,
-        device=device,
-        precision=precision,
+        workers=workers,
+        ray=ray,
         with_input=with_input,
         video=video,
-    )
-    if not run_passes(gates, output):
+        fail_under=fail_under,
+    ):
+        raise typer.Exit(1)
+
+
+@app.command(no_args_is_help=True)
+def compare(
+    run_a: Annotated[
+        Path, typer.Argument(metavar='RUN_A', help='The folder of a replay of a bag.')
+    ],
+    run_b: Annotated[
+        Path, typer.Argument(metavar='RUN_B', help='That of another one, of the same frames.')
+    ],
+    output: Annotated[
+        Path, typer.Option('--output', '-o', metavar='DIR', help='Where to.', show_default=False)
+    ],
+    fail_under: FailUnder = None,
+) -> None:
+    """Compare two replays of the same frames: what changed from A to B?
+
+    Writes `comparison.html` and `comparison.json`: the change of every figure, the frames that
+    changed most, and whether that is more than chance. `--fail-under` takes figures of B and, with
+    `change.` in front, by how much they are higher than A's.
+    """
+    from bisenet_ros.commands.compare import compare_runs
+
+    if not compare_runs(run_a, run_b, output, fail_under):
+        raise typer.Exit(1)
+
+
+@app.command(no_args_is_help=True)
+def check(
+    scenario: Annotated[
+        Path,
+        typer.Argument(
+            metavar='SCENARIO', help='A YAML file that names bags, weights and criteria.'
+        ),
+    ],
+    output: Annotated[Path, typer.Option('--output', '-o', metavar='DIR', help='Where to.')] = Path(
+        'out/check'
+    ),
+    device: Device = 'auto',
+    precision: Precision = 'auto',
+) -> None:
+    """Replay the bags of a scenario and hold them to its criteria.
+
+    Writes what `replay` writes for each bag, and `result.json`. The exit code is 0 if all criteria
+    hold, 1 if one does not, and 2 on bad input.
+    """
+    from bisenet_ros.commands.check import check_scenario
+
+    if not check_scenario(scenario, output, device=device, precision=precision):
         raise typer.Exit(1)
 
 

@@ -20,6 +20,7 @@ from rich.progress import (
     TextColumn,
     TimeRemainingColumn,
 )
+from rich.text import Text
 
 from bisenet_ros.errors import UserError
 
@@ -42,6 +43,12 @@ def progress_bar() -> Progress:
 def warn(message: str) -> None:
     """One line beside the progress, whatever characters are in it."""
     notes.print(message, style='yellow', markup=False, soft_wrap=True)
+
+
+def print_outcome(console: Console, passed: bool, said: str) -> None:
+    """A line that begins with Passed or Failed."""
+    line = Text('Passed ', 'green') if passed else Text('Failed ', 'bold red')
+    console.print(line.append(said, 'not bold default'), soft_wrap=True)
 
 
 def is_standard_output(json_file: Path | None) -> bool:

@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 from bisenet_ros.cli import app
 from bisenet_ros.version import VERSION
 
-VERBS = ('segment', 'record', 'replay', 'demo', 'evaluate', 'import', 'info')
+VERBS = ('segment', 'record', 'replay', 'compare', 'check', 'demo', 'evaluate', 'import', 'info')
 
 
 def bisenet(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -46,7 +46,13 @@ def test_help(verb: str) -> None:
 
 @pytest.mark.parametrize(
     'arguments',
-    [['drive'], ['segment', 'a.png'], ['segment', '--wheels', '4'], ['info', 'a', 'b']],
+    [
+        ['drive'],
+        ['segment', 'a.png'],
+        ['segment', '--wheels', '4'],
+        ['info', 'a', 'b'],
+        ['replay', '-o', 'out'],
+    ],
 )
 def test_bad_arguments(arguments: list[str]) -> None:
     assert CliRunner().invoke(app, arguments).exit_code == 2

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""`bisenet replay SCENARIO.yaml`: bags replayed, and each criterion passed or failed."""
+"""`bisenet check`: the bags of a scenario replayed, and each criterion passed or failed."""
 
 from __future__ import annotations
 
@@ -13,17 +13,16 @@ from rich.console import Console
 from bisenet_ros.bag.messages import BagError
 from bisenet_ros.bag.reader import ReplayBag
 from bisenet_ros.checkpoint import CheckpointError
-from bisenet_ros.commands.gate import print_outcome
-from bisenet_ros.console import make_folder, progress_bar, write_json
+from bisenet_ros.console import make_folder, print_outcome, progress_bar, write_json
 from bisenet_ros.errors import UserError
 from bisenet_ros.replay.measure.criteria import Judgement, judge
 from bisenet_ros.replay.measure.run import replay
-from bisenet_ros.replay.measure.run_result import FinishedRun
+from bisenet_ros.replay.measure.run_result import RunResult
 from bisenet_ros.replay.measure.scenario import ScenarioBag, ScenarioFile
 from bisenet_ros.segmenter import Segmenter
 
 
-def run_scenario(path: Path, output: Path, *, device: str, precision: str) -> bool:
+def check_scenario(path: Path, output: Path, *, device: str, precision: str) -> bool:
     """Replay the bags of a scenario, each into a folder of its name, and print what passed.
 
     Args:
@@ -54,11 +53,11 @@ def run_scenario(path: Path, output: Path, *, device: str, precision: str) -> bo
         make_folder(folder)
         found = _replay(bag, segmenter, file, folder)
         problems += [f'{described.title}: {problem}' for problem in found]
-        run = FinishedRun.load(folder)
+        run = RunResult.load(folder)
         judgements = [judge(c, run) for c in (*file.scenario.criteria, *described.criteria)]
         console.print(f'{described.title}: {folder / "report.html"}', markup=False, soft_wrap=True)
         for judgement in judgements:
-            print_outcome(console, judgement.passed, _said(judgement))
+            print_outcome(console, judgement.passed, judgement.sentence)
         results.append(_result(described, found, judgements))
     passed = all(result['passed'] for result in results)
     write_json(
@@ -104,24 +103,6 @@ def _replay(bag: ReplayBag, segmenter: Segmenter, file: ScenarioFile, folder: Pa
         except OSError as error:
             raise UserError(f'{folder}: {error.strerror or error}') from error
     return result.problems
-
-
-def _said(judgement: Judgement) -> str:
-    """A criterion, its value and the frames that decided it, in a line."""
-    criterion, value = judgement.criterion, judgement.value
-    if value is None:
-        return f'{criterion.title}: nothing was measured, {criterion.limits}'
-    said = f'{criterion.title}: {value:.4g}, {criterion.limits}'
-    if judgement.frames is None:
-        return said
-    said += f'; {judgement.beyond} of {judgement.frames} frames beyond'
-    cameras = {one.frame.id.camera for one in judgement.deciding}
-    frames = [
-        f'{one.value:.4g} at {one.frame.time_s:.1f} s (frame {one.frame.id.frame}'
-        + (f' of {one.frame.id.camera})' if len(cameras) > 1 else ')')
-        for one in judgement.deciding
-    ]
-    return f'{said}; decided by {", ".join(frames)}'
 
 
 def _result(

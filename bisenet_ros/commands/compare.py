@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""`bisenet replay --compare`: what changed between two replays of the same frames."""
+"""`bisenet compare`: what changed between two replays of the same frames."""
 
 from __future__ import annotations
 
@@ -11,18 +11,12 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from bisenet_ros.commands.gate import all_passed
-from bisenet_ros.console import make_folder, write_json
+from bisenet_ros.console import make_folder, print_outcome, write_json
 from bisenet_ros.errors import UserError
 from bisenet_ros.replay.measure.comparison import compare
-from bisenet_ros.replay.measure.gates import (
-    Gate,
-    figures_of_comparison,
-    judge,
-    names_of_comparison,
-    parse_gates,
-)
-from bisenet_ros.replay.measure.run_result import FinishedRun
+from bisenet_ros.replay.measure.criteria import judge_figure, parse_criteria
+from bisenet_ros.replay.measure.figures import figures_of_comparison, names_of_comparison
+from bisenet_ros.replay.measure.run_result import RunResult
 from bisenet_ros.replay.report.comparison_page import points, verdict, write_comparison_page
 from bisenet_ros.replay.report.page import percent
 
@@ -34,18 +28,17 @@ def compare_runs(run_a: Path, run_b: Path, output: Path, fail_under: str | None)
         run_a: The folder of a finished replay.
         run_b: That of another one, of the same frames.
         output: The folder for the results; files of an earlier comparison are replaced.
-        fail_under: Gates on B's figures and on their change; None for none.
+        fail_under: Criteria on B's figures and on their change, as `parse_criteria` takes them.
 
     Returns:
-        Whether all gates are passed.
+        Whether all criteria are passed.
 
     Raises:
-        UserError: The two cannot be compared, or not be held to such gates.
+        UserError: The two cannot be compared, or not be held to such criteria.
     """
-    comparison = compare(FinishedRun.load(run_a), FinishedRun.load(run_b))
-    gates: list[Gate] = []
-    if fail_under is not None:
-        gates = parse_gates(fail_under, names_of_comparison(comparison.b.classes))
+    a, b = RunResult.load(run_a), RunResult.load(run_b)
+    criteria = parse_criteria(fail_under, names_of_comparison(b.classes))
+    comparison = compare(a, b)
     figures = comparison.figures()
     make_folder(output)
     write_json(output / 'comparison.json', figures)
@@ -53,8 +46,12 @@ def compare_runs(run_a: Path, run_b: Path, output: Path, fail_under: str | None)
         write_comparison_page(output / 'comparison.html', comparison, figures)
     except OSError as error:
         raise UserError(f'{output}: {error.strerror or error}') from error
-    _print(Console(highlight=False), figures, output)
-    return all_passed(judge(gates, figures_of_comparison(figures)))
+    console = Console(highlight=False)
+    _print(console, figures, output)
+    judgements = [judge_figure(one, figures_of_comparison(figures)) for one in criteria]
+    for judgement in judgements:
+        print_outcome(console, judgement.passed, judgement.sentence)
+    return all(judgement.passed for judgement in judgements)
 
 
 def _print(console: Console, figures: Mapping[str, Any], output: Path) -> None:

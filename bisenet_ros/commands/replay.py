@@ -1,74 +1,135 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""`bisenet replay`: what a model does with the frames of a bag, in figures and pictures."""
+"""`bisenet replay`: what a model does with the frames of bags, in figures and pictures."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import ExitStack
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from contextlib import ExitStack, closing
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from rich.console import Console
+from rich.progress import TaskID
 from rich.table import Table
 from rich.text import Text
 
 from bisenet_ros.bag.reader import ReplayBag
 from bisenet_ros.bag.recorded_outputs import Answers
-from bisenet_ros.console import make_folder, progress_bar
+from bisenet_ros.checkpoint import Checkpoint
+from bisenet_ros.console import make_folder, print_outcome, progress_bar, warn, write_json
 from bisenet_ros.errors import UserError
+from bisenet_ros.label_space import LabelSpace
 from bisenet_ros.live.bag_graph import play_live
 from bisenet_ros.live.processes import ProcessError
+from bisenet_ros.replay.many.collection import find_bags, is_collection, result_folders
+from bisenet_ros.replay.many.jobs import Job, Outcome, Progress, Settings
+from bisenet_ros.replay.many.merge import merge
+from bisenet_ros.replay.many.ray_cluster import evaluate_on_ray
+from bisenet_ros.replay.many.workers import evaluate_bags
+from bisenet_ros.replay.measure.criteria import judge_figure, parse_criteria
 from bisenet_ros.replay.measure.extras import Extras
+from bisenet_ros.replay.measure.figures import figures_of_run, names_of_run
 from bisenet_ros.replay.measure.run import replay
+from bisenet_ros.replay.report.collection_page import write_collection_page
 from bisenet_ros.segmenter import Segmenter
 
 
-def replay_bag(
-    path: Path,
+def replay_bags(
+    paths: Sequence[Path],
     output: Path,
     *,
+    weights: str,
+    device: str,
+    precision: str,
     image_topic: str | None,
     labels_topic: str | None,
     labels_folder: Path | None,
     rate: float | None,
     live: bool,
-    weights: str,
-    device: str,
-    precision: str,
-    extras: Extras,
-) -> None:
-    """Evaluate a bag into a folder and print the figures that matter most.
+    workers: int | None,
+    ray: str | None,
+    with_input: bool,
+    video: bool,
+    fail_under: str | None,
+) -> bool:
+    """Evaluate a bag into a folder, or several into a subfolder each, and print the figures.
 
     Args:
-        path: A rosbag2 folder, an .mcap or .db3 file, or a ROS 1 .bag file.
+        paths: Rosbag2 folders, .mcap, .db3 and ROS 1 .bag files, and folders of them.
         output: The folder for the results; files of an earlier replay are replaced.
-        image_topic: The only camera to take; None for all.
-        labels_topic: The truth of the only camera; None for `ground_truth/labels` if it is there.
-        labels_folder: That truth in files, instead of a topic.
+        weights: Name of shipped weights, or a path.
+        device: What `Segmenter.load` takes; several GPUs are shared out unless one is named.
+        precision: What `Segmenter.load` takes.
+        image_topic: The only camera to take of each bag; None for all.
+        labels_topic: Its truth; None for `ground_truth/labels` if it is there.
+        labels_folder: That truth in files, instead of a topic; for one bag only.
         rate: None for every frame; else frames arrive so many times as fast as they were recorded,
             and those are evaluated that the node would have taken.
         live: Whether a node really takes them, on ROS 2; without a rate as fast as they were
-            recorded.
-        weights: Name of shipped weights, or a path.
-        device: What `Segmenter.load` takes.
-        precision: What `Segmenter.load` takes.
-        extras: What is written beside the usual files.
+            recorded; for one bag only.
+        workers: Processes that evaluate bags at the same time; None for what suits the machine.
+        ray: The address of a Ray cluster to do it on; None for this machine.
+        with_input: Whether output.mcap holds the bag's images, too.
+        video: Whether the overlays of each camera are written as a video, too.
+        fail_under: Criteria on the figures of all frames, as `parse_criteria` takes them.
+
+    Returns:
+        Whether all criteria are passed.
 
     Raises:
-        UserError: The bag cannot be evaluated, or not all of it could; what could is written then.
+        UserError: The model cannot be used, or a bag not be evaluated, or not as a whole; what
+            could is written and judged then.
     """
-    bag = ReplayBag(path, image_topic, labels_topic, labels_folder)
-    segmenter = Segmenter.load(weights, device=device, precision=precision)
+    for path in paths:
+        if path.suffix in ('.yaml', '.yml') and not path.is_dir():
+            raise UserError(f'{path} is no bag: scenarios are for bisenet check {path} -o {output}')
+    label_space = Checkpoint.load(weights).label_space
+    criteria = parse_criteria(fail_under, names_of_run(label_space.names))
+    settings = Settings(
+        weights=weights,
+        device=device,
+        precision=precision,
+        image_topic=image_topic,
+        labels_topic=labels_topic,
+        rate=rate,
+        extras=Extras(camera_images=with_input, video=video),
+    )
+    if ray is None and len(paths) == 1 and not is_collection(paths[0]):
+        metrics, problem = _replay_one(paths[0], output, settings, labels_folder, live)
+    elif live:
+        raise UserError('--live plays one bag: call it for each')
+    elif labels_folder is not None:
+        raise UserError('--labels is the truth of one bag: call it for each')
+    else:
+        metrics, problem = _replay_many(paths, output, settings, workers, ray, label_space)
+    console = Console(highlight=False)
+    _print_figures(console, metrics, output)
+    judgements = [judge_figure(criterion, figures_of_run(metrics)) for criterion in criteria]
+    for judgement in judgements:
+        print_outcome(console, judgement.passed, judgement.sentence)
+    if problem:
+        raise UserError(f'the results are partial: {problem}')
+    return all(judgement.passed for judgement in judgements)
+
+
+def _replay_one(
+    path: Path, output: Path, settings: Settings, labels_folder: Path | None, live: bool
+) -> tuple[Mapping[str, Any], str]:
+    """Evaluate a bag in this process; the figures, and what was wrong with it."""
+    bag = ReplayBag(path, settings.image_topic, settings.labels_topic, labels_folder)
+    segmenter = Segmenter.load(
+        settings.weights, device=settings.device, precision=settings.precision
+    )
     make_folder(output)
+    rate = 1.0 if live and settings.rate is None else settings.rate
     frame_count = sum(camera.frame_count for camera in bag.cameras)
     try:
         with progress_bar() as progress, ExitStack() as stack:
             answers: Answers | None = None
             if live:
-                rate = 1.0 if rate is None else rate
                 folder = Path(stack.enter_context(TemporaryDirectory(prefix='.live.', dir=output)))
                 logs = output / 'log'
                 make_folder(logs)
@@ -77,39 +138,91 @@ def replay_bag(
                     bag,
                     folder,
                     logs,
-                    rate=rate,
-                    image_topic=image_topic,
-                    labels_topic=labels_topic,
-                    weights=weights,
-                    device=device,
-                    precision=precision,
+                    rate=rate or 1.0,
+                    image_topic=settings.image_topic,
+                    labels_topic=settings.labels_topic,
+                    weights=settings.weights,
+                    device=settings.device,
+                    precision=settings.precision,
                     advance=partial(progress.advance, task),
                 )
                 answers = stack.enter_context(Answers(folder, bag.cameras, segmenter.label_space))
             task = progress.add_task('measuring' if live else 'replaying', total=frame_count)
-            advance = partial(progress.advance, task)
             result = replay(
                 bag,
                 segmenter,
-                weights,
+                settings.weights,
                 output,
-                advance,
+                partial(progress.advance, task),
                 rate=rate,
                 answers=answers,
-                extras=extras,
+                extras=settings.extras,
             )
     except OSError as error:
         raise UserError(f'{output}: {error.strerror or error}') from error
     except ProcessError as error:
         raise UserError(str(error)) from error
-    print_figures(result.metrics, output)
-    if result.problems:
-        raise UserError(f'the results are partial: {"; ".join(result.problems)}')
+    return result.metrics, '; '.join(result.problems)
 
 
-def print_figures(metrics: Mapping[str, Any], output: Path) -> None:
+def _replay_many(
+    paths: Sequence[Path],
+    output: Path,
+    settings: Settings,
+    workers: int | None,
+    ray: str | None,
+    label_space: LabelSpace,
+) -> tuple[Mapping[str, Any], str]:
+    """Evaluate bags in processes; the figures of all together, and what was wrong with them."""
+    make_folder(output)
+    bags = find_bags(paths, apart_from=output)
+    folders = result_folders(bags)
+    jobs = [Job(bag, output / folder) for bag, folder in zip(bags, folders, strict=True)]
+    running: Generator[Progress | Outcome]
+    if ray is None:
+        running = evaluate_bags(jobs, settings, workers)
+    else:
+        running = evaluate_on_ray(jobs, settings, ray, workers)
+    with closing(running) as events:
+        found = _shown(jobs, events)
+    outcomes = [found[job] for job in jobs]
+    metrics = merge(outcomes, label_space)
+    write_json(output / 'metrics.json', metrics)
+    try:
+        write_collection_page(output / 'report.html', metrics, label_space)
+    except OSError as error:
+        raise UserError(f'{output}: {error.strerror or error}') from error
+    failed = [outcome for outcome in outcomes if outcome.problems]
+    if not failed:
+        return metrics, ''
+    first = failed[0].named_problems[0]
+    return metrics, f'{len(failed)} of {len(jobs)} bags had problems; first: {first}'
+
+
+def _shown(jobs: Sequence[Job], events: Iterable[Progress | Outcome]) -> dict[Job, Outcome]:
+    """The outcome of each bag; meanwhile a bar per bag, and a line where one had problems."""
+    outcomes: dict[Job, Outcome] = {}
+    bars: dict[Job, TaskID] = {}
+    with progress_bar() as progress:
+        bags = progress.add_task('bags', total=len(jobs))
+        for event in events:
+            job = event.job
+            if isinstance(event, Progress):
+                if job not in bars:
+                    bars[job] = progress.add_task(job.output.name, total=event.total)
+                progress.update(bars[job], completed=event.frames)
+                continue
+            outcomes[job] = event
+            if job in bars:
+                progress.remove_task(bars[job])
+            progress.advance(bags)
+            for problem in event.named_problems:
+                warn(problem)
+    return outcomes
+
+
+def _print_figures(console: Console, metrics: Mapping[str, Any], output: Path) -> None:
     """Show the figures that matter most, and where the rest is."""
-    console = Console(highlight=False)
     table = Table.grid(padding=(0, 2))
     for name, value in _rows(metrics):
         table.add_row(Text(name, 'bold'), Text(value))

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""`bisenet replay scenario.yaml` on real bags: what is printed, written and refused."""
+"""`bisenet check` on real bags: what is printed, written and refused."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tiny_checkpoint import save_tiny_checkpoint
 from typer.testing import CliRunner, Result
 
 from bisenet_ros.cli import app
-from bisenet_ros.replay.measure.scenario import ACCURACY, AS_DRIVEN, OF_RUN, PER_FRAME
+from bisenet_ros.replay.measure.figures import FIGURES
 
 
 @pytest.fixture(scope='module')
@@ -31,10 +31,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def run(folder: Path, output: Path, text: str, *arguments: object) -> Result:
+def run(folder: Path, output: Path, text: str) -> Result:
     scenario = folder / 'scenario.yaml'
     scenario.write_text(f'weights: tiny.safetensors\n{text}')
-    command = ['replay', scenario, '-o', output, '--device', 'cpu', *arguments]
+    command = ['check', scenario, '-o', output, '--device', 'cpu']
     return CliRunner().invoke(app, list(map(str, command)))
 
 
@@ -115,9 +115,8 @@ def test_as_driven(folder: Path, tmp_path: Path) -> None:
 
 
 def test_whatever_a_frame_has_can_be_asked_for(folder: Path, tmp_path: Path) -> None:
-    figures = (*ACCURACY, *PER_FRAME, *AS_DRIVEN, *OF_RUN)
     text = 'rate: 1\nbags: [{path: monday}]\ncriteria:\n' + ''.join(
-        f'  - {{figure: {figure}, at_least: 0}}\n' for figure in figures
+        f'  - {{figure: {figure}, at_least: 0}}\n' for figure in FIGURES
     )
     assert run(folder, tmp_path, text).exit_code in (0, 1)
     judged = {c['figure']: c['value'] for c in result_of(tmp_path)['bags'][0]['criteria']}
@@ -161,6 +160,8 @@ CRITERIA = 'criteria: [{figure: fps, at_least: 0}]'
          ":4: criteria[0].figure: no class 'lane'; there are sky, "),
         ('bags: [{path: monday}]\ncriteria:\n- {figure: confidence, camera: /left, at_least: 0}',
          ':4: criteria[0].camera: no camera /left in monday; there are /image'),
+        ('bags: [{path: monday}]\ncriteria:\n- {figure: change.miou, at_least: 0}',
+         ':4: criteria[0]: change.miou is of two runs: hold bisenet compare to it'),
     ],
 )  # fmt: skip
 def test_what_is_refused(folder: Path, tmp_path: Path, text: str, problem: str) -> None:
@@ -175,12 +176,6 @@ def test_what_is_refused(folder: Path, tmp_path: Path, text: str, problem: str) 
 def test_weights_that_are_not_there(folder: Path, tmp_path: Path) -> None:
     scenario = tmp_path / 'scenario.yaml'
     scenario.write_text(f'bags: [{{path: a}}]\n{CRITERIA}\nweights: gone.safetensors\n')
-    result = CliRunner().invoke(app, ['replay', str(scenario), '-o', str(tmp_path / 'out')])
+    result = CliRunner().invoke(app, ['check', str(scenario), '-o', str(tmp_path / 'out')])
     assert result.exit_code == 2
     assert f"{scenario}:3: weights: no weights 'gone.safetensors'" in result.stderr
-
-
-def test_the_scenario_alone_says_what_is_replayed(folder: Path, tmp_path: Path) -> None:
-    result = run(folder, tmp_path / 'out', TWO_BAGS, '--weights', 'camvid')
-    assert result.exit_code == 2
-    assert '--weights does not go with a scenario' in result.stderr

@@ -27,7 +27,7 @@ from bisenet_ros.cli import app
 from bisenet_ros.label_space import CAMVID
 from bisenet_ros.media import Video, write_image
 from bisenet_ros.metrics import ConfusionMatrix
-from bisenet_ros.replay.measure.run_result import FinishedRun
+from bisenet_ros.replay.measure.run_result import RunResult
 from bisenet_ros.segmenter import Segmenter
 
 
@@ -228,7 +228,7 @@ def test_a_video_of_each_camera_on_request(weights: Path, tmp_path: Path) -> Non
     assert video.rate == pytest.approx(10)
     frames = list(video)
     assert [frame.shape for frame in frames] == 4 * [(48, 64, 3)]
-    run = FinishedRun.load(one)
+    run = RunResult.load(one)
     drawn = dict(run.pictures('/front/image', 'overlay'))
     # VP8 halves the colours and loses detail: it is the picture, not each of its pixels.
     expected = {frame.frame: overlay for frame, overlay in drawn.items()}
@@ -242,6 +242,40 @@ def test_images_in_the_results_on_request(weights: Path, tmp_path: Path) -> None
     frames = list(ReplayBag(tmp_path / 'out' / 'output.mcap'))
     assert [frame.stamp for frame in frames] == [START, START + STEP]
     np.testing.assert_array_equal(frames[1].image(), picture(1))
+
+
+def test_criteria(weights: Path, tmp_path: Path) -> None:
+    bag, output = write_bag(tmp_path / 'bag', drive(2)), tmp_path / 'out'
+    result = replay(weights, bag, output, '--fail-under', 'miou=0.001,iou.road=1')
+    assert result.exit_code == 1, result.output
+    accuracy = metrics_of(output)['accuracy']
+    assert f'Passed miou: {accuracy["miou"]:.4g}, at least 0.001' in result.stdout
+    assert f'Failed iou.road: {accuracy["iou"]["road"]:.4g}, at least 1' in result.stdout
+    assert replay(weights, bag, output, '--fail-under', 'miou=0.001,fps=0.1').exit_code == 0
+    (output / 'metrics.json').unlink()
+    result = replay(weights, bag, output, '--fail-under', 'iou.lane=1')
+    assert result.exit_code == 2
+    assert "no figure 'iou.lane'; there are miou, " in result.stderr
+    assert not (output / 'metrics.json').exists()  # nothing was replayed for it
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'verb'),
+    [
+        (['--compare', 'a', 'b'], 'bisenet compare RUN_A RUN_B -o DIR'),
+        (['scenario.yaml'], 'bisenet check scenario.yaml -o out'),
+        (['bag', 'scenario.yml'], 'bisenet check scenario.yml -o out'),
+    ],
+)
+def test_other_verbs_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], verb: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(app, ['replay', *arguments, '-o', 'out'])
+    assert result.exit_code == 2
+    (line,) = result.stderr.splitlines()
+    assert verb in line
+    assert not Path('out').exists()
 
 
 def timings_of(output: Path) -> list[Any]:

@@ -92,11 +92,14 @@ def test_a_folder_of_bags_counts_as_one_bag_with_all_frames(
 def test_the_number_of_workers_changes_no_figure(
     weights: Path, drives: Path, many: Path, tmp_path: Path
 ) -> None:
-    result = replay(weights, drives, '-o', tmp_path / 'one', '--workers', 1)
-    assert result.exit_code == 0, result.output
+    criteria = '--fail-under', 'drivable_iou=0,miou=1'
+    result = replay(weights, drives, '-o', tmp_path / 'one', '--workers', 1, *criteria)
+    assert result.exit_code == 1, result.output
     metrics = metrics_of(tmp_path / 'one')
     assert figures(metrics) == figures(metrics_of(many))
-    assert f'{100 * metrics["accuracy"]["miou"]:.2f} %' in result.stdout
+    miou = metrics['accuracy']['miou']
+    assert f'{100 * miou:.2f} %' in result.stdout
+    assert f'Failed miou: {miou:.4g}, at least 1' in result.stdout
 
 
 def test_each_bag_has_its_results(weights: Path, drives: Path, many: Path, tmp_path: Path) -> None:
@@ -122,7 +125,8 @@ def test_a_bag_that_fails_is_named_and_the_rest_is_done(
     cut.write_bytes(cut.read_bytes()[: cut.stat().st_size // 2])
     nowhere = tmp_path / 'nowhere'
     output = tmp_path / 'out'
-    result = replay(weights, nowhere, cut, drives / 'front', '-o', output, '--workers', 2)
+    bags = nowhere, cut, drives / 'front'
+    result = replay(weights, *bags, '-o', output, '--workers', 2, '--fail-under', 'miou=0')
     assert result.exit_code == 2
     (line,) = (line for line in result.stderr.splitlines() if line.startswith('bisenet: '))
     assert '2 of 3 bags had problems' in line
@@ -137,6 +141,8 @@ def test_a_bag_that_fails_is_named_and_the_rest_is_done(
     assert 3 <= partial['evaluated_frames'] < 10
     assert whole['complete']
     assert metrics['evaluated_frames'] == partial['evaluated_frames'] + 4
+    # What could be evaluated is judged.
+    assert f'Passed miou: {metrics["accuracy"]["miou"]:.4g}, at least 0' in result.stdout
     assert not (output / 'nowhere').exists()
 
 

@@ -18,7 +18,7 @@ from bisenet_ros.replay.measure.run import Result, replay
 from bisenet_ros.segmenter import Segmenter
 
 
-class Evaluator:
+class BagEvaluator:
     """Evaluates bags.
 
     Args:

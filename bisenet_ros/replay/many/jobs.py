@@ -27,7 +27,7 @@ class Settings:
         rate: None for every frame; a number for those that the node would have taken if they had
             arrived so many times as fast as they were recorded.
         extras: What is written beside the usual files.
-        threads: Of each process, for network and images.
+        threads: Of each process, for network and images; set by what starts the processes.
     """
 
     weights: str
@@ -36,8 +36,8 @@ class Settings:
     image_topic: str | None
     labels_topic: str | None
     rate: float | None
-    threads: int
     extras: Extras = NO_EXTRAS
+    threads: int = 1
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from bisenet_ros.replay.many.jobs import Job, Outcome, Refusal, Settings
 from bisenet_ros.replay.many.workers import CORES_PER_WORKER, WORKERS_PER_GPU
 
 if TYPE_CHECKING:
-    from bisenet_ros.replay.many.bag_evaluator import Evaluator
+    from bisenet_ros.replay.many.bag_evaluator import BagEvaluator
 
 _CONNECTION_TIMEOUT = 10.0  # seconds
 
@@ -110,16 +110,16 @@ class _Actor:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._evaluator: Evaluator | None = None
+        self._evaluator: BagEvaluator | None = None
 
     def evaluate(self, job: Job) -> Outcome | Refusal:
         """What becomes of a bag, or why no bag can be evaluated like this."""
         if self._evaluator is None:
             prepare_process()
-            from bisenet_ros.replay.many.bag_evaluator import Evaluator  # and with it torch
+            from bisenet_ros.replay.many.bag_evaluator import BagEvaluator  # and with it torch
 
             try:
-                self._evaluator = Evaluator(self._settings)
+                self._evaluator = BagEvaluator(self._settings)
             except UserError as error:
                 return Refusal(str(error))
         return self._evaluator.evaluate(job, listen=lambda progress: None)

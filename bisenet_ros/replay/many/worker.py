@@ -25,11 +25,11 @@ def serve(connection: Connection) -> None:
         BrokenPipeError: The other end was closed while a bag was evaluated.
     """
     prepare_process()
-    from bisenet_ros.replay.many.bag_evaluator import Evaluator  # and with it torch
+    from bisenet_ros.replay.many.bag_evaluator import BagEvaluator  # and with it torch
 
     settings: Settings = connection.recv()
     try:
-        evaluator = Evaluator(settings)
+        evaluator = BagEvaluator(settings)
     except UserError as error:
         connection.send(Refusal(str(error)))
         return

@@ -30,21 +30,8 @@ WORKERS_PER_GPU = 4
 _PATIENCE = 10.0  # seconds that a process has to end in order
 
 
-def cores() -> int:
-    """How many this process may use."""
-    return len(os.sched_getaffinity(0))
-
-
-def default_workers(bags: int, device: str) -> int:
-    """How many processes suit this machine: one per bag, as far as cores and GPUs go round."""
-    limit = max(1, cores() // CORES_PER_WORKER)
-    if device != 'cpu' and torch.cuda.is_available():
-        limit = min(limit, WORKERS_PER_GPU * torch.cuda.device_count())
-    return min(bags, limit)
-
-
 def evaluate_bags(
-    jobs: Sequence[Job], settings: Settings, workers: int
+    jobs: Sequence[Job], settings: Settings, workers: int | None
 ) -> Generator[Progress | Outcome]:
     """Evaluate bags in processes of their own; what happens, as it happens.
 
@@ -52,17 +39,21 @@ def evaluate_bags(
 
     Args:
         jobs: The bags, in the order in which they are begun.
-        settings: How. Several GPUs are shared out unless one is named.
-        workers: How many processes there are, at most.
+        settings: How; `threads` is chosen here, by how many cores a process has. Several GPUs are
+            shared out unless one is named.
+        workers: How many processes there are, at most; None for what suits this machine.
 
     Raises:
         UserError: The settings cannot be used.
     """
     waiting = deque(jobs)
+    cores = len(os.sched_getaffinity(0))
+    workers = min(workers or _default_workers(cores, settings.device), len(jobs))
     devices = _devices(settings.device)
+    threads = max(1, cores // workers)
     pool = [
-        _Worker(replace(settings, device=devices[index % len(devices)]))
-        for index in range(min(workers, len(jobs)))
+        _Worker(replace(settings, device=devices[index % len(devices)], threads=threads))
+        for index in range(workers)
     ]
     try:
         for worker in pool:
@@ -151,6 +142,14 @@ class _Worker:
     def _send(self, what: Settings | Job) -> None:
         with suppress(ConnectionError):  # `receive` tells of a process that has died
             self.connection.send(what)
+
+
+def _default_workers(cores: int, device: str) -> int:
+    """How many processes suit this machine, as far as cores and GPUs go round."""
+    limit = max(1, cores // CORES_PER_WORKER)
+    if device != 'cpu' and torch.cuda.is_available():
+        limit = min(limit, WORKERS_PER_GPU * torch.cuda.device_count())
+    return limit
 
 
 def _devices(device: str) -> list[str]:

@@ -20,13 +20,13 @@ from bisenet_ros.replay.measure.bootstrap import (
     Overlaps,
     group_overlaps,
     interval,
-    iou,
     mean_iou,
     overlaps,
     resampled_iou,
 )
-from bisenet_ros.replay.measure.evaluation import FrameId, number
-from bisenet_ros.replay.measure.run_result import EvaluatedFrame, FinishedRun, RunError
+from bisenet_ros.replay.measure.evaluation import FrameId
+from bisenet_ros.replay.measure.figures import CLASS_IOU, FROM_CONFUSION, figures_from_confusion
+from bisenet_ros.replay.measure.run_result import EvaluatedFrame, RunError, RunResult
 
 MOST_CHANGED = 10
 """Frames that are named in each order."""
@@ -34,8 +34,6 @@ MOST_CHANGED = 10
 Order = Literal['labels', 'miou', 'drivable_fraction']
 ORDERS: tuple[Order, ...] = ('labels', 'miou', 'drivable_fraction')
 """What frames are ranked by."""
-
-_OF_ACCURACY = ('miou', 'drivable_iou', 'pixel_accuracy')
 
 
 @dataclass(frozen=True)
@@ -70,8 +68,8 @@ class Comparison:
         pairs: In the order of A's recording.
     """
 
-    a: FinishedRun
-    b: FinishedRun
+    a: RunResult
+    b: RunResult
     pairs: tuple[FramePair, ...]
 
     def figures(self) -> dict[str, Any]:
@@ -118,28 +116,32 @@ class Comparison:
             np.stack([c for c in counts if c is not None])  # (N, C, C + 1)
             for counts in ([p.a.confusion for p in pairs], [p.b.confusion for p in pairs])
         )
-        ids = self.a.drivable_ids
-        a, b = (_with_drivable(counts, ids) for counts in (of_a, of_b))
-        total_a, total_b = iou(a.sum()), iou(b.sum())
+        classes, ids = self.a.classes, self.a.drivable_ids
+        a, b = (figures_from_confusion(counts.sum(axis=0), classes, ids) for counts in (of_a, of_b))
         # Two frames are the least that say anything about chance.
-        resampled = resampled_iou(a, b) if len(pairs) > 1 else None
+        resampled = (
+            resampled_iou(_with_drivable(of_a, ids), _with_drivable(of_b, ids))
+            if len(pairs) > 1
+            else None
+        )
 
-        def row(of: Callable[[Floats], Any]) -> dict[str, Any]:
-            """One figure, as a function of (..., C + 1) IoU by class and of the drivable area."""
+        def row(name: str, of: Callable[[Floats], Any]) -> dict[str, Any]:
+            """A figure that is a function of (..., C + 1) IoU by class and of the drivable area."""
             spread = None if resampled is None else interval(of(resampled[1]) - of(resampled[0]))
             return {
-                **change(number(float(of(total_a))), number(float(of(total_b)))),
+                **change(a[name], b[name]),
                 'interval': None if spread is None else list(spread),
             }
 
         return {
             'interval_level': LEVEL,
             'resamples': RESAMPLES,
-            'miou': row(lambda values: mean_iou(values[..., :-1])),
-            'drivable_iou': row(itemgetter((..., -1))),
-            'pixel_accuracy': change(_pixel_accuracy(of_a), _pixel_accuracy(of_b)),
+            'miou': row('miou', lambda values: mean_iou(values[..., :-1])),
+            'drivable_iou': row('drivable_iou', itemgetter((..., -1))),
+            'pixel_accuracy': change(a['pixel_accuracy'], b['pixel_accuracy']),
             'iou': {
-                name: row(itemgetter((..., index))) for index, name in enumerate(self.a.classes)
+                name: row(f'{CLASS_IOU}{name}', itemgetter((..., index)))
+                for index, name in enumerate(classes)
             },
         }
 
@@ -157,7 +159,7 @@ class Comparison:
                 for pair in self.pairs
                 if pair.change(name) is not None
             ]
-            if both and name not in _OF_ACCURACY:
+            if both and name not in FROM_CONFUSION:
                 mean_a, mean_b = np.mean(both, axis=0).tolist()
                 means[name] = change(mean_a, mean_b)
         return means
@@ -172,7 +174,7 @@ class Comparison:
         }
 
 
-def compare(a: FinishedRun, b: FinishedRun) -> Comparison:
+def compare(a: RunResult, b: RunResult) -> Comparison:
     """Pair the frames of two replays by camera, number and stamp.
 
     Raises:
@@ -207,7 +209,7 @@ def _change_in(pair: FramePair, order: Order) -> float | None:
     return pair.changed_labels if order == 'labels' else pair.change(order)
 
 
-def _changed_labels(a: FinishedRun, b: FinishedRun, common: set[FrameId]) -> dict[FrameId, float]:
+def _changed_labels(a: RunResult, b: RunResult, common: set[FrameId]) -> dict[FrameId, float]:
     """Share of the pixels of each frame that are labelled differently."""
     shares = {}
     for camera in dict.fromkeys(frame.camera for frame in common):
@@ -232,12 +234,7 @@ def _with_drivable(confusion: Counts, ids: tuple[int, ...]) -> Overlaps:
     return Overlaps(hits, unions)
 
 
-def _pixel_accuracy(confusion: Counts) -> float | None:
-    total = int(confusion.sum())
-    return int(overlaps(confusion).hits.sum()) / total if total else None
-
-
-def _run(run: FinishedRun) -> dict[str, Any]:
+def _run(run: RunResult) -> dict[str, Any]:
     return {
         'path': str(run.path),
         'complete': run.metrics['complete'],

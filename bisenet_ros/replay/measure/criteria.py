@@ -1,22 +1,117 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A criterion held against a replay: passed or failed, and the frames that decided it."""
+"""A criterion: what a figure has to be, whether it is, and the frames that decided it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from bisenet_ros.replay.measure.bootstrap import group_overlaps, iou, mean_iou, overlaps
-from bisenet_ros.replay.measure.evaluation import number
-from bisenet_ros.replay.measure.run_result import EvaluatedFrame, FinishedRun
-from bisenet_ros.replay.measure.scenario import ACCURACY, CLASS_IOU, OF_RUN, Criterion
+from bisenet_ros.errors import UserError
+from bisenet_ros.replay.measure.figures import (
+    CLASS_IOU,
+    FIGURES,
+    Figure,
+    figures_from_confusion,
+    figures_of_run,
+    find_figure,
+    is_from_confusion,
+)
+from bisenet_ros.replay.measure.run_result import EvaluatedFrame, RunResult
 
 DECIDING = 5
 """Frames that are named for a criterion."""
+
+Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+Statistic = Literal['min', 'p01', 'p05', 'p50', 'mean', 'p95', 'p99', 'max']
+
+
+class Criterion(BaseModel):
+    """What a figure has to be.
+
+    Attributes:
+        figure: Its name.
+        at_least: The least that it may be.
+        at_most: The most that it may be.
+        statistic: Over the frames; None for accuracy of the frames together, the sum of dropped
+            frames, and the mean of everything else.
+        between: Seconds since the first frame, both included; None for the whole bag.
+        camera: The image topic of the only camera that counts; None for all.
+        name: What it is called; None for what it says.
+    """
+
+    model_config = ConfigDict(extra='forbid', frozen=True)
+
+    figure: str
+    at_least: Number | None = None
+    at_most: Number | None = None
+    statistic: Statistic | None = None
+    between: tuple[Number, Number] | None = None
+    camera: str | None = None
+    name: Annotated[str, Field(min_length=1)] | None = None
+
+    @model_validator(mode='after')
+    def _is_consistent(self) -> Criterion:
+        figure = find_figure(self.figure)
+        if figure is None:
+            names = ', '.join((*FIGURES, f'{CLASS_IOU}CLASS'))
+            raise ValueError(f'no figure {self.figure!r}; there are {names}')
+        least, most = self.at_least, self.at_most
+        if least is None and most is None:
+            raise ValueError('say what the figure has to be: at_least, at_most or both')
+        if least is not None and most is not None and least > most:
+            raise ValueError('at_least is greater than at_most: nothing can be both')
+        lowest = -1 if figure.scope == 'comparison' else 0
+        limits = [limit for limit in (least, most) if limit is not None]
+        if figure.unit == 'share' and not all(lowest <= limit <= 1 for limit in limits):
+            raise ValueError(f'{self.figure} is a share: write a number from {lowest} to 1')
+        if self.between is not None and self.between[0] > self.between[1]:
+            raise ValueError('between ends before it begins: write [from, to] in seconds')
+        parts = [name for name in ('statistic', 'between', 'camera') if getattr(self, name)]
+        if figure.scope != 'frame' and parts:
+            raise ValueError(f'{self.figure} is of a whole bag, it has no {" or ".join(parts)}')
+        return self
+
+    @property
+    def definition(self) -> Figure:
+        """What is known of its figure."""
+        figure = find_figure(self.figure)
+        assert figure is not None
+        return figure
+
+    @property
+    def title(self) -> str:
+        """What it is called, or else what it says."""
+        if self.name is not None:
+            return self.name
+        words = [self.figure]
+        if self.statistic is not None:
+            words.append(self.statistic)
+        if self.between is not None:
+            words.append('from {:g} to {:g} s'.format(*self.between))
+        if self.camera is not None:
+            words.append(f'of {self.camera}')
+        return ' '.join(words)
+
+    @property
+    def limits(self) -> str:
+        """What the figure has to be, in words."""
+        least = f'at least {self.at_least:g}' if self.at_least is not None else ''
+        most = f'at most {self.at_most:g}' if self.at_most is not None else ''
+        return ', '.join(filter(None, (least, most)))
+
+    def allows(self, value: float | None) -> bool:
+        """Whether a value is within the limits; what was not measured, None, is not."""
+        if value is None:
+            return False
+        return (self.at_least is None or value >= self.at_least) and (
+            self.at_most is None or value <= self.at_most
+        )
 
 
 @dataclass(frozen=True)
@@ -34,18 +129,39 @@ class Judgement:
     Attributes:
         criterion: What was to be.
         value: What was; None where nothing was measured.
-        passed: Whether that is enough.
-        frames: How many frames were measured; None for a figure of the whole bag.
+        frames: How many frames were measured; None for a figure of a whole run or comparison.
         beyond: How many of them, each by itself, are not as wanted.
         deciding: The frames farthest to the side that decides, the farthest first.
     """
 
     criterion: Criterion
     value: float | None
-    passed: bool
-    frames: int | None
-    beyond: int
-    deciding: tuple[DecidingFrame, ...]
+    frames: int | None = None
+    beyond: int = 0
+    deciding: tuple[DecidingFrame, ...] = ()
+
+    @property
+    def passed(self) -> bool:
+        """Whether the value is within the limits."""
+        return self.criterion.allows(self.value)
+
+    @property
+    def sentence(self) -> str:
+        """The criterion, its value and the frames that decided it, in a line."""
+        title, limits = self.criterion.title, self.criterion.limits
+        if self.value is None:
+            return f'{title}: nothing was measured, {limits}'
+        said = f'{title}: {self.value:.4g}, {limits}'
+        if self.frames is None:
+            return said
+        said += f'; {self.beyond} of {self.frames} frames beyond'
+        cameras = {one.frame.id.camera for one in self.deciding}
+        frames = [
+            f'{one.value:.4g} at {one.frame.time_s:.1f} s (frame {one.frame.id.frame}'
+            + (f' of {one.frame.id.camera})' if len(cameras) > 1 else ')')
+            for one in self.deciding
+        ]
+        return f'{said}; decided by {", ".join(frames)}'
 
     def to_dict(self) -> dict[str, Any]:
         """A form that JSON can hold."""
@@ -64,11 +180,50 @@ class Judgement:
         }
 
 
-def judge(criterion: Criterion, run: FinishedRun) -> Judgement:
-    """Hold a criterion against a replay; what was not measured fails."""
-    if criterion.figure in OF_RUN:
-        value = _figure_of_run(criterion.figure, run)
-        return Judgement(criterion, value, _is_within(criterion, value), None, 0, ())
+def parse_criteria(text: str | None, names: Sequence[str]) -> list[Criterion]:
+    """Criteria in the short form of `--fail-under`: `miou=0.60,drivable_iou=0.90`.
+
+    Args:
+        text: What was given; None for no criteria.
+        names: The figures that there are to be held to.
+
+    Raises:
+        UserError: It says what is wrong with which of them.
+    """
+    criteria: dict[str, Criterion] = {}
+    for part in () if text is None else text.split(','):
+        name, equals, limit = (word.strip() for word in part.partition('='))
+        if not equals:
+            raise UserError(
+                f'--fail-under: {part.strip()!r} is no criterion: write NAME=LEAST, as in miou=0.60'
+            )
+        if name not in names:
+            raise UserError(f'--fail-under: no figure {name!r}; there are {", ".join(names)}')
+        if name in criteria:
+            raise UserError(f'--fail-under: {name} is there twice')
+        try:
+            least = float(limit)
+        except ValueError:
+            least = math.nan
+        if not math.isfinite(least):
+            raise UserError(f'--fail-under: {name}={limit}: {limit!r} is no number')
+        try:
+            criteria[name] = Criterion(figure=name, at_least=least)
+        except ValidationError as error:
+            reason = error.errors()[0]['ctx']['error']
+            raise UserError(f'--fail-under: {name}={limit}: {reason}') from error
+    return list(criteria.values())
+
+
+def judge_figure(criterion: Criterion, figures: Mapping[str, float | None]) -> Judgement:
+    """Hold a criterion against figures of a whole run or comparison; what is not there fails."""
+    return Judgement(criterion, figures.get(criterion.figure))
+
+
+def judge(criterion: Criterion, run: RunResult) -> Judgement:
+    """Hold a criterion against the frames of a replay; what was not measured fails."""
+    if criterion.definition.scope != 'frame':
+        return judge_figure(criterion, figures_of_run(run.metrics))
     measured = [
         DecidingFrame(frame, value)
         for frame in run.frames
@@ -83,17 +238,10 @@ def judge(criterion: Criterion, run: FinishedRun) -> Judgement:
     return Judgement(
         criterion,
         value,
-        _is_within(criterion, value),
         len(measured),
-        sum(not _is_within(criterion, one.value) for one in measured),
+        sum(not criterion.allows(one.value) for one in measured),
         tuple(ranked[:DECIDING]),
     )
-
-
-def _figure_of_run(figure: str, run: FinishedRun) -> float | None:
-    metrics = run.metrics
-    found = metrics['fps'] if figure == 'fps' else (metrics['accuracy'] or {}).get(figure)
-    return None if found is None else float(found)
 
 
 def _counts(criterion: Criterion, frame: EvaluatedFrame) -> bool:
@@ -104,7 +252,7 @@ def _counts(criterion: Criterion, frame: EvaluatedFrame) -> bool:
     )
 
 
-def _value(criterion: Criterion, frame: EvaluatedFrame, run: FinishedRun) -> float | None:
+def _value(criterion: Criterion, frame: EvaluatedFrame, run: RunResult) -> float | None:
     """The figure of one frame; None where it has none."""
     if criterion.figure == 'dropped':
         return float(frame.dropped)
@@ -114,13 +262,13 @@ def _value(criterion: Criterion, frame: EvaluatedFrame, run: FinishedRun) -> flo
 
 
 def _together(
-    criterion: Criterion, measured: Sequence[DecidingFrame], run: FinishedRun
+    criterion: Criterion, measured: Sequence[DecidingFrame], run: RunResult
 ) -> float | None:
     """The figure of at least one frame."""
     values = np.array([one.value for one in measured])
     statistic = criterion.statistic
     if statistic is None:
-        if criterion.figure in ACCURACY or criterion.figure.startswith(CLASS_IOU):
+        if is_from_confusion(criterion.figure):
             return _accuracy(criterion.figure, [one.frame for one in measured], run)
         return float(values.sum() if criterion.figure == 'dropped' else values.mean())
     if statistic == 'mean':
@@ -130,26 +278,9 @@ def _together(
     return float(np.percentile(values, percentile))
 
 
-def _accuracy(figure: str, frames: Sequence[EvaluatedFrame], run: FinishedRun) -> float | None:
+def _accuracy(figure: str, frames: Sequence[EvaluatedFrame], run: RunResult) -> float | None:
     """Of frames counted as one; None where that is not defined."""
     counts = [frame.confusion for frame in frames if frame.confusion is not None]
     if not counts:
         return None
-    confusion = np.sum(counts, axis=0)  # (C, C + 1)
-    by_class = iou(overlaps(confusion))
-    if figure == 'miou':
-        return number(float(mean_iou(by_class)))
-    if figure == 'drivable_iou':
-        return number(float(iou(group_overlaps(confusion, run.drivable_ids))[0]))
-    if figure == 'pixel_accuracy':
-        total = int(confusion.sum())
-        return int(overlaps(confusion).hits.sum()) / total if total else None
-    return number(float(by_class[run.classes.index(figure.removeprefix(CLASS_IOU))]))
-
-
-def _is_within(criterion: Criterion, value: float | None) -> bool:
-    if value is None:
-        return False
-    return (criterion.at_least is None or value >= criterion.at_least) and (
-        criterion.at_most is None or value <= criterion.at_most
-    )
+    return figures_from_confusion(np.sum(counts, axis=0), run.classes, run.drivable_ids)[figure]

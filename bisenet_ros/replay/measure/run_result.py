@@ -50,7 +50,7 @@ class EvaluatedFrame:
 
 
 @dataclass(frozen=True)
-class FinishedRun:
+class RunResult:
     """The folder that a replay has written.
 
     Attributes:
@@ -64,7 +64,7 @@ class FinishedRun:
     frames: tuple[EvaluatedFrame, ...]
 
     @classmethod
-    def load(cls, path: Path) -> FinishedRun:
+    def load(cls, path: Path) -> RunResult:
         """Read metrics.json and frames.jsonl.
 
         Raises:

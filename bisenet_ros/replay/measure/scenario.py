@@ -8,121 +8,35 @@ import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
+from bisenet_ros.replay.measure.criteria import Criterion, Number
+from bisenet_ros.replay.measure.figures import CLASS_IOU
 from bisenet_ros.yaml_document import Document, Location
 
-ACCURACY = ('miou', 'drivable_iou', 'pixel_accuracy')
-"""Of frames together, from the sum of their confusion; and of each frame."""
-
-CLASS_IOU = 'iou.'
-"""The same for one class, whose name follows."""
-
-PER_FRAME = (
-    'drivable_fraction',
-    'confidence',
-    'flicker',
-    'boundary_f',
-    'false_drivable_rate',
-    'free_space_error_px',
-    'decode_ms',
-    'inference_ms',
-    'total_ms',
-)
-"""Of each frame."""
-
-AS_DRIVEN = ('age_ms', 'dropped')
-"""Of each frame that was taken, where frames arrive in time."""
-
-OF_RUN = (
-    'ece',
-    'false_drivable_near_rate',
-    'free_space_error_p95_px',
-    'free_space_overreach_px',
-    'fps',
-)
-"""Only of a whole bag."""
-
-_COUNTS = ('dropped', 'fps')
-
-Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 _FOLDER_NAME = re.compile(r'[\w-][\w. -]*')
-Statistic = Literal['min', 'p01', 'p05', 'p50', 'mean', 'p95', 'p99', 'max']
+
+
+def _is_of_one_run(criterion: Criterion) -> Criterion:
+    if criterion.definition.scope == 'comparison':
+        raise ValueError(f'{criterion.figure} is of two runs: hold bisenet compare to it')
+    return criterion
+
+
+Criteria = tuple[Annotated[Criterion, AfterValidator(_is_of_one_run)], ...]
 
 
 class _Part(BaseModel):
     model_config = ConfigDict(extra='forbid', frozen=True)
-
-
-class Criterion(_Part):
-    """What a figure has to be.
-
-    Attributes:
-        figure: Its name.
-        at_least: The least that it may be.
-        at_most: The most that it may be.
-        statistic: Over the frames; None for accuracy of the frames together, the sum of dropped
-            frames, and the mean of everything else.
-        between: Seconds since the first frame, both included; None for the whole bag.
-        camera: The image topic of the only camera that counts; None for all.
-        name: What it is called; None for what it says.
-    """
-
-    figure: str
-    at_least: Number | None = None
-    at_most: Number | None = None
-    statistic: Statistic | None = None
-    between: tuple[Number, Number] | None = None
-    camera: str | None = None
-    name: Annotated[str, Field(min_length=1)] | None = None
-
-    @model_validator(mode='after')
-    def _is_consistent(self) -> Criterion:
-        known = (*ACCURACY, *PER_FRAME, *AS_DRIVEN, *OF_RUN)
-        if self.figure not in known and not self.figure.startswith(CLASS_IOU):
-            names = ', '.join((*known, f'{CLASS_IOU}CLASS'))
-            raise ValueError(f'no figure {self.figure!r}; there are {names}')
-        least, most = self.at_least, self.at_most
-        if least is None and most is None:
-            raise ValueError('say what the figure has to be: at_least, at_most or both')
-        if least is not None and most is not None and least > most:
-            raise ValueError('at_least is greater than at_most: nothing can be both')
-        limits = [limit for limit in (least, most) if limit is not None]
-        if self._is_share and not all(0 <= limit <= 1 for limit in limits):
-            raise ValueError(f'{self.figure} is a share: write a number from 0 to 1')
-        if self.between is not None and self.between[0] > self.between[1]:
-            raise ValueError('between ends before it begins: write [from, to] in seconds')
-        parts = [name for name in ('statistic', 'between', 'camera') if getattr(self, name)]
-        if self.figure in OF_RUN and parts:
-            raise ValueError(f'{self.figure} is of a whole bag, it has no {" or ".join(parts)}')
-        return self
-
-    @property
-    def _is_share(self) -> bool:
-        return self.figure not in _COUNTS and not self.figure.endswith(('_ms', '_px'))
-
-    @property
-    def title(self) -> str:
-        """What it is called, or else what it says."""
-        if self.name is not None:
-            return self.name
-        words = [self.figure]
-        if self.statistic is not None:
-            words.append(self.statistic)
-        if self.between is not None:
-            words.append('from {:g} to {:g} s'.format(*self.between))
-        if self.camera is not None:
-            words.append(f'of {self.camera}')
-        return ' '.join(words)
-
-    @property
-    def limits(self) -> str:
-        """What the figure has to be, in words."""
-        least = f'at least {self.at_least:g}' if self.at_least is not None else ''
-        most = f'at most {self.at_most:g}' if self.at_most is not None else ''
-        return ', '.join(filter(None, (least, most)))
 
 
 class ScenarioBag(_Part):
@@ -140,7 +54,7 @@ class ScenarioBag(_Part):
     name: str | None = None
     image_topic: str | None = None
     labels_topic: str | None = None
-    criteria: tuple[Criterion, ...] = ()
+    criteria: Criteria = ()
 
     @model_validator(mode='after')
     def _has_a_folder(self) -> ScenarioBag:
@@ -170,7 +84,7 @@ class Scenario(_Part):
     bags: Annotated[tuple[ScenarioBag, ...], Field(min_length=1)]
     weights: str = 'camvid'
     rate: Annotated[Number, Field(gt=0)] | None = None
-    criteria: tuple[Criterion, ...] = ()
+    criteria: Criteria = ()
 
     @model_validator(mode='after')
     def _is_consistent(self) -> Scenario:
@@ -212,7 +126,7 @@ class ScenarioFile:
         file = cls(scenario, document)
         if scenario.rate is None:
             for location, criterion in file._criteria():
-                if criterion.figure in AS_DRIVEN:
+                if criterion.definition.needs_rate:
                     raise document.error(
                         (*location, 'figure'), f'{criterion.figure} needs a rate: 1.0 is as driven'
                     )
@@ -277,7 +191,7 @@ def _said(error: Any, count: int) -> str:
     names = [step for step in error['loc'] if isinstance(step, str)]
     if error['type'] == 'extra_forbidden':
         holder = names[-2] if len(names) > 1 else ''
-        parts: dict[str, type[_Part]] = {
+        parts: dict[str, type[BaseModel]] = {
             '': Scenario, 'bags': ScenarioBag, 'criteria': Criterion,
         }  # fmt: skip
         part = parts[holder]

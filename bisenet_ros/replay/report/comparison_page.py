@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from bisenet_ros.replay.measure.comparison import Comparison, FramePair, Order
 from bisenet_ros.replay.measure.evaluation import FrameId
-from bisenet_ros.replay.measure.run_result import FinishedRun
+from bisenet_ros.replay.measure.run_result import RunResult
 from bisenet_ros.replay.report.charts import Mark, Series, legend, time_line
 from bisenet_ros.replay.report.page import STYLE, percent
 from bisenet_ros.replay.report.pictures import data_uri
@@ -236,7 +236,7 @@ def _pictures(comparison: Comparison, shown: Sequence[FramePair]) -> str:
 
 
 def _collect(
-    run: FinishedRun, kind: Literal['labels', 'overlay'], wanted: Sequence[FrameId]
+    run: RunResult, kind: Literal['labels', 'overlay'], wanted: Sequence[FrameId]
 ) -> dict[FrameId, Pixels]:
     return {
         frame: pixels

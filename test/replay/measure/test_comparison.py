@@ -22,7 +22,7 @@ from bisenet_ros.metrics import ConfusionMatrix
 from bisenet_ros.replay.measure.comparison import Comparison, compare
 from bisenet_ros.replay.measure.evaluation import FrameId
 from bisenet_ros.replay.measure.run import replay
-from bisenet_ros.replay.measure.run_result import FinishedRun, RunError
+from bisenet_ros.replay.measure.run_result import RunError, RunResult
 from bisenet_ros.replay.report.comparison_page import write_comparison_page
 from bisenet_ros.segmenter import Segmenter
 
@@ -56,7 +56,7 @@ def run(bag: Path, weights: Path, output: Path) -> Path:
 
 
 def comparison_of(runs: tuple[Path, Path]) -> Comparison:
-    return compare(*map(FinishedRun.load, runs))
+    return compare(*map(RunResult.load, runs))
 
 
 def rewrite(path: Path, edit: Callable[[dict[str, Any]], dict[str, Any] | None]) -> None:
@@ -66,7 +66,7 @@ def rewrite(path: Path, edit: Callable[[dict[str, Any]], dict[str, Any] | None])
 
 
 def test_reads_what_a_replay_wrote(runs: tuple[Path, Path], segmenter: Segmenter) -> None:
-    finished = FinishedRun.load(runs[0])
+    finished = RunResult.load(runs[0])
     ids = [FrameId('/image', i, START + i * STEP) for i in range(FRAMES)]
     assert [frame.id for frame in finished.frames] == ids
     total = np.sum([frame.confusion for frame in finished.frames], axis=0)
@@ -194,26 +194,26 @@ def test_classes_that_mean_something_else(runs: tuple[Path, Path], tmp_path: Pat
 
 def test_folders_that_are_no_replay(runs: tuple[Path, Path], tmp_path: Path) -> None:
     with pytest.raises(RunError, match=r'bisenet replay has evaluated: metrics\.json: No such'):
-        FinishedRun.load(tmp_path / 'nowhere')
+        RunResult.load(tmp_path / 'nowhere')
     broken = copy(runs[0], tmp_path / 'broken')
     text = (broken / 'frames.jsonl').read_text()
     (broken / 'frames.jsonl').write_text(text[:-20])
     with pytest.raises(RunError, match=r'frames\.jsonl, line 6: not a frame of a replay'):
-        FinishedRun.load(broken)
+        RunResult.load(broken)
     (broken / 'frames.jsonl').write_text('[1]\n')
     with pytest.raises(RunError, match=r'frames\.jsonl, line 1: not a frame of a replay'):
-        FinishedRun.load(broken)
+        RunResult.load(broken)
     (broken / 'frames.jsonl').write_text(text)
     (broken / 'metrics.json').write_text('{')
     with pytest.raises(RunError, match=r'metrics\.json: not JSON'):
-        FinishedRun.load(broken)
+        RunResult.load(broken)
     (broken / 'metrics.json').write_text('{"bags": []}')
     with pytest.raises(RunError, match='broken is of several bags: name the folder in it of one'):
-        FinishedRun.load(broken)
+        RunResult.load(broken)
     for other in ('[]', '{"complete": true}'):
         (broken / 'metrics.json').write_text(other)
         with pytest.raises(RunError, match=r'metrics\.json: not the figures of a bag'):
-            FinishedRun.load(broken)
+            RunResult.load(broken)
 
 
 def test_pictures_of_another_replay(runs: tuple[Path, Path], tmp_path: Path) -> None:
@@ -226,7 +226,7 @@ def test_pictures_of_another_replay(runs: tuple[Path, Path], tmp_path: Path) -> 
         mixed = copy(runs[0], tmp_path / name)
         rewrite(mixed / 'frames.jsonl', edit)
         with pytest.raises(RunError, match=r'output\.mcap is of another replay'):
-            list(FinishedRun.load(mixed).pictures('/image', 'labels'))
+            list(RunResult.load(mixed).pictures('/image', 'labels'))
 
 
 def test_pictures_are_apart(runs: tuple[Path, Path], tmp_path: Path) -> None:

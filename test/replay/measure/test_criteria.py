@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Criteria against a replay whose figures are written by hand, and counted by hand."""
+"""Criteria, how they are written in short, and what they say of replays written by hand."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from bisenet_ros.errors import UserError
 from bisenet_ros.metrics import ConfusionMatrix
-from bisenet_ros.replay.measure.criteria import judge
-from bisenet_ros.replay.measure.run_result import FinishedRun
-from bisenet_ros.replay.measure.scenario import Criterion
+from bisenet_ros.replay.measure.criteria import Criterion, judge, judge_figure, parse_criteria
+from bisenet_ros.replay.measure.figures import names_of_comparison, names_of_run
+from bisenet_ros.replay.measure.run_result import RunResult
 
 CLASSES = ['road', 'car', 'sky']
 
@@ -27,7 +28,7 @@ def matrix(seed: int) -> ConfusionMatrix:
     return counted
 
 
-def write_run(folder: Path, lines: Sequence[dict[str, Any]]) -> FinishedRun:
+def write_run(folder: Path, lines: Sequence[dict[str, Any]]) -> RunResult:
     metrics = {
         **dict.fromkeys(('bag', 'cameras', 'complete', 'versions')),
         'model': {'classes': CLASSES, 'drivable_classes': ['road']},
@@ -36,11 +37,11 @@ def write_run(folder: Path, lines: Sequence[dict[str, Any]]) -> FinishedRun:
     }
     (folder / 'metrics.json').write_text(json.dumps(metrics))
     (folder / 'frames.jsonl').write_text(''.join(json.dumps(line) + '\n' for line in lines))
-    return FinishedRun.load(folder)
+    return RunResult.load(folder)
 
 
 @pytest.fixture
-def run(tmp_path: Path) -> FinishedRun:
+def run(tmp_path: Path) -> RunResult:
     """Ten frames of two cameras in turn, 0.5 s apart; every other one of /a has a truth."""
     lines: list[dict[str, Any]] = []
     for index in range(10):
@@ -54,12 +55,17 @@ def run(tmp_path: Path) -> FinishedRun:
         }
         if index % 4 == 0:
             counted = matrix(index)
-            line |= {'miou': counted.miou(), 'confusion': counted.counts.tolist()}
+            line |= {
+                'miou': counted.miou(),
+                'drivable_iou': counted.group_iou((0,)),
+                'pixel_accuracy': counted.pixel_accuracy(),
+                'confusion': counted.counts.tolist(),
+            }
         lines.append(line)
     return write_run(tmp_path, lines)
 
 
-def test_mean_of_a_window_with_its_ends(run: FinishedRun) -> None:
+def test_mean_of_a_window_with_its_ends(run: RunResult) -> None:
     criterion = Criterion(figure='confidence', between=(1.0, 2.0), at_least=0.53)
     found = judge(criterion, run)
     assert found.value == pytest.approx(0.53)
@@ -82,7 +88,7 @@ def test_mean_of_a_window_with_its_ends(run: FinishedRun) -> None:
     ],
 )
 def test_limits_and_the_side_that_decides(
-    run: FinishedRun, limits: dict[str, float], passed: bool, beyond: int, first: int
+    run: RunResult, limits: dict[str, float], passed: bool, beyond: int, first: int
 ) -> None:
     found = judge(Criterion(figure='confidence', **limits), run)
     assert found.value == pytest.approx(0.545)
@@ -102,17 +108,17 @@ def test_limits_and_the_side_that_decides(
         ('max', 0.59),
     ],
 )
-def test_statistics(run: FinishedRun, statistic: Any, value: float) -> None:
+def test_statistics(run: RunResult, statistic: Any, value: float) -> None:
     criterion = Criterion(figure='confidence', statistic=statistic, at_least=0)
     assert judge(criterion, run).value == pytest.approx(value)
 
 
-def test_the_limit_itself_passes(run: FinishedRun) -> None:
+def test_the_limit_itself_passes(run: RunResult) -> None:
     for limit in ({'at_least': 0.5}, {'at_most': 0.5}):
         assert judge(Criterion(figure='confidence', statistic='min', **limit), run).passed
 
 
-def test_accuracy_is_of_the_frames_together(run: FinishedRun) -> None:
+def test_accuracy_is_of_the_frames_together(run: RunResult) -> None:
     together = ConfusionMatrix(len(CLASSES))
     for index in (0, 4, 8):
         together.add(matrix(index))
@@ -122,7 +128,7 @@ def test_accuracy_is_of_the_frames_together(run: FinishedRun) -> None:
         'pixel_accuracy': together.pixel_accuracy(),
         'iou.car': together.iou()[1],
     }
-    for figure in ('miou', 'iou.car'):
+    for figure in expected:
         found = judge(Criterion(figure=figure, at_least=0), run)
         assert found.value == pytest.approx(expected[figure])
         assert found.frames == 3
@@ -132,14 +138,14 @@ def test_accuracy_is_of_the_frames_together(run: FinishedRun) -> None:
     assert [one.frame.id.stamp for one in worst.deciding] == sorted(by_frame, key=by_frame.get)
 
 
-def test_accuracy_of_a_window(run: FinishedRun) -> None:
+def test_accuracy_of_a_window(run: RunResult) -> None:
     found = judge(Criterion(figure='miou', between=(1.5, 5), camera='/a', at_least=0), run)
     together = matrix(4)
     together.add(matrix(8))
     assert found.value == pytest.approx(together.miou())
 
 
-def test_one_camera(run: FinishedRun) -> None:
+def test_one_camera(run: RunResult) -> None:
     found = judge(Criterion(figure='confidence', camera='/b', at_least=0), run)
     assert found.value == pytest.approx(0.55)
     assert {one.frame.id.camera for one in found.deciding} == {'/b'}
@@ -156,14 +162,14 @@ def test_one_camera(run: FinishedRun) -> None:
         Criterion(figure='false_drivable_near_rate', at_most=1),
     ],
 )
-def test_what_was_not_measured_fails(run: FinishedRun, criterion: Criterion) -> None:
+def test_what_was_not_measured_fails(run: RunResult, criterion: Criterion) -> None:
     found = judge(criterion, run)
     assert found.value is None
     assert not found.passed
     assert found.deciding == ()
 
 
-def test_figures_of_the_whole_bag(run: FinishedRun) -> None:
+def test_figures_of_the_whole_bag(run: RunResult) -> None:
     found = judge(Criterion(figure='ece', at_most=0.05), run)
     assert (found.value, found.passed, found.frames) == (0.05, True, None)
     assert not judge(Criterion(figure='fps', at_least=25), run).passed
@@ -187,7 +193,7 @@ def test_drops_are_gaps_in_the_numbers(tmp_path: Path) -> None:
     assert judge(most, run).value == 2
 
 
-def test_as_json(run: FinishedRun) -> None:
+def test_as_json(run: RunResult) -> None:
     criterion = Criterion(figure='confidence', statistic='min', between=(0, 1), at_least=0.505)
     assert json.loads(json.dumps(judge(criterion, run).to_dict())) == {
         'name': 'confidence min from 0 to 1 s',
@@ -205,3 +211,56 @@ def test_as_json(run: FinishedRun) -> None:
             {'camera': '/a', 'frame': 1, 'stamp': 2, 'time_s': 1.0, 'value': 0.52},
         ],
     }
+
+
+def test_the_short_form() -> None:
+    names = names_of_run(CLASSES)
+    assert parse_criteria(' miou=0.60, iou.road = .9,fps=15', names) == [
+        Criterion(figure='miou', at_least=0.6),
+        Criterion(figure='iou.road', at_least=0.9),
+        Criterion(figure='fps', at_least=15),
+    ]
+    change = parse_criteria('change.miou=-0.01', names_of_comparison(CLASSES))
+    assert change == [Criterion(figure='change.miou', at_least=-0.01)]
+    assert parse_criteria(None, names) == []
+
+
+@pytest.mark.parametrize(
+    ('text', 'problem'),
+    [
+        ('', "'' is no criterion: write NAME=LEAST"),
+        ('miou', "'miou' is no criterion: write NAME=LEAST"),
+        ('miou=0.6,', "'' is no criterion"),
+        ('iou=0.6', "no figure 'iou'; there are miou, .*, iou.road, iou.car, iou.sky"),
+        ('total_ms=50', "no figure 'total_ms'; there are"),  # the lower the better
+        ('change.miou=0', "no figure 'change.miou'; there are"),
+        ('miou=high', "miou=high: 'high' is no number"),
+        ('miou=', "miou=: '' is no number"),
+        ('miou=nan', "'nan' is no number"),
+        ('fps=inf', "'inf' is no number"),
+        ('miou=60', 'miou=60: miou is a share: write a number from 0 to 1'),
+        ('miou=-0.1', 'write a number from 0 to 1'),
+        ('miou=0.5,miou=0.6', 'miou is there twice'),
+    ],
+)
+def test_what_is_no_short_form(text: str, problem: str) -> None:
+    with pytest.raises(UserError, match=f'^--fail-under: .*{problem}'):
+        parse_criteria(text, names_of_run(CLASSES))
+
+
+def test_a_change_is_from_minus_one_to_one() -> None:
+    with pytest.raises(UserError, match=r'change\.miou is a share: write a number from -1 to 1'):
+        parse_criteria('change.miou=-2', names_of_comparison(CLASSES))
+
+
+def test_figures_of_a_whole_run() -> None:
+    figures = {'miou': 0.6, 'drivable_iou': 0.5999, 'iou.car': None}
+    outcomes = [
+        judge_figure(Criterion(figure=figure, at_least=0.6), figures)
+        for figure in ('miou', 'drivable_iou', 'iou.car', 'pixel_accuracy')
+    ]
+    assert [outcome.passed for outcome in outcomes] == [True, False, False, False]
+    assert [outcome.sentence for outcome in outcomes[1:3]] == [
+        'drivable_iou: 0.5999, at least 0.6',
+        'iou.car: nothing was measured, at least 0.6',
+    ]

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from bisenet_ros.label_space import CAMVID
-from bisenet_ros.replay.measure.scenario import Criterion, ScenarioFile
+from bisenet_ros.replay.measure.criteria import Criterion
+from bisenet_ros.replay.measure.scenario import ScenarioFile
 from bisenet_ros.yaml_document import DocumentError
 
 WHOLE = """\

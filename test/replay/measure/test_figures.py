@@ -1,0 +1,49 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Figures by name, and where runs and comparisons have them."""
+
+from __future__ import annotations
+
+from bisenet_ros.replay.measure.figures import (
+    FIGURES,
+    figures_of_comparison,
+    figures_of_run,
+    find_figure,
+    names_of_comparison,
+    names_of_run,
+)
+
+CLASSES = ['road', 'car']
+
+ACCURACY = {'miou': 0.5, 'drivable_iou': 0.75, 'pixel_accuracy': 0.8}
+
+
+def test_figures_of_a_run() -> None:
+    accuracy = {**ACCURACY, 'boundary_f': 0.4, 'iou': {'road': 0.75, 'car': None}}
+    metrics = {'accuracy': accuracy, 'confidence': {'mean': 0.9, 'p50': 1.0}, 'fps': 12.0}
+    figures = figures_of_run(metrics)
+    assert set(figures) == set(names_of_run(CLASSES))
+    assert figures['confidence'] == 0.9
+    assert figures['iou.road'] == 0.75
+    assert figures['iou.car'] is None
+    without = {'accuracy': None, 'confidence': None, 'fps': None}
+    assert figures_of_run(without) == {'confidence': None, 'fps': None}
+
+
+def test_figures_of_a_comparison() -> None:
+    rows = {name: {'a': value, 'b': 0.5, 'change': 0.5 - value} for name, value in ACCURACY.items()}
+    by_class = {name: {'a': 0.5, 'b': None, 'change': None} for name in CLASSES}
+    figures = figures_of_comparison({'accuracy': {**rows, 'iou': by_class}})
+    assert set(figures) == set(names_of_comparison(CLASSES))
+    assert figures['drivable_iou'] == 0.5
+    assert figures['change.drivable_iou'] == -0.25
+    assert figures_of_comparison({'accuracy': None}) == {}
+
+
+def test_names() -> None:
+    for name in (*FIGURES, *names_of_run(CLASSES), *names_of_comparison(CLASSES)):
+        figure = find_figure(name)
+        assert figure is not None
+        assert figure.name == name
+    for name in ('iou', 'change.fps', 'change.change.miou', 'change.'):
+        assert find_figure(name) is None
