@@ -16,7 +16,7 @@ SHOWN: dict[Kind, int] = {'worst': 3, 'slowest': 1, 'typical': 2, 'best': 2}
 _APART = 0.05
 
 
-class Moment(NamedTuple):
+class FrameSummary(NamedTuple):
     """What a frame's line says, as far as it is drawn over time.
 
     Attributes:
@@ -38,55 +38,66 @@ class Moment(NamedTuple):
     miou: float | None
 
 
-class Chosen(NamedTuple):
-    """A frame to look at, and as what."""
+class Highlight(NamedTuple):
+    """A frame that is worth a look, and as what."""
 
     kind: Kind
-    moment: Moment
+    summary: FrameSummary
+
+    @property
+    def moment(self) -> FrameSummary:
+        """The old name of `summary`, until pictures.py is changed."""
+        return self.summary
 
 
-def choose(moments: Sequence[Moment]) -> list[Chosen]:
+def find_highlights(frames: Sequence[FrameSummary]) -> list[Highlight]:
     """The worst, typical and best frames: by mIoU where there is truth, else by confidence.
 
-    And of those that are ranked so, the one that took longest. No frame is chosen twice; a short
+    And of those that are ranked so, the one that took longest. No frame is taken twice; a short
     drive has fewer of them, and there is no slowest where it is one of the worst.
     """
-    compared = [moment for moment in moments if moment.miou is not None]
-    ranked = sorted(compared or moments, key=_quality)
+    compared = [frame for frame in frames if frame.miou is not None]
+    ranked = sorted(compared or frames, key=_quality)
     middle = len(ranked) // 2
     # Typical are those next to the median, on both sides in turn.
     around = sorted(range(len(ranked)), key=lambda rank: abs(rank - middle))
-    span = max((moment.time for moment in moments), default=0.0)
-    orders: dict[Kind, Iterable[Moment]] = {
+    span = max((frame.time for frame in frames), default=0.0)
+    orders: dict[Kind, Iterable[FrameSummary]] = {
         'worst': ranked,
-        'slowest': sorted(ranked, key=lambda moment: -moment.latency_ms)[:1],
+        'slowest': sorted(ranked, key=lambda frame: -frame.latency_ms)[:1],
         'best': reversed(ranked),
         'typical': (ranked[rank] for rank in around),
     }
-    chosen: list[Chosen] = []
+    highlights: list[Highlight] = []
     for kind, order in orders.items():
-        chosen += _take(kind, order, span, chosen)
+        highlights += _take(kind, order, span, highlights)
     kinds = list(SHOWN)
-    return sorted(chosen, key=lambda one: (kinds.index(one.kind), one.moment.time))
+    return sorted(highlights, key=lambda one: (kinds.index(one.kind), one.summary.time))
 
 
 def _take(
-    kind: Kind, order: Iterable[Moment], span: float, others: Sequence[Chosen]
-) -> list[Chosen]:
-    taken: list[Chosen] = []
-    used = {(one.moment.camera, one.moment.frame) for one in others}
-    for moment in order:
+    kind: Kind, order: Iterable[FrameSummary], span: float, others: Sequence[Highlight]
+) -> list[Highlight]:
+    taken: list[Highlight] = []
+    used = {(one.summary.camera, one.summary.frame) for one in others}
+    for frame in order:
         if len(taken) == SHOWN[kind]:
             break
         near = any(
-            one.moment.camera == moment.camera
-            and abs(one.moment.time - moment.time) < _APART * span
+            one.summary.camera == frame.camera
+            and abs(one.summary.time - frame.time) < _APART * span
             for one in taken
         )
-        if not near and (moment.camera, moment.frame) not in used:
-            taken.append(Chosen(kind, moment))
+        if not near and (frame.camera, frame.frame) not in used:
+            taken.append(Highlight(kind, frame))
     return taken
 
 
-def _quality(moment: Moment) -> tuple[float, float]:
-    return (moment.confidence if moment.miou is None else moment.miou, moment.time)
+def _quality(frame: FrameSummary) -> tuple[float, float]:
+    return (frame.confidence if frame.miou is None else frame.miou, frame.time)
+
+
+# The old names, until evaluator.py, run.py, pictures.py and page.py are changed.
+Moment = FrameSummary
+Chosen = Highlight
+choose = find_highlights
