@@ -31,7 +31,7 @@ from bisenet_ros.benchmark import baselines
 from bisenet_ros.benchmark.baselines import Labeller, Pixels, Size
 from bisenet_ros.benchmark.machine import describe_machine
 from bisenet_ros.benchmark.rounds import in_turn
-from bisenet_ros.checkpoint import DEFAULT_WEIGHTS, Checkpoint
+from bisenet_ros.checkpoint import Checkpoint
 from bisenet_ros.engine.cuda_engine import CudaEngine
 from bisenet_ros.engine.engine import Engine
 from bisenet_ros.engine.hardware import DTYPES, resolve_device, resolve_precision
@@ -41,6 +41,7 @@ from bisenet_ros.engine.stages import listening, stage
 from bisenet_ros.engine.torch_engine import TorchEngine
 from bisenet_ros.engine.upsample_argmax import scale_to
 from bisenet_ros.errors import UserError
+from bisenet_ros.model_settings import DEFAULT_WEIGHTS
 from bisenet_ros.preprocess import resize
 from bisenet_ros.synthetic.drive import SyntheticDrive
 

@@ -46,6 +46,10 @@ class Batching:
         return 'together' if self.together else 'one after the other'
 
 
+EACH_FRAME = Batching(together=False, reason='every frame is segmented by itself')
+"""How frames are segmented where all of them are, whatever time that takes."""
+
+
 def choose_batching(segmenter: Segmenter, cameras: int) -> Batching:
     """Measure which way is faster when every camera has a new frame.
 

@@ -22,14 +22,13 @@ from torch import Tensor
 
 from bisenet_ros.errors import UserError
 from bisenet_ros.label_space import LabelSpace
+from bisenet_ros.limits import MIN_SIDE
 from bisenet_ros.network import NETWORKS, OPTIONS, SegmentationNetwork, Upsampling
 from bisenet_ros.preprocess import ChannelOrder, Normalization
 
 METADATA_KEY = 'bisenet_ros'
 FORMAT = 1
-MIN_NETWORK_SIZE = 32
 WEIGHTS_DIRECTORY = Path(__file__).parent / 'weights'
-DEFAULT_WEIGHTS = 'camvid'
 
 
 class CheckpointError(UserError):
@@ -195,8 +194,8 @@ class Checkpoint:
             red, green, blue = (float(value) for value in metadata['mean'])
             std_red, std_green, std_blue = (float(value) for value in metadata['std'])
             width, height = (int(value) for value in metadata['network_size'])
-            if min(width, height) < MIN_NETWORK_SIZE:
-                raise CheckpointError(f'network size {width}x{height} is under {MIN_NETWORK_SIZE}')
+            if min(width, height) < MIN_SIDE:
+                raise CheckpointError(f'network size {width}x{height} is under {MIN_SIDE}')
             if not all(t.isfinite().all() for t in state_dict.values() if t.is_floating_point()):
                 raise CheckpointError('the weights are not finite: train or copy them again')
             network = _one_of(metadata['network'], tuple(NETWORKS), 'network')

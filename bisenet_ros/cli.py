@@ -18,6 +18,7 @@ try:
 except ModuleNotFoundError as error:
     sys.exit(f"bisenet: {error.name} is not installed: pip install 'bisenet_ros[tools]'")
 
+from bisenet_ros.commands.options import ModelOptions, takes_model_options
 from bisenet_ros.errors import UserError
 from bisenet_ros.malloc_tuning import prepare_process
 from bisenet_ros.version import VERSION
@@ -71,13 +72,6 @@ Weights = Annotated[
         help='Weights that ship, by name, or a checkpoint file.',
     ),
 ]
-Device = Annotated[
-    str, typer.Option('--device', metavar='DEVICE', help='auto, cuda, cuda:N or cpu.')
-]
-Precision = Annotated[
-    Literal['auto', 'fp16', 'bf16', 'fp32'],
-    typer.Option('--precision', help='Of the network; auto suits the device.'),
-]
 Json = Annotated[
     Path | None,
     typer.Option(
@@ -124,6 +118,7 @@ def _options(
 
 
 @app.command(no_args_is_help=True)
+@takes_model_options
 def segment(
     inputs: Annotated[
         list[Path],
@@ -134,10 +129,9 @@ def segment(
     output: Annotated[
         Path, typer.Option('--output', '-o', metavar='DIR', help='Where to.', show_default=False)
     ],
-    weights: Weights = 'camvid',
-    device: Device = 'auto',
-    precision: Precision = 'auto',
     json: Json = None,
+    *,
+    model: ModelOptions,
 ) -> None:
     """Segment images, folders and videos.
 
@@ -148,9 +142,7 @@ def segment(
     """
     from bisenet_ros.commands.segment import segment_files
 
-    segment_files(
-        inputs, output, weights=weights, device=device, precision=precision, json_file=json
-    )
+    segment_files(inputs, output, model.read(), json_file=json)
 
 
 @app.command(no_args_is_help=True)
@@ -193,6 +185,7 @@ def record(
 
 
 @app.command(no_args_is_help=True)
+@takes_model_options
 def replay(
     bags: Annotated[
         list[Path],
@@ -276,9 +269,8 @@ def replay(
     compare: Annotated[
         bool, typer.Option('--compare', hidden=True, is_eager=True, callback=_name_compare)
     ] = False,
-    weights: Weights = 'camvid',
-    device: Device = 'auto',
-    precision: Precision = 'auto',
+    *,
+    model: ModelOptions,
 ) -> None:
     """Evaluate the frames of a bag, without ROS: what would the model have done?
 
@@ -294,9 +286,7 @@ def replay(
     if not replay_bags(
         bags,
         output,
-        weights=weights,
-        device=device,
-        precision=precision,
+        model.read(),
         image_topic=image_topic,
         labels_topic=labels_topic,
         labels_folder=labels,
@@ -337,6 +327,7 @@ def compare(
 
 
 @app.command(no_args_is_help=True)
+@takes_model_options
 def check(
     scenario: Annotated[
         Path,
@@ -347,8 +338,8 @@ def check(
     output: Annotated[Path, typer.Option('--output', '-o', metavar='DIR', help='Where to.')] = Path(
         'out/check'
     ),
-    device: Device = 'auto',
-    precision: Precision = 'auto',
+    *,
+    model: ModelOptions,
 ) -> None:
     """Replay the bags of a scenario and hold them to its criteria.
 
@@ -357,11 +348,12 @@ def check(
     """
     from bisenet_ros.commands.check import check_scenario
 
-    if not check_scenario(scenario, output, device=device, precision=precision):
+    if not check_scenario(scenario, output, model.read):
         raise typer.Exit(1)
 
 
 @app.command()
+@takes_model_options
 def demo(
     source: Annotated[
         Path | None,
@@ -384,10 +376,9 @@ def demo(
             '--verify', help='Segment the frames once more without ROS, and compare the labels.'
         ),
     ] = False,
-    weights: Weights = 'camvid',
-    device: Device = 'auto',
-    precision: Precision = 'auto',
     json: Json = None,
+    *,
+    model: ModelOptions,
 ) -> None:
     """Run camera, node and recorder as three processes on ROS 2, and measure them.
 
@@ -395,14 +386,14 @@ def demo(
     bag's truth is used if it has `ground_truth/labels`. Leaves `index.html` with video, pictures
     and figures. The processes see only each other: no vehicle, no other machine.
     """
-    from bisenet_ros.commands.demo import Settings, print_table, run_demo
+    from bisenet_ros.commands.demo import Demo, print_table, run_demo
     from bisenet_ros.console import is_standard_output, write_json
     from bisenet_ros.live.processes import ProcessError
     from bisenet_ros.live.sources import View
 
     view = View(path=source, seconds=seconds, seed=seed)
     try:
-        measured = run_demo(Settings(view, output, weights, device, precision, verify))
+        measured = run_demo(Demo(view, output, model.read(), verify))
     except ProcessError as error:
         print(f'bisenet: {error}', file=sys.stderr)
         raise typer.Exit(1) from error
@@ -457,6 +448,7 @@ def train(
 
 
 @app.command(no_args_is_help=True)
+@takes_model_options
 def evaluate(
     data: Annotated[
         Path,
@@ -524,17 +516,9 @@ def evaluate(
             help="Write label images as Cityscapes' evaluation server takes them.",
         ),
     ] = None,
-    weights: Annotated[
-        str,
-        typer.Option(
-            '--weights',
-            metavar='NAME_OR_PATH',
-            help='Weights that ship, by name, a checkpoint, or an exported model.',
-        ),
-    ] = 'camvid',
-    device: Device = 'auto',
-    precision: Precision = 'auto',
     json: Json = None,
+    *,
+    model: ModelOptions,
 ) -> None:
     """Measure weights on a data set: IoU by class and of drivable area, boundaries, calibration.
 
@@ -549,9 +533,7 @@ def evaluate(
         Source(dataset, data, split, label_map),
         views_of(scales, flip, crop, stride),
         Outputs(json, output, submission),
-        weights=weights,
-        device=device,
-        precision=precision,
+        model.read(),
     )
 
 
@@ -708,38 +690,18 @@ def import_published(
 
 
 @app.command()
+@takes_model_options
 def benchmark(
     size: Annotated[
         tuple[int, int],
         typer.Option('--size', metavar='WIDTH HEIGHT', min=32, help="Of the camera's frame."),
     ] = (2048, 1024),
-    network_size: Annotated[
-        tuple[int, int],
-        typer.Option(
-            '--network-size',
-            metavar='WIDTH HEIGHT',
-            min=32,
-            help='That every network runs at.',
-        ),
-    ] = (1024, 512),
     rounds: Annotated[
         int, typer.Option('--rounds', min=1, help='How often each segments the frame.')
     ] = 30,
     seconds: Annotated[
         float, typer.Option('--seconds', min=0.1, help='How long the camera runs at each rate.')
     ] = 5.0,
-    weights: Weights = 'camvid',
-    device: Device = 'auto',
-    precision: Annotated[
-        Literal['all', 'auto', 'fp16', 'bf16', 'fp32'],
-        typer.Option('--precision', help='Of our network; all are those that run here.'),
-    ] = 'all',
-    engine: Annotated[
-        str,
-        typer.Option(
-            '--engine', metavar='ENGINE', help='Of our network; all are those that run here.'
-        ),
-    ] = 'all',
     json: Json = None,
     plot: Annotated[
         Path | None,
@@ -751,28 +713,24 @@ def benchmark(
             help='Draw the figures, too.',
         ),
     ] = None,
+    *,
+    model: ModelOptions,
 ) -> None:
     """Measure how fast this machine segments, beside what others do with the same network.
 
-    A frame of the synthetic drive goes through our engines, eager PyTorch and, where they are
-    installed, ONNX Runtime and OpenVINO with the argmax in the graph, in turn. Then through the
+    A frame of the synthetic drive goes through our engines (all that run here, in each precision,
+    unless `--engine` or `--precision` names one), eager PyTorch and, where they are installed, ONNX
+    Runtime and OpenVINO with the argmax in the graph, in turn; networks run at 1024x512 unless
+    `--network-size` says otherwise. Then through the
     engine that `auto` takes: the stages from a camera's message to the node's, latency at 10, 30
     and 60 Hz, the highest rate with under 5 % of the frames dropped, and what a new process takes
     to its first labels.
     """
-    from bisenet_ros.commands.benchmark import Settings
+    from bisenet_ros.commands.benchmark import Benchmark
     from bisenet_ros.commands.benchmark import benchmark as run_benchmark
 
-    settings = Settings(
-        weights=weights,
-        device=device,
-        precision=precision,
-        engine=engine,
-        size=size,
-        network_size=network_size,
-        rounds=rounds,
-        seconds=seconds,
-    )
+    network_size = {'network_size': (1024, 512)}
+    settings = Benchmark(model.read(beneath=network_size).model, size, rounds, seconds)
     run_benchmark(settings, json_file=json, chart_file=plot)
 
 

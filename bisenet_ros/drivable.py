@@ -9,6 +9,7 @@ mask 255 is drivable and 0 is not.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import cast
 
 import cv2
@@ -109,3 +110,39 @@ def outline(mask: npt.NDArray[np.uint8], max_points: int = 128) -> npt.NDArray[n
         polygon = cv2.approxPolyDP(contour, tolerance, closed=True)
         tolerance *= 1.5
     return polygon.reshape(-1, 2).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class DrivableArea:
+    """A drivable mask in numbers, as the message DrivableArea has them.
+
+    Attributes:
+        size: (width, height) of the mask.
+        fraction: Share of the pixels that are drivable, 0 to 1.
+        confidence: See `mean_confidence`.
+        free_space_boundary: (W,) see `free_space_boundary`.
+        outline: (N, 2) see `outline`.
+    """
+
+    size: tuple[int, int]
+    fraction: float
+    confidence: float
+    free_space_boundary: npt.NDArray[np.int32]
+    outline: npt.NDArray[np.float32]
+
+
+def measure_area(mask: npt.NDArray[np.uint8], confidence: npt.NDArray[np.uint8]) -> DrivableArea:
+    """Measure a mask.
+
+    Args:
+        mask: (H, W), 0 or 255.
+        confidence: (H, W), 0 to 255.
+    """
+    height, width = mask.shape
+    return DrivableArea(
+        size=(width, height),
+        fraction=cv2.countNonZero(mask) / mask.size,
+        confidence=mean_confidence(mask, confidence),
+        free_space_boundary=free_space_boundary(mask),
+        outline=outline(mask),
+    )

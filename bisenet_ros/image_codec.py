@@ -21,12 +21,9 @@ import numpy as np
 import numpy.typing as npt
 
 from bisenet_ros.errors import UserError
+from bisenet_ros.limits import MAX_SIDE, MIN_SIDE
 
-MIN_SIDE = 32
-"""The smallest width and height of a frame that can be segmented, in pixels."""
-
-MAX_PIXELS = 1 << 26
-"""The largest frame, 8192 x 8192: beyond it a header is corrupt rather than a camera that large."""
+MAX_PIXELS = MAX_SIDE**2
 
 _JPEG_START = b'\xff\xd8\xff'
 _JPEG_END = b'\xff\xd9'
@@ -96,6 +93,15 @@ _YUV420 = {'nv12': cv2.COLOR_YUV2BGR_NV12, 'nv21': cv2.COLOR_YUV2BGR_NV21}
 _YUV444 = 'nv24'
 
 _LABEL_ENCODINGS = ('mono8', '8UC1')
+
+
+def decode(msg: Any) -> npt.NDArray[np.uint8]:
+    """(H, W, 3) BGR from an Image or a CompressedImage.
+
+    Raises:
+        ImageError: As `decode_image` and `decode_compressed` raise it.
+    """
+    return decode_compressed(msg) if hasattr(msg, 'format') else decode_image(msg)
 
 
 def decode_image(msg: ImageMessage) -> npt.NDArray[np.uint8]:
@@ -193,15 +199,10 @@ def decode_compressed(msg: CompressedImageMessage) -> npt.NDArray[np.uint8]:
     return _convert(pixels, cv2.COLOR_RGB2BGR if is_swapped else None)
 
 
-def fill_image(msg: ImageMessage, pixels: npt.NDArray[np.uint8], encoding: str) -> None:
-    """Put pixels into a message of rclpy: every field but the header, rows without padding.
-
-    `msg.data` becomes an `array.array('B')`, the one type that the setters of all ROS 2
-    distributions take without looking at every element. (The writer of rosbags wants an array of
-    NumPy instead.)
+def image_fields(pixels: npt.NDArray[np.uint8], encoding: str) -> dict[str, Any]:
+    """Every field of `sensor_msgs/Image` but the header, rows without padding; data is (N,) uint8.
 
     Args:
-        msg: The `sensor_msgs/Image` to fill.
         pixels: (H, W) or (H, W, C), contiguous or not.
         encoding: A packed 8-bit encoding with C channels, such as mono8 or rgb8.
 
@@ -212,13 +213,33 @@ def fill_image(msg: ImageMessage, pixels: npt.NDArray[np.uint8], encoding: str) 
     packed = _PACKED.get(encoding)
     if pixels.dtype != np.uint8 or packed is None or packed[:2] != (channels, 1):
         raise ValueError(f'{pixels.dtype} pixels of shape {pixels.shape} are not {encoding}')
-    data = array.array('B')
-    data.frombytes(np.ascontiguousarray(pixels).data)
-    msg.height, msg.width = pixels.shape[:2]
-    msg.encoding = encoding
-    msg.is_bigendian = 0
-    msg.step = msg.width * channels
-    msg.data = data
+    height, width = pixels.shape[:2]
+    return {
+        'height': height,
+        'width': width,
+        'encoding': encoding,
+        'is_bigendian': 0,
+        'step': width * channels,
+        'data': np.ascontiguousarray(pixels).reshape(-1),
+    }
+
+
+def fill_image(msg: ImageMessage, pixels: npt.NDArray[np.uint8], encoding: str) -> None:
+    """Put pixels into a message of rclpy: every field but the header; see `image_fields`.
+
+    `msg.data` becomes an `array.array('B')`, the one type that the setters of all ROS 2
+    distributions take without looking at every element. (The writer of rosbags wants an array of
+    NumPy instead.)
+    """
+    for name, value in image_fields(pixels, encoding).items():
+        setattr(msg, name, to_array(value) if name == 'data' else value)
+
+
+def to_array(values: npt.NDArray[Any]) -> array.array[Any]:
+    """(N,) of a plain NumPy type as the setters of rclpy take it without looking at every value."""
+    filled: array.array[Any] = array.array(values.dtype.char)
+    filled.frombytes(np.ascontiguousarray(values).data)
+    return filled
 
 
 def _decode_packed(msg: ImageMessage, packed: _Packed) -> npt.NDArray[np.uint8]:

@@ -7,8 +7,21 @@ from __future__ import annotations
 from pathlib import Path
 
 
+def message_definition(kind: str) -> str:
+    """The text of one of the package's own .msg files.
+
+    Args:
+        kind: The type, such as `bisenet_ros/msg/DrivableArea`.
+
+    Raises:
+        FileNotFoundError: The package was copied without these files.
+    """
+    file = share_directory() / 'msg' / f'{kind.rpartition("/")[2]}.msg'
+    return file.read_text(encoding='utf-8')
+
+
 def share_directory(module: Path = Path(__file__)) -> Path:
-    """The folder that holds config/ and launch/.
+    """The folder that holds config/, launch/ and msg/.
 
     That is the source tree, or share/bisenet_ros under the prefix that colcon or pip installed to,
     whether or not that prefix has been sourced.

@@ -9,124 +9,74 @@ result.labels, result.confidence, result.drivable  # each (H, W) uint8
 
 from __future__ import annotations
 
-import math
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from bisenet_ros.checkpoint import DEFAULT_WEIGHTS, MIN_NETWORK_SIZE, Checkpoint
-from bisenet_ros.drivable import without_small_areas
+from bisenet_ros.checkpoint import Checkpoint
 from bisenet_ros.engine.engine import Engine
 from bisenet_ros.engine.hardware import resolve_device, resolve_precision
-from bisenet_ros.engine.labels import Labels, draw_labels
+from bisenet_ros.engine.labels import draw_labels
 from bisenet_ros.engine.stages import stage
 from bisenet_ros.engine.torch_engine import TorchEngine
 from bisenet_ros.engine.upsample_argmax import scale_to
 from bisenet_ros.errors import UserError
 from bisenet_ros.label_space import LabelSpace
-
-MIN_FRAME_SIZE = 32
-ENGINES = ('torch', 'openvino', 'cuda')
-
-
-@dataclass(frozen=True)
-class Options:
-    """What may change from frame to frame: replace `Segmenter.options` with another.
-
-    Attributes:
-        confidence_threshold: A pixel is not labelled (`IGNORE`) if its confidence, 0 to 255, is
-            below 255 times this.
-        drivable_classes: Names of the classes that may be driven on; None for what the checkpoint
-            says.
-        min_drivable_area: Drivable components of a smaller fraction of the frame are dropped.
-
-    Raises:
-        UserError: A value is not in 0 to 1.
-    """
-
-    confidence_threshold: float = 0.0
-    drivable_classes: tuple[str, ...] | None = None
-    min_drivable_area: float = 0.0
-
-    def __post_init__(self) -> None:
-        for name in ('confidence_threshold', 'min_drivable_area'):
-            value = getattr(self, name)
-            if not 0 <= value <= 1:
-                raise UserError(f'{name} is a fraction from 0 to 1, not {value}')
-
-    @property
-    def lowest_confidence(self) -> int:
-        """The least confidence, 0 to 255, with which a pixel is labelled."""
-        # 255 * (51 / 255) may be a little more than 51, which is not to become 52.
-        return math.ceil(255 * self.confidence_threshold - 1e-6)
-
-
-class Segmentation:
-    """What the network sees in one frame, at the size of the frame.
-
-    Attributes:
-        labels: (H, W) uint8 class ids; `IGNORE` where the confidence is below the threshold.
-        label_space: What the ids mean, and which of them may be driven on.
-    """
-
-    def __init__(self, drawn: Labels, label_space: LabelSpace, min_drivable_area: float) -> None:
-        self._drawn = drawn
-        self._min_drivable_area = min_drivable_area
-        self.label_space = label_space
-        self.labels = drawn.labels
-
-    @cached_property
-    def confidence(self) -> npt.NDArray[np.uint8]:
-        """(H, W): the softmax probability of the best class times 255, also where not labelled."""
-        return self._drawn.confidence
-
-    @cached_property
-    def drivable(self) -> npt.NDArray[np.uint8]:
-        """(H, W): 255 where the vehicle may drive, else 0."""
-        return without_small_areas(self._drawn.drivable, self._min_drivable_area)
+from bisenet_ros.limits import MIN_SIDE
+from bisenet_ros.model_settings import (
+    DEFAULT_WEIGHTS,
+    ENGINES,
+    OF_CHECKPOINT,
+    ModelSettings,
+)
+from bisenet_ros.segmentation import Segmentation
 
 
 class Segmenter:
-    """A network that is ready to run; made by `load`.
+    """A network that is ready to run; made by `load` or `from_settings`.
 
     Threads may share one: it runs for one of them at a time.
 
     Attributes:
         checkpoint: Where its weights and their meaning come from.
         network_size: (width, height) that frames are resized to for the network.
-        device: `cpu` or `cuda:N`.
-        precision: `fp16`, `bf16` or `fp32`.
-        engine: What runs the network, one of `ENGINES`.
     """
 
-    def __init__(
-        self,
-        checkpoint: Checkpoint,
-        *,
-        device: str,
-        precision: str,
-        engine: str = 'auto',
-        network_size: tuple[int, int] | None,
-        options: Options,
-    ) -> None:
+    def __init__(self, checkpoint: Checkpoint, settings: ModelSettings) -> None:
+        """Set the network up.
+
+        Args:
+            checkpoint: What to run; `settings.weights` only names it.
+            settings: How.
+
+        Raises:
+            UserError: The settings ask for what is not here, or contradict the checkpoint.
+        """
         # OpenVINO is for CPUs, so who asks for it need not ask for the CPU, too.
-        torch_device = resolve_device('cpu' if (device, engine) == ('auto', 'openvino') else device)
+        asked = (settings.device, settings.engine)
+        device = resolve_device('cpu' if asked == ('auto', 'openvino') else settings.device)
+        precision = resolve_precision(settings.precision, device)
+        width, height = settings.network_size or checkpoint.network_size
         self.checkpoint = checkpoint
-        self.network_size = _check_network_size(network_size or checkpoint.network_size)
-        self.device = str(torch_device)
-        self.precision = resolve_precision(precision, torch_device)
-        self.options = options
+        self.network_size = (width, height)
         self._engine = _make_engine(
-            engine, checkpoint, self.network_size, torch_device, self.precision
+            settings.engine, checkpoint, self.network_size, device, precision
         )
         self._engine_lock = threading.Lock()
-        self.engine = self._engine.name
+        resolved = replace(
+            settings,
+            device=str(device),
+            precision=precision,
+            engine=self._engine.name,
+            network_size=self.network_size,
+        )
+        self._active = (resolved, checkpoint.label_space)
+        self.apply(settings)
 
     @classmethod
     def load(
@@ -140,8 +90,11 @@ class Segmenter:
         confidence_threshold: float = 0.0,
         drivable_classes: Sequence[str] | None = None,
         min_drivable_area: float = 0.0,
+        self_check: bool = True,
     ) -> Segmenter:
         """Read weights, set the network up and run it once, so that the first frame is as fast.
+
+        The arguments are those of `ModelSettings`.
 
         Args:
             weights: Name of weights that come with the package, or path of a checkpoint.
@@ -149,49 +102,87 @@ class Segmenter:
             precision: `auto` (the fastest that keeps the labels), `fp16`, `bf16` or `fp32`.
             engine: `auto` (the fastest there is), `torch`, `openvino` (only on a CPU) or `cuda`.
             network_size: (width, height) to run the network at; None for what it was trained for.
-            confidence_threshold: See `Options`, as for the next two.
-            drivable_classes: Names of classes.
-            min_drivable_area: Fraction of the frame.
+            confidence_threshold: A pixel is not labelled (`IGNORE`) if its confidence, 0 to 255, is
+                below 255 times this.
+            drivable_classes: Names of classes; None for what the checkpoint says.
+            min_drivable_area: Drivable components of a smaller fraction of the frame are dropped.
+            self_check: Whether the labels of one frame are compared with those of plain PyTorch.
 
         Raises:
             UserError: An argument is wrong, or asks for what is not here.
         """
-        segmenter = cls(
-            Checkpoint.load(weights),
-            device=device,
-            precision=precision,
-            engine=engine,
-            network_size=network_size,
-            options=Options(
-                confidence_threshold,
-                None if drivable_classes is None else tuple(drivable_classes),
-                min_drivable_area,
-            ),
+        return cls.from_settings(
+            ModelSettings(
+                weights=str(weights),
+                device=device,
+                precision=precision,
+                engine=engine,
+                network_size=tuple(network_size or ()),
+                confidence_threshold=confidence_threshold,
+                drivable_classes=tuple(drivable_classes or OF_CHECKPOINT),
+                min_drivable_area=min_drivable_area,
+                self_check=self_check,
+            )
         )
+
+    @classmethod
+    def from_settings(cls, settings: ModelSettings) -> Segmenter:
+        """Read the weights, set the network up and run it once, so that the first frame is as fast.
+
+        Raises:
+            UserError: The settings ask for what is not here.
+        """
+        segmenter = cls(Checkpoint.load(settings.weights), settings.model)
         width, height = segmenter.network_size
         segmenter(np.zeros((height, width, 3), np.uint8))
         return segmenter
 
     @property
-    def options(self) -> Options:
-        """Thresholds and drivable classes; replacing them takes effect with the next frame.
+    def settings(self) -> ModelSettings:
+        """What it runs with: the device, precision, engine, size and classes that it came to."""
+        return self._active[0]
+
+    @property
+    def device(self) -> str:
+        """`cpu` or `cuda:N`."""
+        return self.settings.device
+
+    @property
+    def precision(self) -> str:
+        """`fp16`, `bf16` or `fp32`."""
+        return self.settings.precision
+
+    @property
+    def engine(self) -> str:
+        """What runs the network, one of `ENGINES`."""
+        return self.settings.engine
+
+    def apply(self, settings: ModelSettings) -> None:
+        """Take over what may change from frame to frame; the next frame has it.
+
+        That are `confidence_threshold`, `drivable_classes` and `min_drivable_area`. What else a
+        settings object says takes another `Segmenter`.
 
         Raises:
-            UserError: A drivable class is none of the network's.
+            UserError: A drivable class is none of the network's; nothing has changed then.
         """
-        return self._options
-
-    @options.setter
-    def options(self, options: Options) -> None:
         label_space = self.checkpoint.label_space
-        if options.drivable_classes is not None:
-            label_space = replace(label_space, drivable=options.drivable_classes)
-        self._options, self._label_space = options, label_space
+        drivable = tuple(filter(None, settings.drivable_classes))
+        if drivable:
+            label_space = replace(label_space, drivable=drivable)
+        resolved = replace(
+            self.settings,
+            confidence_threshold=settings.confidence_threshold,
+            drivable_classes=label_space.drivable,
+            min_drivable_area=settings.min_drivable_area,
+        )
+        # In one assignment, for a thread may be about to segment a frame.
+        self._active = (resolved, label_space)
 
     @property
     def label_space(self) -> LabelSpace:
-        """The classes of the network, with the drivable ones as `options` has them."""
-        return self._label_space
+        """The classes of the network, with the drivable ones as `settings` has them."""
+        return self._active[1]
 
     def __call__(self, frame: npt.NDArray[np.uint8]) -> Segmentation:
         """Segment one frame; see `batch`."""
@@ -210,7 +201,7 @@ class Segmenter:
             _check_frame(frame)
         if not frames:
             return []
-        options, label_space = self._options, self._label_space
+        settings, label_space = self._active
         drivable_ids = tuple(label_space.ids_of(label_space.drivable))
         with self._engine_lock:
             logits = self._engine(frames)
@@ -222,11 +213,11 @@ class Segmenter:
                     frame.shape[:2],
                     scale_to(frame.shape[:2], self.network_size),
                     drivable_ids,
-                    options.lowest_confidence,
+                    settings.least_confidence,
                 )
                 for coarse, frame in zip(logits, frames, strict=True)
             ]
-            return [Segmentation(each, label_space, options.min_drivable_area) for each in drawn]
+            return [Segmentation(each, label_space, settings.min_drivable_area) for each in drawn]
 
 
 def _make_engine(
@@ -279,15 +270,5 @@ def _check_frame(frame: npt.NDArray[np.uint8]) -> None:
             f'a frame is (height, width, 3) uint8 in BGR order, not {frame.shape} {frame.dtype}'
         )
     height, width = frame.shape[:2]
-    if min(width, height) < MIN_FRAME_SIZE:
-        raise UserError(
-            f'a frame of {width}x{height} is too small: from {MIN_FRAME_SIZE}x{MIN_FRAME_SIZE}'
-        )
-
-
-def _check_network_size(size: tuple[int, int]) -> tuple[int, int]:
-    if len(size) != 2 or min(size) < MIN_NETWORK_SIZE:
-        raise UserError(
-            f'network_size is (width, height), each from {MIN_NETWORK_SIZE}, not {tuple(size)}'
-        )
-    return size[0], size[1]
+    if min(width, height) < MIN_SIDE:
+        raise UserError(f'a frame of {width}x{height} is too small: from {MIN_SIDE}x{MIN_SIDE}')

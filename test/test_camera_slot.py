@@ -9,7 +9,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from bisenet_ros.camera_slot import CameraInfoMatcher, CameraSlot, FrameCounts
+from bisenet_ros.camera_info import CameraInfoMatcher
+from bisenet_ros.camera_slot import CameraSlot, FrameCounts
 
 
 @pytest.fixture

@@ -13,12 +13,11 @@ from typing import Any
 import pytest
 import rclpy
 import yaml
-from rclpy.parameter import Parameter
 from ros_peers import Peer, own_domain, running
 from sensor_msgs.msg import Image
 
 from bisenet_ros.node.large_images import use_profile
-from bisenet_ros.node.settings import DECLARATIONS
+from bisenet_ros.settings import PARAMETERS
 
 ROOT = Path(__file__).parents[1]
 CONFIG = ROOT / 'config'
@@ -48,8 +47,8 @@ def test_parameter_file_names_parameters_of_the_node_with_values_it_takes(path: 
     parameters = content['/**']['ros__parameters']
     assert parameters
     for name, value in parameters.items():
-        assert name in DECLARATIONS
-        DECLARATIONS[name].value_of(Parameter(name, value=value))
+        assert name in PARAMETERS
+        PARAMETERS[name].value_of(value)
 
 
 def test_parameter_files_do_what_their_names_say() -> None:

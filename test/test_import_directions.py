@@ -66,12 +66,13 @@ ROOMS = {
     'console': room('errors', 'rich'),
     'importing': room('checkpoint errors label_space network preprocess', 'torch'),
     'media': room('errors', 'cv2 numpy'),
+    'templates': room('', 'jinja2'),
     'yaml_document': room('errors', 'yaml'),
     'synthetic': room('label_space', 'cv2 numpy'),
     'bag': room('errors image_codec label_space media', 'numpy rosbags'),
     'replay': room(
         'bag camera_slot checkpoint drivable errors image_codec label_space malloc_tuning media '
-        'metrics overlay segmenter version yaml_document',
+        'metrics overlay segmenter templates version yaml_document',
         'cv2 numpy pydantic ray rosbags torch',
     ),
     'live': room(
@@ -80,7 +81,7 @@ ROOMS = {
     ),
     'demo': room(
         'checkpoint drivable errors image_codec label_space live media metrics overlay segmenter '
-        'synthetic version',
+        'synthetic templates version',
         'cv2 numpy',
     ),
     'benchmark': room(
@@ -90,7 +91,7 @@ ROOMS = {
     ),
     'commands': room(
         'bag benchmark checkpoint console demo errors importing label_space live media overlay '
-        'preprocess replay segmenter synthetic training',
+        'preprocess replay segmenter synthetic templates training',
         'cv2 numpy rich torch',
     ),
     'cli': room('commands console demo errors live malloc_tuning training version', 'typer'),
@@ -191,7 +192,16 @@ def test_network_needs_torch_alone() -> None:
 
 
 OFFLINE = {
-    *('bisenet_training', 'lightning', 'matplotlib', 'onnx', 'onnxruntime', 'pydantic', 'rich'),
+    *(
+        'bisenet_training',
+        'jinja2',
+        'lightning',
+        'matplotlib',
+        'onnx',
+        'onnxruntime',
+        'pydantic',
+        'rich',
+    ),
     *('rosbags', 'scipy', 'sympy', 'tensorboard', 'torchmetrics', 'torchvision', 'typer'),
 }
 """What no start of the node is to wait for."""

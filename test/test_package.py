@@ -21,6 +21,7 @@ from catkin_pkg.package import parse_package
 from bisenet_ros.version import VERSION
 
 ROOT = Path(__file__).parents[1]
+DATA_FILES = 'bisenet_ros/templates/*.j2', 'bisenet_ros/weights/*'
 DATA = f'bisenet_ros-{VERSION}.data/data'
 COMPILED = {
     'bisenet_ros/engine/_native.so',
@@ -128,9 +129,7 @@ def test_wheel_holds_everything_and_its_build_changes_no_source(tree: Path) -> N
     names = set(wheel.namelist())
     assert names >= COMPILED | GENERATED
     assert 'bisenet_ros/msg/_left_over.py' not in names
-    assert names >= sources('bisenet_ros/**/[!_]*.py', 'bisenet_ros/weights/*') - sources(
-        'bisenet_ros/msg/*'
-    )
+    assert names >= sources('bisenet_ros/**/[!_]*.py', *DATA_FILES) - sources('bisenet_ros/msg/*')
     training = {
         name.replace('training/', 'bisenet_training/') for name in sources('training/**/*.py')
     }
@@ -225,5 +224,7 @@ def test_ament_cmake_builds_and_installs_a_package_that_imports(tree: Path) -> N
     assert {f'share/bisenet_ros/{name}' for name in sources('launch/*', 'config/**/*.*')} <= set(
         installed
     )
+    python = package.parents[1].relative_to(prefix)
+    assert {f'{python}/{name}' for name in sources(*DATA_FILES)} <= set(installed)
     assert {'lib/bisenet_ros/bisenet', 'lib/bisenet_ros/segmenter_node'} <= set(installed)
     assert not any(name.endswith('_left_over.py') for name in installed)

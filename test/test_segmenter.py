@@ -24,8 +24,9 @@ from bisenet_ros.engine import upsample_argmax
 from bisenet_ros.engine.hardware import cpu_has_bf16
 from bisenet_ros.errors import UserError
 from bisenet_ros.label_space import CAMVID, IGNORE
+from bisenet_ros.model_settings import ModelSettings
 from bisenet_ros.preprocess import resize
-from bisenet_ros.segmenter import Options, Segmenter
+from bisenet_ros.segmenter import Segmenter
 
 Frame = npt.NDArray[np.uint8]
 
@@ -42,7 +43,7 @@ def loaded(weights: Path) -> Segmenter:
 
 @pytest.fixture
 def segmenter(loaded: Segmenter) -> Segmenter:
-    loaded.options = Options()
+    loaded.apply(ModelSettings())
     return loaded
 
 
@@ -149,14 +150,14 @@ def test_confidence_and_drivable_are_computed_once_and_when_asked_for(
     assert result.drivable is result.drivable
 
 
-# ---- options ----
+# ---- settings ----
 
 
 def test_pixels_below_the_threshold_are_not_labelled(segmenter: Segmenter) -> None:
     frame = make_frame(96, 128)
     everything = segmenter(frame)
     middle = int(np.median(everything.confidence))
-    segmenter.options = Options(confidence_threshold=middle / 255)
+    segmenter.apply(ModelSettings(confidence_threshold=middle / 255))
     result = segmenter(frame)
     expected = np.where(everything.confidence < middle, np.uint8(IGNORE), everything.labels)
     assert IGNORE in expected
@@ -166,8 +167,8 @@ def test_pixels_below_the_threshold_are_not_labelled(segmenter: Segmenter) -> No
 
 def test_the_threshold_is_in_the_units_of_the_confidence() -> None:
     """A pixel whose confidence is exactly the threshold is labelled, whatever the rounding."""
-    levels = range(256)
-    assert [Options(level / 255).lowest_confidence for level in levels] == list(levels)
+    for level in range(256):
+        assert ModelSettings(confidence_threshold=level / 255).least_confidence == level
 
 
 def test_drivable_is_the_mask_of_the_drivable_classes(segmenter: Segmenter) -> None:
@@ -175,59 +176,75 @@ def test_drivable_is_the_mask_of_the_drivable_classes(segmenter: Segmenter) -> N
     labels = segmenter(frame).labels
     common = int(np.bincount(labels.ravel()).argmax())
     name = CAMVID.names[common]
-    segmenter.options = Options(drivable_classes=(name,))
+    segmenter.apply(ModelSettings(drivable_classes=(name,)))
     assert segmenter.label_space == replace(CAMVID, drivable=(name,))
     result = segmenter(frame)
     assert result.label_space == segmenter.label_space
     np.testing.assert_array_equal(result.drivable, np.where(labels == common, 255, 0))
-    segmenter.options = Options(drivable_classes=(name,), min_drivable_area=0.05)
+    segmenter.apply(ModelSettings(drivable_classes=(name,), min_drivable_area=0.05))
     np.testing.assert_array_equal(
         segmenter(frame).drivable, drivable_mask(labels, [common], min_area=0.05)
     )
-    segmenter.options = Options()
+    segmenter.apply(ModelSettings())
     assert segmenter.label_space == CAMVID
 
 
-def test_no_class_need_be_drivable(segmenter: Segmenter) -> None:
-    segmenter.options = Options(drivable_classes=())
-    assert not segmenter(make_frame(96, 128)).drivable.any()
-
-
 def test_unlabelled_pixels_are_not_drivable(segmenter: Segmenter) -> None:
-    segmenter.options = Options(confidence_threshold=1.0, drivable_classes=CAMVID.names)
+    segmenter.apply(ModelSettings(confidence_threshold=1.0, drivable_classes=CAMVID.names))
     result = segmenter(make_frame(96, 128))
     np.testing.assert_array_equal(result.drivable == 0, result.labels == IGNORE)
 
 
-def test_results_keep_the_options_they_were_made_with(segmenter: Segmenter) -> None:
-    segmenter.options = Options(drivable_classes=CAMVID.names)
+def test_results_keep_the_settings_they_were_made_with(segmenter: Segmenter) -> None:
+    segmenter.apply(ModelSettings(drivable_classes=CAMVID.names))
     result = segmenter(make_frame(96, 128))
-    segmenter.options = Options(drivable_classes=())
+    segmenter.apply(ModelSettings(drivable_classes=('sky',)))
     assert result.drivable.all()
 
 
-def test_load_takes_the_options(weights: Path) -> None:
+def test_settings_are_those_that_it_came_to(weights: Path) -> None:
     segmenter = Segmenter.load(
         weights,
+        precision='fp32',
+        engine='torch',
         device='cpu',
+        network_size=(64, 96),
         confidence_threshold=0.25,
         drivable_classes=['road', 'pavement'],
         min_drivable_area=0.01,
     )
-    assert segmenter.options == Options(0.25, ('road', 'pavement'), 0.01)
+    asked = ModelSettings(
+        weights=str(weights),
+        device='cpu',
+        precision='fp32',
+        engine='torch',
+        network_size=(64, 96),
+        confidence_threshold=0.25,
+        drivable_classes=('road', 'pavement'),
+        min_drivable_area=0.01,
+    )
+    assert segmenter.settings == asked
+    assert Segmenter.from_settings(asked).settings == asked
+
+
+def test_settings_say_nothing_of_auto(weights: Path) -> None:
+    settings = Segmenter.load(weights).settings
+    assert 'auto' not in (settings.device, settings.precision, settings.engine)
+    assert settings.network_size == Checkpoint.load(weights).network_size
+    assert settings.drivable_classes == CAMVID.drivable
 
 
 @pytest.mark.parametrize('name', ['confidence_threshold', 'min_drivable_area'])
 @pytest.mark.parametrize('value', [-0.1, 1.1, float('nan')])
 def test_fractions_are_fractions(name: str, value: float) -> None:
-    with pytest.raises(UserError, match=f'^{name} is a fraction from 0 to 1, not {value}$'):
-        Options(**{name: value})
+    with pytest.raises(UserError, match=f'^{name} must be from 0 to 1, not {value}$'):
+        ModelSettings(**{name: value})
 
 
-def test_a_refused_option_changes_nothing(segmenter: Segmenter) -> None:
+def test_a_refused_setting_changes_nothing(segmenter: Segmenter) -> None:
     with pytest.raises(UserError, match="no class 'lane'"):
-        segmenter.options = Options(drivable_classes=('lane',))
-    assert segmenter.options == Options()
+        segmenter.apply(ModelSettings(drivable_classes=('lane',)))
+    assert segmenter.settings.drivable_classes == CAMVID.drivable
     assert segmenter.label_space == CAMVID
 
 
@@ -254,14 +271,17 @@ def test_what_is_no_frame_is_refused(segmenter: Segmenter, frame: Any, message: 
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [
-        ({'engine': 'tensorrt'}, "no engine 'tensorrt': the choices are auto, torch"),
-        ({'device': 'gpu'}, "no device 'gpu': the choices are auto, cpu, cuda and cuda:N"),
-        ({'precision': 'int8'}, "no precision 'int8': the choices are auto, fp16, bf16, fp32"),
+        (
+            {'engine': 'tensorrt'},
+            "engine must be one of auto, .*, not 'tensorrt'",
+        ),
+        ({'device': 'gpu'}, "device must be auto, cpu, cuda or cuda:N, not 'gpu'"),
+        ({'precision': 'int8'}, "precision must be one of auto, fp16, bf16, fp32, not 'int8'"),
         ({'precision': 'fp16', 'device': 'cpu'}, 'precision fp16 needs a GPU'),
-        ({'network_size': (128, 16)}, r'network_size is .*from 32.*not \(128, 16\)'),
-        ({'network_size': (128,)}, r'network_size is .*not \(128,\)'),
+        ({'network_size': (128, 16)}, r'network_size must be .*32 to 8192.*not \[128, 16\]'),
+        ({'network_size': (128,)}, r'network_size must be .*not \[128\]'),
         ({'drivable_classes': ['lane']}, "no class 'lane'"),
-        ({'confidence_threshold': 2}, 'confidence_threshold is a fraction'),
+        ({'confidence_threshold': 2}, 'confidence_threshold must be from 0 to 1, not 2'),
     ],
 )
 def test_wrong_arguments_are_refused(

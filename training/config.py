@@ -12,8 +12,8 @@ from typing import Annotated, Any, Literal, cast, get_args
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from bisenet_ros.checkpoint import MIN_NETWORK_SIZE
 from bisenet_ros.errors import UserError
+from bisenet_ros.limits import MIN_SIDE
 from bisenet_ros.network import NETWORKS, OPTIONS, Upsampling
 from bisenet_ros.preprocess import ChannelOrder, Normalization
 from bisenet_ros.resources import share_directory
@@ -25,7 +25,7 @@ from bisenet_training.losses.settings import LossSettings
 from bisenet_training.optim import OptimizerSettings, ScheduleSettings
 
 Count = Annotated[int, Field(ge=1)]
-Side = Annotated[int, Field(ge=MIN_NETWORK_SIZE)]
+Side = Annotated[int, Field(ge=MIN_SIDE)]
 Size = tuple[Side, Side]
 Color = tuple[
     Annotated[float, Field(allow_inf_nan=False)],

@@ -12,7 +12,8 @@ from bisenet_ros.checkpoint import Checkpoint
 from bisenet_ros.label_space import LabelSpace
 from bisenet_ros.metrics import ConfusionMatrix
 from bisenet_ros.metrics.percent import percent
-from bisenet_ros.segmenter import Options, Segmenter
+from bisenet_ros.model_settings import ModelSettings
+from bisenet_ros.segmenter import Segmenter
 from bisenet_training.datasets import Dataset
 from bisenet_training.evaluation import EvaluatedFrame
 from bisenet_training.processes import Processes
@@ -81,11 +82,4 @@ def validate(checkpoint: Checkpoint, dataset: Dataset, processes: Processes) -> 
 
 def make_segmenter(checkpoint: Checkpoint, device: torch.device) -> Segmenter:
     """What the node would run, in torch: another engine is not worth setting up for one use."""
-    return Segmenter(
-        checkpoint,
-        device=str(device),
-        precision='auto',
-        engine='torch',
-        network_size=None,
-        options=Options(),
-    )
+    return Segmenter(checkpoint, ModelSettings(device=str(device), engine='torch'))

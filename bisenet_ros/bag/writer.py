@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import sqlite3
 from collections.abc import Iterator, Mapping
@@ -27,6 +28,7 @@ from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, W
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
 from bisenet_ros.bag.messages import IMAGE_TYPE
+from bisenet_ros.image_codec import image_fields
 
 Storage = Literal['mcap', 'sqlite3']
 Pixels = npt.NDArray[np.uint8]
@@ -62,9 +64,6 @@ class BagWriter:
 
     What cannot be written raises OSError.
 
-    Attributes:
-        types: The classes of messages, by type: what fields are made of.
-
     Args:
         path: The folder to make; it must not exist.
         storage: The storage plugin that ROS will read it with.
@@ -85,7 +84,6 @@ class BagWriter:
         if compressed:
             self._writer.set_compression(CompressionMode.STORAGE, CompressionFormat.ZSTD)
         self._typestore = get_typestore(Stores.ROS2_HUMBLE)
-        self.types: Mapping[str, Any] = self._typestore.types
         for kind, definition in (definitions or {}).items():
             self._typestore.register(get_types_from_msg(definition, kind))
         self._connections: dict[str, Connection] = {}
@@ -128,14 +126,7 @@ class BagWriter:
             IMAGE_TYPE,
             stamp,
             frame_id,
-            {
-                'height': pixels.shape[0],
-                'width': pixels.shape[1],
-                'encoding': encoding,
-                'is_bigendian': 0,
-                'step': pixels[0].nbytes,
-                'data': np.ascontiguousarray(pixels).reshape(-1),
-            },
+            image_fields(pixels, encoding),
             received,
         )
 
@@ -155,21 +146,37 @@ class BagWriter:
             kind: Its type.
             stamp: Nanoseconds, the header's.
             frame_id: The header's.
-            fields: All but the header, in the form that rosbags takes.
+            fields: All but the header: numbers, strings, arrays, and mappings or lists of mappings
+                for messages in the message.
             received: Nanoseconds, the time of reception; None for the stamp.
         """
-        types = self.types
         seconds, nanoseconds = divmod(stamp, 1_000_000_000)
-        header = types['std_msgs/msg/Header'](
-            stamp=types['builtin_interfaces/msg/Time'](sec=seconds, nanosec=nanoseconds),
-            frame_id=frame_id,
-        )
+        header = {'stamp': {'sec': seconds, 'nanosec': nanoseconds}, 'frame_id': frame_id}
         if topic not in self._connections:
             self._connections[topic] = self._writer.add_connection(
                 topic, kind, typestore=self._typestore, offered_qos_profiles=[_RELIABLE]
             )
-        data = self._typestore.serialize_cdr(types[kind](header=header, **fields), kind)
+        data = self._typestore.serialize_cdr(self._made(kind, {'header': header, **fields}), kind)
         with _storing():
             self._writer.write(
                 self._connections[topic], stamp if received is None else received, data
             )
+
+    def _made(self, kind: str, fields: Mapping[str, Any]) -> Any:
+        """A message of rosbags from plain fields."""
+        types = dict(self._typestore.get_msgdef(kind).fields)
+        values = {name: self._value(types[name], value) for name, value in fields.items()}
+        return self._typestore.types[kind](**values)
+
+    def _value(self, described: Any, value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return self._made(described[1], value)
+        if isinstance(value, list) and value and isinstance(value[0], Mapping):
+            return [self._value(described[1][0], element) for element in value]
+        return value
+
+
+def fields_of(message: Any) -> dict[str, Any]:
+    """The fields of a message that was read with rosbags, but its header."""
+    names = [field.name for field in dataclasses.fields(message)]
+    return {name: getattr(message, name) for name in names if name not in ('header', '__msgtype__')}

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 
@@ -14,10 +14,8 @@ from bisenet_ros.benchmark.baselines import Labeller, Size
 from bisenet_ros.checkpoint import Checkpoint
 from bisenet_ros.engine.hardware import DTYPES, resolve_device
 from bisenet_ros.errors import UserError
-from bisenet_ros.segmenter import ENGINES, Segmenter
-
-ALL = 'all'
-"""In place of an engine or a precision: each that runs here."""
+from bisenet_ros.model_settings import ENGINES, ModelSettings
+from bisenet_ros.segmenter import Segmenter
 
 
 @dataclass(frozen=True)
@@ -42,41 +40,32 @@ class Candidates:
         return self.baselines | ours
 
 
-def load_candidates(
-    weights: str, *, device: str, precision: str, engine: str, network_size: Size
-) -> Candidates:
+def load_candidates(settings: ModelSettings) -> Candidates:
     """Set everybody up.
 
     Args:
-        weights: Name of shipped weights, or a path.
-        device: What `Segmenter.load` takes.
-        precision: What `Segmenter.load` takes, or `ALL`.
-        engine: What `Segmenter.load` takes, or `ALL`.
-        network_size: (width, height) that every network runs at.
+        settings: The model's; where `engine` or `precision` is auto, each is measured that runs
+            here.
 
     Raises:
         UserError: An argument is wrong, or asks for what is not here.
     """
 
-    def load(engine: str, precision: str) -> Segmenter:
-        return Segmenter.load(
-            weights, device=device, precision=precision, engine=engine, network_size=network_size
-        )
-
     # What is asked for must run, or say why not; of all the rest, what can.
-    first = load('auto' if engine == ALL else engine, 'auto' if precision == ALL else precision)
+    first = Segmenter.from_settings(settings)
     candidates = Candidates(preferred=_name(first.engine, first.precision))
-    for engine_name in ENGINES if engine == ALL else (first.engine,):
-        for precision_name in DTYPES if precision == ALL else (first.precision,):
+    for engine_name in ENGINES if settings.engine == 'auto' else (first.engine,):
+        for precision_name in DTYPES if settings.precision == 'auto' else (first.precision,):
             name = _name(engine_name, precision_name)
+            of_name = replace(settings, engine=engine_name, precision=precision_name)
             try:
                 candidates.segmenters[name] = (
-                    first if name == candidates.preferred else load(engine_name, precision_name)
+                    first if name == candidates.preferred else Segmenter.from_settings(of_name)
                 )
             except UserError as error:
                 candidates.left_out[name] = str(error)
-    checkpoint = Checkpoint.load(weights)
-    for name, make in _baselines(checkpoint, network_size, resolve_device(device)).items():
+    device = resolve_device(first.device)
+    for name, make in _baselines(first.checkpoint, first.network_size, device).items():
         try:
             candidates.baselines[name] = make()
         except UserError as error:

@@ -9,17 +9,39 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from bisenet_ros.batching import EACH_FRAME
 from bisenet_ros.benchmark.baselines import Pixels
+from bisenet_ros.camera_pipeline import CameraPipeline, Network
 from bisenet_ros.engine.stages import Stage, listening, stage
-from bisenet_ros.image_codec import decode_image, fill_image
+from bisenet_ros.image_codec import fill_image
 from bisenet_ros.segmenter import Segmenter
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """The fields of `builtin_interfaces/Time`."""
+
+    sec: int = 0
+    nanosec: int = 0
+
+
+@dataclass(frozen=True)
+class Header:
+    """What of `std_msgs/Header` is looked at."""
+
+    stamp: Stamp = Stamp()
 
 
 @dataclass
 class Message:
-    """The fields of `sensor_msgs/Image`."""
+    """The fields of `sensor_msgs/Image`.
 
-    header: Any = None
+    Attributes:
+        due: When the camera gives it, in seconds of `time.monotonic()`.
+    """
+
+    header: Header = field(default_factory=Header)
+    due: float = 0.0
     height: int = 0
     width: int = 0
     encoding: str = ''
@@ -28,25 +50,27 @@ class Message:
     data: Any = field(default=b'', repr=False)
 
     @classmethod
-    def of(cls, pixels: Pixels, encoding: str, header: Any = None) -> Message:
+    def of(cls, pixels: Pixels, encoding: str) -> Message:
         """An image as a camera, or the node, publishes it."""
-        message = cls(header)
+        message = cls()
         fill_image(message, pixels, encoding)
         return message
 
 
-def process(segmenter: Segmenter, message: Message) -> tuple[Message, Message]:
+def make_pipeline(segmenter: Segmenter) -> CameraPipeline:
+    """What the node has for one camera."""
+    return CameraPipeline([''], Network(segmenter, EACH_FRAME))
+
+
+def process(pipeline: CameraPipeline, message: Message) -> tuple[Message, Message]:
     """The messages with labels and drivable mask that answer a camera's."""
     with stage('decode'):
-        frame = decode_image(message)
-    result = segmenter(frame)
+        frame = pipeline.decode('', message)
+    found = pipeline.segment([frame])[0].segmentation
     with stage('drivable'):
-        drivable = result.drivable
+        drivable = found.drivable
     with stage('publish'):
-        return (
-            Message.of(result.labels, 'mono8', message.header),
-            Message.of(drivable, 'mono8', message.header),
-        )
+        return Message.of(found.labels, 'mono8'), Message.of(drivable, 'mono8')
 
 
 class StageTimes:
@@ -66,11 +90,11 @@ class StageTimes:
             settle: Waits for the device.
         """
         self.ms: dict[Stage, list[float]] = defaultdict(list)
-        self._segmenter = segmenter
+        self._pipeline = make_pipeline(segmenter)
         self._message = message
         self._settle = settle
 
     def run(self) -> None:
         """Process the message once."""
         with listening(lambda name, ms: self.ms[name].append(ms), self._settle):
-            process(self._segmenter, self._message)
+            process(self._pipeline, self._message)

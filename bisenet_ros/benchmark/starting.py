@@ -26,9 +26,7 @@ _PHASES = {
 }
 
 
-def measure_start(
-    weights: str, segmenter: Segmenter, rounds: int, advance: Callable[[], None]
-) -> dict[str, Any]:
+def measure_start(segmenter: Segmenter, rounds: int, advance: Callable[[], None]) -> dict[str, Any]:
     """Start processes like one that has this segmenter, one after the other.
 
     The first one does not count: after it, all files are in the page cache.
@@ -43,7 +41,7 @@ def measure_start(
     """
     starts = []
     for _ in range(starts_in_all(rounds)):
-        starts.append(_start(weights, segmenter))
+        starts.append(_start(segmenter))
         advance()
     counted = starts[1:]
     medians = {
@@ -66,10 +64,10 @@ def starts_in_all(rounds: int) -> int:
     return 1 + rounds
 
 
-def _start(weights: str, segmenter: Segmenter) -> dict[str, Any]:
+def _start(segmenter: Segmenter) -> dict[str, Any]:
     command = [
         *(sys.executable, '-m', 'bisenet_ros.benchmark.first_labels'),
-        *(str(resolve_weights(weights).absolute()), segmenter.device),
+        *(str(resolve_weights(segmenter.settings.weights).absolute()), segmenter.device),
         *(segmenter.precision, segmenter.engine, *map(str, segmenter.network_size)),
     ]
     launched = time.monotonic()

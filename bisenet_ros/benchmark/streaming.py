@@ -73,7 +73,7 @@ def stream(
 
     Args:
         process: Does the node's work on a message.
-        message: What the camera gives; its headers say when.
+        message: What the camera gives.
         rate: Frames per second.
         seconds: How long; longer where that would be fewer than `LEAST_FRAMES`.
     """
@@ -89,7 +89,7 @@ def stream(
             ended.wait(due - time.monotonic())
             if ended.is_set():
                 return
-            slot.put(replace(message, header=due), time.monotonic())
+            slot.put(replace(message, due=due), time.monotonic())
         ended.set()
         with arrival:
             arrival.notify_all()
@@ -108,7 +108,7 @@ def stream(
     try:
         while (taken := newest()) is not None:
             process(taken)
-            ages_ms.append(1e3 * (time.monotonic() - taken.header))
+            ages_ms.append(1e3 * (time.monotonic() - taken.due))
     finally:
         ended.set()
         camera.join()

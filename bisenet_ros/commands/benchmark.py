@@ -15,15 +15,16 @@ import torch
 from rich.progress import Progress
 
 from bisenet_ros.benchmark.baselines import Labeller, Pixels, Size, exact
-from bisenet_ros.benchmark.candidates import ALL, Candidates, load_candidates
+from bisenet_ros.benchmark.candidates import Candidates, load_candidates
 from bisenet_ros.benchmark.chart import check_chart_path, write_chart
-from bisenet_ros.benchmark.frame import Message, StageTimes, process
+from bisenet_ros.benchmark.frame import Message, StageTimes, make_pipeline, process
 from bisenet_ros.benchmark.machine import describe_machine
 from bisenet_ros.benchmark.report import print_report
 from bisenet_ros.benchmark.rounds import Times, in_turn, percentiles, rounds_in_all
 from bisenet_ros.benchmark.starting import measure_start, starts_in_all
 from bisenet_ros.benchmark.streaming import BISECTIONS, highest_sustained, stream
 from bisenet_ros.console import is_standard_output, notes, progress_bar, write_json
+from bisenet_ros.model_settings import ModelSettings
 from bisenet_ros.segmenter import Segmenter
 from bisenet_ros.synthetic.drive import SyntheticDrive
 
@@ -34,31 +35,23 @@ _MOST_STARTS = 5
 
 
 @dataclass(frozen=True)
-class Settings:
+class Benchmark:
     """What is measured, and for how long.
 
     Attributes:
-        weights: Name of shipped weights, or a path.
-        device: What `Segmenter.load` takes.
-        precision: What `Segmenter.load` takes, or `all`.
-        engine: What `Segmenter.load` takes, or `all`.
+        model: Whose `network_size` is for everybody; see `load_candidates`.
         size: (width, height) of the camera's frame.
-        network_size: (width, height) that it is resized to, for everybody.
         rounds: How often everybody segments the frame.
         seconds: How long the camera runs at each rate.
     """
 
-    weights: str
-    device: str = 'auto'
-    precision: str = ALL
-    engine: str = ALL
-    size: Size = (2048, 1024)
-    network_size: Size = (1024, 512)
-    rounds: int = 30
-    seconds: float = 5.0
+    model: ModelSettings
+    size: Size
+    rounds: int
+    seconds: float
 
 
-def benchmark(settings: Settings, *, json_file: Path | None, chart_file: Path | None) -> None:
+def benchmark(settings: Benchmark, *, json_file: Path | None, chart_file: Path | None) -> None:
     """Measure, then show and write what was found.
 
     Args:
@@ -80,7 +73,7 @@ def benchmark(settings: Settings, *, json_file: Path | None, chart_file: Path | 
         print_report(figures)
 
 
-def measure(settings: Settings) -> dict[str, Any]:
+def measure(settings: Benchmark) -> dict[str, Any]:
     """All figures, in a form that JSON can hold.
 
     Raises:
@@ -89,13 +82,7 @@ def measure(settings: Settings) -> dict[str, Any]:
     machine = describe_machine()  # first, as the load average is to be that of the others
     with notes.status('setting up'):
         frame = SyntheticDrive(seed=0, size=settings.size, rate=10.0).frame(0)[0]
-        candidates = load_candidates(
-            settings.weights,
-            device=settings.device,
-            precision=settings.precision,
-            engine=settings.engine,
-            network_size=settings.network_size,
-        )
+        candidates = load_candidates(settings.model)
     preferred, message = candidates.preferred, Message.of(frame, 'bgr8')
     with progress_bar() as progress:
         times, differing = _compare(settings, candidates, frame, _bar(progress, 'comparing'))
@@ -107,7 +94,10 @@ def measure(settings: Settings) -> dict[str, Any]:
     reference = times[next(iter(candidates.baselines))].median_ms
     return {
         'settings': {
-            **vars(settings),
+            **vars(segmenter.settings),
+            'size': settings.size,
+            'rounds': settings.rounds,
+            'seconds': settings.seconds,
             'frame': 'the first of the synthetic drive',
             'network': segmenter.checkpoint.network,
             'classes': len(segmenter.label_space),
@@ -144,11 +134,11 @@ def _bar(progress: Progress, description: str) -> Bar:
 
 
 def _compare(
-    settings: Settings, candidates: Candidates, frame: Pixels, bar: Bar
+    settings: Benchmark, candidates: Candidates, frame: Pixels, bar: Bar
 ) -> tuple[dict[str, Times], dict[str, float]]:
     """Times by name, and the share of pixels whose label is not the `exact` one."""
-    checkpoint = candidates.segmenters[candidates.preferred].checkpoint
-    labels = exact(checkpoint, settings.network_size)(frame)
+    preferred = candidates.segmenters[candidates.preferred]
+    labels = exact(preferred.checkpoint, preferred.network_size)(frame)
     labellers = candidates.labellers()
     differing = {
         name: float(np.mean(labeller(frame) != labels)) for name, labeller in labellers.items()
@@ -162,7 +152,7 @@ def _compare(
 
 
 def _stages(
-    settings: Settings, candidates: Candidates, message: Message, bar: Bar
+    settings: Benchmark, candidates: Candidates, message: Message, bar: Bar
 ) -> dict[str, dict[str, Any]]:
     """By name and stage: from a camera's message to the node's."""
     heard = {
@@ -188,10 +178,12 @@ def _settle(segmenter: Segmenter) -> Callable[[], object]:
 
 
 def _stream(
-    settings: Settings, segmenter: Segmenter, message: Message, unloaded_ms: float, bar: Bar
+    settings: Benchmark, segmenter: Segmenter, message: Message, unloaded_ms: float, bar: Bar
 ) -> dict[str, Any]:
     advance = bar(len(RATES) + BISECTIONS)
-    trial = partial(stream, partial(process, segmenter), message, seconds=settings.seconds)
+    trial = partial(
+        stream, partial(process, make_pipeline(segmenter)), message, seconds=settings.seconds
+    )
     fixed = []
     for rate in RATES:
         fixed.append(trial(rate).figures())
@@ -200,6 +192,6 @@ def _stream(
     return {'fixed_rates': fixed, 'highest_sustained': best.figures()}
 
 
-def _start(settings: Settings, segmenter: Segmenter, bar: Bar) -> dict[str, Any]:
+def _start(settings: Benchmark, segmenter: Segmenter, bar: Bar) -> dict[str, Any]:
     rounds = min(settings.rounds, _MOST_STARTS)
-    return measure_start(settings.weights, segmenter, rounds, bar(starts_in_all(rounds)))
+    return measure_start(segmenter, rounds, bar(starts_in_all(rounds)))

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,16 +21,18 @@ from bisenet_ros.replay.measure.run import replay
 from bisenet_ros.replay.measure.run_result import RunResult
 from bisenet_ros.replay.measure.scenario import ScenarioBag, ScenarioFile
 from bisenet_ros.segmenter import Segmenter
+from bisenet_ros.settings import Settings
+
+ReadSettings = Callable[[Mapping[str, Any]], Settings]
 
 
-def check_scenario(path: Path, output: Path, *, device: str, precision: str) -> bool:
+def check_scenario(path: Path, output: Path, settings_over: ReadSettings) -> bool:
     """Replay the bags of a scenario, each into a folder of its name, and print what passed.
 
     Args:
         path: The scenario.
         output: The folder for the results; files of an earlier run are replaced.
-        device: What `Segmenter.load` takes.
-        precision: What `Segmenter.load` takes.
+        settings_over: The settings of the command line, over values of the scenario by parameter.
 
     Returns:
         Whether every criterion is passed.
@@ -39,8 +42,9 @@ def check_scenario(path: Path, output: Path, *, device: str, precision: str) -> 
             of a bag could be evaluated, and what could is written and judged then.
     """
     file = ScenarioFile.load(path)
+    settings = settings_over(file.parameters())
     try:
-        segmenter = Segmenter.load(file.weights, device=device, precision=precision)
+        segmenter = Segmenter.from_settings(settings)
     except CheckpointError as error:
         raise file.document.error(('weights',), str(error)) from error
     file.check_classes(segmenter.label_space.names)
@@ -51,7 +55,7 @@ def check_scenario(path: Path, output: Path, *, device: str, precision: str) -> 
     for described, bag in zip(file.scenario.bags, opened, strict=True):
         folder = output / described.title
         make_folder(folder)
-        found = _replay(bag, segmenter, file, folder)
+        found = _replay(bag, segmenter, settings, file.scenario.rate, folder)
         problems += [f'{described.title}: {problem}' for problem in found]
         run = RunResult.load(folder)
         judgements = [judge(c, run) for c in (*file.scenario.criteria, *described.criteria)]
@@ -86,7 +90,9 @@ def _open(file: ScenarioFile, index: int) -> ReplayBag:
     return opened
 
 
-def _replay(bag: ReplayBag, segmenter: Segmenter, file: ScenarioFile, folder: Path) -> list[str]:
+def _replay(
+    bag: ReplayBag, segmenter: Segmenter, settings: Settings, rate: float | None, folder: Path
+) -> list[str]:
     """Replay a bag into a folder; what was wrong with it."""
     with progress_bar() as progress:
         frame_count = sum(camera.frame_count for camera in bag.cameras)
@@ -95,10 +101,10 @@ def _replay(bag: ReplayBag, segmenter: Segmenter, file: ScenarioFile, folder: Pa
             result = replay(
                 bag,
                 segmenter,
-                file.weights,
+                settings,
                 folder,
                 lambda: progress.advance(task),
-                rate=file.scenario.rate,
+                rate=rate,
             )
         except OSError as error:
             raise UserError(f'{folder}: {error.strerror or error}') from error

@@ -17,8 +17,8 @@ from bisenet_ros.replay.measure.comparison import compare
 from bisenet_ros.replay.measure.criteria import judge_figure, parse_criteria
 from bisenet_ros.replay.measure.figures import figures_of_comparison, names_of_comparison
 from bisenet_ros.replay.measure.run_result import RunResult
-from bisenet_ros.replay.report.comparison_page import points, verdict, write_comparison_page
-from bisenet_ros.replay.report.page import percent
+from bisenet_ros.replay.report.comparison_page import verdict, write_comparison_page
+from bisenet_ros.templates import percent, points
 
 
 def compare_runs(run_a: Path, run_b: Path, output: Path, fail_under: str | None) -> bool:
@@ -78,7 +78,7 @@ def _print(console: Console, figures: Mapping[str, Any], output: Path) -> None:
                 name,
                 percent(row['a']),
                 percent(row['b']),
-                '–' if row['change'] is None else points(row['change']),
+                points(row['change']),
                 '–' if spread is None else f'{points(spread[0])} to {points(spread[1])}',
             )
         console.print(table)

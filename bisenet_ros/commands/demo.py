@@ -23,7 +23,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 from rich.table import Table
 from rich.text import Text
 
-from bisenet_ros.checkpoint import DEFAULT_WEIGHTS, Checkpoint, resolve_weights
+from bisenet_ros.checkpoint import Checkpoint, resolve_weights
 from bisenet_ros.console import make_folder, notes, progress_bar, write_json
 from bisenet_ros.demo.page import write_page
 from bisenet_ros.demo.report import Offline, Recording, draw, figures, rows
@@ -36,7 +36,9 @@ from bisenet_ros.live.processes import (
     ros_environment,
 )
 from bisenet_ros.live.sources import Source, View, open_source
+from bisenet_ros.parameter_file import write_parameters
 from bisenet_ros.segmenter import Segmenter
+from bisenet_ros.settings import Settings
 
 START_TIMEOUT = 120.0
 """Seconds for the node to load its network and for the recorder to find it."""
@@ -49,27 +51,23 @@ LAST_FRAME_TIMEOUT = 3.0
 
 
 @dataclass(frozen=True)
-class Settings:
+class Demo:
     """What a demo runs.
 
     Attributes:
         view: What the camera sees.
         output: A folder for the report.
-        weights: Name of shipped weights, or a path.
-        device: The node's parameter.
-        precision: The node's parameter.
+        settings: The node's parameters.
         verify: Whether to segment the frames again without ROS, and compare.
     """
 
     view: View = field(default_factory=View)
     output: Path = Path('out/demo')
-    weights: str = DEFAULT_WEIGHTS
-    device: str = 'auto'
-    precision: str = 'auto'
+    settings: Settings = field(default_factory=Settings)
     verify: bool = False
 
 
-def run_demo(settings: Settings) -> dict[str, Any]:
+def run_demo(demo: Demo) -> dict[str, Any]:
     """Run the graph until the source is at its end, write the report; what was measured.
 
     Raises:
@@ -81,43 +79,39 @@ def run_demo(settings: Settings) -> dict[str, Any]:
             'the demo runs on ROS 2, which is not here: source a ROS 2, or '
             "pip install 'bisenet_ros[ros]'"
         )
-    source = open_source(settings.view)
-    checkpoint = Checkpoint.load(settings.weights)
-    logs = settings.output / 'log'
+    source = open_source(demo.view)
+    checkpoint = Checkpoint.load(demo.settings.weights)
+    logs = demo.output / 'log'
     make_folder(logs)
-    with tempfile.TemporaryDirectory(prefix='.frames.', dir=settings.output) as folder:
+    with tempfile.TemporaryDirectory(prefix='.frames.', dir=demo.output) as folder:
         recording = Recording(Path(folder))
         environment = ros_environment(os.environ, Path(folder))
-        if settings.view.path is None:
-            settings = replace(settings, view=replace(settings.view, rendered=Path(folder)))
-            source = open_source(settings.view)
+        if demo.view.path is None:
+            demo = replace(demo, view=replace(demo.view, rendered=Path(folder)))
+            source = open_source(demo.view)
         with ended_by_signals(), Processes(environment, logs) as processes:
-            _Graph(settings, source, checkpoint, recording, processes).run()
+            _Graph(demo, source, checkpoint, recording, processes).run()
         if not recording.received:
             raise ProcessError(
                 f'no labels came back for {len(recording.published)} frames; see {logs}'
             )
-        model = {
-            'weights': settings.weights,
-            'device': settings.device,
-            'precision': settings.precision,
-        }
+        model = vars(Segmenter.from_settings(demo.settings).settings)
         measured = figures(recording, source, checkpoint, model)
-        offline = _offline(settings) if settings.verify else None
+        offline = _offline(demo.settings) if demo.verify else None
         with progress_bar() as progress:
             task = progress.add_task('drawing', total=len(recording.published))
             pictures = draw(
                 recording,
                 source,
                 checkpoint.label_space,
-                settings.output,
+                demo.output,
                 offline=offline,
                 advance=lambda: progress.advance(task),
             )
         if offline is not None:
             measured['offline'] = offline.figures()
-    write_json(settings.output / 'metrics.json', measured)
-    write_page(settings.output / 'index.html', measured, pictures, checkpoint.label_space)
+    write_json(demo.output / 'metrics.json', measured)
+    write_page(demo.output / 'index.html', measured, pictures, checkpoint.label_space)
     return measured
 
 
@@ -134,9 +128,7 @@ def print_table(measured: Mapping[str, Any], output: Path) -> None:
 
 
 def _offline(settings: Settings) -> Offline:
-    return Offline(
-        Segmenter.load(settings.weights, device=settings.device, precision=settings.precision)
-    )
+    return Offline(Segmenter.from_settings(settings))
 
 
 class _Graph:
@@ -144,13 +136,13 @@ class _Graph:
 
     def __init__(
         self,
-        settings: Settings,
+        demo: Demo,
         source: Source,
         checkpoint: Checkpoint,
         recording: Recording,
         processes: Processes,
     ) -> None:
-        self._settings = settings
+        self._demo = demo
         self._source = source
         self._label_space = checkpoint.label_space
         self._recording = recording
@@ -161,8 +153,8 @@ class _Graph:
         """Start node and recorder, then the camera, stream, and end them all in order."""
         segmenter = self._start_segmenter()
         recorder = self._start_recorder()
-        if self._settings.view.rendered is not None:
-            self._render(self._settings.view.rendered)
+        if self._demo.view.rendered is not None:
+            self._render(self._demo.view.rendered)
         with notes.status('starting the segmentation node'):
             self._wait_for('ready', START_TIMEOUT, segmenter)
         with notes.status('starting the camera'):
@@ -187,22 +179,18 @@ class _Graph:
                 for event in self._processes.pending_events():
                     self._take(event)
 
-            render(self._settings.view, self._source.frame_count, folder, advance)
+            render(self._demo.view, self._source.frame_count, folder, advance)
 
     def _start_segmenter(self) -> Process:
-        settings = self._settings
-        parameters = {
-            'weights': str(resolve_weights(settings.weights).absolute()),
-            'device': settings.device,
-            'precision': settings.precision,
-        }
-        arguments = [f'{name}:={_yaml(value)}' for name, value in parameters.items()]
+        settings = self._demo.settings
+        parameters = self._recording.labels / 'parameters.yaml'
+        weights = str(resolve_weights(settings.weights).absolute())
+        write_parameters(parameters, {**vars(settings), 'weights': weights, 'autostart': True})
         return self._processes.start(
             'segmenter',
             [
                 *_module('bisenet_ros.node.segmenter_node'),
-                '--ros-args',
-                *(word for argument in arguments for word in ('-p', argument)),
+                *('--ros-args', '--params-file', str(parameters)),
             ],
         )
 
@@ -222,7 +210,7 @@ class _Graph:
         )
 
     def _start_camera(self) -> Process:
-        view = self._settings.view
+        view = self._demo.view
         return self._processes.start(
             'camera',
             [
@@ -259,7 +247,7 @@ class _Graph:
                 else:
                     raise ProcessError(
                         f'nothing happened for {timeout:.0f} s; what the processes said is in '
-                        f'{self._settings.output / "log"}'
+                        f'{self._demo.output / "log"}'
                     )
 
     def _take(self, event: Mapping[str, Any]) -> None:
@@ -320,9 +308,3 @@ class _Display:
 
 def _module(name: str) -> list[str]:
     return [sys.executable, '-m', name]
-
-
-def _yaml(text: str) -> str:
-    """Text as a YAML string, so that a parameter stays one whatever it looks like."""
-    quoted = text.replace("'", "''")
-    return f"'{quoted}'"

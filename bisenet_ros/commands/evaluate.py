@@ -18,6 +18,7 @@ from bisenet_ros.console import (
     write_json,
 )
 from bisenet_ros.errors import UserError
+from bisenet_ros.model_settings import ModelSettings
 from bisenet_training.datasets import Dataset
 from bisenet_training.evaluation.confusion_chart import check_matplotlib
 from bisenet_training.evaluation.label_images import LabelImages
@@ -71,10 +72,7 @@ def evaluate_weights(
     source: Source,
     views: Views,
     outputs: Outputs,
-    *,
-    weights: str,
-    device: str,
-    precision: str,
+    settings: ModelSettings,
 ) -> None:
     """Label a data set, print the figures, and write what is asked for.
 
@@ -82,9 +80,7 @@ def evaluate_weights(
         source: The data set.
         views: What of each frame the network is shown.
         outputs: What to write.
-        weights: Name of shipped weights, or path of a checkpoint or an exported model.
-        device: What `Segmenter.load` takes.
-        precision: What `Segmenter.load` takes.
+        settings: Of the model, whose `weights` may be the path of an exported model, too.
 
     Raises:
         UserError: The data is not there or not right, the weights are for other classes, or the
@@ -102,7 +98,7 @@ def evaluate_weights(
     if outputs.folder is not None:
         check_matplotlib()
         make_folder(outputs.folder)
-    predictor = load_predictor(weights, views, device=device, precision=precision)
+    predictor = load_predictor(settings, views)
     worst = WorstFrames(SHOWN)
     result = _evaluate(predictor, dataset, outputs, worst)
     if not source.has_truth:
@@ -111,10 +107,12 @@ def evaluate_weights(
     facts = {
         'dataset': source.kind,
         'split': source.split,
-        'weights': weights,
+        **vars(settings),
         'device': predictor.device,
         'precision': predictor.precision,
-        'network_size': list(predictor.network_size),
+        'engine': predictor.engine,
+        'network_size': predictor.network_size,
+        'drivable_classes': predictor.label_space.drivable,
         'scales': list(views.scales),
         'flip': views.flip,
         'crop': None if views.crop is None else list(views.crop),

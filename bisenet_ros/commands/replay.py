@@ -25,7 +25,7 @@ from bisenet_ros.label_space import LabelSpace
 from bisenet_ros.live.bag_graph import play_live
 from bisenet_ros.live.processes import ProcessError
 from bisenet_ros.replay.many.collection import find_bags, is_collection, result_folders
-from bisenet_ros.replay.many.jobs import Job, Outcome, Progress, Settings
+from bisenet_ros.replay.many.jobs import Job, Outcome, Progress, ReplayOptions
 from bisenet_ros.replay.many.merge import merge
 from bisenet_ros.replay.many.ray_cluster import evaluate_on_ray
 from bisenet_ros.replay.many.workers import evaluate_bags
@@ -35,15 +35,14 @@ from bisenet_ros.replay.measure.figures import figures_of_run, names_of_run
 from bisenet_ros.replay.measure.run import replay
 from bisenet_ros.replay.report.collection_page import write_collection_page
 from bisenet_ros.segmenter import Segmenter
+from bisenet_ros.settings import Settings
 
 
 def replay_bags(
     paths: Sequence[Path],
     output: Path,
+    settings: Settings,
     *,
-    weights: str,
-    device: str,
-    precision: str,
     image_topic: str | None,
     labels_topic: str | None,
     labels_folder: Path | None,
@@ -60,9 +59,7 @@ def replay_bags(
     Args:
         paths: Rosbag2 folders, .mcap, .db3 and ROS 1 .bag files, and folders of them.
         output: The folder for the results; files of an earlier replay are replaced.
-        weights: Name of shipped weights, or a path.
-        device: What `Segmenter.load` takes; several GPUs are shared out unless one is named.
-        precision: What `Segmenter.load` takes.
+        settings: The node's; several GPUs are shared out unless `device` names one.
         image_topic: The only camera to take of each bag; None for all.
         labels_topic: Its truth; None for `ground_truth/labels` if it is there.
         labels_folder: That truth in files, instead of a topic; for one bag only.
@@ -86,25 +83,23 @@ def replay_bags(
     for path in paths:
         if path.suffix in ('.yaml', '.yml') and not path.is_dir():
             raise UserError(f'{path} is no bag: scenarios are for bisenet check {path} -o {output}')
-    label_space = Checkpoint.load(weights).label_space
+    label_space = Checkpoint.load(settings.weights).label_space
     criteria = parse_criteria(fail_under, names_of_run(label_space.names))
-    settings = Settings(
-        weights=weights,
-        device=device,
-        precision=precision,
+    options = ReplayOptions(
+        settings,
         image_topic=image_topic,
         labels_topic=labels_topic,
         rate=rate,
         extras=Extras(camera_images=with_input, video=video),
     )
     if ray is None and len(paths) == 1 and not is_collection(paths[0]):
-        metrics, problem = _replay_one(paths[0], output, settings, labels_folder, live)
+        metrics, problem = _replay_one(paths[0], output, options, labels_folder, live)
     elif live:
         raise UserError('--live plays one bag: call it for each')
     elif labels_folder is not None:
         raise UserError('--labels is the truth of one bag: call it for each')
     else:
-        metrics, problem = _replay_many(paths, output, settings, workers, ray, label_space)
+        metrics, problem = _replay_many(paths, output, options, workers, ray, label_space)
     console = Console(highlight=False)
     _print_figures(console, metrics, output)
     judgements = [judge_figure(criterion, figures_of_run(metrics)) for criterion in criteria]
@@ -116,15 +111,13 @@ def replay_bags(
 
 
 def _replay_one(
-    path: Path, output: Path, settings: Settings, labels_folder: Path | None, live: bool
+    path: Path, output: Path, options: ReplayOptions, labels_folder: Path | None, live: bool
 ) -> tuple[Mapping[str, Any], str]:
     """Evaluate a bag in this process; the figures, and what was wrong with it."""
-    bag = ReplayBag(path, settings.image_topic, settings.labels_topic, labels_folder)
-    segmenter = Segmenter.load(
-        settings.weights, device=settings.device, precision=settings.precision
-    )
+    bag = ReplayBag(path, options.image_topic, options.labels_topic, labels_folder)
+    segmenter = Segmenter.from_settings(options.settings)
     make_folder(output)
-    rate = 1.0 if live and settings.rate is None else settings.rate
+    rate = 1.0 if live and options.rate is None else options.rate
     frame_count = sum(camera.frame_count for camera in bag.cameras)
     try:
         with progress_bar() as progress, ExitStack() as stack:
@@ -139,11 +132,9 @@ def _replay_one(
                     folder,
                     logs,
                     rate=rate or 1.0,
-                    image_topic=settings.image_topic,
-                    labels_topic=settings.labels_topic,
-                    weights=settings.weights,
-                    device=settings.device,
-                    precision=settings.precision,
+                    settings=options.settings,
+                    image_topic=options.image_topic,
+                    labels_topic=options.labels_topic,
                     advance=partial(progress.advance, task),
                 )
                 answers = stack.enter_context(Answers(folder, bag.cameras, segmenter.label_space))
@@ -151,12 +142,12 @@ def _replay_one(
             result = replay(
                 bag,
                 segmenter,
-                settings.weights,
+                options.settings,
                 output,
                 partial(progress.advance, task),
                 rate=rate,
                 answers=answers,
-                extras=settings.extras,
+                extras=options.extras,
             )
     except OSError as error:
         raise UserError(f'{output}: {error.strerror or error}') from error
@@ -168,7 +159,7 @@ def _replay_one(
 def _replay_many(
     paths: Sequence[Path],
     output: Path,
-    settings: Settings,
+    options: ReplayOptions,
     workers: int | None,
     ray: str | None,
     label_space: LabelSpace,
@@ -180,9 +171,9 @@ def _replay_many(
     jobs = [Job(bag, output / folder) for bag, folder in zip(bags, folders, strict=True)]
     running: Generator[Progress | Outcome]
     if ray is None:
-        running = evaluate_bags(jobs, settings, workers)
+        running = evaluate_bags(jobs, options, workers)
     else:
-        running = evaluate_on_ray(jobs, settings, ray, workers)
+        running = evaluate_on_ray(jobs, options, ray, workers)
     with closing(running) as events:
         found = _shown(jobs, events)
     outcomes = [found[job] for job in jobs]

@@ -36,9 +36,10 @@ from bisenet_ros.media import (
 from bisenet_ros.overlay import overlay
 
 if TYPE_CHECKING:
-    from bisenet_ros.segmenter import Segmentation, Segmenter
+    from bisenet_ros.segmentation import Segmentation
+    from bisenet_ros.segmenter import Segmenter
+    from bisenet_ros.settings import Settings
 
-OVERLAY_ALPHA = 0.5
 _KINDS = ('_labels.png', '_drivable.png', '_overlay.jpg')
 
 Pixels = npt.NDArray[np.uint8]
@@ -47,10 +48,8 @@ Pixels = npt.NDArray[np.uint8]
 def segment_files(
     inputs: Sequence[Path],
     output: Path,
+    settings: Settings,
     *,
-    weights: str,
-    device: str,
-    precision: str,
     json_file: Path | None,
 ) -> None:
     """Segment every image and video, and say at the end which could not be.
@@ -58,9 +57,7 @@ def segment_files(
     Args:
         inputs: Images, videos and folders of them.
         output: The folder for the results; files of an earlier run are replaced.
-        weights: Name of shipped weights, or a path.
-        device: What `Segmenter.load` takes.
-        precision: What `Segmenter.load` takes.
+        settings: Of the model, and the overlays' opacity.
         json_file: Where the figures for machines go, `-` for standard output.
 
     Raises:
@@ -73,7 +70,8 @@ def segment_files(
 
     from bisenet_ros.segmenter import Segmenter
 
-    segmenter = Segmenter.load(weights, device=device, precision=precision)
+    segmenter = Segmenter.from_settings(settings)
+    alpha = settings.overlay_alpha
     figures: list[dict[str, Any]] = []
     failures: dict[str, str] = {}
     start = time.perf_counter()
@@ -88,9 +86,9 @@ def segment_files(
             progress.update(task, description=path.name)
             try:
                 if is_video(path):
-                    shares = _segment_video(path, output, segmenter, advance)
+                    shares = _segment_video(path, output, segmenter, alpha, advance)
                 else:
-                    shares = _segment_image(path, output, segmenter)
+                    shares = _segment_image(path, output, segmenter, alpha)
                     advance()
             except UserError as error:
                 # Errors of files start with their path; those of frames (too small, say) do not.
@@ -104,10 +102,7 @@ def segment_files(
     seconds = time.perf_counter() - start
     if json_file is not None:
         summary = {
-            'weights': weights,
-            'device': segmenter.device,
-            'precision': segmenter.precision,
-            'network_size': list(segmenter.network_size),
+            **vars(segmenter.settings),
             'output': str(output),
             'files': figures,
             'failures': failures,
@@ -218,16 +213,16 @@ class Shares:
         }
 
 
-def _segment_image(path: Path, output: Path, segmenter: Segmenter) -> Shares:
+def _segment_image(path: Path, output: Path, segmenter: Segmenter, alpha: float) -> Shares:
     frame = read_image(path)
     result = segmenter(frame)
     _write_masks(output, path.stem, result)
-    write_image(output / f'{path.stem}_overlay.jpg', _draw(frame, result))
+    write_image(output / f'{path.stem}_overlay.jpg', _draw(frame, result, alpha))
     return Shares.of(result)
 
 
 def _segment_video(
-    path: Path, output: Path, segmenter: Segmenter, advance: Callable[..., None]
+    path: Path, output: Path, segmenter: Segmenter, alpha: float, advance: Callable[..., None]
 ) -> Shares:
     video = Video(path)
     advance(more=max(0, video.frame_count - 1))
@@ -236,7 +231,7 @@ def _segment_video(
         for index, frame in enumerate(video):
             result = segmenter(frame)
             _write_masks(output, f'{path.stem}_{index:06d}', result)
-            writer.write(_draw(frame, result))
+            writer.write(_draw(frame, result, alpha))
             advance()
             if total is None:
                 total = Shares.of(result)
@@ -251,7 +246,5 @@ def _write_masks(output: Path, stem: str, result: Segmentation) -> None:
     write_image(output / f'{stem}_drivable.png', result.drivable)
 
 
-def _draw(frame: Pixels, result: Segmentation) -> Pixels:
-    return overlay(
-        frame, result.labels, result.label_space, OVERLAY_ALPHA, drivable=result.drivable
-    )
+def _draw(frame: Pixels, result: Segmentation, alpha: float) -> Pixels:
+    return overlay(frame, result.labels, result.label_space, alpha, drivable=result.drivable)

@@ -66,7 +66,7 @@ class Picture:
 
 
 def figures(
-    recording: Recording, source: Source, checkpoint: Checkpoint, model: Mapping[str, str]
+    recording: Recording, source: Source, checkpoint: Checkpoint, model: Mapping[str, Any]
 ) -> dict[str, Any]:
     """What was measured, in a form that JSON can hold.
 
@@ -74,11 +74,10 @@ def figures(
         recording: Of at least one segmented frame.
         source: What the camera saw.
         checkpoint: What the node ran.
-        model: How the node was told to run it.
+        model: The settings that the node ran with.
     """
     latencies = recording.latencies_ms()
     p50, p95, p99 = np.percentile(latencies, [50, 95, 99]).tolist()
-    width, height = checkpoint.network_size
     return {
         'source': source.name,
         'camera_hz': _rate(recording.published),
@@ -93,7 +92,7 @@ def figures(
         'stages_ms': recording.summary['stages_ms'],
         'accuracy': _accuracy(recording.summary, checkpoint.label_space),
         'offline': None,
-        'model': {**model, 'network': checkpoint.network, 'network_size': [width, height]},
+        'model': {**model, 'network': checkpoint.network},
         'versions': {'bisenet_ros': VERSION, 'python': platform.python_version()},
     }
 

@@ -16,6 +16,8 @@ from bisenet_ros.checkpoint import resolve_weights
 from bisenet_ros.errors import UserError
 from bisenet_ros.live.events import Event
 from bisenet_ros.live.processes import Process, Processes, ended_by_signals, ros_environment
+from bisenet_ros.parameter_file import write_parameters
+from bisenet_ros.settings import Settings
 
 START_TIMEOUT = 120.0
 """Seconds for the node to load its network and to answer for the first time."""
@@ -31,9 +33,7 @@ def play_live(
     rate: float,
     image_topic: str | None,
     labels_topic: str | None,
-    weights: str,
-    device: str,
-    precision: str,
+    settings: Settings,
     advance: Callable[[], None],
 ) -> None:
     """Start a node, play a bag to it, and end both.
@@ -45,9 +45,7 @@ def play_live(
         rate: How many times as fast as it was recorded.
         image_topic: What the bag was opened with, as the next.
         labels_topic: Not published, but no camera's picture either.
-        weights: The node's parameter: name of shipped weights, or a path.
-        device: The node's parameter.
-        precision: The node's parameter.
+        settings: The node's parameters; cameras and transport are the bag's.
         advance: Called after every frame.
 
     Raises:
@@ -65,25 +63,24 @@ def play_live(
             f'{bag.path}: a node takes its images raw or compressed, and this bag has both: name '
             'a camera with --image-topic'
         )
-    parameters = {
-        'weights': str(resolve_weights(weights).absolute()),
-        'device': device,
-        'precision': precision,
-        'transport': 'compressed' if transports == {True} else 'raw',
-    }
-    cameras = ', '.join(_quoted(camera.name) for camera in bag.cameras)
-    arguments = [
-        f'cameras:=[{cameras}]',
-        *(f'{name}:={_quoted(value)}' for name, value in parameters.items()),
-    ]
+    parameters = folder / 'parameters.yaml'
+    write_parameters(
+        parameters,
+        {
+            **vars(settings),
+            'weights': str(resolve_weights(settings.weights).absolute()),
+            'cameras': tuple(camera.name for camera in bag.cameras),
+            'transport': 'compressed' if transports == {True} else 'raw',
+            'autostart': True,
+        },
+    )
     environment = ros_environment(os.environ, folder)
     with ended_by_signals(), Processes(environment, logs) as processes:
         segmenter = processes.start(
             'segmenter',
             [
                 *_module('bisenet_ros.node.segmenter_node'),
-                '--ros-args',
-                *(word for argument in arguments for word in ('-p', argument)),
+                *('--ros-args', '--params-file', str(parameters)),
             ],
         )
         player = processes.start(
@@ -122,9 +119,3 @@ def _next_event(processes: Processes) -> Event:
 
 def _module(name: str) -> list[str]:
     return [sys.executable, '-m', name]
-
-
-def _quoted(text: str) -> str:
-    """Text as a YAML string, so that a parameter stays one whatever it looks like."""
-    quoted = text.replace("'", "''")
-    return f"'{quoted}'"

@@ -40,7 +40,7 @@ from bisenet_ros.errors import UserError
 from bisenet_ros.image_codec import ImageError
 from bisenet_ros.live.events import BAD_INPUT, emit
 from bisenet_ros.live.stamp_matcher import StampMatcher
-from bisenet_ros.node.messages import optional_message
+from bisenet_ros.node.publishers import optional_message
 from bisenet_ros.node.signals import on_stop_signal
 
 PROBE_PERIOD = 1.0

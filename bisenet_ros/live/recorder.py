@@ -36,7 +36,7 @@ from bisenet_ros.live.events import BAD_INPUT, emit
 from bisenet_ros.live.stamp_matcher import StampMatcher
 from bisenet_ros.media import write_image
 from bisenet_ros.metrics import ConfusionMatrix
-from bisenet_ros.node.messages import optional_message
+from bisenet_ros.node.publishers import optional_message
 from bisenet_ros.node.signals import on_stop_signal
 
 LABELS, DRIVABLE, TRUTH = 'segmentation/labels', 'segmentation/drivable', 'ground_truth/labels'

@@ -18,9 +18,9 @@ from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 
 from bisenet_ros.camera_slot import CameraSlot, FrameCounts
 from bisenet_ros.node.image_link import ImageLink, explain_silence
-from bisenet_ros.node.settings import Settings
 from bisenet_ros.node.statistics import Durations
 from bisenet_ros.node.worker import Logger, Worker
+from bisenet_ros.settings import Settings
 
 OK = DiagnosticStatus.OK
 WARN = DiagnosticStatus.WARN

@@ -21,7 +21,7 @@ from sensor_msgs.msg import CompressedImage, Image
 
 from bisenet_ros.camera_slot import CameraSlot
 from bisenet_ros.node.image_link import ImageLink, Offer, agreed_reliability
-from bisenet_ros.node.settings import Settings
+from bisenet_ros.settings import Settings
 
 try:
     from rclpy.event_handler import SubscriptionEventCallbacks

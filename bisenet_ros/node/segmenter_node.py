@@ -37,18 +37,20 @@ from sensor_msgs.msg import CameraInfo
 from std_srvs.srv import SetBool, Trigger
 
 from bisenet_ros.batching import choose_batching
+from bisenet_ros.camera_pipeline import SegmentedFrame
 from bisenet_ros.camera_slot import CameraSlot
+from bisenet_ros.declaration import Changes, plain
 from bisenet_ros.errors import UserError
-from bisenet_ros.image_codec import decode_compressed, decode_image
 from bisenet_ros.label_space import LabelSpace
 from bisenet_ros.malloc_tuning import prepare_process
-from bisenet_ros.node import large_images, settings
+from bisenet_ros.node import large_images, parameters
 from bisenet_ros.node.diagnostics import CameraTask, EngineTask, ProcessingTime, Status, Task
 from bisenet_ros.node.image_subscription import ImageSubscription
-from bisenet_ros.node.messages import CameraOutputs
-from bisenet_ros.node.settings import Changes, Settings
+from bisenet_ros.node.publishers import CameraPublishers
 from bisenet_ros.node.signals import on_stop_signal
-from bisenet_ros.node.worker import SegmentedFrame, Worker
+from bisenet_ros.node.worker import Worker
+from bisenet_ros.outputs import Result
+from bisenet_ros.settings import PARAMETERS, REPORTED, Settings
 
 if TYPE_CHECKING:
     from bisenet_ros.segmenter import Segmenter
@@ -100,7 +102,7 @@ class SegmenterNode(LifecycleNode):
         """
         self.ended = ended
         self._slots: list[CameraSlot] = []
-        self._outputs: dict[str, CameraOutputs] = {}  # by the camera's name
+        self._publishers: dict[str, CameraPublishers] = {}  # by the camera's name
         self._images: list[ImageSubscription] = []
         self._infos: list[Subscription] = []
         self._worker: Worker | None = None
@@ -114,7 +116,7 @@ class SegmenterNode(LifecycleNode):
             weights=lambda: self._weights,
         )
         super().__init__('segmenter')
-        self._settings = settings.declare(self)
+        self._settings = parameters.declare(self)
         self.add_on_set_parameters_callback(self._on_set_parameters)
         self.create_service(SetBool, '~/enable', self._on_enable)
         self.create_service(Trigger, '~/reload', self._on_reload)
@@ -140,24 +142,22 @@ class SegmenterNode(LifecycleNode):
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Load the network and create the publishers."""
         arrival = threading.Condition()
-        compressed = self._settings.transport == 'compressed'
         slots = [CameraSlot(name, arrival) for name in self._settings.cameras]
         worker = Worker(
             slots,
             arrival,
             load=functools.partial(self._load, self._settings),
             batching=lambda segmenter: choose_batching(segmenter, len(slots)),
-            decode=decode_compressed if compressed else decode_image,
             deliver=self._deliver,
             processed=self._processing.add,
             max_rate=lambda: self._settings.max_rate,
             logger=self.get_logger(),
         )
         segmenter = worker.segmenter
-        settings.check_reported(self, _classes(segmenter.label_space))
+        parameters.check_reported(self, _classes(segmenter.label_space))
         self._slots, self._worker = slots, worker
-        self._outputs = {slot.name: CameraOutputs(self, slot.prefix) for slot in slots}
-        missing = {name for outputs in self._outputs.values() for name in outputs.missing}
+        self._publishers = {slot.name: CameraPublishers(self, slot.prefix) for slot in slots}
+        missing = {name for camera in self._publishers.values() for name in camera.missing}
         if missing:
             self.get_logger().info(f'not installed, so not published: {", ".join(sorted(missing))}')
         self._announce_classes(segmenter.label_space)
@@ -175,16 +175,16 @@ class SegmenterNode(LifecycleNode):
         self._processing.clear()
         self._worker.start(self._on_work_ended)
         for slot in self._slots:
-            outputs = self._outputs[slot.name]
-            outputs.clear()
+            publishers = self._publishers[slot.name]
+            publishers.age_ms.clear()
             image = ImageSubscription(self, slot, self._settings)
             task = CameraTask(
-                slot, image.link, outputs.age_ms, lambda: self._settings, self.get_logger()
+                slot, image.link, publishers.age_ms, lambda: self._settings, self.get_logger()
             )
             info = self.create_subscription(
                 CameraInfo,
                 f'{slot.prefix}camera_info',
-                outputs.take_camera_info,
+                functools.partial(self._take_camera_info, slot.name),
                 _CAMERA_INFO_QOS,
             )
             self._images.append(image)
@@ -230,9 +230,9 @@ class SegmenterNode(LifecycleNode):
             self._worker.stop()
 
     def _release(self) -> None:
-        for outputs in self._outputs.values():
-            outputs.destroy()
-        self._outputs.clear()
+        for publishers in self._publishers.values():
+            publishers.destroy()
+        self._publishers.clear()
         self._slots.clear()
         self._worker = None
 
@@ -246,25 +246,24 @@ class SegmenterNode(LifecycleNode):
                 f'the Python module {error.name} is missing:'
                 f' {sys.executable} -m pip install {error.name}'
             ) from error
-        size = current.network_size
-        segmenter = Segmenter.load(
-            current.weights,
-            device=current.device,
-            precision=current.precision,
-            engine=current.engine,
-            network_size=(size[0], size[1]) if size else None,
-            **_options(current),
-        )
+        segmenter = Segmenter.from_settings(current)
         self._weights = current.weights
         return segmenter
 
-    def _deliver(self, frame: SegmentedFrame) -> None:
-        self._outputs[frame.slot.name].publish(frame, self._settings.overlay_alpha)
+    def _take_camera_info(self, camera: str, info: CameraInfo) -> None:
+        assert self._worker is not None
+        late = self._worker.pipeline.take_camera_info(camera, info)
+        if late is not None:
+            self._publishers[camera].publish_camera_info(late)
+
+    def _deliver(self, slot: CameraSlot, frame: SegmentedFrame) -> None:
+        result = Result(frame, self._settings.overlay_alpha)
+        self._publishers[slot.name].publish(result, slot.count_published)
 
     def _announce_classes(self, label_space: LabelSpace) -> None:
         """Publish what the ids mean, on the latched topic and as read-only parameters."""
-        for outputs in self._outputs.values():
-            outputs.publish_label_info(label_space, self._settings.confidence_threshold)
+        for publishers in self._publishers.values():
+            publishers.publish_label_info(label_space, self._settings.confidence_threshold)
         values = _classes(label_space)
         if values == self._reported:
             return
@@ -274,7 +273,7 @@ class SegmenterNode(LifecycleNode):
             if self.has_parameter(name):
                 self.undeclare_parameter(name)
             descriptor = ParameterDescriptor(
-                description=settings.REPORTED[name], additional_constraints='read-only'
+                description=REPORTED[name], additional_constraints='read-only'
             )
             self.declare_parameter(name, value, descriptor, ignore_override=True)
 
@@ -284,24 +283,24 @@ class SegmenterNode(LifecycleNode):
             reason = self._refusal(parameter)
             if reason is not None:
                 return SetParametersResult(successful=False, reason=reason)
-            if parameter.name in settings.DECLARATIONS:
-                values[parameter.name] = settings.plain(parameter.value)
+            if parameter.name in PARAMETERS:
+                values[parameter.name] = plain(parameter.value)
         try:
             self._apply(replace(self._settings, **values))
         except UserError as error:
             return SetParametersResult(successful=False, reason=str(error))
         for name, value in values.items():
-            if settings.DECLARATIONS[name].changes is Changes.ON_RELOAD and self._worker:
+            if PARAMETERS[name].changes is Changes.ON_RELOAD and self._worker:
                 self.get_logger().info(f'{name} = {value!r} takes effect with ~/reload')
         return SetParametersResult(successful=True)
 
     def _refusal(self, parameter: Parameter) -> str | None:
         name = parameter.name
-        if name in settings.REPORTED:
-            if settings.plain(parameter.value) == tuple(self._reported[name]):
+        if name in REPORTED:
+            if plain(parameter.value) == tuple(self._reported[name]):
                 return None
             return f'{name} is read-only: it follows the weights'
-        declaration = settings.DECLARATIONS.get(name)
+        declaration = PARAMETERS.get(name)
         if declaration is None:
             return None
         if declaration.changes is Changes.ON_CONFIGURE and self._worker is not None:
@@ -309,7 +308,7 @@ class SegmenterNode(LifecycleNode):
                 f'{name} cannot change while the node is configured: set it before, or clean the'
                 ' node up first'
             )
-        return declaration.refusal(settings.plain(parameter.value))
+        return declaration.refusal(plain(parameter.value))
 
     def _apply(self, proposed: Settings) -> None:
         """Work with new settings from now on.
@@ -318,9 +317,7 @@ class SegmenterNode(LifecycleNode):
             UserError: They contradict the loaded network; nothing has changed then.
         """
         if self._worker is not None:
-            from bisenet_ros.segmenter import Options  # loaded long ago
-
-            self._worker.set_options(Options(**_options(proposed)))
+            self._worker.apply(proposed)
         threshold = self._settings.confidence_threshold
         self._settings = proposed
         if self._worker is not None:
@@ -374,15 +371,6 @@ def _classes(label_space: LabelSpace) -> dict[str, list[Any]]:
     return {
         'class_names': list(label_space.names),
         'class_colors': [channel for color in label_space.colors for channel in color],
-    }
-
-
-def _options(current: Settings) -> dict[str, Any]:
-    """The arguments of `Segmenter.load` and of `Options` that may change while the node runs."""
-    return {
-        'confidence_threshold': current.confidence_threshold,
-        'drivable_classes': tuple(filter(None, current.drivable_classes)) or None,
-        'min_drivable_area': current.min_drivable_area,
     }
 
 

@@ -11,21 +11,18 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING, Protocol
 
 from bisenet_ros.batching import Batching
+from bisenet_ros.camera_pipeline import CameraPipeline, Frame, Network, SegmentedFrame
 from bisenet_ros.camera_slot import CameraSlot
 from bisenet_ros.errors import UserError
 from bisenet_ros.image_codec import ImageError
+from bisenet_ros.rounds import rounds
 
 if TYPE_CHECKING:
-    from bisenet_ros.segmenter import Options, Segmentation, Segmenter
-
-Pixels = npt.NDArray[np.uint8]
+    from bisenet_ros.model_settings import ModelSettings
+    from bisenet_ros.segmenter import Segmenter
 
 WARNING_PERIOD = 5.0
 """Seconds between two warnings about the malformed frames of one camera."""
@@ -43,52 +40,16 @@ class Logger(Protocol):
     def error(self, message: str) -> object: ...
 
 
-@dataclass(frozen=True)
-class Frame:
-    """A camera's frame with its pixels.
-
-    Attributes:
-        slot: The camera that it came from.
-        message: As it came from the camera.
-        pixels: (H, W, 3) uint8 BGR.
-        decode_ms: What it took to get the pixels.
-    """
-
-    slot: CameraSlot
-    message: Any
-    pixels: Pixels
-    decode_ms: float
-
-
-@dataclass(frozen=True)
-class SegmentedFrame(Frame):
-    """A frame with what was found in it.
-
-    Attributes:
-        segmentation: Labels; drivable mask and confidence on demand.
-        inference_ms: From the pixels to the labels, for the whole batch.
-    """
-
-    segmentation: Segmentation
-    inference_ms: float
-
-
-class Network(NamedTuple):
-    """What segments the frames, and how those of several cameras."""
-
-    segmenter: Segmenter
-    batching: Batching
-
-
 class Worker:
     """Segments the newest frame of each camera that has one, in rounds, until it is stopped.
 
-    A round is one batch, or a batch of one for each camera: see `Batching`. A frame that cannot be
+    A round is one batch, or a batch of one for each camera: see `rounds`. A frame that cannot be
     decoded is counted and reported, and the work goes on. When the device fails, the frames at hand
     are dropped and the network is loaded anew, as it was last, after a pause that doubles with each
     failure. Any other error ends the thread; `start` hands it over.
 
     Attributes:
+        pipeline: What decodes and segments.
         device_failure: Why the device could not be used last; empty while it works.
     """
 
@@ -99,8 +60,7 @@ class Worker:
         *,
         load: Callable[[], Segmenter],
         batching: Callable[[Segmenter], Batching],
-        decode: Callable[[Any], Pixels],
-        deliver: Callable[[SegmentedFrame], None],
+        deliver: Callable[[CameraSlot, SegmentedFrame], None],
         processed: Callable[[float], None],
         max_rate: Callable[[], float],
         logger: Logger,
@@ -112,7 +72,6 @@ class Worker:
             load: Makes a segmenter; called at once, and again in the worker's thread when the
                 device has failed.
             batching: How that segmenter is to treat several cameras; called after each `load`.
-            decode: A message's pixels.
             deliver: Where results go; called in the worker's thread.
             processed: Told how many ms decoding, inference and publishing of a batch took together.
             max_rate: Most rounds per second at this moment; 0 is no limit.
@@ -125,13 +84,12 @@ class Worker:
         self._arrival = arrival
         self._load = load
         self._choose_batching = batching
-        self._decode = decode
         self._deliver = deliver
         self._processed = processed
         self._max_rate = max_rate
         self._logger = logger
         self._loading = threading.Lock()  # of two that load, the one that began last is in use
-        self._network = self._loaded(load)
+        self.pipeline = CameraPipeline([slot.name for slot in slots], self._loaded(load))
         self._enabled = True
         self._stopping = False
         self._thread: ThreadPoolExecutor | None = None
@@ -142,12 +100,12 @@ class Worker:
     @property
     def segmenter(self) -> Segmenter:
         """What segments the frames now."""
-        return self._network.segmenter
+        return self.pipeline.network.segmenter
 
     @property
     def batching(self) -> Batching:
         """How it treats several cameras now."""
-        return self._network.batching
+        return self.pipeline.network.batching
 
     @property
     def running(self) -> bool:
@@ -165,14 +123,14 @@ class Worker:
             self._enabled = enabled
             self._arrival.notify_all()
 
-    def set_options(self, options: Options) -> None:
-        """Set what may change from frame to frame, whatever becomes of the device.
+    def apply(self, settings: ModelSettings) -> None:
+        """Take over what may change from frame to frame, whatever becomes of the device.
 
         Raises:
             UserError: A drivable class is none of the network's.
         """
         with self._arrival:
-            self.segmenter.options = options
+            self.segmenter.apply(settings)
 
     def reload(self, load: Callable[[], Segmenter]) -> None:
         """Load another segmenter; the old one works until then, and on if that fails.
@@ -184,7 +142,7 @@ class Worker:
             UserError: As `load` raises it, or the device failed.
         """
         with self._loading:
-            self._network = self._loaded(load)
+            self.pipeline.network = self._loaded(load)
             self._load = load
         with self._arrival:
             self.device_failure = ''
@@ -204,6 +162,7 @@ class Worker:
         """
         for slot in self._slots:
             slot.clear()
+        self.pipeline.clear()
         self._stopping = False
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix='worker')
         self._thread.submit(self._run).add_done_callback(ended)
@@ -219,39 +178,25 @@ class Worker:
         self._thread = None
 
     def _run(self) -> None:
-        started = -float('inf')
-        while self._wait_for_frames(started):
-            started = time.monotonic()
-            together = self.batching.together
-            for slots in [self._slots] if together else [[slot] for slot in self._slots]:
-                if self._stopping:
-                    return
-                frames = [frame for slot in slots if (frame := self._newest(slot))]
-                if frames:
-                    self._segment(frames)
-
-    def _wait_for_frames(self, last_start: float) -> bool:
-        """Return when a camera has a frame, True, or when it is time to stop, False."""
-        with self._arrival:
-            while not self._stopping:
-                rate = self._max_rate()
-                pause = last_start + 1 / rate - time.monotonic() if rate > 0 else 0.0
-                if pause > 0:
-                    self._arrival.wait(min(pause, threading.TIMEOUT_MAX))
-                    continue
-                if self._enabled and any(slot.waiting for slot in self._slots):
-                    return True
-                self._arrival.wait()
-        return False
+        work = rounds(
+            self._slots,
+            self._arrival,
+            _WallClock(self._arrival, lambda: self._stopping),
+            together=lambda: self.batching.together,
+            max_rate=self._max_rate,
+            enabled=lambda: self._enabled,
+        )
+        for slots in work:
+            if self._stopping:
+                return
+            taken = [(slot, frame) for slot in slots if (frame := self._newest(slot))]
+            if taken:
+                self._segment(*zip(*taken, strict=True))
 
     def _newest(self, slot: CameraSlot) -> Frame | None:
         """The camera's newest frame, taken and decoded; None without one that can be."""
-        message = slot.take()
-        if message is None:
-            return None
-        start = time.perf_counter()
         try:
-            pixels = self._decode(message)
+            return self.pipeline.decode(slot.name, slot.take())
         except ImageError as error:
             slot.count_malformed(str(error))
             now = time.monotonic()
@@ -259,32 +204,27 @@ class Worker:
                 self._last_warning[slot.name] = now
                 self._logger.warning(f'{slot.label}: malformed frame dropped: {error}')
             return None
-        return Frame(slot, message, pixels, decode_ms=_ms_since(start))
 
-    def _segment(self, frames: Sequence[Frame]) -> None:
+    def _segment(self, slots: Sequence[CameraSlot], frames: Sequence[Frame]) -> None:
         start = time.perf_counter()
         try:
-            results = self.segmenter.batch([frame.pixels for frame in frames])
-            inference_ms = _ms_since(start)
-            for frame, result in zip(frames, results, strict=True):
-                self._deliver(
-                    SegmentedFrame(**vars(frame), segmentation=result, inference_ms=inference_ms)
-                )
+            for slot, frame in zip(slots, self.pipeline.segment(frames), strict=True):
+                self._deliver(slot, frame)
         except RuntimeError as error:
             if not is_device_failure(error):
                 raise
-            self._recover(frames, error)
+            self._recover(slots, error)
             return
         decode_ms = sum(frame.decode_ms for frame in frames)
-        self._processed(decode_ms + _ms_since(start))
+        self._processed(decode_ms + 1e3 * (time.perf_counter() - start))
         if self.device_failure:
             self._logger.info('the device works again')
             self.device_failure = ''
             self._retry = FIRST_RETRY
 
-    def _recover(self, frames: Sequence[Frame], error: RuntimeError) -> None:
-        for frame in frames:
-            frame.slot.count_dropped()
+    def _recover(self, slots: Sequence[CameraSlot], error: RuntimeError) -> None:
+        for slot in slots:
+            slot.count_dropped()
         self.device_failure = _first_line(error)
         pause, self._retry = self._retry, min(2 * self._retry, LONGEST_RETRY)
         self._logger.error(
@@ -298,9 +238,9 @@ class Worker:
             with self._loading:
                 network = self._loaded(self._load)
                 with self._arrival:
-                    # Options that were set while it was being loaded went to the old one.
-                    network.segmenter.options = self.segmenter.options
-                    self._network = network
+                    # Settings that came while it was being loaded went to the old one.
+                    network.segmenter.apply(self.segmenter.settings)
+                    self.pipeline.network = network
         except UserError as again:  # the old one is tried once more
             self.device_failure = str(again)
 
@@ -319,6 +259,23 @@ class Worker:
         return Network(segmenter, batching)
 
 
+class _WallClock:
+    """See `rounds.Clock`; waits for the slots' condition, which the caller holds."""
+
+    def __init__(self, arrival: threading.Condition, stopping: Callable[[], bool]) -> None:
+        self._arrival = arrival
+        self._stopping = stopping
+
+    def now(self) -> float:
+        return time.monotonic()
+
+    def wait(self, until: float | None) -> bool:
+        if not self._stopping():
+            timeout = None if until is None else min(until - self.now(), threading.TIMEOUT_MAX)
+            self._arrival.wait(timeout)
+        return not self._stopping()
+
+
 def is_device_failure(error: RuntimeError) -> bool:
     """Whether an error is the accelerator's, which a retry may overcome, and not the program's."""
     import torch  # only needed when something failed; by then it is loaded
@@ -333,7 +290,3 @@ def is_device_failure(error: RuntimeError) -> bool:
 
 def _first_line(error: Exception) -> str:
     return str(error).partition('\n')[0]
-
-
-def _ms_since(start: float) -> float:
-    return 1e3 * (time.perf_counter() - start)

@@ -16,10 +16,11 @@ import torch.nn.functional as F
 
 from bisenet_ros.benchmark import baselines
 from bisenet_ros.benchmark.baselines import Labeller, Pixels
-from bisenet_ros.benchmark.candidates import ALL, load_candidates
+from bisenet_ros.benchmark.candidates import load_candidates
 from bisenet_ros.checkpoint import Checkpoint
 from bisenet_ros.errors import UserError
-from bisenet_ros.segmenter import Options, Segmenter
+from bisenet_ros.model_settings import ModelSettings
+from bisenet_ros.segmenter import Segmenter
 
 SIZE = (128, 96)
 
@@ -40,14 +41,8 @@ def onnx_runtime(checkpoint: Checkpoint) -> Labeller:
 
 
 def ours(checkpoint: Checkpoint) -> Segmenter:
-    return Segmenter(
-        checkpoint,
-        device='cpu',
-        precision='fp32',
-        engine='torch',
-        network_size=SIZE,
-        options=Options(),
-    )
+    settings = ModelSettings(device='cpu', precision='fp32', engine='torch', network_size=SIZE)
+    return Segmenter(checkpoint, settings)
 
 
 @pytest.fixture(scope='module')
@@ -111,5 +106,5 @@ def test_the_order_of_channels_is_the_networks(
 
 
 def test_what_is_asked_for_must_run(weights: Path) -> None:
-    with pytest.raises(UserError, match="no engine 'warp'"):
-        load_candidates(str(weights), device='cpu', precision=ALL, engine='warp', network_size=SIZE)
+    with pytest.raises(UserError, match="not 'warp'"):
+        load_candidates(ModelSettings(weights=str(weights), device='cpu', engine='warp'))

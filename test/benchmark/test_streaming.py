@@ -21,7 +21,7 @@ from bisenet_ros.benchmark.streaming import (
 
 def test_every_frame_is_processed_or_dropped() -> None:
     taken: list[float] = []
-    trial = stream(lambda message: taken.append(message.header), Message(), 400.0, 0.2)
+    trial = stream(lambda message: taken.append(message.due), Message(), 400.0, 0.2)
     assert trial.received == 80
     assert len(taken) == len(trial.ages_ms) == trial.received - trial.dropped
     assert taken == sorted(set(taken))
@@ -36,7 +36,7 @@ def test_at_overload_the_newest_frame_wins() -> None:
     pause = threading.Event()
 
     def process(message: Message) -> None:
-        taken.append(message.header)
+        taken.append(message.due)
         pause.wait(0.02)
 
     before = time.monotonic()

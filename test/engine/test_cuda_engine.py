@@ -21,7 +21,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from bisenet_ros.checkpoint import DEFAULT_WEIGHTS, shipped_weights
+from bisenet_ros.checkpoint import shipped_weights
 from bisenet_ros.engine.branches import BRANCHES, run_side_by_side
 from bisenet_ros.engine.cuda_engine import CudaEngine
 from bisenet_ros.engine.epilogues import ConvReLU, fuse_epilogues
@@ -30,6 +30,7 @@ from bisenet_ros.engine.programs import MOST_PROGRAMS, EagerProgram, GraphProgra
 from bisenet_ros.engine.torch_engine import TorchEngine
 from bisenet_ros.engine.transfer import Download, upload
 from bisenet_ros.errors import UserError
+from bisenet_ros.model_settings import DEFAULT_WEIGHTS
 from bisenet_ros.network import fold_batch_norm
 from bisenet_ros.segmenter import Segmenter
 from bisenet_ros.synthetic.drive import SyntheticDrive

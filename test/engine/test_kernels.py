@@ -25,7 +25,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from bisenet_ros.checkpoint import DEFAULT_WEIGHTS, Checkpoint, shipped_weights
+from bisenet_ros.checkpoint import Checkpoint, shipped_weights
 from bisenet_ros.engine import kernels
 from bisenet_ros.engine.kernels import kernels_for
 from bisenet_ros.engine.torch_engine import TorchEngine
@@ -36,6 +36,7 @@ from bisenet_ros.engine.upsample_argmax import (
     upsample_confidence,
 )
 from bisenet_ros.label_space import IGNORE
+from bisenet_ros.model_settings import DEFAULT_WEIGHTS
 from bisenet_ros.preprocess import ChannelOrder, resize
 from bisenet_ros.synthetic.drive import SyntheticDrive
 

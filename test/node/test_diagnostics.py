@@ -8,6 +8,7 @@ import threading
 import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from diagnostic_msgs.msg import DiagnosticStatus
@@ -26,10 +27,10 @@ from bisenet_ros.node.diagnostics import (
     Task,
 )
 from bisenet_ros.node.image_link import ImageLink, Offer
-from bisenet_ros.node.settings import Settings
 from bisenet_ros.node.statistics import Durations
 from bisenet_ros.node.worker import Worker
 from bisenet_ros.segmenter import Segmenter
+from bisenet_ros.settings import Settings
 
 IMAGE = 'sensor_msgs/msg/Image'
 CONNECTED = ImageLink(
@@ -59,7 +60,7 @@ class Camera:
     def __init__(self) -> None:
         self.slot = CameraSlot('front', threading.Condition())
         self.link = CONNECTED
-        self.settings = Settings(camera_timeout=3600.0)
+        self.settings = SimpleNamespace(camera_timeout=3600.0)
         self.age_ms = Durations()
         self.log = Log()
         self.task = CameraTask(
@@ -68,20 +69,20 @@ class Camera:
 
     def receive(self) -> None:
         """One frame, just now."""
-        self.settings = replace(self.settings, camera_timeout=3600.0)
+        self.settings = SimpleNamespace(camera_timeout=3600.0)
         self.slot.put('frame', time.monotonic())
 
     def receive_steadily(self) -> None:
         """Frames over a time that is longer than the time-out."""
         now = time.monotonic()
         for moment, timeout in ((now - 100.0, 3600.0), (now, 50.0)):
-            self.settings = replace(self.settings, camera_timeout=timeout)
+            self.settings = SimpleNamespace(camera_timeout=timeout)
             self.slot.put('frame', moment)
             run(self.task)
 
     def time_out(self) -> None:
         """Let whatever time has passed be too long."""
-        self.settings = replace(self.settings, camera_timeout=0.0)
+        self.settings = SimpleNamespace(camera_timeout=0.0)
 
 
 @pytest.fixture
@@ -236,8 +237,7 @@ def test_the_engine_from_unconfigured_to_running(weights: Path) -> None:
         arrival,
         load=lambda: Segmenter.load(weights, device='cpu', precision='fp32'),
         batching=lambda segmenter: choose_batching(segmenter, cameras=1),
-        decode=lambda message: message,
-        deliver=lambda _: None,
+        deliver=lambda *_: None,
         processed=lambda ms: (processing.add(ms), delivered.set()),
         max_rate=lambda: 0.0,
         logger=Log(),

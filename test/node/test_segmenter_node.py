@@ -38,8 +38,9 @@ from tiny_checkpoint import save_tiny_checkpoint
 
 from bisenet_ros.drivable import free_space_boundary
 from bisenet_ros.label_space import CAMVID, LabelSpace
+from bisenet_ros.model_settings import ModelSettings
 from bisenet_ros.overlay import overlay
-from bisenet_ros.segmenter import Options, Segmenter
+from bisenet_ros.segmenter import Segmenter
 
 FRAME = street(120, 160)
 # What is drivable stays among the classes when the weights are others.
@@ -88,7 +89,7 @@ def segmenter(weights: Path) -> Segmenter:
     """What the node is to agree with; what is commonest in `FRAME` can be driven on."""
     untuned = Segmenter.load(weights, device='cpu', precision='fp32')
     commonest = np.bincount(untuned(FRAME).labels.ravel()).argmax()
-    untuned.options = Options(drivable_classes=(CAMVID.names[commonest],))
+    untuned.apply(ModelSettings(drivable_classes=(CAMVID.names[commonest],)))
     return untuned
 
 

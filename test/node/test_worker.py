@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The worker, with messages that are arrays and, where a device is to fail, a network that does."""
+"""The worker; where a device is to fail, with a network that does."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, wait
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -19,13 +20,16 @@ import torch
 from ros_peers import street
 
 from bisenet_ros.batching import Batching
+from bisenet_ros.camera_pipeline import SegmentedFrame
 from bisenet_ros.camera_slot import CameraSlot
 from bisenet_ros.errors import UserError
-from bisenet_ros.image_codec import ImageError
+from bisenet_ros.image_codec import image_fields
 from bisenet_ros.label_space import IGNORE
+from bisenet_ros.model_settings import ModelSettings
 from bisenet_ros.node import worker as worker_module
-from bisenet_ros.node.worker import SegmentedFrame, Worker, is_device_failure
-from bisenet_ros.segmenter import Options, Segmentation, Segmenter
+from bisenet_ros.node.worker import Worker, is_device_failure
+from bisenet_ros.segmentation import Segmentation
+from bisenet_ros.segmenter import Segmenter
 
 TIMEOUT = 20.0
 
@@ -62,7 +66,6 @@ class Bench:
             arrival,
             load=load,
             batching=lambda _: Batching(together, 'the test says so'),
-            decode=self._decode,
             deliver=self._deliver,
             processed=self.processed.put,
             max_rate=lambda: self.max_rate,
@@ -72,8 +75,11 @@ class Bench:
     def start(self) -> None:
         self.worker.start(self._on_ended)
 
-    def put(self, frame: object, camera: int = 0) -> None:
-        self.slots[camera].put(frame, time.monotonic())
+    def put(self, frame: Frame, camera: int = 0) -> None:
+        self.put_message(image_message(frame), camera)
+
+    def put_message(self, message: Any, camera: int = 0) -> None:
+        self.slots[camera].put(message, time.monotonic())
 
     def result(self) -> SegmentedFrame:
         return self.results.get(timeout=TIMEOUT)
@@ -85,15 +91,16 @@ class Bench:
         else:
             self.ended.set_exception(error)
 
-    def _deliver(self, frame: SegmentedFrame) -> None:
-        frame.slot.count_published()
+    def _deliver(self, slot: CameraSlot, frame: SegmentedFrame) -> None:
+        assert slot.name == frame.camera
+        slot.count_published()
         self.results.put(frame)
 
-    @staticmethod
-    def _decode(message: Any) -> Frame:
-        if isinstance(message, str):
-            raise ImageError(message)
-        return message
+
+def image_message(frame: Frame) -> SimpleNamespace:
+    """What of an Image the worker looks at."""
+    header = SimpleNamespace(stamp=SimpleNamespace(sec=1, nanosec=2))
+    return SimpleNamespace(header=header, **image_fields(frame, 'bgr8'))
 
 
 class Faulty:
@@ -102,7 +109,10 @@ class Faulty:
     def __init__(self, segmenter: Segmenter, errors: Sequence[Exception]) -> None:
         self._segmenter = segmenter
         self._errors = list(errors)
-        self.options = segmenter.options
+        self.settings = segmenter.settings
+
+    def apply(self, settings: ModelSettings) -> None:
+        self.settings = settings
 
     def batch(self, frames: Sequence[Frame]) -> list[Segmentation]:
         if self._errors:
@@ -155,7 +165,7 @@ def test_a_frame_is_segmented_as_the_segmenter_does_it(
     bench.put(frame)
     result = bench.result()
     expected = segmenter(frame)
-    assert result.pixels is frame
+    assert np.shares_memory(result.pixels, frame)
     np.testing.assert_array_equal(result.segmentation.labels, expected.labels)
     np.testing.assert_array_equal(result.segmentation.drivable, expected.drivable)
     assert result.inference_ms > 0
@@ -173,8 +183,8 @@ def test_overload_drops_all_but_the_newest(
     for frame in frames[1:]:  # while the device is busy
         bench.put(frame)
     gated.let_through.release(2)
-    assert bench.result().pixels is frames[0]
-    assert bench.result().pixels is frames[5]
+    assert np.shares_memory(bench.result().pixels, frames[0])
+    assert np.shares_memory(bench.result().pixels, frames[5])
     counts = bench.slots[0].state.counts
     assert (counts.received, counts.published, counts.dropped) == (6, 2, 4)
 
@@ -193,7 +203,7 @@ def test_cameras_share_an_inference_and_a_silent_one_blocks_nobody(
     gated.let_through.release(2)
     results = [bench.result() for _ in range(3)]
     assert gated.batches == [1, 2]
-    assert [result.slot.name for result in results] == ['front', 'front', 'left']
+    assert [result.camera for result in results] == ['front', 'front', 'left']
     assert results[2].segmentation.labels.shape == (64, 80)
 
 
@@ -212,8 +222,8 @@ def test_one_after_the_other_each_camera_is_asked_for_its_newest_frame_when_its_
     gated.let_through.release(2)
     front, left = bench.result(), bench.result()
     assert gated.batches == [1, 1]
-    assert (front.slot.name, left.slot.name) == ('front', 'left')
-    assert left.pixels is new
+    assert (front.camera, left.camera) == ('front', 'left')
+    assert np.shares_memory(left.pixels, new)
     assert bench.slots[1].state.counts.dropped == 1
 
 
@@ -265,16 +275,17 @@ def test_malformed_frames_are_counted_and_reported_once_in_a_while(
     make: Callable[..., Bench],
 ) -> None:
     bench = make(cameras=('front', 'left'))
-    for reason in ('the image is 0x0', 'step is 3', 'data holds 7 bytes'):
-        bench.put(reason, camera=1)
+    broken = image_message(street(96, 128))
+    for encoding in ('first', 'second', 'third'):
+        broken.encoding = encoding
+        bench.put_message(broken, camera=1)
         bench.put(street(96, 128), camera=0)
-        assert bench.result().slot.name == 'front'
+        assert bench.result().camera == 'front'
     assert bench.slots[1].state.counts.malformed == 3
-    assert bench.slots[1].state.last_error == 'data holds 7 bytes'
+    assert "'third'" in bench.slots[1].state.last_error
     assert 'segmented together' in bench.log.lines.get_nowait()
-    assert bench.log.lines.get_nowait() == (
-        'camera left: malformed frame dropped: the image is 0x0'
-    )
+    line = bench.log.lines.get_nowait()
+    assert line.startswith("camera left: malformed frame dropped: encoding 'first'"), line
     assert bench.log.lines.empty(), 'the next warning comes too soon'
 
 
@@ -287,7 +298,7 @@ def test_pause_leaves_frames_alone_and_keeps_the_newest(make: Callable[..., Benc
     assert not bench.worker.enabled
     assert bench.slots[0].state.counts.dropped == 2
     bench.worker.enable(True)
-    assert bench.result().pixels is frames[2]
+    assert np.shares_memory(bench.result().pixels, frames[2])
     assert bench.slots[0].state.counts.published == 1
 
 
@@ -382,7 +393,7 @@ def test_a_failed_device_is_reported_and_tried_again(
     assert not loaded
 
 
-def test_options_that_are_set_while_a_failed_device_recovers_are_kept(
+def test_settings_that_come_while_a_failed_device_recovers_are_kept(
     make: Callable[..., Bench], weights: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(worker_module, 'FIRST_RETRY', 0.01)
@@ -402,7 +413,7 @@ def test_options_that_are_set_while_a_failed_device_recovers_are_kept(
     bench = make(lambda: loads.pop(0)())
     bench.put(street(96, 128))
     assert loading.wait(TIMEOUT)
-    bench.worker.set_options(Options(confidence_threshold=1.0))
+    bench.worker.apply(ModelSettings(confidence_threshold=1.0))
     may_end.set()
     bench.put(street(96, 128))
     assert (bench.result().segmentation.labels == IGNORE).all()

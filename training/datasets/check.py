@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bisenet_ros.label_space import LabelSpace
-from bisenet_ros.segmenter import MIN_FRAME_SIZE
+from bisenet_ros.limits import MIN_SIDE
 from bisenet_training.datasets.base import Dataset
 from bisenet_training.datasets.sample import DatasetError
 
@@ -71,10 +71,10 @@ def check_dataset(
     def count(index: int) -> npt.NDArray[np.int64]:
         labels = dataset[index].labels
         height, width = labels.shape
-        if min(width, height) < MIN_FRAME_SIZE:
+        if min(width, height) < MIN_SIDE:
             raise DatasetError(
                 f'{dataset.name_of(index)} of {dataset.description} is {width}x{height}: '
-                f'frames from {MIN_FRAME_SIZE}x{MIN_FRAME_SIZE} can be used'
+                f'frames from {MIN_SIDE}x{MIN_SIDE} can be used'
             )
         return np.bincount(labels.ravel(), minlength=256).astype(np.int64)
 

@@ -53,6 +53,10 @@ class LoadedPredictor(Predictor, Protocol):
     def precision(self) -> str:
         """`fp16`, `bf16` or `fp32`."""
 
+    @property
+    def engine(self) -> str:
+        """What runs it: an engine of ours, or the format of an exported model."""
+
 
 def id_table(found: LabelSpace, wanted: LabelSpace) -> Pixels:
     """(256,) the id in `wanted` of each id in `found`, by name; `IGNORE` stays what it is.

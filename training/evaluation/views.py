@@ -11,16 +11,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from bisenet_ros.checkpoint import MIN_NETWORK_SIZE, Checkpoint
+from bisenet_ros.checkpoint import Checkpoint
 from bisenet_ros.engine.hardware import DTYPES, resolve_device, resolve_precision
 from bisenet_ros.engine.upsample_argmax import scale_to
 from bisenet_ros.errors import UserError
+from bisenet_ros.label_space import IGNORE
+from bisenet_ros.limits import MIN_SIDE
+from bisenet_ros.model_settings import ModelSettings
 from bisenet_ros.network import fold_batch_norm
 from bisenet_ros.preprocess import resize
 from bisenet_training.evaluation.predictor import Pixels
@@ -52,9 +55,9 @@ class Views:
     def __post_init__(self) -> None:
         if not self.scales or not all(0 < scale < math.inf for scale in self.scales):
             raise UserError(f'scales are numbers above 0, as in 0.75,1,1.25, not {self.scales}')
-        if self.crop is not None and min(self.crop) < MIN_NETWORK_SIZE:
+        if self.crop is not None and min(self.crop) < MIN_SIDE:
             raise UserError(
-                f'a crop is at least {MIN_NETWORK_SIZE} pixels wide and high, not '
+                f'a crop is at least {MIN_SIDE} pixels wide and high, not '
                 f'{self.crop[0]}x{self.crop[1]}'
             )
         if not 0 < self.stride <= 1:
@@ -89,22 +92,27 @@ class MultiViewPredictor:
     Args:
         checkpoint: The network.
         views: What to show it.
-        device: As `Segmenter.load` takes it.
-        precision: As `Segmenter.load` takes it.
+        settings: How; torch runs it, whatever `engine` says.
 
     Raises:
-        UserError: The device or its precision is not there, or a scale makes frames too small.
+        UserError: The device or its precision is not there, a drivable class is none of the
+            network's, or a scale makes frames too small.
     """
 
-    def __init__(
-        self, checkpoint: Checkpoint, views: Views, *, device: str, precision: str
-    ) -> None:
+    engine = 'torch'
+
+    def __init__(self, checkpoint: Checkpoint, views: Views, settings: ModelSettings) -> None:
+        drivable = tuple(filter(None, settings.drivable_classes))
         self.label_space = checkpoint.label_space
+        if drivable:
+            self.label_space = replace(self.label_space, drivable=drivable)
         self.views = views
-        self.network_size = checkpoint.network_size
-        self._device = resolve_device(device)
+        width, height = settings.network_size or checkpoint.network_size
+        self.network_size = (width, height)
+        self._least_confidence = settings.least_confidence
+        self._device = resolve_device(settings.device)
         self.device = str(self._device)
-        self.precision = resolve_precision(precision, self._device)
+        self.precision = resolve_precision(settings.precision, self._device)
         self._dtype = DTYPES[self.precision]
         self._normalization = checkpoint.normalization
         self._network = fold_batch_norm(checkpoint.build()).to(self._device, self._dtype)
@@ -112,11 +120,11 @@ class MultiViewPredictor:
 
     def __call__(self, frame: Pixels) -> AveragedPrediction:
         """Label a frame, (H, W, 3) uint8 BGR."""
-        confidence, labels = self.probabilities(frame).max(0)
-        return AveragedPrediction(
-            labels.to(torch.uint8).cpu().numpy(),
-            (255 * confidence).round().to(torch.uint8).cpu().numpy(),
-        )
+        best, ids = self.probabilities(frame).max(0)
+        labels = ids.to(torch.uint8).cpu().numpy()
+        confidence = (255 * best).round().to(torch.uint8).cpu().numpy()
+        labels[confidence < self._least_confidence] = IGNORE
+        return AveragedPrediction(labels, confidence)
 
     @torch.inference_mode()
     def probabilities(self, frame: Pixels) -> Tensor:
@@ -133,10 +141,10 @@ class MultiViewPredictor:
 
     def _scaled(self, scale: float) -> tuple[int, int]:
         width, height = (round(scale * length) for length in self.network_size)
-        if min(width, height) < MIN_NETWORK_SIZE:
+        if min(width, height) < MIN_SIDE:
             raise UserError(
                 f'a scale of {scale:g} makes frames {width}x{height}: too small for the network, '
-                f'which takes frames from {MIN_NETWORK_SIZE}x{MIN_NETWORK_SIZE}'
+                f'which takes frames from {MIN_SIDE}x{MIN_SIDE}'
             )
         return width, height
 

@@ -13,9 +13,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from bisenet_ros.checkpoint import MIN_NETWORK_SIZE, Checkpoint
+from bisenet_ros.checkpoint import Checkpoint
 from bisenet_ros.engine.hardware import DTYPES, resolve_device
 from bisenet_ros.engine.pipeline import Pipeline
+from bisenet_ros.limits import MIN_SIDE
 from bisenet_training.export.format import Format
 from bisenet_training.export.metadata import ExportError, Interface, Metadata
 from bisenet_training.export.parity import TOLERANCES, Parity, compare
@@ -55,8 +56,8 @@ def export(
     target.check_installed()
     where = resolve_device(target.best_device() if device == 'auto' else device)
     if network_size is not None:
-        if min(network_size) < MIN_NETWORK_SIZE:
-            raise ExportError(f'the network size is at least {MIN_NETWORK_SIZE}x{MIN_NETWORK_SIZE}')
+        if min(network_size) < MIN_SIDE:
+            raise ExportError(f'the network size is at least {MIN_SIDE}x{MIN_SIDE}')
         checkpoint = replace(checkpoint, network_size=network_size)
     compared = list(frames)
     metadata = Metadata(checkpoint, interface)

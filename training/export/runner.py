@@ -53,14 +53,16 @@ class ExportedSegmenter:
         network_size: (width, height) that frames are resized to.
         device: `cpu` or `cuda:N`.
         precision: `fp32` or `fp16`, of the file.
+        engine: The format of the file.
     """
 
-    def __init__(self, model: Model, device: torch.device) -> None:
+    def __init__(self, model: Model, device: torch.device, engine: str) -> None:
         self._model = model
         self.label_space: LabelSpace = model.metadata.checkpoint.label_space
         self.network_size = model.metadata.checkpoint.network_size
         self.device = str(device)
         self.precision = model.metadata.interface.precision
+        self.engine = engine
 
     @classmethod
     def load(cls, path: Path, *, device: str = 'auto') -> ExportedSegmenter:
@@ -81,7 +83,7 @@ class ExportedSegmenter:
             raise ExportError(f'{path}: no such file')
         known.check_installed()
         where = resolve_device(known.best_device() if device == 'auto' else device)
-        return cls(known.open(path, where), where)
+        return cls(known.open(path, where), where, path.suffix.lstrip('.'))
 
     def __call__(self, frame: Pixels) -> ExportedSegmentation:
         """Label one frame, (H, W, 3) uint8 BGR."""

@@ -12,7 +12,7 @@ import torch
 
 from bisenet_ros.bag.reader import ReplayBag
 from bisenet_ros.errors import UserError
-from bisenet_ros.replay.many.jobs import Job, Outcome, Progress, Settings
+from bisenet_ros.replay.many.jobs import Job, Outcome, Progress, ReplayOptions
 from bisenet_ros.replay.measure.evaluation import together
 from bisenet_ros.replay.measure.run import Result, replay
 from bisenet_ros.segmenter import Segmenter
@@ -22,19 +22,17 @@ class BagEvaluator:
     """Evaluates bags.
 
     Args:
-        settings: How.
+        options: How.
 
     Raises:
         UserError: The model cannot be used as the settings want it.
     """
 
-    def __init__(self, settings: Settings) -> None:
-        torch.set_num_threads(settings.threads)
-        cv2.setNumThreads(settings.threads)
-        self._settings = settings
-        self._segmenter = Segmenter.load(
-            settings.weights, device=settings.device, precision=settings.precision
-        )
+    def __init__(self, options: ReplayOptions) -> None:
+        torch.set_num_threads(options.threads)
+        cv2.setNumThreads(options.threads)
+        self._options = options
+        self._segmenter = Segmenter.from_settings(options.settings)
 
     def evaluate(self, job: Job, listen: Callable[[Progress], None]) -> Outcome:
         """What becomes of a bag; what was wrong with it is said there, not raised.
@@ -51,8 +49,8 @@ class BagEvaluator:
             return Outcome(job, None, f'{job.output}: {error.strerror or error}')
 
     def _replay(self, job: Job, listen: Callable[[Progress], None]) -> Result:
-        settings = self._settings
-        bag = ReplayBag(job.bag, settings.image_topic, settings.labels_topic)
+        options = self._options
+        bag = ReplayBag(job.bag, options.image_topic, options.labels_topic)
         job.output.mkdir(parents=True, exist_ok=True)
         total = sum(camera.frame_count for camera in bag.cameras)
         frames = 0
@@ -65,11 +63,11 @@ class BagEvaluator:
         result = replay(
             bag,
             self._segmenter,
-            settings.weights,
+            options.settings,
             job.output,
             advance,
-            rate=settings.rate,
-            extras=settings.extras,
+            rate=options.rate,
+            extras=options.extras,
         )
         counts = {
             # The counts alone: an evaluation holds the frame before, too.

@@ -9,19 +9,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bisenet_ros.replay.measure.extras import NO_EXTRAS, Extras
+from bisenet_ros.settings import Settings
 
 if TYPE_CHECKING:  # a process makes its settings before it loads torch
     from bisenet_ros.replay.measure.run import Result
 
 
 @dataclass(frozen=True)
-class Settings:
+class ReplayOptions:
     """How every bag is evaluated.
 
     Attributes:
-        weights: Name of shipped weights, or a path.
-        device: What `Segmenter.load` takes.
-        precision: What `Segmenter.load` takes.
+        settings: The node's.
         image_topic: The only camera to take; None for all.
         labels_topic: The truth of the only camera; None for `ground_truth/labels` if it is there.
         rate: None for every frame; a number for those that the node would have taken if they had
@@ -30,9 +29,7 @@ class Settings:
         threads: Of each process, for network and images; set by what starts the processes.
     """
 
-    weights: str
-    device: str
-    precision: str
+    settings: Settings
     image_topic: str | None
     labels_topic: str | None
     rate: float | None

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from bisenet_ros.checkpoint import resolve_weights, shipped_weights
 from bisenet_ros.errors import UserError
 from bisenet_ros.malloc_tuning import prepare_process
-from bisenet_ros.replay.many.jobs import Job, Outcome, Refusal, Settings
+from bisenet_ros.replay.many.jobs import Job, Outcome, Refusal, ReplayOptions
 from bisenet_ros.replay.many.workers import CORES_PER_WORKER, WORKERS_PER_GPU
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ _CONNECTION_TIMEOUT = 10.0  # seconds
 
 
 def evaluate_on_ray(
-    jobs: Sequence[Job], settings: Settings, address: str, workers: int | None
+    jobs: Sequence[Job], options: ReplayOptions, address: str, workers: int | None
 ) -> Generator[Outcome]:
     """Evaluate bags in actors on a cluster; what became of them, as it becomes known.
 
@@ -36,12 +36,12 @@ def evaluate_on_ray(
 
     Args:
         jobs: The bags, in the order in which they are begun.
-        settings: How; `threads` is chosen here, by what a node has.
+        options: How; `threads` is chosen here, by what a node has.
         address: Of the cluster, as `ray.init` takes it.
         workers: How many actors there are, at most; None for as many as the cluster has room for.
 
     Raises:
-        UserError: Ray is not installed, there is no such cluster, or the settings cannot be used.
+        UserError: Ray is not installed, there is no such cluster, or the options cannot be used.
     """
     try:
         import ray
@@ -55,7 +55,7 @@ def evaluate_on_ray(
     except (ConnectionError, ValueError) as error:
         raise UserError(f'no Ray cluster at {address}: {error}') from error
     try:
-        yield from _Cluster(ray, settings, workers).evaluate(jobs)
+        yield from _Cluster(ray, options, workers).evaluate(jobs)
     finally:
         ray.shutdown()
 
@@ -63,7 +63,7 @@ def evaluate_on_ray(
 class _Cluster:
     """What evaluates on the cluster that `ray` is connected to."""
 
-    def __init__(self, ray: Any, settings: Settings, workers: int | None) -> None:
+    def __init__(self, ray: Any, options: ReplayOptions, workers: int | None) -> None:
         self._ray = ray
         nodes = [node['Resources'] for node in ray.nodes() if node['Alive']]
         cores = [int(resources.get('CPU', 0)) for resources in nodes]
@@ -71,20 +71,21 @@ class _Cluster:
         gpus = sum(int(resources.get('GPU', 0)) for resources in nodes)
         needed: dict[str, float] = {'num_cpus': threads}
         room = sum(count // threads for count in cores)
-        if gpus and settings.device != 'cpu':
+        if gpus and options.settings.device != 'cpu':
             needed['num_gpus'] = 1 / WORKERS_PER_GPU
             room = min(room, WORKERS_PER_GPU * gpus)
         self._workers = min(workers or room, max(1, room))
-        weights = settings.weights
+        weights = options.settings.weights
         if weights not in shipped_weights():
             weights = str(resolve_weights(weights).absolute())
-        self._settings = replace(settings, threads=threads, weights=weights)
+        model = replace(options.settings, weights=weights)
+        self._options = replace(options, threads=threads, settings=model)
         self._actor = ray.remote(**needed)(_Actor)
 
     def evaluate(self, jobs: Sequence[Job]) -> Iterator[Outcome]:
         waiting = deque(jobs)
         busy: dict[Any, tuple[Any, Job]] = {}  # actor and job by the reference of the outcome
-        idle = [self._actor.remote(self._settings) for _ in range(min(self._workers, len(jobs)))]
+        idle = [self._actor.remote(self._options) for _ in range(min(self._workers, len(jobs)))]
         while waiting or busy:
             while idle and waiting:
                 actor, job = idle.pop(), waiting.popleft()
@@ -98,7 +99,7 @@ class _Cluster:
                     last_line = str(error).strip().splitlines()[-1]
                     reason = last_line.partition('. ')[0]
                     outcome = Outcome(job, None, f'its Ray actor failed: {reason}')
-                    actor = self._actor.remote(self._settings)
+                    actor = self._actor.remote(self._options)
                 if isinstance(outcome, Refusal):
                     raise UserError(outcome.reason)
                 idle.append(actor)
@@ -108,8 +109,8 @@ class _Cluster:
 class _Actor:
     """One segmenter on some node."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+    def __init__(self, options: ReplayOptions) -> None:
+        self._options = options
         self._evaluator: BagEvaluator | None = None
 
     def evaluate(self, job: Job) -> Outcome | Refusal:
@@ -119,7 +120,7 @@ class _Actor:
             from bisenet_ros.replay.many.bag_evaluator import BagEvaluator  # and with it torch
 
             try:
-                self._evaluator = BagEvaluator(self._settings)
+                self._evaluator = BagEvaluator(self._options)
             except UserError as error:
                 return Refusal(str(error))
         return self._evaluator.evaluate(job, listen=lambda progress: None)

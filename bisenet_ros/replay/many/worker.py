@@ -4,8 +4,8 @@
 
     python3 -m bisenet_ros.replay.many.worker FD
 
-FD is one end of a pipe. `Settings` come first, then one `Job` at a time; back go `Progress` and an
-`Outcome` for each job. Settings that cannot be used are a `Refusal`.
+FD is one end of a pipe. `ReplayOptions` come first, then one `Job` at a time; back go `Progress`
+and an `Outcome` for each job. Options that cannot be used are a `Refusal`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from multiprocessing.connection import Connection
 
 from bisenet_ros.errors import UserError
 from bisenet_ros.malloc_tuning import prepare_process
-from bisenet_ros.replay.many.jobs import Job, Refusal, Settings
+from bisenet_ros.replay.many.jobs import Job, Refusal, ReplayOptions
 
 
 def serve(connection: Connection) -> None:
@@ -27,9 +27,9 @@ def serve(connection: Connection) -> None:
     prepare_process()
     from bisenet_ros.replay.many.bag_evaluator import BagEvaluator  # and with it torch
 
-    settings: Settings = connection.recv()
+    options: ReplayOptions = connection.recv()
     try:
-        evaluator = BagEvaluator(settings)
+        evaluator = BagEvaluator(options)
     except UserError as error:
         connection.send(Refusal(str(error)))
         return

@@ -19,7 +19,7 @@ from typing import cast
 import torch
 
 from bisenet_ros.errors import UserError
-from bisenet_ros.replay.many.jobs import Job, Outcome, Progress, Refusal, Settings
+from bisenet_ros.replay.many.jobs import Job, Outcome, Progress, Refusal, ReplayOptions
 
 CORES_PER_WORKER = 2
 """Network and figures take turns; the network makes use of a second core."""
@@ -31,7 +31,7 @@ _PATIENCE = 10.0  # seconds that a process has to end in order
 
 
 def evaluate_bags(
-    jobs: Sequence[Job], settings: Settings, workers: int | None
+    jobs: Sequence[Job], options: ReplayOptions, workers: int | None
 ) -> Generator[Progress | Outcome]:
     """Evaluate bags in processes of their own; what happens, as it happens.
 
@@ -39,20 +39,26 @@ def evaluate_bags(
 
     Args:
         jobs: The bags, in the order in which they are begun.
-        settings: How; `threads` is chosen here, by how many cores a process has. Several GPUs are
+        options: How; `threads` is chosen here, by how many cores a process has. Several GPUs are
             shared out unless one is named.
         workers: How many processes there are, at most; None for what suits this machine.
 
     Raises:
-        UserError: The settings cannot be used.
+        UserError: The options cannot be used.
     """
     waiting = deque(jobs)
     cores = len(os.sched_getaffinity(0))
-    workers = min(workers or _default_workers(cores, settings.device), len(jobs))
-    devices = _devices(settings.device)
+    workers = min(workers or _default_workers(cores, options.settings.device), len(jobs))
+    devices = _devices(options.settings.device)
     threads = max(1, cores // workers)
     pool = [
-        _Worker(replace(settings, device=devices[index % len(devices)], threads=threads))
+        _Worker(
+            replace(
+                options,
+                settings=replace(options.settings, device=devices[index % len(devices)]),
+                threads=threads,
+            )
+        )
         for index in range(workers)
     ]
     try:
@@ -80,11 +86,11 @@ class _Worker:
         job: What it does; None while it waits for work.
 
     Args:
-        settings: What it is to use.
+        options: What it is to use.
     """
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+    def __init__(self, options: ReplayOptions) -> None:
+        self._options = options
         self.job: Job | None = None
         self._start()
 
@@ -100,7 +106,7 @@ class _Worker:
         """The news of its bag.
 
         Raises:
-            UserError: The settings cannot be used.
+            UserError: The options cannot be used.
         """
         assert self.job is not None
         try:
@@ -132,14 +138,14 @@ class _Worker:
             # In a session of its own, so that Ctrl-C reaches the one who ends it in order.
             self._process = subprocess.Popen(
                 [sys.executable, '-m', 'bisenet_ros.replay.many.worker', str(theirs.fileno())],
-                env={'OMP_NUM_THREADS': str(self._settings.threads), **os.environ},
+                env={'OMP_NUM_THREADS': str(self._options.threads), **os.environ},
                 stdin=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,
             )
-        self._send(self._settings)
+        self._send(self._options)
 
-    def _send(self, what: Settings | Job) -> None:
+    def _send(self, what: ReplayOptions | Job) -> None:
         with suppress(ConnectionError):  # `receive` tells of a process that has died
             self.connection.send(what)
 

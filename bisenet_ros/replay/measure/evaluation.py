@@ -24,7 +24,7 @@ from bisenet_ros.metrics import (
     FreeSpaceError,
     still_pixels,
 )
-from bisenet_ros.replay.measure.findings import Findings
+from bisenet_ros.segmentation import Segmentation
 
 LOWEST = 10
 """Frames of the lowest confidence that are named."""
@@ -67,7 +67,7 @@ class Accuracy:
         """How many were counted."""
         return self._frames
 
-    def update(self, result: Findings, truth: Pixels) -> None:
+    def update(self, result: Segmentation, truth: Pixels) -> None:
         """Count one frame; truth is (H, W) class ids, `IGNORE` where there is none.
 
         Raises:
@@ -224,7 +224,7 @@ class Evaluation:
         self._previous: tuple[Pixels, Pixels] | None = None  # image and labels
 
     def update(
-        self, frame: FrameId, image: Pixels, result: Findings, times_ms: Mapping[str, float]
+        self, frame: FrameId, image: Pixels, result: Segmentation, times_ms: Mapping[str, float]
     ) -> dict[str, Any]:
         """Count one frame without its truth.
 
@@ -257,7 +257,7 @@ class Evaluation:
             **{f'{time}_ms': milliseconds for time, milliseconds in times_ms.items()},
         }
 
-    def compare(self, result: Findings, truth: Pixels) -> dict[str, Any]:
+    def compare(self, result: Segmentation, truth: Pixels) -> dict[str, Any]:
         """Count one frame's truth; the frame's own figures, and its confusion matrix.
 
         Raises:

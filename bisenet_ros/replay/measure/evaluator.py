@@ -4,25 +4,26 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
-
-import numpy as np
-import numpy.typing as npt
 
 from bisenet_ros.bag.reader import RecordedFrame, ReplayBag
 from bisenet_ros.bag.recorded_outputs import Answer
+from bisenet_ros.camera_pipeline import CameraPipeline, Frame, SegmentedFrame
+from bisenet_ros.camera_slot import FrameCounts
 from bisenet_ros.errors import UserError
 from bisenet_ros.image_codec import ImageError
+from bisenet_ros.outputs import Result
 from bisenet_ros.replay.measure.evaluation import Evaluation, FrameId, together
-from bisenet_ros.replay.measure.findings import Findings
 from bisenet_ros.replay.measure.frame_lines import FrameLines
-from bisenet_ros.replay.measure.output_bag import ResultsFile, Timing, draw
+from bisenet_ros.replay.measure.output_bag import OutputBag
 from bisenet_ros.replay.measure.problems import Problems
-from bisenet_ros.replay.report.highlights import Moment
+from bisenet_ros.replay.report.highlights import FrameSummary
 from bisenet_ros.replay.report.videos import OverlayVideos
-from bisenet_ros.segmenter import Segmenter
+from bisenet_ros.segmentation import Segmentation
 
 
 class Taken(NamedTuple):
@@ -38,59 +39,52 @@ class Taken(NamedTuple):
     waited: float | None = None
 
 
-class _Decoded(NamedTuple):
-    """A frame with its pixels, (H, W, 3) BGR, and what it took to get them."""
-
-    frame: RecordedFrame
-    waited: float | None
-    image: npt.NDArray[np.uint8]
-    decode_ms: float
-
-
-class Bench:
+class Evaluator:
     """Does with frames what the node does, and measures it.
 
     Attributes:
         problems: What was wrong with frames.
-        moments: The frames that were evaluated.
+        summaries: The frames that were evaluated.
         evaluations: The counts behind the figures, by image topic.
 
     Args:
         bag: Whose frames come.
-        segmenter: What segments them.
+        pipeline: What decodes and segments them.
+        overlay_alpha: Opacity of the overlays' colours, 0 to 1.
         lines: Where a line per frame goes.
-        results: Where labels, masks, overlays and times go.
+        outputs: Where everything that the node publishes goes.
         videos: Where overlays go, too; None if nobody wants them.
     """
 
     def __init__(
         self,
         bag: ReplayBag,
-        segmenter: Segmenter,
+        pipeline: CameraPipeline,
+        overlay_alpha: float,
         lines: FrameLines,
-        results: ResultsFile,
+        outputs: OutputBag,
         videos: OverlayVideos | None,
     ) -> None:
         self.problems = Problems()
-        self.moments: list[Moment] = []
+        self.summaries: list[FrameSummary] = []
         self._bag = bag
-        self._segmenter = segmenter
+        self._pipeline = pipeline
+        self._label_space = pipeline.network.segmenter.label_space
+        self._overlay_alpha = overlay_alpha
         self._lines = lines
-        self._results = results
+        self._outputs = outputs
         self._videos = videos
         self.evaluations = {
-            camera.image_topic: Evaluation(segmenter.label_space) for camera in bag.cameras
+            camera.image_topic: Evaluation(self._label_space) for camera in bag.cameras
         }
-        self._read_frames = dict.fromkeys(self.evaluations, 0)
-        self._segmented_frames = dict.fromkeys(self.evaluations, 0)
-        self._malformed_frames = dict.fromkeys(self.evaluations, 0)
+        self._counts = dict.fromkeys(self.evaluations, FrameCounts())
         self._latest_stamp: dict[str, int] = {}
         self._first_stamp: int | None = None
 
     def arrive(self, frame: RecordedFrame) -> None:
         """Take note of a frame of the bag, whether or not it is segmented then."""
         topic = frame.camera.image_topic
-        self._read_frames[topic] += 1
+        self._count(topic, received=1)
         if self._first_stamp is None:
             self._first_stamp = frame.stamp
         latest = self._latest_stamp.get(topic, frame.stamp)
@@ -108,23 +102,15 @@ class Bench:
             Seconds that the node would be busy with them: without what only the evaluation needs.
         """
         start = time.perf_counter()
-        decoded = [found for one in taken if (found := self._decode(one)) is not None]
-        inference = time.perf_counter()
-        results = self._segmenter.batch([one.image for one in decoded])
-        for result in results:
-            _ = result.drivable  # as the node does where somebody listens to it
-        done = time.perf_counter()
-        inference_ms = 1e3 * (done - inference)
-        for one, result in zip(decoded, results, strict=True):
-            times_ms = {
-                'decode': one.decode_ms,
-                'inference': inference_ms,
-                'total': one.decode_ms + inference_ms,
-            }
-            if one.waited is not None:
-                times_ms['age'] = 1e3 * (one.waited + done - start)
-            self._measure(one, result, times_ms)
-        return done - start
+        decoded = [(one, frame) for one in taken if (frame := self._decode(one.frame)) is not None]
+        segmented = self._pipeline.segment([frame for _, frame in decoded])
+        for frame in segmented:
+            _ = frame.segmentation.drivable  # as the node does where somebody listens to it
+        busy = time.perf_counter() - start
+        for (one, _), frame in zip(decoded, segmented, strict=True):
+            waited = float('nan') if one.waited is None else one.waited
+            self._measure(one.frame, frame, age_ms=1e3 * (waited + busy))
+        return busy
 
     def take(self, frame: RecordedFrame, answer: Answer | None) -> int:
         """Measure what a running node has answered to a frame, and write that.
@@ -132,10 +118,22 @@ class Bench:
         Returns:
             1 if the node dropped the frame, though it could be decoded, else 0.
         """
-        decoded = self._decode(Taken(frame))
-        if decoded is not None and answer is not None:
-            self._measure(decoded, answer, answer.times_ms)
-        return int(decoded is not None and answer is None)
+        decoded = self._decode(frame)
+        if decoded is None:
+            return 0
+        if answer is None:
+            return 1
+        times_ms = answer.times_ms
+        segmented = SegmentedFrame(
+            decoded.camera,
+            decoded.message,
+            decoded.pixels,
+            times_ms['decode'],
+            Segmentation(answer, answer.label_space, min_drivable_area=0.0),
+            times_ms['inference'],
+        )
+        self._measure(frame, segmented, age_ms=times_ms['age'])
+        return 0
 
     def figures(self, dropped_frames: Mapping[str, int]) -> dict[str, Any]:
         """The figures of all frames, and those of each camera.
@@ -143,9 +141,9 @@ class Bench:
         Args:
             dropped_frames: Frames that were not segmented because a newer one came, by topic.
         """
-        total = together(self.evaluations.values(), self._segmenter.label_space)
+        total = together(self.evaluations.values(), self._label_space)
         return {
-            'read_frames': sum(self._read_frames.values()),
+            'read_frames': sum(counts.received for counts in self._counts.values()),
             'dropped_frames': sum(dropped_frames.values()),
             **total.figures(),
             'cameras': [
@@ -153,7 +151,7 @@ class Bench:
                     'name': camera.name,
                     'image_topic': camera.image_topic,
                     'labels_topic': camera.labels_topic,
-                    'read_frames': self._read_frames[camera.image_topic],
+                    'read_frames': self._counts[camera.image_topic].received,
                     'dropped_frames': dropped_frames.get(camera.image_topic, 0),
                     **self.evaluations[camera.image_topic].figures(),
                 }
@@ -161,38 +159,44 @@ class Bench:
             ],
         }
 
-    def _decode(self, taken: Taken) -> _Decoded | None:
+    def _decode(self, frame: RecordedFrame) -> Frame | None:
         """The frame with its pixels; None, and a line that says why, where it cannot be decoded."""
-        frame = taken.frame
-        start = time.perf_counter()
         try:
-            image = frame.image()
+            return self._pipeline.decode(frame.camera.name, frame.message)
         except ImageError as error:
             self.problems.add('frames could not be decoded', f'{frame.place}: {error}')
-            self._malformed_frames[frame.camera.image_topic] += 1
+            self._count(frame.camera.image_topic, malformed=1)
             self._write(frame, {'error': str(error)})
             return None
-        return _Decoded(*taken, image, decode_ms=1e3 * (time.perf_counter() - start))
 
-    def _measure(self, decoded: _Decoded, result: Findings, times_ms: Mapping[str, float]) -> None:
-        frame = decoded.frame
+    def _measure(self, frame: RecordedFrame, segmented: SegmentedFrame, *, age_ms: float) -> None:
         topic = frame.camera.image_topic
-        self._segmented_frames[topic] += 1
-        drawn = draw(decoded.image, result)
-        self._results.write(frame, result, drawn, self._timing(frame, times_ms))
+        counts = self._count(topic, published=1)
+        came = frame.index + 1
+        counts = replace(counts, received=came, dropped=came - counts.published - counts.malformed)
+        result = Result(segmented, self._overlay_alpha, age_ms, counts=counts)
+        self._outputs.write(frame, result)
         if self._videos is not None:
-            self._videos.write(frame, drawn)
+            self._videos.write(frame, result.overlay)
+        times_ms = {
+            'decode': segmented.decode_ms,
+            'inference': segmented.inference_ms,
+            'total': segmented.decode_ms + segmented.inference_ms,
+        }
+        if not math.isnan(age_ms):
+            times_ms['age'] = age_ms
         evaluation = self.evaluations[topic]
-        figures = evaluation.update(_id_of(frame), decoded.image, result, times_ms)
+        found = segmented.segmentation
+        figures = evaluation.update(_id_of(frame), segmented.pixels, found, times_ms)
         try:
             truth = frame.truth()
             if truth is not None:
-                figures |= evaluation.compare(result, truth)
+                figures |= evaluation.compare(found, truth)
         except UserError as error:
             self.problems.add('truths could not be used', f'{frame.place}: {error}')
         self._write(frame, figures)
-        self.moments.append(
-            Moment(
+        self.summaries.append(
+            FrameSummary(
                 topic,
                 frame.index,
                 self._time_of(frame),
@@ -203,19 +207,12 @@ class Bench:
             )
         )
 
-    def _timing(self, frame: RecordedFrame, times_ms: Mapping[str, float]) -> Timing:
-        topic = frame.camera.image_topic
-        came, out = frame.index + 1, self._segmented_frames[topic]
-        malformed = self._malformed_frames[topic]
-        return Timing(
-            times_ms['decode'],
-            times_ms['inference'],
-            times_ms.get('age', float('nan')),
-            came,
-            out,
-            came - out - malformed,
-            malformed,
-        )
+    def _count(self, topic: str, **more: int) -> FrameCounts:
+        """Count a frame under one of the names of `FrameCounts`."""
+        counts = self._counts[topic]
+        added = {name: getattr(counts, name) + number for name, number in more.items()}
+        self._counts[topic] = replace(counts, **added)
+        return self._counts[topic]
 
     def _write(self, frame: RecordedFrame, figures: Mapping[str, Any]) -> None:
         self._lines.write({**_id_of(frame)._asdict(), 'time_s': self._time_of(frame), **figures})

@@ -33,21 +33,13 @@ def describe_bag(path: Path) -> dict[str, Any]:
     }
 
 
-def describe_model(weights: str, segmenter: Segmenter) -> dict[str, Any]:
-    """The weights and how they run, in a form that JSON can hold."""
-    label_space, options = segmenter.label_space, segmenter.options
+def describe_model(segmenter: Segmenter) -> dict[str, Any]:
+    """The model's settings as they were resolved, and what it is; in a form that JSON can hold."""
     return {
-        'weights': weights,
-        'sha256': _sha256(resolve_weights(weights)),
+        **vars(segmenter.settings),
         'network': segmenter.checkpoint.network,
-        'network_size': list(segmenter.network_size),
-        'device': segmenter.device,
-        'precision': segmenter.precision,
-        'engine': segmenter.engine,
-        'classes': list(label_space.names),
-        'drivable_classes': list(label_space.drivable),
-        'confidence_threshold': options.confidence_threshold,
-        'min_drivable_area': options.min_drivable_area,
+        'sha256': _sha256(resolve_weights(segmenter.settings.weights)),
+        'classes': segmenter.label_space.names,
     }
 
 

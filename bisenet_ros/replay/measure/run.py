@@ -15,18 +15,21 @@ from typing import Any
 from bisenet_ros.bag.messages import BagError
 from bisenet_ros.bag.reader import RecordedFrame, ReplayBag
 from bisenet_ros.bag.recorded_outputs import Answers
+from bisenet_ros.batching import EACH_FRAME, choose_batching
+from bisenet_ros.camera_pipeline import CameraPipeline, Network
 from bisenet_ros.replay.measure.as_driven import replay_as_driven
 from bisenet_ros.replay.measure.evaluation import Evaluation
-from bisenet_ros.replay.measure.evaluator import Bench, Taken
+from bisenet_ros.replay.measure.evaluator import Evaluator, Taken
 from bisenet_ros.replay.measure.extras import NO_EXTRAS, Extras
 from bisenet_ros.replay.measure.frame_lines import FrameLines
-from bisenet_ros.replay.measure.output_bag import ResultsFile
+from bisenet_ros.replay.measure.output_bag import OutputBag
 from bisenet_ros.replay.measure.provenance import describe_bag, describe_model, versions
-from bisenet_ros.replay.report.highlights import choose
+from bisenet_ros.replay.report.highlights import find_highlights
 from bisenet_ros.replay.report.page import write_page
 from bisenet_ros.replay.report.pictures import draw_pictures
 from bisenet_ros.replay.report.videos import OverlayVideos
 from bisenet_ros.segmenter import Segmenter
+from bisenet_ros.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,7 @@ class Result:
 def replay(
     bag: ReplayBag,
     segmenter: Segmenter,
-    weights: str,
+    settings: Settings,
     output: Path,
     advance: Callable[[], None],
     *,
@@ -65,7 +68,7 @@ def replay(
     Args:
         bag: The frames.
         segmenter: Set up as the node's is.
-        weights: What it was loaded from.
+        settings: The node's, of which `max_rate` and `overlay_alpha` matter here.
         output: A folder; files of an earlier replay are replaced.
         advance: Called after every frame.
         rate: None for every frame; a number for those that the node would have taken if they had
@@ -80,15 +83,18 @@ def replay(
     unmatched = {camera.image_topic: camera.labels_topic for camera in bag.cameras}
     dropped: Counter[str] = Counter()
     lines = FrameLines(output / 'frames.jsonl')
-    results = ResultsFile(output / 'output.mcap', camera_images=extras.camera_images)
+    outputs = OutputBag(output / 'output.mcap', camera_images=extras.camera_images)
     videos = OverlayVideos(output, bag.cameras, bag.seconds) if extras.video else None
-    bench = Bench(bag, segmenter, lines, results, videos)
+    batching = EACH_FRAME if rate is None else choose_batching(segmenter, len(bag.cameras))
+    cameras = [camera.name for camera in bag.cameras]
+    pipeline = CameraPipeline(cameras, Network(segmenter, batching))
+    evaluator = Evaluator(bag, pipeline, settings.overlay_alpha, lines, outputs, videos)
 
     def arriving() -> Iterator[RecordedFrame]:
         nonlocal damage
         try:
             for frame in bag:
-                bench.arrive(frame)
+                evaluator.arrive(frame)
                 if frame.truth_message is not None:
                     unmatched[frame.camera.image_topic] = None
                 yield frame
@@ -97,18 +103,27 @@ def replay(
             damage = str(error)
 
     try:
-        with lines, results, videos or nullcontext():
+        with lines, outputs, videos or nullcontext():
             if answers is not None:
                 for frame in arriving():
-                    dropped[frame.camera.image_topic] += bench.take(frame, answers.to(frame))
+                    dropped[frame.camera.image_topic] += evaluator.take(frame, answers.to(frame))
             elif rate is None:
                 for frame in arriving():
-                    bench.work([Taken(frame)])
+                    evaluator.work([Taken(frame)])
             else:
-                dropped.update(replay_as_driven(arriving(), bag.cameras, rate, bench.work))
+                dropped.update(
+                    replay_as_driven(
+                        arriving(),
+                        bag.cameras,
+                        rate,
+                        evaluator.work,
+                        together=batching.together,
+                        max_rate=settings.max_rate,
+                    )
+                )
     except OSError as error:
         failure = f'{output}: not all results could be written: {error.strerror or error}'
-    problems = [*filter(None, (damage, failure)), *bench.problems.lines()]
+    problems = [*filter(None, (damage, failure)), *evaluator.problems.lines()]
     if bag.labels_folder is not None:
         problems += [] if failure else bag.labels_folder.problems()
     elif not (damage or failure):
@@ -121,15 +136,18 @@ def replay(
         'complete': not problems,
         'problems': problems,
         'bag': describe_bag(bag.path),
-        'model': describe_model(weights, segmenter),
+        'model': describe_model(segmenter),
         'versions': versions(),
         'rate': rate,
+        'max_rate': None if rate is None else settings.max_rate,
+        'batching': None if rate is None else batching.reason,
         'live': answers is not None,
-        **bench.figures(dropped),
+        **evaluator.figures(dropped),
     }
     text = json.dumps(metrics, indent=2, ensure_ascii=False, allow_nan=False)
     (output / 'metrics.json').write_text(text + '\n', encoding='utf-8')
-    pictures = draw_pictures(bag, segmenter, choose(bench.moments))
+    highlights = find_highlights(evaluator.summaries)
+    pictures = draw_pictures(bag, output, highlights, segmenter.label_space, settings.overlay_alpha)
     page = output / 'report.html'
-    write_page(page, metrics, bench.moments, pictures, segmenter.label_space)
-    return Result(metrics, problems, bench.evaluations)
+    write_page(page, metrics, evaluator.summaries, pictures, segmenter.label_space)
+    return Result(metrics, problems, evaluator.evaluations)

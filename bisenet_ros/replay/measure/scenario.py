@@ -19,6 +19,7 @@ from pydantic import (
     model_validator,
 )
 
+from bisenet_ros.parameter_file import read_parameters
 from bisenet_ros.replay.measure.criteria import Criterion, Number
 from bisenet_ros.replay.measure.figures import CLASS_IOU
 from bisenet_ros.yaml_document import Document, Location
@@ -76,13 +77,16 @@ class Scenario(_Part):
 
     Attributes:
         bags: One after the other.
-        weights: Name of shipped weights, or a path from the scenario's folder.
+        params: A ROS parameter file, a path from the scenario's folder; None for the defaults.
+        weights: Name of shipped weights, or a path from the scenario's folder; None for those of
+            `params`.
         rate: As driven, so many times as fast as it was recorded; None for every frame.
         criteria: For each bag.
     """
 
     bags: Annotated[tuple[ScenarioBag, ...], Field(min_length=1)]
-    weights: str = 'camvid'
+    params: Annotated[str, Field(min_length=1)] | None = None
+    weights: Annotated[str, Field(min_length=1)] | None = None
     rate: Annotated[Number, Field(gt=0)] | None = None
     criteria: Criteria = ()
 
@@ -132,11 +136,19 @@ class ScenarioFile:
                     )
         return file
 
-    @property
-    def weights(self) -> str:
-        """As `Checkpoint.load` takes them."""
-        beside = self.document.path.parent / self.scenario.weights
-        return str(beside) if beside.is_file() else self.scenario.weights
+    def parameters(self) -> dict[str, Any]:
+        """What it says of the node's parameters, by parameter.
+
+        Raises:
+            UserError: Its parameter file cannot be used.
+        """
+        values: dict[str, Any] = {}
+        if self.scenario.params is not None:
+            values = read_parameters(self.document.path.parent / self.scenario.params)
+        if self.scenario.weights is not None:
+            beside = self.document.path.parent / self.scenario.weights
+            values['weights'] = str(beside) if beside.is_file() else self.scenario.weights
+        return values
 
     def path_of(self, bag: ScenarioBag) -> Path:
         """The bag's path."""

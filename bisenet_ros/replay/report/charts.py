@@ -35,6 +35,14 @@ class Series(NamedTuple):
     values: Numbers
 
 
+class Chart(NamedTuple):
+    """A drawn time line; `legend` says which line is whose."""
+
+    title: str
+    svg: str
+    legend: str = ''
+
+
 class Mark(NamedTuple):
     """A point that leads to a place of the page.
 
@@ -102,9 +110,10 @@ def time_line(
             parts.append(f'<path d="{band}" fill="{color}" opacity=".25"/>')
         parts.append(f'<path class="line" d="M{"L".join(points)}" stroke="{color}"/>')
     for mark in marks:
+        anchor, shown = html.escape(mark.anchor), html.escape(mark.title)
         parts.append(
-            f'<a href="#{mark.anchor}"><circle class="{mark.style}" cx="{x(mark.time):.1f}" '
-            f'cy="{y(mark.value):.1f}" r="6"><title>{html.escape(mark.title)}</title></circle></a>'
+            f'<a href="#{anchor}"><circle class="{mark.style}" cx="{x(mark.time):.1f}" '
+            f'cy="{y(mark.value):.1f}" r="6"><title>{shown}</title></circle></a>'
         )
     return _svg(title, _WIDTH, _HEIGHT, parts)
 

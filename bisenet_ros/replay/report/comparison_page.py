@@ -4,8 +4,7 @@
 
 from __future__ import annotations
 
-import html
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,12 +12,12 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from bisenet_ros.replay.measure.comparison import Comparison, FramePair, Order
+from bisenet_ros.replay.measure.comparison import Comparison, FramePair
 from bisenet_ros.replay.measure.evaluation import FrameId
 from bisenet_ros.replay.measure.run_result import RunResult
-from bisenet_ros.replay.report.charts import Mark, Series, legend, time_line
-from bisenet_ros.replay.report.page import STYLE, percent
+from bisenet_ros.replay.report.charts import Chart, Mark, Series, legend, time_line
 from bisenet_ros.replay.report.pictures import data_uri
+from bisenet_ros.templates import percent, points, render
 
 PICTURED = 6
 """Frames that are shown."""
@@ -28,10 +27,10 @@ _CHANGED_COLOR = (255, 0, 255)
 # Neighbours look alike: frames that are shown are at least this share of the drive apart.
 _APART = 0.05
 
-_TITLES: dict[Order, str] = {
-    'labels': 'Pixels with another label',
+_CHARTS = {
     'miou': 'mIoU of the frame',
     'drivable_fraction': 'Drivable share of the frame',
+    'confidence': 'Mean confidence',
 }
 
 Pixels = npt.NDArray[np.uint8]
@@ -50,17 +49,18 @@ def write_comparison_page(path: Path, comparison: Comparison, figures: Mapping[s
         OSError: The page cannot be written.
     """
     shown = _spaced(comparison.ranked('labels'))
-    sections = [
-        _verdict(figures),
-        _names(comparison),
-        _accuracy(figures['accuracy']),
-        _time_lines(comparison, shown),
-        _pictures(comparison, shown),
-        _most_changed(comparison.changed_most()),
-        _frame_means(figures['frame_means']),
-        _settings(figures['settings']),
-    ]
-    page = _PAGE.format(style=STYLE + _OWN_STYLE, sections='\n'.join(filter(None, sections)))
+    accuracy = figures['accuracy']
+    by_class = [] if accuracy is None else accuracy['iou'].items()
+    short, sentence = verdict(figures)
+    page = render(
+        'comparison',
+        figures=figures,
+        short=short,
+        sentence=sentence,
+        classes=sorted(by_class, key=lambda row: row[1]['change'] or 0.0),
+        time_lines=list(_time_lines(comparison, shown)),
+        pictures=list(_pictures(comparison, shown)),
+    )
     path.write_text(page, encoding='utf-8')
 
 
@@ -106,90 +106,17 @@ def verdict(figures: Mapping[str, Any]) -> tuple[str, str]:
     return 'No clear difference', f'{said}: it may be chance among these frames.'
 
 
-def points(change: float) -> str:
-    """A change of a share in percentage points, with its sign."""
-    return f'{100 * change:+.2f}'
-
-
-def _verdict(figures: Mapping[str, Any]) -> str:
-    short, sentence = verdict(figures)
-    style = {'B is better': 'good', 'B is worse': 'bad'}.get(short, 'even')
-    frames = figures['frames']
-    return (
-        f'<p class="verdict"><b class="{style}">{short}</b> {sentence}</p>'
-        f'<p>{frames["common"]} frames are in both, {frames["with_truth"]} of them with truth '
-        f'(A has {frames["a"]}, B has {frames["b"]}). A change is B less A. The interval is a '
-        'bootstrap over frames that are drawn for both; neighbouring frames resemble each other, '
-        'so it is rather too narrow than too wide.</p>'
-    )
-
-
-def _names(comparison: Comparison) -> str:
-    rows = [
-        (
-            name,
-            str(run.path),
-            run.metrics['model']['weights'],
-            f'{run.metrics["model"]["device"]}, {run.metrics["model"]["precision"]}',
-            'complete' if run.metrics['complete'] else 'partial',
-        )
-        for name, run in (('A', comparison.a), ('B', comparison.b))
-    ]
-    return _table(('', 'run', 'weights', 'runs on', 'results'), rows)
-
-
-def _accuracy(accuracy: Mapping[str, Any] | None) -> str:
-    if accuracy is None:
-        return ''
-    whole = [
-        ('mIoU', accuracy['miou']),
-        ('drivable IoU', accuracy['drivable_iou']),
-        ('pixel accuracy', accuracy['pixel_accuracy']),
-    ]
-    by_class = sorted(accuracy['iou'].items(), key=lambda row: row[1]['change'] or 0.0)
-    return '<h2>Accuracy</h2>{}<h2>IoU by class, losses first</h2>{}'.format(
-        *(
-            '<table><tr><th></th><th class="number">A</th><th class="number">B</th>'
-            '<th class="number">change, points</th><th class="number">95 % interval</th></tr>'
-            f'{"".join(_accuracy_row(name, row) for name, row in rows)}</table>'
-            for rows in (whole, by_class)
-        )
-    )
-
-
-def _accuracy_row(name: str, row: Mapping[str, Any]) -> str:
-    spread = row.get('interval')
-    style = ''
-    if spread is not None:
-        style = 'gain' if spread[0] > 0 else 'loss' if spread[1] < 0 else ''
-    cells = (
-        percent(row['a']),
-        percent(row['b']),
-        '–' if row['change'] is None else points(row['change']),
-        '–' if spread is None else f'{points(spread[0])} to {points(spread[1])}',
-    )
-    columns = ''.join(f'<td class="number {style}">{cell}</td>' for cell in cells)
-    return f'<tr><td>{html.escape(name)}</td>{columns}</tr>'
-
-
-def _time_lines(comparison: Comparison, shown: Sequence[FramePair]) -> str:
-    charts = []
-    for title, figure in (
-        ('mIoU of the frame', 'miou'),
-        ('Drivable share of the frame', 'drivable_fraction'),
-        ('Mean confidence', 'confidence'),
-    ):
+def _time_lines(comparison: Comparison, shown: Sequence[FramePair]) -> Iterator[Chart]:
+    for figure, title in _CHARTS.items():
         series = list(_series(comparison.pairs, figure))
+        marks = [
+            Mark(p.b.time_s, p.b.figures[figure], _place(p), _anchor(p), 'worst')
+            for p in shown
+            if figure in p.b.figures
+        ]
         if series:
-            names = legend([line.name for line in series])
-            marks = [
-                Mark(p.b.time_s, p.b.figures[figure], _place(p), _anchor(p), 'worst')
-                for p in shown
-                if figure in p.b.figures
-            ]
-            chart = time_line(title, series, marks, lambda value: f'{100 * value:g} %')
-            charts.append(f'<h3>{title}</h3><p>{names}</p>{chart}')
-    return f'<h2>Over time</h2>{"".join(charts)}'
+            svg = time_line(title, series, marks, lambda value: f'{100 * value:g} %')
+            yield Chart(title, svg, legend([line.name for line in series]))
 
 
 def _series(pairs: Sequence[FramePair], figure: str) -> Iterable[Series]:
@@ -207,14 +134,14 @@ def _series(pairs: Sequence[FramePair], figure: str) -> Iterable[Series]:
             yield Series(f'B{suffix}', times, of_b)
 
 
-def _pictures(comparison: Comparison, shown: Sequence[FramePair]) -> str:
-    if not shown:
-        return ''
+def _pictures(
+    comparison: Comparison, shown: Sequence[FramePair]
+) -> Iterator[tuple[str, str, dict[str, str]]]:
+    """The place, the anchor and the images, by what they show, of each frame."""
     wanted = [pair.a.id for pair in shown]
     runs = comparison.a, comparison.b
     overlays_a, overlays_b = (_collect(run, 'overlay', wanted) for run in runs)
     labels_a, labels_b = (_collect(run, 'labels', wanted) for run in runs)
-    moments = []
     for pair in shown:
         frame = pair.a.id
         changed = labels_a[frame] != labels_b[frame]
@@ -223,16 +150,8 @@ def _pictures(comparison: Comparison, shown: Sequence[FramePair]) -> str:
             'B': overlays_b[frame],
             'pixels with another label': _highlight(overlays_a[frame], changed),
         }
-        figures = ''.join(
-            f'<figure><img src="{data_uri(image)}" alt="{what}, {html.escape(_place(pair))}">'
-            f'<figcaption>{what}</figcaption></figure>'
-            for what, image in images.items()
-        )
-        moments.append(
-            f'<h3 id="{_anchor(pair)}">{html.escape(_place(pair))}</h3>'
-            f'<div class="moment">{figures}</div>'
-        )
-    return f'<h2>Frames that changed most</h2>{"".join(moments)}'
+        uris = {what: data_uri(image) for what, image in images.items()}
+        yield _place(pair), _anchor(pair), uris
 
 
 def _collect(
@@ -254,50 +173,6 @@ def _highlight(image: Pixels, changed: npt.NDArray[np.bool_]) -> Pixels:
     return np.asarray(shown, np.uint8)
 
 
-def _most_changed(most: Mapping[Order, Sequence[FramePair]]) -> str:
-    tables = []
-    for order, title in _TITLES.items():
-        rows = []
-        for pair in most[order]:
-            cells = [f'{pair.a.time_s:.1f} s', pair.a.id.camera, str(pair.a.id.frame)]
-            if order == 'labels':
-                cells.append(percent(pair.changed_labels))
-            else:
-                of_a, of_b = pair.a.figures[order], pair.b.figures[order]
-                cells.append(f'{percent(of_a)} → {percent(of_b)} ({points(of_b - of_a)})')
-            rows.append(cells)
-        if rows:
-            table = _table(('time', 'camera', 'frame', title), rows)
-            tables.append(f'<div><h3>{title}</h3>{table}</div>')
-    if not tables:
-        return '<h2>Most changed</h2><p>No frame has changed.</p>'
-    return f'<h2>Most changed</h2><div class="columns">{"".join(tables)}</div>'
-
-
-def _frame_means(means: Mapping[str, Mapping[str, float]]) -> str:
-    rows = [
-        (name, *(f'{row[key]:.4g}' for key in ('a', 'b')), f'{row["change"]:+.4g}')
-        for name, row in means.items()
-    ]
-    return '<h2>Means over the frames</h2>' + _table(('', 'A', 'B', 'change'), rows)
-
-
-def _settings(settings: Mapping[str, Mapping[str, Any]]) -> str:
-    if not settings:
-        return '<h2>What was set differently</h2><p>Nothing: the same model, device, versions.</p>'
-    rows = [(name, str(row['a']), str(row['b'])) for name, row in settings.items()]
-    return '<h2>What was set differently</h2>' + _table(('', 'A', 'B'), rows)
-
-
-def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    head = ''.join(f'<th>{html.escape(name)}</th>' for name in heads)
-    body = ''.join(
-        '<tr>' + ''.join(f'<td class="long">{html.escape(cell)}</td>' for cell in row) + '</tr>'
-        for row in rows
-    )
-    return f'<div class="wide"><table><tr>{head}</tr>{body}</table></div>'
-
-
 def _place(pair: FramePair) -> str:
     changed = '' if pair.changed_labels is None else f', {percent(pair.changed_labels)} changed'
     return f'{pair.a.time_s:.1f} s, frame {pair.a.id.frame} of {pair.a.id.camera}{changed}'
@@ -305,25 +180,3 @@ def _place(pair: FramePair) -> str:
 
 def _anchor(pair: FramePair) -> str:
     return f'frame-{pair.a.id.camera.strip("/").replace("/", "-")}-{pair.a.id.frame}'
-
-
-_OWN_STYLE = """
-.even { background: #6b7280 }
-.gain { color: #1f9d57 }
-.loss { color: #d63a2b }
-"""
-
-_PAGE = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Two replays compared</title>
-<style>{style}</style>
-</head>
-<body>
-<h1>Two replays compared</h1>
-{sections}
-</body>
-</html>
-"""

@@ -44,11 +44,6 @@ class Highlight(NamedTuple):
     kind: Kind
     summary: FrameSummary
 
-    @property
-    def moment(self) -> FrameSummary:
-        """The old name of `summary`, until pictures.py is changed."""
-        return self.summary
-
 
 def find_highlights(frames: Sequence[FrameSummary]) -> list[Highlight]:
     """The worst, typical and best frames: by mIoU where there is truth, else by confidence.
@@ -95,9 +90,3 @@ def _take(
 
 def _quality(frame: FrameSummary) -> tuple[float, float]:
     return (frame.confidence if frame.miou is None else frame.miou, frame.time)
-
-
-# The old names, until evaluator.py, run.py, pictures.py and page.py are changed.
-Moment = FrameSummary
-Chosen = Highlight
-choose = find_highlights

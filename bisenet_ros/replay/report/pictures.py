@@ -1,12 +1,13 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Chosen frames drawn: what the camera saw, what was found in it, and the truth."""
+"""Highlight frames drawn: what the camera saw, what was found in it, and the truth."""
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -15,10 +16,14 @@ import numpy.typing as npt
 from bisenet_ros.bag.reader import RecordedFrame, ReplayBag
 from bisenet_ros.drivable import drivable_mask
 from bisenet_ros.errors import UserError
+from bisenet_ros.label_space import LabelSpace
 from bisenet_ros.overlay import overlay
-from bisenet_ros.replay.measure.output_bag import OVERLAY_ALPHA, draw
-from bisenet_ros.replay.report.highlights import Chosen
-from bisenet_ros.segmenter import Segmenter
+from bisenet_ros.replay.measure.run_result import RunResult
+from bisenet_ros.replay.report.highlights import Highlight
+
+Pixels = npt.NDArray[np.uint8]
+Place = tuple[str, int]
+"""The image topic of a frame's camera, and how many of its frames came before."""
 
 MAX_WIDTH = 480
 """Pictures are at most this wide, in pixels: a report is to be sent by mail."""
@@ -31,50 +36,78 @@ class Picture:
     """A chosen frame, drawn.
 
     Attributes:
-        chosen: Which frame it is, and why it is shown.
+        highlight: Which frame it is, and why it is shown.
         images: JPEG as a data URI by what it shows.
     """
 
-    chosen: Chosen
+    highlight: Highlight
     images: dict[str, str] = field(default_factory=dict)
 
 
-def draw_pictures(bag: ReplayBag, segmenter: Segmenter, chosen: Sequence[Chosen]) -> list[Picture]:
-    """Go through the bag once more, as far as the last chosen frame, and draw those.
+def draw_pictures(
+    bag: ReplayBag,
+    folder: Path,
+    highlights: Sequence[Highlight],
+    label_space: LabelSpace,
+    overlay_alpha: float,
+) -> list[Picture]:
+    """Show what the replay has written of the chosen frames, beside image and truth of the bag.
 
     Args:
         bag: Whose frames were chosen.
-        segmenter: As it was when they were chosen.
-        chosen: Frames that could be decoded.
+        folder: Of the replay, with metrics.json, frames.jsonl and, unless the disk was full,
+            output.mcap.
+        highlights: Frames that could be decoded.
+        label_space: Of the labels.
+        overlay_alpha: Opacity of the colours of the truth, 0 to 1.
 
     Raises:
         BagError: The bag is damaged before the last of them.
     """
-    pictures = {(one.moment.camera, one.moment.frame): Picture(one) for one in chosen}
+    pictures = {(one.summary.camera, one.summary.frame): Picture(one) for one in highlights}
+    overlays = _overlays(folder, pictures)
     left = set(pictures)
     for frame in bag if left else ():
         place = frame.camera.image_topic, frame.index
         if place in left:
-            pictures[place].images = _draw(frame, segmenter)
+            seen = {
+                'camera': frame.image(),
+                'segmented': overlays.get(place),
+                'truth': _truth(frame, label_space, overlay_alpha),
+            }
+            pictures[place].images = {
+                what: data_uri(pixels) for what, pixels in seen.items() if pixels is not None
+            }
             left.remove(place)
         if not left:
             break
     return list(pictures.values())
 
 
-def _draw(frame: RecordedFrame, segmenter: Segmenter) -> dict[str, str]:
+def _overlays(folder: Path, places: Collection[Place]) -> dict[Place, Pixels]:
+    """The (H, W, 3) BGR overlays that a replay has written, of the frames at some places."""
+    run = RunResult.load(folder)
+    if not run.has_pictures:
+        return {}
+    return {
+        (camera, found.frame): drawn
+        for camera in {camera for camera, _ in places}
+        for found, drawn in run.pictures(camera, 'overlay')
+        if (camera, found.frame) in places
+    }
+
+
+def _truth(frame: RecordedFrame, label_space: LabelSpace, alpha: float) -> Pixels | None:
+    """(H, W, 3) BGR, the frame in the colours of its truth; None where it has none of its size."""
     image = frame.image()
-    result = segmenter(image)
-    images = {'camera': image, 'segmented': draw(image, result)}
     try:
         truth = frame.truth()
     except UserError:
-        truth = None  # reported when it was to be counted
-    if truth is not None and truth.shape == image.shape[:2]:
-        label_space = segmenter.label_space
-        drivable = drivable_mask(truth, label_space.ids_of(label_space.drivable))
-        images['truth'] = overlay(image, truth, label_space, OVERLAY_ALPHA, drivable=drivable)
-    return {what: data_uri(pixels) for what, pixels in images.items()}
+        return None  # reported when it was to be counted
+    if truth is None or truth.shape != image.shape[:2]:
+        return None
+    drivable = drivable_mask(truth, label_space.ids_of(label_space.drivable))
+    return overlay(image, truth, label_space, alpha, drivable=drivable)
 
 
 def data_uri(image: npt.NDArray[np.uint8]) -> str:

@@ -25,6 +25,7 @@ from bisenet_ros.replay.measure.run import replay
 from bisenet_ros.replay.measure.run_result import RunError, RunResult
 from bisenet_ros.replay.report.comparison_page import write_comparison_page
 from bisenet_ros.segmenter import Segmenter
+from bisenet_ros.settings import Settings
 
 FRAMES = 6
 
@@ -51,7 +52,7 @@ def runs(
 def run(bag: Path, weights: Path, output: Path) -> Path:
     output.mkdir()
     segmenter = Segmenter.load(weights, device='cpu')
-    replay(ReplayBag(bag), segmenter, str(weights), output, lambda: None)
+    replay(ReplayBag(bag), segmenter, Settings(), output, lambda: None)
     return output
 
 

@@ -7,12 +7,12 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 from rosbags.highlevel import AnyReader
-from rosbags.typesys import get_types_from_msg
 from small_bags import (
     START,
     STEP,
@@ -24,25 +24,32 @@ from small_bags import (
     write_bag_of_ros_1,
 )
 
-from bisenet_ros.bag.reader import ReplayBag
-from bisenet_ros.bag.recorded_outputs import Answer
+from bisenet_ros.bag.reader import RecordedFrame, ReplayBag
+from bisenet_ros.camera_pipeline import SegmentedFrame
+from bisenet_ros.camera_slot import FrameCounts
 from bisenet_ros.drivable import drivable_mask, free_space_boundary, outline
 from bisenet_ros.label_space import CAMVID
-from bisenet_ros.replay.measure.messages import DEFINITIONS
-from bisenet_ros.replay.measure.output_bag import ResultsFile, Timing, draw
+from bisenet_ros.outputs import OUTPUTS, Result
+from bisenet_ros.overlay import overlay
+from bisenet_ros.replay.measure.output_bag import OutputBag
+from bisenet_ros.segmentation import Segmentation
 from bisenet_ros.segmenter import Segmenter
 
-KINDS = ('labels', 'drivable', 'overlay', 'drivable_area', 'timing')
-TIMING = Timing(1.5, 20.5, 30.5, frames_in=9, frames_out=5, frames_dropped=3, frames_malformed=1)
+KINDS = [output.name for output in OUTPUTS if output.name != 'camera_info']
+COUNTS = FrameCounts(received=9, published=5, dropped=3, malformed=1)
+
+
+def result_of(frame: RecordedFrame, segmentation: Segmentation) -> Result:
+    segmented = SegmentedFrame('', frame.message, frame.image(), 1.5, segmentation, 20.5)
+    return Result(segmented, overlay_alpha=0.5, age_ms=30.5, counts=COUNTS)
 
 
 def write_results(
     path: Path, bag: Path, segmenter: Segmenter, *, camera_images: bool = False
 ) -> None:
-    with ResultsFile(path, camera_images=camera_images) as results:
+    with OutputBag(path, camera_images=camera_images) as outputs:
         for frame in ReplayBag(bag):
-            result = segmenter(frame.image())
-            results.write(frame, result, draw(frame.image(), result), TIMING)
+            outputs.write(frame, result_of(frame, segmenter(frame.image())))
 
 
 def messages(path: Path) -> list[tuple[str, int, Any]]:
@@ -53,7 +60,7 @@ def messages(path: Path) -> list[tuple[str, int, Any]]:
         ]
 
 
-def test_labels_mask_overlay_area_and_timing(tmp_path: Path, segmenter: Segmenter) -> None:
+def test_every_output_of_the_node_is_there(tmp_path: Path, segmenter: Segmenter) -> None:
     entry = Entry('/front/image', START, picture(0), 'bgr8', delay=7)
     bag = write_bag(tmp_path / 'bag', [entry, *drive(2, '/front')[2:]])
     path = tmp_path / 'output.mcap'
@@ -61,17 +68,23 @@ def test_labels_mask_overlay_area_and_timing(tmp_path: Path, segmenter: Segmente
     assert sorted(tmp_path.iterdir()) == [bag, path]
     written = messages(path)
     assert [topic for topic, _, _ in written] == 2 * [f'/segmentation/{kind}' for kind in KINDS]
-    assert [received for _, received, _ in written] == 5 * [START + 7] + 5 * [START + STEP]
-    for _, _, message in written[:5]:
+    assert [received for _, received, _ in written] == 6 * [START + 7] + 6 * [START + STEP]
+    for _, _, message in written[:6]:
         stamp = message.header.stamp
         assert (stamp.sec * 10**9 + stamp.nanosec, message.header.frame_id) == (START, 'camera')
-    result = segmenter(picture(0))
-    overlay = draw(picture(0), result)[..., ::-1]
-    expected = [(result.labels, 'mono8'), (result.drivable, 'mono8'), (overlay, 'rgb8')]
-    for (_, _, message), (pixels, encoding) in zip(written[:3], expected, strict=True):
+    found = segmenter(picture(0))
+    drawn = overlay(picture(0), found.labels, CAMVID, 0.5, drivable=found.drivable)
+    expected = {
+        'labels': (found.labels, 'mono8'),
+        'drivable': (found.drivable, 'mono8'),
+        'confidence': (found.confidence, 'mono8'),
+        'overlay': (drawn[..., ::-1], 'rgb8'),
+    }
+    for kind, (pixels, encoding) in expected.items():
+        message = written[KINDS.index(kind)][2]
         assert (message.encoding, message.step) == (encoding, pixels[0].nbytes)
         np.testing.assert_array_equal(message.data.reshape(pixels.shape), pixels)
-    timing = written[4][2]
+    timing = written[5][2]
     assert (timing.decode_ms, timing.inference_ms, timing.age_ms) == (1.5, 20.5, 30.5)
     assert math.isnan(timing.publish_ms)
     counts = (timing.frames_in, timing.frames_out, timing.frames_dropped, timing.frames_malformed)
@@ -82,11 +95,11 @@ def test_drivable_area(tmp_path: Path) -> None:
     labels = truth_of(0)
     drivable = drivable_mask(labels, CAMVID.ids_of(['road', 'sky', 'car']))
     confidence = np.random.default_rng(0).integers(0, 256, labels.shape, dtype=np.uint8)
-    found = Answer(labels, drivable, confidence, CAMVID, {})
+    drawn = SimpleNamespace(labels=labels, drivable=drivable, confidence=confidence)
     (frame,) = ReplayBag(write_bag(tmp_path / 'bag', drive(1)))
     path = tmp_path / 'output.mcap'
-    with ResultsFile(path) as results:
-        results.write(frame, found, picture(0), TIMING)
+    with OutputBag(path) as outputs:
+        outputs.write(frame, result_of(frame, Segmentation(drawn, CAMVID, 0.0)))
     (area,) = (message for topic, _, message in messages(path) if topic.endswith('_area'))
     assert (area.height, area.width) == labels.shape
     assert 0.1 < area.fraction < 0.9
@@ -114,13 +127,6 @@ def test_images_of_the_camera_on_request(
         assert (copy.stamp, copy.received) == (frame.stamp, frame.received)
         assert copy.message.header.frame_id == 'camera'
         np.testing.assert_array_equal(copy.message.data, frame.message.data)
-
-
-def test_own_messages_are_those_of_the_package(tmp_path: Path) -> None:
-    for kind, definition in DEFINITIONS.items():
-        package_file = (Path(__file__).parents[3] / 'msg' / kind.split('/')[-1]).with_suffix('.msg')
-        expected = get_types_from_msg(package_file.read_text(), kind)
-        assert get_types_from_msg(definition, kind) == expected
 
 
 def test_the_foxglove_layout_fits(tmp_path: Path, segmenter: Segmenter) -> None:
@@ -162,13 +168,14 @@ def test_ros_reads_it(tmp_path: Path, segmenter: Segmenter) -> None:
     path = tmp_path / 'output.mcap'
     write_results(path, write_bag(tmp_path / 'bag', drive(1)), segmenter)
     own = pytest.importorskip('bisenet_ros.msg', reason='needs the compiled messages')
-    types = [Image, Image, Image, own.DrivableArea, own.SegmentationTiming]
+    types = [Image, Image, own.DrivableArea, Image, Image, own.SegmentationTiming]
     with AnyReader([path]) as reader:
-        labels, drivable, overlay, area, timing = (
+        labels, drivable, area, confidence, overlay, timing = (
             serialization.deserialize_message(data, kind)
             for kind, (*_, data) in zip(types, reader.messages(), strict=True)
         )
-    assert [image.encoding for image in (labels, drivable, overlay)] == ['mono8', 'mono8', 'rgb8']
+    images = (labels, drivable, confidence, overlay)
+    assert [image.encoding for image in images] == ['mono8', 'mono8', 'mono8', 'rgb8']
     assert len(area.free_space_boundary) == area.width == 64
     assert timing.inference_ms == 20.5
 
@@ -176,6 +183,6 @@ def test_ros_reads_it(tmp_path: Path, segmenter: Segmenter) -> None:
 def test_what_was_not_finished_is_not_there(tmp_path: Path) -> None:
     path = tmp_path / 'output.mcap'
     path.write_text('of an earlier replay')
-    with pytest.raises(KeyboardInterrupt), ResultsFile(path):
+    with pytest.raises(KeyboardInterrupt), OutputBag(path):
         raise KeyboardInterrupt
     assert list(tmp_path.iterdir()) == []

@@ -75,20 +75,30 @@ def test_all_that_there_is(tmp_path: Path) -> None:
 
 def test_weights_are_a_file_beside_it_or_a_name(tmp_path: Path) -> None:
     file = load(tmp_path, WHOLE)
-    assert file.weights == 'models/town.safetensors'
+    assert file.parameters() == {'weights': 'models/town.safetensors'}
     beside = tmp_path / 'models' / 'town.safetensors'
     beside.parent.mkdir()
     beside.touch()
-    assert file.weights == str(beside)
+    assert file.parameters() == {'weights': str(beside)}
     minimal = 'bags: [{path: a}]\ncriteria: [{figure: fps, at_least: 1}]'
-    assert load(tmp_path, minimal).weights == 'camvid'
+    assert load(tmp_path, minimal).parameters() == {}
+
+
+def test_a_parameter_file_beside_it_says_how_the_node_drives(tmp_path: Path) -> None:
+    text = 'bags: [{path: a}]\ncriteria: [{figure: fps, at_least: 1}]\nparams: car.yaml\n'
+    (tmp_path / 'car.yaml').write_text(
+        '/**: {ros__parameters: {weights: town, min_drivable_area: 2e-3}}'
+    )
+    assert load(tmp_path, text).parameters() == {'weights': 'town', 'min_drivable_area': 0.002}
+    text += 'weights: village'
+    assert load(tmp_path, text).parameters()['weights'] == 'village'
 
 
 @pytest.mark.parametrize(
     ('old', 'new', 'message'),
     [
         # What is no key.
-        ('rate:', 'speed:', '3: speed: unknown key; there are bags, weights, rate, criteria'),
+        ('rate:', 'speed:', '3: speed: unknown key; there are bags, params, weights, rate,'),
         ('    name: rain', '    nam: rain',
          '9: bags[1].nam: unknown key; there are path, name, image_topic, labels_topic, criteria'),
         ('        at_least: 0.6', '        at_leats: 0.6',

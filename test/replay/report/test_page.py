@@ -4,20 +4,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from pages import Page, pixels_of, screenshot
 from small_bags import Entry, drive, picture, write_bag
+from tiny_checkpoint import save_tiny_checkpoint
 
 from bisenet_ros.bag.reader import ReplayBag
+from bisenet_ros.label_space import CAMVID
 from bisenet_ros.replay.measure.run import replay
 from bisenet_ros.segmenter import Segmenter
+from bisenet_ros.settings import Settings
 
 
 def report(bag: Path, weights: Path, segmenter: Segmenter, output: Path) -> Path:
     output.mkdir()
-    replay(ReplayBag(bag), segmenter, str(weights), output, lambda: None)
+    replay(ReplayBag(bag), segmenter, Settings(), output, lambda: None)
     return output / 'report.html'
 
 
@@ -48,6 +52,19 @@ def test_it_has_every_part(path: Path) -> None:
     assert len(places) == len(images) // 3
     # 3 time lines and the reliability diagram
     assert page.count('svg') == 4
+
+
+def test_names_stay_names(tmp_path: Path) -> None:
+    hostile = '"><script>'
+    label_space = replace(CAMVID, names=(hostile, *CAMVID.names[1:]))
+    weights = save_tiny_checkpoint(tmp_path / 'tiny.safetensors', label_space)
+    bag = write_bag(tmp_path / 'bag', drive(2, f'/{hostile}'))
+    output = tmp_path / 'out'
+    page = Page(report(bag, weights, Segmenter.load(weights, device='cpu'), output))
+    page.check_that_it_stands_alone()
+    assert page.text.count(hostile) >= 4  # a class in two tables, a topic beside each frame
+    places = {attributes['id'] for _, attributes in page.tags if 'id' in attributes}
+    assert places == {f'frame-{hostile}-image-{frame}' for frame in range(2)}
 
 
 def test_without_truth(tmp_path: Path, weights: Path, segmenter: Segmenter) -> None:

@@ -14,16 +14,11 @@ from rclpy.context import Context
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
+from bisenet_ros.declaration import Changes
 from bisenet_ros.errors import UserError
-from bisenet_ros.node.settings import (
-    DECLARATIONS,
-    Changes,
-    Settings,
-    check_reported,
-    declare,
-    markdown,
-)
-from bisenet_ros.segmenter import ENGINES
+from bisenet_ros.model_settings import ENGINES
+from bisenet_ros.node.parameters import check_reported, declare
+from bisenet_ros.settings import PARAMETERS, Settings, markdown
 
 Start = Callable[..., Node]
 
@@ -112,7 +107,7 @@ def test_parameters_that_every_node_has_are_none_of_ours(start: Start) -> None:
         ('cameras: []', "cameras needs a name; [''] is one camera without a prefix"),
         ("weights: ''", 'weights must be a name or a path'),
         ('max_rat: 1.0', "unknown parameter 'max_rat': did you mean 'max_rate'?"),
-        ('zebra: 1.0', "unknown parameter 'zebra'; there are cameras, transport"),
+        ('zebra: 1.0', "unknown parameter 'zebra'; there are weights, device"),
     ],
 )
 def test_what_is_refused_says_why(start: Start, given: str, message: str) -> None:
@@ -133,9 +128,9 @@ def test_what_is_allowed(start: Start, given: str) -> None:
 def test_ros_knows_type_range_and_description_of_every_parameter(start: Start) -> None:
     node = start()
     declare(node)
-    for name, declaration in DECLARATIONS.items():
+    for name, declaration in PARAMETERS.items():
         descriptor = node.describe_parameter(name)
-        assert descriptor.type == declaration.type.value
+        assert descriptor.type == Parameter.Type[declaration.type.upper().replace(' ', '_')].value
         assert descriptor.description == declaration.description
         assert declaration.changes.value in descriptor.additional_constraints
         assert descriptor.read_only == (declaration.changes is Changes.AT_START)
@@ -146,16 +141,16 @@ def test_ros_knows_type_range_and_description_of_every_parameter(start: Start) -
 
 def test_defaults_pass_their_own_checks() -> None:
     for field in dataclasses.fields(Settings):
-        declaration = DECLARATIONS[field.name]
+        declaration = PARAMETERS[field.name]
         assert declaration.refusal(declaration.default) is None
 
 
 def test_engines_are_those_of_the_segmenter() -> None:
-    assert DECLARATIONS['engine'].choices == ('auto', *ENGINES)
+    assert PARAMETERS['engine'].choices == ('auto', *ENGINES)
 
 
 def test_documentation_is_in_step() -> None:
     documented = Path(__file__).parents[2] / 'docs' / 'parameters.md'
     assert documented.read_text() == markdown(), (
-        'run python3 -m bisenet_ros.node.settings > docs/parameters.md'
+        'run python3 -m bisenet_ros.settings > docs/parameters.md'
     )

@@ -17,9 +17,10 @@ from rclpy.node import Node
 from ros_peers import Peer, fill_with, stamp_of, street
 from sensor_msgs.msg import CameraInfo, Image
 
-from bisenet_ros.camera_slot import CameraSlot
-from bisenet_ros.node.messages import CameraOutputs, optional_message
-from bisenet_ros.node.worker import SegmentedFrame
+from bisenet_ros.camera_pipeline import SegmentedFrame
+from bisenet_ros.camera_slot import CameraSlot, FrameCounts
+from bisenet_ros.node.publishers import CameraPublishers, optional_message
+from bisenet_ros.outputs import OUTPUTS, Result
 from bisenet_ros.segmenter import Segmenter
 
 
@@ -46,20 +47,26 @@ def frame(segmenter: Segmenter) -> SegmentedFrame:
     message.header.stamp.sec = 12
     message.header.stamp.nanosec = 34
     return SegmentedFrame(
-        slot=CameraSlot('front', threading.Condition()),
+        camera='front',
         message=message,
         pixels=pixels,
         decode_ms=1.0,
         segmentation=segmenter(pixels),
         inference_ms=2.0,
+        camera_info=CameraInfo(header=message.header),
     )
 
 
+def publish(publishers: CameraPublishers, frame: SegmentedFrame) -> FrameCounts:
+    slot = CameraSlot('front', threading.Condition())
+    publishers.publish(Result(frame, overlay_alpha=0.5), slot.count_published)
+    return slot.state.counts
+
+
 def test_nothing_is_computed_for_nobody(node: Node, frame: SegmentedFrame) -> None:
-    outputs = CameraOutputs(node, 'front/')
-    outputs.publish(frame, overlay_alpha=0.5)
-    assert not {'drivable', 'confidence'} & vars(frame.segmentation).keys()
-    assert frame.slot.state.counts.published == 1
+    outputs = CameraPublishers(node, 'front/')
+    assert publish(outputs, frame).published == 1
+    assert not {'drivable', 'confidence', 'area'} & vars(frame.segmentation).keys()
     assert outputs.age_ms.percentiles() is not None
 
 
@@ -70,9 +77,9 @@ def test_the_age_is_against_whatever_stamp_a_camera_gives(
 ) -> None:
     stamp = frame.message.header.stamp
     stamp.sec, stamp.nanosec = sec, nanosec
-    outputs = CameraOutputs(node, '')
+    outputs = CameraPublishers(node, '')
     before = time.time()
-    outputs.publish(frame, overlay_alpha=0.5)
+    publish(outputs, frame)
     after = time.time()
     percentiles = outputs.age_ms.percentiles()
     assert percentiles is not None
@@ -86,16 +93,18 @@ def test_the_age_is_against_whatever_stamp_a_camera_gives(
         ('drivable', {'drivable'}),
         ('confidence', {'confidence'}),
         ('overlay', {'drivable'}),
+        ('camera_info', set()),
     ],
 )
 def test_what_is_computed_is_what_somebody_listens_to(
     node: Node, peer: Peer, frame: SegmentedFrame, topic: str, computed: set[str]
 ) -> None:
-    inbox = peer.listen(Image, f'segmentation/{topic}')
-    outputs = CameraOutputs(node, '')
+    kind = CameraInfo if topic == 'camera_info' else Image
+    inbox = peer.listen(kind, f'segmentation/{topic}')
+    outputs = CameraPublishers(node, '')
     # Once more for as long as the two sides have not found each other.
     for _ in range(400):
-        outputs.publish(frame, overlay_alpha=0.5)
+        publish(outputs, frame)
         if inbox.arrives(within=0.05):
             break
     assert stamp_of(inbox.wait()) == (12, 34)
@@ -108,9 +117,8 @@ def test_topics_come_and_go(node: Node) -> None:
             name for name, _ in node.get_topic_names_and_types() if name.startswith('/front/seg')
         }
 
-    outputs = CameraOutputs(node, 'front/')
-    names = {'labels', 'drivable', 'confidence', 'overlay', 'camera_info'}
-    assert {f'/front/segmentation/{name}' for name in names} <= published()
+    outputs = CameraPublishers(node, 'front/')
+    assert {f'/front/segmentation/{output.name}' for output in OUTPUTS} <= published()
     outputs.destroy()
     assert published() == set()
 
@@ -122,7 +130,7 @@ def test_messages_that_are_not_installed_are_left_out(
     monkeypatch.setitem(sys.modules, 'bisenet_ros.msg', None)
     monkeypatch.setitem(sys.modules, 'vision_msgs', None)
     assert optional_message('bisenet_ros', 'DrivableArea') is None
-    outputs = CameraOutputs(node, '')
+    outputs = CameraPublishers(node, '')
     assert outputs.missing == [
         'bisenet_ros/DrivableArea',
         'bisenet_ros/SegmentationTiming',
@@ -132,19 +140,16 @@ def test_messages_that_are_not_installed_are_left_out(
     assert '/segmentation/labels' in topics
     assert '/segmentation/drivable_area' not in topics
     outputs.publish_label_info(frame.segmentation.label_space, threshold=0.0)
-    outputs.publish(frame, overlay_alpha=0.5)
+    publish(outputs, frame)
 
 
-def test_an_info_that_is_later_than_its_frame_follows_it(
-    node: Node, peer: Peer, frame: SegmentedFrame
-) -> None:
+def test_an_info_is_passed_on_as_it_came(node: Node, peer: Peer, frame: SegmentedFrame) -> None:
     infos = peer.listen(CameraInfo, 'segmentation/camera_info')
-    outputs = CameraOutputs(node, '')
-    info = CameraInfo(header=frame.message.header)
+    outputs = CameraPublishers(node, '')
+    info = frame.camera_info
     # Once more for as long as the two sides have not found each other.
     for _ in range(400):
-        outputs.publish(frame, overlay_alpha=0.5)
-        outputs.take_camera_info(info)
+        outputs.publish_camera_info(info)
         if infos.arrives(within=0.05):
             break
     assert stamp_of(infos.wait()) == (12, 34)

@@ -1,0 +1,120 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The way of a frame, from a camera's messages to what was found in it; live and offline alike.
+
+Nothing here knows ROS: messages are whatever has the fields of sensor_msgs' Image, CompressedImage
+and CameraInfo.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from bisenet_ros.batching import Batching
+from bisenet_ros.camera_info import CameraInfoMatcher
+from bisenet_ros.image_codec import decode
+
+if TYPE_CHECKING:  # torch, which a node loads only when it is configured
+    from bisenet_ros.segmentation import Segmentation
+    from bisenet_ros.segmenter import Segmenter
+
+Pixels = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A camera's image with its pixels.
+
+    Attributes:
+        camera: Name of the camera that it came from.
+        message: The image message as it came.
+        pixels: (H, W, 3) uint8 BGR.
+        decode_ms: What it took to get the pixels.
+    """
+
+    camera: str
+    message: Any
+    pixels: Pixels
+    decode_ms: float
+
+
+@dataclass(frozen=True)
+class SegmentedFrame(Frame):
+    """A frame with what was found in it.
+
+    Attributes:
+        segmentation: Labels; drivable mask, confidence and the rest on demand.
+        inference_ms: From the pixels to the labels, for the whole batch.
+        camera_info: The CameraInfo of exactly the image's stamp; None where there is none yet.
+    """
+
+    segmentation: Segmentation
+    inference_ms: float
+    camera_info: Any = None
+
+
+class Network(NamedTuple):
+    """What segments the frames, and how those of several cameras."""
+
+    segmenter: Segmenter
+    batching: Batching
+
+
+class CameraPipeline:
+    """Decodes and segments the frames of one or more cameras; the home of what a camera remembers.
+
+    Attributes:
+        network: What segments the frames; replaced as a whole when another is loaded.
+    """
+
+    def __init__(self, cameras: Sequence[str], network: Network) -> None:
+        self.network = network
+        self._camera_infos = {camera: CameraInfoMatcher() for camera in cameras}
+
+    def clear(self) -> None:
+        """Forget what the cameras sent before."""
+        for infos in self._camera_infos.values():
+            infos.clear()
+
+    def take_camera_info(self, camera: str, info: Any) -> Any:
+        """Remember a CameraInfo for the frame of its stamp.
+
+        Returns:
+            The info itself if that frame was segmented before it came, else None.
+        """
+        return self._camera_infos[camera].arrived(info)
+
+    def decode(self, camera: str, message: Any) -> Frame:
+        """A frame with its pixels.
+
+        Raises:
+            ImageError: The message contradicts itself or cannot be decoded.
+        """
+        start = time.perf_counter()
+        pixels = decode(message)
+        return Frame(camera, message, pixels, decode_ms=1e3 * (time.perf_counter() - start))
+
+    def segment(self, frames: Sequence[Frame]) -> list[SegmentedFrame]:
+        """Segment frames of different cameras in one inference.
+
+        Raises:
+            RuntimeError: The device failed.
+        """
+        start = time.perf_counter()
+        found = self.network.segmenter.batch([frame.pixels for frame in frames])
+        inference_ms = 1e3 * (time.perf_counter() - start)
+        return [
+            SegmentedFrame(
+                **vars(frame),
+                segmentation=segmentation,
+                inference_ms=inference_ms,
+                camera_info=self._camera_infos[frame.camera].match(frame.message),
+            )
+            for frame, segmentation in zip(frames, found, strict=True)
+        ]

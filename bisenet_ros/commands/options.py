@@ -1,0 +1,104 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The options of every verb that runs a model: `--params`, and one for each model setting."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
+
+import typer
+
+from bisenet_ros.declaration import Declaration
+from bisenet_ros.model_settings import MODEL_PARAMETERS
+
+if TYPE_CHECKING:
+    from bisenet_ros.settings import Settings
+
+_PARAMS = Annotated[
+    Path | None,
+    typer.Option(
+        '--params',
+        metavar='FILE',
+        dir_okay=False,
+        help='A ROS parameter file, as the node takes it: same settings, same labels. Single '
+        'options win over it.',
+    ),
+]
+_PANEL = 'Model'
+
+
+@dataclass(frozen=True)
+class ModelOptions:
+    """What of the model's settings was given on the command line.
+
+    Attributes:
+        params: The parameter file; None without.
+        values: Of single options, by parameter; None where one is not given.
+    """
+
+    params: Path | None
+    values: Mapping[str, Any]
+
+    def read(self, beneath: Mapping[str, Any] | None = None) -> Settings:
+        """The settings; `beneath` stands in for the defaults, by parameter.
+
+        Raises:
+            UserError: The file or an option cannot be used.
+        """
+        from bisenet_ros.parameter_file import read_settings
+
+        return read_settings(self.params, self.values, beneath)
+
+
+def takes_model_options(verb: Callable[..., None]) -> Callable[..., None]:
+    """Give a verb, in place of its argument `model`, `--params` and an option for each setting."""
+    hints = get_type_hints(verb, include_extras=True)
+    parameters: list[inspect.Parameter] = []
+    for parameter in inspect.signature(verb).parameters.values():
+        if parameter.name != 'model':
+            parameters.append(parameter.replace(annotation=hints[parameter.name]))
+    options = {'params': _PARAMS, **{n: _option(d) for n, d in MODEL_PARAMETERS.items()}}
+    parameters += [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
+        for name, annotation in options.items()
+    ]
+
+    @functools.wraps(verb)
+    def with_options(*args: Any, params: Path | None, **values: Any) -> None:
+        given = {name: values.pop(name) for name in MODEL_PARAMETERS}
+        verb(*args, model=ModelOptions(params, given), **values)
+
+    with_options.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    with_options.__annotations__ = {p.name: p.annotation for p in parameters}
+    return with_options
+
+
+def _option(declared: Declaration) -> Any:
+    """The option of a parameter; None where it is not given."""
+    name = f'--{declared.name.replace("_", "-")}'
+    # Backquotes would be read as Markdown's.
+    text = declared.description
+    if declared.type == 'bool':
+        flags = f'{name}/--no-{name[2:]}'
+        return Annotated[bool | None, typer.Option(flags, help=text, rich_help_panel=_PANEL)]
+    settings: dict[str, Any] = {'help': text, 'rich_help_panel': _PANEL, 'show_default': False}
+    kind: Any = {'double': float, 'integer': int}.get(declared.type, str)
+    if declared.choices:
+        kind = Literal[declared.choices]
+    elif declared.type == 'integer array':
+        kind = tuple[int, int]
+        settings['metavar'] = 'WIDTH HEIGHT'
+    elif declared.type == 'string array':
+        settings |= {'metavar': 'NAME,...', 'parser': _names}
+    elif declared.type == 'string':
+        settings['metavar'] = 'NAME_OR_PATH' if declared.name == 'weights' else 'NAME'
+    return Annotated[kind | None, typer.Option(name, **settings)]
+
+
+def _names(text: str) -> Any:
+    return tuple(name.strip() for name in text.split(','))

@@ -1,0 +1,128 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Everything that decides what a model makes of a frame.
+
+The node's parameters, the options of every verb, `--params` files and `Segmenter.load` all become
+one `ModelSettings`: what was evaluated with it drives with it.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+
+from bisenet_ros.declaration import Changes, declarations, parameter
+from bisenet_ros.errors import UserError
+from bisenet_ros.limits import MAX_SIDE, MIN_SIDE
+
+DEFAULT_WEIGHTS = 'camvid'
+ENGINES = ('torch', 'openvino', 'cuda')
+PRECISIONS = ('fp16', 'bf16', 'fp32')
+
+OF_CHECKPOINT = ('',)
+"""The drivable classes are those that the checkpoint names: ROS has no list that is not set."""
+
+
+def _check_weights(weights: str) -> str | None:
+    return None if weights else 'weights must be a name or a path'
+
+
+def _check_device(device: str) -> str | None:
+    if re.fullmatch(r'auto|cpu|cuda(:\d+)?', device):
+        return None
+    return f'device must be auto, cpu, cuda or cuda:N, not {device!r}'
+
+
+def _check_network_size(size: tuple[int, ...]) -> str | None:
+    if size and (len(size) != 2 or not all(MIN_SIDE <= side <= MAX_SIDE for side in size)):
+        return (
+            f'network_size must be [width, height], {MIN_SIDE} to {MAX_SIDE} each, or [],'
+            f' not {list(size)}'
+        )
+    return None
+
+
+@dataclass(frozen=True)
+class ModelSettings:
+    """What is asked of a model; `Segmenter.settings` says what came of it on this machine.
+
+    Raises:
+        UserError: A value is not one that its parameter may have.
+    """
+
+    weights: str = parameter(
+        DEFAULT_WEIGHTS,
+        'Checkpoint: the name of one that ships with the package, or a path.',
+        Changes.ON_RELOAD,
+        check=_check_weights,
+    )
+    device: str = parameter(
+        'auto',
+        'Where the network runs: auto (a GPU where there is one), cpu, cuda or cuda:N.',
+        Changes.ON_RELOAD,
+        check=_check_device,
+    )
+    precision: str = parameter(
+        'auto',
+        'Number format of the network; auto is the fastest that keeps the labels.',
+        Changes.ON_RELOAD,
+        choices=('auto', *PRECISIONS),
+    )
+    engine: str = parameter(
+        'auto',
+        'What runs the network: auto (the fastest there is), torch, openvino (only on a CPU), or '
+        'cuda (only on an NVIDIA GPU).',
+        Changes.ON_RELOAD,
+        choices=('auto', *ENGINES),
+    )
+    network_size: tuple[int, ...] = parameter(
+        (),
+        '[width, height] of what the network sees; empty for what the checkpoint was trained for.',
+        Changes.ON_RELOAD,
+        check=_check_network_size,
+    )
+    self_check: bool = parameter(
+        True,
+        'When the network is loaded, compare its labels on one frame with those of plain PyTorch,'
+        ' and use plain PyTorch if they differ.',
+        Changes.ON_RELOAD,
+    )
+    confidence_threshold: float = parameter(
+        0.0,
+        'Pixels with a softmax maximum below it are labelled 255; 0 labels every pixel.',
+        Changes.AT_ONCE,
+        bounds=(0.0, 1.0),
+    )
+    drivable_classes: tuple[str, ...] = parameter(
+        OF_CHECKPOINT,
+        "Names of the classes that may be driven on; [''] for those that the checkpoint names.",
+        Changes.AT_ONCE,
+    )
+    min_drivable_area: float = parameter(
+        0.0,
+        'Connected drivable areas under this share of the image are dropped; 0 keeps all.',
+        Changes.AT_ONCE,
+        bounds=(0.0, 1.0),
+    )
+
+    def __post_init__(self) -> None:
+        for name, declared in declarations(type(self)).items():
+            reason = declared.refusal(getattr(self, name))
+            if reason is not None:
+                raise UserError(reason)
+
+    @property
+    def least_confidence(self) -> int:
+        """The least confidence, 0 to 255, with which a pixel is labelled."""
+        # 255 * (51 / 255) may be a little more than 51, which is not to become 52.
+        return math.ceil(255 * self.confidence_threshold - 1e-6)
+
+    @property
+    def model(self) -> ModelSettings:
+        """The settings of the model alone, where a class adds others."""
+        return ModelSettings(**{name: getattr(self, name) for name in MODEL_PARAMETERS})
+
+
+MODEL_PARAMETERS = declarations(ModelSettings)
+"""The declarations of `ModelSettings`, by name."""

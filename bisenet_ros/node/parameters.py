@@ -1,0 +1,76 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The node's parameters on the side of ROS: declared with rclpy from `Settings`, and read back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+
+from bisenet_ros.declaration import Changes, Declaration, Value, check_name, plain
+from bisenet_ros.errors import UserError
+from bisenet_ros.settings import OF_EVERY_NODE, PARAMETERS, REPORTED, Settings
+
+
+def declare(node: Node) -> Settings:
+    """Declare every parameter of `Settings` on a node and read the values it was started with.
+
+    Raises:
+        UserError: A value is refused, or a name in the node's parameters is none of ours.
+    """
+    # rclpy has no public way to ask what a node was started with.
+    given: Mapping[str, Parameter[Any]] = node._parameter_overrides
+    for name in given:
+        if name not in REPORTED and not OF_EVERY_NODE.fullmatch(name):
+            check_name(name, PARAMETERS)
+    values: dict[str, Any] = {}
+    for name, declared in PARAMETERS.items():
+        value = declared.value_of(given[name].value) if name in given else declared.default
+        _declare(node, declared, value)
+        values[name] = value
+    return Settings(**values)
+
+
+def _declare(node: Node, declared: Declaration, value: Value) -> None:
+    name, descriptor = declared.name, describe(declared)
+    if value != ():
+        initial = list(value) if isinstance(value, tuple) else value
+        node.declare_parameter(name, initial, descriptor, ignore_override=True)
+        return
+    # rclpy guesses a type from the elements of a list, so an empty one comes after its type.
+    kind = Parameter.Type[declared.type.upper().replace(' ', '_')]
+    node.declare_parameter(name, kind, descriptor, ignore_override=True)
+    node.set_parameters([Parameter(name, kind, [])])
+
+
+def describe(declared: Declaration) -> ParameterDescriptor:
+    """What `ros2 param describe` shows."""
+    descriptor = ParameterDescriptor(
+        name=declared.name,
+        description=declared.description,
+        read_only=declared.changes is Changes.AT_START,
+        additional_constraints=declared.constraints(),
+    )
+    if declared.bounds is not None:
+        low, high = declared.bounds
+        if declared.type == 'integer':
+            descriptor.integer_range = [IntegerRange(from_value=int(low), to_value=int(high))]
+        else:
+            descriptor.floating_point_range = [FloatingPointRange(from_value=low, to_value=high)]
+    return descriptor
+
+
+def check_reported(node: Node, values: Mapping[str, Sequence[Any]]) -> None:
+    """Allow a read-only parameter in a file only for what it is, as `ros2 param dump` writes it.
+
+    Raises:
+        UserError: A node was started with a value that the checkpoint contradicts.
+    """
+    for name, value in values.items():
+        given = node._parameter_overrides.get(name)
+        if given is not None and plain(given.value) != tuple(value):
+            raise UserError(f'parameter {name} is read-only, it follows the weights: leave it out')

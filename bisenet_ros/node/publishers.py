@@ -1,0 +1,174 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Publishes the outputs of one camera with rclpy."""
+
+from __future__ import annotations
+
+import importlib
+import re
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from rclpy.node import Node
+from rclpy.publisher import Publisher
+from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
+from std_msgs.msg import Header
+
+from bisenet_ros.camera_slot import FrameCounts
+from bisenet_ros.image_codec import to_array
+from bisenet_ros.label_space import LabelSpace
+from bisenet_ros.node.statistics import Durations
+from bisenet_ros.outputs import (
+    LABEL_INFO,
+    LABELS,
+    NAMESPACE,
+    OUTPUTS,
+    RESULTS,
+    TIMING,
+    Output,
+    Result,
+    label_info,
+)
+
+# Reliable, because a reliable writer connects to every reader: RViz asks for reliable by default,
+# and a sensor-data reader takes either. Keep-last, because its writer never waits for a slow
+# reader: the oldest message makes room. Volatile, because old labels are of no use.
+STREAM = QoSProfile(
+    history=HistoryPolicy.KEEP_LAST,
+    depth=5,
+    reliability=ReliabilityPolicy.RELIABLE,
+    durability=DurabilityPolicy.VOLATILE,
+)
+# What a reader needs once, however late it comes.
+LATCHED = QoSProfile(
+    history=HistoryPolicy.KEEP_LAST,
+    depth=1,
+    reliability=ReliabilityPolicy.RELIABLE,
+    durability=DurabilityPolicy.TRANSIENT_LOCAL,
+)
+
+
+def optional_message(package: str, name: str) -> Any:
+    """A message type by name; None where its package is not installed or not compiled."""
+    try:
+        return getattr(importlib.import_module(f'{package}.msg'), name)
+    except ImportError:
+        return None
+
+
+class CameraPublishers:
+    """The publishers of one camera.
+
+    Attributes:
+        age_ms: From a frame's stamp to the publication of its labels, by the node's clock.
+        missing: Message types that are not installed, whose topics are therefore not there.
+    """
+
+    def __init__(self, node: Node, prefix: str) -> None:
+        """
+        Args:
+            node: The node that publishes.
+            prefix: In front of every topic: '', or a camera's name and a slash.
+        """
+        self._node = node
+        self._publishers: dict[str, Publisher] = {}
+        self.age_ms = Durations()
+        self.missing: list[str] = []
+        for output in OUTPUTS:
+            self._create(prefix, output.name, output.type, STREAM)
+        self._create(prefix, *LABEL_INFO, LATCHED)
+
+    def destroy(self) -> None:
+        """Take the topics out of the graph."""
+        for publisher in self._publishers.values():
+            self._node.destroy_publisher(publisher)
+        self._publishers.clear()
+
+    def publish_camera_info(self, info: Any) -> None:
+        """Pass on a CameraInfo that came after its frame's labels."""
+        self._publishers['camera_info'].publish(info)
+
+    def publish_label_info(self, label_space: LabelSpace, threshold: float) -> None:
+        """Say what the ids mean, to everyone who listens or will listen."""
+        publisher = self._publishers.get(LABEL_INFO[0])
+        if publisher is not None:
+            header = Header(stamp=self._node.get_clock().now().to_msg())
+            publisher.publish(
+                to_message(publisher.msg_type, label_info(label_space, threshold), header)
+            )
+
+    def publish(self, result: Result, count: Callable[[], FrameCounts]) -> None:
+        """Publish what somebody listens to, under the frame's own header.
+
+        The labels go out first: whatever else is wanted is computed after that.
+
+        Args:
+            result: The frame; it learns how old its labels are, and what publishing took.
+            count: Counts the frame as published, when its results are out.
+        """
+        start = time.perf_counter()
+        for output in RESULTS:
+            self._publish(output, result)
+            if output is LABELS:
+                result.age_ms = self._age_ms(result.frame.message.header)
+                self.age_ms.add(result.age_ms)
+        result.counts = count()
+        result.publish_ms = 1e3 * (time.perf_counter() - start)
+        self._publish(TIMING, result)
+
+    def _create(self, prefix: str, name: str, kind: str, qos: QoSProfile) -> None:
+        package, _, message_name = kind.split('/')
+        message = optional_message(package, message_name)
+        if message is None:
+            self.missing.append(f'{package}/{message_name}')
+            return
+        topic = f'{prefix}{NAMESPACE}/{name}'
+        self._publishers[name] = self._node.create_publisher(message, topic, qos)
+
+    def _publish(self, output: Output, result: Result) -> None:
+        publisher = self._publishers.get(output.name)
+        if publisher is None or not publisher.get_subscription_count():
+            return
+        filled = output.fill(result)
+        if isinstance(filled, Mapping):
+            header = result.frame.message.header
+            publisher.publish(to_message(publisher.msg_type, filled, header))
+        elif filled is not None:
+            publisher.publish(filled)
+
+    def _age_ms(self, header: Header) -> float:
+        # Not by rclpy's Time, which refuses the negative seconds that a message can have.
+        stamp: int = header.stamp.sec * 10**9 + header.stamp.nanosec
+        now: int = self._node.get_clock().now().nanoseconds
+        return 1e-6 * (now - stamp)
+
+
+def to_message(kind: Any, fields: Mapping[str, Any], header: Header | None = None) -> Any:
+    """A message of rclpy from plain fields.
+
+    Args:
+        kind: The class of the message.
+        fields: As `Output.fill` gives them.
+        header: Of the message; None where it has none.
+    """
+    message = kind() if header is None else kind(header=header)
+    for name, value in fields.items():
+        if isinstance(value, np.ndarray):
+            value = to_array(value)
+        elif isinstance(value, Mapping):
+            value = to_message(type(getattr(message, name)), value)
+        elif isinstance(value, list) and value and isinstance(value[0], Mapping):
+            element = _element_type(kind, name)
+            value = [to_message(element, each) for each in value]
+        setattr(message, name, value)
+    return message
+
+
+def _element_type(kind: Any, field: str) -> Any:
+    """The class of the messages in a field that is a sequence of them."""
+    described = kind.get_fields_and_field_types()[field]  # sequence<geometry_msgs/Point32>
+    match = re.search(r'(\w+)/(\w+)', described)
+    assert match is not None, described
+    return optional_message(match[1], match[2])

@@ -1,0 +1,139 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What is published of a frame: every topic once, with its type and how it is filled.
+
+The node publishes these topics (node/publishers.py), replay writes them into a bag
+(replay/measure/output_bag.py). Fields are plain: numbers, strings, NumPy arrays, and mappings or
+lists of mappings for messages in a message. The header is the image's own; the writers add it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from bisenet_ros.camera_pipeline import SegmentedFrame
+from bisenet_ros.camera_slot import FrameCounts
+from bisenet_ros.image_codec import image_fields
+from bisenet_ros.label_space import LabelSpace
+from bisenet_ros.overlay import overlay
+
+NAMESPACE = 'segmentation'
+"""What stands before every name, behind the camera's own namespace."""
+
+IMAGE = 'sensor_msgs/msg/Image'
+CAMERA_INFO = 'sensor_msgs/msg/CameraInfo'
+
+Fields = Mapping[str, Any]
+
+
+@dataclass
+class Result:
+    """A segmented frame and what it cost: all that an output may be filled from.
+
+    Attributes:
+        frame: The frame.
+        overlay_alpha: Opacity of the overlay's colours, 0 to 1.
+        age_ms: From the image's stamp to the publication of its labels; NaN where that has no
+            meaning.
+        publish_ms: What it took to compute, fill and publish the other outputs; NaN where nothing
+            is published.
+        counts: What became of the camera's frames so far, this one included.
+    """
+
+    frame: SegmentedFrame
+    overlay_alpha: float
+    age_ms: float = float('nan')
+    publish_ms: float = float('nan')
+    counts: FrameCounts = field(default_factory=FrameCounts)
+
+    @cached_property
+    def overlay(self) -> npt.NDArray[np.uint8]:
+        """(H, W, 3) BGR: the frame in the colours of its labels, the drivable area outlined."""
+        found = self.frame.segmentation
+        return overlay(
+            self.frame.pixels,
+            found.labels,
+            found.label_space,
+            self.overlay_alpha,
+            drivable=found.drivable,
+        )
+
+
+@dataclass(frozen=True)
+class Output:
+    """One topic of a camera.
+
+    Attributes:
+        name: Behind `<camera>/segmentation/`.
+        type: Of its messages.
+        fill: The fields of a message but its header; or a whole message that is passed on; None
+            where there is nothing to send.
+    """
+
+    name: str
+    type: str
+    fill: Callable[[Result], Fields | Any]
+
+
+def _area(result: Result) -> Fields:
+    area = result.frame.segmentation.area
+    return {
+        'height': area.size[1],
+        'width': area.size[0],
+        'fraction': area.fraction,
+        'confidence': area.confidence,
+        'free_space_boundary': area.free_space_boundary.astype(np.uint32),
+        'outline': {'points': [{'x': x, 'y': y, 'z': 0.0} for x, y in area.outline.tolist()]},
+    }
+
+
+def _timing(result: Result) -> Fields:
+    return {
+        'decode_ms': result.frame.decode_ms,
+        'inference_ms': result.frame.inference_ms,
+        'publish_ms': result.publish_ms,
+        'age_ms': result.age_ms,
+        'frames_in': result.counts.received,
+        'frames_out': result.counts.published,
+        'frames_dropped': result.counts.dropped,
+        'frames_malformed': result.counts.malformed,
+    }
+
+
+LABELS = Output('labels', IMAGE, lambda r: image_fields(r.frame.segmentation.labels, 'mono8'))
+
+RESULTS = (
+    LABELS,
+    Output('drivable', IMAGE, lambda r: image_fields(r.frame.segmentation.drivable, 'mono8')),
+    Output('camera_info', CAMERA_INFO, lambda r: r.frame.camera_info),
+    Output('drivable_area', 'bisenet_ros/msg/DrivableArea', _area),
+    Output('confidence', IMAGE, lambda r: image_fields(r.frame.segmentation.confidence, 'mono8')),
+    Output('overlay', IMAGE, lambda r: image_fields(r.overlay[..., ::-1], 'rgb8')),
+)
+"""What was found, in the order of publication: the labels first, what costs more after them."""
+
+TIMING = Output('timing', 'bisenet_ros/msg/SegmentationTiming', _timing)
+"""What it cost, filled when all others are out."""
+
+OUTPUTS = (*RESULTS, TIMING)
+"""Every topic that a frame gives."""
+
+LABEL_INFO = ('label_info', 'vision_msgs/msg/LabelInfo')
+"""Name and type of the topic that says what ids mean: latched, sent when a network is loaded."""
+
+
+def label_info(label_space: LabelSpace, threshold: float) -> Fields:
+    """The fields of `vision_msgs/LabelInfo`.
+
+    Args:
+        label_space: The classes.
+        threshold: The confidence under which pixels are not labelled, 0 to 1.
+    """
+    classes = [{'class_id': i, 'class_name': name} for i, name in enumerate(label_space.names)]
+    return {'class_map': classes, 'threshold': threshold}

@@ -1,0 +1,220 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""A ROS parameter file, read without ROS to the values that the node would get from it.
+
+A scalar means what it means to ROS (rcl_yaml_param_parser), which is not what it means to YAML 1.1:
+`2e-3` is a number, `y` is a bool, `null` is a string.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from bisenet_ros.declaration import check_name, type_name
+from bisenet_ros.errors import UserError
+from bisenet_ros.settings import OF_EVERY_NODE, PARAMETERS, REPORTED, Settings
+
+NODE = 'segmenter'
+
+_VALUES = 'ros__parameters'
+_TRUE = frozenset(('Y', 'y', 'yes', 'Yes', 'YES', 'true', 'True', 'TRUE', 'on', 'On', 'ON'))
+_FALSE = frozenset(('N', 'n', 'no', 'No', 'NO', 'false', 'False', 'FALSE', 'off', 'Off', 'OFF'))
+# What C's strtol takes with base 0, and strtod.
+_INTEGER = re.compile(r'\s*[+-]?(0[xX][0-9a-fA-F]+|[0-9]+)')
+_DOUBLE = re.compile(
+    r'\s*[+-]?(([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?|\.?inf|infinity|\.?nan)', re.IGNORECASE
+)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One parameter of a file.
+
+    Attributes:
+        node: The node or the pattern of nodes that it is for, such as `/**` or `/front/segmenter`.
+        name: Of the parameter, its parts joined by dots.
+        value: As the node gets it.
+        line: Where it stands, from 1.
+    """
+
+    node: str
+    name: str
+    value: Any
+    line: int
+
+
+def read_settings(
+    path: Path | None, options: Mapping[str, Any], beneath: Mapping[str, Any] | None = None
+) -> Settings:
+    """The settings of a parameter file, and over them single options.
+
+    Args:
+        path: The file; None for the defaults.
+        options: Values by parameter; those that are None are left to the file.
+        beneath: Values by parameter that stand in for the defaults.
+
+    Raises:
+        UserError: The file cannot be read, has what the node would refuse, or an option has.
+    """
+    values = {} if path is None else read_parameters(path)
+    given = {name: value for name, value in options.items() if value is not None}
+    given = {name: PARAMETERS[name].value_of(value) for name, value in given.items()}
+    return Settings(**{**(beneath or {}), **values, **given})
+
+
+def read_parameters(path: Path) -> dict[str, Any]:
+    """What a file says to the node `segmenter`, by parameter.
+
+    Where several sections are for the node, the later one wins, as in ROS.
+
+    Raises:
+        UserError: It cannot be read, is no parameter file, has nothing for the node, is for nodes
+            of this name in several namespaces, or has a parameter that the node would refuse.
+    """
+    entries = list(_entries(path))
+    names = {entry.node for entry in entries if _is_literal(entry.node)}
+    nodes = sorted(name for name in names if name.endswith(f'/{NODE}'))
+    if len(nodes) > 1:
+        raise UserError(
+            f'{path}: parameters of several nodes ({", ".join(nodes)}): give a file with those of '
+            'one'
+        )
+    node = nodes[0] if nodes else f'/{NODE}'
+    values: dict[str, Any] = {}
+    found = False
+    for entry in entries:
+        if not _matches(entry.node, node):
+            continue
+        found = True
+        if entry.name in REPORTED or OF_EVERY_NODE.fullmatch(entry.name):
+            continue
+        try:
+            check_name(entry.name, PARAMETERS)
+            values[entry.name] = PARAMETERS[entry.name].value_of(entry.value)
+        except UserError as error:
+            raise UserError(f'{path}:{entry.line}: {error}') from error
+    if not found:
+        raise UserError(
+            f'{path}: nothing for a node {NODE!r} in it: its parameters stand under'
+            f" '/**: {_VALUES}:' or '{NODE}: {_VALUES}:'"
+        )
+    return values
+
+
+def write_parameters(path: Path, values: Mapping[str, Any]) -> None:
+    """Write a parameter file for every node that reads it; ROS gets back the same values."""
+    plain = {name: list(v) if isinstance(v, tuple) else v for name, v in values.items()}
+    # Quoted strings, for ROS takes some for bools or numbers that YAML would write bare.
+    lines = [f'    {name}: {_written(value)}\n' for name, value in plain.items()]
+    path.write_text(f'/**:\n  {_VALUES}:\n{"".join(lines)}', encoding='utf-8')
+
+
+def _written(value: Any) -> str:
+    if isinstance(value, list):
+        return f'[{", ".join(_written(element) for element in value)}]'
+    if isinstance(value, str):
+        quoted: str = yaml.safe_dump(value, default_style='"', width=float('inf'))
+        return quoted.rstrip('\n')
+    return repr(value).lower() if isinstance(value, bool) else repr(value)
+
+
+def _entries(path: Path) -> Iterator[Entry]:
+    """Every parameter of a file in its order.
+
+    Raises:
+        UserError: It cannot be read, or is no parameter file.
+    """
+    try:
+        documents = list(yaml.compose_all(path.read_text(encoding='utf-8'), yaml.SafeLoader))
+    except OSError as error:
+        raise UserError(f'{path}: {error.strerror}') from error
+    except UnicodeDecodeError as error:
+        raise UserError(f'{path}: not UTF-8: {error.reason}') from error
+    except yaml.MarkedYAMLError as error:
+        line = 1 if error.problem_mark is None else error.problem_mark.line + 1
+        raise UserError(f'{path}:{line}: not YAML: {error.problem}') from error
+    except yaml.YAMLError as error:
+        raise UserError(f'{path}: not YAML: {str(error).partition(chr(10))[0]}') from error
+    for document in documents:
+        for node, values in _sections(path, document, ''):
+            yield from _parameters(path, node, values, '')
+
+
+def _sections(path: Path, node: yaml.Node | None, name: str) -> Iterator[tuple[str, yaml.Node]]:
+    """The nodes that are named, namespaces before them, and what holds their parameters."""
+    if not isinstance(node, yaml.MappingNode):
+        line = 1 if node is None else node.start_mark.line + 1
+        raise UserError(
+            f'{path}:{line}: no ROS parameter file: it has nodes, with {_VALUES} under each'
+        )
+    for key, value in node.value:
+        if key.value == _VALUES and name:
+            yield name, value
+        else:
+            yield from _sections(path, value, f'{name}/{str(key.value).lstrip("/")}')
+
+
+def _parameters(path: Path, node: str, values: yaml.Node, prefix: str) -> Iterator[Entry]:
+    if not isinstance(values, yaml.MappingNode):
+        line = values.start_mark.line + 1
+        raise UserError(f'{path}:{line}: {prefix or _VALUES} has no names with values')
+    for key, value in values.value:
+        name, line = f'{prefix}{key.value}', key.start_mark.line + 1
+        if isinstance(value, yaml.MappingNode):
+            yield from _parameters(path, node, value, f'{name}.')
+        elif isinstance(value, yaml.SequenceNode):
+            elements = tuple(_scalar(path, element) for element in value.value)
+            if len({type_name(element) for element in elements}) > 1:
+                raise UserError(f'{path}:{line}: {name}: values of different types in one list')
+            yield Entry(node, name, elements, line)
+        else:
+            yield Entry(node, name, _scalar(path, value), line)
+
+
+def _scalar(path: Path, node: yaml.Node) -> Any:
+    text, line = node.value, node.start_mark.line + 1
+    if not isinstance(node, yaml.ScalarNode):
+        raise UserError(f'{path}:{line}: a list in a list is no value of a parameter')
+    if node.style in ("'", '"'):
+        return text
+    if not text:
+        raise UserError(f'{path}:{line}: no value')
+    return _plain_meaning(text)
+
+
+def _plain_meaning(text: str) -> Any:
+    """What a scalar without quotes means to ROS."""
+    if text in _TRUE or text in _FALSE:
+        return text in _TRUE
+    if _INTEGER.fullmatch(text):
+        digits = text.strip().lstrip('+-')
+        base = 16 if digits[:2].lower() == '0x' else 8 if digits.startswith('0') else 10
+        if base != 8 or not digits.strip('01234567'):
+            number = int(digits, base) * (-1 if text.strip().startswith('-') else 1)
+            if -(2**63) <= number < 2**63:
+                return number
+    if _DOUBLE.fullmatch(text):
+        value = float(re.sub(r'\.(?=inf|nan)', '', text.strip(), flags=re.IGNORECASE))
+        # What is too large for a double, infinity itself apart, stays a string.
+        if abs(value) != float('inf') or 'inf' in text.lower():
+            return value
+    return text
+
+
+def _is_literal(node: str) -> bool:
+    return '*' not in node
+
+
+def _matches(pattern: str, node: str) -> bool:
+    """Whether a section's pattern is for a node: `*` is one name, `**` any number of them."""
+    parts = [
+        '(/[^/]+)*' if part == '**' else '/' + re.escape(part).replace(r'\*', '[^/]*')
+        for part in pattern.lstrip('/').split('/')
+    ]
+    return re.fullmatch(''.join(parts), node) is not None

@@ -1,0 +1,47 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What was found in a frame: the one type that flows from the segmenter to every output."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from bisenet_ros.drivable import DrivableArea, measure_area, without_small_areas
+from bisenet_ros.label_space import LabelSpace
+
+if TYPE_CHECKING:  # torch is loaded by who draws labels, not by who reads recorded ones
+    from bisenet_ros.engine.labels import Labels
+
+
+class Segmentation:
+    """What the network sees in one frame, at the size of the frame.
+
+    Attributes:
+        labels: (H, W) uint8 class ids; `IGNORE` where the confidence is below the threshold.
+        label_space: What the ids mean, and which of them may be driven on.
+    """
+
+    def __init__(self, drawn: Labels, label_space: LabelSpace, min_drivable_area: float) -> None:
+        self._drawn = drawn
+        self._min_drivable_area = min_drivable_area
+        self.label_space = label_space
+        self.labels = drawn.labels
+
+    @cached_property
+    def confidence(self) -> npt.NDArray[np.uint8]:
+        """(H, W): the softmax probability of the best class times 255, also where not labelled."""
+        return self._drawn.confidence
+
+    @cached_property
+    def drivable(self) -> npt.NDArray[np.uint8]:
+        """(H, W): 255 where the vehicle may drive, else 0."""
+        return without_small_areas(self._drawn.drivable, self._min_drivable_area)
+
+    @cached_property
+    def area(self) -> DrivableArea:
+        """The drivable mask in numbers."""
+        return measure_area(self.drivable, self.confidence)

@@ -1,0 +1,174 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Parameter files: the same values as ROS makes of them, without ROS."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bisenet_ros.errors import UserError
+from bisenet_ros.node import parameters as node_parameters
+from bisenet_ros.parameter_file import read_parameters, read_settings, write_parameters
+from bisenet_ros.settings import PARAMETERS, Settings
+
+rclpy = pytest.importorskip('rclpy', reason='ROS 2 is not here')
+
+
+@pytest.fixture(scope='module')
+def context() -> Iterator[object]:
+    context = rclpy.Context()
+    rclpy.init(context=context)
+    yield context
+    rclpy.shutdown(context=context)
+
+
+def in_ros(context: object, file: Path) -> Settings:
+    """What a node has that is started with the file."""
+    node = rclpy.node.Node(
+        'segmenter',
+        context=context,
+        cli_args=['--ros-args', '--params-file', str(file)],
+        enable_rosout=False,
+    )
+    try:
+        return node_parameters.declare(node)
+    finally:
+        node.destroy_node()
+
+
+@pytest.mark.parametrize(
+    'given',
+    [
+        'min_drivable_area: 2e-3',
+        'min_drivable_area: .5',
+        'min_drivable_area: 1',
+        'max_rate: 0x10',
+        'max_rate: 017',
+        'max_rate: 5.',
+        'max_rate: +5',
+        'autostart: n',
+        'self_check: Off',
+        'self_check: Y',
+        "weights: 'no'",
+        'weights: null',
+        'weights: ~/net.safetensors',
+        'weights: 1_000',
+        'weights: 0b11',
+        'weights: "5"',
+        'weights: 1e400',
+        'weights: "tab\\tquote\\""',
+        'network_size: [512, 256]',
+        'network_size: []',
+        'drivable_classes: [road, "on"]',
+        "drivable_classes: ['']",
+        'drivable_classes: []',
+        'use_sim_time: true',
+    ],
+)
+def test_values_are_those_of_ros(context: object, tmp_path: Path, given: str) -> None:
+    file = tmp_path / 'parameters.yaml'
+    file.write_text(f'/**:\n  ros__parameters:\n    {given}\n')
+    assert read_settings(file, {}) == in_ros(context, file)
+
+
+SECTIONS = {
+    'wildcard then node': '/**: {V: {max_rate: 1.0}}\nsegmenter: {V: {max_rate: 2.0}}',
+    'node then wildcard': 'segmenter: {V: {max_rate: 2.0}}\n/**: {V: {max_rate: 1.0}}',
+    'one name': '/*: {V: {max_rate: 3.0}}',
+    'absolute': '/segmenter: {V: {max_rate: 3.0}}',
+    'any namespace': '/**/segmenter: {V: {max_rate: 3.0}}',
+    'other nodes': 'camera: {V: {rate: 3.0}}\n/**: {V: {max_rate: 4.0}}',
+    'other namespace': '/*/segmenter: {V: {max_rate: 3.0}}\n/**: {V: {overlay_alpha: 0.2}}',
+    'twice': '/**: {V: {max_rate: 1.0}}\n---\n/**: {V: {max_rate: 2.0}}',
+}
+
+
+@pytest.mark.parametrize('text', SECTIONS.values(), ids=SECTIONS.keys())
+def test_sections_are_for_the_nodes_that_ros_gives_them_to(
+    context: object, tmp_path: Path, text: str
+) -> None:
+    file = tmp_path / 'parameters.yaml'
+    file.write_text(text.replace('V', 'ros__parameters'))
+    assert read_settings(file, {}) == in_ros(context, file)
+
+
+def test_the_only_node_of_the_name_may_be_in_a_namespace(tmp_path: Path) -> None:
+    file = tmp_path / 'parameters.yaml'
+    file.write_text('front:\n  segmenter:\n    ros__parameters: {max_rate: 2.0}\n')
+    assert read_settings(file, {}).max_rate == 2.0
+
+
+@pytest.mark.parametrize('name', ['cpu', 'one_camera', 'multi_camera'])
+def test_shipped_files(context: object, name: str) -> None:
+    file = Path(__file__).parents[1] / 'config' / f'{name}.yaml'
+    assert read_settings(file, {}) == in_ros(context, file)
+
+
+def test_options_win_over_the_file(tmp_path: Path) -> None:
+    file = tmp_path / 'parameters.yaml'
+    file.write_text('/**: {ros__parameters: {device: cuda, max_rate: 2.0}}')
+    settings = read_settings(file, {'device': 'cpu', 'network_size': (64, 32), 'engine': None})
+    assert settings == Settings(device='cpu', network_size=(64, 32), max_rate=2.0)
+    with pytest.raises(UserError, match="device must be auto, cpu, cuda or cuda:N, not 'gpu'"):
+        read_settings(None, {'device': 'gpu'})
+
+
+@pytest.mark.parametrize(
+    ('text', 'message'),
+    [
+        ('max_rat: 1.0', ":3: unknown parameter 'max_rat': did you mean 'max_rate'?"),
+        ('max_rate: fast', ':3: parameter max_rate must be of type double, such as 0.0, not the'),
+        ('max_rate: -1.0', ':3: parameter max_rate must be from 0 to 1000, not -1.0'),
+        ('max_rate:', ':3: no value'),
+        ('network_size: [1, 2.5]', ':3: network_size: values of different types in one list'),
+        ('network_size: [[1]]', ':3: a list in a list'),
+        ('max_rate: {a: 1}', ":3: unknown parameter 'max_rate.a'"),
+        ('[', ': not YAML: '),
+    ],
+)
+def test_what_is_refused_says_where_and_why(tmp_path: Path, text: str, message: str) -> None:
+    file = tmp_path / 'parameters.yaml'
+    file.write_text(f'/**:\n  ros__parameters:\n    {text}\n')
+    with pytest.raises(UserError) as refused:
+        read_parameters(file)
+    assert message in str(refused.value)
+    assert str(refused.value).startswith(str(file))
+    assert '\n' not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ('text', 'message'),
+    [
+        ('max_rate: 1.0', 'no ROS parameter file: it has nodes, with ros__parameters under each'),
+        ('', "nothing for a node 'segmenter'"),
+        ('camera: {ros__parameters: {rate: 1.0}}', "nothing for a node 'segmenter'"),
+        ('/a/segmenter: &p {ros__parameters: {max_rate: 1.0}}\n/b/segmenter: *p', 'several nodes'),
+    ],
+)
+def test_files_without_the_node_are_refused(tmp_path: Path, text: str, message: str) -> None:
+    file = tmp_path / 'parameters.yaml'
+    file.write_text(text)
+    with pytest.raises(UserError, match=message):
+        read_parameters(file)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r'nowhere\.yaml: No such file'):
+        read_parameters(tmp_path / 'nowhere.yaml')
+
+
+def test_what_is_written_means_the_same_to_ros(context: object, tmp_path: Path) -> None:
+    settings = Settings(
+        weights='on "it\'s"\\',
+        drivable_classes=('yes', 'road # 1', 'ä'),
+        network_size=(64, 32),
+        min_drivable_area=1e-5,
+        autostart=False,
+    )
+    file = tmp_path / 'parameters.yaml'
+    write_parameters(file, {name: getattr(settings, name) for name in PARAMETERS})
+    assert in_ros(context, file) == settings
+    assert read_settings(file, {}) == settings
