@@ -92,12 +92,12 @@ ROOMS = {
     'training': room(
         'checkpoint commands demo engine errors label_space media metrics network overlay '
         'preprocess resources segmenter torchvision_import version yaml_document',
-        'cv2 lightning matplotlib numpy onnx onnxruntime openvino pydantic rich torch torchmetrics '
-        'torchvision yaml',
+        'PIL cv2 lightning matplotlib numpy onnx onnxruntime openvino pydantic rich scipy torch '
+        'torchmetrics torchvision yaml',
     ),
 }
 # Every verb is to start as fast as it can: only what a command line needs is imported for all.
-CLI_AT_ONCE = room('errors process version', 'typer')
+CLI_AT_ONCE = room('errors process training version', 'typer')
 
 
 def modules() -> Iterator[tuple[str, Path]]:

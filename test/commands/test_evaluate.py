@@ -239,10 +239,12 @@ def test_pairs_in_folders_and_in_a_list(
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [
+        (['--dataset', 'imagenet'], "no data set 'imagenet': there are camvid, cityscapes, "),
+        (['--dataset', 'synthetic'], 'synthetic is only for training'),
         (['--dataset', 'pairs'], '--dataset pairs needs --label-map'),
-        (['--label-map', 'map.yaml'], '--label-map is for --dataset pairs'),
+        (['--label-map', 'map.yaml'], '--label-map does not go with --dataset camvid'),
         (['--split', 'night'], 'there is no folder'),
-        (['--submission', 'out'], '--submission is for --dataset cityscapes'),
+        (['--submission', 'out'], '--submission does not go with --dataset camvid'),
         (['--stride', '0.5'], '--stride is for --crop'),
         (['--scales', 'half'], "--scales takes numbers, as in 0.75,1,1.25, not 'half'"),
         (['--crop', '512*512'], "--crop takes a size, as in 1024x512 or 512, not '512*512'"),

@@ -24,7 +24,7 @@ from bisenet_ros.metrics import ConfusionMatrix
 from bisenet_ros.network import NETWORKS
 from bisenet_ros.segmenter import Segmenter
 from bisenet_training.config import TrainingConfig
-from bisenet_training.datasets import DatasetError, open_dataset
+from bisenet_training.datasets import DatasetError
 from bisenet_training.fit import fit
 from bisenet_training.run_folder import read_rows
 
@@ -48,7 +48,7 @@ def trained(data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Train
 def measure(config: TrainingConfig, weights: Path) -> ConfusionMatrix:
     """Of the labels that the vehicle would get, counted here."""
     assert config.validation is not None
-    dataset = open_dataset(config.located(config.validation))
+    dataset = config.located(config.validation).open()
     segmenter = Segmenter.load(weights, device='cpu', engine='torch')
     matrix = ConfusionMatrix(len(dataset.label_space))
     for sample in dataset:

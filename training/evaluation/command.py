@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from bisenet_ros.commands.console import (
 )
 from bisenet_ros.errors import UserError
 from bisenet_training.datasets import Dataset
+from bisenet_training.datasets.settings import LabelWriter
 from bisenet_training.evaluation.confusion_chart import check_matplotlib
 from bisenet_training.evaluation.label_images import LabelImages
 from bisenet_training.evaluation.loading import load_predictor
@@ -26,7 +28,6 @@ from bisenet_training.evaluation.predictor import Predictor
 from bisenet_training.evaluation.report import print_tables, write_report
 from bisenet_training.evaluation.result import EvaluatedFrame, EvaluationResult, evaluate
 from bisenet_training.evaluation.source import Source
-from bisenet_training.evaluation.submission import CityscapesSubmission
 from bisenet_training.evaluation.views import STRIDE, Views
 from bisenet_training.evaluation.worst_frames import SHOWN, WorstFrames
 
@@ -38,7 +39,7 @@ class Outputs:
     Attributes:
         json_file: The figures for machines, `-` for standard output.
         folder: A report, and the label images.
-        submission: The label images as Cityscapes' server takes them.
+        submission: The labels as the data set's evaluation server takes them.
     """
 
     json_file: Path | None = None
@@ -90,22 +91,27 @@ def evaluate_weights(
         UserError: The data is not there or not right, the weights are for other classes, or the
             options contradict each other.
     """
-    if outputs.submission is not None and source.kind != 'cityscapes':
-        raise UserError('--submission is for --dataset cityscapes')
+    settings = source.settings
+    submission = None
+    if outputs.submission is not None:
+        submission = settings.submission(outputs.submission)
     asks_for_figures = outputs.json_file is not None or outputs.folder is not None
-    if not source.has_truth and (asks_for_figures or outputs.submission is None):
+    if not settings.has_truth and (asks_for_figures or submission is None):
         raise UserError(
             f'only the evaluation server has the truth of {source.kind} {source.split}: '
             'give --submission DIR, without --json and --output'
         )
-    dataset = source.open()
+    dataset = settings.open()
     if outputs.folder is not None:
         check_matplotlib()
         make_folder(outputs.folder)
     predictor = load_predictor(weights, views, device=device, precision=precision)
     worst = WorstFrames(SHOWN)
-    result = _evaluate(predictor, dataset, outputs, worst)
-    if not source.has_truth:
+    writers: list[LabelWriter] = [] if submission is None else [submission]
+    if outputs.folder is not None:
+        writers.append(LabelImages(outputs.folder / 'labels'))
+    result = _evaluate(predictor, dataset, writers, worst)
+    if not settings.has_truth:
         notes.print(f'{dataset.description}: {outputs.submission}', markup=False, soft_wrap=True)
         return
     facts = {
@@ -130,19 +136,16 @@ def evaluate_weights(
 
 
 def _evaluate(
-    predictor: Predictor, dataset: Dataset, outputs: Outputs, worst: WorstFrames
+    predictor: Predictor, dataset: Dataset, writers: Sequence[LabelWriter], worst: WorstFrames
 ) -> EvaluationResult:
     """Evaluate with a progress bar, write each frame's labels, and keep the worst frames."""
-    labels = None if outputs.folder is None else LabelImages(outputs.folder / 'labels')
-    submission = None if outputs.submission is None else CityscapesSubmission(outputs.submission)
     with progress_bar() as bar:
         task = bar.add_task('evaluating', total=len(dataset))
 
         def count(frame: EvaluatedFrame) -> None:
             worst.offer(frame)
-            for writer in (labels, submission):
-                if writer is not None:
-                    writer.write(frame.sample.name, frame.labels)
+            for writer in writers:
+                writer.write(frame.sample.name, frame.labels)
             bar.advance(task)
 
         return evaluate(predictor, dataset, count)
