@@ -42,6 +42,7 @@ ROOMS = {
     'version': room(),
     'process': room(),
     'resources': room(),
+    'formatting': room(),
     'label_space': room('errors', 'numpy'),
     'torchvision_import': room('errors', 'torch'),
     'network': room('errors torchvision_import', 'torch'),
@@ -66,7 +67,7 @@ ROOMS = {
     'bag': room('errors image_codec', 'numpy rosbags'),
     'ros_graph': room('errors node'),
     'replay': room(
-        'bag checkpoint drivable errors image_codec label_space media metrics node overlay '
+        'bag checkpoint drivable errors formatting image_codec label_space media metrics node '
         'process ros_graph segmenter version yaml_document',
         'cv2 numpy pydantic ray rosbags torch',
     ),

@@ -14,8 +14,9 @@ from rich.table import Table
 from bisenet_ros.commands.console import make_folder, write_json
 from bisenet_ros.commands.gate import all_passed
 from bisenet_ros.errors import UserError
+from bisenet_ros.formatting import percent, points
 from bisenet_ros.replay.comparison import compare
-from bisenet_ros.replay.comparison_page import points, verdict, write_comparison_page
+from bisenet_ros.replay.comparison_page import verdict, write_comparison_page
 from bisenet_ros.replay.finished import FinishedRun
 from bisenet_ros.replay.gates import (
     Gate,
@@ -24,7 +25,6 @@ from bisenet_ros.replay.gates import (
     names_of_comparison,
     parse_gates,
 )
-from bisenet_ros.replay.page import percent
 
 
 def compare_runs(run_a: Path, run_b: Path, output: Path, fail_under: str | None) -> bool:
@@ -81,7 +81,7 @@ def _print(console: Console, figures: Mapping[str, Any], output: Path) -> None:
                 name,
                 percent(row['a']),
                 percent(row['b']),
-                '–' if row['change'] is None else points(row['change']),
+                points(row['change']),
                 '–' if spread is None else f'{points(spread[0])} to {points(spread[1])}',
             )
         console.print(table)

@@ -17,6 +17,8 @@ from rich.text import Text
 
 from bisenet_ros.commands.console import make_folder, progress_bar
 from bisenet_ros.errors import UserError
+from bisenet_ros.formatting import percent
+from bisenet_ros.metrics import figures
 from bisenet_ros.replay.answers import Answers
 from bisenet_ros.replay.extras import Extras
 from bisenet_ros.replay.live_graph import play_live
@@ -124,19 +126,21 @@ def _rows(metrics: Mapping[str, Any]) -> list[tuple[str, str]]:
     ]
     if metrics['rate'] is not None:
         rows.append(('dropped for newer ones', str(metrics['dropped_frames'])))
+    known = figures(truth=True)
     if (accuracy := metrics['accuracy']) is not None:
         rows += [
             ('with truth', str(accuracy['frames'])),
-            ('mIoU', _percent(accuracy['miou'])),
-            ('drivable IoU', _percent(accuracy['drivable_iou'])),
-            ('false drivable', _percent(accuracy['false_drivable_rate'])),
+            *(
+                (known[name].title, percent(accuracy[name]))
+                for name in ('miou', 'drivable_iou', 'false_drivable_rate')
+            ),
         ]
     if metrics['evaluated_frames']:
         latency = metrics['latency_ms']['total']
         rows += [
-            ('drivable area, mean', _percent(metrics['drivable_fraction']['mean'])),
-            ('confidence, mean', _percent(metrics['confidence']['mean'])),
-            ('flicker', _percent(metrics['flicker'])),
+            ('drivable area, mean', percent(metrics['drivable_fraction']['mean'])),
+            ('confidence, mean', percent(metrics['confidence']['mean'])),
+            ('flicker', percent(metrics['flicker'])),
             ('latency p50 / p95 / p99', _percentiles(latency)),
         ]
     if metrics['age_ms'] is not None:
@@ -146,7 +150,3 @@ def _rows(metrics: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def _percentiles(milliseconds: Mapping[str, float]) -> str:
     return ' / '.join(f'{milliseconds[p]:.0f}' for p in ('p50', 'p95', 'p99')) + ' ms'
-
-
-def _percent(share: float | None) -> str:
-    return '–' if share is None else f'{100 * share:.2f} %'

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from bisenet_ros.checkpoint import Checkpoint
 from bisenet_ros.demo.sources import Source
 from bisenet_ros.drivable import drivable_mask
+from bisenet_ros.formatting import number, percent
 from bisenet_ros.label_space import LabelSpace
 from bisenet_ros.media import VideoWriter, read_labels, write_image
 from bisenet_ros.metrics import ConfusionMatrix
@@ -240,13 +241,3 @@ def rows(measured: Mapping[str, Any]) -> list[Row]:
             )
         )
     return table
-
-
-def number(value: float | None, unit: str = '') -> str:
-    """A figure with one decimal, for people."""
-    return '–' if value is None else f'{value:.1f} {unit}'.rstrip()
-
-
-def percent(value: float | None) -> str:
-    """A share in percent, for people."""
-    return '–' if value is None else f'{100 * value:.2f} %'

@@ -187,7 +187,7 @@ class Bench:
         try:
             truth = frame.truth()
             if truth is not None:
-                figures |= evaluation.compare(result, truth)
+                figures |= evaluation.compare(truth)
         except UserError as error:
             self.problems.add('truths could not be used', f'{frame.place}: {error}')
         self._write(frame, figures)

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from bisenet_ros.formatting import percent
 from bisenet_ros.label_space import LabelSpace
 from bisenet_ros.replay.page import (
     accuracy_sections,
     origin,
-    percent,
     tiles,
     verdict,
     write_sections,

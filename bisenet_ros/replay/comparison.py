@@ -12,20 +12,19 @@ from typing import Any, Literal
 
 import numpy as np
 
-from bisenet_ros.replay.bootstrap import (
-    LEVEL,
-    RESAMPLES,
+from bisenet_ros.metrics import number
+from bisenet_ros.metrics.confusion import (
     Counts,
     Floats,
     Overlaps,
     group_overlaps,
-    interval,
     iou,
     mean_iou,
     overlaps,
-    resampled_iou,
+    pixel_accuracy,
 )
-from bisenet_ros.replay.evaluation import FrameId, number
+from bisenet_ros.replay.bootstrap import LEVEL, RESAMPLES, interval, resampled_iou
+from bisenet_ros.replay.evaluation import FrameId
 from bisenet_ros.replay.finished import EvaluatedFrame, FinishedRun, RunError
 
 MOST_CHANGED = 10
@@ -137,7 +136,9 @@ class Comparison:
             'resamples': RESAMPLES,
             'miou': row(lambda values: mean_iou(values[..., :-1])),
             'drivable_iou': row(itemgetter((..., -1))),
-            'pixel_accuracy': change(_pixel_accuracy(of_a), _pixel_accuracy(of_b)),
+            'pixel_accuracy': change(
+                *(number(float(pixel_accuracy(of.sum(axis=0)))) for of in (of_a, of_b))
+            ),
             'iou': {
                 name: row(itemgetter((..., index))) for index, name in enumerate(self.a.classes)
             },
@@ -230,11 +231,6 @@ def _with_drivable(confusion: Counts, ids: tuple[int, ...]) -> Overlaps:
     parts = zip(overlaps(confusion), group_overlaps(confusion, ids), strict=True)
     hits, unions = (np.concatenate(pair, axis=1) for pair in parts)
     return Overlaps(hits, unions)
-
-
-def _pixel_accuracy(confusion: Counts) -> float | None:
-    total = int(confusion.sum())
-    return int(overlaps(confusion).hits.sum()) / total if total else None
 
 
 def _run(run: FinishedRun) -> dict[str, Any]:

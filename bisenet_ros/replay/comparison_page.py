@@ -13,11 +13,12 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from bisenet_ros.formatting import percent, points
 from bisenet_ros.replay.charts import Mark, Series, legend, time_line
 from bisenet_ros.replay.comparison import Comparison, FramePair, Order
 from bisenet_ros.replay.evaluation import FrameId
 from bisenet_ros.replay.finished import FinishedRun
-from bisenet_ros.replay.page import STYLE, percent
+from bisenet_ros.replay.page import STYLE
 from bisenet_ros.replay.pictures import data_uri
 
 PICTURED = 6
@@ -106,11 +107,6 @@ def verdict(figures: Mapping[str, Any]) -> tuple[str, str]:
     return 'No clear difference', f'{said}: it may be chance among these frames.'
 
 
-def points(change: float) -> str:
-    """A change of a share in percentage points, with its sign."""
-    return f'{100 * change:+.2f}'
-
-
 def _verdict(figures: Mapping[str, Any]) -> str:
     short, sentence = verdict(figures)
     style = {'B is better': 'good', 'B is worse': 'bad'}.get(short, 'even')
@@ -165,7 +161,7 @@ def _accuracy_row(name: str, row: Mapping[str, Any]) -> str:
     cells = (
         percent(row['a']),
         percent(row['b']),
-        '–' if row['change'] is None else points(row['change']),
+        points(row['change']),
         '–' if spread is None else f'{points(spread[0])} to {points(spread[1])}',
     )
     columns = ''.join(f'<td class="number {style}">{cell}</td>' for cell in cells)
@@ -187,7 +183,7 @@ def _time_lines(comparison: Comparison, shown: Sequence[FramePair]) -> str:
                 for p in shown
                 if figure in p.b.figures
             ]
-            chart = time_line(title, series, marks, lambda value: f'{100 * value:g} %')
+            chart = time_line(title, series, marks, lambda value: percent(value, None))
             charts.append(f'<h3>{title}</h3><p>{names}</p>{chart}')
     return f'<h2>Over time</h2>{"".join(charts)}'
 

@@ -10,8 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from bisenet_ros.replay.bootstrap import group_overlaps, iou, mean_iou, overlaps
-from bisenet_ros.replay.evaluation import number
+from bisenet_ros.metrics import number
+from bisenet_ros.metrics.confusion import (
+    group_overlaps,
+    iou,
+    mean_iou,
+    overlaps,
+    pixel_accuracy,
+)
 from bisenet_ros.replay.finished import EvaluatedFrame, FinishedRun
 from bisenet_ros.replay.scenario import ACCURACY, CLASS_IOU, OF_RUN, Criterion
 
@@ -142,8 +148,7 @@ def _accuracy(figure: str, frames: Sequence[EvaluatedFrame], run: FinishedRun) -
     if figure == 'drivable_iou':
         return number(float(iou(group_overlaps(confusion, run.drivable_ids))[0]))
     if figure == 'pixel_accuracy':
-        total = int(confusion.sum())
-        return int(overlaps(confusion).hits.sum()) / total if total else None
+        return number(float(pixel_accuracy(confusion)))
     return number(float(by_class[run.classes.index(figure.removeprefix(CLASS_IOU))]))
 
 

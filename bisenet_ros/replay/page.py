@@ -11,14 +11,16 @@ from typing import Any
 
 import numpy as np
 
+from bisenet_ros.formatting import percent
 from bisenet_ros.label_space import LabelSpace
+from bisenet_ros.metrics import figures
 from bisenet_ros.metrics.calibration import Bin
 from bisenet_ros.replay.charts import Mark, Series, legend, reliability_diagram, time_line
 from bisenet_ros.replay.moments import Moment
 from bisenet_ros.replay.pictures import Picture
 
 _CHARTS = (
-    ('Drivable share of the frame', 'drivable_fraction', lambda value: f'{100 * value:g} %'),
+    ('Drivable share of the frame', 'drivable_fraction', lambda value: percent(value, None)),
     ('Mean confidence', 'confidence', lambda value: f'{value:g}'),
     ('Latency, decoding and inference', 'latency_ms', lambda value: f'{value:g} ms'),
 )
@@ -98,14 +100,11 @@ def verdict(metrics: Mapping[str, Any]) -> str:
 
 def tiles(metrics: Mapping[str, Any]) -> str:
     """The figures that matter most."""
-    tiles = []
+    tiles, known = [], figures(truth=True)
     if (accuracy := metrics['accuracy']) is not None:
         tiles += [
-            ('mIoU', percent(accuracy['miou'])),
-            ('drivable IoU', percent(accuracy['drivable_iou'])),
-            ('boundary F-score', percent(accuracy['boundary_f'])),
-            ('false drivable', percent(accuracy['false_drivable_rate'])),
-            ('calibration error', percent(accuracy['ece'])),
+            (known[name].title, percent(accuracy[name]))
+            for name in ('miou', 'drivable_iou', 'boundary_f', 'false_drivable_rate', 'ece')
         ]
     if metrics['rate'] is not None:
         tiles.append(('frames dropped', str(metrics['dropped_frames'])))
@@ -226,7 +225,7 @@ def _confusion_rows(counts: Any, label_space: LabelSpace) -> Iterator[str]:
         cells = []
         for count in row[: len(columns)]:
             share = count / total if total else 0.0
-            text = f'{100 * share:.0f}' if share >= 0.005 else ''
+            text = percent(share, 0).removesuffix(' %') if share >= 0.005 else ''
             cells.append(f'<td style="--share:{100 * share:.0f}%">{text}</td>')
         yield f'<tr><th>{_swatch(color)}{html.escape(name)}</th>{"".join(cells)}</tr>'
 
@@ -271,11 +270,6 @@ def origin(sources: Sequence[tuple[str, str]], metrics: Mapping[str, Any]) -> st
         for name, value in facts
     )
     return f'<h2>What produced this</h2><table>{rows}</table>'
-
-
-def percent(share: float | None) -> str:
-    """A share in percent, for people."""
-    return '–' if share is None else f'{100 * share:.1f} %'
 
 
 def _swatch(color: tuple[int, int, int]) -> str:

@@ -233,35 +233,35 @@ def test_figures_equal_counting_whatever_the_order_of_the_classes() -> None:
 
     def iou(*classes: int) -> float:
         predicted, true = np.isin(label, classes) & known, np.isin(truth, classes)
-        return float(100 * (predicted & true).sum() / (predicted | true).sum())
+        return float((predicted & true).sum() / (predicted | true).sum())
 
     ious = [iou(index) for index in range(3)]
     shares = [(truth[known] == index).mean() for index in range(3)]
     assert figures['frames'] == 3
-    assert list(figures['iou'].values())[:3] == pytest.approx(ious, abs=0.005)
+    assert list(figures['iou'].values())[:3] == pytest.approx(ious, abs=1e-9)
     assert figures['iou']['unicorn'] is None
-    assert figures['miou'] == pytest.approx(np.mean(ious), abs=0.005)
-    assert figures['frequency_weighted_iou'] == pytest.approx(np.dot(shares, ious), abs=0.005)
-    assert figures['drivable_iou'] == pytest.approx(iou(0, 1), abs=0.005)
-    accuracy = 100 * (truth == label)[known].mean()
-    assert figures['pixel_accuracy'] == pytest.approx(accuracy, abs=0.005)
+    assert figures['miou'] == pytest.approx(np.mean(ious), abs=1e-9)
+    assert figures['frequency_weighted_iou'] == pytest.approx(np.dot(shares, ious), abs=1e-9)
+    assert figures['drivable_iou'] == pytest.approx(iou(0, 1), abs=1e-9)
+    accuracy = (truth == label)[known].mean()
+    assert figures['pixel_accuracy'] == pytest.approx(accuracy, abs=1e-9)
     assert figures['confusion'][0][4] == ((truth == 0) & (label == IGNORE)).sum()
     assert figures['boundary_f_by_class']['unicorn'] is None
-    assert 0 < figures['boundary_f'] <= 100
+    assert 0 < figures['boundary_f'] <= 1
     labelled = known & (label != IGNORE)
     bins, right = confidence.astype(int) * 15 // 256, label == truth
     error = sum(
         abs(right[inside].mean() - confidence[inside].mean() / 255) * inside.sum()
         for inside in (labelled & (bins == index) for index in range(15))
     )
-    assert figures['ece'] == pytest.approx(100 * error / labelled.sum(), abs=0.005)
+    assert figures['ece'] == pytest.approx(error / labelled.sum(), abs=1e-9)
 
 
 def test_without_confidence_there_is_no_calibration() -> None:
     truth = np.zeros((8, 8), np.uint8)
     figures = evaluate(Lookup(SPACE, [Found(truth, None)]), Frames(SPACE, [truth])).figures()
     assert figures['ece'] is None
-    assert figures['miou'] == 100
+    assert figures['miou'] == 1
 
 
 def test_other_classes_are_refused() -> None:
