@@ -94,7 +94,7 @@ def _print(console: Console, checkpoint: Checkpoint, facts: Mapping[str, Any]) -
 
 def _in_percent(values: Mapping[str, Any]) -> dict[str, Any]:
     """Accuracies as people read them."""
-    shown = {}
+    shown: dict[str, Any] = {}
     for name, value in values.items():
         if isinstance(value, Mapping):
             shown[name] = _in_percent(value)
