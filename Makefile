@@ -69,5 +69,5 @@ endif
 
 # .venv stays: it takes longest to make, and `rm -r .venv` is quickly said.
 clean:
-	rm -rf build bisenet_ros.egg-info bisenet_ros/msg out .mypy_cache .pytest_cache .ruff_cache
+	rm -rf build bisenet_ros.egg-info bisenet_ros/msg out .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	rm -f bisenet_ros/*.so bisenet_ros/engine/*.so .venv/installed

@@ -19,8 +19,7 @@ from bisenet_ros.engine.hardware import DTYPES
 from bisenet_ros.errors import UserError
 from bisenet_ros.metrics import ConfusionMatrix
 from bisenet_ros.segmenter import ENGINES, Segmenter
-from bisenet_training.datasets import open_dataset
-from bisenet_training.datasets.settings import CamvidSettings
+from bisenet_training.datasets.camvid import CamvidSettings
 
 
 def main() -> None:
@@ -29,9 +28,7 @@ def main() -> None:
     parser.add_argument('--split', default='val')
     parser.add_argument('--weights', default='camvid')
     arguments = parser.parse_args()
-    dataset = open_dataset(
-        CamvidSettings(kind='camvid', root=arguments.data, split=arguments.split)
-    )
+    dataset = CamvidSettings(root=arguments.data, split=arguments.split).open()
 
     contestants = {}
     for engine, precision in product(ENGINES, DTYPES):

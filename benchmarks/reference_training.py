@@ -39,8 +39,7 @@ from bisenet_ros.malloc_tuning import keep_freed_memory
 from bisenet_ros.network import SegmentationNetwork
 from bisenet_training.augment import AugmentationSettings
 from bisenet_training.config import Size, TrainingConfig, load_config
-from bisenet_training.datasets.cityscapes import LABEL_IDS
-from bisenet_training.datasets.settings import CityscapesSettings
+from bisenet_training.datasets.cityscapes import LABEL_IDS, CityscapesSettings
 from bisenet_training.initial_network import make_network
 from bisenet_training.run_folder import StepRow, append_rows
 

@@ -19,6 +19,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from bisenet_ros.formatting import percent
+
 MALLOC: dict[str, dict[str, str]] = {
     'freed memory kept': {},
     'freed memory given back': {'GLIBC_TUNABLES': ''},  # set, so that it is left as it is
@@ -54,7 +56,7 @@ def comparison(columns: Mapping[str, Mapping[str, Any]]) -> str:
             [
                 f'**{one["name"]}**' if one['ours'] else one['name'],
                 *(f'{cell["p50_ms"]:.1f} ms, {cell["times_faster"]:.1f} x' for cell in cells),
-                f'{100 * one["differing_pixels"]:.3f} %',
+                percent(one['differing_pixels'], 3),
             ]
         )
     return table(['', *columns, 'pixels unlike fp32'], rows)
@@ -82,7 +84,7 @@ def streaming(figures: Mapping[str, Any]) -> str:
             [
                 name,
                 f'{one["processed_fps"]:.1f}',
-                f'{100 * one["dropped_frames"] / one["received_frames"]:.1f} %',
+                percent(one['dropped_frames'] / one['received_frames'], 1),
                 ' / '.join(f'{one[f"age_{p}_ms"]:.1f}' for p in ('p50', 'p95', 'p99')),
                 f'{one["cpu_percent"]:.0f} %',
             ]

@@ -39,7 +39,6 @@ from bisenet_ros.synthetic.drive import SyntheticDrive
 from bisenet_training.augment import Augmentation
 from bisenet_training.config import TrainingConfig, load_config
 from bisenet_training.data import Plan, Views, suitable_workers
-from bisenet_training.datasets import open_dataset
 from bisenet_training.datasets.cityscapes import to_label_ids
 from bisenet_training.run_folder import read_rows
 
@@ -140,7 +139,7 @@ def prepared_per_second(config: TrainingConfig, rounds: int) -> dict[str, float]
     """Images that one worker prepares per second, in the usual way and in ours."""
     torch.set_num_threads(1)
     cv2.setNumThreads(0)
-    dataset = open_dataset(config.located(config.train[0].dataset))
+    dataset = config.located(config.train[0].dataset).open()
     plan = Plan((dataset,), (1.0,), len(dataset), config.seed)
     views = {
         'usual loop': reference_training.Views.of(config),

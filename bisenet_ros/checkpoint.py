@@ -72,7 +72,7 @@ class Checkpoint:
         options: Where the network differs from its usual form, as weights from elsewhere need it:
             names and values of `bisenet_ros.network.OPTIONS`.
         provenance: How the weights came about: data, recipe, versions.
-        accuracy: What was measured with them, and on what.
+        accuracy: What was measured with them, from 0 to 1, by the name of the data.
     """
 
     network: str

@@ -22,6 +22,7 @@ from bisenet_ros.commands.options import ModelOptions, takes_model_options
 from bisenet_ros.errors import UserError
 from bisenet_ros.malloc_tuning import prepare_process
 from bisenet_ros.version import VERSION
+from bisenet_training.dataset_registry import DATASETS
 
 
 class _Roof(TyperGroup):
@@ -461,8 +462,8 @@ def evaluate(
         ),
     ],
     dataset: Annotated[
-        Literal['camvid', 'cityscapes', 'coco_stuff', 'coco_stuff_10k', 'pairs'],
-        typer.Option('--dataset', help='What is in it.'),
+        str,
+        typer.Option('--dataset', metavar='NAME', help=f'What is in it: {", ".join(DATASETS)}.'),
     ] = 'camvid',
     split: Annotated[
         str | None,
@@ -513,7 +514,7 @@ def evaluate(
         typer.Option(
             '--submission',
             metavar='DIR',
-            help="Write label images as Cityscapes' evaluation server takes them.",
+            help="Write label images as the data set's evaluation server takes them.",
         ),
     ] = None,
     json: Json = None,
@@ -530,7 +531,7 @@ def evaluate(
     from bisenet_training.evaluation.source import Source
 
     evaluate_weights(
-        Source(dataset, data, split, label_map),
+        Source.named(dataset, data, split, label_map),
         views_of(scales, flip, crop, stride),
         Outputs(json, output, submission),
         model.read(),

@@ -39,7 +39,7 @@ def checkpoint() -> Checkpoint:
         upsampling='nearest',
         state_dict=BiSeNetV2(len(CAMVID)).state_dict(),
         provenance={'data': 'none', 'steps': 0},
-        accuracy={'nowhere': {'miou': 1.5}},
+        accuracy={'nowhere': {'miou': 0.015}},
     )
 
 
@@ -181,6 +181,8 @@ def test_shipped_weights_are_small_and_load() -> None:
         assert resolve_weights(name).stat().st_size < 8_000_000
         checkpoint = Checkpoint.load(name)
         assert checkpoint.accuracy
+        for figures in checkpoint.accuracy.values():
+            assert all(0 <= value <= 1 for value in (figures['miou'], *figures['iou'].values()))
         assert checkpoint.provenance
         checkpoint.build()
 

@@ -121,7 +121,7 @@ def test_info_shows_classes_and_accuracy(tmp_path: Path) -> None:
     weights = save_tiny_checkpoint(tmp_path / 'tiny.safetensors')
     result = CliRunner().invoke(app, ['info', str(weights)])
     assert result.exit_code == 0, result.output
-    for text in ('bisenetv2', '128 x 96', 'bicyclist', '60  40 222', 'miou', '0.0123', 'untrained'):
+    for text in ('bisenetv2', '128 x 96', 'bicyclist', '60  40 222', 'miou', '1.23 %', 'untrained'):
         assert text in result.stdout
 
 

@@ -7,17 +7,9 @@ from __future__ import annotations
 import jinja2
 import pytest
 
-from bisenet_ros.templates import percent, points, render
+from bisenet_ros.templates import render
 
 
 def test_what_the_template_shows_and_is_not_given_is_an_error() -> None:
     with pytest.raises(jinja2.UndefinedError, match="'metrics' is undefined"):
         render('collection', subject='2 bags')
-
-
-def test_figures_for_people() -> None:
-    assert percent(0.12345) == '12.3 %'
-    assert percent(0.12345, 2) == '12.35 %'
-    assert points(-0.012) == '-1.20'
-    assert points(0.012) == '+1.20'
-    assert percent(None) == points(None) == '–'

@@ -21,7 +21,6 @@ from torch.nn.utils import convert_conv2d_weight_memory_format
 
 from bisenet_ros.label_space import CITYSCAPES, IGNORE
 from bisenet_training.config import TrainingConfig, load_config
-from bisenet_training.datasets import open_dataset
 from bisenet_training.initial_network import make_network
 from bisenet_training.losses import SegmentationLoss
 
@@ -82,7 +81,7 @@ def test_a_batch_costs_the_same_in_both(
 
 def test_both_read_the_same_frames(usual_loop: ModuleType, config: TrainingConfig) -> None:
     views = usual_loop.Views.of(config)
-    dataset = open_dataset(config.located(config.train[0].dataset))
+    dataset = config.located(config.train[0].dataset).open()
     assert len(views) == len(dataset)
     for (image, labels), sample in zip(views.files, dataset, strict=True):
         pixels, ids = usual_loop.read(image, labels)

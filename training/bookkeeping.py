@@ -48,7 +48,7 @@ class Bookkeeping(Callback):
     then, where that is due, the state is saved. So an evaluation that was cut off comes again.
 
     Attributes:
-        best: The greatest mIoU so far, in percent.
+        best: The greatest mIoU so far, from 0 to 1.
         stopped_by: The signal for which all processes have stopped; None while none has.
     """
 

@@ -19,7 +19,8 @@ from bisenet_ros.preprocess import ChannelOrder, Normalization
 from bisenet_ros.resources import share_directory
 from bisenet_ros.yaml_document import Document, Location
 from bisenet_training.augment import AugmentationSettings
-from bisenet_training.datasets import DatasetSettings
+from bisenet_training.dataset_registry import settings_class
+from bisenet_training.datasets import AnyDataset, DatasetSettings
 from bisenet_training.datasets.settings import FilePath
 from bisenet_training.losses.settings import LossSettings
 from bisenet_training.optim import OptimizerSettings, ScheduleSettings
@@ -110,7 +111,7 @@ class TrainingSource(_Part):
         share: How much of what is seen comes from it, against the shares of the others.
     """
 
-    dataset: DatasetSettings
+    dataset: AnyDataset
     share: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
 
 
@@ -149,7 +150,7 @@ class TrainingConfig(_Part):
     normalization: NormalizationSettings = NormalizationSettings()
     data: FilePath = Path()
     train: Annotated[tuple[TrainingSource, ...], Field(min_length=1)]
-    validation: DatasetSettings | None = None
+    validation: AnyDataset | None = None
     crop: Size
     batch: Count
     accumulate: Count = 1
@@ -215,7 +216,7 @@ def load_config(config: str | Path, overrides: Sequence[str] = ()) -> TrainingCo
     except ValidationError as error:
         # A key that is misspelt is also one that is missing.
         first = min(error.errors(), key=lambda found: found['type'] != 'extra_forbidden')
-        said = _said(first)
+        said = _said(first, value)
         if error.error_count() > 1:
             said += f' (and {error.error_count() - 1} more)'
         place = _written(value, first['loc'])
@@ -280,10 +281,10 @@ def _written(value: Any, location: Location) -> Location:
     return tuple(steps)
 
 
-def _said(error: Any) -> str:
+def _said(error: Any, value: Any) -> str:
     """What pydantic found, for a user."""
     if error['type'] == 'extra_forbidden':
-        known = _keys_at(error['loc'])
+        known = _keys_at(error['loc'], value)
         near = difflib.get_close_matches(str(error['loc'][-1]), known, n=1, cutoff=0.5)
         hint = f'did you mean {near[0]}?' if near else f'there are {", ".join(known)}'
         return f'unknown key; {hint}'
@@ -295,8 +296,8 @@ def _said(error: Any) -> str:
     return message[0].lower() + message[1:]
 
 
-def _keys_at(location: Location) -> list[str]:
-    """The keys that there are beside an unknown one."""
+def _keys_at(location: Location, value: Any) -> list[str]:
+    """The keys that there are beside an unknown one, in what the file holds."""
     models: list[type[BaseModel]] = [TrainingConfig]
     for step in location[:-1]:
         fields = [model.model_fields[step] for model in models if step in model.model_fields]
@@ -306,6 +307,10 @@ def _keys_at(location: Location) -> list[str]:
             models = [
                 model for model in models if step in get_args(model.model_fields['kind'].annotation)
             ]
+        if step in value or isinstance(step, int):
+            value = value[step]
+        if models == [DatasetSettings]:
+            models = [settings_class(value['kind'])]
     return [name for model in models for name in model.model_fields]
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from bisenet_ros.formatting import percent
 from bisenet_training.extra import Figure
 
 _SMOOTH = 50
@@ -43,7 +44,8 @@ def draw_curves(
         known = [row for row in evaluations if row[name]]
         places, values = ([float(row[key]) for row in known] for key in ('step', name))
         middle.plot(places, values, marker='.', label=title)
-    middle.set(ylabel='validation, %', ylim=(0, 100))
+    middle.set(ylabel='validation', ylim=(0, 1))
+    middle.yaxis.set_major_formatter(lambda share, _: percent(share, 0))
     middle.legend()
     bottom.plot(numbers, [float(row['lr']) for row in steps], color='tab:gray')
     bottom.set(ylabel='learning rate', xlabel='step', ylim=(0, None))

@@ -14,7 +14,7 @@ from rich.progress import (
 )
 
 from bisenet_ros.console import notes
-from bisenet_ros.metrics.percent import percent_text
+from bisenet_ros.formatting import percent
 from bisenet_training.run_folder import EvaluationRow
 
 
@@ -70,11 +70,11 @@ class TrainingProgress:
         """Say in a line what an evaluation found, and the best mIoU so far."""
         if not self._visible:
             return
-        self._bar.update(self._task, miou=percent_text(row.miou))
+        self._bar.update(self._task, miou=percent(row.miou))
         notes.print(
-            f'step {row.step}: loss {loss:.3f}, mIoU {percent_text(row.miou)} (best {best:.2f}), '
-            f'drivable IoU {percent_text(row.drivable_iou)}, '
-            f'pixel accuracy {percent_text(row.pixel_accuracy)}',
+            f'step {row.step}: loss {loss:.3f}, mIoU {percent(row.miou)} (best {percent(best)}), '
+            f'drivable IoU {percent(row.drivable_iou)}, '
+            f'pixel accuracy {percent(row.pixel_accuracy)}',
             soft_wrap=True,
         )
 

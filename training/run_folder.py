@@ -45,7 +45,7 @@ class StepRow(NamedTuple):
 
 
 class EvaluationRow(NamedTuple):
-    """An evaluation in `evaluations.csv`, in percent; None for what does not occur."""
+    """An evaluation in `evaluations.csv`, from 0 to 1; None for what does not occur."""
 
     step: int
     miou: float | None

@@ -17,7 +17,7 @@ from bisenet_ros.console import progress_bar, warn, write_json
 from bisenet_ros.errors import UserError
 from bisenet_ros.label_space import LabelSpace
 from bisenet_training.config import TrainingConfig
-from bisenet_training.datasets import Dataset, check_dataset, open_dataset
+from bisenet_training.datasets import Dataset, check_dataset
 from bisenet_training.processes import Processes
 
 
@@ -42,9 +42,9 @@ class TrainingData:
         Raises:
             UserError: Some are missing, or the data sets have different classes.
         """
-        train = tuple(open_dataset(config.located(source.dataset)) for source in config.train)
+        train = tuple(config.located(source.dataset).open() for source in config.train)
         validation = config.validation
-        held_out = None if validation is None else open_dataset(config.located(validation))
+        held_out = None if validation is None else config.located(validation).open()
         total = sum(source.share for source in config.train)
         data = cls(train, tuple(source.share / total for source in config.train), held_out)
         for dataset in data.all:

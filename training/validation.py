@@ -10,8 +10,7 @@ import torch
 
 from bisenet_ros.checkpoint import Checkpoint
 from bisenet_ros.label_space import LabelSpace
-from bisenet_ros.metrics import ConfusionMatrix
-from bisenet_ros.metrics.percent import percent
+from bisenet_ros.metrics import ConfusionMatrix, number
 from bisenet_ros.model_settings import ModelSettings
 from bisenet_ros.segmenter import Segmenter
 from bisenet_training.datasets import Dataset
@@ -37,19 +36,19 @@ class Validation:
 
     @property
     def miou(self) -> float | None:
-        """In percent; None where no pixel has a class."""
-        return percent(self.confusion.miou())
+        """From 0 to 1; None where no pixel has a class."""
+        return number(self.confusion.miou())
 
     @property
     def drivable_iou(self) -> float | None:
-        """In percent; None where nothing can be driven on, in truth or labels."""
+        """From 0 to 1; None where nothing can be driven on, in truth or labels."""
         ids = self.label_space.ids_of(self.label_space.drivable)
-        return percent(self.confusion.group_iou(ids))
+        return number(self.confusion.group_iou(ids))
 
     @property
     def pixel_accuracy(self) -> float | None:
-        """In percent; None where no pixel has a class."""
-        return percent(self.confusion.pixel_accuracy())
+        """From 0 to 1; None where no pixel has a class."""
+        return number(self.confusion.pixel_accuracy())
 
 
 def validate(checkpoint: Checkpoint, dataset: Dataset, processes: Processes) -> Validation:

@@ -12,6 +12,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from bisenet_ros.formatting import percent
+
 _MEBIBYTE = 2**20
 
 
@@ -44,7 +46,7 @@ def _comparison(figures: Mapping[str, Any]) -> Table:
             *map(_milliseconds, (one['p50_ms'], one['p95_ms'], one['p99_ms'])),
             f'{one["times_faster"]:.2f} x',
             _milliseconds(one['cpu_ms']),
-            f'{100 * one["differing_pixels"]:.3f} %',
+            percent(one['differing_pixels'], 3),
             style='bold' if one['ours'] else '',
         )
     return table
@@ -73,7 +75,7 @@ def _streaming(streaming: Mapping[str, Any]) -> Table:
             table,
             name,
             f'{one["processed_fps"]:.1f}',
-            f'{100 * one["dropped_frames"] / one["received_frames"]:.1f} %',
+            percent(one['dropped_frames'] / one['received_frames'], 1),
             *map(_milliseconds, (one['age_p50_ms'], one['age_p95_ms'], one['age_p99_ms'])),
             f'{one["cpu_percent"]:.0f} %',
         )

@@ -13,12 +13,12 @@ from rich.table import Table
 
 from bisenet_ros.console import make_folder, print_outcome, write_json
 from bisenet_ros.errors import UserError
+from bisenet_ros.formatting import percent, points
 from bisenet_ros.replay.measure.comparison import compare
 from bisenet_ros.replay.measure.criteria import judge_figure, parse_criteria
 from bisenet_ros.replay.measure.figures import figures_of_comparison, names_of_comparison
 from bisenet_ros.replay.measure.run_result import RunResult
 from bisenet_ros.replay.report.comparison_page import verdict, write_comparison_page
-from bisenet_ros.templates import percent, points
 
 
 def compare_runs(run_a: Path, run_b: Path, output: Path, fail_under: str | None) -> bool:

@@ -19,15 +19,13 @@ from bisenet_ros.console import (
 )
 from bisenet_ros.errors import UserError
 from bisenet_ros.model_settings import ModelSettings
-from bisenet_training.datasets import Dataset
+from bisenet_training.datasets.settings import LabelWriter
 from bisenet_training.evaluation.confusion_chart import check_matplotlib
 from bisenet_training.evaluation.label_images import LabelImages
 from bisenet_training.evaluation.loading import load_predictor
-from bisenet_training.evaluation.predictor import Predictor
 from bisenet_training.evaluation.report import print_tables, write_report
-from bisenet_training.evaluation.result import EvaluatedFrame, EvaluationResult, evaluate
+from bisenet_training.evaluation.result import EvaluatedFrame, evaluate
 from bisenet_training.evaluation.source import Source
-from bisenet_training.evaluation.submission import CityscapesSubmission
 from bisenet_training.evaluation.views import STRIDE, Views
 from bisenet_training.evaluation.worst_frames import SHOWN, WorstFrames
 
@@ -39,7 +37,7 @@ class Outputs:
     Attributes:
         json_file: The figures for machines, `-` for standard output.
         folder: A report, and the label images.
-        submission: The label images as Cityscapes' server takes them.
+        submission: The labels as the data set's evaluation server takes them.
     """
 
     json_file: Path | None = None
@@ -86,22 +84,42 @@ def evaluate_weights(
         UserError: The data is not there or not right, the weights are for other classes, or the
             options contradict each other.
     """
-    if outputs.submission is not None and source.kind != 'cityscapes':
-        raise UserError('--submission is for --dataset cityscapes')
+    submission = None
+    if outputs.submission is not None:
+        submission = source.settings.submission(outputs.submission)
     asks_for_figures = outputs.json_file is not None or outputs.folder is not None
-    if not source.has_truth and (asks_for_figures or outputs.submission is None):
+    if not source.settings.has_truth and (asks_for_figures or submission is None):
         raise UserError(
             f'only the evaluation server has the truth of {source.kind} {source.split}: '
             'give --submission DIR, without --json and --output'
         )
-    dataset = source.open()
+    dataset = source.settings.open()
     if outputs.folder is not None:
         check_matplotlib()
         make_folder(outputs.folder)
     predictor = load_predictor(settings, views)
+    drivable = tuple(filter(None, settings.drivable_classes)) or dataset.label_space.drivable
     worst = WorstFrames(SHOWN)
-    result = _evaluate(predictor, dataset, outputs, worst)
-    if not source.has_truth:
+    writers: list[LabelWriter] = [] if submission is None else [submission]
+    if outputs.folder is not None:
+        writers.append(LabelImages(outputs.folder / 'labels'))
+    with progress_bar() as bar:
+        task = bar.add_task('evaluating', total=len(dataset))
+
+        def count(frame: EvaluatedFrame) -> None:
+            worst.offer(frame)
+            for writer in writers:
+                writer.write(frame.sample.name, frame.labels)
+            bar.advance(task)
+
+        result = evaluate(
+            predictor,
+            dataset,
+            count,
+            drivable_classes=drivable,
+            min_drivable_area=settings.min_drivable_area,
+        )
+    if not source.settings.has_truth:
         notes.print(f'{dataset.description}: {outputs.submission}', markup=False, soft_wrap=True)
         return
     facts = {
@@ -112,7 +130,7 @@ def evaluate_weights(
         'precision': predictor.precision,
         'engine': predictor.engine,
         'network_size': predictor.network_size,
-        'drivable_classes': predictor.label_space.drivable,
+        'drivable_classes': drivable,
         'scales': list(views.scales),
         'flip': views.flip,
         'crop': None if views.crop is None else list(views.crop),
@@ -125,22 +143,3 @@ def evaluate_weights(
         write_report(outputs.folder, dataset.description, facts, result, worst.frames())
     if not is_standard_output(outputs.json_file):
         print_tables(Console(highlight=False), dataset.description, result)
-
-
-def _evaluate(
-    predictor: Predictor, dataset: Dataset, outputs: Outputs, worst: WorstFrames
-) -> EvaluationResult:
-    """Evaluate with a progress bar, write each frame's labels, and keep the worst frames."""
-    labels = None if outputs.folder is None else LabelImages(outputs.folder / 'labels')
-    submission = None if outputs.submission is None else CityscapesSubmission(outputs.submission)
-    with progress_bar() as bar:
-        task = bar.add_task('evaluating', total=len(dataset))
-
-        def count(frame: EvaluatedFrame) -> None:
-            worst.offer(frame)
-            for writer in (labels, submission):
-                if writer is not None:
-                    writer.write(frame.sample.name, frame.labels)
-            bar.advance(task)
-
-        return evaluate(predictor, dataset, count)

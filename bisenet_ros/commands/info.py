@@ -14,6 +14,7 @@ from rich.text import Text
 
 from bisenet_ros.checkpoint import Checkpoint, resolve_weights
 from bisenet_ros.console import is_standard_output, write_json
+from bisenet_ros.formatting import percent
 
 
 def show_info(weights: str, json_file: Path | None) -> None:
@@ -83,12 +84,23 @@ def _print(console: Console, checkpoint: Checkpoint, facts: Mapping[str, Any]) -
         )
     console.print(classes)
     for title, values in (
-        ('measured accuracy', checkpoint.accuracy),
+        ('measured accuracy', _in_percent(checkpoint.accuracy)),
         ('provenance', checkpoint.provenance),
     ):
         console.print(Text(title if values else f'{title}: nothing recorded', 'bold'))
         if values:
             console.print(_tree(values), soft_wrap=True)
+
+
+def _in_percent(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Accuracies as people read them."""
+    shown: dict[str, Any] = {}
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            shown[name] = _in_percent(value)
+        else:
+            shown[name] = percent(value) if isinstance(value, float) else value
+    return shown
 
 
 def _tree(values: Mapping[str, Any]) -> Table:

@@ -21,9 +21,11 @@ from bisenet_ros.bag.recorded_outputs import Answers
 from bisenet_ros.checkpoint import Checkpoint
 from bisenet_ros.console import make_folder, print_outcome, progress_bar, warn, write_json
 from bisenet_ros.errors import UserError
+from bisenet_ros.formatting import percent
 from bisenet_ros.label_space import LabelSpace
 from bisenet_ros.live.bag_graph import play_live
 from bisenet_ros.live.processes import ProcessError
+from bisenet_ros.metrics import figures
 from bisenet_ros.replay.many.collection import find_bags, is_collection, result_folders
 from bisenet_ros.replay.many.jobs import Job, Outcome, Progress, ReplayOptions
 from bisenet_ros.replay.many.merge import merge
@@ -228,19 +230,21 @@ def _rows(metrics: Mapping[str, Any]) -> list[tuple[str, str]]:
     ]
     if metrics['rate'] is not None:
         rows.append(('dropped for newer ones', str(metrics['dropped_frames'])))
+    known = figures(truth=True)
     if (accuracy := metrics['accuracy']) is not None:
         rows += [
             ('with truth', str(accuracy['frames'])),
-            ('mIoU', _percent(accuracy['miou'])),
-            ('drivable IoU', _percent(accuracy['drivable_iou'])),
-            ('false drivable', _percent(accuracy['false_drivable_rate'])),
+            *(
+                (known[name].title, percent(accuracy[name]))
+                for name in ('miou', 'drivable_iou', 'false_drivable_rate')
+            ),
         ]
     if metrics['evaluated_frames']:
         latency = metrics['latency_ms']['total']
         rows += [
-            ('drivable area, mean', _percent(metrics['drivable_fraction']['mean'])),
-            ('confidence, mean', _percent(metrics['confidence']['mean'])),
-            ('flicker', _percent(metrics['flicker'])),
+            ('drivable area, mean', percent(metrics['drivable_fraction']['mean'])),
+            ('confidence, mean', percent(metrics['confidence']['mean'])),
+            ('flicker', percent(metrics['flicker'])),
             ('latency p50 / p95 / p99', _percentiles(latency)),
         ]
     if metrics['age_ms'] is not None:
@@ -250,7 +254,3 @@ def _rows(metrics: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def _percentiles(milliseconds: Mapping[str, float]) -> str:
     return ' / '.join(f'{milliseconds[p]:.0f}' for p in ('p50', 'p95', 'p99')) + ' ms'
-
-
-def _percent(share: float | None) -> str:
-    return '–' if share is None else f'{100 * share:.2f} %'

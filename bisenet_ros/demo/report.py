@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from bisenet_ros.checkpoint import Checkpoint
 from bisenet_ros.drivable import drivable_mask
+from bisenet_ros.formatting import number, percent
 from bisenet_ros.label_space import LabelSpace
 from bisenet_ros.live.events import Event
 from bisenet_ros.live.sources import Source
@@ -239,13 +240,3 @@ def rows(measured: Mapping[str, Any]) -> list[Row]:
             )
         )
     return table
-
-
-def number(value: float | None, unit: str = '') -> str:
-    """A figure with one decimal, for people."""
-    return '–' if value is None else f'{value:.1f} {unit}'.rstrip()
-
-
-def percent(value: float | None) -> str:
-    """A share in percent, for people."""
-    return '–' if value is None else f'{100 * value:.2f} %'

@@ -9,12 +9,13 @@ segmentation?" (BMVC 2013).
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
-from bisenet_ros.label_space import IGNORE
+from bisenet_ros.label_space import IGNORE, LabelSpace
+from bisenet_ros.metrics.metric import Figure, Frame, Metric
 
 TOLERANCE = 0.0075
 """How far a boundary may be off, as a share of the image's diagonal."""
@@ -25,7 +26,7 @@ _TOGETHER = 16
 Mask = npt.NDArray[np.bool_]
 
 
-class BoundaryScore:
+class BoundaryScore(Metric):
     """Pixels on the boundary of each class, and those of them that the other side has, too.
 
     A pixel of a class is on its boundary where a pixel above, below or beside it has another class.
@@ -34,13 +35,14 @@ class BoundaryScore:
     counterpart may lie there.
     """
 
-    def __init__(self, num_classes: int) -> None:
+    def __init__(self, label_space: LabelSpace) -> None:
+        super().__init__(label_space)
         # By class: pixels on the boundary, and matched ones.
-        self._found = np.zeros((num_classes, 2), np.int64)
-        self._true = np.zeros((num_classes, 2), np.int64)
+        self._found = np.zeros((len(label_space), 2), np.int64)
+        self._true = np.zeros((len(label_space), 2), np.int64)
 
-    def update(self, labels: npt.NDArray[np.uint8], truth: npt.NDArray[np.uint8]) -> None:
-        """Count one image: (H, W) class ids of labels and truth, `IGNORE` where there is none."""
+    def update(self, frame: Frame) -> None:
+        labels, truth = frame.labels, frame.true_labels
         tolerance = TOLERANCE * math.hypot(*truth.shape)
         found, true = _boundary(labels), _boundary(truth)
         right, seen = np.zeros_like(found), np.zeros_like(true)
@@ -60,7 +62,6 @@ class BoundaryScore:
                 counts[:, column] += np.bincount(ids[pixels & counted], minlength=len(counts))
 
     def add(self, other: BoundaryScore) -> None:
-        """Count the images of another, too."""
         self._found += other._found
         self._true += other._true
 
@@ -84,6 +85,11 @@ class BoundaryScore:
         scores = self.f_scores()
         present = ~np.isnan(scores)
         return float(scores[present].mean()) if present.any() else float('nan')
+
+    def details(self) -> dict[str, Any]:
+        return {'boundary_f_by_class': self.by_class(self.f_scores())}
+
+    figures: ClassVar = {Figure('boundary_f', 'boundary F-score'): mean}
 
 
 def _boundary(ids: npt.NDArray[np.uint8]) -> Mask:

@@ -4,12 +4,12 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from bisenet_ros.label_space import IGNORE
+from bisenet_ros.label_space import IGNORE, LabelSpace
+from bisenet_ros.metrics.metric import Figure, Frame, Metric
 
 BINS = 15
 """Bins of equal width, as calibration errors are usually reported."""
@@ -29,29 +29,26 @@ class Bin(NamedTuple):
     pixels: int
 
 
-class Calibration:
+class Calibration(Metric):
     """Pixels, and rightly labelled pixels, by confidence.
 
-    Pixels without a truth or without a label do not count.
+    Pixels without a truth or without a label do not count, nor does a frame without a confidence.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, label_space: LabelSpace) -> None:
+        super().__init__(label_space)
         self._pixels = np.zeros(256, np.int64)
         self._right = np.zeros(256, np.int64)
 
-    def update(
-        self,
-        confidence: npt.NDArray[np.uint8],
-        labels: npt.NDArray[np.uint8],
-        truth: npt.NDArray[np.uint8],
-    ) -> None:
-        """Count one image; all (H, W), confidence 0 to 255, the others class ids or `IGNORE`."""
+    def update(self, frame: Frame) -> None:
+        if frame.confidence is None:
+            return
+        confidence, labels, truth = frame.confidence, frame.labels, frame.true_labels
         counted = (truth != IGNORE) & (labels != IGNORE)
         self._pixels += np.bincount(confidence[counted], minlength=256)
         self._right += np.bincount(confidence[counted & (labels == truth)], minlength=256)
 
     def add(self, other: Calibration) -> None:
-        """Count the images of another, too."""
         self._pixels += other._pixels
         self._right += other._right
 
@@ -78,3 +75,8 @@ class Calibration:
         if not total:
             return float('nan')
         return sum(abs(bin.accuracy - bin.confidence) * bin.pixels for bin in curve) / total
+
+    def details(self) -> dict[str, Any]:
+        return {'calibration': [bin._asdict() for bin in self.curve()]}
+
+    figures: ClassVar = {Figure('ece', 'calibration error', better='lower', per_frame=False): ece}

@@ -4,11 +4,78 @@
 
 from __future__ import annotations
 
+from typing import Any, ClassVar, NamedTuple
+
 import numpy as np
 import numpy.typing as npt
 
 from bisenet_ros.errors import UserError
-from bisenet_ros.label_space import IGNORE
+from bisenet_ros.label_space import IGNORE, LabelSpace
+from bisenet_ros.metrics.metric import Figure, Frame, Metric
+
+Counts = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+
+
+class Overlaps(NamedTuple):
+    """What IoU is made of, additive over frames.
+
+    Attributes:
+        hits: (..., K) pixels that are in a class by truth and label.
+        unions: (..., K) pixels that are in it by truth or label.
+    """
+
+    hits: Counts
+    unions: Counts
+
+    def sum(self) -> Overlaps:
+        """(K,) of all frames together."""
+        return Overlaps(self.hits.sum(axis=0), self.unions.sum(axis=0))
+
+
+def overlaps(confusion: Counts) -> Overlaps:
+    """Of each class.
+
+    Args:
+        confusion: (..., C, C + 1) pixels by true class and label; the last column: no label.
+    """
+    labelled = confusion[..., :-1]
+    hits = np.diagonal(labelled, axis1=-2, axis2=-1)
+    return Overlaps(hits, confusion.sum(axis=-1) + labelled.sum(axis=-2) - hits)
+
+
+def group_overlaps(confusion: Counts, ids: tuple[int, ...]) -> Overlaps:
+    """Of several classes taken as one: (..., 1)."""
+    members = np.zeros(confusion.shape[-1], bool)
+    members[list(ids)] = True
+    true, called = confusion[..., members[:-1], :], confusion[..., members]
+    hits = true[..., members].sum(axis=(-2, -1))
+    unions = true.sum(axis=(-2, -1)) + called.sum(axis=(-2, -1)) - hits
+    return Overlaps(hits[..., np.newaxis], unions[..., np.newaxis])
+
+
+def iou(parts: Overlaps | tuple[Floats, Floats]) -> Floats:
+    """(..., K) intersection over union; NaN for classes in neither truth nor labels."""
+    hits, unions = parts
+    result = np.full(np.shape(hits), np.nan)
+    np.divide(hits, unions, out=result, where=unions > 0)
+    return result
+
+
+def mean_iou(by_class: Floats) -> Floats:
+    """(...) mean over the classes that occur; NaN where there are none."""
+    present = ~np.isnan(by_class)
+    count = present.sum(axis=-1)
+    total = np.where(present, by_class, 0.0).sum(axis=-1)
+    result = np.full(np.shape(total), np.nan)
+    np.divide(total, count, out=result, where=count > 0)
+    return result
+
+
+def pixel_accuracy(confusion: Counts) -> Floats:
+    """(...) share of the pixels with a truth that were labelled rightly; NaN where none has."""
+    hits, total = overlaps(confusion).hits.sum(axis=-1), confusion.sum(axis=(-2, -1))
+    return iou((hits, total))
 
 
 class ConfusionMatrix:
@@ -60,19 +127,13 @@ class ConfusionMatrix:
         """Count the images of another, too."""
         self._counts += other._counts
 
-    def iou(self) -> npt.NDArray[np.float64]:
+    def iou(self) -> Floats:
         """(num_classes,) intersection over union; NaN for classes in neither truth nor labels."""
-        hits = np.diagonal(self._counts).astype(np.float64)
-        union = self._counts.sum(1) + self._counts[:, : self.num_classes].sum(0) - hits
-        iou = np.full(self.num_classes, np.nan)
-        np.divide(hits, union, out=iou, where=union > 0)
-        return iou
+        return iou(overlaps(self._counts))
 
     def miou(self) -> float:
         """Mean IoU of the classes that occur; NaN where nothing was counted."""
-        iou = self.iou()
-        present = ~np.isnan(iou)
-        return float(iou[present].mean()) if present.any() else float('nan')
+        return float(mean_iou(self.iou()))
 
     def frequency_weighted_iou(self) -> float:
         """Mean IoU, each class weighted by its share of the truth; NaN where nothing was counted.
@@ -87,14 +148,49 @@ class ConfusionMatrix:
 
     def group_iou(self, ids: tuple[int, ...]) -> float:
         """IoU of several classes taken as one, such as all that can be driven on."""
-        members = np.zeros(self.num_classes + 1, bool)
-        members[list(ids)] = True
-        rows = self._counts[members[: self.num_classes]]
-        hits = int(rows[:, members].sum())
-        union = int(rows.sum()) + int(self._counts[~members[: self.num_classes]][:, members].sum())
-        return hits / union if union else float('nan')
+        return float(iou(group_overlaps(self._counts, ids))[0])
 
     def pixel_accuracy(self) -> float:
         """Share of the pixels with a truth that were labelled rightly; NaN where there are none."""
-        total = int(self._counts.sum())
-        return int(np.trace(self._counts)) / total if total else float('nan')
+        return float(pixel_accuracy(self._counts))
+
+
+class LabelAccuracy(Metric):
+    """The confusion matrix of labels and truth, and what is made of it."""
+
+    def __init__(self, label_space: LabelSpace) -> None:
+        super().__init__(label_space)
+        self.matrix = ConfusionMatrix(len(label_space))
+
+    def update(self, frame: Frame) -> None:
+        self.matrix.update(frame.labels, frame.true_labels)
+
+    def add(self, other: LabelAccuracy) -> None:
+        self.matrix.add(other.matrix)
+
+    def miou(self) -> float:
+        return self.matrix.miou()
+
+    def drivable_iou(self) -> float:
+        return self.matrix.group_iou(self.label_space.ids_of(self.label_space.drivable))
+
+    def pixel_accuracy(self) -> float:
+        return self.matrix.pixel_accuracy()
+
+    def frequency_weighted_iou(self) -> float:
+        return self.matrix.frequency_weighted_iou()
+
+    def details(self) -> dict[str, Any]:
+        return {
+            'iou': self.by_class(self.matrix.iou()),
+            'confusion': self.matrix.counts.tolist(),
+        }
+
+    figures: ClassVar = {
+        Figure('miou', 'mIoU'): miou,
+        Figure('drivable_iou', 'drivable IoU'): drivable_iou,
+        Figure('pixel_accuracy', 'pixel accuracy'): pixel_accuracy,
+        Figure(
+            'frequency_weighted_iou', 'frequency-weighted IoU', per_frame=False
+        ): frequency_weighted_iou,
+    }

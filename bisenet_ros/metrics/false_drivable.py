@@ -4,33 +4,26 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
-import numpy.typing as npt
+
+from bisenet_ros.label_space import LabelSpace
+from bisenet_ros.metrics.metric import Figure, Frame, Metric
 
 
-class FalseDrivable:
+class FalseDrivable(Metric):
     """Pixels called drivable whose truth is known, and those of them that are not drivable."""
 
-    def __init__(self) -> None:
+    def __init__(self, label_space: LabelSpace) -> None:
+        super().__init__(label_space)
         # All pixels, and pixels weighted by their row.
         self._called = np.zeros(2)
         self._false = np.zeros(2)
 
-    def update(
-        self,
-        drivable: npt.NDArray[np.uint8],
-        true_drivable: npt.NDArray[np.uint8],
-        known: npt.NDArray[np.bool_],
-    ) -> None:
-        """Count one image.
-
-        Args:
-            drivable: (H, W) mask, 0 or 255.
-            true_drivable: (H, W) mask of the truth, 0 or 255.
-            known: (H, W), where there is a truth.
-        """
-        called = (drivable != 0) & known
-        false = called & (true_drivable == 0)
+    def update(self, frame: Frame) -> None:
+        called = (frame.drivable != 0) & frame.known
+        false = called & (frame.true_drivable == 0)
         for counts, pixels in ((self._called, called), (self._false, false)):
             rows = pixels.sum(axis=1)  # (H,)
             # What is near lies low in the image: from 0 at the top edge to 1 at the bottom edge.
@@ -38,7 +31,6 @@ class FalseDrivable:
             counts += (rows.sum(), float(rows @ weights))
 
     def add(self, other: FalseDrivable) -> None:
-        """Count the images of another, too."""
         self._called += other._called
         self._false += other._false
 
@@ -53,3 +45,10 @@ class FalseDrivable:
     def _share(self, which: int) -> float:
         called = float(self._called[which])
         return float(self._false[which]) / called if called else float('nan')
+
+    figures: ClassVar = {
+        Figure('false_drivable_rate', 'false drivable', better='lower'): rate,
+        Figure(
+            'false_drivable_near_rate', 'false drivable, near', better='lower', per_frame=False
+        ): near_rate,
+    }

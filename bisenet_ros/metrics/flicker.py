@@ -4,9 +4,14 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import cv2
 import numpy as np
 import numpy.typing as npt
+
+from bisenet_ros.label_space import LabelSpace
+from bisenet_ros.metrics.metric import Figure, Frame, Metric
 
 STILL = 4
 """Grey levels, of 255, by which a pixel that does not move may differ: a camera's noise."""
@@ -25,28 +30,29 @@ def still_pixels(
     return np.asarray(cv2.absdiff(grey, before) <= STILL)
 
 
-class Flicker:
+class Flicker(Metric):
     """Pixels that are still between consecutive frames, and those whose label changed."""
 
-    def __init__(self) -> None:
+    needs_truth = False
+
+    def __init__(self, label_space: LabelSpace) -> None:
+        super().__init__(label_space)
         self._still = 0
         self._changed = 0
 
-    def update(
-        self,
-        labels: npt.NDArray[np.uint8],
-        previous: npt.NDArray[np.uint8],
-        still: npt.NDArray[np.bool_],
-    ) -> None:
-        """Count one pair of frames: labels of both, and where the image is still; all (H, W)."""
+    def update(self, frame: Frame) -> None:
+        if frame.previous is None:
+            return
+        still = still_pixels(frame.image, frame.previous.image)
         self._still += int(np.count_nonzero(still))
-        self._changed += int(np.count_nonzero((labels != previous) & still))
+        self._changed += int(np.count_nonzero((frame.labels != frame.previous.labels) & still))
 
     def add(self, other: Flicker) -> None:
-        """Count the frames of another, too."""
         self._still += other._still
         self._changed += other._changed
 
     def rate(self) -> float:
         """Share of the still pixels whose label changed; NaN where nothing is still."""
         return self._changed / self._still if self._still else float('nan')
+
+    figures: ClassVar = {Figure('flicker', 'flicker', better='lower'): rate}

@@ -5,46 +5,35 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import ClassVar
 
 import numpy as np
-import numpy.typing as npt
 
 from bisenet_ros.drivable import free_space_boundary
+from bisenet_ros.label_space import LabelSpace
+from bisenet_ros.metrics.metric import Figure, Frame, Metric
 
 
-class FreeSpaceError:
+class FreeSpaceError(Metric):
     """Columns by the error of their free-space boundary.
 
     An error is the true boundary's row minus the row found: positive where more is called free
-    than is (overreach), negative where less.
+    than is (overreach), negative where less. A column does not count where the free space of the
+    truth ends at a pixel without a truth.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, label_space: LabelSpace) -> None:
+        super().__init__(label_space)
         self._columns: Counter[int] = Counter()
 
-    def update(
-        self,
-        drivable: npt.NDArray[np.uint8],
-        true_drivable: npt.NDArray[np.uint8],
-        known: npt.NDArray[np.bool_],
-    ) -> None:
-        """Count the columns of one image whose true boundary is known.
-
-        It is not where the free space of the truth ends at a pixel without a truth.
-
-        Args:
-            drivable: (H, W) mask, 0 or 255.
-            true_drivable: (H, W) mask of the truth, 0 or 255.
-            known: (H, W), where there is a truth.
-        """
-        found, true = free_space_boundary(drivable), free_space_boundary(true_drivable)
+    def update(self, frame: Frame) -> None:
+        found, true = free_space_boundary(frame.drivable), free_space_boundary(frame.true_drivable)
         blocking = np.maximum(true - 1, 0)  # the row that ends the free space
-        counted = (true == 0) | known[blocking, np.arange(true.size)]
+        counted = (true == 0) | frame.known[blocking, np.arange(true.size)]
         errors, counts = np.unique((true - found)[counted], return_counts=True)
         self._columns.update(dict(zip(errors.tolist(), counts.tolist(), strict=True)))
 
     def add(self, other: FreeSpaceError) -> None:
-        """Count the columns of another, too."""
         self._columns.update(other._columns)
 
     def mean(self) -> float:
@@ -69,3 +58,13 @@ class FreeSpaceError:
         if not total:
             return float('nan')
         return sum(values[error] * count for error, count in self._columns.items()) / total
+
+    figures: ClassVar = {
+        Figure('free_space_error_px', 'free-space error', 'px', 'lower'): mean,
+        Figure(
+            'free_space_error_p95_px', 'free-space error, p95', 'px', 'lower', per_frame=False
+        ): p95,
+        Figure(
+            'free_space_overreach_px', 'free-space overreach', 'px', 'lower', per_frame=False
+        ): overreach,
+    }

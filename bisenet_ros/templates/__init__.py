@@ -6,16 +6,7 @@ from __future__ import annotations
 
 import jinja2
 
-
-def percent(share: float | None, digits: int = 1) -> str:
-    """A share from 0 to 1 in percent, for people."""
-    return '–' if share is None else f'{100 * share:.{digits}f} %'
-
-
-def points(change: float | None) -> str:
-    """A change of a share in percentage points, with its sign, for people."""
-    return '–' if change is None else f'{100 * change:+.2f}'
-
+from bisenet_ros.formatting import percent, points
 
 _ENVIRONMENT = jinja2.Environment(
     loader=jinja2.PackageLoader('bisenet_ros'),

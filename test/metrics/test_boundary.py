@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 import pytest
+from seen_frames import classes, labelled
 
 from bisenet_ros.label_space import IGNORE
 from bisenet_ros.metrics import BoundaryScore
@@ -65,15 +66,15 @@ def test_equals_measuring_every_distance() -> None:
     # Tolerances of 1.5 and 1.2 pixels.
     sizes = [(160, 120), (120, 160), (96, 128)]
     images = []
-    together = BoundaryScore(5)
+    together = BoundaryScore(classes(5))
     for seed, size in enumerate(sizes):
         truth = blocks(seed, *size)
         labels = np.roll(truth, (seed, 1), axis=(0, 1))
         labels[20:40, 30:50] = seed
         labels[labels == IGNORE] = 2
         images.append((labels, truth))
-        one = BoundaryScore(5)
-        one.update(labels, truth)
+        one = BoundaryScore(classes(5))
+        one.update(labelled(labels, truth))
         together.add(one)
     scores = together.f_scores()
     by_hand = [f_score_by_hand(images, class_id) for class_id in range(5)]
@@ -96,16 +97,16 @@ def test_the_tolerance_itself_is_near_enough(shift: int, score: float) -> None:
     truth, labels = np.zeros((480, 640), np.uint8), np.zeros((480, 640), np.uint8)
     truth[:, 300:] = 1
     labels[:, 300 + shift :] = 1
-    boundary = BoundaryScore(2)
-    boundary.update(labels, truth)
+    boundary = BoundaryScore(classes(2))
+    boundary.update(labelled(labels, truth))
     assert boundary.f_scores().tolist() == [score, score]
 
 
 def test_a_class_that_only_one_side_has_scores_nothing() -> None:
-    boundary = BoundaryScore(3)
+    boundary = BoundaryScore(classes(3))
     labels = halves(40)
     labels[:, 60:] = 2
-    boundary.update(labels, halves(40))
+    boundary.update(labelled(labels, halves(40)))
     zero, one, two = boundary.f_scores()
     assert (zero, two) == (1, 0)
     assert one == pytest.approx(2 * 0.5 / 1.5)  # half of what was found, all of what is there
@@ -115,9 +116,9 @@ def test_a_class_that_only_one_side_has_scores_nothing() -> None:
 def test_what_is_next_to_no_truth_does_not_count() -> None:
     truth = halves(40)
     truth[:, 39:41] = IGNORE
-    boundary = BoundaryScore(2)
-    boundary.update(halves(40), truth)  # may be there, nobody knows
+    boundary = BoundaryScore(classes(2))
+    boundary.update(labelled(halves(40), truth))  # may be there, nobody knows
     assert np.isnan(boundary.f_scores()).all()
     assert np.isnan(boundary.mean())
-    boundary.update(halves(30), truth)  # is not there
+    boundary.update(labelled(halves(30), truth))  # is not there
     assert boundary.f_scores().tolist() == [0, 0]

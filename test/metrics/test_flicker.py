@@ -5,8 +5,10 @@
 from __future__ import annotations
 
 import numpy as np
+from seen_frames import classes, watched
 
-from bisenet_ros.metrics import Flicker, still_pixels
+from bisenet_ros.metrics import Flicker
+from bisenet_ros.metrics.flicker import still_pixels
 
 
 def test_what_moves_does_not_count() -> None:
@@ -19,12 +21,12 @@ def test_what_moves_does_not_count() -> None:
     labels = np.zeros((20, 40), np.uint8)
     changed = labels.copy()
     changed[:, 20:] = 1
-    flicker = Flicker()
-    flicker.update(changed, labels, still)
+    flicker = Flicker(classes(2))
+    flicker.update(watched(after, changed, watched(before, labels)))
     assert flicker.rate() == 0
     changed[:5, :19] = 1
-    flicker = Flicker()
-    flicker.update(changed, labels, still)
+    flicker = Flicker(classes(2))
+    flicker.update(watched(after, changed, watched(before, labels)))
     assert flicker.rate() == 5 * 19 / still.sum()
     flicker.add(flicker)
     assert flicker.rate() == 5 * 19 / still.sum()
@@ -38,5 +40,5 @@ def test_noise_of_a_camera_is_still() -> None:
 
 
 def test_nothing_still_has_no_rate() -> None:
-    flicker = Flicker()
+    flicker = Flicker(classes(2))
     assert np.isnan(flicker.rate())

@@ -14,16 +14,14 @@ from small_datasets import make_cityscapes_tree
 from bisenet_ros.errors import UserError
 from bisenet_training.augment import Augmentation, AugmentationSettings
 from bisenet_training.data import Plan, Shard, StepBatches, Views, make_loader
-from bisenet_training.datasets import CityscapesSettings, Dataset, open_dataset
+from bisenet_training.datasets import Dataset
+from bisenet_training.datasets.cityscapes import CityscapesSettings
 
 
 @pytest.fixture
 def datasets(tmp_path: Path) -> list[Dataset]:
     root = make_cityscapes_tree(tmp_path, train=5, val=3)
-    return [
-        open_dataset(CityscapesSettings(kind='cityscapes', root=root, split=split))
-        for split in ('train', 'val')
-    ]
+    return [CityscapesSettings(root=root, split=split).open() for split in ('train', 'val')]
 
 
 def test_shares_are_kept_and_no_frame_comes_twice_before_all_have_come(

@@ -19,6 +19,7 @@ from torch import Tensor
 from bisenet_ros.checkpoint import Checkpoint
 from bisenet_ros.errors import UserError
 from bisenet_ros.label_space import CAMVID, IGNORE, LabelSpace
+from bisenet_ros.model_settings import ModelSettings
 from bisenet_ros.preprocess import resize
 from bisenet_ros.segmenter import Segmenter
 from bisenet_training.datasets import Dataset, Sample
@@ -28,6 +29,8 @@ from bisenet_training.evaluation.views import window_slices
 from bisenet_training.evaluation.worst_frames import PANEL_WIDTH, WorstFrames, draw_frame
 
 Pixels = npt.NDArray[np.uint8]
+
+FP32 = ModelSettings(device='cpu', precision='fp32')
 
 
 @pytest.fixture(scope='module')
@@ -78,7 +81,7 @@ def test_scales_and_flip_average_probabilities_at_the_size_of_the_frame(
             )
             probabilities = upsampled[:, :, :192, :256].softmax(1)
             expected.append(probabilities.flip(3) if mirrored else probabilities)
-    predictor = MultiViewPredictor(checkpoint, Views(scales, flip), device='cpu', precision='fp32')
+    predictor = MultiViewPredictor(checkpoint, Views(scales, flip), FP32)
     probabilities = predictor.probabilities(frame)
     torch.testing.assert_close(probabilities, torch.cat(expected).mean(0), atol=1e-5, rtol=0)
     prediction = predictor(frame)
@@ -113,7 +116,7 @@ def test_a_sliding_crop_averages_what_each_pixel_is_seen_in(
         mean = (total / windows)[None]
         expected.append(F.interpolate(mean, (192, 256), mode='bilinear')[0])
     views = Views((1.0, 0.5), flip, (64, 48))
-    predictor = MultiViewPredictor(checkpoint, views, device='cpu', precision='fp32')
+    predictor = MultiViewPredictor(checkpoint, views, FP32)
     probabilities = predictor.probabilities(frame)
     torch.testing.assert_close(probabilities, sum(expected) / 2, atol=1e-5, rtol=0)
 
@@ -121,9 +124,7 @@ def test_a_sliding_crop_averages_what_each_pixel_is_seen_in(
 @pytest.mark.parametrize('size', [(128, 96), (200, 333), (60, 40)])
 def test_one_view_is_what_the_vehicle_sees(weights: Path, size: tuple[int, int]) -> None:
     frame = make_frame(*size)
-    predictor = MultiViewPredictor(
-        Checkpoint.load(weights), Views(), device='cpu', precision='fp32'
-    )
+    predictor = MultiViewPredictor(Checkpoint.load(weights), Views(), FP32)
     segmenter = Segmenter.load(weights, device='cpu', precision='fp32', engine='torch')
     averaged, driven = predictor(frame), segmenter(frame)
     assert np.mean(averaged.labels != driven.labels) < 0.001  # rounding alone
@@ -158,7 +159,7 @@ def test_views_out_of_range_are_named(views: dict[str, object], message: str) ->
 
 def test_a_scale_too_small_for_the_network_is_named(checkpoint: Checkpoint) -> None:
     with pytest.raises(UserError, match=r'a scale of 0\.25 makes frames 32x24: too small'):
-        MultiViewPredictor(checkpoint, Views((0.25,)), device='cpu', precision='fp32')
+        MultiViewPredictor(checkpoint, Views((0.25,)), FP32)
 
 
 # ---- figures ----
@@ -233,35 +234,35 @@ def test_figures_equal_counting_whatever_the_order_of_the_classes() -> None:
 
     def iou(*classes: int) -> float:
         predicted, true = np.isin(label, classes) & known, np.isin(truth, classes)
-        return float(100 * (predicted & true).sum() / (predicted | true).sum())
+        return float((predicted & true).sum() / (predicted | true).sum())
 
     ious = [iou(index) for index in range(3)]
     shares = [(truth[known] == index).mean() for index in range(3)]
     assert figures['frames'] == 3
-    assert list(figures['iou'].values())[:3] == pytest.approx(ious, abs=0.005)
+    assert list(figures['iou'].values())[:3] == pytest.approx(ious, abs=1e-9)
     assert figures['iou']['unicorn'] is None
-    assert figures['miou'] == pytest.approx(np.mean(ious), abs=0.005)
-    assert figures['frequency_weighted_iou'] == pytest.approx(np.dot(shares, ious), abs=0.005)
-    assert figures['drivable_iou'] == pytest.approx(iou(0, 1), abs=0.005)
-    accuracy = 100 * (truth == label)[known].mean()
-    assert figures['pixel_accuracy'] == pytest.approx(accuracy, abs=0.005)
+    assert figures['miou'] == pytest.approx(np.mean(ious), abs=1e-9)
+    assert figures['frequency_weighted_iou'] == pytest.approx(np.dot(shares, ious), abs=1e-9)
+    assert figures['drivable_iou'] == pytest.approx(iou(0, 1), abs=1e-9)
+    accuracy = (truth == label)[known].mean()
+    assert figures['pixel_accuracy'] == pytest.approx(accuracy, abs=1e-9)
     assert figures['confusion'][0][4] == ((truth == 0) & (label == IGNORE)).sum()
     assert figures['boundary_f_by_class']['unicorn'] is None
-    assert 0 < figures['boundary_f'] <= 100
+    assert 0 < figures['boundary_f'] <= 1
     labelled = known & (label != IGNORE)
     bins, right = confidence.astype(int) * 15 // 256, label == truth
     error = sum(
         abs(right[inside].mean() - confidence[inside].mean() / 255) * inside.sum()
         for inside in (labelled & (bins == index) for index in range(15))
     )
-    assert figures['ece'] == pytest.approx(100 * error / labelled.sum(), abs=0.005)
+    assert figures['ece'] == pytest.approx(error / labelled.sum(), abs=1e-9)
 
 
 def test_without_confidence_there_is_no_calibration() -> None:
     truth = np.zeros((8, 8), np.uint8)
     figures = evaluate(Lookup(SPACE, [Found(truth, None)]), Frames(SPACE, [truth])).figures()
     assert figures['ece'] is None
-    assert figures['miou'] == 100
+    assert figures['miou'] == 1
 
 
 def test_other_classes_are_refused() -> None:

@@ -4,12 +4,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import Literal
 
 from bisenet_ros.label_space import CAMVID, IGNORE
 from bisenet_training.datasets.image_pairs import ImagePairs, match
 from bisenet_training.datasets.label_reader import IdImageReader
 from bisenet_training.datasets.listing import files_by_stem
+from bisenet_training.datasets.settings import SplitSettings
 
 VOID = 11
 """What the label images hold where no class is known."""
@@ -17,16 +18,19 @@ VOID = 11
 _CLASSES = {**{index: index for index in range(len(CAMVID))}, VOID: IGNORE, IGNORE: IGNORE}
 
 
-def open_camvid(root: Path, split: str) -> ImagePairs:
-    """Images in `<split>/`, labels of the same name in `<split>annot/`.
+class CamvidSettings(SplitSettings):
+    """CamVid: images in `<split>/`, labels of the same name in `<split>annot/`.
 
-    Args:
+    Attributes:
         root: The folder that holds the splits.
         split: One of them: train, val, test.
-
-    Raises:
-        DatasetError: A folder is missing or empty, or a file has no counterpart.
     """
-    images, labels = root / split, root / f'{split}annot'
-    pairs = match(files_by_stem(images), files_by_stem(labels), images, labels)
-    return ImagePairs(f'CamVid {split}', pairs, CAMVID, IdImageReader(_CLASSES, 'CamVid'))
+
+    kind: Literal['camvid'] = 'camvid'
+    evaluated_split = 'val'
+
+    def open(self) -> ImagePairs:
+        images, labels = self.root / self.split, self.root / f'{self.split}annot'
+        pairs = match(files_by_stem(images), files_by_stem(labels), images, labels)
+        reader = IdImageReader(_CLASSES, 'CamVid')
+        return ImagePairs(f'CamVid {self.split}', pairs, CAMVID, reader)

@@ -1,19 +1,26 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Cityscapes: fine annotations, and the ids that are used instead of its own in training."""
+"""Cityscapes: fine annotations, the ids of training in their place, and its evaluation server."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Literal
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
+from bisenet_ros.console import make_folder
 from bisenet_ros.label_space import CITYSCAPES, IGNORE
+from bisenet_ros.media import write_image
+from bisenet_training.datasets.base import Dataset, describe
+from bisenet_training.datasets.image_file import read_pixels
 from bisenet_training.datasets.image_pairs import ImagePairs, match
 from bisenet_training.datasets.label_reader import IdImageReader
 from bisenet_training.datasets.listing import files_by_stem
+from bisenet_training.datasets.sample import DatasetError, Sample
+from bisenet_training.datasets.settings import SplitSettings
 
 LABEL_IDS = (7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33)
 """The label id of every train id; `cityscapesscripts.helpers.labels` is where they come from."""
@@ -35,28 +42,91 @@ _LABEL_FILES: dict[LabelKind, tuple[str, dict[int, int]]] = {
 }
 
 
-def open_cityscapes(root: Path, split: str, labels: LabelKind = 'label_ids') -> ImagePairs:
-    """Images in `leftImg8bit/<split>/<city>/`, labels in `gtFine/<split>/<city>/`.
+class CityscapesSettings(SplitSettings):
+    """Cityscapes: images in `leftImg8bit/<split>/<city>/`, labels in `gtFine/<split>/<city>/`.
 
-    Args:
+    Attributes:
         root: The folder that holds `leftImg8bit` and `gtFine`.
-        split: train, val or test.
+        split: train, val, or test, whose truth only the evaluation server has.
         labels: Which label images to read: `*_labelIds.png`, which are in the download, or
             `*_labelTrainIds.png`, which Cityscapes' scripts write.
-
-    Raises:
-        DatasetError: A folder is missing or empty, or a file has no counterpart.
     """
-    ending, classes = _LABEL_FILES[labels]
-    image_folder, label_folder = root / 'leftImg8bit' / split, root / 'gtFine' / split
-    pairs = match(
-        files_by_stem(image_folder, '_leftImg8bit'),
-        files_by_stem(label_folder, ending),
-        image_folder,
-        label_folder,
-    )
-    title = f'Cityscapes {split}'
-    return ImagePairs(title, pairs, CITYSCAPES, IdImageReader(classes, 'Cityscapes'))
+
+    kind: Literal['cityscapes'] = 'cityscapes'
+    evaluated_split = 'val'
+    labels: LabelKind = 'label_ids'
+
+    @property
+    def has_truth(self) -> bool:
+        split: str = self.split
+        return split != 'test'
+
+    def open(self) -> Dataset:
+        title = f'Cityscapes {self.split}'
+        image_folder = self.root / 'leftImg8bit' / self.split
+        label_folder = self.root / 'gtFine' / self.split
+        images = files_by_stem(image_folder, '_leftImg8bit')
+        if not self.has_truth:
+            return _UnseenImages(title, images, image_folder)
+        ending, classes = _LABEL_FILES[self.labels]
+        pairs = match(images, files_by_stem(label_folder, ending), image_folder, label_folder)
+        return ImagePairs(title, pairs, CITYSCAPES, IdImageReader(classes, 'Cityscapes'))
+
+    def submission(self, folder: Path) -> CityscapesSubmission:
+        return CityscapesSubmission(folder)
+
+
+class _UnseenImages(Dataset):
+    """Images whose truth only the evaluation server has: all is `IGNORE`.
+
+    The download has label images for them, too, but they say nothing.
+    """
+
+    label_space = CITYSCAPES
+
+    def __init__(self, title: str, images: dict[str, Path], folder: Path) -> None:
+        self._images = list(images.items())
+        if not self._images:
+            raise DatasetError(f'no images in {folder}')
+        self.description = describe(title, len(self._images))
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    def name_of(self, index: int) -> str:
+        return self._images[index][0]
+
+    def __getitem__(self, index: int) -> Sample:
+        name, path = self._images[index]
+        image = np.asarray(read_pixels(path, cv2.IMREAD_COLOR), np.uint8)
+        return Sample(name, image, np.full(image.shape[:2], IGNORE, np.uint8))
+
+
+class CityscapesSubmission:
+    """Writes label images as Cityscapes' evaluation server, and its scripts, take them.
+
+    One PNG for each image, of its size, 8 bit, with label ids (not train ids), whose name starts
+    with city, sequence and frame. Folders within do not matter: the scripts search all.
+
+    Args:
+        folder: Where to; it is made with the first frame.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def write(self, name: str, labels: npt.NDArray[np.uint8]) -> None:
+        """Write a frame.
+
+        Args:
+            name: As the data set calls it: 'berlin/berlin_000000_000019'.
+            labels: (H, W) train ids, `IGNORE` where nothing was found.
+
+        Raises:
+            UserError: The folder or the file cannot be written.
+        """
+        make_folder(self._folder)
+        write_image(self._folder / f'{Path(name).name}_pred.png', to_label_ids(labels))
 
 
 def to_label_ids(labels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:

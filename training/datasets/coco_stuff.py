@@ -4,16 +4,19 @@
 
 from __future__ import annotations
 
+import zlib
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from bisenet_ros.label_space import IGNORE, LabelSpace
 from bisenet_training.datasets.image_pairs import ImagePairs, Pair, match
 from bisenet_training.datasets.label_reader import MAX_ID, IdImageReader, IdTable, Labels
 from bisenet_training.datasets.listing import files_by_stem, read_list
-from bisenet_training.datasets.matlab_file import read_matrix
 from bisenet_training.datasets.sample import DatasetError
+from bisenet_training.datasets.settings import FilePath, SplitSettings
 
 _THINGS = """
     person bicycle car motorcycle airplane bus train truck boat traffic_light fire_hydrant
@@ -67,36 +70,42 @@ _CONVERTED = '_labelTrainIds'
 """Ending of the files that mmsegmentation writes beside the originals."""
 
 
-def open_coco_stuff(root: Path, split: str, image_list: Path | None = None) -> ImagePairs:
+class CocoStuffSettings(SplitSettings):
     """COCO-Stuff with all images of COCO 2017 (the "164k").
 
     Images are in `images/<split>/` or `<split>/`, the pixel maps in `annotations/<split>/` or
     `stuffthingmaps/<split>/`.
 
-    Args:
+    Attributes:
         root: The folder of the data set.
         split: train2017 or val2017.
         image_list: Take only the images that this file names, one in a line; names of COCO 2014 are
             understood (COCO_train2014_000000000077), so that the lists of the 10k select here, too.
-
-    Raises:
-        DatasetError: A folder is missing or empty, or a file has no counterpart.
     """
-    image_folder = _first_folder(root / 'images' / split, root / split)
-    label_folder = _first_folder(root / 'annotations' / split, root / 'stuffthingmaps' / split)
-    images, labels = files_by_stem(image_folder), files_by_stem(label_folder)
-    labels = {key: path for key, path in labels.items() if not key.endswith(_CONVERTED)}
-    title = f'COCO-Stuff {split}'
-    if image_list is not None:
-        keys = [name.rpartition('_')[2] for name in read_list(image_list)]
-        images = {key: images[key] for key in keys if key in images}
-        absent = sorted(set(keys) - images.keys())
-        if absent:
-            raise DatasetError(f'{image_list} names {absent[0]}, which is not in {image_folder}')
-        labels = {key: labels[key] for key in keys if key in labels}
-        title += f', {image_list.name}'
-    pairs = match(images, labels, image_folder, label_folder)
-    return ImagePairs(title, pairs, COCO_STUFF, IdImageReader(_FROM_LABEL_IDS, 'COCO-Stuff'))
+
+    kind: Literal['coco_stuff'] = 'coco_stuff'
+    evaluated_split = 'val2017'
+    image_list: FilePath | None = None
+
+    def open(self) -> ImagePairs:
+        root, split, image_list = self.root, self.split, self.image_list
+        image_folder = _first_folder(root / 'images' / split, root / split)
+        label_folder = _first_folder(root / 'annotations' / split, root / 'stuffthingmaps' / split)
+        images, labels = files_by_stem(image_folder), files_by_stem(label_folder)
+        labels = {key: path for key, path in labels.items() if not key.endswith(_CONVERTED)}
+        title = f'COCO-Stuff {split}'
+        if image_list is not None:
+            keys = [name.rpartition('_')[2] for name in read_list(image_list)]
+            images = {key: images[key] for key in keys if key in images}
+            absent = sorted(set(keys) - images.keys())
+            if absent:
+                raise DatasetError(
+                    f'{image_list} names {absent[0]}, which is not in {image_folder}'
+                )
+            labels = {key: labels[key] for key in keys if key in labels}
+            title += f', {image_list.name}'
+        pairs = match(images, labels, image_folder, label_folder)
+        return ImagePairs(title, pairs, COCO_STUFF, IdImageReader(_FROM_LABEL_IDS, 'COCO-Stuff'))
 
 
 def _first_folder(*candidates: Path) -> Path:
@@ -107,27 +116,30 @@ def _first_folder(*candidates: Path) -> Path:
     raise DatasetError(f'there is neither {" nor ".join(map(str, candidates))}')
 
 
-def open_coco_stuff_10k(root: Path, split: str) -> ImagePairs:
+class CocoStuff10kSettings(SplitSettings):
     """COCO-Stuff-10k, version 1.1, as its download is unpacked.
 
     `imageLists/<split>.txt` names the files in `images/` (.jpg) and `annotations/` (.mat).
 
-    Args:
+    Attributes:
         root: The folder that holds all three.
         split: train (9000 images) or test (1000).
-
-    Raises:
-        DatasetError: The list or a file that it names is missing.
     """
-    image_list = root / 'imageLists' / f'{split}.txt'
-    pairs = []
-    for name in read_list(image_list):
-        pair = Pair(name, root / 'images' / f'{name}.jpg', root / 'annotations' / f'{name}.mat')
-        for path in (pair.image, pair.labels):
-            if not path.is_file():
-                raise DatasetError(f'{image_list} names {name}, but there is no {path}')
-        pairs.append(pair)
-    return ImagePairs(f'COCO-Stuff-10k {split}', pairs, COCO_STUFF, _MatlabReader())
+
+    kind: Literal['coco_stuff_10k'] = 'coco_stuff_10k'
+    evaluated_split = 'test'
+
+    def open(self) -> ImagePairs:
+        root = self.root
+        image_list = root / 'imageLists' / f'{self.split}.txt'
+        pairs = []
+        for name in read_list(image_list):
+            pair = Pair(name, root / 'images' / f'{name}.jpg', root / 'annotations' / f'{name}.mat')
+            for path in (pair.image, pair.labels):
+                if not path.is_file():
+                    raise DatasetError(f'{image_list} names {name}, but there is no {path}')
+            pairs.append(pair)
+        return ImagePairs(f'COCO-Stuff-10k {self.split}', pairs, COCO_STUFF, _MatlabReader())
 
 
 class _MatlabReader:
@@ -139,5 +151,31 @@ class _MatlabReader:
 
     def __call__(self, path: Path) -> Labels:
         """Read a file; see `LabelReader`."""
-        values = read_matrix(path, 'S').clip(0, MAX_ID)
+        values = _read_matrix(path, 'S').clip(0, MAX_ID)
         return self._table.translate(np.ascontiguousarray(values, np.uint16), path)
+
+
+def _read_matrix(path: Path, name: str) -> npt.NDArray[np.generic]:
+    """A matrix of whole numbers from a MATLAB file.
+
+    Raises:
+        DatasetError: There is no such file or variable, or it is no matrix of whole numbers.
+    """
+    # Here, for it takes longer to load than all the rest.
+    from scipy.io import loadmat
+    from scipy.io.matlab import MatReadError
+
+    try:
+        with path.open('rb') as file:
+            values = loadmat(file, variable_names=[name]).get(name)
+    except OSError as error:
+        raise DatasetError(f'cannot read {path}: {error.strerror or error}') from error
+    except NotImplementedError as error:
+        raise DatasetError(f'{path} is a MATLAB file of version 7.3: save it with -v7') from error
+    except (IndexError, MatReadError, TypeError, ValueError, zlib.error) as error:
+        raise DatasetError(f'{path} is not a MATLAB file, or is damaged: {error}') from error
+    if values is None:
+        raise DatasetError(f'{path} has no variable {name}')
+    if values.ndim != 2 or not np.issubdtype(values.dtype, np.integer):
+        raise DatasetError(f'{name} in {path} is not a matrix of whole numbers')
+    return np.asarray(values)

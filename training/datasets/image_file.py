@@ -4,14 +4,15 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import cast
 
 import cv2
 import numpy as np
 import numpy.typing as npt
+from PIL import Image, UnidentifiedImageError
 
-from bisenet_training.datasets.indexed_png import decode_indices, is_indexed_png
 from bisenet_training.datasets.sample import DatasetError
 
 Pixels = npt.NDArray[np.uint8 | np.uint16]
@@ -43,8 +44,10 @@ def read_ids(path: Path) -> Pixels:
         DatasetError: As `read_pixels`, or the image has several channels.
     """
     content = _read(path)
-    if is_indexed_png(content):
-        return _checked(path, decode_indices(content))
+    # OpenCV only shows the palette's colours.
+    indices = _indices(path, content)
+    if indices is not None:
+        return indices
     values = _checked(path, _decode(content, cv2.IMREAD_UNCHANGED))
     if values.ndim != 2:
         raise DatasetError(
@@ -63,6 +66,17 @@ def _read(path: Path) -> bytes:
     if content.startswith(b'\xff\xd8') and b'\xff\xd9' not in content[-_JPEG_TRAILER:]:
         raise DatasetError(f'{path} is a JPEG that breaks off: fetch it again')
     return content
+
+
+def _indices(path: Path, content: bytes) -> npt.NDArray[np.uint8] | None:
+    """(H, W) indices into the palette; None where there is none."""
+    try:
+        with Image.open(io.BytesIO(content)) as image:
+            return np.asarray(image, np.uint8) if image.mode == 'P' else None
+    except UnidentifiedImageError:
+        return None  # OpenCV is asked next
+    except (OSError, SyntaxError) as error:  # of a PNG whose chunks are wrong
+        raise DatasetError(f'{path} is not an image, or is damaged') from error
 
 
 def _decode(content: bytes, flags: int) -> npt.NDArray[np.generic] | None:

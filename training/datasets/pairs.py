@@ -5,54 +5,89 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
+from bisenet_ros.errors import UserError
 from bisenet_training.datasets.image_pairs import ImagePairs, Pair, match
 from bisenet_training.datasets.label_map import LabelMap
 from bisenet_training.datasets.listing import files_by_stem, read_list
 from bisenet_training.datasets.sample import DatasetError
+from bisenet_training.datasets.settings import DatasetSettings, FilePath
 
 
-def open_pairs(images: Path, labels: Path, label_map: Path) -> ImagePairs:
-    """Two folders; image and labels have the same name, suffixes apart, also in subfolders.
-
-    Args:
-        images: Folder of the images.
-        labels: Folder of the label images.
-        label_map: What these hold, as YAML; see `LabelMap`.
-
-    Raises:
-        UserError: The label map is wrong, a folder is missing or empty, or a file has no
-            counterpart.
-    """
-    pairs = match(files_by_stem(images), files_by_stem(labels), images, labels)
-    return _open(str(images), pairs, label_map)
-
-
-def open_pair_list(pair_list: Path, label_map: Path) -> ImagePairs:
+class PairListSettings(DatasetSettings):
     """A text file with an image and its labels in each line.
 
     The two are separated by a tab, or by blanks if there is no tab in the line; relative paths
     start from the list's folder.
 
-    Args:
-        pair_list: The file.
+    Attributes:
+        pairs: The file.
         label_map: What the label images hold, as YAML; see `LabelMap`.
-
-    Raises:
-        UserError: The label map is wrong, the list cannot be read, a line is not a pair, or a file
-            is missing.
     """
-    pairs = []
-    for line in read_list(pair_list):
-        names = line.split('\t') if '\t' in line else line.split()
-        if len(names) != 2:
-            raise DatasetError(f'{pair_list} should hold an image and its labels, not {line!r}')
-        image, labels = (pair_list.parent / name.strip() for name in names)
-        for path in (image, labels):
-            if not path.is_file():
-                raise DatasetError(f'{pair_list} names {path}, which is not there')
-        pairs.append(Pair(names[0].strip(), image, labels))
-    return _open(str(pair_list), pairs, label_map)
+
+    kind: Literal['pair_list'] = 'pair_list'
+    pairs: FilePath
+    label_map: FilePath
+
+    @classmethod
+    def locate(cls, data: Path, split: str | None, label_map: Path | None) -> PairListSettings:
+        if split is not None:
+            raise UserError(f'--split does not go with a list of pairs: {data} is a file')
+        return cls(pairs=data, label_map=_given(label_map))
+
+    def open(self) -> ImagePairs:
+        pairs = []
+        for line in read_list(self.pairs):
+            names = line.split('\t') if '\t' in line else line.split()
+            if len(names) != 2:
+                raise DatasetError(
+                    f'{self.pairs} should hold an image and its labels, not {line!r}'
+                )
+            image, labels = (self.pairs.parent / name.strip() for name in names)
+            for path in (image, labels):
+                if not path.is_file():
+                    raise DatasetError(f'{self.pairs} names {path}, which is not there')
+            pairs.append(Pair(names[0].strip(), image, labels))
+        return _open(str(self.pairs), pairs, self.label_map)
+
+
+class PairsSettings(DatasetSettings):
+    """Two folders; image and labels have the same name, suffixes apart, also in subfolders.
+
+    Attributes:
+        images: Folder of the images.
+        labels: Folder of the label images.
+        label_map: What these hold, as YAML; see `LabelMap`.
+    """
+
+    kind: Literal['pairs'] = 'pairs'
+    images: FilePath
+    labels: FilePath
+    label_map: FilePath
+
+    @classmethod
+    def locate(cls, data: Path, split: str | None, label_map: Path | None) -> DatasetSettings:
+        """A list of pairs, or `images/` and `labels/`, or the split's folders in them."""
+        if data.is_file():
+            return PairListSettings.locate(data, split, label_map)
+        part = split or '.'
+        return cls(
+            images=data / 'images' / part,
+            labels=data / 'labels' / part,
+            label_map=_given(label_map),
+        )
+
+    def open(self) -> ImagePairs:
+        images, labels = files_by_stem(self.images), files_by_stem(self.labels)
+        pairs = match(images, labels, self.images, self.labels)
+        return _open(str(self.images), pairs, self.label_map)
+
+
+def _given(label_map: Path | None) -> Path:
+    if label_map is None:
+        raise UserError('--dataset pairs needs --label-map: what the label images hold')
+    return label_map
 
 
 def _open(title: str, pairs: list[Pair], label_map: Path) -> ImagePairs:

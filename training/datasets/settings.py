@@ -1,132 +1,119 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Data sets as a configuration names them."""
+"""What the settings of every data set have in common; those of each are beside its reader."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, ClassVar, Protocol
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+import numpy as np
+import numpy.typing as npt
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, SerializeAsAny
 
-from bisenet_training.datasets.cityscapes import LabelKind
+from bisenet_ros.errors import UserError
+from bisenet_training.dataset_registry import settings_class
+from bisenet_training.datasets.base import Dataset
 
 FilePath = Annotated[Path, AfterValidator(Path.expanduser)]
 """A path; `~` is the home folder."""
 
 
-class _Settings(BaseModel):
+class LabelWriter(Protocol):
+    """Writes the labels of a data set, frame by frame."""
+
+    def write(self, name: str, labels: npt.NDArray[np.uint8]) -> None:
+        """Write a frame, (H, W) ids in the data set's label space, under the name of its sample."""
+
+
+class DatasetSettings(BaseModel, ABC):
+    """A data set as a configuration names it.
+
+    Attributes:
+        kind: Its name in `DATASETS`.
+        evaluated_split: What `bisenet evaluate` takes without `--split`; None for what has none.
+        has_truth: Whether there are labels to compare with.
+    """
+
     model_config = ConfigDict(extra='forbid', frozen=True)
 
+    kind: str
+    evaluated_split: ClassVar[str | None] = None
 
-class CamvidSettings(_Settings):
-    """CamVid, 11 classes, in the layout of the SegNet tutorial.
+    @abstractmethod
+    def open(self) -> Dataset:
+        """Find the files; no image is read yet.
+
+        Raises:
+            UserError: A label map is wrong, a folder is missing or empty, or a file has no
+                counterpart.
+        """
+
+    @classmethod
+    def locate(cls, data: Path, split: str | None, label_map: Path | None) -> DatasetSettings:
+        """What `bisenet evaluate` means by its options.
+
+        Args:
+            data: `--data`.
+            split: `--split`, or else `evaluated_split`.
+            label_map: `--label-map`, or None.
+
+        Raises:
+            UserError: The options do not go together.
+        """
+        name = cls.model_fields['kind'].default
+        raise UserError(f'{name} is only for training: there is nothing to read from {data}')
+
+    @property
+    def has_truth(self) -> bool:
+        return True
+
+    def submission(self, folder: Path) -> LabelWriter:
+        """What writes labels to a folder for the evaluation server of this data set.
+
+        Raises:
+            UserError: It has none.
+        """
+        raise UserError(f'--submission does not go with --dataset {self.kind}: it has no server')
+
+
+class SplitSettings(DatasetSettings):
+    """A data set in a folder, in parts.
 
     Attributes:
-        root: Folder with `train/`, `trainannot/`, …
+        root: The folder.
         split: Which part.
     """
 
-    kind: Literal['camvid']
     root: FilePath
     split: str
 
-
-class CityscapesSettings(_Settings):
-    """Cityscapes' fine annotations.
-
-    Attributes:
-        root: Folder with `leftImg8bit/` and `gtFine/`.
-        split: Which part.
-        labels: Whether to read `*_labelIds.png` or `*_labelTrainIds.png`.
-    """
-
-    kind: Literal['cityscapes']
-    root: FilePath
-    split: str
-    labels: LabelKind = 'label_ids'
+    @classmethod
+    def locate(cls, data: Path, split: str | None, label_map: Path | None) -> DatasetSettings:
+        name = cls.model_fields['kind'].default
+        if split is None:
+            raise UserError(f'--dataset {name} needs --split')
+        if label_map is not None:
+            raise UserError(
+                f'--label-map does not go with --dataset {name}: its labels have a known meaning'
+            )
+        return cls.model_validate({'root': data, 'split': split})
 
 
-class CocoStuffSettings(_Settings):
-    """COCO-Stuff with the images of COCO 2017.
-
-    Attributes:
-        root: Folder with `images/` and `annotations/` (or `stuffthingmaps/`).
-        split: train2017 or val2017.
-        image_list: A file with names of images; without it, all are taken.
-    """
-
-    kind: Literal['coco_stuff']
-    root: FilePath
-    split: str
-    image_list: FilePath | None = None
+def _of_its_kind(value: Any) -> Any:
+    """Settings from names and values, whose `kind` says which."""
+    if not isinstance(value, Mapping):
+        return value
+    if 'kind' not in value:
+        raise ValueError('needs a kind, such as camvid')
+    try:
+        settings = settings_class(value['kind'])
+    except UserError as error:
+        raise ValueError(str(error)) from error
+    return settings.model_validate(value)
 
 
-class CocoStuff10kSettings(_Settings):
-    """COCO-Stuff-10k, version 1.1.
-
-    Attributes:
-        root: Folder with `images/`, `annotations/` and `imageLists/`.
-        split: train or test.
-    """
-
-    kind: Literal['coco_stuff_10k']
-    root: FilePath
-    split: str
-
-
-class PairsSettings(_Settings):
-    """Images and label images of any kind, in two folders.
-
-    Attributes:
-        images: Folder of the images.
-        labels: Folder of the label images, under the same names.
-        label_map: YAML file that says what label images hold.
-    """
-
-    kind: Literal['pairs']
-    images: FilePath
-    labels: FilePath
-    label_map: FilePath
-
-
-class PairListSettings(_Settings):
-    """Images and label images of any kind, listed.
-
-    Attributes:
-        pairs: Text file with an image and its labels in each line.
-        label_map: YAML file that says what label images hold.
-    """
-
-    kind: Literal['pair_list']
-    pairs: FilePath
-    label_map: FilePath
-
-
-class SyntheticSettings(_Settings):
-    """The synthetic drive, with CamVid's classes.
-
-    Attributes:
-        frames: How many.
-        first_seed: Seed of the first street. Streets from 1000 on are learned from; demos and
-            tests measure on lower ones.
-        size: (width, height) of the frames.
-    """
-
-    kind: Literal['synthetic']
-    frames: Annotated[int, Field(ge=1)]
-    first_seed: Annotated[int, Field(ge=0)] = 1000
-    size: tuple[Annotated[int, Field(ge=32)], Annotated[int, Field(ge=32)]] = (480, 360)
-
-
-DatasetSettings = Annotated[
-    CamvidSettings
-    | CityscapesSettings
-    | CocoStuffSettings
-    | CocoStuff10kSettings
-    | PairsSettings
-    | PairListSettings
-    | SyntheticSettings,
-    Field(discriminator='kind'),
-]
-"""Any of them; `kind` says which."""
+AnyDataset = Annotated[SerializeAsAny[DatasetSettings], BeforeValidator(_of_its_kind)]
+"""Settings of any data set of the registry."""

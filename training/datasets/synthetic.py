@@ -5,19 +5,41 @@
 from __future__ import annotations
 
 from threading import Lock
+from typing import Annotated, Literal
 
 import numpy as np
+from pydantic import Field
 
 from bisenet_ros.label_space import CAMVID
 from bisenet_ros.synthetic.drive import SyntheticDrive
 from bisenet_training.datasets.base import Dataset, describe
 from bisenet_training.datasets.sample import Sample
+from bisenet_training.datasets.settings import DatasetSettings
 
 FRAMES_PER_STREET = 4
 """Frames rendered of one street: to build a street takes longer than to render it."""
 
 _DRIVE_LENGTH = 600
 """Frames of a drive among which some are chosen."""
+
+
+class SyntheticSettings(DatasetSettings):
+    """The synthetic drive, with CamVid's classes.
+
+    Attributes:
+        frames: How many.
+        first_seed: Seed of the first street. Streets from 1000 on are learned from; demos and
+            tests measure on lower ones.
+        size: (width, height) of the frames.
+    """
+
+    kind: Literal['synthetic'] = 'synthetic'
+    frames: Annotated[int, Field(ge=1)]
+    first_seed: Annotated[int, Field(ge=0)] = 1000
+    size: tuple[Annotated[int, Field(ge=32)], Annotated[int, Field(ge=32)]] = (480, 360)
+
+    def open(self) -> SyntheticFrames:
+        return SyntheticFrames(self.frames, self.first_seed, self.size)
 
 
 class SyntheticFrames(Dataset):

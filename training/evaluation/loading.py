@@ -30,7 +30,10 @@ def load_predictor(settings: ModelSettings, views: Views) -> LoadedPredictor:
     if format_of(path) is not None:
         for name in ('precision', 'engine', 'network_size', 'confidence_threshold'):
             if getattr(settings, name) != getattr(ModelSettings, name):
-                raise UserError(f'{name} does not go with {path}: an exported model has its own')
+                option = name.replace('_', '-')
+                raise UserError(
+                    f'--{option} does not go with {path}: an exported model has its own'
+                )
         if not views.plain:
             raise UserError(
                 '--scales, --flip and --crop need a checkpoint: '

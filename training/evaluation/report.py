@@ -9,26 +9,19 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+import numpy.typing as npt
 from rich.console import Console
 from rich.table import Table
 
 from bisenet_ros.console import make_folder
 from bisenet_ros.errors import UserError
+from bisenet_ros.formatting import percent, quantity
 from bisenet_ros.media import write_image
-from bisenet_ros.metrics.percent import percent_text
+from bisenet_ros.metrics import figures as known_figures
 from bisenet_training.evaluation.confusion_chart import draw_confusion
 from bisenet_training.evaluation.result import EvaluatedFrame, EvaluationResult
 from bisenet_training.evaluation.worst_frames import draw_frame
-
-SUMMARY = {
-    'miou': 'mean IoU',
-    'frequency_weighted_iou': 'frequency-weighted IoU',
-    'drivable_iou': 'drivable IoU',
-    'pixel_accuracy': 'pixel accuracy',
-    'boundary_f': 'boundary F-score',
-    'ece': 'calibration error',
-}
-"""What the figures of all classes together are called."""
 
 
 class ClassRow(NamedTuple):
@@ -37,7 +30,7 @@ class ClassRow(NamedTuple):
     Attributes:
         id: In the data set's label space.
         name: Of the class.
-        iou: In percent; None where it is in neither truth nor labels.
+        iou: From 0 to 1; None where it is in neither truth nor labels.
         boundary_f: Likewise.
         true_pixels: Pixels of this class in the truth.
         labelled_pixels: Pixels labelled as this class, of those with a truth.
@@ -53,7 +46,7 @@ class ClassRow(NamedTuple):
 
 def class_rows(result: EvaluationResult) -> Iterator[ClassRow]:
     """The figures by class, in the order of the ids."""
-    figures, counts = result.figures(), result.confusion.counts
+    figures, counts = result.figures(), confusion_of(result)
     for index, name in enumerate(result.label_space.names):
         yield ClassRow(
             index,
@@ -69,21 +62,33 @@ def print_tables(console: Console, title: str, result: EvaluationResult) -> None
     """Print the figures by class, and those of all classes together."""
     table = Table(title=title)
     table.add_column('class')
-    for column in ('IoU %', 'boundary F %', 'share of truth %'):
+    for column in ('IoU', 'boundary F-score', 'share of the truth'):
         table.add_column(column, justify='right')
-    total = result.confusion.counts.sum()
+    total = confusion_of(result).sum()
     for row in class_rows(result):
         if row.iou is None:
             table.add_row(row.name, 'does not occur', '', '')
         else:
-            share = f'{100 * row.true_pixels / total:.2f}'
-            table.add_row(row.name, percent_text(row.iou), percent_text(row.boundary_f), share)
+            share = row.true_pixels / total
+            table.add_row(row.name, percent(row.iou), percent(row.boundary_f), percent(share))
     console.print(table)
-    figures = result.figures()
     summary = Table.grid(padding=(0, 2))
-    for name, words in SUMMARY.items():
-        summary.add_row(words, percent_text(figures[name]), style='bold' if name == 'miou' else '')
+    for title, value in summary_rows(result.figures()):
+        summary.add_row(title, value)
     console.print(summary)
+
+
+def summary_rows(figures: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Title and value of what was measured over all classes."""
+    return [
+        (figure.title, quantity(figures[name], figure.unit))
+        for name, figure in known_figures(truth=True).items()
+    ]
+
+
+def confusion_of(result: EvaluationResult) -> npt.NDArray[np.int64]:
+    """(C, C + 1) pixels by true class and label; the last column: no label."""
+    return np.array(result.figures()['confusion'], np.int64)
 
 
 def write_report(
@@ -106,7 +111,7 @@ def write_report(
         UserError: A file cannot be written, or what draws the chart is not installed.
     """
     rows = list(class_rows(result))
-    draw_confusion(folder / 'confusion.png', result.confusion.counts, result.label_space)
+    draw_confusion(folder / 'confusion.png', confusion_of(result), result.label_space)
     make_folder(folder / 'worst')
     pictures = []
     for rank, frame in enumerate(worst, start=1):
@@ -134,16 +139,12 @@ def _page(
     """The lines of report.md."""
     yield from (f'# {title}', '')
     yield from _table(('', ''), facts.items())
-    yield from ('## Figures', '', 'In percent; – is what nowhere occurs.', '')
-    summary = ((words, percent_text(figures[name])) for name, words in SUMMARY.items())
-    yield from _table(('', ''), summary)
+    yield from ('## Figures', '', '– is what nowhere occurs.', '')
+    yield from _table(('', ''), summary_rows(figures))
     yield from ('## Classes', '')
     yield from _table(
         ('class', 'IoU', 'boundary F-score', 'pixels of the truth'),
-        (
-            (row.name, percent_text(row.iou), percent_text(row.boundary_f), row.true_pixels)
-            for row in rows
-        ),
+        ((row.name, percent(row.iou), percent(row.boundary_f), row.true_pixels) for row in rows),
     )
     yield from ('## Confusion', '', '![Confusion matrix](confusion.png)', '')
     yield from ('## Worst frames', '', 'Image, labels, truth, and errors in red.', '')

@@ -4,17 +4,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
+from bisenet_ros.drivable import drivable_mask
 from bisenet_ros.errors import UserError
 from bisenet_ros.label_space import LabelSpace
-from bisenet_ros.metrics import BoundaryScore, Calibration, ConfusionMatrix
-from bisenet_ros.metrics.percent import percent
+from bisenet_ros.metrics import Frame, MetricSet, metrics_with
 from bisenet_training.datasets import Dataset, Sample
 from bisenet_training.evaluation.predictor import Pixels, Prediction, Predictor, id_table
 
@@ -42,69 +40,42 @@ class EvaluationResult:
     Attributes:
         label_space: Of the data set.
         frames: How many were counted.
-        confusion: Pixels by true class and label.
-        boundary: Boundaries of truth and labels.
-        calibration: Pixels by confidence; nothing where the predictor gives none.
     """
 
     def __init__(self, label_space: LabelSpace) -> None:
         self.label_space = label_space
         self.frames = 0
-        self.confusion = ConfusionMatrix(len(label_space))
-        self.boundary = BoundaryScore(len(label_space))
-        self.calibration = Calibration()
+        self._metrics = MetricSet(metrics_with(truth=True), label_space)
 
-    def update(self, labels: Pixels, confidence: Pixels | None, truth: Pixels) -> float:
-        """Count one frame, and say its own mIoU.
-
-        Args:
-            labels: (H, W) ids found, `IGNORE` where nothing was.
-            confidence: (H, W) probability of the label times 255, or None.
-            truth: (H, W) true ids, `IGNORE` where there is no truth.
+    def update(self, frame: Frame) -> float:
+        """Count one frame that has a truth, and say its own mIoU.
 
         Raises:
             UserError: The sizes differ, or an id is not a class.
         """
-        of_frame = ConfusionMatrix(len(self.label_space))
-        of_frame.update(labels, truth)
-        self.confusion.add(of_frame)
-        self.boundary.update(labels, truth)
-        if confidence is not None:
-            self.calibration.update(confidence, labels, truth)
+        of_frame = MetricSet(metrics_with(truth=True), self.label_space)
+        of_frame.update(frame)
+        self._metrics.add(of_frame)
         self.frames += 1
-        return of_frame.miou()
+        miou = of_frame.figures(of_frame=True)['miou']
+        return math.nan if miou is None else miou
 
     def figures(self) -> dict[str, Any]:
-        """All figures for JSON: in percent, None for what nowhere occurs.
+        """All figures for JSON: fractions from 0 to 1, None for what nowhere occurs.
 
         The confusion matrix has a row for each true class, a column for each label, and a last
         column for pixels that were not labelled.
         """
-        drivable = self.label_space.ids_of(self.label_space.drivable)
-        return {
-            'frames': self.frames,
-            'miou': percent(self.confusion.miou()),
-            'frequency_weighted_iou': percent(self.confusion.frequency_weighted_iou()),
-            'pixel_accuracy': percent(self.confusion.pixel_accuracy()),
-            'drivable_iou': percent(self.confusion.group_iou(drivable)),
-            'boundary_f': percent(self.boundary.mean()),
-            'ece': percent(self.calibration.ece()),
-            'iou': self._by_class(self.confusion.iou()),
-            'boundary_f_by_class': self._by_class(self.boundary.f_scores()),
-            'confusion': self.confusion.counts.tolist(),
-        }
-
-    def _by_class(self, shares: npt.NDArray[np.float64]) -> dict[str, float | None]:
-        return {
-            name: percent(share)
-            for name, share in zip(self.label_space.names, shares.tolist(), strict=True)
-        }
+        return {'frames': self.frames, **self._metrics.figures(), **self._metrics.details()}
 
 
 def evaluate(
     predictor: Predictor,
     dataset: Dataset,
     progress: Callable[[EvaluatedFrame], None] | None = None,
+    *,
+    drivable_classes: Sequence[str] | None = None,
+    min_drivable_area: float = 0.0,
 ) -> EvaluationResult:
     """Label every frame of a data set and compare with the truth.
 
@@ -112,19 +83,30 @@ def evaluate(
         predictor: What labels them, such as a `Segmenter`; its classes may be in another order.
         dataset: The frames and their truth.
         progress: Told of every frame.
+        drivable_classes: Names of those that may be driven on; None for the data set's own.
+        min_drivable_area: Drivable areas under this share of the frame are dropped, as the node
+            drops them.
 
     Raises:
         UserError: The predictor knows other classes than the data set, or a frame is not right.
     """
     table = id_table(predictor.label_space, dataset.label_space)
-    result = EvaluationResult(dataset.label_space)
+    space = dataset.label_space
+    if drivable_classes is not None:
+        space = replace(space, drivable=tuple(drivable_classes))
+    drivable_ids = space.ids_of(space.drivable)
+    result = EvaluationResult(space)
     for index, sample in enumerate(dataset):
         try:
             prediction: Prediction = predictor(sample.image)
         except UserError as error:
             raise UserError(f'{sample.name}: {error}') from error
         labels = table[prediction.labels]
-        miou = result.update(labels, prediction.confidence, sample.labels)
+        drivable = drivable_mask(labels, drivable_ids, min_drivable_area)
+        confidence = prediction.confidence
+        miou = result.update(
+            Frame(space, sample.image, labels, drivable, confidence, sample.labels)
+        )
         if progress is not None:
             progress(EvaluatedFrame(index, sample, labels, miou))
     return result

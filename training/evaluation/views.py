@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -95,17 +95,13 @@ class MultiViewPredictor:
         settings: How; torch runs it, whatever `engine` says.
 
     Raises:
-        UserError: The device or its precision is not there, a drivable class is none of the
-            network's, or a scale makes frames too small.
+        UserError: The device or its precision is not there, or a scale makes frames too small.
     """
 
     engine = 'torch'
 
     def __init__(self, checkpoint: Checkpoint, views: Views, settings: ModelSettings) -> None:
-        drivable = tuple(filter(None, settings.drivable_classes))
         self.label_space = checkpoint.label_space
-        if drivable:
-            self.label_space = replace(self.label_space, drivable=drivable)
         self.views = views
         width, height = settings.network_size or checkpoint.network_size
         self.network_size = (width, height)

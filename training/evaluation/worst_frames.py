@@ -10,6 +10,7 @@ import math
 import cv2
 import numpy as np
 
+from bisenet_ros.formatting import percent
 from bisenet_ros.label_space import IGNORE, LabelSpace
 from bisenet_ros.overlay import overlay
 from bisenet_training.evaluation.predictor import Pixels
@@ -67,7 +68,7 @@ def draw_frame(frame: EvaluatedFrame, label_space: LabelSpace) -> Pixels:
         'truth': overlay(sample.image, sample.labels, label_space, _ALPHA),
         'errors': errors,
     }
-    captions = {'image': f'{sample.name}: mIoU {100 * frame.miou:.1f} %'}
+    captions = {'image': f'{sample.name}: mIoU {percent(frame.miou, 1)}'}
     return np.hstack(
         [_panel(picture, captions.get(what, what)) for what, picture in panels.items()]
     )

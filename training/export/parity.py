@@ -12,6 +12,7 @@ import numpy.typing as npt
 import torch
 
 from bisenet_ros.checkpoint import Checkpoint
+from bisenet_ros.formatting import percent
 from bisenet_ros.preprocess import resize
 from bisenet_training.export.format import Model, to_input
 from bisenet_training.export.metadata import ExportError, Precision
@@ -72,7 +73,7 @@ class Parity:
             )
 
     def __str__(self) -> str:
-        labels = f'{100 * self.differing_labels:.4f} % of the labels differ'
+        labels = f'{percent(self.differing_labels, 4)} of the labels differ'
         if self.max_logit_difference is None:
             return labels
         return f'{labels}, logits by {self.max_logit_difference:.2g} of {self.max_logit:.3g}'

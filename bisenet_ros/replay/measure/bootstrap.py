@@ -12,7 +12,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
+
+from bisenet_ros.metrics.confusion import Floats, Overlaps, iou
 
 RESAMPLES = 2000
 LEVEL = 0.95
@@ -20,70 +21,12 @@ LEVEL = 0.95
 # Numbers in the matrix of a block of resamples, to bound its memory.
 _BLOCK = 1 << 22
 
-Counts = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
-
-
-class Overlaps(NamedTuple):
-    """What IoU is made of, additive over frames.
-
-    Attributes:
-        hits: (..., K) pixels that are in a class by truth and label.
-        unions: (..., K) pixels that are in it by truth or label.
-    """
-
-    hits: Counts
-    unions: Counts
-
-    def sum(self) -> Overlaps:
-        """(K,) of all frames together."""
-        return Overlaps(self.hits.sum(axis=0), self.unions.sum(axis=0))
-
 
 class Interval(NamedTuple):
     """Where a value lies with the probability `LEVEL`."""
 
     low: float
     high: float
-
-
-def overlaps(confusion: Counts) -> Overlaps:
-    """Of each class.
-
-    Args:
-        confusion: (..., C, C + 1) pixels by true class and label; the last column: no label.
-    """
-    labelled = confusion[..., :-1]
-    hits = np.diagonal(labelled, axis1=-2, axis2=-1)
-    return Overlaps(hits, confusion.sum(axis=-1) + labelled.sum(axis=-2) - hits)
-
-
-def group_overlaps(confusion: Counts, ids: tuple[int, ...]) -> Overlaps:
-    """Of several classes taken as one: (..., 1)."""
-    members = np.zeros(confusion.shape[-1], bool)
-    members[list(ids)] = True
-    true, called = confusion[..., members[:-1], :], confusion[..., members]
-    hits = true[..., members].sum(axis=(-2, -1))
-    unions = true.sum(axis=(-2, -1)) + called.sum(axis=(-2, -1)) - hits
-    return Overlaps(hits[..., np.newaxis], unions[..., np.newaxis])
-
-
-def iou(parts: Overlaps | tuple[Floats, Floats]) -> Floats:
-    """(..., K) intersection over union; NaN for classes in neither truth nor labels."""
-    hits, unions = parts
-    result = np.full(np.shape(hits), np.nan)
-    np.divide(hits, unions, out=result, where=unions > 0)
-    return result
-
-
-def mean_iou(by_class: Floats) -> Floats:
-    """(...) mean over the classes that occur; NaN where there are none."""
-    present = ~np.isnan(by_class)
-    count = present.sum(axis=-1)
-    total = np.where(present, by_class, 0.0).sum(axis=-1)
-    result = np.full(np.shape(total), np.nan)
-    np.divide(total, count, out=result, where=count > 0)
-    return result
 
 
 def resampled_iou(

@@ -12,18 +12,15 @@ from typing import Any, Literal
 
 import numpy as np
 
-from bisenet_ros.replay.measure.bootstrap import (
-    LEVEL,
-    RESAMPLES,
+from bisenet_ros.metrics.confusion import (
     Counts,
     Floats,
     Overlaps,
     group_overlaps,
-    interval,
     mean_iou,
     overlaps,
-    resampled_iou,
 )
+from bisenet_ros.replay.measure.bootstrap import LEVEL, RESAMPLES, interval, resampled_iou
 from bisenet_ros.replay.measure.evaluation import FrameId
 from bisenet_ros.replay.measure.figures import CLASS_IOU, FROM_CONFUSION, figures_from_confusion
 from bisenet_ros.replay.measure.run_result import EvaluatedFrame, RunError, RunResult

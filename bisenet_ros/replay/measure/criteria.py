@@ -16,7 +16,7 @@ from bisenet_ros.errors import UserError
 from bisenet_ros.replay.measure.figures import (
     CLASS_IOU,
     FIGURES,
-    Figure,
+    KnownFigure,
     figures_from_confusion,
     figures_of_run,
     find_figure,
@@ -66,19 +66,19 @@ class Criterion(BaseModel):
             raise ValueError('say what the figure has to be: at_least, at_most or both')
         if least is not None and most is not None and least > most:
             raise ValueError('at_least is greater than at_most: nothing can be both')
-        lowest = -1 if figure.scope == 'comparison' else 0
+        lowest = -1 if figure.is_change else 0
         limits = [limit for limit in (least, most) if limit is not None]
-        if figure.unit == 'share' and not all(lowest <= limit <= 1 for limit in limits):
+        if figure.unit == 'fraction' and not all(lowest <= limit <= 1 for limit in limits):
             raise ValueError(f'{self.figure} is a share: write a number from {lowest} to 1')
         if self.between is not None and self.between[0] > self.between[1]:
             raise ValueError('between ends before it begins: write [from, to] in seconds')
         parts = [name for name in ('statistic', 'between', 'camera') if getattr(self, name)]
-        if figure.scope != 'frame' and parts:
+        if not figure.per_frame and parts:
             raise ValueError(f'{self.figure} is of a whole bag, it has no {" or ".join(parts)}')
         return self
 
     @property
-    def definition(self) -> Figure:
+    def definition(self) -> KnownFigure:
         """What is known of its figure."""
         figure = find_figure(self.figure)
         assert figure is not None
@@ -222,7 +222,7 @@ def judge_figure(criterion: Criterion, figures: Mapping[str, float | None]) -> J
 
 def judge(criterion: Criterion, run: RunResult) -> Judgement:
     """Hold a criterion against the frames of a replay; what was not measured fails."""
-    if criterion.definition.scope != 'frame':
+    if not criterion.definition.per_frame:
         return judge_figure(criterion, figures_of_run(run.metrics))
     measured = [
         DecidingFrame(frame, value)

@@ -8,22 +8,14 @@ import heapq
 import math
 from array import array
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from bisenet_ros.drivable import drivable_mask
-from bisenet_ros.label_space import IGNORE, LabelSpace
-from bisenet_ros.metrics import (
-    BoundaryScore,
-    Calibration,
-    ConfusionMatrix,
-    FalseDrivable,
-    Flicker,
-    FreeSpaceError,
-    still_pixels,
-)
+from bisenet_ros.label_space import LabelSpace
+from bisenet_ros.metrics import Figure, Frame, MetricSet, figures, metrics_with
 from bisenet_ros.segmentation import Segmentation
 
 LOWEST = 10
@@ -36,6 +28,24 @@ STAGES = ('decode', 'inference', 'total')
 
 Pixels = npt.NDArray[np.uint8]
 
+_DRIVE = (
+    Figure('drivable_fraction', 'drivable share', better=None),
+    Figure('confidence', 'confidence'),
+    Figure('decode_ms', 'decoding', 'ms', 'lower'),
+    Figure('inference_ms', 'inference', 'ms', 'lower'),
+    Figure('total_ms', 'latency', 'ms', 'lower'),
+    Figure('age_ms', 'age', 'ms', 'lower'),
+    Figure('dropped', 'frames dropped', 'frames', 'lower'),
+    Figure('fps', 'frames per second', 'Hz', per_frame=False),
+)
+"""What a replay measures beside the metrics."""
+
+
+def known_figures() -> dict[str, Figure]:
+    """By name, all that a replay gives a number for, IoU by class apart: metrics come first."""
+    own = {figure.name: figure for figure in _DRIVE}
+    return {**figures(truth=True), **figures(truth=False), **own}
+
 
 class FrameId(NamedTuple):
     """Which frame of a bag: the camera's image topic, frames before it, header's stamp in ns."""
@@ -46,86 +56,40 @@ class FrameId(NamedTuple):
 
 
 class Accuracy:
-    """Everything that needs a truth.
+    """The metrics that need a truth.
 
     Args:
         label_space: What labels and truth mean.
     """
 
     def __init__(self, label_space: LabelSpace) -> None:
-        self._label_space = label_space
-        self._drivable_ids = label_space.ids_of(label_space.drivable)
         self._frames = 0
-        self._confusion = ConfusionMatrix(len(label_space))
-        self._boundary = BoundaryScore(len(label_space))
-        self._calibration = Calibration()
-        self._false_drivable = FalseDrivable()
-        self._free_space = FreeSpaceError()
+        self._metrics = MetricSet(metrics_with(truth=True), label_space)
 
-    @property
-    def frames(self) -> int:
-        """How many were counted."""
-        return self._frames
-
-    def update(self, result: Segmentation, truth: Pixels) -> None:
-        """Count one frame; truth is (H, W) class ids, `IGNORE` where there is none.
+    def update(self, frame: Frame) -> None:
+        """Count one frame that has a truth.
 
         Raises:
             UserError: The truth has another size, or an id that is no class.
         """
-        self._confusion.update(result.labels, truth)
-        self._boundary.update(result.labels, truth)
-        self._calibration.update(result.confidence, result.labels, truth)
-        masks = result.drivable, drivable_mask(truth, self._drivable_ids), truth != IGNORE
-        self._false_drivable.update(*masks)
-        self._free_space.update(*masks)
+        self._metrics.update(frame)
         self._frames += 1
 
     def add(self, other: Accuracy) -> None:
         """Count the frames of another, too."""
-        self._confusion.add(other._confusion)
-        self._boundary.add(other._boundary)
-        self._calibration.add(other._calibration)
-        self._false_drivable.add(other._false_drivable)
-        self._free_space.add(other._free_space)
+        self._metrics.add(other._metrics)
         self._frames += other._frames
 
-    def summary(self) -> dict[str, float | None]:
-        """The figures that a single frame has, too."""
-        return {
-            'miou': number(self._confusion.miou()),
-            'drivable_iou': number(self._confusion.group_iou(self._drivable_ids)),
-            'pixel_accuracy': number(self._confusion.pixel_accuracy()),
-            'boundary_f': number(self._boundary.mean()),
-            'false_drivable_rate': number(self._false_drivable.rate()),
-            'free_space_error_px': number(self._free_space.mean()),
-        }
-
-    def confusion(self) -> list[list[int]]:
-        """Pixels by true class (row) and label (column; the last: none), as JSON can hold it."""
-        counts: list[list[int]] = self._confusion.counts.tolist()
-        return counts
+    def of_frame(self) -> dict[str, Any]:
+        """The figures that a single frame has, too, and the confusion matrix."""
+        confusion = self._metrics.details('confusion')['confusion']
+        return {**self._metrics.figures(of_frame=True), 'confusion': confusion}
 
     def figures(self) -> dict[str, Any] | None:
         """All figures, in a form that JSON can hold; None where nothing was counted."""
         if not self._frames:
             return None
-        return {
-            'frames': self._frames,
-            **self.summary(),
-            'false_drivable_near_rate': number(self._false_drivable.near_rate()),
-            'free_space_error_p95_px': number(self._free_space.p95()),
-            'free_space_overreach_px': number(self._free_space.overreach()),
-            'ece': number(self._calibration.ece()),
-            'iou': self._by_class(self._confusion.iou()),
-            'boundary_f_by_class': self._by_class(self._boundary.f_scores()),
-            'confusion': self.confusion(),
-            'calibration': [bin._asdict() for bin in self._calibration.curve()],
-        }
-
-    def _by_class(self, values: npt.NDArray[np.float64]) -> dict[str, float | None]:
-        names = self._label_space.names
-        return {name: number(value) for name, value in zip(names, values.tolist(), strict=True)}
+        return {'frames': self._frames, **self._metrics.figures(), **self._metrics.details()}
 
 
 class Confidence:
@@ -219,9 +183,9 @@ class Evaluation:
         self.accuracy = Accuracy(label_space)
         self._confidence = Confidence()
         self._drivable_fraction = Samples()
-        self._flicker = Flicker()
+        self._metrics = MetricSet(metrics_with(truth=False), label_space)
         self._times_ms = {time: Samples() for time in (*STAGES, 'age')}
-        self._previous: tuple[Pixels, Pixels] | None = None  # image and labels
+        self._last: Frame | None = None
 
     def update(
         self, frame: FrameId, image: Pixels, result: Segmentation, times_ms: Mapping[str, float]
@@ -242,31 +206,40 @@ class Evaluation:
         fraction = float(np.count_nonzero(result.drivable) / result.drivable.size)
         self._drivable_fraction.append(fraction)
         confidence = self._confidence.update(result.confidence, frame)
-        flicker = Flicker()
-        if self._previous is not None and self._previous[0].shape == image.shape:
-            earlier_image, earlier_labels = self._previous
-            flicker.update(result.labels, earlier_labels, still_pixels(image, earlier_image))
-        self._previous = image, result.labels
-        self._flicker.add(flicker)
+        seen = Frame(self._label_space, image, result.labels, result.drivable, result.confidence)
+        previous = self._last
+        if previous is not None and previous.image.shape == image.shape:
+            seen = replace(seen, previous=previous)
+        of_frame = MetricSet(metrics_with(truth=False), self._label_space)
+        of_frame.update(seen)
+        self._metrics.add(of_frame)
+        self._last = replace(seen, previous=None)
         for time, milliseconds in times_ms.items():
             self._times_ms[time].append(milliseconds)
         return {
             'drivable_fraction': fraction,
             'confidence': confidence,
-            'flicker': number(flicker.rate()),
+            **of_frame.figures(of_frame=True),
             **{f'{time}_ms': milliseconds for time, milliseconds in times_ms.items()},
         }
 
-    def compare(self, result: Segmentation, truth: Pixels) -> dict[str, Any]:
-        """Count one frame's truth; the frame's own figures, and its confusion matrix.
+    def compare(self, truth: Pixels) -> dict[str, Any]:
+        """Count the truth of the frame that was counted last.
+
+        Args:
+            truth: (H, W) class ids, `IGNORE` where there is none.
+
+        Returns:
+            The frame's own figures, and its confusion matrix.
 
         Raises:
             UserError: The truth has another size, or an id that is no class.
         """
+        assert self._last is not None, 'a frame comes before its truth'
         of_frame = Accuracy(self._label_space)
-        of_frame.update(result, truth)
+        of_frame.update(replace(self._last, truth=truth))
         self.accuracy.add(of_frame)
-        return {**of_frame.summary(), 'confusion': of_frame.confusion()}
+        return of_frame.of_frame()
 
     def add(self, other: Evaluation) -> None:
         """Count the frames of another camera, too."""
@@ -274,7 +247,7 @@ class Evaluation:
         self.accuracy.add(other.accuracy)
         self._confidence.add(other._confidence)
         self._drivable_fraction.add(other._drivable_fraction)
-        self._flicker.add(other._flicker)
+        self._metrics.add(other._metrics)
         for time, samples in self._times_ms.items():
             samples.add(other._times_ms[time])
 
@@ -286,7 +259,8 @@ class Evaluation:
             'accuracy': self.accuracy.figures(),
             'drivable_fraction': self._drivable_fraction.figures(),
             'confidence': self._confidence.figures(),
-            'flicker': number(self._flicker.rate()),
+            **self._metrics.figures(),
+            **self._metrics.details(),
             'latency_ms': {stage: self._times_ms[stage].figures() for stage in STAGES},
             'age_ms': self._times_ms['age'].figures(),
             'fps': self._frames / seconds if seconds else None,
@@ -299,11 +273,6 @@ def together(evaluations: Iterable[Evaluation], label_space: LabelSpace) -> Eval
     for evaluation in evaluations:
         total.add(evaluation)
     return total
-
-
-def number(value: float) -> float | None:
-    """A figure as JSON has it: None where there is none."""
-    return None if math.isnan(value) else float(value)
 
 
 def _mean_level(pixels: npt.NDArray[np.int64]) -> float:

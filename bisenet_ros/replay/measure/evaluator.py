@@ -191,7 +191,7 @@ class Evaluator:
         try:
             truth = frame.truth()
             if truth is not None:
-                figures |= evaluation.compare(found, truth)
+                figures |= evaluation.compare(truth)
         except UserError as error:
             self.problems.add('truths could not be used', f'{frame.place}: {error}')
         self._write(frame, figures)

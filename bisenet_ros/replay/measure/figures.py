@@ -6,10 +6,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
-from bisenet_ros.replay.measure.bootstrap import Counts, group_overlaps, iou, mean_iou, overlaps
-from bisenet_ros.replay.measure.evaluation import number
+from bisenet_ros.metrics import Figure, figures, number
+from bisenet_ros.metrics.confusion import (
+    Counts,
+    group_overlaps,
+    iou,
+    mean_iou,
+    overlaps,
+    pixel_accuracy,
+)
+from bisenet_ros.replay.measure.evaluation import known_figures
 
 FROM_CONFUSION = ('miou', 'drivable_iou', 'pixel_accuracy')
 """What `figures_from_confusion` computes, beside the IoU of each class."""
@@ -21,62 +29,42 @@ CHANGE = 'change.'
 """By how much the second of two runs is higher in the figure whose name follows."""
 
 
+_AS_DRIVEN = ('age_ms', 'dropped')
+"""Figures that frames have only where they arrive in time."""
+
+
 @dataclass(frozen=True)
-class Figure:
-    """What is known of a figure.
+class KnownFigure(Figure):
+    """A figure that a run can be held to.
 
     Attributes:
-        name: As in frames.jsonl or metrics.json, and in criteria.
-        unit: Of its values; a share is from 0 to 1.
-        scope: What has one: each frame and the run, only a whole run, or two runs together.
-        better: Which values are the better ones; None where neither are.
         needs_truth: Whether it compares with the truth.
         needs_rate: Whether frames have it only where they arrive in time.
+        is_change: Whether it is of two runs: by how much the second is higher.
     """
 
-    name: str
-    unit: Literal['share', 'ms', 'px', 'frames', 'frames/s']
-    scope: Literal['frame', 'run', 'comparison'] = 'frame'
-    better: Literal['higher', 'lower'] | None = None
     needs_truth: bool = False
     needs_rate: bool = False
+    is_change: bool = False
 
 
 FIGURES = {
-    figure.name: figure
-    for figure in (
-        Figure('miou', 'share', better='higher', needs_truth=True),
-        Figure('drivable_iou', 'share', better='higher', needs_truth=True),
-        Figure('pixel_accuracy', 'share', better='higher', needs_truth=True),
-        Figure('boundary_f', 'share', better='higher', needs_truth=True),
-        Figure('false_drivable_rate', 'share', better='lower', needs_truth=True),
-        Figure('free_space_error_px', 'px', better='lower', needs_truth=True),
-        Figure('drivable_fraction', 'share'),
-        Figure('confidence', 'share', better='higher'),
-        Figure('flicker', 'share', better='lower'),
-        Figure('decode_ms', 'ms', better='lower'),
-        Figure('inference_ms', 'ms', better='lower'),
-        Figure('total_ms', 'ms', better='lower'),
-        Figure('age_ms', 'ms', better='lower', needs_rate=True),
-        Figure('dropped', 'frames', better='lower', needs_rate=True),
-        Figure('ece', 'share', 'run', better='lower', needs_truth=True),
-        Figure('false_drivable_near_rate', 'share', 'run', better='lower', needs_truth=True),
-        Figure('free_space_error_p95_px', 'px', 'run', better='lower', needs_truth=True),
-        Figure('free_space_overreach_px', 'px', 'run', better='lower', needs_truth=True),
-        Figure('fps', 'frames/s', 'run', better='higher'),
+    name: KnownFigure(
+        **vars(figure), needs_truth=name in figures(truth=True), needs_rate=name in _AS_DRIVEN
     )
+    for name, figure in known_figures().items()
 }
 """All of them by name, but for those of single classes and changes."""
 
 
-def find_figure(name: str) -> Figure | None:
+def find_figure(name: str) -> KnownFigure | None:
     """A figure by its name, `iou.CLASS` and `change.NAME` included; None if there is none."""
     if name.startswith(CLASS_IOU):
         return replace(FIGURES['miou'], name=name)
     if name.startswith(CHANGE):
         changed = name.removeprefix(CHANGE)
         found = find_figure(changed) if is_from_confusion(changed) else None
-        return found and replace(found, name=name, scope='comparison')
+        return found and replace(found, name=name, per_frame=False, is_change=True)
     return FIGURES.get(name)
 
 
@@ -98,13 +86,11 @@ def figures_from_confusion(
     Returns:
         By name; None where nothing was counted.
     """
-    parts = overlaps(confusion)
-    by_class = iou(parts)  # (C,)
-    pixels = int(confusion.sum())
+    by_class = iou(overlaps(confusion))  # (C,)
     return {
         'miou': number(float(mean_iou(by_class))),
         'drivable_iou': number(float(iou(group_overlaps(confusion, drivable_ids))[0])),
-        'pixel_accuracy': int(parts.hits.sum()) / pixels if pixels else None,
+        'pixel_accuracy': number(float(pixel_accuracy(confusion))),
         **{
             f'{CLASS_IOU}{name}': number(value)
             for name, value in zip(classes, by_class.tolist(), strict=True)
@@ -131,14 +117,14 @@ def figures_of_run(metrics: Mapping[str, Any]) -> dict[str, float | None]:
         metrics: What metrics.json holds, of one bag or of many.
     """
     measured = metrics['accuracy'] or {}
-    figures: dict[str, float | None] = {}
+    found: dict[str, float | None] = {}
     for name, figure in FIGURES.items():
         holder = measured if figure.needs_truth else metrics
         if name in holder:
             value = holder[name]
-            figures[name] = value['mean'] if isinstance(value, Mapping) else value
+            found[name] = value['mean'] if isinstance(value, Mapping) else value
     by_class = measured.get('iou', {})
-    return figures | {f'{CLASS_IOU}{name}': value for name, value in by_class.items()}
+    return found | {f'{CLASS_IOU}{name}': value for name, value in by_class.items()}
 
 
 def figures_of_comparison(comparison: Mapping[str, Any]) -> dict[str, float | None]:

@@ -28,7 +28,7 @@ _FOLDER_NAME = re.compile(r'[\w-][\w. -]*')
 
 
 def _is_of_one_run(criterion: Criterion) -> Criterion:
-    if criterion.definition.scope == 'comparison':
+    if criterion.definition.is_change:
         raise ValueError(f'{criterion.figure} is of two runs: hold bisenet compare to it')
     return criterion
 

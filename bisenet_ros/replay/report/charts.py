@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from bisenet_ros.formatting import percent
 from bisenet_ros.metrics.calibration import Bin
 
 _COLORS = ('#2f7ed8', '#e07b1a', '#2a9d6f', '#b0489e', '#7a6ff0', '#8a7a2f')
@@ -156,8 +157,8 @@ def reliability_diagram(curve: Sequence[Bin]) -> str:
         radius = 2 + 16 * math.sqrt(bin.pixels / total)
         parts.append(
             f'<circle cx="{across:.1f}" cy="{down:.1f}" r="{radius:.1f}" fill="{_COLORS[0]}" '
-            f'opacity=".5"><title>confidence {bin.confidence:.2f}: {100 * bin.accuracy:.0f} % '
-            f'right, {100 * bin.pixels / total:.1f} % of the pixels</title></circle>'
+            f'opacity=".5"><title>confidence {bin.confidence:.2f}: {percent(bin.accuracy, 0)} '
+            f'right, {percent(bin.pixels / total, 1)} of the pixels</title></circle>'
         )
     return _svg('accuracy over confidence', margin + side + 20, side + 32, parts)
 

@@ -12,12 +12,13 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from bisenet_ros.formatting import percent, points
 from bisenet_ros.replay.measure.comparison import Comparison, FramePair
 from bisenet_ros.replay.measure.evaluation import FrameId
 from bisenet_ros.replay.measure.run_result import RunResult
 from bisenet_ros.replay.report.charts import Chart, Mark, Series, legend, time_line
 from bisenet_ros.replay.report.pictures import data_uri
-from bisenet_ros.templates import percent, points, render
+from bisenet_ros.templates import render
 
 PICTURED = 6
 """Frames that are shown."""

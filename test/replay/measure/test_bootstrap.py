@@ -11,15 +11,8 @@ import numpy.typing as npt
 import pytest
 
 from bisenet_ros.metrics import ConfusionMatrix
-from bisenet_ros.replay.measure.bootstrap import (
-    Overlaps,
-    group_overlaps,
-    interval,
-    iou,
-    mean_iou,
-    overlaps,
-    resampled_iou,
-)
+from bisenet_ros.metrics.confusion import Overlaps, group_overlaps, iou, mean_iou, overlaps
+from bisenet_ros.replay.measure.bootstrap import interval, resampled_iou
 
 CLASSES = 4
 

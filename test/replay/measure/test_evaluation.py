@@ -64,7 +64,7 @@ def test_a_frame(segmenter: Segmenter) -> None:
     assert line['confidence'] == pytest.approx(result.confidence.mean() / 255)
     assert line['flicker'] is None  # nothing came before
     assert line['total_ms'] == 21.0
-    compared = evaluation.compare(result, truth)
+    compared = evaluation.compare(truth)
     known = truth != 255
     assert compared['pixel_accuracy'] == (result.labels == truth)[known].mean()
     confusion = ConfusionMatrix(len(CAMVID))
@@ -95,7 +95,7 @@ def test_cameras_together_are_all_their_frames(segmenter: Segmenter) -> None:
         result = segmenter(image)
         for evaluation in (cameras[topic], single):
             evaluation.update(FrameId(topic, index, 0), image, result, LATENCY)
-            evaluation.compare(result, truth_of(index))
+            evaluation.compare(truth_of(index))
     total = together(cameras.values(), CAMVID).figures()
     expected = single.figures()
     # Frame 2 follows frame 1 in the single one, but is its camera's first.

@@ -19,7 +19,12 @@ ACCURACY = {'miou': 0.5, 'drivable_iou': 0.75, 'pixel_accuracy': 0.8}
 
 
 def test_figures_of_a_run() -> None:
-    accuracy = {**ACCURACY, 'boundary_f': 0.4, 'iou': {'road': 0.75, 'car': None}}
+    accuracy = {
+        **ACCURACY,
+        'frequency_weighted_iou': 0.7,
+        'boundary_f': 0.4,
+        'iou': {'road': 0.75, 'car': None},
+    }
     metrics = {'accuracy': accuracy, 'confidence': {'mean': 0.9, 'p50': 1.0}, 'fps': 12.0}
     figures = figures_of_run(metrics)
     assert set(figures) == set(names_of_run(CLASSES))

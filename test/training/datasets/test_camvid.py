@@ -13,7 +13,7 @@ from small_datasets import make_camvid_tree, write_image
 
 from bisenet_ros.label_space import CAMVID, IGNORE
 from bisenet_training.datasets import DatasetError
-from bisenet_training.datasets.camvid import VOID, open_camvid
+from bisenet_training.datasets.camvid import VOID, CamvidSettings
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def root(tmp_path: Path) -> Path:
 
 
 def test_frames_and_labels_are_those_of_the_files(root: Path) -> None:
-    dataset = open_camvid(root, 'train')
+    dataset = CamvidSettings(root=root, split='train').open()
     assert dataset.label_space == CAMVID
     assert dataset.description == 'CamVid train (3 frames)'
     assert len(dataset) == 3
@@ -41,40 +41,40 @@ def test_images_may_be_jpeg(root: Path) -> None:
     for path in (root / 'val').glob('*.png'):
         write_image(path.with_suffix('.jpg'), cv2.imread(str(path)))
         path.unlink()
-    assert open_camvid(root, 'val')[1].image.shape == (48, 64, 3)
+    assert CamvidSettings(root=root, split='val').open()[1].image.shape == (48, 64, 3)
 
 
 def test_an_image_without_labels_is_named(root: Path) -> None:
     (root / 'trainannot' / '001.png').unlink()
     (root / 'trainannot' / '002.png').unlink()
     with pytest.raises(DatasetError, match=r'no labels in .*trainannot for .*001\.png \(and for 1'):
-        open_camvid(root, 'train')
+        CamvidSettings(root=root, split='train').open()
 
 
 def test_labels_without_an_image_are_named(root: Path) -> None:
     (root / 'train' / '001.png').unlink()
     with pytest.raises(DatasetError, match=r'no image in .*train for .*trainannot/001\.png$'):
-        open_camvid(root, 'train')
+        CamvidSettings(root=root, split='train').open()
 
 
 def test_a_split_that_is_missing_or_empty_is_named(root: Path) -> None:
     with pytest.raises(DatasetError, match=r'there is no folder .*night'):
-        open_camvid(root, 'night')
+        CamvidSettings(root=root, split='night').open()
     (root / 'night').mkdir()
     (root / 'nightannot').mkdir()
     with pytest.raises(DatasetError, match=r'no images in .*night'):
-        open_camvid(root, 'night')
+        CamvidSettings(root=root, split='night').open()
 
 
 def test_two_images_of_one_name_are_refused(root: Path) -> None:
     write_image(root / 'train' / '001.jpg', np.zeros((48, 64, 3), np.uint8))
     with pytest.raises(DatasetError, match=r'001\.png and 001\.jpg differ in the suffix alone'):
-        open_camvid(root, 'train')
+        CamvidSettings(root=root, split='train').open()
 
 
 def test_sizes_that_differ_are_named(root: Path) -> None:
     write_image(root / 'trainannot' / '001.png', np.zeros((24, 32), np.uint8))
-    dataset = open_camvid(root, 'train')
+    dataset = CamvidSettings(root=root, split='train').open()
     with pytest.raises(
         DatasetError, match=r'trainannot/001\.png is 32x24, but .*001\.png is 64x48'
     ):

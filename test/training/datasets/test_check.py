@@ -12,7 +12,7 @@ from small_datasets import CAMVID_NAMES, make_camvid_tree, write_image
 
 from bisenet_ros.label_space import CAMVID, IGNORE
 from bisenet_training.datasets import DatasetError, check_dataset
-from bisenet_training.datasets.camvid import VOID, open_camvid
+from bisenet_training.datasets.camvid import VOID, CamvidSettings
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def root(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize('threads', [1, 4, None])
 def test_counts_are_those_of_the_labels(root: Path, threads: int | None) -> None:
-    dataset = open_camvid(root, 'train')
+    dataset = CamvidSettings(root=root, split='train').open()
     labels = np.stack([sample.labels for sample in dataset])
     check = check_dataset(dataset, threads=threads)
     assert check.description == dataset.description
@@ -36,13 +36,13 @@ def test_counts_are_those_of_the_labels(root: Path, threads: int | None) -> None
 
 
 def test_classes_that_never_occur_are_reported(root: Path) -> None:
-    check = check_dataset(open_camvid(root, 'train'))
+    check = check_dataset(CamvidSettings(root=root, split='train').open())
     assert check.absent == tuple(name for name in CAMVID.names if name not in CAMVID_NAMES.values())
 
 
 def test_progress_counts_every_frame(root: Path) -> None:
     seen: list[tuple[int, int]] = []
-    dataset = open_camvid(root, 'train')
+    dataset = CamvidSettings(root=root, split='train').open()
     check_dataset(dataset, threads=3, progress=lambda *counts: seen.append(counts))
     assert seen == [(done, 8) for done in range(1, 9)]
 
@@ -55,7 +55,7 @@ def test_the_first_frame_that_is_wrong_is_named(root: Path, threads: int) -> Non
     seen: list[int] = []
     with pytest.raises(DatasetError, match=r'003\.png holds label 42'):
         check_dataset(
-            open_camvid(root, 'train'),
+            CamvidSettings(root=root, split='train').open(),
             threads=threads,
             progress=lambda done, total: seen.append(done),
         )
@@ -66,10 +66,10 @@ def test_a_frame_that_is_too_small_is_named(root: Path) -> None:
     write_image(root / 'val' / '000.png', np.zeros((20, 40, 3), np.uint8))
     write_image(root / 'valannot' / '000.png', np.zeros((20, 40), np.uint8))
     with pytest.raises(DatasetError, match=r'000 of CamVid val .* is 40x20: frames from 32'):
-        check_dataset(open_camvid(root, 'val'))
+        check_dataset(CamvidSettings(root=root, split='val').open())
 
 
 def test_labels_of_nothing_are_refused(root: Path) -> None:
     write_image(root / 'valannot' / '000.png', np.full((48, 64), VOID, np.uint8))
     with pytest.raises(DatasetError, match=r'CamVid val \(1 frame\): no pixel has a class'):
-        check_dataset(open_camvid(root, 'val'))
+        check_dataset(CamvidSettings(root=root, split='val').open())

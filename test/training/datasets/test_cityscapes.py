@@ -13,7 +13,7 @@ from small_datasets import CITY, make_cityscapes_tree, make_scene, write_image
 
 from bisenet_ros.label_space import CITYSCAPES, IGNORE
 from bisenet_training.datasets import DatasetError
-from bisenet_training.datasets.cityscapes import LABEL_IDS, open_cityscapes, to_label_ids
+from bisenet_training.datasets.cityscapes import LABEL_IDS, CityscapesSettings, to_label_ids
 
 TRAIN_ID_OF = {
     7: 'road', 8: 'sidewalk', 11: 'building', 12: 'wall', 13: 'fence', 17: 'pole',
@@ -39,7 +39,7 @@ def test_every_label_id_has_the_published_meaning(tmp_path: Path) -> None:
     label_ids = np.arange(64, dtype=np.uint8).reshape(8, 8)
     label_ids[label_ids > 33] = 255  # the licence plate
     write_labels(tmp_path, 'gtFine_labelIds', label_ids)
-    labels = open_cityscapes(tmp_path, 'train')[0].labels
+    labels = CityscapesSettings(root=tmp_path, split='train').open()[0].labels
     for label_id, label in zip(label_ids.ravel(), labels.ravel(), strict=True):
         name = TRAIN_ID_OF.get(label_id)
         assert label == (IGNORE if name is None else CITYSCAPES.names.index(name))
@@ -55,7 +55,7 @@ def test_train_ids_are_taken_as_they_are(tmp_path: Path) -> None:
     train_ids = np.arange(64, dtype=np.uint8).reshape(8, 8)
     train_ids[train_ids > 18] = IGNORE
     write_labels(tmp_path, 'gtFine_labelTrainIds', train_ids)
-    labels = open_cityscapes(tmp_path, 'train', 'train_ids')[0].labels
+    labels = CityscapesSettings(root=tmp_path, split='train', labels='train_ids').open()[0].labels
     np.testing.assert_array_equal(labels, train_ids)
 
 
@@ -63,14 +63,14 @@ def test_a_label_that_cityscapes_has_not_is_named(tmp_path: Path) -> None:
     label_ids = np.full((8, 8), 7, np.uint8)
     label_ids[3, 5] = 34
     write_labels(tmp_path, 'gtFine_labelIds', label_ids)
-    dataset = open_cityscapes(tmp_path, 'train')
+    dataset = CityscapesSettings(root=tmp_path, split='train').open()
     expected = r'labelIds\.png holds label 34, first at column 5, row 3, which Cityscapes does not'
     with pytest.raises(DatasetError, match=expected):
         dataset[0]
 
 
 def test_the_tree_of_the_tests_holds_its_scenes(root: Path) -> None:
-    dataset = open_cityscapes(root, 'train')
+    dataset = CityscapesSettings(root=root, split='train').open()
     assert dataset.label_space == CITYSCAPES
     assert [dataset.name_of(index) for index in range(2)] == [
         f'{CITY}/{CITY}_000000_000000',
@@ -80,13 +80,13 @@ def test_the_tree_of_the_tests_holds_its_scenes(root: Path) -> None:
         image, labels = make_scene(seed, (64, 32))
         np.testing.assert_array_equal(sample.image, image)
         np.testing.assert_array_equal(sample.labels, labels)
-    assert len(open_cityscapes(root, 'val')) == 1
+    assert len(CityscapesSettings(root=root, split='val').open()) == 1
 
 
 def test_labels_of_another_kind_do_not_count(root: Path) -> None:
     with pytest.raises(DatasetError, match='no labels in'):
-        open_cityscapes(root, 'train', 'train_ids')
+        CityscapesSettings(root=root, split='train', labels='train_ids').open()
     image = root / 'leftImg8bit' / 'train' / CITY / f'{CITY}_000000_000000_leftImg8bit.png'
     label = root / 'gtFine' / 'train' / CITY / f'{CITY}_000000_000000_gtFine_color.png'
     write_image(label, cv2.imread(str(image)))
-    assert len(open_cityscapes(root, 'train')) == 2
+    assert len(CityscapesSettings(root=root, split='train').open()) == 2

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.io import savemat
 from small_datasets import write_image
 
 from bisenet_ros.label_space import IGNORE
@@ -18,10 +19,9 @@ from bisenet_training.datasets.coco_stuff import (
     CLASS_IDS,
     COCO_STUFF,
     LABELS,
-    open_coco_stuff,
-    open_coco_stuff_10k,
+    CocoStuff10kSettings,
+    CocoStuffSettings,
 )
-from bisenet_training.datasets.matlab_file import read_matrix
 
 PICTURE = np.zeros((2, 3, 3), np.uint8)
 MATLAB_FILE = base64.b64decode(
@@ -34,7 +34,6 @@ MATLAB_FILE = base64.b64decode(
     """
 )
 """What SciPy's savemat wrote: captions (a cell array), S (uint16), regionMapStuff; compressed."""
-LABELS_IN_FILE = [[0, 1, 13], [182, 92, 92]]
 CLASSES_IN_FILE = [[IGNORE, 0, 11], [170, 80, 80]]
 
 
@@ -97,7 +96,7 @@ def test_pixel_maps_are_found_where_people_put_them(
 ) -> None:
     make_164k(tmp_path, images, labels)
     (tmp_path / 'annotations').mkdir(exist_ok=True)  # COCO's own, with JSON files
-    dataset = open_coco_stuff(tmp_path, 'val2017')
+    dataset = CocoStuffSettings(root=tmp_path, split='val2017').open()
     assert dataset.label_space == COCO_STUFF
     assert dataset[0].labels.tolist() == [[0, 11, IGNORE], [170, 80, 137]]
 
@@ -106,7 +105,7 @@ def test_what_mmsegmentation_writes_beside_them_is_passed_over(tmp_path: Path) -
     make_164k(tmp_path, 'images/val2017', 'annotations/val2017')
     converted = tmp_path / 'annotations' / 'val2017' / '000000000009_labelTrainIds.png'
     write_image(converted, np.zeros((2, 3), np.uint8))
-    assert len(open_coco_stuff(tmp_path, 'val2017')) == 1
+    assert len(CocoStuffSettings(root=tmp_path, split='val2017').open()) == 1
 
 
 def test_a_label_that_never_occurs_is_refused(tmp_path: Path) -> None:
@@ -114,12 +113,12 @@ def test_a_label_that_never_occurs_is_refused(tmp_path: Path) -> None:
     target = tmp_path / 'annotations' / 'val2017' / '000000000009.png'
     write_image(target, np.full((2, 3), LABELS.index('hat'), np.uint8))
     with pytest.raises(DatasetError, match=r'000000000009\.png holds label 25, .* COCO-Stuff does'):
-        open_coco_stuff(tmp_path, 'val2017')[0]
+        CocoStuffSettings(root=tmp_path, split='val2017').open()[0]
 
 
 def test_missing_folders_are_named(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match=r'there is neither .*images/val2017 nor .*val2017'):
-        open_coco_stuff(tmp_path, 'val2017')
+        CocoStuffSettings(root=tmp_path, split='val2017').open()
 
 
 def test_lists_of_the_10k_select_from_the_164k(tmp_path: Path) -> None:
@@ -127,16 +126,16 @@ def test_lists_of_the_10k_select_from_the_164k(tmp_path: Path) -> None:
     make_164k(tmp_path, 'images/train2017', 'annotations/train2017', names)
     image_list = tmp_path / 'train.txt'
     image_list.write_text('COCO_train2014_000000000077\n000000000009\n')
-    dataset = open_coco_stuff(tmp_path, 'train2017', image_list)
+    dataset = CocoStuffSettings(root=tmp_path, split='train2017', image_list=image_list).open()
     assert dataset.description == 'COCO-Stuff train2017, train.txt (2 frames)'
     assert [sample.name for sample in dataset] == ['000000000009', '000000000077']
     image_list.write_text('COCO_train2014_000000000078\n')
     with pytest.raises(DatasetError, match=r'train\.txt names 000000000078, which is not in'):
-        open_coco_stuff(tmp_path, 'train2017', image_list)
+        CocoStuffSettings(root=tmp_path, split='train2017', image_list=image_list).open()
     image_list.write_text('COCO_train2014_000000000077\n')
     (tmp_path / 'annotations' / 'train2017' / '000000000077.png').unlink()
     with pytest.raises(DatasetError, match=r'no labels in .* for .*000000000077\.jpg'):
-        open_coco_stuff(tmp_path, 'train2017', image_list)
+        CocoStuffSettings(root=tmp_path, split='train2017', image_list=image_list).open()
 
 
 @pytest.fixture
@@ -152,10 +151,13 @@ def ten_thousand(tmp_path: Path) -> Path:
 
 
 def test_the_10k_is_read_as_it_is_downloaded(ten_thousand: Path) -> None:
-    dataset = open_coco_stuff_10k(ten_thousand, 'test')
+    dataset = CocoStuff10kSettings(root=ten_thousand, split='test').open()
     assert dataset.label_space == COCO_STUFF
     assert dataset.description == 'COCO-Stuff-10k test (1 frame)'
     assert dataset[0].name == 'COCO_train2014_000000000077'
+    assert dataset[0].labels.tolist() == CLASSES_IN_FILE
+    (file,) = (ten_thousand / 'annotations').iterdir()
+    file.write_bytes(decompress(MATLAB_FILE))
     assert dataset[0].labels.tolist() == CLASSES_IN_FILE
 
 
@@ -164,36 +166,33 @@ def test_a_file_missing_from_the_10k_is_named(ten_thousand: Path, folder: str) -
     (missing,) = (ten_thousand / folder).iterdir()
     missing.unlink()
     with pytest.raises(DatasetError, match=rf'test\.txt names .*, but there is no {missing}'):
-        open_coco_stuff_10k(ten_thousand, 'test')
+        CocoStuff10kSettings(root=ten_thousand, split='test').open()
 
 
 def test_a_split_missing_from_the_10k_is_named(ten_thousand: Path) -> None:
     with pytest.raises(DatasetError, match=r'cannot read .*imageLists/train\.txt: No such file'):
-        open_coco_stuff_10k(ten_thousand, 'train')
+        CocoStuff10kSettings(root=ten_thousand, split='train').open()
     (ten_thousand / 'imageLists' / 'train.txt').write_text('\n')
     with pytest.raises(DatasetError, match=r'train\.txt names nothing'):
-        open_coco_stuff_10k(ten_thousand, 'train')
+        CocoStuff10kSettings(root=ten_thousand, split='train').open()
 
 
-def test_compression_of_a_matlab_file_does_not_matter(tmp_path: Path) -> None:
-    file = tmp_path / 'labels.mat'
-    for content in (MATLAB_FILE, decompress(MATLAB_FILE)):
-        file.write_bytes(content)
-        assert read_matrix(file, 'S').tolist() == LABELS_IN_FILE
-
-
-def test_what_is_wrong_with_a_matlab_file_is_said(tmp_path: Path) -> None:
-    file = tmp_path / 'labels.mat'
-    with pytest.raises(DatasetError, match=r'cannot read .*labels\.mat: No such file'):
-        read_matrix(file, 'S')
-    file.write_bytes(MATLAB_FILE)
-    with pytest.raises(DatasetError, match='has no variable T'):
-        read_matrix(file, 'T')
-    with pytest.raises(DatasetError, match=r'captions in .* is not a matrix of whole numbers'):
-        read_matrix(file, 'captions')
-    file.write_bytes(decompress(MATLAB_FILE)[:400])
-    with pytest.raises(DatasetError, match=r'labels\.mat is damaged'):
-        read_matrix(file, 'regionMapStuff')
-    file.write_bytes(b'\x89HDF\r\n\x1a\n' + bytes(600))
-    with pytest.raises(DatasetError, match='not a MATLAB file of level 5'):
-        read_matrix(file, 'S')
+def test_what_is_wrong_with_a_matlab_file_is_said(ten_thousand: Path) -> None:
+    dataset = CocoStuff10kSettings(root=ten_thousand, split='test').open()
+    (file,) = (ten_thousand / 'annotations').iterdir()
+    savemat(file, {'T': np.zeros((2, 3), np.uint16)})
+    with pytest.raises(DatasetError, match=r'\.mat has no variable S'):
+        dataset[0]
+    savemat(file, {'S': np.full((2, 3), 0.5)})
+    with pytest.raises(DatasetError, match=r'S in .* is not a matrix of whole numbers'):
+        dataset[0]
+    for damaged in (MATLAB_FILE[:250], b'', b'no MATLAB file', bytes(100), bytes(600)):
+        file.write_bytes(damaged)
+        with pytest.raises(DatasetError, match=r'\.mat is not a MATLAB file, or is damaged'):
+            dataset[0]
+    file.write_bytes(MATLAB_FILE[:124] + b'\x00\x02IM' + bytes(600))
+    with pytest.raises(DatasetError, match=r'\.mat is a MATLAB file of version 7\.3'):
+        dataset[0]
+    file.unlink()
+    with pytest.raises(DatasetError, match=r'cannot read .*\.mat: No such file'):
+        dataset[0]

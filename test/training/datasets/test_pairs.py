@@ -15,7 +15,7 @@ from small_datasets import write_image
 from bisenet_ros.label_space import IGNORE
 from bisenet_training.datasets import DatasetError
 from bisenet_training.datasets.image_file import read_ids
-from bisenet_training.datasets.pairs import open_pair_list, open_pairs
+from bisenet_training.datasets.pairs import PairListSettings, PairsSettings
 
 BY_ID = """
 classes:
@@ -47,6 +47,11 @@ def by_color(tmp_path: Path) -> Path:
     return path
 
 
+def folders(root: Path, label_map: Path) -> PairsSettings:
+    """What `write_pair` has written."""
+    return PairsSettings(images=root / 'images', labels=root / 'labels', label_map=label_map)
+
+
 def write_pair(root: Path, name: str, labels: np.ndarray) -> None:
     write_image(root / 'images' / f'{name}.jpg', IMAGE)
     write_image(root / 'labels' / f'{name}.png', labels)
@@ -55,7 +60,7 @@ def write_pair(root: Path, name: str, labels: np.ndarray) -> None:
 @pytest.mark.parametrize(('dtype', 'road'), [(np.uint8, 7), (np.uint16, 7), (np.uint16, 1000)])
 def test_ids_of_8_and_16_bit(tmp_path: Path, by_id: Path, dtype: Dtypes, road: int) -> None:
     write_pair(tmp_path, 'a/b', np.array([[road, 0, 255], [1, 0, road]], dtype))
-    dataset = open_pairs(tmp_path / 'images', tmp_path / 'labels', by_id)
+    dataset = folders(tmp_path, by_id).open()
     assert dataset.label_space.names == ('road', 'other')
     sample = dataset[0]
     assert sample.name == 'a/b'
@@ -66,7 +71,7 @@ def test_ids_of_8_and_16_bit(tmp_path: Path, by_id: Path, dtype: Dtypes, road: i
 @pytest.mark.parametrize(('dtype', 'value'), [(np.uint8, 8), (np.uint16, 8), (np.uint16, 999)])
 def test_an_unknown_id_is_named(tmp_path: Path, by_id: Path, dtype: Dtypes, value: int) -> None:
     write_pair(tmp_path, 'a', np.array([[7, 0, 255], [1, value, value]], dtype))
-    dataset = open_pairs(tmp_path / 'images', tmp_path / 'labels', by_id)
+    dataset = folders(tmp_path, by_id).open()
     expected = rf'a\.png holds label {value}, first at column 1, row 1, which .*by_id\.yaml does'
     with pytest.raises(DatasetError, match=expected):
         dataset[0]
@@ -75,14 +80,14 @@ def test_an_unknown_id_is_named(tmp_path: Path, by_id: Path, dtype: Dtypes, valu
 def test_a_binary_task_by_colour(tmp_path: Path, by_color: Path) -> None:
     black, red, white, blue = (0, 0, 0), (60, 20, 220), (255, 255, 255), (255, 0, 0)  # BGR
     write_pair(tmp_path, 'a', np.array([[black, red, blue], [white, black, red]], np.uint8))
-    dataset = open_pairs(tmp_path / 'images', tmp_path / 'labels', by_color)
+    dataset = folders(tmp_path, by_color).open()
     assert dataset.label_space.names == ('background', 'person')
     assert dataset[0].labels.tolist() == [[0, 1, IGNORE], [1, 0, 1]]
 
 
 def test_masks_of_black_and_white_are_colours(tmp_path: Path, by_color: Path) -> None:
     write_pair(tmp_path, 'a', np.array([[0, 255, 0], [255, 0, 0]], np.uint8))
-    dataset = open_pairs(tmp_path / 'images', tmp_path / 'labels', by_color)
+    dataset = folders(tmp_path, by_color).open()
     assert dataset[0].labels.tolist() == [[0, 1, 0], [1, 0, 0]]
 
 
@@ -90,7 +95,7 @@ def test_an_unknown_colour_is_named_with_its_place(tmp_path: Path, by_color: Pat
     labels = np.zeros((2, 3, 3), np.uint8)
     labels[1, 2] = (3, 2, 1)
     write_pair(tmp_path, 'a', labels)
-    dataset = open_pairs(tmp_path / 'images', tmp_path / 'labels', by_color)
+    dataset = folders(tmp_path, by_color).open()
     expected = r'a\.png holds the colour \[1, 2, 3\], first at column 2, row 1, which .*by_color'
     with pytest.raises(DatasetError, match=expected):
         dataset[0]
@@ -98,7 +103,7 @@ def test_an_unknown_colour_is_named_with_its_place(tmp_path: Path, by_color: Pat
 
 def test_colours_do_not_pass_for_ids(tmp_path: Path, by_id: Path) -> None:
     write_pair(tmp_path, 'a', IMAGE)
-    dataset = open_pairs(tmp_path / 'images', tmp_path / 'labels', by_id)
+    dataset = folders(tmp_path, by_id).open()
     with pytest.raises(DatasetError, match=r'a\.png is a colour image, but labels .* by id'):
         dataset[0]
 
@@ -117,10 +122,9 @@ def test_a_palette_has_ids_and_colours(
     # Grey in the palette is not what it says: index 0 is white, 255 is blue.
     picture.putpalette([255, 255, 255, *([0] * 762), 0, 0, 255])
     picture.save(path, bits=bits, transparency=0)
-    folders = (tmp_path / 'images', tmp_path / 'labels')
-    labels = open_pairs(*folders, by_id)[0].labels
+    labels = folders(tmp_path, by_id).open()[0].labels
     np.testing.assert_array_equal(labels, np.where(indices == 255, IGNORE, 1))
-    labels = open_pairs(*folders, by_color)[0].labels
+    labels = folders(tmp_path, by_color).open()[0].labels
     np.testing.assert_array_equal(labels, np.where(indices == 255, IGNORE, indices == 0))
 
 
@@ -141,7 +145,7 @@ def test_damaged_files_are_named(tmp_path: Path, by_id: Path) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (48, 64, 3), np.uint8)
     image = write_image(tmp_path / 'images' / 'a.jpg', noise)
     labels = write_image(tmp_path / 'labels' / 'a.png', np.zeros((48, 64), np.uint8))
-    dataset = open_pairs(image.parent, labels.parent, by_id)
+    dataset = folders(tmp_path, by_id).open()
     whole = labels.read_bytes()
     labels.write_bytes(whole[: len(whole) // 2])
     with pytest.raises(DatasetError, match=r'labels/a\.png is not an image, or is damaged'):
@@ -170,7 +174,7 @@ def test_images_are_taken_the_way_up_that_they_are_stored(tmp_path: Path, by_id:
     length = (len(block) + 2).to_bytes(2, 'big')
     image.write_bytes(plain[:2] + b'\xff\xe1' + length + block + plain[2:])
     assert cv2.imread(str(image)).shape == (3, 2, 3)
-    dataset = open_pairs(tmp_path / 'images', tmp_path / 'labels', by_id)
+    dataset = folders(tmp_path, by_id).open()
     assert dataset[0].image.shape == (2, 3, 3)
 
 
@@ -184,7 +188,7 @@ def test_lists_are_relative_to_themselves(tmp_path: Path, by_id: Path) -> None:
         'images/b.jpg labels/b.png\n\n'
         f'images/with blank.jpg\tlabels/with blank.png\n{tmp_path}/images/a.jpg  labels/a.png\n'
     )
-    dataset = open_pair_list(pair_list, by_id)
+    dataset = PairListSettings(pairs=pair_list, label_map=by_id).open()
     assert [sample.name for sample in dataset] == [
         'images/b.jpg',
         'images/with blank.jpg',
@@ -208,11 +212,11 @@ def test_lists_are_held_against_the_files(
     pair_list = tmp_path / 'pairs.txt'
     pair_list.write_text(text)
     with pytest.raises(DatasetError, match=rf'pairs\.txt {message}'):
-        open_pair_list(pair_list, by_id)
+        PairListSettings(pairs=pair_list, label_map=by_id).open()
 
 
 def test_a_list_that_is_no_text_is_refused(tmp_path: Path, by_id: Path) -> None:
     pair_list = tmp_path / 'pairs.txt'
     pair_list.write_bytes(b'\xff\xfe')
     with pytest.raises(DatasetError, match=r'pairs\.txt is not UTF-8 text'):
-        open_pair_list(pair_list, by_id)
+        PairListSettings(pairs=pair_list, label_map=by_id).open()

@@ -12,9 +12,10 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 from small_datasets import make_camvid_tree, make_cityscapes_tree, write_image
 
-from bisenet_training.datasets import DatasetSettings, open_dataset
+from bisenet_training.dataset_registry import DATASETS, settings_class
+from bisenet_training.datasets import AnyDataset, DatasetSettings
 
-SETTINGS: TypeAdapter[DatasetSettings] = TypeAdapter(DatasetSettings)
+SETTINGS: TypeAdapter[DatasetSettings] = TypeAdapter(AnyDataset)
 
 
 @pytest.fixture
@@ -78,13 +79,15 @@ def test_what_settings_name_is_opened(
     root: Path, monkeypatch: pytest.MonkeyPatch, values: dict[str, Any], description: str
 ) -> None:
     monkeypatch.chdir(root)
-    assert open_dataset(SETTINGS.validate_python(values)).description == description
+    assert SETTINGS.validate_python(values).open().description == description
 
 
 @pytest.mark.parametrize(
     'values',
     [
         {'kind': 'imagenet', 'root': '.', 'split': 'train'},
+        {'root': '.', 'split': 'train'},
+        'camvid',
         {'kind': 'camvid', 'root': '.'},
         {'kind': 'camvid', 'root': '.', 'split': 'train', 'labels': 'train_ids'},
         {'kind': 'cityscapes', 'root': '.', 'split': 'train', 'labels': 'instances'},
@@ -95,6 +98,11 @@ def test_what_settings_name_is_opened(
 def test_what_names_nothing_is_refused(values: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         SETTINGS.validate_python(values)
+
+
+@pytest.mark.parametrize('kind', DATASETS)
+def test_every_line_of_the_registry_leads_to_settings_of_that_kind(kind: str) -> None:
+    assert settings_class(kind).model_fields['kind'].default == kind
 
 
 def test_paths_may_start_at_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -1,0 +1,168 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What all metrics have in common: what they see of a frame, and what they say of their figures."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from bisenet_ros.drivable import drivable_mask
+from bisenet_ros.label_space import IGNORE, LabelSpace
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+Pixels = npt.NDArray[np.uint8]
+Unit = Literal['fraction', 'px', 'ms', 'frames', 'Hz']
+"""A fraction is from 0 to 1."""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """What a number is called, and how it is to be read.
+
+    Attributes:
+        name: In JSON and in criteria.
+        title: For people.
+        unit: Of its values.
+        better: Which of two values is the better one; None where neither is.
+        per_frame: Whether a single frame has it, too; else only a whole run.
+    """
+
+    name: str
+    title: str
+    unit: Unit = 'fraction'
+    better: Literal['higher', 'lower'] | None = 'higher'
+    per_frame: bool = True
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What a metric sees of a frame.
+
+    Attributes:
+        label_space: What labels and truth mean.
+        image: (H, W, 3) BGR.
+        labels: (H, W) class ids, `IGNORE` where none was found.
+        drivable: (H, W), 255 where the vehicle may drive, else 0.
+        confidence: (H, W) probability of the label times 255; None from a model that gives none.
+        truth: (H, W) true class ids, `IGNORE` where there is none; None without a truth.
+        previous: The frame of the same camera and size that came before; None for the first one.
+    """
+
+    label_space: LabelSpace
+    image: Pixels
+    labels: Pixels
+    drivable: Pixels
+    confidence: Pixels | None = None
+    truth: Pixels | None = None
+    previous: Frame | None = None
+
+    @cached_property
+    def known(self) -> npt.NDArray[np.bool_]:
+        """(H, W), where there is a truth."""
+        return np.asarray(self.true_labels != IGNORE)
+
+    @cached_property
+    def true_drivable(self) -> Pixels:
+        """(H, W), 255 where the truth is drivable, else 0."""
+        ids = self.label_space.ids_of(self.label_space.drivable)
+        return drivable_mask(self.true_labels, ids)
+
+    @property
+    def true_labels(self) -> Pixels:
+        """The truth, for metrics that need one."""
+        assert self.truth is not None, 'a metric with needs_truth is given none'
+        return self.truth
+
+
+class Metric(ABC):
+    """Counts frame by frame, adds up with others of its kind, and keeps no frame.
+
+    Attributes:
+        figures: The numbers that it gives, and the method that gives each: NaN where nothing was
+            counted.
+        needs_truth: Whether it compares with a truth.
+    """
+
+    figures: ClassVar[Mapping[Figure, Callable[[Any], float]]]
+    needs_truth: ClassVar[bool] = True
+
+    def __init__(self, label_space: LabelSpace) -> None:
+        self.label_space = label_space
+
+    @abstractmethod
+    def update(self, frame: Frame) -> None:
+        """Count a frame.
+
+        Raises:
+            UserError: The truth has another size, or an id that is no class.
+        """
+
+    @abstractmethod
+    def add(self, other: Self) -> None:
+        """Count the frames of another, too."""
+
+    def details(self) -> dict[str, Any]:
+        """What there is to say beside the figures, by its name in JSON; by class, for example."""
+        return {}
+
+    def by_class(self, values: npt.NDArray[np.float64]) -> dict[str, float | None]:
+        """(num_classes,) values by the name of the class, as JSON has them."""
+        names = self.label_space.names
+        return {name: number(value) for name, value in zip(names, values.tolist(), strict=True)}
+
+
+class MetricSet:
+    """Metrics that count the same frames.
+
+    Args:
+        metrics: By name.
+        label_space: What labels and truth mean.
+    """
+
+    def __init__(self, metrics: Mapping[str, type[Metric]], label_space: LabelSpace) -> None:
+        self._metrics = {name: metric(label_space) for name, metric in metrics.items()}
+
+    def update(self, frame: Frame) -> None:
+        """Count a frame; see `Metric.update`."""
+        for metric in self._metrics.values():
+            metric.update(frame)
+
+    def add(self, other: MetricSet) -> None:
+        """Count the frames of another, too."""
+        for name, metric in self._metrics.items():
+            metric.add(other._metrics[name])
+
+    def figures(self, *, of_frame: bool = False) -> dict[str, float | None]:
+        """The figures by name, as JSON has them.
+
+        Args:
+            of_frame: Only those that a single frame has.
+        """
+        return {
+            figure.name: number(value(metric))
+            for metric in self._metrics.values()
+            for figure, value in metric.figures.items()
+            if figure.per_frame or not of_frame
+        }
+
+    def details(self, *names: str) -> dict[str, Any]:
+        """The details of the metrics of these names, or else of all."""
+        details: dict[str, Any] = {}
+        for name in names or self._metrics:
+            details |= self._metrics[name].details()
+        return details
+
+
+def number(value: float) -> float | None:
+    """A figure as JSON has it: None where there is none."""
+    return None if math.isnan(value) else float(value)

@@ -1,0 +1,39 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The data sets that configurations and `bisenet evaluate --dataset` name: a line for each.
+
+The command line reads the names for its help, so nothing is imported before a data set is used.
+"""
+
+from __future__ import annotations
+
+from pkgutil import resolve_name
+from typing import TYPE_CHECKING
+
+from bisenet_ros.errors import UserError
+
+if TYPE_CHECKING:
+    from bisenet_training.datasets.settings import DatasetSettings
+
+DATASETS = {
+    'camvid': 'bisenet_training.datasets.camvid:CamvidSettings',
+    'cityscapes': 'bisenet_training.datasets.cityscapes:CityscapesSettings',
+    'coco_stuff': 'bisenet_training.datasets.coco_stuff:CocoStuffSettings',
+    'coco_stuff_10k': 'bisenet_training.datasets.coco_stuff:CocoStuff10kSettings',
+    'pairs': 'bisenet_training.datasets.pairs:PairsSettings',
+    'pair_list': 'bisenet_training.datasets.pairs:PairListSettings',
+    'synthetic': 'bisenet_training.datasets.synthetic:SyntheticSettings',
+}
+"""Where the settings of each are, as module:class."""
+
+
+def settings_class(kind: str) -> type[DatasetSettings]:
+    """The settings of a data set.
+
+    Raises:
+        UserError: There is no such data set.
+    """
+    if kind not in DATASETS:
+        raise UserError(f'no data set {kind!r}: there are {", ".join(DATASETS)}')
+    found: type[DatasetSettings] = resolve_name(DATASETS[kind])
+    return found
