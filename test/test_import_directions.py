@@ -83,6 +83,7 @@ ROOMS = {
         'ros_graph segmenter',
         'cv2 numpy rich torch',
     ),
+    'commands.train': room('training'),
     'benchmark': room(
         'checkpoint commands demo engine errors image_codec node preprocess process segmenter '
         'version',
