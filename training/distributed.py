@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import logging
 import os
+import warnings
 from datetime import timedelta
 from typing import Literal
 
@@ -48,6 +49,8 @@ def launch(device: str, precision: str) -> Fabric:
         raise UserError('precision fp16 needs a GPU: write precision=bf16')
     for name in ('lightning.fabric', 'lightning.pytorch'):  # Fabric writes to both
         logging.getLogger(name).setLevel(logging.WARNING)  # not what was asked for
+    # What replaces it is not in every torch that is supported.
+    warnings.filterwarnings('ignore', message='`broadcast_buffers` is deprecated')
     count = int(os.environ['WORLD_SIZE']) if TorchElasticEnvironment.detect() else 1
     if count == 1:
         # Alone whatever launcher there is: Fabric would look for others under SLURM, for one.

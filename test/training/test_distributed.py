@@ -21,6 +21,8 @@ from bisenet_training.run_folder import read_rows
 OVERRIDES = [
     'max_steps=4',
     'evaluate_every=4',
+    'batch=8',
+    'accumulate=2',
     'optimizer={kind: sgd, lr: 0.001, weight_decay: 0.0005}',
     'loss={hard_from: 0.5, class_weights: enet}',
 ]
