@@ -441,7 +441,7 @@ def train(
     evaluation and `weights.safetensors`. Killed at any moment, it goes on with `--resume`.
     On several GPUs or machines: `torchrun --nproc-per-node N -m bisenet_ros.cli train CONFIG`.
     """
-    from bisenet_training.train_command import train as run_training
+    from bisenet_ros.commands.train import train as run_training
 
     status = run_training(config, overrides or [], output, resume=resume)
     if status:

@@ -15,9 +15,7 @@ from bisenet_ros.network import SegmentationNetwork
 class AverageNetwork(nn.Module):
     """A network whose weights and batch statistics follow those of another.
 
-    Lightning's callback averages one tensor after the other, on the CPU, and starts with weights
-    that know nothing at full inertia. Here the average is a part of the module: it moves to the
-    device and into saved states with it.
+    torch's AveragedModel counts its updates on the device, and so waits for a GPU at every step.
 
     Attributes:
         network: The average, with boosters like the original; it is not trained.
@@ -38,10 +36,6 @@ class AverageNetwork(nn.Module):
         decay = min(self.decay, step / (step + 9))
         average, current = _floats(self.network), _floats(network)
         torch._foreach_lerp_(average, current, 1 - decay)
-
-    def train(self, mode: bool = True) -> AverageNetwork:
-        """Stay in evaluation mode, whatever the module around it does."""
-        return super().train(False)
 
 
 def _floats(network: nn.Module) -> list[Tensor]:

@@ -146,24 +146,12 @@ class Shard:
             yield list(range(start, start + self.size))
 
 
-class StepBatches:
-    """The batches from a step on, as a sampler without a length.
-
-    Lightning takes a loader that tells its length for an epoch, of which it would look for the
-    rest after a resumption. This one begins with the rest, and ends with the last step.
-    """
-
-    def __init__(self, shard: Shard, first_step: int, last_step: int) -> None:
-        self._shard, self._steps = shard, (first_step, last_step)
-
-    def __iter__(self) -> Iterator[list[int]]:
-        return self._shard.batches(*self._steps)
-
-
 def make_loader(
-    views: Views, batches: StepBatches, workers: int, *, pin_memory: bool
+    views: Views, batches: Iterator[list[int]], workers: int, *, pin_memory: bool
 ) -> DataLoader[View]:
     """A loader that prepares batches in `workers` processes, or in between where that is 0.
+
+    It can be gone through once.
 
     What it gives is a `Batch`; torch names loaders after what their data set gives. Workers are
     forked, also where Python would start them otherwise: they share the frames of synthetic data

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the extra `train` installs, for the training loop: Lightning, TensorBoard, matplotlib.
+"""What the extra `train` installs for the loop: Lightning Fabric, TensorBoard, matplotlib.
 
 Lightning imports torchmetrics, and that torchvision, which does not always import by itself: see
 `bisenet_ros.torchvision_import` for what goes wrong, and why importing it first helps.
@@ -14,10 +14,10 @@ from bisenet_ros.torchvision_import import import_torchvision
 import_torchvision('transforms.v2')
 
 try:
+    from lightning.fabric import Fabric
     from lightning.fabric.plugins.environments.lightning import LightningEnvironment
     from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment
-    from lightning.pytorch import Callback, LightningModule, Trainer
-    from lightning.pytorch.strategies import DDPStrategy
+    from lightning.fabric.strategies.ddp import DDPStrategy
     from matplotlib.figure import Figure
     from torch.utils.tensorboard import SummaryWriter
 except ModuleNotFoundError as error:
@@ -25,12 +25,10 @@ except ModuleNotFoundError as error:
     raise UserError(f"training needs {library}: pip install 'bisenet_ros[train]'") from error
 
 __all__ = [
-    'Callback',
     'DDPStrategy',
+    'Fabric',
     'Figure',
     'LightningEnvironment',
-    'LightningModule',
     'SummaryWriter',
     'TorchElasticEnvironment',
-    'Trainer',
 ]

@@ -18,7 +18,8 @@ class Interruption:
         self._handlers = {number: signal.getsignal(number) for number in _SIGNALS}
 
     def __enter__(self) -> Interruption:
-        self.take_over()
+        for number in _SIGNALS:
+            signal.signal(number, self._note)
         return self
 
     def __exit__(
@@ -28,11 +29,6 @@ class Interruption:
         traceback: TracebackType | None,
     ) -> None:
         self._give_back()
-
-    def take_over(self) -> None:
-        """Handle the signals from now on, whoever else has asked for them since."""
-        for number in _SIGNALS:
-            signal.signal(number, self._note)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         self.signal = signal.Signals(number)

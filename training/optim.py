@@ -79,7 +79,7 @@ class ScheduleSettings(BaseModel):
     power: NotNegative = 0.9
 
     def factor(self, step: int, max_steps: int) -> float:
-        """What the learning rate is multiplied by at a step, for `LambdaLR`.
+        """What the learning rate is multiplied by at a step.
 
         Args:
             step: Optimiser steps done so far.
@@ -107,9 +107,9 @@ def build_optimizer(
 ) -> torch.optim.Optimizer:
     """An optimiser of all parameters of a network.
 
-    Its groups are named for the log: `backbone` and `head`, and for either `…_no_decay` with the
-    parameters of one dimension: biases and batch norms. In these networks everything else is a
-    convolution's weight.
+    Its groups are `backbone` and `head`, and for either `…_no_decay` with the parameters of one
+    dimension: biases and batch norms. In these networks everything else is a convolution's weight.
+    `initial_lr` of a group is what the schedule scales.
     """
     groups = list(_parameter_groups(network, settings))
     if isinstance(settings, SgdSettings):
@@ -131,5 +131,6 @@ def _parameter_groups(
         decayed = [p for p in parameters if p.ndim > 1]
         others = [p for p in parameters if p.ndim <= 1]
         decay = settings.weight_decay
-        yield {'name': name, 'params': decayed, 'lr': lr, 'weight_decay': decay}
-        yield {'name': f'{name}_no_decay', 'params': others, 'lr': lr, 'weight_decay': 0.0}
+        rates = {'lr': lr, 'initial_lr': lr}
+        yield {'name': name, 'params': decayed, **rates, 'weight_decay': decay}
+        yield {'name': f'{name}_no_decay', 'params': others, **rates, 'weight_decay': 0.0}

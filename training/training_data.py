@@ -18,7 +18,8 @@ from bisenet_ros.errors import UserError
 from bisenet_ros.label_space import LabelSpace
 from bisenet_training.config import TrainingConfig
 from bisenet_training.datasets import Dataset, check_dataset
-from bisenet_training.processes import Processes
+from bisenet_training.distributed import add_up
+from bisenet_training.extra import Fabric
 
 
 @dataclass(frozen=True)
@@ -66,13 +67,13 @@ class TrainingData:
         """What is learned from, then what is measured on."""
         return self.train if self.validation is None else (*self.train, self.validation)
 
-    def class_shares(self, processes: Processes, known: Path) -> npt.NDArray[np.float64]:
+    def class_shares(self, fabric: Fabric, known: Path) -> npt.NDArray[np.float64]:
         """Read every frame once, and say how much of what is seen is of which class.
 
         The first process does it, for all.
 
         Args:
-            processes: Those that train.
+            fabric: The processes that train.
             known: A file to keep the result in, where a resumed run finds it.
 
         Returns:
@@ -82,11 +83,11 @@ class TrainingData:
             DatasetError: A frame cannot be used.
         """
         shares = np.zeros(len(self.label_space))
-        if processes.is_first:
+        if fabric.is_global_zero:
             counts = self._known_counts(known) or self._count(known)
             for share, pixels in zip(self.shares, counts, strict=False):
                 shares += share * np.array(pixels) / sum(pixels)
-        for_all: npt.NDArray[np.float64] = processes.add_up(torch.from_numpy(shares)).numpy()
+        for_all: npt.NDArray[np.float64] = add_up(fabric, torch.from_numpy(shares)).numpy()
         return for_all
 
     def _known_counts(self, known: Path) -> Sequence[Sequence[int]] | None:

@@ -14,8 +14,9 @@ from bisenet_ros.metrics import ConfusionMatrix, number
 from bisenet_ros.model_settings import ModelSettings
 from bisenet_ros.segmenter import Segmenter
 from bisenet_training.datasets import Dataset
+from bisenet_training.distributed import add_up
 from bisenet_training.evaluation import EvaluatedFrame
-from bisenet_training.processes import Processes
+from bisenet_training.extra import Fabric
 
 _SHOWN_FRAMES = 4
 
@@ -51,20 +52,20 @@ class Validation:
         return number(self.confusion.pixel_accuracy())
 
 
-def validate(checkpoint: Checkpoint, dataset: Dataset, processes: Processes) -> Validation:
+def validate(checkpoint: Checkpoint, dataset: Dataset, fabric: Fabric) -> Validation:
     """Segment a data set, every process a part of it, and count its pixels.
 
     Args:
         checkpoint: The weights, for the classes of the data set.
         dataset: The frames and their truth.
-        processes: Who takes part.
+        fabric: The processes, which all take part.
 
     Raises:
         DatasetError: A frame cannot be read.
     """
-    segmenter = make_segmenter(checkpoint, processes.device)
+    segmenter = make_segmenter(checkpoint, fabric.device)
     confusion = ConfusionMatrix(len(dataset.label_space))
-    mine = range(processes.rank, len(dataset), processes.count)
+    mine = range(fabric.global_rank, len(dataset), fabric.world_size)
     shown = set(mine[:: max(1, len(mine) // _SHOWN_FRAMES)][:_SHOWN_FRAMES])
     frames = []
     for index in mine:
@@ -75,7 +76,7 @@ def validate(checkpoint: Checkpoint, dataset: Dataset, processes: Processes) -> 
         confusion.add(of_frame)
         if index in shown:
             frames.append(EvaluatedFrame(index, sample, labels, of_frame.miou()))
-    confusion.counts[:] = processes.add_up(torch.from_numpy(confusion.counts)).numpy()
+    confusion.counts[:] = add_up(fabric, torch.from_numpy(confusion.counts)).numpy()
     return Validation(dataset.label_space, confusion, tuple(frames))
 
 

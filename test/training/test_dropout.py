@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Dropout by fewer random numbers is still dropout; test_processes.py has it in two processes."""
+"""Dropout by fewer random numbers is still dropout; test_distributed.py has it in two processes."""
 
 from __future__ import annotations
 

@@ -17,8 +17,8 @@ from small_trainings import losses, small_config, write_config
 
 from bisenet_ros.checkpoint import Checkpoint
 from bisenet_ros.errors import UserError
-from bisenet_training.fit import fit
 from bisenet_training.interruption import Interruption
+from bisenet_training.loop import fit
 from bisenet_training.run_folder import read_rows
 
 STEPS = 8
@@ -46,21 +46,20 @@ def unfinished(undisturbed: Path, folder: Path) -> Path:
 
 
 def start(config: Path, run: Path, after: int) -> subprocess.Popen[str]:
-    """Start a training as a program, and return when it has made some steps.
+    """Start a training as a program, and return when it has written down some steps.
 
     It stops by itself then until it is sent a line, so that it cannot have ended before.
     """
     script = (
         'import sys; from pathlib import Path\n'
-        'from bisenet_training.bookkeeping import Bookkeeping\n'
-        'from bisenet_training.train_command import train\n'
-        'class Halting(Bookkeeping):\n'
-        '    def on_train_batch_end(self, trainer, *rest):\n'
-        '        super().on_train_batch_end(trainer, *rest)\n'
-        f'        if trainer.global_step == {after}:\n'
+        'import bisenet_training.loop as loop\n'
+        'from bisenet_ros.commands.train import train\n'
+        'class Halting(loop.RunLog):\n'
+        '    def steps(self, rows, seconds_per_step):\n'
+        '        super().steps(rows, seconds_per_step)\n'
+        f'        if rows[-1].step == {after}:\n'
         '            print("halted", flush=True); sys.stdin.readline()\n'
-        'import bisenet_training.fit as fitting\n'
-        'fitting.Bookkeeping = Halting\n'
+        'loop.RunLog = Halting\n'
         'sys.exit(train(sys.argv[1], [], Path(sys.argv[2]), resume=False))\n'
     )
     process = subprocess.Popen(
@@ -76,10 +75,10 @@ def start(config: Path, run: Path, after: int) -> subprocess.Popen[str]:
 
 
 def assert_same_run(resumed: Path, undisturbed: Path) -> None:
-    """The losses of all steps, the evaluations and the weights are the same."""
+    """The losses of all steps, the evaluations and the weights are the same, bit by bit."""
     expected = losses(undisturbed)
     assert list(losses(resumed)) == list(expected) == list(range(1, STEPS + 1))
-    assert losses(resumed) == pytest.approx(expected, rel=1e-5)
+    assert losses(resumed) == expected
     evaluations, expected_evaluations = (
         [(row['step'], float(row['miou'])) for row in read_rows(run / 'evaluations.csv')]
         for run in (resumed, undisturbed)
@@ -91,7 +90,7 @@ def assert_same_run(resumed: Path, undisturbed: Path) -> None:
         Checkpoint.load(run / 'weights.safetensors').state_dict for run in (resumed, undisturbed)
     )
     for name, tensor in theirs.items():
-        assert torch.allclose(ours[name].float(), tensor.float(), rtol=1e-2, atol=1e-3), name
+        assert torch.equal(ours[name], tensor), name
 
 
 def test_a_killed_training_goes_on_without_a_jump(
@@ -113,12 +112,12 @@ def test_a_training_that_is_asked_to_stop_saves_first(
     data: Path, undisturbed: Path, tmp_path: Path
 ) -> None:
     config, run = write_config(tmp_path / 'small.yaml', data), tmp_path / 'run'
-    with start(config, run, after=2) as process:
+    with start(config, run, after=3) as process:
         process.send_signal(signal.SIGTERM)
         process.communicate('go on\n')
     assert process.returncode == 128 + signal.SIGTERM
     state = torch.load(run / 'checkpoints' / 'last.ckpt', weights_only=True)
-    assert state['global_step'] == max(losses(run)) == 3  # not one of those that are due
+    assert state['step'] == max(losses(run)) == 3  # not one of those that are due
     assert not (run / 'weights.safetensors').exists()
     fit(small_config(tmp_path, data), run, resume=True)
     assert_same_run(run, undisturbed)
@@ -155,6 +154,16 @@ def test_a_damaged_state_is_named(data: Path, undisturbed: Path, tmp_path: Path)
     state = run / 'checkpoints' / 'last.ckpt'
     state.write_bytes(state.read_bytes()[:-100])
     with pytest.raises(UserError, match=r'last\.ckpt is damaged: remove it to begin anew'):
+        fit(small_config(tmp_path, data), run, resume=True)
+
+
+def test_a_state_of_an_earlier_version_is_named(
+    data: Path, undisturbed: Path, tmp_path: Path
+) -> None:
+    run = unfinished(undisturbed, tmp_path)
+    trainer_state = {'global_step': 8, 'state_dict': {}, 'optimizer_states': []}
+    torch.save(trainer_state, run / 'checkpoints' / 'last.ckpt')
+    with pytest.raises(UserError, match=r'was saved by an earlier version .* remove it to begin'):
         fit(small_config(tmp_path, data), run, resume=True)
 
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """How good a model is on a data set.
 
-result = evaluate(Segmenter.load('camvid'), open_dataset(settings))
+result = evaluate(Segmenter.load('camvid'), settings.open())
 result.figures()['miou']
 """
 

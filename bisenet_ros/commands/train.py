@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bisenet_training.config import load_config
-from bisenet_training.fit import fit
+from bisenet_training.loop import fit
 
 
 def train(config: str, overrides: Sequence[str], output: Path | None, *, resume: bool) -> int:

@@ -25,7 +25,7 @@ from bisenet_ros.network import NETWORKS
 from bisenet_ros.segmenter import Segmenter
 from bisenet_training.config import TrainingConfig
 from bisenet_training.datasets import DatasetError
-from bisenet_training.fit import fit
+from bisenet_training.loop import fit
 from bisenet_training.run_folder import read_rows
 
 STEPS = 60
@@ -111,7 +111,7 @@ def test_states_hold_nothing_but_tensors_and_plain_values(
     _, run = trained
     for name in ('last', 'best'):
         state = torch.load(run / 'checkpoints' / f'{name}.ckpt', weights_only=True)
-        assert state['global_step'] <= STEPS
+        assert state['step'] <= STEPS
 
 
 @pytest.mark.parametrize('network', NETWORKS)
@@ -186,7 +186,7 @@ def test_a_loss_that_is_no_number_stops_with_the_names_of_its_frames(
     assert str(tmp_path / 'run' / 'checkpoints' / 'last.ckpt') in message
     state = torch.load(tmp_path / 'run' / 'checkpoints' / 'last.ckpt', weights_only=True)
     step = int(message.partition('at step ')[2].partition(',')[0])
-    assert state['global_step'] == step - 1
+    assert state['step'] == step - 1
     assert list(losses(tmp_path / 'run')) == list(range(1, step))
 
 

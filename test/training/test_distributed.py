@@ -14,13 +14,15 @@ from small_datasets import make_cityscapes_tree
 from small_trainings import losses, small_config, write_config
 
 from bisenet_ros.errors import UserError
-from bisenet_training.fit import fit
-from bisenet_training.processes import join_processes
+from bisenet_training.distributed import launch
+from bisenet_training.loop import fit
 from bisenet_training.run_folder import read_rows
 
 OVERRIDES = [
     'max_steps=4',
     'evaluate_every=4',
+    'batch=8',
+    'accumulate=2',
     'optimizer={kind: sgd, lr: 0.001, weight_decay: 0.0005}',
     'loss={hard_from: 0.5, class_weights: enet}',
 ]
@@ -102,4 +104,4 @@ def test_a_gpu_is_there_when_it_is_asked_for() -> None:
     if torch.cuda.is_available():
         pytest.skip('this machine has a GPU')
     with pytest.raises(UserError, match='torch finds no GPU: write device=cpu'):
-        join_processes('cuda')
+        launch('cuda', 'bf16')

@@ -1,0 +1,68 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The weights that a run is for, and the report on what they can do."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import torch
+
+from bisenet_ros.checkpoint import Checkpoint
+from bisenet_ros.console import make_folder, progress_bar, write_json
+from bisenet_training.datasets import Dataset
+from bisenet_training.evaluation import EvaluatedFrame, EvaluationResult, evaluate
+from bisenet_training.evaluation.report import write_report
+from bisenet_training.evaluation.worst_frames import SHOWN, WorstFrames
+from bisenet_training.run_folder import RunFolder
+from bisenet_training.validation import make_segmenter
+
+
+def export(
+    checkpoint: Checkpoint, folder: RunFolder, validation: Dataset | None, device: torch.device
+) -> None:
+    """Write the weights, with their accuracy where there is something to measure it on.
+
+    Args:
+        checkpoint: The weights.
+        folder: Of the run.
+        validation: What accuracy is measured on; None for nothing.
+        device: What evaluates.
+    """
+    partial = folder.weights.with_suffix('.partial')
+    checkpoint.save(partial)
+    if validation is not None:
+        # Of what the file gives back, for the file is what will be used.
+        figures = _report(folder, Checkpoint.load(partial), device, validation)
+        names = ('miou', 'drivable_iou', 'pixel_accuracy', 'iou')
+        accuracy = {validation.description: {name: figures[name] for name in names}}
+        replace(checkpoint, accuracy=accuracy).save(partial)
+    partial.replace(folder.weights)
+
+
+def _report(
+    folder: RunFolder, checkpoint: Checkpoint, device: torch.device, dataset: Dataset
+) -> dict[str, Any]:
+    """Evaluate the exported weights, write tables and pictures, and return the figures."""
+    segmenter = make_segmenter(checkpoint, device)
+    worst = WorstFrames(SHOWN)
+    with progress_bar() as bar:
+        task = bar.add_task(f'evaluating on {dataset.description}', total=len(dataset))
+
+        def count(frame: EvaluatedFrame) -> None:
+            worst.offer(frame)
+            bar.advance(task)
+
+        result: EvaluationResult = evaluate(segmenter, dataset, count)
+    facts = {
+        'weights': str(folder.weights),
+        'network': checkpoint.network,
+        'network size': 'x'.join(map(str, segmenter.network_size)),
+        'steps': checkpoint.provenance['steps'],
+    }
+    make_folder(folder.report)
+    write_report(folder.report, dataset.description, facts, result, worst.frames())
+    figures: dict[str, Any] = result.figures()
+    write_json(folder.report / 'figures.json', {**facts, **figures})
+    return figures

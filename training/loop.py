@@ -1,0 +1,280 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The training loop: a run from its configuration to its weights, in the order in which it happens.
+
+    fit(load_config('bisenetv2_camvid'), Path('runs/camvid'), resume=False)
+
+On the command line, in one process or in several:
+
+    bisenet train bisenetv2_camvid data=/datasets/camvid
+    torchrun --nproc-per-node 4 -m bisenet_ros.cli train bisenetv2_camvid data=/datasets/camvid
+
+Lightning Fabric brings mixed precision and, under torchrun, DistributedDataParallel (DDP); every
+process runs all that is written here. What a step sees and drops follows from the seed and the
+step's number alone, so a run that goes on after a kill makes the very steps that were due.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import time
+import zipfile
+from pathlib import Path
+from signal import Signals
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.utils import convert_conv2d_weight_memory_format
+
+from bisenet_ros.checkpoint import Checkpoint
+from bisenet_ros.errors import UserError
+from bisenet_training.augment import Augmentation
+from bisenet_training.average import AverageNetwork
+from bisenet_training.config import TrainingConfig
+from bisenet_training.data import Plan, Shard, Views, make_loader, suitable_workers
+from bisenet_training.distributed import add_up, launch, processes_on_machine
+from bisenet_training.extra import Fabric
+from bisenet_training.final_weights import export
+from bisenet_training.initial_network import make_network
+from bisenet_training.interruption import Interruption
+from bisenet_training.losses import SegmentationLoss
+from bisenet_training.optim import build_optimizer
+from bisenet_training.progress import TrainingProgress
+from bisenet_training.run_folder import RunFolder, StepRow, versions
+from bisenet_training.run_log import RunLog
+from bisenet_training.synchronized import synchronize
+from bisenet_training.training_data import TrainingData
+from bisenet_training.validation import validate
+
+_STEPS_READ_AT_ONCE = 10
+"""To read a loss, the processor waits for the GPU, which then waits for its next work."""
+
+_NAMED_FRAMES = 16
+
+
+def fit(config: TrainingConfig, output: Path, *, resume: bool) -> Signals | None:
+    """Train, and write the weights.
+
+    Args:
+        config: Everything that decides what is learned.
+        output: Folder of the run.
+        resume: Go on from the last state in the folder, if there is one.
+
+    Returns:
+        The signal that ended it before its time; None where it came to its end.
+
+    Raises:
+        UserError: The configuration cannot be trained with these data, on this machine or in this
+            folder, or the loss became no number.
+    """
+    # ---- what is trained, on what, and where to: all that can be wrong is found here ----
+    fabric = launch(config.device, config.precision)
+    on_gpu = fabric.device.type == 'cuda'
+    shard = Shard(config.batch, config.accumulate, fabric.global_rank, fabric.world_size)
+    folder = RunFolder(output)
+    data = TrainingData.open(config)
+    config.loss.check_classes(len(data.label_space))
+    progress = TrainingProgress(config.max_steps, config.batch, visible=fabric.is_global_zero)
+    initial = make_network(config.network, data.label_space, config.seed, progress.say)
+    if fabric.is_global_zero:
+        folder.begin(config, resume=resume)
+    goes_on = resume and _has_state(folder, fabric)
+    class_shares = data.class_shares(fabric, folder.data)  # (classes,)
+
+    # ---- the batches ----
+    plan = Plan(data.train, data.shares, config.max_steps * config.batch, config.seed)
+    views = Views(plan, Augmentation(config.augmentation), config.crop, config.seed)
+    workers = config.workers
+    if workers is None:
+        workers = suitable_workers(processes_on_machine())
+
+    # ---- the network, its average and its optimiser ----
+    torch.backends.cudnn.benchmark = True  # all batches have the same size
+    convert_conv2d_weight_memory_format(initial.network, torch.channels_last)
+    average = fabric.to_device(AverageNetwork(initial.network, config.average_decay))
+    network = synchronize(initial.network)
+    model, optimizer = fabric.setup(network, build_optimizer(network, config.optimizer))
+    model.mark_forward_method('coarse_heads')  # through DDP, where there is DDP
+    normalize = config.normalization.build()
+    criterion = fabric.to_device(SegmentationLoss(config.loss, len(data.label_space), class_shares))
+
+    def checkpoint(provenance: dict[str, Any]) -> Checkpoint:
+        """The average in its inference form, without boosters."""
+        return Checkpoint(
+            network=config.network.name,
+            label_space=data.label_space,
+            normalization=normalize,
+            network_size=config.network_size,
+            upsampling=network.upsampling,
+            options=initial.options,
+            state_dict={
+                name: tensor
+                for name, tensor in average.network.state_dict().items()
+                if not name.startswith('boosters.')
+            },
+            provenance=provenance,
+        )
+
+    # ---- the state: new, or the last one that was saved ----
+    learned = {
+        'network': network,
+        'average': average,
+        'optimizer': optimizer,
+        'precision': fabric.strategy.precision,  # the scale of the loss in fp16
+    }
+    step = 0  # steps that are done
+    best = -math.inf  # the greatest mIoU so far, 0 to 1
+    seconds = 0.0  # that steps have taken, without evaluations
+    if goes_on:
+        rest = _load(fabric, folder.last, learned)
+        step, best, seconds = rest['step'], rest['best'], rest['seconds']
+
+    batches = iter(
+        make_loader(views, shard.batches(step, config.max_steps), workers, pin_memory=on_gpu)
+    )
+    unread: list[Tensor] = []  # losses of the steps since they were last read, on the device
+    stopped_by: Signals | None = None
+    log = RunLog(folder, progress, step, writes=fabric.is_global_zero)
+    with Interruption() as interruption, log:
+        network.train()
+        since = time.perf_counter()
+        while step < config.max_steps and stopped_by is None:
+            # ---- a step ----
+            factor = config.schedule.factor(step, config.max_steps)
+            for group in optimizer.param_groups:
+                group['lr'] = factor * group['initial_lr']
+            step_loss = torch.zeros((), device=fabric.device)
+            for part in range(config.accumulate):
+                chance = np.random.SeedSequence((config.seed, 3, step * config.accumulate + part))
+                torch.manual_seed(int(chance.generate_state(1)[0]))  # of dropout
+                images, labels = fabric.to_device(next(batches))  # (B, H, W, 3), (B, H, W) uint8
+                # Gradients are summed over processes once, after the last part.
+                with fabric.no_backward_sync(model, enabled=part < config.accumulate - 1):
+                    with fabric.autocast():
+                        # (B, classes, H/8, W/8), and the boosters' at scales of their own
+                        heads = model.coarse_heads(normalize(images))
+                    loss = criterion(heads, labels.long(), step / config.max_steps).total  # ()
+                    loss = loss / config.accumulate
+                    fabric.backward(loss)
+                step_loss += loss.detach()
+            optimizer.step()
+            optimizer.zero_grad()
+            step += 1
+            average.update(network, step)
+            unread.append(step_loss)
+
+            # ---- what is due after it ----
+            is_last = step == config.max_steps
+            validates = data.validation is not None and (
+                is_last or step % config.evaluate_every == 0
+            )
+            saves = is_last or validates or step % config.save_every == 0
+            if on_gpu and not saves and step % _STEPS_READ_AT_ONCE:
+                continue
+
+            # ---- the losses: written down, and the end where one is not a number ----
+            losses = torch.stack(unread).tolist()
+            unread.clear()
+            now = time.perf_counter()
+            each = (now - since) / len(losses)
+            since = now
+            before = step - len(losses)
+            rows = []
+            for number, loss_value in enumerate(itertools.takewhile(math.isfinite, losses), before):
+                seconds += each
+                lr = config.schedule.factor(number, config.max_steps) * config.optimizer.lr
+                rows.append(StepRow(number + 1, loss_value, lr, round(seconds, 3)))
+            log.steps(rows, each)
+            if len(rows) < len(losses):
+                failed = before + len(rows) + 1
+                raise _not_a_number(losses[len(rows)], failed, plan, config, folder)
+
+            # ---- a signal: to any of the processes, and all stop after the same step ----
+            if add_up(fabric, torch.tensor(int(interruption.signal is not None))):
+                stopped_by = interruption.signal or Signals.SIGTERM
+
+            # ---- validation of the average, as the vehicle would run it ----
+            state = {**learned, 'step': step, 'best': best, 'seconds': seconds}
+            if validates:
+                assert data.validation is not None
+                found = validate(checkpoint({}), data.validation, fabric)
+                if found.miou is not None and found.miou > best:
+                    state['best'] = best = found.miou
+                    fabric.save(folder.best, state)
+                log.evaluation(step, losses[-1], found, best)
+                since += time.perf_counter() - now
+
+            # ---- the state is saved last, so that an evaluation that was cut off comes again ----
+            if saves or stopped_by is not None:
+                fabric.save(folder.last, state)
+    log.draw_curves()
+
+    # ---- the end ----
+    if stopped_by is not None:
+        progress.say('stopped: the same command with --resume goes on')
+    elif fabric.is_global_zero:
+        file = folder.last if data.validation is None else folder.best
+        kept = torch.load(file, map_location='cpu', weights_only=True)
+        average.load_state_dict(kept['average'])
+        provenance = {
+            'data': [dataset.description for dataset in data.train],
+            'steps': kept['step'],
+            'config': config.model_dump(mode='json', exclude={'data', 'device', 'workers'}),
+            'versions': versions(),
+        }
+        export(checkpoint(provenance), folder, data.validation, fabric.device)
+        progress.say(f'weights: {folder.weights}')
+    return stopped_by
+
+
+def _has_state(folder: RunFolder, fabric: Fabric) -> bool:
+    """Whether there is a state to go on from.
+
+    Raises:
+        UserError: It is damaged, or not all processes find it.
+    """
+    is_there: bool = folder.last.is_file()
+    found = int(add_up(fabric, torch.tensor(int(is_there))))
+    if found not in (0, fabric.world_size):
+        raise UserError(
+            f'{folder.last} is there for {found} of {fabric.world_size} processes: '
+            'the folder of the run has to be one that all machines see'
+        )
+    # As torch writes it. The directory is at its end, so that none is there where it breaks off.
+    if is_there and not zipfile.is_zipfile(folder.last):
+        raise UserError(f'{folder.last} is damaged: remove it to begin anew')
+    return is_there
+
+
+def _load(fabric: Fabric, file: Path, learned: dict[str, Any]) -> dict[str, Any]:
+    """Restore what is learned in place, and return the rest of a state.
+
+    Raises:
+        UserError: An earlier version has saved it.
+    """
+    try:
+        rest: dict[str, Any] = fabric.load(file, learned, weights_only=True)
+    except KeyError as error:
+        raise UserError(
+            f'{file} was saved by an earlier version of bisenet_ros, which this one cannot go on '
+            'from: remove it to begin anew'
+        ) from error
+    return rest
+
+
+def _not_a_number(
+    loss: float, step: int, plan: Plan, config: TrainingConfig, folder: RunFolder
+) -> UserError:
+    """What to say of a loss that is infinite or not a number."""
+    batch = config.batch
+    names = [plan.name_of(n) for n in range((step - 1) * batch, step * batch)]
+    more = f' and {len(names) - _NAMED_FRAMES} more' if len(names) > _NAMED_FRAMES else ''
+    saved = f'; {folder.last} is from before' if folder.last.is_file() else ''
+    return UserError(
+        f'the loss is {loss} at step {step}, on {", ".join(names[:_NAMED_FRAMES])}{more}: '
+        'lower optimizer.lr or lengthen schedule.warmup_steps if these frames are as they '
+        f'should be{saved}'
+    )
