@@ -379,10 +379,9 @@ def demo(
     bag's truth is used if it has `ground_truth/labels`. Leaves `index.html` with video, pictures
     and figures. The processes see only each other: no vehicle, no other machine.
     """
-    from bisenet_ros.commands.demo import Settings, print_table, run_demo
+    from bisenet_ros.commands.demo import Settings, View, print_table, run_demo
     from bisenet_ros.console import is_standard_output, write_json
     from bisenet_ros.live.processes import ProcessError
-    from bisenet_ros.live.sources import View
 
     view = View(path=source, seconds=seconds, seed=seed)
     try:

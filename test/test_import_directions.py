@@ -74,14 +74,10 @@ ROOMS = {
         'metrics overlay segmenter version yaml_document',
         'cv2 numpy pydantic ray rosbags torch',
     ),
-    'live': room(
-        'bag checkpoint errors image_codec label_space media metrics node synthetic',
-        f'numpy rosbags {ROS}',
-    ),
+    'live': room('bag errors image_codec media node synthetic', f'numpy rosbags {ROS}'),
     'demo': room(
-        'checkpoint drivable errors image_codec label_space live media metrics overlay segmenter '
-        'synthetic version',
-        'cv2 numpy',
+        'bag checkpoint drivable label_space live media metrics overlay replay segmenter version',
+        'numpy',
     ),
     'benchmark': room(
         'batching camera_slot checkpoint console engine errors image_codec malloc_tuning node '

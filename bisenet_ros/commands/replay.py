@@ -16,11 +16,12 @@ from rich.table import Table
 from rich.text import Text
 
 from bisenet_ros.bag.reader import ReplayBag
-from bisenet_ros.bag.recorded_outputs import Answers
+from bisenet_ros.bag.recorded_outputs import RecordedOutputs
 from bisenet_ros.console import make_folder, progress_bar
 from bisenet_ros.errors import UserError
-from bisenet_ros.live.bag_graph import play_live
+from bisenet_ros.live.graph import run_graph
 from bisenet_ros.live.processes import ProcessError
+from bisenet_ros.live.sources import Source
 from bisenet_ros.replay.measure.extras import Extras
 from bisenet_ros.replay.measure.run import replay
 from bisenet_ros.segmenter import Segmenter
@@ -66,26 +67,23 @@ def replay_bag(
     frame_count = sum(camera.frame_count for camera in bag.cameras)
     try:
         with progress_bar() as progress, ExitStack() as stack:
-            answers: Answers | None = None
+            recorded: RecordedOutputs | None = None
             if live:
                 rate = 1.0 if rate is None else rate
                 folder = Path(stack.enter_context(TemporaryDirectory(prefix='.live.', dir=output)))
                 logs = output / 'log'
                 make_folder(logs)
                 task = progress.add_task('playing', total=frame_count)
-                play_live(
-                    bag,
+                run_graph(
+                    Source(path, image_topic, labels_topic),
+                    {'weights': weights, 'device': device, 'precision': precision},
                     folder,
                     logs,
                     rate=rate,
-                    image_topic=image_topic,
-                    labels_topic=labels_topic,
-                    weights=weights,
-                    device=device,
-                    precision=precision,
-                    advance=partial(progress.advance, task),
+                    hear=lambda event: progress.advance(task, event['event'] == 'published'),
                 )
-                answers = stack.enter_context(Answers(folder, bag.cameras, segmenter.label_space))
+                outputs = RecordedOutputs(folder, segmenter.label_space)
+                recorded = stack.enter_context(outputs)
             task = progress.add_task('measuring' if live else 'replaying', total=frame_count)
             advance = partial(progress.advance, task)
             result = replay(
@@ -95,7 +93,7 @@ def replay_bag(
                 output,
                 advance,
                 rate=rate,
-                answers=answers,
+                recorded=recorded,
                 extras=extras,
             )
     except OSError as error:

@@ -18,8 +18,7 @@ import cv2
 import pytest
 from tiny_checkpoint import save_tiny_checkpoint
 
-from bisenet_ros.commands.demo import Settings, run_demo
-from bisenet_ros.live.sources import View
+from bisenet_ros.commands.demo import Settings, View, run_demo
 from bisenet_ros.media import Video
 from bisenet_ros.synthetic.drive import SyntheticDrive
 

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bisenet_ros.bag.reader import RecordedFrame, ReplayBag
-from bisenet_ros.bag.recorded_outputs import Answer
+from bisenet_ros.bag.recorded_outputs import RecordedOutput
 from bisenet_ros.errors import UserError
 from bisenet_ros.image_codec import ImageError
 from bisenet_ros.replay.measure.evaluation import Evaluation, FrameId, together
@@ -126,16 +126,16 @@ class Bench:
             self._measure(one, result, times_ms)
         return done - start
 
-    def take(self, frame: RecordedFrame, answer: Answer | None) -> int:
-        """Measure what a running node has answered to a frame, and write that.
+    def take(self, frame: RecordedFrame, output: RecordedOutput | None) -> int:
+        """Measure what a running node has put out for a frame, and write that.
 
         Returns:
             1 if the node dropped the frame, though it could be decoded, else 0.
         """
         decoded = self._decode(Taken(frame))
-        if decoded is not None and answer is not None:
-            self._measure(decoded, answer, answer.times_ms)
-        return int(decoded is not None and answer is None)
+        if decoded is not None and output is not None:
+            self._measure(decoded, output, output.times_ms)
+        return int(decoded is not None and output is None)
 
     def figures(self, dropped_frames: Mapping[str, int]) -> dict[str, Any]:
         """The figures of all frames, and those of each camera.

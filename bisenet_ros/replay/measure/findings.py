@@ -13,7 +13,7 @@ from bisenet_ros.label_space import LabelSpace
 
 
 class Findings(Protocol):
-    """What `Segmentation` and `Answer` have in common: arrays of (H, W) uint8.
+    """What `Segmentation` and `RecordedOutput` have in common: arrays of (H, W) uint8.
 
     Attributes:
         label_space: What the ids mean.

@@ -14,7 +14,7 @@ from typing import Any
 
 from bisenet_ros.bag.messages import BagError
 from bisenet_ros.bag.reader import RecordedFrame, ReplayBag
-from bisenet_ros.bag.recorded_outputs import Answers
+from bisenet_ros.bag.recorded_outputs import RecordedOutputs
 from bisenet_ros.replay.measure.as_driven import replay_as_driven
 from bisenet_ros.replay.measure.evaluation import Evaluation
 from bisenet_ros.replay.measure.evaluator import Bench, Taken
@@ -53,7 +53,7 @@ def replay(
     advance: Callable[[], None],
     *,
     rate: float | None = None,
-    answers: Answers | None = None,
+    recorded: RecordedOutputs | None = None,
     extras: Extras = NO_EXTRAS,
 ) -> Result:
     """Segment the frames, and write metrics.json, frames.jsonl, output.mcap and report.html.
@@ -70,7 +70,7 @@ def replay(
         advance: Called after every frame.
         rate: None for every frame; a number for those that the node would have taken if they had
             arrived so many times as fast as they were recorded.
-        answers: What a running node has answered at that rate, to be measured instead.
+        recorded: What a running node has put out at that rate, to be measured instead.
         extras: What is written beside the usual files.
 
     Raises:
@@ -98,9 +98,9 @@ def replay(
 
     try:
         with lines, results, videos or nullcontext():
-            if answers is not None:
+            if recorded is not None:
                 for frame in arriving():
-                    dropped[frame.camera.image_topic] += bench.take(frame, answers.to(frame))
+                    dropped[frame.camera.image_topic] += bench.take(frame, recorded.of(frame))
             elif rate is None:
                 for frame in arriving():
                     bench.work([Taken(frame)])
@@ -124,7 +124,7 @@ def replay(
         'model': describe_model(weights, segmenter),
         'versions': versions(),
         'rate': rate,
-        'live': answers is not None,
+        'live': recorded is not None,
         **bench.figures(dropped),
     }
     text = json.dumps(metrics, indent=2, ensure_ascii=False, allow_nan=False)

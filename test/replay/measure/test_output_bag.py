@@ -25,7 +25,7 @@ from small_bags import (
 )
 
 from bisenet_ros.bag.reader import ReplayBag
-from bisenet_ros.bag.recorded_outputs import Answer
+from bisenet_ros.bag.recorded_outputs import RecordedOutput
 from bisenet_ros.drivable import drivable_mask, free_space_boundary, outline
 from bisenet_ros.label_space import CAMVID
 from bisenet_ros.replay.measure.messages import DEFINITIONS
@@ -82,7 +82,7 @@ def test_drivable_area(tmp_path: Path) -> None:
     labels = truth_of(0)
     drivable = drivable_mask(labels, CAMVID.ids_of(['road', 'sky', 'car']))
     confidence = np.random.default_rng(0).integers(0, 256, labels.shape, dtype=np.uint8)
-    found = Answer(labels, drivable, confidence, CAMVID, {})
+    found = RecordedOutput(labels, drivable, confidence, CAMVID, {})
     (frame,) = ReplayBag(write_bag(tmp_path / 'bag', drive(1)))
     path = tmp_path / 'output.mcap'
     with ResultsFile(path) as results:
