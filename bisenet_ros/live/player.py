@@ -17,12 +17,13 @@ from __future__ import annotations
 import argparse
 import math
 import os
-import queue
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections import deque
+from collections.abc import Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -144,7 +145,7 @@ class Player:
         """
         self._probe(_first_frames(self._frames))
         # Who evaluates a bag tells what is wrong with it; what is there has been played.
-        with suppress(BagError), _prefetched(iter(self._frames)) as frames:
+        with suppress(BagError), closing(_prefetched(iter(self._frames))) as frames:
             self._publish_all(frames)
         emit('end')
         self._stop.wait()
@@ -196,44 +197,13 @@ def _first_frames(frames: Frames) -> list[RecordedFrame]:
     return list(found.values())
 
 
-@contextmanager
-def _prefetched(frames: Iterator[RecordedFrame]) -> Iterator[Iterator[RecordedFrame]]:
-    """The same frames, read ahead in a thread of their own; an exception comes in its place."""
-    read: queue.Queue[RecordedFrame | BaseException | None] = queue.Queue(PREFETCHED)
-    unwanted = threading.Event()
-
-    def put(item: RecordedFrame | BaseException | None) -> None:
-        while not unwanted.is_set():
-            try:
-                read.put(item, timeout=0.1)
-            except queue.Full:
-                continue
-            return
-
-    def fill() -> None:
-        try:
-            for frame in frames:
-                put(frame)
-                if unwanted.is_set():
-                    return
-        except Exception as error:
-            put(error)
-        else:
-            put(None)
-
-    def take() -> Iterator[RecordedFrame]:
-        while (item := read.get()) is not None:
-            if isinstance(item, BaseException):
-                raise item
-            yield item
-
-    reader = threading.Thread(target=fill, name='frames')
-    reader.start()
-    try:
-        yield take()
-    finally:
-        unwanted.set()
-        reader.join()
+def _prefetched(frames: Iterator[RecordedFrame]) -> Generator[RecordedFrame]:
+    """The same frames, read ahead in a thread of their own."""
+    with ThreadPoolExecutor(1, thread_name_prefix='frames') as thread:
+        read = deque(thread.submit(next, frames, None) for _ in range(PREFETCHED))
+        while (frame := read.popleft().result()) is not None:
+            read.append(thread.submit(next, frames, None))
+            yield frame
 
 
 def _wait_for_word(play: threading.Event, stop: threading.Event) -> None:

@@ -59,6 +59,13 @@ def test_the_synthetic_drive(weights: Path, tmp_path: Path) -> None:
     )
     measured = run_demo(settings)
 
+    assert set(measured) == {
+        'source', 'camera_hz', 'frames', 'fps', 'latency_ms', 'stages_ms', 'accuracy', 'offline',
+        'model', 'versions',
+    }  # fmt: skip
+    assert measured['source'] == 'Synthetic drive, seed 0'
+    assert measured['accuracy'].keys() == {'miou', 'drivable_iou', 'iou'}
+    assert measured['stages_ms'].keys() == {'decode', 'inference', 'publish'}
     frames = measured['frames']
     assert frames['published'] == 20
     assert 0 < frames['segmented'] <= 20

@@ -128,9 +128,7 @@ def test_several_compressed_cameras_with_stamps_of_the_present(
         inboxes[event['camera']].wait(lambda message, stamp=stamp: stamp_of(message) == stamp)
 
 
-def test_frames_are_played_when_they_are_due(
-    processes: Processes, peer: Peer, tmp_path: Path
-) -> None:
+def test_frames_are_played_when_they_are_due(processes: Processes, tmp_path: Path) -> None:
     hour = 3600 * 10**9
     entries = [Entry('/image', START + i * hour, picture(i), 'bgr8') for i in range(2)]
     bag = write_bag(tmp_path / 'bag', entries)
