@@ -202,8 +202,9 @@ def _prefetched(frames: Iterator[RecordedFrame]) -> Generator[RecordedFrame]:
     with ThreadPoolExecutor(1, thread_name_prefix='frames') as thread:
         read = deque(thread.submit(next, frames, None) for _ in range(PREFETCHED))
         while (frame := read.popleft().result()) is not None:
-            read.append(thread.submit(next, frames, None))
             yield frame
+            # Now that it is published: two threads that work at a time delay each other.
+            read.append(thread.submit(next, frames, None))
 
 
 def _wait_for_word(play: threading.Event, stop: threading.Event) -> None:
