@@ -383,14 +383,14 @@ def demo(
 ) -> None:
     """Run camera, node and recorder as three processes on ROS 2, and measure them.
 
-    The camera publishes a synthetic drive whose truth is known, or `--source` at its own rate; a
-    bag's truth is used if it has `ground_truth/labels`. Leaves `index.html` with video, pictures
-    and figures. The processes see only each other: no vehicle, no other machine.
+    The camera publishes a synthetic drive whose truth is known, or `--source` at its own rate. Of a
+    bag with several cameras that is `/image`, or else the one with the most images; its truth is
+    used if it has `ground_truth/labels`. Leaves `index.html` with video, pictures and figures.
+    The processes see only each other: no vehicle, no other machine.
     """
-    from bisenet_ros.commands.demo import Demo, print_table, run_demo
+    from bisenet_ros.commands.demo import Demo, View, print_table, run_demo
     from bisenet_ros.console import is_standard_output, write_json
     from bisenet_ros.live.processes import ProcessError
-    from bisenet_ros.live.sources import View
 
     view = View(path=source, seconds=seconds, seed=seed)
     try:

@@ -8,6 +8,7 @@ A scalar means what it means to ROS (rcl_yaml_param_parser), which is not what i
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -107,21 +108,12 @@ def read_parameters(path: Path) -> dict[str, Any]:
     return values
 
 
-def write_parameters(path: Path, values: Mapping[str, Any]) -> None:
+def write_parameters(path: Path, values: Mapping[str, object]) -> None:
     """Write a parameter file for every node that reads it; ROS gets back the same values."""
-    plain = {name: list(v) if isinstance(v, tuple) else v for name, v in values.items()}
-    # Quoted strings, for ROS takes some for bools or numbers that YAML would write bare.
-    lines = [f'    {name}: {_written(value)}\n' for name, value in plain.items()]
-    path.write_text(f'/**:\n  {_VALUES}:\n{"".join(lines)}', encoding='utf-8')
-
-
-def _written(value: Any) -> str:
-    if isinstance(value, list):
-        return f'[{", ".join(_written(element) for element in value)}]'
-    if isinstance(value, str):
-        quoted: str = yaml.safe_dump(value, default_style='"', width=float('inf'))
-        return quoted.rstrip('\n')
-    return repr(value).lower() if isinstance(value, bool) else repr(value)
+    # JSON is YAML in which every string is quoted: one that looks like a number, or like `no`,
+    # stays a string.
+    text = json.dumps({'/**': {_VALUES: dict(values)}}, ensure_ascii=False)
+    path.write_text(text, encoding='utf-8')
 
 
 def _entries(path: Path) -> Iterator[Entry]:

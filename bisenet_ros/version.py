@@ -1,7 +1,25 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The package's version; package.xml carries the same."""
+"""The package's version, which package.xml carries too, and those of what results depend on."""
 
 from __future__ import annotations
 
+import platform
+
 VERSION = '0.1.0'
+
+
+def versions() -> dict[str, str]:
+    """Of the package, Python, PyTorch, NumPy and OpenCV."""
+    # The command line, which wants the package's version alone, is not to wait for these.
+    import cv2
+    import numpy as np
+    import torch
+
+    return {
+        'bisenet_ros': VERSION,
+        'python': platform.python_version(),
+        'torch': torch.__version__,
+        'numpy': np.__version__,
+        'opencv': cv2.__version__,
+    }

@@ -19,6 +19,8 @@ from rosbags.typesys import Stores, get_typestore
 
 IMAGE = 'sensor_msgs/msg/Image'
 COMPRESSED = 'sensor_msgs/msg/CompressedImage'
+CAMERA_INFO = 'sensor_msgs/msg/CameraInfo'
+TRANSFORMS = 'tf2_msgs/msg/TFMessage'
 START = 1_700_000_000_000_000_000
 STEP = 100_000_000
 WIDTH, HEIGHT = 64, 48
@@ -44,6 +46,45 @@ class Entry(NamedTuple):
     delay: int = 0
 
 
+class InfoEntry(NamedTuple):
+    """A CameraInfo to be written, of a pinhole camera with its centre in the middle.
+
+    Attributes:
+        topic: Where to.
+        stamp: Nanoseconds, the header's.
+        focal: The focal length, pixels.
+        delay: Nanoseconds from the stamp to the time of reception.
+    """
+
+    topic: str
+    stamp: int
+    focal: float
+    delay: int = 0
+
+
+class TransformEntry(NamedTuple):
+    """A static transform to be written.
+
+    Attributes:
+        stamp: Nanoseconds, when it is received.
+        parent: Name of a frame.
+        child: Name of the frame in it.
+        translation: x, y, z.
+        rotation: x, y, z, w.
+    """
+
+    stamp: int
+    parent: str
+    child: str
+    translation: tuple[float, float, float]
+    rotation: tuple[float, float, float, float]
+    topic: str = '/tf_static'
+    delay: int = 0
+
+
+AnyEntry = Entry | InfoEntry | TransformEntry
+
+
 def picture(seed: int, width: int = WIDTH, height: int = HEIGHT) -> Pixels:
     """(H, W, 3) BGR with something in it for a network to tell apart."""
     coarse = np.random.default_rng(seed).integers(0, 255, (6, 8, 3), dtype=np.uint8)
@@ -59,7 +100,7 @@ def truth_of(seed: int, width: int = WIDTH, height: int = HEIGHT) -> Pixels:
 
 def drive(count: int, namespace: str = '', *, truth: bool = True) -> list[Entry]:
     """A camera's frames, STEP apart, and their truth."""
-    entries = []
+    entries: list[Entry] = []
     for index in range(count):
         stamp = START + index * STEP
         entries.append(Entry(f'{namespace}/image', stamp, picture(index), 'bgr8'))
@@ -71,7 +112,7 @@ def drive(count: int, namespace: str = '', *, truth: bool = True) -> list[Entry]
 
 def write_bag(
     path: Path,
-    entries: Sequence[Entry],
+    entries: Sequence[AnyEntry],
     *,
     storage: StoragePlugin = StoragePlugin.MCAP,
     compression: CompressionMode = CompressionMode.NONE,
@@ -94,7 +135,7 @@ def write_bag(
     return path
 
 
-def write_bag_of_ros_1(path: Path, entries: Sequence[Entry]) -> Path:
+def write_bag_of_ros_1(path: Path, entries: Sequence[AnyEntry]) -> Path:
     """Write a bag of ROS 1."""
     store = get_typestore(Stores.ROS1_NOETIC)
     with Rosbag1Writer(path) as writer:
@@ -119,9 +160,13 @@ def untimed_messages(output: Path) -> list[tuple[str, int, bytes]]:
         ]
 
 
-def _message(types: Any, entry: Entry, **header_fields: int) -> tuple[str, Any]:
+def _message(types: Any, entry: AnyEntry, **header_fields: int) -> tuple[str, Any]:
     time = types['builtin_interfaces/msg/Time'](*divmod(entry.stamp, 10**9))
     header = types['std_msgs/msg/Header'](stamp=time, frame_id='camera', **header_fields)
+    if isinstance(entry, TransformEntry):
+        return TRANSFORMS, _transforms(types, entry, header)
+    if isinstance(entry, InfoEntry):
+        return CAMERA_INFO, _camera_info(types, entry, header)
     codec = entry.encoding
     if codec in ('jpeg', 'png'):
         data = cv2.imencode(f'.{codec}', entry.pixels)[1]
@@ -136,3 +181,35 @@ def _message(types: Any, entry: Entry, **header_fields: int) -> tuple[str, Any]:
         data=entry.pixels.reshape(-1),
     )
     return IMAGE, message
+
+
+def _transforms(types: Any, entry: TransformEntry, header: Any) -> Any:
+    header.frame_id = entry.parent
+    transform = types['geometry_msgs/msg/Transform'](
+        types['geometry_msgs/msg/Vector3'](*entry.translation),
+        types['geometry_msgs/msg/Quaternion'](*entry.rotation),
+    )
+    stamped = types['geometry_msgs/msg/TransformStamped'](header, entry.child, transform)
+    return types[TRANSFORMS]([stamped])
+
+
+def _camera_info(types: Any, entry: InfoEntry, header: Any) -> Any:
+    matrix = np.array([[entry.focal, 0, WIDTH / 2], [0, entry.focal, HEIGHT / 2], [0, 0, 1]])
+    fields = {
+        'd': np.zeros(5),
+        'k': matrix.reshape(-1),
+        'r': np.eye(3).reshape(-1),
+        'p': np.column_stack([matrix, np.zeros(3)]).reshape(-1),
+    }
+    if hasattr(header, 'seq'):  # ROS 1
+        fields = {name.upper(): value for name, value in fields.items()}
+    return types[CAMERA_INFO](
+        header=header,
+        height=HEIGHT,
+        width=WIDTH,
+        distortion_model='plumb_bob',
+        binning_x=0,
+        binning_y=0,
+        roi=types['sensor_msgs/msg/RegionOfInterest'](0, 0, 0, 0, do_rectify=False),
+        **fields,
+    )

@@ -31,6 +31,7 @@ from torch.nn.utils import convert_conv2d_weight_memory_format
 
 from bisenet_ros.checkpoint import Checkpoint
 from bisenet_ros.errors import UserError
+from bisenet_ros.version import versions
 from bisenet_training.augment import Augmentation
 from bisenet_training.average import AverageNetwork
 from bisenet_training.config import TrainingConfig
@@ -43,7 +44,7 @@ from bisenet_training.interruption import Interruption
 from bisenet_training.losses import SegmentationLoss
 from bisenet_training.optim import build_optimizer
 from bisenet_training.progress import TrainingProgress
-from bisenet_training.run_folder import RunFolder, StepRow, versions
+from bisenet_training.run_folder import RunFolder, StepRow
 from bisenet_training.run_log import RunLog
 from bisenet_training.synchronized import synchronize
 from bisenet_training.training_data import TrainingData

@@ -15,13 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import cv2
-import numpy as np
 import torch
 
 from bisenet_ros.console import make_folder, warn, write_json
 from bisenet_ros.errors import UserError
-from bisenet_ros.version import VERSION
+from bisenet_ros.version import versions
 from bisenet_training.config import TrainingConfig, load_config
 
 _MAY_CHANGE = {'data', 'device', 'workers', 'evaluate_every', 'save_every'}
@@ -197,17 +195,6 @@ def environment() -> dict[str, Any]:
         },
         'variables': _variables(os.environ),
         'commit': _commit(Path(__file__).parent),
-    }
-
-
-def versions() -> dict[str, str]:
-    """Of the package and of what its results depend on."""
-    return {
-        'bisenet_ros': VERSION,
-        'python': platform.python_version(),
-        'torch': torch.__version__,
-        'numpy': np.__version__,
-        'opencv': cv2.__version__,
     }
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 _MAGIC = b'\x89MCAP0\r\n'
-_CHUNK = 0x06
+_MESSAGE, _CHUNK = 0x05, 0x06
 _HEADER = struct.Struct('<BQ')  # of every record: opcode, length of what follows
 _CHUNK_FIELDS = struct.Struct('<QQQII')  # first and last time, size, checksum, length of a name
 # A footer that says that there is no summary, so that readers go through the records.
@@ -37,6 +37,14 @@ def is_cut(path: Path) -> bool:
         size = file.seek(0, os.SEEK_END)
         file.seek(max(0, size - len(_MAGIC)))
         return begin == _MAGIC and (size < 2 * len(_MAGIC) or file.read() != _MAGIC)
+
+
+def is_unchunked(path: Path) -> bool:
+    """Whether an MCAP file has messages outside chunks, for which there is no index."""
+    with path.open('rb') as file:
+        size = file.seek(0, os.SEEK_END)
+        opcodes = (record.opcode for record in _whole_records(file, len(_MAGIC), size))
+        return next((code for code in opcodes if code in (_MESSAGE, _CHUNK)), None) == _MESSAGE
 
 
 class CutMcap:

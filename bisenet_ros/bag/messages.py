@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PosixPath
 from typing import Any, NamedTuple
@@ -21,6 +21,7 @@ LABELS_TOPIC = '/ground_truth/labels'
 
 IMAGE_TYPE = 'sensor_msgs/msg/Image'
 COMPRESSED_IMAGE_TYPE = 'sensor_msgs/msg/CompressedImage'
+CAMERA_INFO_TYPE = 'sensor_msgs/msg/CameraInfo'
 
 
 class BagError(UserError):
@@ -56,6 +57,20 @@ def open_bag(path: Path, parts: Sequence[Any] = ()) -> AnyReader:
     return reader
 
 
+class Received(NamedTuple):
+    """A message as it lies in a bag.
+
+    Attributes:
+        topic: Where it was recorded.
+        received: Nanoseconds, when it was recorded.
+        message: As rosbags deserialises it.
+    """
+
+    topic: str
+    received: int
+    message: Any
+
+
 class Stamped(NamedTuple):
     """A message with a header, as it lies in a bag.
 
@@ -72,19 +87,30 @@ class Stamped(NamedTuple):
     message: Any
 
 
-def messages(reader: AnyReader, topics: Sequence[str]) -> Iterator[Stamped]:
-    """The messages of at least one topic in the order of the recording.
+def received_messages(reader: AnyReader, topics: Collection[str]) -> Iterator[Received]:
+    """The messages of some topics in the order of the recording.
 
     Raises:
         BagError: The bag is damaged.
     """
     connections = [connection for connection in reader.connections if connection.topic in topics]
+    if not connections:  # which is every topic for rosbags
+        return
     with _reading(reader.paths[0], 'the bag is damaged'):
         for connection, received, data in reader.messages(connections):
             message: Any = reader.deserialize(data, connection.msgtype)
-            stamp = message.header.stamp
-            nanoseconds = stamp.sec * 1_000_000_000 + stamp.nanosec
-            yield Stamped(connection.topic, received, nanoseconds, message)
+            yield Received(connection.topic, received, message)
+
+
+def messages(reader: AnyReader, topics: Collection[str]) -> Iterator[Stamped]:
+    """The messages of some topics, all with a header, in the order of the recording.
+
+    Raises:
+        BagError: The bag is damaged.
+    """
+    for topic, received, message in received_messages(reader, topics):
+        stamp = message.header.stamp
+        yield Stamped(topic, received, stamp.sec * 1_000_000_000 + stamp.nanosec, message)
 
 
 @contextmanager
@@ -99,23 +125,3 @@ def _reading(path: object, complaint: str) -> Iterator[None]:
         if not isinstance(error, (AnyReaderError, Rosbag1Error, Rosbag2Error, OSError)):
             reason = f'{type(error).__name__}: {reason}'
         raise BagError(f'{path}: {complaint}: {reason}') from error
-
-
-class Truths:
-    """The messages of a label topic, looked up by stamp while both ascend.
-
-    Args:
-        labels: The messages; they are read as far as the stamps that are asked for.
-    """
-
-    def __init__(self, labels: Iterator[Stamped]) -> None:
-        self._labels = labels
-        self._next = next(labels, None)
-
-    def at(self, stamp: int) -> Any:
-        """The message of exactly this stamp, or None."""
-        while self._next is not None and self._next.stamp < stamp:
-            self._next = next(self._labels, None)
-        if self._next is None or self._next.stamp != stamp:
-            return None
-        return self._next.message

@@ -10,23 +10,26 @@ from dataclasses import dataclass
 from heapq import merge
 from operator import attrgetter
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from rosbags.highlevel import AnyReader
 
-from bisenet_ros.bag.cut_mcap import CutMcap, is_cut
+from bisenet_ros.bag.cut_mcap import CutMcap, is_cut, is_unchunked
 from bisenet_ros.bag.labels_folder import LabelsFolder
 from bisenet_ros.bag.messages import (
+    CAMERA_INFO_TYPE,
     COMPRESSED_IMAGE_TYPE,
+    IMAGE_TOPIC,
     IMAGE_TYPE,
     LABELS_TOPIC,
     BagError,
-    Truths,
     messages,
     open_bag,
+    received_messages,
 )
+from bisenet_ros.bag.stamp_join import Truths, with_camera_infos
 from bisenet_ros.image_codec import decode_compressed, decode_image, decode_labels
 from bisenet_ros.media import read_labels
 
@@ -35,6 +38,7 @@ _OUTPUTS = tuple(
     f'/segmentation/{kind}' for kind in ('labels', 'drivable', 'confidence', 'overlay')
 )
 _COMPRESSED = '/compressed'
+_STATIC_TRANSFORMS = ('/tf_static', 'tf_static')
 _NO_PICTURE = (
     '/compressedDepth',
     LABELS_TOPIC,
@@ -53,6 +57,8 @@ class Camera:
         labels_topic: Its truth, a topic or a folder; None where there is none.
         frame_count: Images on the topic.
         compressed: Whether they are CompressedImages.
+        camera_info_topic: Its CameraInfos, `camera_info` beside the image topic; None where there
+            are none.
     """
 
     name: str
@@ -60,6 +66,7 @@ class Camera:
     labels_topic: str | None
     frame_count: int
     compressed: bool = False
+    camera_info_topic: str | None = None
 
     @property
     def prefix(self) -> str:
@@ -79,6 +86,7 @@ class RecordedFrame:
         message: The image message.
         truth_message: The label message with the same stamp, if there is one.
         truth_file: The label image of a folder, if it is there instead.
+        camera_info: The CameraInfo with the same stamp, with the fields of ROS 2; None without one.
     """
 
     camera: Camera
@@ -88,6 +96,7 @@ class RecordedFrame:
     message: Any
     truth_message: Any
     truth_file: Path | None = None
+    camera_info: Any = None
 
     @property
     def place(self) -> str:
@@ -114,6 +123,22 @@ class RecordedFrame:
         if self.truth_file is not None:
             return read_labels(self.truth_file)
         return None if self.truth_message is None else decode_labels(self.truth_message)
+
+
+class StaticTransform(NamedTuple):
+    """Where a frame is in another one, for good.
+
+    Attributes:
+        parent: Name of the frame in which it is.
+        child: Its name.
+        translation: x, y and z of its origin in the parent, metres.
+        rotation: x, y, z and w of the quaternion that turns its axes into the parent's.
+    """
+
+    parent: str
+    child: str
+    translation: tuple[float, float, float]
+    rotation: tuple[float, float, float, float]
 
 
 class ReplayBag:
@@ -147,6 +172,7 @@ class ReplayBag:
         self.path = path
         self.labels_folder = None if labels_folder is None else LabelsFolder(labels_folder)
         self._parts, self.damage = _whole_parts(path)
+        self._unindexed = bool(self._parts) or any(map(is_unchunked, _mcap_files(path)))
         with closing(open_bag(path, self._parts)) as reader:
             topics = _Topics(path, reader)
             self.seconds = reader.duration / 1e9
@@ -174,6 +200,7 @@ class ReplayBag:
                 truths.get(topic),
                 topics.counts[topic],
                 topics.is_compressed(topic),
+                topics.camera_info(topic),
             )
             for topic in images
         )
@@ -181,8 +208,9 @@ class ReplayBag:
     def __iter__(self) -> Iterator[RecordedFrame]:
         """Each frame in the order of the recording.
 
-        Truth is joined by stamp while both are read: a frame whose stamp is before that of an
-        earlier frame gets none.
+        Truth and CameraInfo are joined by stamp. Truth is so while both are read: a frame whose
+        stamp is before that of an earlier frame gets none. A CameraInfo may have been recorded
+        before its image, or up to `stamp_join.LATEST_INFO` after it.
 
         Raises:
             BagError: The bag is damaged.
@@ -198,17 +226,66 @@ class ReplayBag:
                 if camera.labels_topic is not None and self.labels_folder is None
             }
             cameras = {camera.image_topic: camera for camera in self.cameras}
+            info_topics = {
+                camera.image_topic: camera.camera_info_topic
+                for camera in self.cameras
+                if camera.camera_info_topic is not None
+            }
             counts = dict.fromkeys(cameras, 0)
-            # Without its index a cut file is read in the order in which it was written, which is
-            # that of reception for each topic alone: rosbags would stop where two are swapped.
-            groups = [[topic] for topic in cameras] if self._parts else [list(cameras)]
+            # Without an index a file is read in the order in which it was written, which is that of
+            # reception for each topic alone: rosbags would stop where two are swapped.
+            topics = [*cameras, *dict.fromkeys(info_topics.values())]
+            groups = [[topic] for topic in topics] if self._unindexed else [topics]
             recordings = [messages(reader(), group) for group in groups]
-            for topic, received, stamp, message in merge(*recordings, key=attrgetter('received')):
+            recorded = merge(*recordings, key=attrgetter('received'))
+            for (topic, received, stamp, message), info in with_camera_infos(recorded, info_topics):
                 truth = truths[topic].at(stamp) if topic in truths else None
                 index = counts[topic]
                 counts[topic] += 1
                 file = self.labels_folder.file_of(index, stamp) if self.labels_folder else None
-                yield RecordedFrame(cameras[topic], index, stamp, received, message, truth, file)
+                yield RecordedFrame(
+                    cameras[topic], index, stamp, received, message, truth, file, info
+                )
+
+    def static_transforms(self) -> list[StaticTransform]:
+        """What was recorded on `/tf_static`: where each frame is in its parent, the latest word.
+
+        Raises:
+            BagError: The bag is damaged.
+        """
+        found: dict[str, StaticTransform] = {}
+        with closing(open_bag(self.path, self._parts)) as reader:
+            for _, _, message in received_messages(reader, _STATIC_TRANSFORMS):
+                for one in message.transforms:
+                    parent, child = one.header.frame_id, one.child_frame_id
+                    move, turn = one.transform.translation, one.transform.rotation
+                    found[child] = StaticTransform(
+                        parent, child, (move.x, move.y, move.z), (turn.x, turn.y, turn.z, turn.w)
+                    )
+        return list(found.values())
+
+
+def main_camera(path: Path) -> str:
+    """The image topic of a bag that is shown where only one can be.
+
+    It is `/image`, the node's own, if there is one; else that with the most images, raw before
+    compressed.
+
+    Raises:
+        BagError: It is no bag that can be read, or has no images.
+    """
+    parts, _ = _whole_parts(path)
+    with closing(open_bag(path, parts)) as reader:
+        topics = _Topics(path, reader)
+    return min(
+        topics.pictures(apart_from=None),
+        key=lambda topic: (
+            topic != IMAGE_TOPIC,
+            topics.is_compressed(topic),
+            -topics.counts[topic],
+            topic,
+        ),
+    )
 
 
 class _Topics:
@@ -241,6 +318,13 @@ class _Topics:
     def is_compressed(self, name: str) -> bool:
         """Whether a topic has CompressedImages."""
         return self._types[name] == COMPRESSED_IMAGE_TYPE
+
+    def camera_info(self, image_topic: str) -> str | None:
+        """The topic of an image topic's CameraInfos: its neighbour by that name, if it has some."""
+        space, slash, _ = image_topic.removesuffix(_COMPRESSED).rpartition('/')
+        name = f'{space}{slash}camera_info'
+        recorded = self._types.get(name) == CAMERA_INFO_TYPE and self.counts[name]
+        return name if recorded else None
 
     def pictures(self, apart_from: str | None) -> list[str]:
         """The topics that are a camera's pictures, each camera once.
@@ -333,8 +417,13 @@ def _whole_parts(path: Path) -> tuple[list[Path | CutMcap], str]:
                 f'{path}: no metadata.yaml in this folder: give the file {storages[0]} instead, '
                 "or make it with 'ros2 bag reindex'"
             )
-    cut = [file for file in files if file.suffix == '.mcap' and file.is_file() and is_cut(file)]
+    cut = [file for file in _mcap_files(path) if is_cut(file)]
     if not cut:
         return [], ''
     parts = [CutMcap(file) if file in cut else file for file in files]
     return parts, f'{cut[0]} is cut off: only what was recorded before the cut is there'
+
+
+def _mcap_files(path: Path) -> list[Path]:
+    files = path.glob('*.mcap') if path.is_dir() else [path]
+    return [file for file in files if file.suffix == '.mcap' and file.is_file()]

@@ -1,11 +1,18 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a running node answered to the frames of a bag: kept while it plays, measured afterwards."""
+"""What a node made of the frames that were played to it: recorded then, measured afterwards.
+
+A folder holds the outputs as a bag, `arrivals.jsonl` with a line for each of them, both by the
+recorder, and `published.jsonl` with a line for each frame, by whoever heard the player.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,22 +25,55 @@ from rosbags.interfaces import Connection
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
 
-from bisenet_ros.bag.messages import IMAGE_TYPE, Stamped, messages, open_bag
-from bisenet_ros.bag.reader import Camera, RecordedFrame
+from bisenet_ros.bag.messages import IMAGE_TYPE, messages, open_bag
+from bisenet_ros.bag.reader import RecordedFrame
 from bisenet_ros.image_codec import decode_labels
 from bisenet_ros.label_space import LabelSpace
 
 KINDS = ('labels', 'drivable', 'confidence')
-"""The images that answer a frame."""
+"""The images that are recorded for a frame."""
 
-_TIMES = 'times.jsonl'
-_BAG = 'answers'
+_BAG, _ARRIVALS, _PUBLISHED = 'outputs', 'arrivals.jsonl', 'published.jsonl'
 
 Pixels = npt.NDArray[np.uint8]
 
 
+class Publication(NamedTuple):
+    """A frame as it was published to the node.
+
+    Attributes:
+        camera: The name of its camera.
+        stamp: Nanoseconds, the header's.
+        time: Nanoseconds of the machine's monotonic clock.
+    """
+
+    camera: str
+    stamp: int
+    time: int
+
+
+class Arrival(NamedTuple):
+    """The outputs of a frame as they came back, but for the pixels.
+
+    Attributes:
+        camera: The name of its camera.
+        stamp: Nanoseconds, the header's.
+        received: Nanoseconds of the machine's monotonic clock, when the labels were there.
+        decode_ms: What the node needed from the message to pixels,
+        inference_ms: from pixels to labels,
+        publish_ms: and to publish all outputs.
+    """
+
+    camera: str
+    stamp: int
+    received: int
+    decode_ms: float
+    inference_ms: float
+    publish_ms: float
+
+
 @dataclass(frozen=True)
-class Answer:
+class RecordedOutput:
     """What the node found in a frame; what `Segmentation` is where no node is.
 
     Attributes:
@@ -41,7 +81,7 @@ class Answer:
         drivable: (H, W) uint8, 0 or 255.
         confidence: (H, W) uint8.
         label_space: What the ids mean.
-        times_ms: Decode, inference, total, and the age of the labels when they came back.
+        times_ms: Decode, inference, total, and age: from publication to the arrival of the labels.
     """
 
     labels: Pixels
@@ -51,11 +91,11 @@ class Answer:
     times_ms: Mapping[str, float]
 
 
-class AnswersWriter:
-    """Keeps answers in a folder, as a context manager.
+class RecordedOutputsWriter:
+    """Records outputs in a folder, as a context manager.
 
     Args:
-        folder: An empty folder.
+        folder: A folder without recorded outputs.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -64,9 +104,9 @@ class AnswersWriter:
         self._typestore = get_typestore(Stores.LATEST)
         self._connections: dict[str, Connection] = {}
 
-    def __enter__(self) -> AnswersWriter:
-        times = (self._folder / _TIMES).open('w', encoding='utf-8')
-        self._times = self._stack.enter_context(times)
+    def __enter__(self) -> RecordedOutputsWriter:
+        arrivals = (self._folder / _ARRIVALS).open('w', encoding='utf-8')
+        self._arrivals = self._stack.enter_context(arrivals)
         bag = Writer(self._folder / _BAG, version=8, storage_plugin=StoragePlugin.MCAP)
         bag.set_compression(CompressionMode.STORAGE, CompressionFormat.ZSTD)
         self._bag = self._stack.enter_context(bag)
@@ -80,46 +120,80 @@ class AnswersWriter:
     ) -> None:
         self._stack.__exit__(kind, error, traceback)
 
-    def write(
-        self, camera: Camera, stamp: int, images: Mapping[str, bytes], times_ms: Mapping[str, float]
-    ) -> None:
-        """Append the answer to a frame; those of a camera in the order of its frames.
+    def write(self, arrival: Arrival, images: Mapping[str, bytes]) -> None:
+        """Append the outputs of a frame.
 
         Args:
-            camera: Whose frame it was.
-            stamp: The frame's, in nanoseconds.
+            arrival: Of which frame, and when they came.
             images: An image message as it came, serialised, for each of `KINDS`.
-            times_ms: As `Answer` has them.
         """
+        now = time.monotonic_ns()  # stamps need not ascend, and readers sort
         for kind in KINDS:
-            topic = _topic(camera, kind)
+            topic = _topic(arrival.camera, kind)
             if topic not in self._connections:
                 self._connections[topic] = self._bag.add_connection(
                     topic, IMAGE_TYPE, typestore=self._typestore
                 )
-            self._bag.write(self._connections[topic], stamp, images[kind])
-        line = {'camera': camera.image_topic, 'times_ms': times_ms}
-        self._times.write(json.dumps(line) + '\n')
+            self._bag.write(self._connections[topic], now, images[kind])
+        self._arrivals.write(json.dumps(arrival) + '\n')
 
 
-class Answers:
-    """The answers in a folder, given out frame by frame; a context manager.
+def write_publications(folder: Path, published: Iterable[Publication]) -> None:
+    """Say beside recorded outputs which frames were published, in their order."""
+    lines = (json.dumps(one) + '\n' for one in published)
+    (folder / _PUBLISHED).write_text(''.join(lines), encoding='utf-8')
+
+
+class RecordedOutputs:
+    """The outputs in a folder, given out frame by frame; a context manager.
+
+    Attributes:
+        published: Every frame that was published, by the name of its camera, in order.
+        arrivals: What came back, by camera and number of the frame among those of the camera.
 
     Args:
-        folder: What an `AnswersWriter` has filled.
-        cameras: Of the bag that was played.
+        folder: What a `RecordedOutputsWriter` and `write_publications` have filled.
         label_space: Of the node's model.
     """
 
-    def __init__(self, folder: Path, cameras: Sequence[Camera], label_space: LabelSpace) -> None:
+    def __init__(self, folder: Path, label_space: LabelSpace) -> None:
         self._folder = folder
         self._label_space = label_space
         self._stack = ExitStack()
-        self._cameras = cameras
+        self._images: dict[str, Iterator[tuple[int, dict[str, Any]]]] = {}
+        self.published: dict[str, list[Publication]] = defaultdict(list)
+        for line in _lines(folder / _PUBLISHED):
+            publication = Publication(*line)
+            self.published[publication.camera].append(publication)
+        self.arrivals: dict[tuple[str, int], Arrival] = {}
+        self._numbers: dict[tuple[str, int], int] = {}  # of outputs of the camera before this one
+        self._find_frames()
 
-    def __enter__(self) -> Answers:
-        self._answers = {camera.image_topic: self._read(camera) for camera in self._cameras}
-        self._next = {topic: next(answers, None) for topic, answers in self._answers.items()}
+    def _find_frames(self) -> None:
+        """Find out which frame each output belongs to.
+
+        It is the last one that had been published under the stamp by then: a bag may hold a stamp
+        twice, and outputs of other frames than those that count may have been recorded, too.
+        """
+        frames: dict[tuple[str, int], list[int]] = defaultdict(list)
+        for camera, published in self.published.items():
+            for index, publication in enumerate(published):
+                frames[camera, publication.stamp].append(index)
+        counts: dict[str, int] = defaultdict(int)
+        for line in _lines(self._folder / _ARRIVALS):
+            arrival = Arrival(*line)
+            camera = arrival.camera
+            number = counts[camera]
+            counts[camera] += 1
+            candidates = frames.get((camera, arrival.stamp), [])
+            times = [self.published[camera][index].time for index in candidates]
+            before = bisect_right(times, arrival.received)
+            if before:
+                frame = camera, candidates[before - 1]
+                self.arrivals[frame] = arrival
+                self._numbers[frame] = number
+
+    def __enter__(self) -> RecordedOutputs:
         return self
 
     def __exit__(
@@ -130,36 +204,51 @@ class Answers:
     ) -> None:
         self._stack.__exit__(kind, error, traceback)
 
-    def to(self, frame: RecordedFrame) -> Answer | None:
-        """The answer to a frame, None where there was none; frames are to come in their order."""
-        topic = frame.camera.image_topic
-        found = self._next[topic]
-        if found is None or found.stamp != frame.stamp:
+    def age_ms(self, camera: str, index: int) -> float:
+        """From the publication of a frame that has outputs to the arrival of its labels."""
+        received = self.arrivals[camera, index].received
+        return 1e-6 * (received - self.published[camera][index].time)
+
+    def of(self, frame: RecordedFrame) -> RecordedOutput | None:
+        """The outputs of a frame, None where there are none; frames are to come in their order."""
+        camera, index = frame.camera.name, frame.index
+        arrival = self.arrivals.get((camera, index))
+        if arrival is None:
             return None
-        self._next[topic] = next(self._answers[topic], None)
-        labels, drivable, confidence = map(decode_labels, found.images)
-        return Answer(labels, drivable, confidence, self._label_space, found.times_ms)
+        if camera not in self._images:
+            self._images[camera] = enumerate(self._read(camera))
+        wanted = self._numbers[camera, index]
+        images = next(found for number, found in self._images[camera] if number == wanted)
+        labels, drivable, confidence = (decode_labels(images[kind]) for kind in KINDS)
+        return RecordedOutput(
+            labels,
+            drivable,
+            confidence,
+            self._label_space,
+            {
+                'decode': arrival.decode_ms,
+                'inference': arrival.inference_ms,
+                'total': arrival.decode_ms + arrival.inference_ms,
+                'age': self.age_ms(camera, index),
+            },
+        )
 
-    def _read(self, camera: Camera) -> Iterator[_Kept]:
-        times = self._stack.enter_context((self._folder / _TIMES).open(encoding='utf-8'))
-        lines = (json.loads(line) for line in times)
-        of_camera = (line['times_ms'] for line in lines if line['camera'] == camera.image_topic)
-        images = [self._messages(_topic(camera, kind)) for kind in KINDS]
-        for times_ms, *found in zip(of_camera, *images, strict=True):
-            yield _Kept(found[0].stamp, [one.message for one in found], times_ms)
-
-    def _messages(self, topic: str) -> Iterator[Stamped]:
+    def _read(self, camera: str) -> Iterator[dict[str, Any]]:
+        """The images of one output after the other, by kind."""
+        topics = {_topic(camera, kind): kind for kind in KINDS}
         reader = self._stack.enter_context(closing(open_bag(self._folder / _BAG)))
-        return messages(reader, [topic])
+        images: dict[str, Any] = {}
+        for found in messages(reader, topics):
+            images[topics[found.topic]] = found.message
+            if len(images) == len(KINDS):
+                yield images
+                images = {}
 
 
-class _Kept(NamedTuple):
-    """An answer as it was kept, and the stamp of its frame."""
-
-    stamp: int
-    images: list[Any]
-    times_ms: Mapping[str, float]
+def _topic(camera: str, kind: str) -> str:
+    return f'/{camera}/{kind}' if camera else f'/{kind}'
 
 
-def _topic(camera: Camera, kind: str) -> str:
-    return f'{camera.prefix}/{kind}'
+def _lines(path: Path) -> Iterator[list[Any]]:
+    with path.open(encoding='utf-8') as file:
+        yield from map(json.loads, file)

@@ -17,14 +17,15 @@ from rich.table import Table
 from rich.text import Text
 
 from bisenet_ros.bag.reader import ReplayBag
-from bisenet_ros.bag.recorded_outputs import Answers
+from bisenet_ros.bag.recorded_outputs import RecordedOutputs
 from bisenet_ros.checkpoint import Checkpoint
 from bisenet_ros.console import make_folder, print_outcome, progress_bar, warn, write_json
 from bisenet_ros.errors import UserError
 from bisenet_ros.formatting import percent
 from bisenet_ros.label_space import LabelSpace
-from bisenet_ros.live.bag_graph import play_live
+from bisenet_ros.live.graph import run_graph
 from bisenet_ros.live.processes import ProcessError
+from bisenet_ros.live.sources import Source
 from bisenet_ros.metrics import figures
 from bisenet_ros.replay.many.collection import find_bags, is_collection, result_folders
 from bisenet_ros.replay.many.jobs import Job, Outcome, Progress, ReplayOptions
@@ -123,23 +124,22 @@ def _replay_one(
     frame_count = sum(camera.frame_count for camera in bag.cameras)
     try:
         with progress_bar() as progress, ExitStack() as stack:
-            answers: Answers | None = None
+            recorded: RecordedOutputs | None = None
             if live:
                 folder = Path(stack.enter_context(TemporaryDirectory(prefix='.live.', dir=output)))
                 logs = output / 'log'
                 make_folder(logs)
                 task = progress.add_task('playing', total=frame_count)
-                play_live(
-                    bag,
+                run_graph(
+                    Source(path, options.image_topic, options.labels_topic),
+                    vars(options.settings),
                     folder,
                     logs,
                     rate=rate or 1.0,
-                    settings=options.settings,
-                    image_topic=options.image_topic,
-                    labels_topic=options.labels_topic,
-                    advance=partial(progress.advance, task),
+                    hear=lambda event: progress.advance(task, event['event'] == 'published'),
                 )
-                answers = stack.enter_context(Answers(folder, bag.cameras, segmenter.label_space))
+                outputs = RecordedOutputs(folder, segmenter.label_space)
+                recorded = stack.enter_context(outputs)
             task = progress.add_task('measuring' if live else 'replaying', total=frame_count)
             result = replay(
                 bag,
@@ -148,7 +148,7 @@ def _replay_one(
                 output,
                 partial(progress.advance, task),
                 rate=rate,
-                answers=answers,
+                recorded=recorded,
                 extras=options.extras,
             )
     except OSError as error:

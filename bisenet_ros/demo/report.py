@@ -5,55 +5,31 @@
 from __future__ import annotations
 
 import math
-import platform
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from bisenet_ros.checkpoint import Checkpoint
+from bisenet_ros.bag.recorded_outputs import RecordedOutputs
 from bisenet_ros.drivable import drivable_mask
 from bisenet_ros.formatting import number, percent
 from bisenet_ros.label_space import LabelSpace
-from bisenet_ros.live.events import Event
-from bisenet_ros.live.sources import Source
-from bisenet_ros.media import VideoWriter, read_labels, write_image
-from bisenet_ros.metrics import ConfusionMatrix
+from bisenet_ros.live.sources import Frames
+from bisenet_ros.media import VideoWriter, write_image
+from bisenet_ros.metrics import ConfusionMatrix, Frame
 from bisenet_ros.overlay import overlay
+from bisenet_ros.replay.measure.evaluation import Accuracy
 from bisenet_ros.segmenter import Segmenter
-from bisenet_ros.version import VERSION
+from bisenet_ros.version import versions
 
-OVERLAY_ALPHA = 0.5
 PICTURED = 4
 """Moments of the drive that are shown as pictures."""
 
 Pixels = npt.NDArray[np.uint8]
 Row = tuple[str, str]
-
-
-@dataclass
-class Recording:
-    """What was published, and what came back.
-
-    Attributes:
-        labels: A folder with the labels of each segmented frame as STAMP.png.
-        published: Stamps in nanoseconds, in the order of the source's frames.
-        received: When the labels of a stamp arrived, in nanoseconds.
-        summary: What the recorder said at its end.
-    """
-
-    labels: Path
-    published: list[int] = field(default_factory=list)
-    received: dict[int, int] = field(default_factory=dict)
-    summary: Event = field(default_factory=dict)
-
-    def latencies_ms(self) -> npt.NDArray[np.float64]:
-        """(N,): from each segmented frame's stamp to the arrival of its labels."""
-        pairs = np.array(list(self.received.items()), np.int64).reshape(-1, 2)
-        return 1e-6 * (pairs[:, 1] - pairs[:, 0]).astype(np.float64)
 
 
 @dataclass(frozen=True)
@@ -67,34 +43,45 @@ class Picture:
 
 
 def figures(
-    recording: Recording, source: Source, checkpoint: Checkpoint, model: Mapping[str, Any]
+    name: str,
+    outputs: RecordedOutputs,
+    accuracy: Accuracy,
+    model: Mapping[str, Any],
 ) -> dict[str, Any]:
     """What was measured, in a form that JSON can hold.
 
     Args:
-        recording: Of at least one segmented frame.
-        source: What the camera saw.
-        checkpoint: What the node ran.
-        model: The settings that the node ran with.
+        name: What the camera saw.
+        outputs: Of one camera, and of at least one frame.
+        accuracy: Of the outputs of frames with truth.
+        model: What the node ran, as `describe_model` has it.
     """
-    latencies = recording.latencies_ms()
-    p50, p95, p99 = np.percentile(latencies, [50, 95, 99]).tolist()
+    published = [publication for camera in outputs.published.values() for publication in camera]
+    arrivals = list(outputs.arrivals.values())
+    ages = np.array([outputs.age_ms(*frame) for frame in outputs.arrivals])
+    p50, p95, p99 = np.percentile(ages, [50, 95, 99]).tolist()
+    stages = {
+        'decode': [arrival.decode_ms for arrival in arrivals],
+        'inference': [arrival.inference_ms for arrival in arrivals],
+        'publish': [arrival.publish_ms for arrival in arrivals],
+    }
+    found = accuracy.figures()
     return {
-        'source': source.name,
-        'camera_hz': _rate(recording.published),
+        'source': name,
+        'camera_hz': _rate([publication.time for publication in published]),
         'frames': {
-            'published': len(recording.published),
-            'segmented': len(recording.received),
-            'dropped': len(recording.published) - len(recording.received),
-            'compared_with_truth': recording.summary['compared'],
+            'published': len(published),
+            'segmented': len(arrivals),
+            'dropped': len(published) - len(arrivals),
+            'compared_with_truth': accuracy.frames,
         },
-        'fps': _rate(sorted(recording.received.values())),
-        'latency_ms': {'p50': p50, 'p95': p95, 'p99': p99, 'max': float(latencies.max())},
-        'stages_ms': recording.summary['stages_ms'],
-        'accuracy': _accuracy(recording.summary, checkpoint.label_space),
+        'fps': _rate(sorted(arrival.received for arrival in arrivals)),
+        'latency_ms': {'p50': p50, 'p95': p95, 'p99': p99, 'max': float(ages.max())},
+        'stages_ms': {stage: float(np.median(times)) for stage, times in stages.items()},
+        'accuracy': found and {name: found[name] for name in ('miou', 'drivable_iou', 'iou')},
         'offline': None,
-        'model': {**model, 'network': checkpoint.network},
-        'versions': {'bisenet_ros': VERSION, 'python': platform.python_version()},
+        'model': model,
+        'versions': versions(),
     }
 
 
@@ -102,17 +89,6 @@ def _rate(times: Sequence[int]) -> float | None:
     """Events per second of times in nanoseconds; None for fewer than two."""
     span = times[-1] - times[0] if len(times) > 1 else 0
     return 1e9 * (len(times) - 1) / span if span > 0 else None
-
-
-def _accuracy(summary: Event, label_space: LabelSpace) -> dict[str, Any] | None:
-    """How good the labels were; None where there was no truth to compare with."""
-    if not summary['compared']:
-        return None
-    return {
-        'miou': summary['miou'],
-        'drivable_iou': summary['drivable_iou'],
-        'iou': dict(zip(label_space.names, summary['iou'], strict=True)),
-    }
 
 
 class Offline:
@@ -146,70 +122,101 @@ class Offline:
         }
 
 
-def draw(
-    recording: Recording,
-    source: Source,
+def evaluate(
+    frames: Frames,
+    outputs: RecordedOutputs,
     label_space: LabelSpace,
     output: Path,
     *,
+    overlay_alpha: float,
     offline: Offline | None,
     advance: Callable[[], None],
-) -> list[Picture]:
-    """Make `overlay.webm` and the pictures; frames that were dropped are left out.
+) -> tuple[Accuracy, list[Picture]]:
+    """Compare the outputs with the truth, and make `overlay.webm` and the pictures.
 
     Args:
-        recording: Whose frames are drawn.
-        source: Gives the frames again.
+        frames: Of one camera, as they were published; those that were dropped are left out.
+        outputs: What was recorded.
         label_space: Of the labels.
         output: A folder.
-        offline: Sees every frame that is drawn, if it is given.
+        overlay_alpha: Opacity of the overlays' colours, 0 to 1.
+        offline: Sees every frame that has an output, if it is given.
         advance: Called after every frame.
+
+    Raises:
+        UserError: A frame cannot be read, or its truth does not fit it.
     """
-    segmented = [stamp for stamp in recording.published if stamp in recording.received]
-    rate = _rate(segmented) or 1.0
-    # In the middle of equal parts of the drive: the first and last frame show little of it.
-    parts = range(min(PICTURED, len(segmented)))
-    chosen = {segmented[(2 * i + 1) * len(segmented) // (2 * len(parts))]: i + 1 for i in parts}
-    drivable_ids = label_space.ids_of(label_space.drivable)
+    accuracy = Accuracy(label_space)
     pictures: list[Picture] = []
     for earlier in output.glob('picture_[0-9]_*.jpg'):
         earlier.unlink()
+    segmented = sorted(index for _, index in outputs.arrivals)
+    (published,) = outputs.published.values()
+    rate = _rate([published[index].time for index in segmented]) or 1.0
+    # In the middle of equal parts of the drive: the first and last frame show little of it.
+    parts = min(PICTURED, len(segmented))
+    chosen = {segmented[(2 * i + 1) * len(segmented) // (2 * parts)]: i + 1 for i in range(parts)}
+    start: int | None = None
     with VideoWriter(output / 'overlay.webm', rate) as video:
-        for stamp, frame in zip(recording.published, source, strict=False):
-            if stamp in recording.received:
-                labels = read_labels(recording.labels / f'{stamp}.png')
-                drivable = drivable_mask(labels, drivable_ids)
-                drawn = overlay(frame.image, labels, label_space, OVERLAY_ALPHA, drivable=drivable)
+        for frame in frames:
+            start = frame.received if start is None else start
+            found = outputs.of(frame)
+            if found is not None:
+                image, truth = frame.image(), frame.truth()
+                drawn = overlay(
+                    image, found.labels, label_space, overlay_alpha, drivable=found.drivable
+                )
                 video.write(drawn)
-                if offline is not None:
-                    offline.add(frame.image, frame.truth, labels)
-                if stamp in chosen:
-                    truth = frame.truth
-                    name = f'picture_{chosen[stamp]}'
-                    write_image(output / f'{name}_camera.jpg', frame.image)
-                    write_image(output / f'{name}_segmented.jpg', drawn)
-                    if truth is not None:
-                        true = drivable_mask(truth, drivable_ids)
-                        shown = overlay(
-                            frame.image, truth, label_space, OVERLAY_ALPHA, drivable=true
-                        )
-                        write_image(output / f'{name}_truth.jpg', shown)
-                    pictures.append(
-                        Picture(
-                            title=f'{frame.time:.1f} s',
-                            camera=f'{name}_camera.jpg',
-                            segmented=f'{name}_segmented.jpg',
-                            truth=None if truth is None else f'{name}_truth.jpg',
+                if truth is not None:
+                    accuracy.update(
+                        Frame(
+                            label_space,
+                            image,
+                            found.labels,
+                            found.drivable,
+                            found.confidence,
+                            truth,
                         )
                     )
+                if offline is not None:
+                    offline.add(image, truth, found.labels)
+                if frame.index in chosen:
+                    title = f'{(frame.received - start) / 1e9:.1f} s'
+                    name = f'picture_{chosen[frame.index]}'
+                    picture = _picture(
+                        output, name, title, image, drawn, truth, label_space, overlay_alpha
+                    )
+                    pictures.append(picture)
             advance()
-    return pictures
+    return accuracy, pictures
+
+
+def _picture(
+    output: Path,
+    name: str,
+    title: str,
+    image: Pixels,
+    drawn: Pixels,
+    truth: Pixels | None,
+    label_space: LabelSpace,
+    overlay_alpha: float,
+) -> Picture:
+    """Write the images of a moment."""
+    images = {'camera': image, 'segmented': drawn}
+    if truth is not None:
+        drivable = drivable_mask(truth, label_space.ids_of(label_space.drivable))
+        images['truth'] = overlay(image, truth, label_space, overlay_alpha, drivable=drivable)
+    files = {what: f'{name}_{what}.jpg' for what in images}
+    for what, pixels in images.items():
+        write_image(output / files[what], pixels)
+    return Picture(title, files['camera'], files['segmented'], files.get('truth'))
 
 
 def rows(measured: Mapping[str, Any]) -> list[Row]:
     """The figures as a table of names and values, for the terminal and for the page."""
     frames, latency = measured['frames'], measured['latency_ms']
     accuracy, offline, stages = measured['accuracy'], measured['offline'], measured['stages_ms']
+    parts = ', '.join(f'{name} {value:.1f}' for name, value in stages.items())
     table = [
         ('source', measured['source']),
         ('camera', number(measured['camera_hz'], 'Hz')),
@@ -221,10 +228,8 @@ def rows(measured: Mapping[str, Any]) -> list[Row]:
             'latency p50 / p95 / p99',
             ' / '.join(f'{latency[p]:.0f}' for p in ('p50', 'p95', 'p99')) + ' ms',
         ),
+        ('of which, median', f'{parts} ms'),
     ]
-    if stages is not None:
-        parts = ', '.join(f'{name} {value:.1f}' for name, value in stages.items())
-        table.append(('of which, median', f'{parts} ms'))
     if accuracy is not None:
         table += [
             ('mIoU', percent(accuracy['miou'])),

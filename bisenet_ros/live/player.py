@@ -1,295 +1,256 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Plays the frames of a bag to a running node, and keeps what comes back.
+"""Plays the frames of a source to a running node, each when it is due, as camera drivers would.
 
-    python3 -m bisenet_ros.live.player BAG FOLDER [--rate 1.0] [--image-topic T]
+    python3 -m bisenet_ros.live.player SOURCE [--rate 1.0] [--restamp] [--image-topic T]
 
-It waits until the node answers, then publishes every frame once when its stamp says so, with the
-stamp that it has in the bag. It says on standard output when it starts (`ready`), each frame
-(`published`) and when all is done (`end`), and ends when it is told to.
+`image` or `image/compressed` and `camera_info` go out with best effort (sensor data),
+`ground_truth/labels` reliably, and only while somebody listens. The player first says on standard
+output for which cameras it has frames that can be decoded (`ready`), and publishes one of each
+under a stamp of its own, again and again, so that a node has something to answer. When it is told
+to by a line on standard input, it publishes every frame once, says so (`published`), then `end`,
+and ends when it is asked to, or when nobody is there any more who could.
 """
 
 from __future__ import annotations
 
 import argparse
-import struct
+import math
+import os
 import sys
 import threading
 import time
-from collections import OrderedDict
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
-from functools import partial
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
 import rclpy
-from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
+from rclpy.publisher import Publisher
 from rclpy.qos import QoSProfile, ReliabilityPolicy, qos_profile_sensor_data
 from rclpy.signals import SignalHandlerOptions
-from rclpy.task import Future
 from rosbags.typesys import Stores, get_typestore
-from sensor_msgs.msg import CompressedImage, Image
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from bisenet_ros.bag.messages import BagError
-from bisenet_ros.bag.reader import Camera, RecordedFrame, ReplayBag
-from bisenet_ros.bag.recorded_outputs import KINDS, AnswersWriter
+from bisenet_ros.bag.reader import Camera, RecordedFrame
 from bisenet_ros.errors import UserError
 from bisenet_ros.image_codec import ImageError
 from bisenet_ros.live.events import BAD_INPUT, emit
-from bisenet_ros.live.stamp_matcher import StampMatcher
-from bisenet_ros.node.publishers import optional_message
+from bisenet_ros.live.sources import Frames, Source, open_source
 from bisenet_ros.node.signals import on_stop_signal
 
 PROBE_PERIOD = 1.0
 """Seconds for which an answer is awaited before the node is asked again whether it is there."""
 
-LAST_ANSWER_TIMEOUT = 5.0
-"""Seconds without an answer after which the frames that are left are taken for dropped."""
+PREFETCHED = 10
+"""Frames that are read ahead, so that a slow one does not delay the camera."""
 
-# The stamp of a frame that only asks whether the node is there.
-_PROBE = 0
-
-_TIMING = 'timing'
-_ANSWER_QOS = QoSProfile(depth=30, reliability=ReliabilityPolicy.RELIABLE)
-_HEADER = struct.Struct('<4xiI')  # of a serialised message that begins with a stamped header
+_TRUTH_QOS = QoSProfile(depth=30, reliability=ReliabilityPolicy.RELIABLE)
+_MATCHING_PERIOD = 0.02
+_TOLERANCE = 0.02
 
 
-class Link:
-    """One camera's topics: its frames out, the node's answers in.
-
-    The answers come in the thread that spins, everything else is called by the one who plays.
-
-    Attributes:
-        answered: Frames that the node has answered.
-        probed: Whether it has answered a probe.
+class CameraTopics:
+    """Publishes the frames of one camera.
 
     Args:
-        node: Of the player.
-        camera: Whose frames are played.
-        answers: Where answers go.
-        arrival: Notified of every complete answer.
+        node: The node that publishes.
+        camera: Whose frames they are.
     """
 
-    def __init__(
-        self,
-        node: Node,
-        camera: Camera,
-        answers: AnswersWriter,
-        arrival: threading.Condition,
-    ) -> None:
-        self._camera = camera
-        self._answers = answers
-        self._arrival = arrival
+    def __init__(self, node: Node, camera: Camera) -> None:
         self._typestore = get_typestore(Stores.LATEST)
-        self._matcher: StampMatcher[tuple[Any, int]] = StampMatcher((*KINDS, _TIMING))
-        self._published: OrderedDict[int, int] = OrderedDict()  # when, by stamp
-        self.answered = 0
-        self.probed = False
-        timing = optional_message('bisenet_ros', 'SegmentationTiming')
-        if timing is None:
-            raise UserError(
-                'the messages of bisenet_ros are not compiled, so a node cannot say how long it '
-                "took: build the package with colcon, or 'pip install -v -e .' tells why not"
-            )
-        images, answered = f'{camera.prefix}/image', f'{camera.prefix}/segmentation'
-        self._publisher = (
-            node.create_publisher(CompressedImage, f'{images}/compressed', qos_profile_sensor_data)
+        images, sensor_data = f'{camera.prefix}/image', qos_profile_sensor_data
+        self._image: Publisher = (
+            node.create_publisher(CompressedImage, f'{images}/compressed', sensor_data)
             if camera.compressed
-            else node.create_publisher(Image, images, qos_profile_sensor_data)
+            else node.create_publisher(Image, images, sensor_data)
         )
-        for name in KINDS:
-            take = partial(self._take_image, name)
-            node.create_subscription(Image, f'{answered}/{name}', take, _ANSWER_QOS, raw=True)
-        node.create_subscription(timing, f'{answered}/{_TIMING}', self._take_timing, _ANSWER_QOS)
+        self._info: Publisher | None = None
+        if camera.camera_info_topic is not None:
+            topic = f'{camera.prefix}/camera_info'
+            self._info = node.create_publisher(CameraInfo, topic, sensor_data)
+        self._truth: Publisher | None = None
+        if camera.labels_topic is not None:
+            topic = f'{camera.prefix}/ground_truth/labels'
+            self._truth = node.create_publisher(Image, topic, _TRUTH_QOS)
 
     @property
-    def complete(self) -> bool:
-        """Whether every frame was answered that a later answer does not show to be dropped."""
-        return not self._published
+    def heard(self) -> bool:
+        """Whether somebody listens to the images."""
+        listeners: int = self._image.get_subscription_count()
+        return listeners > 0
 
-    def probe(self, frame: RecordedFrame) -> None:
-        """Publish a frame under a stamp of its own, to see whether an answer comes."""
-        if self._publisher.get_subscription_count():
-            frame.message.header.stamp.sec = frame.message.header.stamp.nanosec = _PROBE
-            self._publish(frame)
+    def publish(self, frame: RecordedFrame, stamp: int) -> None:
+        """Publish a frame and what belongs to it.
 
-    def play(self, frame: RecordedFrame) -> None:
-        """Publish a frame as it is in the bag."""
-        with self._arrival:
-            self._published[frame.stamp] = time.monotonic_ns()
-        self._publish(frame)
+        Args:
+            frame: The frame.
+            stamp: Nanoseconds, what the headers say.
+        """
+        for publisher, message in (
+            (self._image, frame.message),
+            (self._info, frame.camera_info),
+            (self._truth, frame.truth_message),
+        ):
+            if publisher is None or message is None or not publisher.get_subscription_count():
+                continue
+            header = message.header
+            header.stamp.sec, header.stamp.nanosec = divmod(stamp, 1_000_000_000)
+            publisher.publish(self._serialized(message))
 
-    def _publish(self, frame: RecordedFrame) -> None:
-        message = frame.message
-        self._publisher.publish(bytes(self._typestore.serialize_cdr(message, message.__msgtype__)))
-
-    def _take_image(self, kind: str, data: bytes) -> None:
-        seconds, nanoseconds = _HEADER.unpack_from(data)
-        self._take(kind, seconds * 1_000_000_000 + nanoseconds, data)
-
-    def _take_timing(self, timing: Any) -> None:
-        stamp = timing.header.stamp
-        self._take(_TIMING, stamp.sec * 1_000_000_000 + stamp.nanosec, timing)
-
-    def _take(self, kind: str, stamp: int, message: Any) -> None:
-        found = self._matcher.add(kind, stamp, (message, time.monotonic_ns()))
-        if found is None:
-            return
-        with self._arrival:
-            if stamp == _PROBE:
-                self.probed = True
-            elif stamp in self._published:
-                self._keep(stamp, found)
-            self._arrival.notify_all()
-
-    def _keep(self, stamp: int, found: dict[str, tuple[Any, int]]) -> None:
-        published = self._published[stamp]
-        # The node works in order: whatever is older and has no answer will not get one.
-        while self._published.popitem(last=False)[0] != stamp:
-            pass
-        timing, _ = found[_TIMING]
-        times_ms = {
-            'decode': timing.decode_ms,
-            'inference': timing.inference_ms,
-            'total': timing.decode_ms + timing.inference_ms,
-            'age': 1e-6 * (found['labels'][1] - published),
-        }
-        self._answers.write(self._camera, stamp, {kind: found[kind][0] for kind in KINDS}, times_ms)
-        self.answered += 1
+    def _serialized(self, message: Any) -> bytes:
+        return bytes(self._typestore.serialize_cdr(message, message.__msgtype__))
 
 
 class Player:
-    """Plays a bag.
+    """Plays the frames of a source.
 
     Args:
-        node: The node that publishes and listens.
-        bag: The frames.
+        node: The node that publishes.
+        frames: What is played.
         rate: How many times as fast as they were recorded.
-        answers: Where answers go.
+        restamp: Whether stamps are the time of publication, and frames are due by when they were
+            recorded; else both are as the frames' headers say.
+        play: Set when it is to begin.
         stop: Set when it is to end early.
     """
 
     def __init__(
         self,
         node: Node,
-        bag: ReplayBag,
+        frames: Frames,
+        *,
         rate: float,
-        answers: AnswersWriter,
+        restamp: bool,
+        play: threading.Event,
         stop: threading.Event,
     ) -> None:
-        self._bag = bag
+        self._frames = frames
         self._rate = rate
+        self._restamp = restamp
+        self._play = play
         self._stop = stop
-        self._arrival = threading.Condition()
-        self._probes = _first_frames(bag)
-        self._links = {
-            topic: Link(node, frame.camera, answers, self._arrival)
-            for topic, frame in self._probes.items()
-        }
+        self._topics = {camera.image_topic: CameraTopics(node, camera) for camera in frames.cameras}
 
     def run(self) -> None:
-        """Wait for the node, play, and wait for the last answers."""
-        self._wait_for_node()
-        emit('ready')
-        # Who evaluates the bag tells what is wrong with it; what is there has been played.
-        with suppress(BagError):
-            self._play()
-        self._wait_for_answers()
+        """Ask for the node until it is time to play, then play.
+
+        Raises:
+            UserError: None of the frames can be decoded, or one cannot be read.
+        """
+        self._probe(_first_frames(self._frames))
+        # Who evaluates a bag tells what is wrong with it; what is there has been played.
+        with suppress(BagError), closing(_prefetched(iter(self._frames))) as frames:
+            self._publish_all(frames)
         emit('end')
         self._stop.wait()
 
-    def _wait_for_node(self) -> None:
-        while not self._stop.is_set() and not self._all_probed():
-            for topic, frame in self._probes.items():
-                self._links[topic].probe(frame)
-            with self._arrival:
-                self._arrival.wait_for(self._all_probed, PROBE_PERIOD)
+    def _probe(self, probes: list[RecordedFrame]) -> None:
+        emit('ready', cameras=[frame.camera.name for frame in probes])
+        due = dict.fromkeys(self._topics, -math.inf)
+        while not self._play.wait(_MATCHING_PERIOD):
+            for frame in probes:
+                topic, now = frame.camera.image_topic, time.monotonic()
+                if now >= due[topic] and self._topics[topic].heard:
+                    due[topic] = now + PROBE_PERIOD
+                    self._topics[topic].publish(frame, time.time_ns())
 
-    def _all_probed(self) -> bool:
-        return all(link.probed for link in self._links.values())
-
-    def _play(self) -> None:
+    def _publish_all(self, frames: Iterator[RecordedFrame]) -> None:
         start = time.monotonic()
-        first_stamp: int | None = None
-        for frame in self._bag:
-            first_stamp = frame.stamp if first_stamp is None else first_stamp
-            due = start + (frame.stamp - first_stamp) / 1e9 / self._rate
+        first: int | None = None
+        passed = 0.0
+        for frame in frames:
+            moment = frame.received if self._restamp else frame.stamp
+            first = moment if first is None else first
+            passed = max(passed, (moment - first) / 1e9 / self._rate)
+            due = start + passed
             if self._stop.wait(max(0.0, due - time.monotonic())):
                 return
-            link = self._links.get(frame.camera.image_topic)
-            if link is not None:
-                link.play(frame)
-            emit('published')
-
-    def _wait_for_answers(self) -> None:
-        def answered() -> int:
-            return sum(link.answered for link in self._links.values())
-
-        with self._arrival:
-            before = -1
-            while before != answered() and not all(link.complete for link in self._links.values()):
-                before = answered()
-                self._arrival.wait(LAST_ANSWER_TIMEOUT)
+            late = time.monotonic() - due
+            if late > _TOLERANCE:  # delays all that follows: a camera does not catch up
+                start += late
+            stamp = time.time_ns() if self._restamp else frame.stamp
+            published = time.monotonic_ns()
+            self._topics[frame.camera.image_topic].publish(frame, stamp)
+            emit('published', camera=frame.camera.name, stamp=stamp, time=published)
 
 
-def _first_frames(bag: ReplayBag) -> dict[str, RecordedFrame]:
+def _first_frames(frames: Frames) -> list[RecordedFrame]:
     """The first frame of each camera that can be decoded, so that a node can answer it."""
     found: dict[str, RecordedFrame] = {}
-    for frame in _whole_frames(bag):
-        topic = frame.camera.image_topic
-        if topic in found:
-            continue
-        with suppress(ImageError):
-            frame.image()
-            found[topic] = frame
-        if len(found) == len(bag.cameras):
-            break
+    with suppress(BagError):  # those before the damage
+        for frame in frames:
+            topic = frame.camera.image_topic
+            if topic not in found:
+                with suppress(ImageError):
+                    frame.image()
+                    found[topic] = frame
+            if len(found) == len(frames.cameras):
+                break
     if not found:
-        raise UserError(f'{bag.path}: none of the frames can be decoded')
-    return found
+        raise UserError(f'{frames.name}: none of the frames can be decoded')
+    return list(found.values())
 
 
-def _whole_frames(bag: ReplayBag) -> Iterator[RecordedFrame]:
-    """The frames before what is damaged."""
-    with suppress(BagError):
-        yield from bag
+def _prefetched(frames: Iterator[RecordedFrame]) -> Generator[RecordedFrame]:
+    """The same frames, read ahead in a thread of their own."""
+    with ThreadPoolExecutor(1, thread_name_prefix='frames') as thread:
+        read = deque(thread.submit(next, frames, None) for _ in range(PREFETCHED))
+        while (frame := read.popleft().result()) is not None:
+            yield frame
+            # Now that it is published: two threads that work at a time delay each other.
+            read.append(thread.submit(next, frames, None))
+
+
+def _wait_for_word(play: threading.Event, stop: threading.Event) -> None:
+    """Set `play` when there is a line on standard input, and `stop` when that is closed."""
+    # Not by sys.stdin, whose lock this thread would hold when the interpreter ends.
+    if os.read(sys.stdin.fileno(), 1):
+        play.set()
+        while os.read(sys.stdin.fileno(), 1):
+            pass
+    stop.set()
+    play.set()
 
 
 def main(arguments: list[str] | None = None) -> int:
     """The player's process; its exit code."""
     parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0] if __doc__ else None)
-    parser.add_argument('bag', type=Path)
-    parser.add_argument('folder', type=Path)
-    parser.add_argument('--rate', type=float, default=1.0)
+    parser.add_argument('source', type=Path)
     parser.add_argument('--image-topic', default=None)
     parser.add_argument('--labels-topic', default=None)
+    parser.add_argument('--seconds', type=float, default=math.inf)
+    parser.add_argument('--rate', type=float, default=1.0)
+    parser.add_argument('--restamp', action='store_true')
     options = parser.parse_args(arguments)
-    stop = threading.Event()
-    ended: Future = Future()
-    with on_stop_signal(stop.set):
+    source = Source(options.source, options.image_topic, options.labels_topic, options.seconds)
+    play, stop = threading.Event(), threading.Event()
+
+    def end() -> None:
+        stop.set()
+        play.set()
+
+    with on_stop_signal(end):
+        threading.Thread(target=_wait_for_word, args=(play, stop), daemon=True).start()
         rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
-        executor = SingleThreadedExecutor()
         try:
-            bag = ReplayBag(options.bag, options.image_topic, options.labels_topic)
-            node = rclpy.create_node('player')
-            with AnswersWriter(options.folder) as answers, ThreadPoolExecutor(1) as thread:
-                player = Player(node, bag, options.rate, answers, stop)
-                executor.add_node(node)
-                playing = thread.submit(player.run)
-                playing.add_done_callback(lambda _: ended.set_result(None))
-                try:
-                    executor.spin_until_future_complete(ended)
-                finally:
-                    stop.set()
-                playing.result()
+            Player(
+                rclpy.create_node('player'),
+                open_source(source),
+                rate=options.rate,
+                restamp=options.restamp,
+                play=play,
+                stop=stop,
+            ).run()
         except (UserError, OSError) as error:
             print(error, file=sys.stderr)
             return BAD_INPUT
         finally:
-            executor.shutdown()
             rclpy.shutdown()
     return 0
 

@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType, TracebackType
@@ -54,12 +54,14 @@ class Process:
         self._process = subprocess.Popen(
             command,
             env=environment,
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,
             start_new_session=True,
         )
+        assert self._process.stdin is not None
         assert self._process.stdout is not None
+        self._input = self._process.stdin
         self._output = self._process.stdout
         self._listener = threading.Thread(target=self._listen, name=name)
         self._listener.start()
@@ -79,6 +81,12 @@ class Process:
         """Its process id."""
         return self._process.pid
 
+    def tell(self, line: str) -> None:
+        """Write a line to its standard input; nothing happens where it has ended."""
+        with suppress(BrokenPipeError):
+            self._input.write(f'{line}\n'.encode())
+            self._input.flush()
+
     def interrupt(self) -> None:
         """Ask it to end."""
         self.ending = True
@@ -93,6 +101,8 @@ class Process:
         """Make sure that it has ended."""
         self._process.kill()
         self._listener.join()
+        with suppress(BrokenPipeError):  # what it was told and did not read
+            self._input.close()
         self._output.close()
         self._log.close()
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Renders the synthetic drive into files, from which it costs next to nothing to show.
+"""Renders the synthetic drive into a bag, from which it costs next to nothing to show.
 
 To render it while it is streamed would take the time of the network that is being measured, and
 the report needs the same frames once more.
@@ -12,28 +12,54 @@ import os
 import signal
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
 from functools import lru_cache, partial
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
+from bisenet_ros.bag.messages import CAMERA_INFO_TYPE, IMAGE_TOPIC, LABELS_TOPIC
+from bisenet_ros.bag.writer import BagWriter
 from bisenet_ros.errors import UserError
-from bisenet_ros.live.sources import RENDERED_IMAGES, RENDERED_TRUTHS, Pixels, View
 from bisenet_ros.synthetic.drive import SyntheticDrive
+
+FRAME_ID = 'camera'
 
 _MAX_WORKERS = 8
 
+Pixels = npt.NDArray[np.uint8]
 
-def render(view: View, frame_count: int, folder: Path, advance: Callable[[], None]) -> None:
-    """Render the synthetic drive of a view on all cores.
+
+@dataclass(frozen=True)
+class Rendering:
+    """Which drive is rendered, and how.
+
+    Attributes:
+        seed: Of the drive.
+        size: (width, height).
+        rate: Frames per second.
+        frame_count: How many of them.
+    """
+
+    seed: int
+    size: tuple[int, int]
+    rate: float
+    frame_count: int
+
+
+def render(rendering: Rendering, bag: Path, advance: Callable[[], None]) -> None:
+    """Render on all cores.
 
     Args:
-        view: Seed, size and rate of the drive.
-        frame_count: How many frames.
-        folder: Where the files go.
+        rendering: What.
+        bag: The rosbag2 to make, with images, CameraInfos and truth.
         advance: Called after every frame.
 
     Raises:
-        UserError: The files cannot be written.
+        UserError: The bag cannot be written.
     """
     pool = ProcessPoolExecutor(
         min(_MAX_WORKERS, len(os.sched_getaffinity(0))),
@@ -44,25 +70,45 @@ def render(view: View, frame_count: int, folder: Path, advance: Callable[[], Non
         initargs=(signal.SIGINT, signal.SIG_IGN),
     )
     try:
-        with (
-            (folder / RENDERED_IMAGES).open('wb') as images,
-            (folder / RENDERED_TRUTHS).open('wb') as truths,
-        ):
-            frames = pool.map(partial(_render, view), range(frame_count), chunksize=4)
-            for image, truth in frames:
-                images.write(image.data)
-                truths.write(truth.data)
+        with BagWriter(bag, 'mcap') as writer:
+            info = _camera_info(_drive(rendering))
+            indexes = range(rendering.frame_count)
+            frames = pool.map(partial(_render, rendering), indexes, chunksize=4)
+            for index, (image, truth) in enumerate(frames):
+                stamp = round(index * 1e9 / rendering.rate)
+                writer.write(IMAGE_TOPIC, stamp, FRAME_ID, image, 'bgr8')
+                writer.write_message('/camera_info', CAMERA_INFO_TYPE, stamp, FRAME_ID, info)
+                writer.write(LABELS_TOPIC, stamp, FRAME_ID, truth, 'mono8')
                 advance()
     except OSError as error:
-        raise UserError(f'{folder}: {error.strerror}') from error
+        raise UserError(f'{bag}: {error.strerror or error}') from error
     finally:
         pool.shutdown(cancel_futures=True)
 
 
+def _camera_info(drive: SyntheticDrive) -> dict[str, Any]:
+    """The fields of the drive's CameraInfo: a pinhole camera without distortion."""
+    width, height = drive.size
+    matrix = drive.camera_matrix
+    return {
+        'height': height,
+        'width': width,
+        'distortion_model': 'plumb_bob',
+        'd': np.zeros(5),
+        'k': matrix.reshape(-1),
+        'r': np.eye(3).reshape(-1),
+        'p': np.column_stack([matrix, np.zeros(3)]).reshape(-1),
+        'binning_x': 0,
+        'binning_y': 0,
+        'roi': dict.fromkeys(('x_offset', 'y_offset', 'height', 'width'), 0)
+        | {'do_rectify': False},
+    }
+
+
 @lru_cache(maxsize=1)
-def _drive(view: View) -> SyntheticDrive:
-    return SyntheticDrive(view.seed, view.size, view.rate)
+def _drive(rendering: Rendering) -> SyntheticDrive:
+    return SyntheticDrive(rendering.seed, rendering.size, rendering.rate)
 
 
-def _render(view: View, index: int) -> tuple[Pixels, Pixels]:
-    return _drive(view).frame(index)
+def _render(rendering: Rendering, index: int) -> tuple[Pixels, Pixels]:
+    return _drive(rendering).frame(index)

@@ -102,7 +102,7 @@ class SegmenterNode(LifecycleNode):
         """
         self.ended = ended
         self._slots: list[CameraSlot] = []
-        self._publishers: dict[str, CameraPublishers] = {}  # by the camera's name
+        self._camera_publishers: dict[str, CameraPublishers] = {}  # by the camera's name
         self._images: list[ImageSubscription] = []
         self._infos: list[Subscription] = []
         self._worker: Worker | None = None
@@ -156,8 +156,8 @@ class SegmenterNode(LifecycleNode):
         segmenter = worker.segmenter
         parameters.check_reported(self, _classes(segmenter.label_space))
         self._slots, self._worker = slots, worker
-        self._publishers = {slot.name: CameraPublishers(self, slot.prefix) for slot in slots}
-        missing = {name for camera in self._publishers.values() for name in camera.missing}
+        self._camera_publishers = {slot.name: CameraPublishers(self, slot.prefix) for slot in slots}
+        missing = {name for camera in self._camera_publishers.values() for name in camera.missing}
         if missing:
             self.get_logger().info(f'not installed, so not published: {", ".join(sorted(missing))}')
         self._announce_classes(segmenter.label_space)
@@ -175,7 +175,7 @@ class SegmenterNode(LifecycleNode):
         self._processing.clear()
         self._worker.start(self._on_work_ended)
         for slot in self._slots:
-            publishers = self._publishers[slot.name]
+            publishers = self._camera_publishers[slot.name]
             publishers.age_ms.clear()
             image = ImageSubscription(self, slot, self._settings)
             task = CameraTask(
@@ -230,9 +230,9 @@ class SegmenterNode(LifecycleNode):
             self._worker.stop()
 
     def _release(self) -> None:
-        for publishers in self._publishers.values():
+        for publishers in self._camera_publishers.values():
             publishers.destroy()
-        self._publishers.clear()
+        self._camera_publishers.clear()
         self._slots.clear()
         self._worker = None
 
@@ -254,15 +254,15 @@ class SegmenterNode(LifecycleNode):
         assert self._worker is not None
         late = self._worker.pipeline.take_camera_info(camera, info)
         if late is not None:
-            self._publishers[camera].publish_camera_info(late)
+            self._camera_publishers[camera].publish_camera_info(late)
 
     def _deliver(self, slot: CameraSlot, frame: SegmentedFrame) -> None:
         result = Result(frame, self._settings.overlay_alpha)
-        self._publishers[slot.name].publish(result, slot.count_published)
+        self._camera_publishers[slot.name].publish(result, slot.count_published)
 
     def _announce_classes(self, label_space: LabelSpace) -> None:
         """Publish what the ids mean, on the latched topic and as read-only parameters."""
-        for publishers in self._publishers.values():
+        for publishers in self._camera_publishers.values():
             publishers.publish_label_info(label_space, self._settings.confidence_threshold)
         values = _classes(label_space)
         if values == self._reported:

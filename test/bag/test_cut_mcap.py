@@ -4,13 +4,14 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 
 import pytest
 from rosbags.rosbag2 import CompressionMode
-from small_bags import START, STEP, Entry, picture, write_bag
+from small_bags import START, STEP, Entry, InfoEntry, picture, write_bag
 
-from bisenet_ros.bag.cut_mcap import CutMcap, is_cut
+from bisenet_ros.bag.cut_mcap import CutMcap, is_cut, is_unchunked
 from bisenet_ros.bag.reader import ReplayBag
 
 # Frames of half a megabyte, of which rosbags puts two or three into a chunk.
@@ -79,6 +80,40 @@ def test_cameras_that_were_not_written_in_order(tmp_path: Path) -> None:
     whole = stamps(file)
     file.write_bytes(file.read_bytes()[:-1])
     assert stamps(file) == whole == sorted(entry.stamp for entry in entries)
+
+
+def without_chunks(file: Path) -> Path:
+    """The same messages one by one, as rosbag2 writes them with its preset `fastwrite`."""
+    data = file.read_bytes()
+    magic, footer = data[:8], b'\x02' + struct.pack('<Q', 20) + bytes(20)
+    records, start = b'', len(magic)
+    while data[start] != 0x0F:  # the end of the data
+        opcode, length = struct.unpack_from('<BQ', data, start)
+        end = start + 9 + length
+        if opcode == 0x06:  # a chunk: times, size, checksum, compression (none), records
+            records += data[start + 9 + 28 + 4 + 8 : end]
+        elif opcode != 0x07:  # the index of a chunk
+            records += data[start:end]
+        start = end
+    unchunked = file.with_name('unchunked.mcap')
+    unchunked.write_bytes(magic + records + footer + magic)
+    return unchunked
+
+
+def test_a_file_without_chunks(tmp_path: Path) -> None:
+    entries = [
+        entry
+        for index in range(5)
+        for entry in (
+            InfoEntry('/camera_info', START + index * STEP, 50.0 + index),
+            Entry('/image', START + index * STEP, picture(0), 'bgr8', delay=-1),
+        )
+    ]
+    file = write_bag(tmp_path / 'bag', entries) / 'bag.mcap'
+    unchunked = without_chunks(file)
+    assert (is_unchunked(file), is_unchunked(unchunked)) == (False, True)
+    infos = [frame.camera_info for frame in ReplayBag(unchunked)]
+    assert [info.k[0] for info in infos] == [50, 51, 52, 53, 54]
 
 
 def test_it_is_only_read(whole: Path, tmp_path: Path) -> None:

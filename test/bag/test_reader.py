@@ -11,10 +11,23 @@ import numpy as np
 import pytest
 import yaml
 from rosbags.rosbag2 import CompressionMode, StoragePlugin
-from small_bags import START, STEP, Entry, drive, picture, truth_of, write_bag, write_bag_of_ros_1
+from small_bags import (
+    START,
+    STEP,
+    AnyEntry,
+    Entry,
+    InfoEntry,
+    TransformEntry,
+    drive,
+    picture,
+    truth_of,
+    write_bag,
+    write_bag_of_ros_1,
+)
 
 from bisenet_ros.bag.messages import BagError
-from bisenet_ros.bag.reader import Camera, ReplayBag
+from bisenet_ros.bag.reader import Camera, RecordedFrame, ReplayBag, StaticTransform, main_camera
+from bisenet_ros.bag.stamp_join import LATEST_INFO
 from bisenet_ros.media import MediaError, write_image
 
 
@@ -151,6 +164,141 @@ def test_truth_is_matched_by_stamp(tmp_path: Path) -> None:
     assert [frame.truth() is None for frame in bag] == [False, True, False, False]
 
 
+def in_order(*entries: AnyEntry) -> list[AnyEntry]:
+    """As a recorder writes them."""
+    return sorted(entries, key=lambda entry: entry.stamp + entry.delay)
+
+
+def focals(bag: Path, image_topic: str | None = None) -> list[float | None]:
+    """The focal length in the CameraInfo of each frame."""
+    infos = [frame.camera_info for frame in ReplayBag(bag, image_topic)]
+    return [None if info is None else info.k[0] for info in infos]
+
+
+def infos_of(topic: str, delay: int) -> list[InfoEntry]:
+    """CameraInfos of four frames, each with a focal length of its own."""
+    return [InfoEntry(topic, START + i * STEP, 50.0 + i, delay) for i in range(4)]
+
+
+@pytest.mark.parametrize('delay', [-STEP // 3, 0, LATEST_INFO])
+@pytest.mark.parametrize(
+    ('image', 'encoding', 'info'),
+    [
+        ('/image', 'bgr8', '/camera_info'),
+        ('/image/compressed', 'png', '/camera_info'),
+        ('/front/image_raw', 'bgr8', '/front/camera_info'),
+        ('/front/image_raw/compressed', 'png', '/front/camera_info'),
+    ],
+)
+def test_a_camera_info_is_matched_by_stamp(
+    tmp_path: Path, image: str, encoding: str, info: str, delay: int
+) -> None:
+    images = [Entry(image, START + i * STEP, picture(i), encoding) for i in range(4)]
+    infos = infos_of(info, delay)
+    del infos[1]
+    path = write_bag(tmp_path / 'bag', in_order(*images, *infos))
+    (camera,) = ReplayBag(path).cameras
+    assert camera.camera_info_topic == info
+    assert focals(path) == [50, None, 52, 53]
+
+
+def test_a_camera_info_of_ros_1_has_the_fields_of_ros_2(tmp_path: Path) -> None:
+    entries = in_order(*drive(4), *infos_of('/camera_info', 0))
+    path = write_bag_of_ros_1(tmp_path / 'drive.bag', entries)
+    assert focals(path) == [50, 51, 52, 53]
+    (first, *_) = ReplayBag(path)
+    assert (first.camera_info.width, first.camera_info.distortion_model) == (64, 'plumb_bob')
+    assert len(first.camera_info.p) == 12
+
+
+def test_each_camera_has_its_camera_info(tmp_path: Path) -> None:
+    entries = in_order(
+        *drive(4, '/front'),
+        *drive(4, '/rear', truth=False),
+        *infos_of('/front/camera_info', 0),
+        Entry('/rear/camera_info', START, picture(0), 'bgr8'),  # by name alone
+    )
+    path = write_bag(tmp_path / 'bag', entries)
+    frames = [(frame.camera.name, frame.camera_info is None) for frame in ReplayBag(path)]
+    names = [camera.name for camera in ReplayBag(path).cameras]
+    assert names == ['front/image', 'rear/camera_info', 'rear/image']
+    assert frames.count(('front/image', False)) == 4
+    assert frames.count(('rear/image', True)) == 4
+
+
+def test_two_images_with_the_camera_info_of_one_camera(tmp_path: Path) -> None:
+    both = [
+        Entry(f'/front/{name}', START + i * STEP, picture(i), 'bgr8')
+        for i in range(4)
+        for name in ('image_raw', 'image_rect')
+    ]
+    path = write_bag(tmp_path / 'bag', in_order(*both, *infos_of('/front/camera_info', 1)))
+    assert focals(path) == [50, 50, 51, 51, 52, 52, 53, 53]
+    assert focals(path, '/front/image_rect') == [50, 51, 52, 53]
+
+
+def test_a_camera_info_that_is_too_late(tmp_path: Path) -> None:
+    infos = infos_of('/camera_info', LATEST_INFO + 3 * STEP // 2)
+    path = write_bag(tmp_path / 'bag', in_order(*drive(4), *infos))
+    assert focals(path) == [None] * 4
+
+
+def test_stamps_that_start_again_have_their_camera_infos(tmp_path: Path) -> None:
+    hour = 3600 * 10**9
+    again = [entry._replace(delay=hour) for entry in drive(4, truth=False)]
+    infos = infos_of('/camera_info', 0)
+    later = [info._replace(delay=hour, focal=info.focal + 10) for info in infos]
+    path = write_bag(tmp_path / 'bag', in_order(*drive(4, truth=False), *infos, *again, *later))
+    assert focals(path)[:4] == [50, 51, 52, 53]
+    assert None not in focals(path)[4:]
+
+
+def test_a_damaged_bag_gives_the_frames_before_the_damage(tmp_path: Path) -> None:
+    path = write_bag(
+        tmp_path / 'bag', in_order(*drive(4, truth=False), *infos_of('/camera_info', 9))
+    )
+    file = path / 'bag.mcap'
+    data = bytearray(file.read_bytes())
+    last_header = data.rindex(b'\x07\x00\x00\x00camera\x00')
+    data[last_header : last_header + 4] = b'\xff\xff\xff\x7f'  # a frame id that long
+    file.write_bytes(data)
+    frames: list[RecordedFrame] = []
+    with pytest.raises(BagError, match='the bag is damaged'):
+        frames.extend(ReplayBag(path))
+    assert [frame.index for frame in frames] == [0, 1, 2, 3]
+    assert [frame.camera_info is None for frame in frames] == [False, False, False, True]
+
+
+def test_static_transforms(tmp_path: Path) -> None:
+    forward = (1.5, 0.0, 1.25), (-0.5, 0.5, -0.5, 0.5)
+    entries = in_order(
+        *drive(1),
+        TransformEntry(START, 'base_link', 'front', (9.0, 9.0, 9.0), (0.0, 0.0, 0.0, 1.0)),
+        TransformEntry(START + 1, 'base_footprint', 'base_link', (0, 0, 0.5), (0, 0, 0, 1)),
+        TransformEntry(START + 2, 'base_link', 'front', *forward),
+    )
+    expected = {
+        StaticTransform('base_link', 'front', *forward),
+        StaticTransform('base_footprint', 'base_link', (0, 0, 0.5), (0, 0, 0, 1)),
+    }
+    assert set(ReplayBag(write_bag(tmp_path / 'bag', entries)).static_transforms()) == expected
+    of_ros_1 = write_bag_of_ros_1(tmp_path / 'drive.bag', drive(1))
+    assert ReplayBag(of_ros_1).static_transforms() == []
+
+
+def test_the_camera_that_is_shown_where_only_one_can_be(tmp_path: Path) -> None:
+    labels = np.zeros((48, 64), np.uint8)
+    entries = [
+        Entry('/front/image', START, picture(0), 'bgr8'),
+        *(Entry('/rear/image', START + i, picture(0), 'bgr8') for i in range(2)),
+        *(Entry('/side/image/compressed', START + i, picture(0), 'png') for i in range(3)),
+        *(Entry('/front/segmentation/labels', START + i, labels, 'mono8') for i in range(4)),
+    ]
+    assert main_camera(write_bag(tmp_path / 'most frames', entries)) == '/rear/image'
+    entries.append(Entry('/image', START, picture(0), 'bgr8'))
+    assert main_camera(write_bag(tmp_path / 'ours', entries)) == '/image'
+
+
 def test_truth_in_a_folder(tmp_path: Path) -> None:
     path = write_bag(tmp_path / 'bag', drive(4))  # the folder comes before the topic
     folder = tmp_path / 'labels'
@@ -189,6 +337,10 @@ def test_a_truth_that_two_cameras_may_have(tmp_path: Path) -> None:
 def test_no_bag_there(tmp_path: Path) -> None:
     with pytest.raises(BagError, match='no such file or folder'):
         ReplayBag(tmp_path / 'nowhere')
+    for name in ('text.bag', 'text.mcap', 'text.db3'):
+        (tmp_path / name).write_text('not a bag')
+        with pytest.raises(BagError, match='not a bag that can be read'):
+            ReplayBag(tmp_path / name)
     (tmp_path / 'empty').mkdir()
     with pytest.raises(BagError, match=r'no bag in this folder: it has no metadata\.yaml'):
         ReplayBag(tmp_path / 'empty')

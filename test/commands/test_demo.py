@@ -18,9 +18,9 @@ import cv2
 import pytest
 from tiny_checkpoint import save_tiny_checkpoint
 
-from bisenet_ros.commands.demo import Settings, run_demo
-from bisenet_ros.live.sources import View
+from bisenet_ros.commands.demo import Demo, View, run_demo
 from bisenet_ros.media import Video
+from bisenet_ros.settings import Settings
 from bisenet_ros.synthetic.drive import SyntheticDrive
 
 TIMEOUT = 100.0
@@ -51,15 +51,21 @@ def command(*arguments: str | Path) -> list[str]:
 
 
 def test_the_synthetic_drive(weights: Path, tmp_path: Path) -> None:
-    settings = Settings(
+    demo = Demo(
         view=View(seconds=2.0, size=SIZE, rate=10),
         output=tmp_path / 'demo',
-        weights=str(weights),
-        device='cpu',
+        settings=Settings(weights=str(weights), device='cpu', min_drivable_area=0.001),
         verify=True,
     )
-    measured = run_demo(settings)
+    measured = run_demo(demo)
 
+    assert set(measured) == {
+        'source', 'camera_hz', 'frames', 'fps', 'latency_ms', 'stages_ms', 'accuracy', 'offline',
+        'model', 'versions',
+    }  # fmt: skip
+    assert measured['source'] == 'Synthetic drive, seed 0'
+    assert measured['accuracy'].keys() == {'miou', 'drivable_iou', 'iou'}
+    assert measured['stages_ms'].keys() == {'decode', 'inference', 'publish'}
     frames = measured['frames']
     assert frames['published'] == 20
     assert 0 < frames['segmented'] <= 20
@@ -73,7 +79,7 @@ def test_the_synthetic_drive(weights: Path, tmp_path: Path) -> None:
     assert measured['offline']['pixels'] == frames['segmented'] * 160 * 120
     assert measured['offline']['differing_pixels'] == 0
 
-    output = settings.output
+    output = demo.output
     assert json.loads((output / 'metrics.json').read_text()) == measured
     assert len(list(Video(output / 'overlay.webm'))) == frames['segmented']
     page = (output / 'index.html').read_text()

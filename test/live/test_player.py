@@ -1,103 +1,149 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""`bisenet replay --live`: a bag played over DDS to a real node, whose answers are measured."""
+"""The player's process: what it publishes, when, and what it says."""
 
 from __future__ import annotations
 
-import json
+import os
+import sys
+import time
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from small_bags import START, STEP, Entry, drive, picture, write_bag
-from typer.testing import CliRunner, Result
+import pytest
+from ros_peers import SENSOR_DATA, Peer, own_domain, pixels_of
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from small_bags import START, STEP, Entry, InfoEntry, drive, picture, truth_of, write_bag
 
-from bisenet_ros.bag.messages import messages, open_bag
-from bisenet_ros.cli import app
+from bisenet_ros.errors import UserError
+from bisenet_ros.live.processes import Process, Processes
 
-
-def replay(weights: Path, bag: Path, output: Path, *arguments: str) -> Result:
-    command = ['replay', bag, '-o', output, '--weights', weights, '--device', 'cpu', *arguments]
-    return CliRunner().invoke(app, list(map(str, command)))
-
-
-def metrics_of(output: Path) -> Any:
-    return json.loads((output / 'metrics.json').read_text())
+TIMEOUT = 30.0
 
 
-def lines_of(output: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (output / 'frames.jsonl').read_text().splitlines()]
+@pytest.fixture
+def domain() -> Iterator[int]:
+    with own_domain() as domain:
+        yield domain
 
 
-def labels_of(output: Path, camera: str = '') -> Iterator[tuple[int, bytes]]:
-    """Stamp and pixels of each label image in output.mcap."""
-    with closing(open_bag(output / 'output.mcap')) as reader:
-        for found in messages(reader, [f'{camera}/segmentation/labels']):
-            yield found.stamp, np.asarray(found.message.data).tobytes()
+@pytest.fixture
+def peer(domain: int) -> Iterator[Peer]:
+    peer = Peer(domain)
+    yield peer
+    peer.close()
 
 
-def test_live_gives_the_labels_that_every_frame_gives(weights: Path, tmp_path: Path) -> None:
-    bag = write_bag(tmp_path / 'bag', drive(20))
-    assert replay(weights, bag, tmp_path / 'every').exit_code == 0
-    result = replay(weights, bag, tmp_path / 'live', '--live')
-    assert result.exit_code == 0, result.output
+@pytest.fixture
+def processes(domain: int, tmp_path: Path) -> Iterator[Processes]:
+    environment = {**os.environ, 'ROS_DOMAIN_ID': str(domain)}
+    with Processes(environment, tmp_path) as processes:
+        yield processes
 
-    metrics = metrics_of(tmp_path / 'live')
-    assert metrics['live']
-    assert metrics['complete']
-    assert metrics['rate'] == 1.0
-    assert metrics['read_frames'] == 20
-    assert metrics['evaluated_frames'] >= 5
-    assert metrics['dropped_frames'] == 20 - metrics['evaluated_frames']
-    assert metrics['accuracy']['frames'] == metrics['evaluated_frames']
-    assert metrics['age_ms']['p50'] > metrics['latency_ms']['total']['min'] > 0
 
-    every, live = dict(labels_of(tmp_path / 'every')), dict(labels_of(tmp_path / 'live'))
-    assert len(live) == metrics['evaluated_frames']
-    for stamp, labels in live.items():
-        assert labels == every[stamp]
-    figures = {line['stamp']: line for line in lines_of(tmp_path / 'every')}
-    for line in lines_of(tmp_path / 'live'):
-        expected = figures[line['stamp']]
-        for name in ('frame', 'drivable_fraction', 'confidence', 'confusion', 'miou'):
-            assert line[name] == expected[name]
-    assert {path.name for path in (tmp_path / 'live').iterdir()} == {
-        *(path.name for path in (tmp_path / 'every').iterdir()),
-        'log',
+def start(processes: Processes, *arguments: str | Path) -> Process:
+    command = [sys.executable, '-m', 'bisenet_ros.live.player', *map(str, arguments)]
+    return processes.start('player', command)
+
+
+def play(processes: Processes, player: Process) -> list[dict[str, Any]]:
+    """Let it play; what it said of each frame."""
+    player.tell('play')
+    published = []
+    while (event := next_event(processes))['event'] != 'end':
+        published.append(event)
+    processes.end(player)
+    return published
+
+
+def next_event(processes: Processes) -> dict[str, Any]:
+    event = processes.next_event(TIMEOUT)
+    assert event is not None, 'no event in time'
+    return event
+
+
+def stamp_of(message: Any) -> int:
+    stamp: int = message.header.stamp.sec * 10**9 + message.header.stamp.nanosec
+    return stamp
+
+
+def test_a_camera_as_it_was_recorded(processes: Processes, peer: Peer, tmp_path: Path) -> None:
+    infos = [InfoEntry('/camera_info', START + i * STEP, 50.0 + i) for i in range(4)]
+    entries = sorted([*drive(4), *infos], key=lambda entry: entry.stamp)
+    bag = write_bag(tmp_path / 'bag', entries)
+    images = peer.listen(Image, 'image')
+    camera_infos = peer.listen(CameraInfo, 'camera_info')
+    truths = peer.listen(Image, 'ground_truth/labels')
+    player = start(processes, bag, '--rate=4')
+    assert next_event(processes) == {'event': 'ready', 'cameras': ['']}
+    probe = images.wait()
+    np.testing.assert_array_equal(pixels_of(probe), picture(0))
+    assert stamp_of(probe) > START + 4 * STEP  # none of the bag's
+    for inbox in (camera_infos, truths):  # they are found, too
+        inbox.wait()
+
+    published = play(processes, player)
+    stamps = [START + i * STEP for i in range(4)]
+    assert [event['stamp'] for event in published] == stamps
+    last = stamps[-1]
+    for inbox in (images, camera_infos, truths):
+        inbox.wait(lambda message: stamp_of(message) == last)
+    for index, stamp in enumerate(stamps):
+        image = images.wait(lambda message, stamp=stamp: stamp_of(message) == stamp)
+        np.testing.assert_array_equal(pixels_of(image), picture(index))
+        assert image.header.frame_id == 'camera'
+        truth = truths.wait(lambda message, stamp=stamp: stamp_of(message) == stamp)
+        np.testing.assert_array_equal(pixels_of(truth), truth_of(index))
+        info = camera_infos.wait(lambda message, stamp=stamp: stamp_of(message) == stamp)
+        assert info.k[0] == 50 + index
+
+
+def test_several_compressed_cameras_with_stamps_of_the_present(
+    processes: Processes, peer: Peer, tmp_path: Path
+) -> None:
+    entries = [
+        Entry(f'/{camera}/image_raw/compressed', START + i * STEP, picture(i), 'png')
+        for i in range(3)
+        for camera in ('front', 'rear')
+    ]
+    bag = write_bag(tmp_path / 'bag', entries)
+    inboxes = {
+        camera: peer.listen(CompressedImage, f'{camera}/image/compressed', SENSOR_DATA)
+        for camera in ('front', 'rear')
     }
+    player = start(processes, bag, '--rate=4', '--restamp')
+    assert next_event(processes)['cameras'] == ['front', 'rear']
+    for inbox in inboxes.values():
+        inbox.wait()
+    before = time.time_ns()
+    published = play(processes, player)
+    assert [event['camera'] for event in published] == 3 * ['front', 'rear']
+    stamps = [event['stamp'] for event in published]
+    assert before < stamps[0]
+    assert stamps == sorted(set(stamps))
+    for event in published:
+        stamp = event['stamp']
+        inboxes[event['camera']].wait(lambda message, stamp=stamp: stamp_of(message) == stamp)
 
 
-def test_two_compressed_cameras_and_a_frame_that_is_broken(weights: Path, tmp_path: Path) -> None:
-    entries = [
-        Entry(f'{camera}/image/compressed', START + i * STEP, picture(i), 'png')
-        for i in range(6)
-        for camera in ('/front', '/rear')
-    ]
+def test_frames_are_played_when_they_are_due(processes: Processes, tmp_path: Path) -> None:
+    hour = 3600 * 10**9
+    entries = [Entry('/image', START + i * hour, picture(i), 'bgr8') for i in range(2)]
     bag = write_bag(tmp_path / 'bag', entries)
-    data = bytearray((bag / 'bag.mcap').read_bytes())
-    picture_at = data.index(b'\x89PNG')  # the first frame of the front camera
-    data[picture_at : picture_at + 4] = b'none'
-    (bag / 'bag.mcap').write_bytes(data)
-    result = replay(weights, bag, tmp_path / 'live', '--live', '--rate', '20')
-    assert result.exit_code == 2
-    metrics = metrics_of(tmp_path / 'live')
-    (problem,) = metrics['problems']
-    assert 'frame 0 of /front/image/compressed' in problem
-    front, rear = metrics['cameras']
-    assert front['dropped_frames'] == 5 - front['evaluated_frames']
-    assert rear['dropped_frames'] == 6 - rear['evaluated_frames']
-    assert front['evaluated_frames'] > 0
-    assert rear['evaluated_frames'] > 0
+    fast = start(processes, bag, '--rate=1e6')
+    assert next_event(processes)['event'] == 'ready'
+    assert len(play(processes, fast)) == 2
+    slow = start(processes, bag)
+    assert next_event(processes)['event'] == 'ready'
+    slow.tell('play')
+    assert next_event(processes)['stamp'] == START
+    assert processes.end(slow) == [{'event': 'end'}]  # the second is not due for an hour
 
 
-def test_raw_and_compressed_cameras(weights: Path, tmp_path: Path) -> None:
-    entries = [
-        Entry('/front/image', START, picture(0), 'bgr8'),
-        Entry('/rear/image/compressed', START, picture(0), 'png'),
-    ]
-    bag = write_bag(tmp_path / 'bag', entries)
-    result = replay(weights, bag, tmp_path / 'live', '--live')
-    assert result.exit_code == 2
-    assert 'this bag has both' in result.stderr
+def test_no_frame_that_can_be_decoded(processes: Processes, tmp_path: Path) -> None:
+    bag = write_bag(tmp_path / 'bag', [Entry('/image', START, picture(0), 'xyz8')])
+    start(processes, bag)
+    with pytest.raises(UserError, match='none of the frames can be decoded'):
+        processes.next_event(TIMEOUT)

@@ -47,6 +47,18 @@ def test_events_are_heard_and_the_rest_is_logged(processes: Processes, tmp_path:
     assert (tmp_path / 'worker.log').read_text() == 'a line for people\n'
 
 
+def test_a_process_can_be_told_something(processes: Processes) -> None:
+    code = """
+import sys
+from bisenet_ros.live.events import emit
+emit('heard', line=sys.stdin.readline())
+sys.stdin.read()
+"""
+    worker = start(processes, code)
+    worker.tell('play')
+    assert processes.next_event(TIMEOUT) == {'event': 'heard', 'line': 'play\n'}
+
+
 def test_silence_is_no_event(processes: Processes) -> None:
     start(processes, WORKER)
     processes.next_event(TIMEOUT)

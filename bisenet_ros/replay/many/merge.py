@@ -10,8 +10,8 @@ from typing import Any
 from bisenet_ros.label_space import LabelSpace
 from bisenet_ros.replay.many.jobs import Outcome
 from bisenet_ros.replay.measure.evaluation import LOWEST, Evaluation, together
-from bisenet_ros.replay.measure.provenance import versions
 from bisenet_ros.replay.measure.run import Result
+from bisenet_ros.version import versions
 
 
 def merge(outcomes: Sequence[Outcome], label_space: LabelSpace) -> dict[str, Any]:

@@ -66,6 +66,11 @@ class Accuracy:
         self._frames = 0
         self._metrics = MetricSet(metrics_with(truth=True), label_space)
 
+    @property
+    def frames(self) -> int:
+        """How many were counted."""
+        return self._frames
+
     def update(self, frame: Frame) -> None:
         """Count one frame that has a truth.
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from bisenet_ros.bag.reader import RecordedFrame, ReplayBag
-from bisenet_ros.bag.recorded_outputs import Answer
+from bisenet_ros.bag.recorded_outputs import RecordedOutput
 from bisenet_ros.camera_pipeline import CameraPipeline, Frame, SegmentedFrame
 from bisenet_ros.camera_slot import FrameCounts
 from bisenet_ros.errors import UserError
@@ -103,6 +103,9 @@ class Evaluator:
         """
         start = time.perf_counter()
         decoded = [(one, frame) for one in taken if (frame := self._decode(one.frame)) is not None]
+        for one in taken:
+            if one.frame.camera_info is not None:
+                self._pipeline.take_camera_info(one.frame.camera.name, one.frame.camera_info)
         segmented = self._pipeline.segment([frame for _, frame in decoded])
         for frame in segmented:
             _ = frame.segmentation.drivable  # as the node does where somebody listens to it
@@ -112,8 +115,8 @@ class Evaluator:
             self._measure(one.frame, frame, age_ms=1e3 * (waited + busy))
         return busy
 
-    def take(self, frame: RecordedFrame, answer: Answer | None) -> int:
-        """Measure what a running node has answered to a frame, and write that.
+    def take(self, frame: RecordedFrame, output: RecordedOutput | None) -> int:
+        """Measure what a running node has put out for a frame, and write that.
 
         Returns:
             1 if the node dropped the frame, though it could be decoded, else 0.
@@ -121,16 +124,17 @@ class Evaluator:
         decoded = self._decode(frame)
         if decoded is None:
             return 0
-        if answer is None:
+        if output is None:
             return 1
-        times_ms = answer.times_ms
+        times_ms = output.times_ms
         segmented = SegmentedFrame(
             decoded.camera,
             decoded.message,
             decoded.pixels,
             times_ms['decode'],
-            Segmentation(answer, answer.label_space, min_drivable_area=0.0),
+            Segmentation(output, output.label_space, min_drivable_area=0.0),
             times_ms['inference'],
+            frame.camera_info,
         )
         self._measure(frame, segmented, age_ms=times_ms['age'])
         return 0

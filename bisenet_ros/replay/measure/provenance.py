@@ -5,17 +5,11 @@
 from __future__ import annotations
 
 import hashlib
-import platform
 from pathlib import Path
 from typing import Any
 
-import cv2
-import numpy as np
-import torch
-
 from bisenet_ros.checkpoint import resolve_weights
 from bisenet_ros.segmenter import Segmenter
-from bisenet_ros.version import VERSION
 
 _BLOCK = 1 << 20
 
@@ -35,23 +29,13 @@ def describe_bag(path: Path) -> dict[str, Any]:
 
 def describe_model(segmenter: Segmenter) -> dict[str, Any]:
     """The model's settings as they were resolved, and what it is; in a form that JSON can hold."""
-    return {
+    described = {
         **vars(segmenter.settings),
         'network': segmenter.checkpoint.network,
         'sha256': _sha256(resolve_weights(segmenter.settings.weights)),
         'classes': segmenter.label_space.names,
     }
-
-
-def versions() -> dict[str, str]:
-    """Of the package and of what its results depend on."""
-    return {
-        'bisenet_ros': VERSION,
-        'python': platform.python_version(),
-        'torch': torch.__version__,
-        'numpy': np.__version__,
-        'opencv': cv2.__version__,
-    }
+    return {name: list(v) if isinstance(v, tuple) else v for name, v in described.items()}
 
 
 def _sha256(file: Path) -> str:

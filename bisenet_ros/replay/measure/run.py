@@ -14,7 +14,7 @@ from typing import Any
 
 from bisenet_ros.bag.messages import BagError
 from bisenet_ros.bag.reader import RecordedFrame, ReplayBag
-from bisenet_ros.bag.recorded_outputs import Answers
+from bisenet_ros.bag.recorded_outputs import RecordedOutputs
 from bisenet_ros.batching import EACH_FRAME, choose_batching
 from bisenet_ros.camera_pipeline import CameraPipeline, Network
 from bisenet_ros.replay.measure.as_driven import replay_as_driven
@@ -23,13 +23,14 @@ from bisenet_ros.replay.measure.evaluator import Evaluator, Taken
 from bisenet_ros.replay.measure.extras import NO_EXTRAS, Extras
 from bisenet_ros.replay.measure.frame_lines import FrameLines
 from bisenet_ros.replay.measure.output_bag import OutputBag
-from bisenet_ros.replay.measure.provenance import describe_bag, describe_model, versions
+from bisenet_ros.replay.measure.provenance import describe_bag, describe_model
 from bisenet_ros.replay.report.highlights import find_highlights
 from bisenet_ros.replay.report.page import write_page
 from bisenet_ros.replay.report.pictures import draw_pictures
 from bisenet_ros.replay.report.videos import OverlayVideos
 from bisenet_ros.segmenter import Segmenter
 from bisenet_ros.settings import Settings
+from bisenet_ros.version import versions
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ def replay(
     advance: Callable[[], None],
     *,
     rate: float | None = None,
-    answers: Answers | None = None,
+    recorded: RecordedOutputs | None = None,
     extras: Extras = NO_EXTRAS,
 ) -> Result:
     """Segment the frames, and write metrics.json, frames.jsonl, output.mcap and report.html.
@@ -73,7 +74,7 @@ def replay(
         advance: Called after every frame.
         rate: None for every frame; a number for those that the node would have taken if they had
             arrived so many times as fast as they were recorded.
-        answers: What a running node has answered at that rate, to be measured instead.
+        recorded: What a running node has put out at that rate, to be measured instead.
         extras: What is written beside the usual files.
 
     Raises:
@@ -104,9 +105,9 @@ def replay(
 
     try:
         with lines, outputs, videos or nullcontext():
-            if answers is not None:
+            if recorded is not None:
                 for frame in arriving():
-                    dropped[frame.camera.image_topic] += evaluator.take(frame, answers.to(frame))
+                    dropped[frame.camera.image_topic] += evaluator.take(frame, recorded.of(frame))
             elif rate is None:
                 for frame in arriving():
                     evaluator.work([Taken(frame)])
@@ -141,7 +142,7 @@ def replay(
         'rate': rate,
         'max_rate': None if rate is None else settings.max_rate,
         'batching': None if rate is None else batching.reason,
-        'live': answers is not None,
+        'live': recorded is not None,
         **evaluator.figures(dropped),
     }
     text = json.dumps(metrics, indent=2, ensure_ascii=False, allow_nan=False)

@@ -1,0 +1,63 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What is written here is what ROS itself reads."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import pytest
+import yaml
+from rosbags.highlevel import AnyReader
+
+from bisenet_ros.bag.reader import ReplayBag
+from bisenet_ros.bag.writer import BagWriter
+
+STAMP = 1_700_000_000_123_456_789
+
+
+@pytest.fixture
+def image() -> npt.NDArray[np.uint8]:
+    coarse = np.random.default_rng(0).integers(0, 255, (4, 6, 3), dtype=np.uint8)
+    return cv2.resize(coarse, (60, 40), interpolation=cv2.INTER_LINEAR)
+
+
+def test_ros_reads_what_is_written(tmp_path: Path, image: npt.NDArray[np.uint8]) -> None:
+    serialization = pytest.importorskip('rclpy.serialization', reason='needs ROS 2')
+    from sensor_msgs.msg import Image
+
+    with BagWriter(tmp_path / 'bag', 'mcap') as bag:
+        bag.write('/image', STAMP, 'front', image, 'bgr8')
+    with AnyReader([tmp_path / 'bag']) as reader:
+        ((_, received, data),) = reader.messages()
+    message = serialization.deserialize_message(data, Image)
+    assert received == STAMP
+    assert (message.header.stamp.sec, message.header.stamp.nanosec) == divmod(STAMP, 10**9)
+    assert (message.header.frame_id, message.encoding) == ('front', 'bgr8')
+    assert (message.height, message.width, message.step) == (40, 60, 180)
+    assert bytes(message.data) == image.tobytes()
+
+
+def test_metadata_offers_reliable_images(tmp_path: Path, image: npt.NDArray[np.uint8]) -> None:
+    with BagWriter(tmp_path / 'bag', 'sqlite3') as bag:
+        bag.write('/image', STAMP, 'front', image, 'bgr8')
+    text = (tmp_path / 'bag' / 'metadata.yaml').read_text()
+    metadata = yaml.safe_load(text)['rosbag2_bagfile_information']
+    assert (metadata['storage_identifier'], metadata['message_count']) == ('sqlite3', 1)
+    (topic,) = metadata['topics_with_message_count']
+    (offered,) = yaml.safe_load(topic['topic_metadata']['offered_qos_profiles'])
+    assert (offered['reliability'], offered['durability'], offered['history']) == (1, 2, 1)
+
+
+@pytest.mark.parametrize('storage', ['mcap', 'sqlite3'])
+def test_a_folder_may_be_called_like_a_ros_1_bag(
+    tmp_path: Path, image: npt.NDArray[np.uint8], storage: Any
+) -> None:
+    with BagWriter(tmp_path / 'drive.bag', storage) as bag:
+        bag.write('/image', STAMP, 'front', image, 'bgr8')
+    (frame,) = ReplayBag(tmp_path / 'drive.bag')
+    np.testing.assert_array_equal(frame.image(), image)

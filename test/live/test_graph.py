@@ -1,0 +1,163 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""A graph of real processes, by itself and as `bisenet replay --live` runs it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from small_bags import START, STEP, Entry, drive, picture, write_bag
+from typer.testing import CliRunner, Result
+
+from bisenet_ros.bag.messages import messages, open_bag
+from bisenet_ros.bag.reader import ReplayBag
+from bisenet_ros.bag.recorded_outputs import RecordedOutputs
+from bisenet_ros.cli import app
+from bisenet_ros.errors import UserError
+from bisenet_ros.label_space import CAMVID
+from bisenet_ros.live.graph import run_graph
+from bisenet_ros.live.sources import Source
+from bisenet_ros.segmenter import Segmenter
+
+
+def replay(weights: Path, bag: Path, output: Path, *arguments: str) -> Result:
+    command = ['replay', bag, '-o', output, '--weights', weights, '--device', 'cpu', *arguments]
+    return CliRunner().invoke(app, list(map(str, command)))
+
+
+def metrics_of(output: Path) -> Any:
+    return json.loads((output / 'metrics.json').read_text())
+
+
+def lines_of(output: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (output / 'frames.jsonl').read_text().splitlines()]
+
+
+def labels_of(output: Path, camera: str = '') -> Iterator[tuple[int, bytes]]:
+    """Stamp and pixels of each label image in output.mcap."""
+    with closing(open_bag(output / 'output.mcap')) as reader:
+        for found in messages(reader, [f'{camera}/segmentation/labels']):
+            yield found.stamp, np.asarray(found.message.data).tobytes()
+
+
+def run(source: Path, folder: Path, parameters: dict[str, object]) -> list[str]:
+    """Run a graph on a bag, four times as fast as it was recorded; the events that it told of."""
+    heard: list[str] = []
+    folder.mkdir()
+    run_graph(
+        Source(source), parameters, folder, folder, rate=4, hear=lambda e: heard.append(e['event'])
+    )
+    return heard
+
+
+def test_the_node_gets_its_parameters(weights: Path, tmp_path: Path) -> None:
+    bag = write_bag(tmp_path / 'bag', drive(6))
+    settings: dict[str, Any] = {
+        'network_size': (96, 64),
+        'confidence_threshold': 0.11,
+        'drivable_classes': CAMVID.names[:4],
+        'min_drivable_area': 0.02,
+    }
+    parameters = {
+        'weights': str(weights),
+        'device': 'cpu',
+        'engine': 'torch',
+        **settings,
+        'cameras': ['elsewhere'],  # of the vehicle: the graph says which cameras there are
+        'autostart': False,
+        'transport': 'compressed',
+    }
+    heard = run(bag, tmp_path / 'live', parameters)
+    assert heard[0] == 'playing'
+    assert heard.count('published') == 6
+    segmenter = Segmenter.load(weights, device='cpu', engine='torch', **settings)
+    plain = Segmenter.load(weights, device='cpu', engine='torch')
+    compared = 0
+    with RecordedOutputs(tmp_path / 'live', segmenter.label_space) as outputs:
+        for frame in ReplayBag(bag):
+            output = outputs.of(frame)
+            if output is not None:
+                compared += 1
+                expected = segmenter(frame.image())
+                np.testing.assert_array_equal(output.labels, expected.labels)
+                np.testing.assert_array_equal(output.drivable, expected.drivable)
+                np.testing.assert_array_equal(output.confidence, expected.confidence)
+                assert (output.labels != plain(frame.image()).labels).any()
+    assert compared == len(outputs.arrivals) > 0
+
+
+def test_what_the_node_refuses_is_the_users_error(weights: Path, tmp_path: Path) -> None:
+    bag = write_bag(tmp_path / 'bag', drive(1))
+    with pytest.raises(UserError, match='min_drivable_area must be from 0 to 1, not 7'):
+        run(bag, tmp_path / 'live', {'weights': str(weights), 'min_drivable_area': 7.0})
+
+
+def test_live_gives_the_labels_that_every_frame_gives(weights: Path, tmp_path: Path) -> None:
+    bag = write_bag(tmp_path / 'bag', drive(20))
+    assert replay(weights, bag, tmp_path / 'every').exit_code == 0
+    result = replay(weights, bag, tmp_path / 'live', '--live')
+    assert result.exit_code == 0, result.output
+
+    metrics = metrics_of(tmp_path / 'live')
+    assert metrics['live']
+    assert metrics['complete']
+    assert metrics['rate'] == 1.0
+    assert metrics['read_frames'] == 20
+    assert metrics['evaluated_frames'] >= 5
+    assert metrics['dropped_frames'] == 20 - metrics['evaluated_frames']
+    assert metrics['accuracy']['frames'] == metrics['evaluated_frames']
+    assert metrics['age_ms']['p50'] > metrics['latency_ms']['total']['min'] > 0
+
+    every, live = dict(labels_of(tmp_path / 'every')), dict(labels_of(tmp_path / 'live'))
+    assert len(live) == metrics['evaluated_frames']
+    for stamp, labels in live.items():
+        assert labels == every[stamp]
+    figures = {line['stamp']: line for line in lines_of(tmp_path / 'every')}
+    for line in lines_of(tmp_path / 'live'):
+        expected = figures[line['stamp']]
+        for name in ('frame', 'drivable_fraction', 'confidence', 'confusion', 'miou'):
+            assert line[name] == expected[name]
+    assert {path.name for path in (tmp_path / 'live').iterdir()} == {
+        *(path.name for path in (tmp_path / 'every').iterdir()),
+        'log',
+    }
+
+
+def test_two_compressed_cameras_and_a_frame_that_is_broken(weights: Path, tmp_path: Path) -> None:
+    entries = [
+        Entry(f'{camera}/image/compressed', START + i * STEP, picture(i), 'png')
+        for i in range(6)
+        for camera in ('/front', '/rear')
+    ]
+    bag = write_bag(tmp_path / 'bag', entries)
+    data = bytearray((bag / 'bag.mcap').read_bytes())
+    picture_at = data.index(b'\x89PNG')  # the first frame of the front camera
+    data[picture_at : picture_at + 4] = b'none'
+    (bag / 'bag.mcap').write_bytes(data)
+    result = replay(weights, bag, tmp_path / 'live', '--live', '--rate', '20')
+    assert result.exit_code == 2
+    metrics = metrics_of(tmp_path / 'live')
+    (problem,) = metrics['problems']
+    assert 'frame 0 of /front/image/compressed' in problem
+    front, rear = metrics['cameras']
+    assert front['dropped_frames'] == 5 - front['evaluated_frames']
+    assert rear['dropped_frames'] == 6 - rear['evaluated_frames']
+    assert front['evaluated_frames'] > 0
+    assert rear['evaluated_frames'] > 0
+
+
+def test_raw_and_compressed_cameras(weights: Path, tmp_path: Path) -> None:
+    entries = [
+        Entry('/front/image', START, picture(0), 'bgr8'),
+        Entry('/rear/image/compressed', START, picture(0), 'png'),
+    ]
+    bag = write_bag(tmp_path / 'bag', entries)
+    result = replay(weights, bag, tmp_path / 'live', '--live')
+    assert result.exit_code == 2
+    assert 'this bag has both' in result.stderr
