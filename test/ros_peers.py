@@ -19,6 +19,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -32,7 +33,7 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy, qos_profile_sensor_data
 from rclpy.task import Future
 from sensor_msgs.msg import Image
 
-from bisenet_ros.image_codec import fill_image
+from bisenet_ros.image_codec import fill_image, image_fields
 from bisenet_ros.node.large_images import VARIABLES
 
 T = TypeVar('T')
@@ -356,6 +357,12 @@ def pixels_of(image: Image) -> npt.NDArray[np.uint8]:
     channels = image.step // image.width
     shape = (image.height, image.width, channels) if channels > 1 else (image.height, image.width)
     return pixels.reshape(shape)
+
+
+def image_message(frame: npt.NDArray[np.uint8]) -> SimpleNamespace:
+    """What of an Image the worker looks at."""
+    header = SimpleNamespace(stamp=SimpleNamespace(sec=1, nanosec=2))
+    return SimpleNamespace(header=header, **image_fields(frame, 'bgr8'))
 
 
 def street(height: int, width: int, seed: int = 0) -> npt.NDArray[np.uint8]:

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 
 import pytest
 from diagnostic_msgs.msg import DiagnosticStatus
-from ros_peers import street
+from ros_peers import image_message, street
 
 from bisenet_ros.batching import choose_batching
 from bisenet_ros.camera_slot import CameraSlot
@@ -252,7 +252,7 @@ def test_the_engine_from_unconfigured_to_running(weights: Path) -> None:
     assert (message.level, message.message) == (WARN, 'the node is not active')
     worker.start(lambda _: None)
     try:
-        slot.put(street(96, 128), time.monotonic())
+        slot.put(image_message(street(96, 128)), time.monotonic())
         assert delivered.wait(timeout=20)
         message = run(task)
         assert (message.level, message.message) == (OK, 'running')

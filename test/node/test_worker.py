@@ -10,20 +10,18 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, wait
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
-from ros_peers import street
+from ros_peers import image_message, street
 
 from bisenet_ros.batching import Batching
 from bisenet_ros.camera_pipeline import SegmentedFrame
 from bisenet_ros.camera_slot import CameraSlot
 from bisenet_ros.errors import UserError
-from bisenet_ros.image_codec import image_fields
 from bisenet_ros.label_space import IGNORE
 from bisenet_ros.model_settings import ModelSettings
 from bisenet_ros.node import worker as worker_module
@@ -95,12 +93,6 @@ class Bench:
         assert slot.name == frame.camera
         slot.count_published()
         self.results.put(frame)
-
-
-def image_message(frame: Frame) -> SimpleNamespace:
-    """What of an Image the worker looks at."""
-    header = SimpleNamespace(stamp=SimpleNamespace(sec=1, nanosec=2))
-    return SimpleNamespace(header=header, **image_fields(frame, 'bgr8'))
 
 
 class Faulty:
