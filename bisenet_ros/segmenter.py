@@ -18,21 +18,19 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from bisenet_ros.checkpoint import DEFAULT_WEIGHTS, MIN_NETWORK_SIZE, Checkpoint
 from bisenet_ros.drivable import without_small_areas
-from bisenet_ros.engine.engine import Engine
 from bisenet_ros.engine.hardware import resolve_device, resolve_precision
 from bisenet_ros.engine.labels import Labels, draw_labels
-from bisenet_ros.engine.stages import stage
-from bisenet_ros.engine.torch_engine import TorchEngine
+from bisenet_ros.engine.loading import load_engine
+from bisenet_ros.engine.profiling import stage
+from bisenet_ros.engine.registry import device_for
 from bisenet_ros.engine.upsample_argmax import scale_to
 from bisenet_ros.errors import UserError
 from bisenet_ros.label_space import LabelSpace
 
 MIN_FRAME_SIZE = 32
-ENGINES = ('torch', 'openvino', 'cuda')
 
 
 @dataclass(frozen=True)
@@ -102,7 +100,8 @@ class Segmenter:
         network_size: (width, height) that frames are resized to for the network.
         device: `cpu` or `cuda:N`.
         precision: `fp16`, `bf16` or `fp32`.
-        engine: What runs the network, one of `ENGINES`.
+        engine: What runs the network, a key of `bisenet_ros.engine.registry.ENGINES`.
+        engine_note: Why that is not the engine that was to run, in one line; empty if it is.
     """
 
     def __init__(
@@ -114,19 +113,27 @@ class Segmenter:
         engine: str = 'auto',
         network_size: tuple[int, int] | None,
         options: Options,
+        self_check: bool = True,
     ) -> None:
-        # OpenVINO is for CPUs, so who asks for it need not ask for the CPU, too.
-        torch_device = resolve_device('cpu' if (device, engine) == ('auto', 'openvino') else device)
+        torch_device = resolve_device(device_for(engine, device))
         self.checkpoint = checkpoint
         self.network_size = _check_network_size(network_size or checkpoint.network_size)
         self.device = str(torch_device)
         self.precision = resolve_precision(precision, torch_device)
         self.options = options
-        self._engine = _make_engine(
-            engine, checkpoint, self.network_size, torch_device, self.precision
+        loaded = load_engine(
+            engine,
+            checkpoint.build(),
+            checkpoint.normalization,
+            self.network_size,
+            torch_device,
+            self.precision,
+            self_check=self_check,
         )
+        self._engine = loaded.engine
         self._engine_lock = threading.Lock()
         self.engine = self._engine.name
+        self.engine_note = loaded.note
 
     @classmethod
     def load(
@@ -140,23 +147,25 @@ class Segmenter:
         confidence_threshold: float = 0.0,
         drivable_classes: Sequence[str] | None = None,
         min_drivable_area: float = 0.0,
+        self_check: bool = True,
     ) -> Segmenter:
-        """Read weights, set the network up and run it once, so that the first frame is as fast.
+        """Read weights and set the network up.
 
         Args:
             weights: Name of weights that come with the package, or path of a checkpoint.
             device: `auto` (a GPU if there is one), `cpu`, `cuda` or `cuda:N`.
             precision: `auto` (the fastest that keeps the labels), `fp16`, `bf16` or `fp32`.
-            engine: `auto` (the fastest there is), `torch`, `openvino` (only on a CPU) or `cuda`.
+            engine: `auto` (the fastest there is) or a key of `ENGINES`.
             network_size: (width, height) to run the network at; None for what it was trained for.
             confidence_threshold: See `Options`, as for the next two.
             drivable_classes: Names of classes.
             min_drivable_area: Fraction of the frame.
+            self_check: Compare the engine with plain torch, and take that where they differ.
 
         Raises:
             UserError: An argument is wrong, or asks for what is not here.
         """
-        segmenter = cls(
+        return cls(
             Checkpoint.load(weights),
             device=device,
             precision=precision,
@@ -167,10 +176,8 @@ class Segmenter:
                 None if drivable_classes is None else tuple(drivable_classes),
                 min_drivable_area,
             ),
+            self_check=self_check,
         )
-        width, height = segmenter.network_size
-        segmenter(np.zeros((height, width, 3), np.uint8))
-        return segmenter
 
     @property
     def options(self) -> Options:
@@ -187,6 +194,11 @@ class Segmenter:
         if options.drivable_classes is not None:
             label_space = replace(label_space, drivable=options.drivable_classes)
         self._options, self._label_space = options, label_space
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """`engine_note`, if any, and what the engine could not do as it was meant to; may grow."""
+        return (*filter(None, (self.engine_note,)), *self._engine.notes)
 
     @property
     def label_space(self) -> LabelSpace:
@@ -227,48 +239,6 @@ class Segmenter:
                 for coarse, frame in zip(logits, frames, strict=True)
             ]
             return [Segmentation(each, label_space, options.min_drivable_area) for each in drawn]
-
-
-def _make_engine(
-    name: str,
-    checkpoint: Checkpoint,
-    network_size: tuple[int, int],
-    device: torch.device,
-    precision: str,
-) -> Engine:
-    """The engine of a name; `auto` is the fastest that is installed and runs on the device.
-
-    OpenVINO was faster than torch with nearly every network, size and precision that was tried
-    (docs/benchmarks.md): that it is there decides, no measurement at every start.
-
-    Raises:
-        UserError: There is no such engine, it is not installed, or not for this device.
-    """
-    if name not in ('auto', *ENGINES):
-        raise UserError(f'no engine {name!r}: the choices are auto, {", ".join(ENGINES)}')
-    if name == 'openvino' and device.type != 'cpu':
-        raise UserError(f'engine openvino is for CPUs, not for {device}: use device cpu or auto')
-    if name == 'cuda' and device.type != 'cuda':
-        raise UserError(f'engine cuda is for NVIDIA GPUs, not for {device}: use engine auto')
-    network, normalization = checkpoint.build(), checkpoint.normalization
-    if device.type == 'cuda' and name != 'torch':
-        from bisenet_ros.engine.cuda_engine import CudaEngine
-
-        return CudaEngine(network, normalization, network_size, device, precision)
-    if device.type == 'cpu' and name != 'torch':
-        try:
-            from bisenet_ros.engine.openvino_engine import OpenVinoEngine
-        except ModuleNotFoundError as error:
-            if str(error.name).partition('.')[0] != 'openvino':
-                raise
-            if name == 'openvino':
-                raise UserError(
-                    'engine openvino is not installed: '
-                    "pip install 'bisenet_ros[openvino]', or use auto"
-                ) from error
-        else:
-            return OpenVinoEngine(network, normalization, network_size, precision)
-    return TorchEngine(network, normalization, network_size, device, precision)
 
 
 def _check_frame(frame: npt.NDArray[np.uint8]) -> None:

@@ -47,14 +47,14 @@ ROOMS = {
     'network': room('errors torchvision_import', 'torch'),
     'preprocess': room('errors', 'cv2 numpy torch'),
     'checkpoint': room('errors label_space network preprocess', 'safetensors torch'),
-    'engine': room('drivable errors label_space network preprocess', 'numpy openvino torch triton'),
+    'engine': room(
+        'drivable errors label_space network preprocess', 'cv2 numpy openvino torch triton'
+    ),
     'drivable': room('', 'cv2 numpy'),
     'image_codec': room('errors', 'cv2 numpy'),
     'overlay': room('label_space', 'cv2 numpy'),
     'metrics': room('drivable errors label_space', 'cv2 numpy'),
-    'segmenter': room(
-        'checkpoint drivable engine errors label_space network preprocess', 'numpy torch'
-    ),
+    'segmenter': room('checkpoint drivable engine errors label_space network preprocess', 'numpy'),
     'node': room(
         'drivable errors image_codec label_space msg overlay process resources segmenter',
         f'cv2 numpy torch {ROS}',

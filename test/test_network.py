@@ -21,12 +21,12 @@ from bisenet_ros.errors import UserError
 from bisenet_ros.network import (
     COARSE_STRIDE,
     NETWORKS,
-    OPTIONS,
     STRIDE,
     BiSeNetV1,
     BiSeNetV2,
     Upsampling,
     fold_batch_norm,
+    options_of,
 )
 from bisenet_ros.network.resnet import ResNet
 from bisenet_ros.network.v1 import AttentionRefinement, ContextPath, FeatureFusion, Gate
@@ -212,15 +212,11 @@ def test_the_upsampling_modes_have_the_same_weights_and_differ(name: str) -> Non
         assert not torch.allclose(smooth(image), blocky(image))
 
 
-def test_every_network_says_which_options_it_takes() -> None:
-    assert OPTIONS.keys() == NETWORKS.keys()
-
-
 @every_fast_network
 def test_the_first_value_of_an_option_is_the_usual_form(name: str) -> None:
     with torch.device('meta'):
         usual = NETWORKS[name](NUM_CLASSES).state_dict().keys()
-        for option, (default, *others) in OPTIONS[name].items():
+        for option, (default, *others) in options_of(name).items():
             assert NETWORKS[name](NUM_CLASSES, **{option: default}).state_dict().keys() == usual
             for other in others:
                 NETWORKS[name](NUM_CLASSES, **{option: other}).eval()(torch.empty(1, 3, 64, 64))

@@ -13,8 +13,9 @@ from bisenet_ros.benchmark import baselines
 from bisenet_ros.benchmark.baselines import Labeller, Size
 from bisenet_ros.checkpoint import Checkpoint
 from bisenet_ros.engine.hardware import DTYPES, resolve_device
+from bisenet_ros.engine.registry import ENGINES
 from bisenet_ros.errors import UserError
-from bisenet_ros.segmenter import ENGINES, Segmenter
+from bisenet_ros.segmenter import Segmenter
 
 ALL = 'all'
 """In place of an engine or a precision: each that runs here."""

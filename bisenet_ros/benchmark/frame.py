@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bisenet_ros.benchmark.baselines import Pixels
-from bisenet_ros.engine.stages import Stage, listening, stage
+from bisenet_ros.engine.profiling import Stage, listening, stage
 from bisenet_ros.image_codec import decode_image, fill_image
 from bisenet_ros.segmenter import Segmenter
 

@@ -15,7 +15,7 @@ from bisenet_ros.engine.engine import Frame
 from bisenet_ros.engine.openvino_core import core
 from bisenet_ros.engine.openvino_graph import translate
 from bisenet_ros.engine.pipeline import Pipeline
-from bisenet_ros.engine.stages import stage
+from bisenet_ros.engine.profiling import stage
 from bisenet_ros.engine.winograd import use_winograd
 from bisenet_ros.network import SegmentationNetwork
 from bisenet_ros.preprocess import Normalization, resize
@@ -35,7 +35,11 @@ class OpenVinoEngine:
         network: In evaluation mode; not changed.
         normalization: What the network expects.
         network_size: (width, height) to run the network at.
+        device: The CPU.
         precision: `bf16` or `fp32`. A CPU that cannot multiply bf16 computes in float32.
+
+    Raises:
+        UnsupportedNetworkError: See `translate`.
     """
 
     name = 'openvino'
@@ -45,8 +49,11 @@ class OpenVinoEngine:
         network: SegmentationNetwork,
         normalization: Normalization,
         network_size: tuple[int, int],
+        device: torch.device,
         precision: str,
     ) -> None:
+        assert device.type == 'cpu'
+        self.notes: list[str] = []
         self._network_size = width, height = network_size
         pipeline = Pipeline(network, network_size, normalization=normalization, output='coarse')
         use_winograd(pipeline.network, precision)

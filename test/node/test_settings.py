@@ -14,6 +14,7 @@ from rclpy.context import Context
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
+from bisenet_ros.engine.registry import ENGINES
 from bisenet_ros.errors import UserError
 from bisenet_ros.node.settings import (
     DECLARATIONS,
@@ -23,7 +24,6 @@ from bisenet_ros.node.settings import (
     declare,
     markdown,
 )
-from bisenet_ros.segmenter import ENGINES
 
 Start = Callable[..., Node]
 
