@@ -128,9 +128,9 @@ def test_wheel_holds_everything_and_its_build_changes_no_source(tree: Path) -> N
     names = set(wheel.namelist())
     assert names >= COMPILED | GENERATED
     assert 'bisenet_ros/msg/_left_over.py' not in names
-    assert names >= sources('bisenet_ros/**/[!_]*.py', 'bisenet_ros/weights/*') - sources(
-        'bisenet_ros/msg/*'
-    )
+    assert names >= sources(
+        'bisenet_ros/**/[!_]*.py', 'bisenet_ros/weights/*', 'bisenet_ros/engine/*.png'
+    ) - sources('bisenet_ros/msg/*')
     training = {
         name.replace('training/', 'bisenet_training/') for name in sources('training/**/*.py')
     }

@@ -71,11 +71,16 @@ def load_candidates(
         for precision_name in DTYPES if precision == ALL else (first.precision,):
             name = _name(engine_name, precision_name)
             try:
-                candidates.segmenters[name] = (
+                segmenter = (
                     first if name == candidates.preferred else load(engine_name, precision_name)
                 )
             except UserError as error:
                 candidates.left_out[name] = str(error)
+                continue
+            if segmenter.engine == engine_name:
+                candidates.segmenters[name] = segmenter
+            else:
+                candidates.left_out[name] = segmenter.engine_note
     checkpoint = Checkpoint.load(weights)
     for name, make in _baselines(checkpoint, network_size, resolve_device(device)).items():
         try:

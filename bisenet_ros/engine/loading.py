@@ -17,8 +17,7 @@ from bisenet_ros.engine.engine import (
     first_line,
 )
 from bisenet_ros.engine.registry import AUTO, ENGINES, PLAIN, candidates, engine_choices
-from bisenet_ros.engine.self_check import MOST_DIFFERING, SelfCheck
-from bisenet_ros.engine.torch_engine import TorchEngine
+from bisenet_ros.engine.self_check import SelfCheck
 from bisenet_ros.errors import UserError
 from bisenet_ros.network import SegmentationNetwork
 from bisenet_ros.preprocess import Normalization
@@ -71,17 +70,16 @@ def load_engine(
     if name not in engine_choices():
         raise UserError(f'no engine {name!r}: the choices are {", ".join(engine_choices())}')
     arguments = network, normalization, network_size, device, precision
-    check = SelfCheck(network, normalization, network_size, device)
+    check = SelfCheck(*arguments)
     reasons: list[str] = []
     for candidate in candidates(device.type) if name == AUTO else dict.fromkeys((name, PLAIN)):
         try:
             engine = _constructor(candidate, device)(*arguments)
         except UnsupportedNetworkError as error:
+            reason = f'engine {candidate} cannot run this network ({error})'
             if name == candidate:
-                raise UserError(
-                    f'engine {name} cannot run this network ({error}): use engine auto or {PLAIN}'
-                ) from error
-            reasons.append(f'engine {candidate} cannot run this network ({error})')
+                raise UserError(f'{reason}: use engine auto or {PLAIN}') from error
+            reasons.append(reason)
             continue
         except _NotInstalledError as error:
             if name == candidate:
@@ -89,15 +87,12 @@ def load_engine(
             if not isinstance(error.__cause__, ModuleNotFoundError):  # there, but broken
                 reasons.append(str(error))
             continue
-        logits = check.run(engine)  # The first run, which takes longer, is over then.
-        share = check.wrong(logits) if self_check else 0.0
-        if share <= MOST_DIFFERING:
+        logits = check.run(engine)
+        fault = check.fault_of(logits) if self_check else ''
+        if not fault:
             return LoadedEngine(engine, _note(reasons, candidate))
-        reasons.append(
-            f'engine {candidate} gets {100 * share:.1f} % of the labels of a test frame wrong on '
-            f'this {device.type} in {precision}'
-        )
-    return LoadedEngine(TorchEngine(*arguments, plain=True), _note(reasons, f'plain {PLAIN}'))
+        reasons.append(f'engine {candidate} {fault}')
+    return LoadedEngine(check.plain, _note(reasons, f'plain {PLAIN}'))
 
 
 class _NotInstalledError(UserError):
