@@ -14,6 +14,7 @@ from typing import TypeVar
 import pytest
 import torch
 import torch.nn.functional as F
+from odd_network import OddNetwork
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -361,3 +362,14 @@ def test_other_files_are_no_imagenet_weights(tmp_path: Path) -> None:
             backbone.load_imagenet(text)
     with pytest.raises(UserError, match="does not hold the weights of torchvision's resnet18"):
         backbone.load_imagenet(other)
+
+
+def test_norms_are_folded_only_into_what_runs_before_them() -> None:
+    """A network may register its layers in another order than it runs them."""
+    network = lived_in(OddNetwork(NUM_CLASSES))
+    folded = fold_batch_norm(network)
+    image = torch.randn(1, 3, 64, 64)
+    with torch.inference_mode():
+        torch.testing.assert_close(folded(image), network(image), rtol=1e-4, atol=1e-4)
+    kept = [name for name, part in folded.named_modules() if isinstance(part, nn.BatchNorm2d)]
+    assert kept == ['twice.norm_of_first', 'twice.norm_of_second']

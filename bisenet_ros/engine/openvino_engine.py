@@ -11,7 +11,7 @@ import openvino as ov
 import torch
 from torch import Tensor
 
-from bisenet_ros.engine.engine import Frame
+from bisenet_ros.engine.engine import Frame, UnsupportedNetworkError, first_line
 from bisenet_ros.engine.openvino_core import core
 from bisenet_ros.engine.openvino_graph import translate
 from bisenet_ros.engine.pipeline import Pipeline
@@ -39,7 +39,7 @@ class OpenVinoEngine:
         precision: `bf16` or `fp32`. A CPU that cannot multiply bf16 computes in float32.
 
     Raises:
-        UnsupportedNetworkError: See `translate`.
+        UnsupportedNetworkError: See `translate`; or OpenVINO does not compile it.
     """
 
     name = 'openvino'
@@ -58,18 +58,20 @@ class OpenVinoEngine:
         pipeline = Pipeline(network, network_size, normalization=normalization, output='coarse')
         use_winograd(pipeline.network, precision)
         model = translate(pipeline, (1, height, width, 3), torch.uint8, names=('frames', 'coarse'))
-        compiled = core().compile_model(
-            model,
-            'CPU',
-            {
-                'PERFORMANCE_HINT': 'LATENCY',
-                'INFERENCE_PRECISION_HINT': _PRECISIONS[precision],
-                # What limits torch, a user's OMP_NUM_THREADS among others, limits this as well.
-                'INFERENCE_NUM_THREADS': torch.get_num_threads(),
-                # Processes side by side would all pin their threads to the same cores.
-                'ENABLE_CPU_PINNING': False,
-            },
-        )
+        settings = {
+            'PERFORMANCE_HINT': 'LATENCY',
+            'INFERENCE_PRECISION_HINT': _PRECISIONS[precision],
+            # What limits torch, a user's OMP_NUM_THREADS among others, limits this as well.
+            'INFERENCE_NUM_THREADS': torch.get_num_threads(),
+            # Processes side by side would all pin their threads to the same cores.
+            'ENABLE_CPU_PINNING': False,
+        }
+        try:
+            compiled = core().compile_model(model, 'CPU', settings)
+        except RuntimeError as error:
+            raise UnsupportedNetworkError(
+                f'OpenVINO does not compile it: {first_line(error)}'
+            ) from error
         self._request = compiled.create_infer_request()
         self._output_shape = tuple(compiled.output(0).shape)[1:]
 

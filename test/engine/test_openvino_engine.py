@@ -6,12 +6,14 @@ from __future__ import annotations
 
 import sys
 import threading
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from tiny_checkpoint import save_tiny_checkpoint
 from torch import Tensor, nn
 
@@ -32,6 +34,7 @@ if find_spec('openvino') is None:
 
 import openvino as ov
 
+from bisenet_ros.engine import openvino_engine
 from bisenet_ros.engine.openvino_engine import OpenVinoEngine
 from bisenet_ros.engine.openvino_graph import translate
 
@@ -133,6 +136,53 @@ def test_results_stay_when_the_next_frame_comes() -> None:
 def test_an_operation_without_a_translation_is_named() -> None:
     with pytest.raises(UnsupportedNetworkError, match='Softplus'):
         translate(nn.Sequential(nn.Softplus()), (1,), torch.float32, names=('x', 'y'))
+
+
+@pytest.mark.parametrize(
+    ('layer', 'reason'),
+    [
+        (nn.Conv2d(3, 3, 3, padding=1, padding_mode='reflect'), 'a convolution that pads with zer'),
+        (nn.Conv2d(3, 3, 3, padding='same'), 'padding by name'),
+        (nn.BatchNorm2d(3, track_running_stats=False), 'a batch norm without statistics'),
+        (nn.MaxPool2d(2, ceil_mode=True), 'max pooling that rounds down'),
+        (nn.AvgPool2d(2, divisor_override=3), 'average pooling by the size of its window'),
+        (nn.Upsample(scale_factor=2), 'Upsample'),
+    ],
+)
+def test_a_form_that_is_not_translated_is_no_other_form(layer: nn.Module, reason: str) -> None:
+    with pytest.raises(UnsupportedNetworkError, match=reason):
+        translate(nn.Sequential(layer.eval()), (1, 3, 8, 8), torch.float32, names=('x', 'y'))
+
+
+@pytest.mark.parametrize(
+    'forward',
+    [
+        lambda x: F.interpolate(x, size=(4, 4)),
+        lambda x: F.interpolate(x, scale_factor=2.0, mode='bicubic', align_corners=False),
+        lambda x: F.pad(x, (1, 1, 1, 1), mode='reflect'),
+        lambda x: x[:, :, ::2],
+        lambda x: x if x.sum() > 0 else -x,
+        lambda x: x.repeat(1, x.shape[1], 1, 1),
+    ],
+)
+def test_neither_is_one_of_a_function(forward: Callable[[Tensor], Tensor]) -> None:
+    class Module(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return forward(x)
+
+    with pytest.raises(UnsupportedNetworkError) as error:
+        translate(Module(), (1, 3, 8, 8), torch.float32, names=('x', 'y'))
+    assert '\n' not in str(error.value)
+
+
+def test_what_openvino_does_not_compile_is_not_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Core:
+        def compile_model(self, *_: object) -> ov.CompiledModel:
+            raise RuntimeError('Exception from src/plugins/x.cpp:7:\nno such operation')
+
+    monkeypatch.setattr(openvino_engine, 'core', Core)
+    with pytest.raises(UnsupportedNetworkError, match=r'^OpenVINO does not compile it: Exception'):
+        OpenVinoEngine(build('bisenetv2'), NORMALIZATION, (64, 64), CPU, 'fp32')
 
 
 @pytest.mark.parametrize('output', ['logits', 'labels'])
