@@ -37,7 +37,7 @@ from bisenet_ros.engine.engine import Engine
 from bisenet_ros.engine.hardware import DTYPES, resolve_device, resolve_precision
 from bisenet_ros.engine.labels import draw_labels
 from bisenet_ros.engine.pipeline import Pipeline
-from bisenet_ros.engine.stages import listening, stage
+from bisenet_ros.engine.profiling import listening, stage
 from bisenet_ros.engine.torch_engine import TorchEngine
 from bisenet_ros.engine.upsample_argmax import scale_to
 from bisenet_ros.errors import UserError

@@ -16,9 +16,10 @@ import numpy as np
 from bisenet_ros.benchmark.baselines import exact
 from bisenet_ros.checkpoint import Checkpoint
 from bisenet_ros.engine.hardware import DTYPES
+from bisenet_ros.engine.registry import ENGINES
 from bisenet_ros.errors import UserError
 from bisenet_ros.metrics import ConfusionMatrix
-from bisenet_ros.segmenter import ENGINES, Segmenter
+from bisenet_ros.segmenter import Segmenter
 from bisenet_training.datasets.camvid import CamvidSettings
 
 

@@ -23,7 +23,7 @@ from torch import Tensor
 from bisenet_ros.errors import UserError
 from bisenet_ros.label_space import LabelSpace
 from bisenet_ros.limits import MIN_SIDE
-from bisenet_ros.network import NETWORKS, OPTIONS, SegmentationNetwork, Upsampling
+from bisenet_ros.network import NETWORKS, SegmentationNetwork, Upsampling, options_of
 from bisenet_ros.preprocess import ChannelOrder, Normalization
 
 METADATA_KEY = 'bisenet_ros'
@@ -70,7 +70,7 @@ class Checkpoint:
         upsampling: How features grow inside the network.
         state_dict: The tensors, in the precision of the file.
         options: Where the network differs from its usual form, as weights from elsewhere need it:
-            names and values of `bisenet_ros.network.OPTIONS`.
+            names and values of `bisenet_ros.network.options_of`.
         provenance: How the weights came about: data, recipe, versions.
         accuracy: What was measured with them, from 0 to 1, by the name of the data.
     """
@@ -228,7 +228,7 @@ class Checkpoint:
 def _options_of(network: str, options: Any) -> dict[str, Any]:
     if not isinstance(options, Mapping):
         raise CheckpointError(f'options of {network} are names with values, not {options!r}')
-    known = OPTIONS[network]
+    known = options_of(network)
     return {
         _one_of(name, tuple(known), f'option of {network}'): _one_of(value, known[name], name)
         for name, value in options.items()

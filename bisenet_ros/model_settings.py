@@ -13,11 +13,11 @@ import re
 from dataclasses import dataclass
 
 from bisenet_ros.declaration import Changes, declarations, parameter
+from bisenet_ros.engine.registry import engine_choices
 from bisenet_ros.errors import UserError
 from bisenet_ros.limits import MAX_SIDE, MIN_SIDE
 
 DEFAULT_WEIGHTS = 'camvid'
-ENGINES = ('torch', 'openvino', 'cuda')
 PRECISIONS = ('fp16', 'bf16', 'fp32')
 
 OF_CHECKPOINT = ('',)
@@ -71,10 +71,10 @@ class ModelSettings:
     )
     engine: str = parameter(
         'auto',
-        'What runs the network: auto (the fastest there is), torch, openvino (only on a CPU), or '
+        'What runs the network: auto (the fastest that can), torch, openvino (only on a CPU), or '
         'cuda (only on an NVIDIA GPU).',
         Changes.ON_RELOAD,
-        choices=('auto', *ENGINES),
+        choices=engine_choices(),
     )
     network_size: tuple[int, ...] = parameter(
         (),

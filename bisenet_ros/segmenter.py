@@ -16,24 +16,18 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from bisenet_ros.checkpoint import Checkpoint
-from bisenet_ros.engine.engine import Engine
 from bisenet_ros.engine.hardware import resolve_device, resolve_precision
 from bisenet_ros.engine.labels import draw_labels
-from bisenet_ros.engine.stages import stage
-from bisenet_ros.engine.torch_engine import TorchEngine
+from bisenet_ros.engine.loading import load_engine
+from bisenet_ros.engine.profiling import stage
+from bisenet_ros.engine.registry import device_for
 from bisenet_ros.engine.upsample_argmax import scale_to
 from bisenet_ros.errors import UserError
 from bisenet_ros.label_space import LabelSpace
 from bisenet_ros.limits import MIN_SIDE
-from bisenet_ros.model_settings import (
-    DEFAULT_WEIGHTS,
-    ENGINES,
-    OF_CHECKPOINT,
-    ModelSettings,
-)
+from bisenet_ros.model_settings import DEFAULT_WEIGHTS, OF_CHECKPOINT, ModelSettings
 from bisenet_ros.segmentation import Segmentation
 
 
@@ -45,10 +39,11 @@ class Segmenter:
     Attributes:
         checkpoint: Where its weights and their meaning come from.
         network_size: (width, height) that frames are resized to for the network.
+        engine_note: Why what runs is not the engine that was to run, in one line; empty if it is.
     """
 
     def __init__(self, checkpoint: Checkpoint, settings: ModelSettings) -> None:
-        """Set the network up.
+        """Set the network up and run it once, so that the first frame is as fast as others.
 
         Args:
             checkpoint: What to run; `settings.weights` only names it.
@@ -57,17 +52,23 @@ class Segmenter:
         Raises:
             UserError: The settings ask for what is not here, or contradict the checkpoint.
         """
-        # OpenVINO is for CPUs, so who asks for it need not ask for the CPU, too.
-        asked = (settings.device, settings.engine)
-        device = resolve_device('cpu' if asked == ('auto', 'openvino') else settings.device)
+        device = resolve_device(device_for(settings.engine, settings.device))
         precision = resolve_precision(settings.precision, device)
         width, height = settings.network_size or checkpoint.network_size
         self.checkpoint = checkpoint
         self.network_size = (width, height)
-        self._engine = _make_engine(
-            settings.engine, checkpoint, self.network_size, device, precision
+        loaded = load_engine(
+            settings.engine,
+            checkpoint.build(),
+            checkpoint.normalization,
+            self.network_size,
+            device,
+            precision,
+            self_check=settings.self_check,
         )
+        self._engine = loaded.engine
         self._engine_lock = threading.Lock()
+        self.engine_note = loaded.note
         resolved = replace(
             settings,
             device=str(device),
@@ -92,7 +93,7 @@ class Segmenter:
         min_drivable_area: float = 0.0,
         self_check: bool = True,
     ) -> Segmenter:
-        """Read weights, set the network up and run it once, so that the first frame is as fast.
+        """Read weights and set the network up.
 
         The arguments are those of `ModelSettings`.
 
@@ -100,7 +101,7 @@ class Segmenter:
             weights: Name of weights that come with the package, or path of a checkpoint.
             device: `auto` (a GPU if there is one), `cpu`, `cuda` or `cuda:N`.
             precision: `auto` (the fastest that keeps the labels), `fp16`, `bf16` or `fp32`.
-            engine: `auto` (the fastest there is), `torch`, `openvino` (only on a CPU) or `cuda`.
+            engine: `auto` (the fastest there is) or a key of `ENGINES`.
             network_size: (width, height) to run the network at; None for what it was trained for.
             confidence_threshold: A pixel is not labelled (`IGNORE`) if its confidence, 0 to 255, is
                 below 255 times this.
@@ -127,15 +128,12 @@ class Segmenter:
 
     @classmethod
     def from_settings(cls, settings: ModelSettings) -> Segmenter:
-        """Read the weights, set the network up and run it once, so that the first frame is as fast.
+        """Read the weights and set the network up.
 
         Raises:
             UserError: The settings ask for what is not here.
         """
-        segmenter = cls(Checkpoint.load(settings.weights), settings.model)
-        width, height = segmenter.network_size
-        segmenter(np.zeros((height, width, 3), np.uint8))
-        return segmenter
+        return cls(Checkpoint.load(settings.weights), settings.model)
 
     @property
     def settings(self) -> ModelSettings:
@@ -180,6 +178,11 @@ class Segmenter:
         self._active = (resolved, label_space)
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        """`engine_note`, if any, and what the engine could not do as it was meant to; may grow."""
+        return (*filter(None, (self.engine_note,)), *self._engine.notes)
+
+    @property
     def label_space(self) -> LabelSpace:
         """The classes of the network, with the drivable ones as `settings` has them."""
         return self._active[1]
@@ -218,48 +221,6 @@ class Segmenter:
                 for coarse, frame in zip(logits, frames, strict=True)
             ]
             return [Segmentation(each, label_space, settings.min_drivable_area) for each in drawn]
-
-
-def _make_engine(
-    name: str,
-    checkpoint: Checkpoint,
-    network_size: tuple[int, int],
-    device: torch.device,
-    precision: str,
-) -> Engine:
-    """The engine of a name; `auto` is the fastest that is installed and runs on the device.
-
-    OpenVINO was faster than torch with nearly every network, size and precision that was tried
-    (docs/benchmarks.md): that it is there decides, no measurement at every start.
-
-    Raises:
-        UserError: There is no such engine, it is not installed, or not for this device.
-    """
-    if name not in ('auto', *ENGINES):
-        raise UserError(f'no engine {name!r}: the choices are auto, {", ".join(ENGINES)}')
-    if name == 'openvino' and device.type != 'cpu':
-        raise UserError(f'engine openvino is for CPUs, not for {device}: use device cpu or auto')
-    if name == 'cuda' and device.type != 'cuda':
-        raise UserError(f'engine cuda is for NVIDIA GPUs, not for {device}: use engine auto')
-    network, normalization = checkpoint.build(), checkpoint.normalization
-    if device.type == 'cuda' and name != 'torch':
-        from bisenet_ros.engine.cuda_engine import CudaEngine
-
-        return CudaEngine(network, normalization, network_size, device, precision)
-    if device.type == 'cpu' and name != 'torch':
-        try:
-            from bisenet_ros.engine.openvino_engine import OpenVinoEngine
-        except ModuleNotFoundError as error:
-            if str(error.name).partition('.')[0] != 'openvino':
-                raise
-            if name == 'openvino':
-                raise UserError(
-                    'engine openvino is not installed: '
-                    "pip install 'bisenet_ros[openvino]', or use auto"
-                ) from error
-        else:
-            return OpenVinoEngine(network, normalization, network_size, precision)
-    return TorchEngine(network, normalization, network_size, device, precision)
 
 
 def _check_frame(frame: npt.NDArray[np.uint8]) -> None:

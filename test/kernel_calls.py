@@ -79,6 +79,10 @@ def build(name: str) -> SegmentationNetwork:
     return NETWORKS[name](7).eval()
 
 
+def engine_on_cpu() -> CudaEngine:
+    return CudaEngine(build('bisenetv2'), normalization(), (64, 64), torch.device('cpu'), 'fp32')
+
+
 def engine_logits(
     device: str, name: str, network_size: tuple[int, int], frames: Sequence[Image]
 ) -> npt.NDArray[np.float32]:

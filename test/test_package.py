@@ -21,7 +21,7 @@ from catkin_pkg.package import parse_package
 from bisenet_ros.version import VERSION
 
 ROOT = Path(__file__).parents[1]
-DATA_FILES = 'bisenet_ros/templates/*.j2', 'bisenet_ros/weights/*'
+DATA_FILES = 'bisenet_ros/engine/*.png', 'bisenet_ros/templates/*.j2', 'bisenet_ros/weights/*'
 DATA = f'bisenet_ros-{VERSION}.data/data'
 COMPILED = {
     'bisenet_ros/engine/_native.so',

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from bisenet_ros.errors import UserError
 from bisenet_ros.limits import MIN_SIDE
-from bisenet_ros.network import NETWORKS, OPTIONS, Upsampling
+from bisenet_ros.network import NETWORKS, Upsampling, options_of
 from bisenet_ros.preprocess import ChannelOrder, Normalization
 from bisenet_ros.resources import share_directory
 from bisenet_ros.yaml_document import Document, Location
@@ -54,7 +54,7 @@ class NetworkSettings(_Part):
     Attributes:
         name: A key of `bisenet_ros.network.NETWORKS`.
         upsampling: How features grow inside; None for what suits the network best.
-        options: Names and values of `bisenet_ros.network.OPTIONS`, where the usual form is not
+        options: Names and values of `bisenet_ros.network.options_of`, where the usual form is not
             wanted.
         imagenet_weights: A .pth file of torchvision's classifier, for a ResNet to start from.
         initial_weights: Name of shipped weights or a checkpoint to start from. What fits is taken;
@@ -72,9 +72,9 @@ class NetworkSettings(_Part):
         if self.name not in NETWORKS:
             raise ValueError(f'no network {self.name!r}: there are {", ".join(NETWORKS)}')
         for option, value in self.options.items():
-            choices = OPTIONS[self.name].get(option)
+            choices = options_of(self.name).get(option)
             if choices is None:
-                known = ', '.join(OPTIONS[self.name])
+                known = ', '.join(options_of(self.name)) or 'none'
                 raise ValueError(f'{self.name} has no option {option!r}: there are {known}')
             if value not in choices:
                 raise ValueError(f'{option} is one of {", ".join(map(str, choices))}')

@@ -13,8 +13,9 @@ from bisenet_ros.benchmark import baselines
 from bisenet_ros.benchmark.baselines import Labeller, Size
 from bisenet_ros.checkpoint import Checkpoint
 from bisenet_ros.engine.hardware import DTYPES, resolve_device
+from bisenet_ros.engine.registry import ENGINES
 from bisenet_ros.errors import UserError
-from bisenet_ros.model_settings import ENGINES, ModelSettings
+from bisenet_ros.model_settings import ModelSettings
 from bisenet_ros.segmenter import Segmenter
 
 
@@ -59,11 +60,16 @@ def load_candidates(settings: ModelSettings) -> Candidates:
             name = _name(engine_name, precision_name)
             of_name = replace(settings, engine=engine_name, precision=precision_name)
             try:
-                candidates.segmenters[name] = (
+                segmenter = (
                     first if name == candidates.preferred else Segmenter.from_settings(of_name)
                 )
             except UserError as error:
                 candidates.left_out[name] = str(error)
+                continue
+            if segmenter.engine == engine_name:
+                candidates.segmenters[name] = segmenter
+            else:
+                candidates.left_out[name] = segmenter.engine_note
     device = resolve_device(first.device)
     for name, make in _baselines(first.checkpoint, first.network_size, device).items():
         try:

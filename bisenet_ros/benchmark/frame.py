@@ -12,7 +12,7 @@ from typing import Any
 from bisenet_ros.batching import EACH_FRAME
 from bisenet_ros.benchmark.baselines import Pixels
 from bisenet_ros.camera_pipeline import CameraPipeline, Network
-from bisenet_ros.engine.stages import Stage, listening, stage
+from bisenet_ros.engine.profiling import Stage, listening, stage
 from bisenet_ros.image_codec import fill_image
 from bisenet_ros.segmenter import Segmenter
 

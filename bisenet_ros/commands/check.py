@@ -14,6 +14,7 @@ from rich.console import Console
 from bisenet_ros.bag.messages import BagError
 from bisenet_ros.bag.reader import ReplayBag
 from bisenet_ros.checkpoint import CheckpointError
+from bisenet_ros.commands.model import load_segmenter
 from bisenet_ros.console import make_folder, print_outcome, progress_bar, write_json
 from bisenet_ros.errors import UserError
 from bisenet_ros.replay.measure.criteria import Judgement, judge
@@ -44,7 +45,7 @@ def check_scenario(path: Path, output: Path, settings_over: ReadSettings) -> boo
     file = ScenarioFile.load(path)
     settings = settings_over(file.parameters())
     try:
-        segmenter = Segmenter.from_settings(settings)
+        segmenter = load_segmenter(settings)
     except CheckpointError as error:
         raise file.document.error(('weights',), str(error)) from error
     file.check_classes(segmenter.label_space.names)

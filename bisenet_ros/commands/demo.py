@@ -20,6 +20,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bisenet_ros.bag.recorded_outputs import RecordedOutputs
+from bisenet_ros.commands.model import load_segmenter
 from bisenet_ros.console import make_folder, notes, progress_bar, write_json
 from bisenet_ros.demo.page import write_page
 from bisenet_ros.demo.report import Offline, evaluate, figures, rows
@@ -29,7 +30,6 @@ from bisenet_ros.live.processes import ProcessError
 from bisenet_ros.live.rendering import Rendering, render
 from bisenet_ros.live.sources import Source, main_source, open_source
 from bisenet_ros.replay.measure.provenance import describe_model
-from bisenet_ros.segmenter import Segmenter
 from bisenet_ros.settings import Settings
 
 
@@ -80,7 +80,7 @@ def run_demo(demo: Demo) -> dict[str, Any]:
     view, output = demo.view, demo.output
     source = None if view.path is None else main_source(view.path, view.seconds)
     # First, so that what cannot be run is refused at once.
-    segmenter = Segmenter.from_settings(demo.settings)
+    segmenter = load_segmenter(demo.settings)
     label_space = segmenter.label_space
     logs = output / 'log'
     make_folder(logs)

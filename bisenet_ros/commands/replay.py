@@ -19,6 +19,7 @@ from rich.text import Text
 from bisenet_ros.bag.reader import ReplayBag
 from bisenet_ros.bag.recorded_outputs import RecordedOutputs
 from bisenet_ros.checkpoint import Checkpoint
+from bisenet_ros.commands.model import load_segmenter
 from bisenet_ros.console import make_folder, print_outcome, progress_bar, warn, write_json
 from bisenet_ros.errors import UserError
 from bisenet_ros.formatting import percent
@@ -37,7 +38,6 @@ from bisenet_ros.replay.measure.extras import Extras
 from bisenet_ros.replay.measure.figures import figures_of_run, names_of_run
 from bisenet_ros.replay.measure.run import replay
 from bisenet_ros.replay.report.collection_page import write_collection_page
-from bisenet_ros.segmenter import Segmenter
 from bisenet_ros.settings import Settings
 
 
@@ -118,7 +118,7 @@ def _replay_one(
 ) -> tuple[Mapping[str, Any], str]:
     """Evaluate a bag in this process; the figures, and what was wrong with it."""
     bag = ReplayBag(path, options.image_topic, options.labels_topic, labels_folder)
-    segmenter = Segmenter.from_settings(options.settings)
+    segmenter = load_segmenter(options.settings)
     make_folder(output)
     rate = 1.0 if live and options.rate is None else options.rate
     frame_count = sum(camera.frame_count for camera in bag.cameras)

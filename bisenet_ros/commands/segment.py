@@ -68,9 +68,9 @@ def segment_files(
     check_outputs(files, output)
     make_folder(output)
 
-    from bisenet_ros.segmenter import Segmenter
+    from bisenet_ros.commands.model import load_segmenter
 
-    segmenter = Segmenter.from_settings(settings)
+    segmenter = load_segmenter(settings)
     alpha = settings.overlay_alpha
     figures: list[dict[str, Any]] = []
     failures: dict[str, str] = {}

@@ -13,14 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from bisenet_ros.engine.transfer import new_stream, runtime_of
-from bisenet_ros.network import BiSeNetV1, BiSeNetV2, SegmentationNetwork
-
-BRANCHES: dict[type[SegmentationNetwork], tuple[str, str]] = {
-    BiSeNetV1: ('context', 'spatial'),
-    BiSeNetV2: ('semantic', 'detail'),
-}
-"""Names of both branches, in the order in which `features` calls them."""
+from bisenet_ros.engine.pinned_memory import new_stream, runtime_of
 
 
 class Forked(nn.Module):
@@ -52,9 +45,15 @@ class Joined(nn.Module):
         return out
 
 
-def run_side_by_side(network: SegmentationNetwork, device: torch.device) -> None:
-    """Give the branches of a network, which is changed, two streams of a device."""
-    first, second = BRANCHES[type(network)]
+def run_side_by_side(network: nn.Module, branches: tuple[str, str], device: torch.device) -> None:
+    """Give two branches of a network, which is changed, two streams of a device.
+
+    Args:
+        network: What has them as children.
+        branches: See `SegmentationNetwork.branches`.
+        device: A GPU, or the CPU, which runs one after the other.
+    """
+    first, second = branches
     stream = new_stream(device)
     setattr(network, first, Forked(getattr(network, first), stream))
     setattr(network, second, Joined(getattr(network, second), stream))

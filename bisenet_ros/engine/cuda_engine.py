@@ -12,14 +12,14 @@ from torch import Tensor
 from torch.nn.utils import convert_conv2d_weight_memory_format
 
 from bisenet_ros.engine.branches import run_side_by_side
+from bisenet_ros.engine.cuda_graphs import EagerRunner, GraphRunner, Runner, Runners
 from bisenet_ros.engine.engine import Frame
 from bisenet_ros.engine.epilogues import fuse_epilogues
 from bisenet_ros.engine.hardware import DTYPES
-from bisenet_ros.engine.kernels import kernels_for
+from bisenet_ros.engine.kernels import kernel_notes, kernels_for
 from bisenet_ros.engine.kernels.resampling import Resampling
-from bisenet_ros.engine.programs import EagerProgram, GraphProgram, Program, Programs
-from bisenet_ros.engine.stages import stage
-from bisenet_ros.engine.transfer import on_device, upload
+from bisenet_ros.engine.pinned_memory import on_device, upload
+from bisenet_ros.engine.profiling import stage
 from bisenet_ros.network import STRIDE, SegmentationNetwork, fold_batch_norm
 from bisenet_ros.preprocess import Normalization
 
@@ -39,7 +39,7 @@ class CudaEngine:
         device: An NVIDIA GPU. On a CPU everything works but the graphs, as slow as that is.
         precision: A key of `DTYPES`.
         graphs: Launch the network as a CUDA graph, and not kernel by kernel.
-        side_by_side: Give the network's branches two streams.
+        side_by_side: Give the network's branches, where it names two, a stream each.
     """
 
     name = 'cuda'
@@ -62,23 +62,26 @@ class CudaEngine:
         self._network = fold_batch_norm(network).to(device, self._dtype)
         fuse_epilogues(self._network)
         convert_conv2d_weight_memory_format(self._network, torch.channels_last)
-        if side_by_side:
-            run_side_by_side(self._network, device)
+        if side_by_side and self._network.branches is not None:
+            run_side_by_side(self._network, self._network.branches, device)
         self._kernels = kernels_for(device)
+        self.notes = kernel_notes(device)
         captures = graphs and device.type == 'cuda'
-        self._programs = Programs(self._captured if captures else self._eager, self._eager)
+        self._runners = Runners(
+            self._captured if captures else self._eager, self._eager, self.notes
+        )
         self._compile_kernels()
 
     @torch.inference_mode()
     def __call__(self, frames: Sequence[Frame]) -> Tensor:
         """As `Engine.__call__` has it; the layout is channels last."""
         with on_device(self.device):
-            program = self._programs.of(len(frames))
+            runner = self._runners.of(len(frames))
             with stage('pre'):
-                for target, frame in zip(program.input, frames, strict=True):
+                for target, frame in zip(runner.input, frames, strict=True):
                     self._prepare(upload(frame, self.device), target)
             with stage('network'), self._cudnn():
-                return program.run().to(torch.float32, copy=True)
+                return runner.run().to(torch.float32, copy=True)
 
     def _prepare(self, pixels: Tensor, target: Tensor) -> None:
         """Write a frame, (H, W, 3) uint8, into one of the inputs, (h', w', 3)."""
@@ -98,12 +101,12 @@ class CudaEngine:
                 pixels = torch.zeros((*size, 3), dtype=torch.uint8, device=self.device)
                 self._prepare(pixels, target)
 
-    def _captured(self, frames: int) -> Program:
+    def _captured(self, frames: int) -> Runner:
         with self._cudnn():
-            return GraphProgram(self._forward, self._empty_input(frames))
+            return GraphRunner(self._forward, self._empty_input(frames))
 
-    def _eager(self, frames: int) -> Program:
-        return EagerProgram(self._forward, self._empty_input(frames))
+    def _eager(self, frames: int) -> Runner:
+        return EagerRunner(self._forward, self._empty_input(frames))
 
     def _empty_input(self, frames: int) -> Tensor:
         """(frames, h', w', 3), h' and w' multiples of `STRIDE`."""

@@ -50,7 +50,7 @@ def fuse_epilogues(network: nn.Module) -> None:
     for module in list(network.modules()):
         for name, layer in list(module.named_children()):
             if (
-                isinstance(layer, ConvNorm)
+                type(layer) is ConvNorm
                 and isinstance(layer.relu, nn.ReLU)
                 and isinstance(layer.norm, nn.Identity)
                 and layer.conv.groups == 1

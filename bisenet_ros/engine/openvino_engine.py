@@ -11,11 +11,11 @@ import openvino as ov
 import torch
 from torch import Tensor
 
-from bisenet_ros.engine.engine import Frame
+from bisenet_ros.engine.engine import Frame, UnsupportedNetworkError, first_line
 from bisenet_ros.engine.openvino_core import core
 from bisenet_ros.engine.openvino_graph import translate
 from bisenet_ros.engine.pipeline import Pipeline
-from bisenet_ros.engine.stages import stage
+from bisenet_ros.engine.profiling import stage
 from bisenet_ros.engine.winograd import use_winograd
 from bisenet_ros.network import SegmentationNetwork
 from bisenet_ros.preprocess import Normalization, resize
@@ -35,7 +35,11 @@ class OpenVinoEngine:
         network: In evaluation mode; not changed.
         normalization: What the network expects.
         network_size: (width, height) to run the network at.
+        device: The CPU.
         precision: `bf16` or `fp32`. A CPU that cannot multiply bf16 computes in float32.
+
+    Raises:
+        UnsupportedNetworkError: See `translate`; or OpenVINO does not compile it.
     """
 
     name = 'openvino'
@@ -45,24 +49,29 @@ class OpenVinoEngine:
         network: SegmentationNetwork,
         normalization: Normalization,
         network_size: tuple[int, int],
+        device: torch.device,
         precision: str,
     ) -> None:
+        assert device.type == 'cpu'
+        self.notes: list[str] = []
         self._network_size = width, height = network_size
         pipeline = Pipeline(network, network_size, normalization=normalization, output='coarse')
         use_winograd(pipeline.network, precision)
         model = translate(pipeline, (1, height, width, 3), torch.uint8, names=('frames', 'coarse'))
-        compiled = core().compile_model(
-            model,
-            'CPU',
-            {
-                'PERFORMANCE_HINT': 'LATENCY',
-                'INFERENCE_PRECISION_HINT': _PRECISIONS[precision],
-                # What limits torch, a user's OMP_NUM_THREADS among others, limits this as well.
-                'INFERENCE_NUM_THREADS': torch.get_num_threads(),
-                # Processes side by side would all pin their threads to the same cores.
-                'ENABLE_CPU_PINNING': False,
-            },
-        )
+        settings = {
+            'PERFORMANCE_HINT': 'LATENCY',
+            'INFERENCE_PRECISION_HINT': _PRECISIONS[precision],
+            # What limits torch, a user's OMP_NUM_THREADS among others, limits this as well.
+            'INFERENCE_NUM_THREADS': torch.get_num_threads(),
+            # Processes side by side would all pin their threads to the same cores.
+            'ENABLE_CPU_PINNING': False,
+        }
+        try:
+            compiled = core().compile_model(model, 'CPU', settings)
+        except RuntimeError as error:
+            raise UnsupportedNetworkError(
+                f'OpenVINO does not compile it: {first_line(error)}'
+            ) from error
         self._request = compiled.create_infer_request()
         self._output_shape = tuple(compiled.output(0).shape)[1:]
 

@@ -21,11 +21,16 @@ import torch.nn.functional as F
 from openvino import opset13 as ops
 from torch import Tensor, fx, nn
 
+from bisenet_ros.engine.engine import UnsupportedNetworkError, first_line
 from bisenet_ros.engine.openvino_winograd import WinogradOp
 from bisenet_ros.engine.winograd import WinogradConvolution
 
 Argument = Any
 """What torch.fx passes around: an `ov.Output` in place of each tensor, else what the code says."""
+
+_REFUSALS = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
+"""What torch.fx raises at code that it cannot trace, OpenVINO at operands that do not fit, and what
+is below at arguments that it was not written for."""
 
 _DTYPES = {
     torch.float16: np.float16,
@@ -48,12 +53,15 @@ def translate(
         names: Of the input and the output.
 
     Raises:
-        NotImplementedError: The module does something that no network here does.
+        UnsupportedNetworkError: The module does something that is not translated here.
     """
     parameter = ops.parameter(list(shape), _DTYPES[dtype], names[0])
     parameter.output(0).set_names({names[0]})
-    graph = fx.GraphModule(module, _Tracer().trace(module))
-    output = _Translation(graph).run(parameter.output(0))
+    try:
+        graph = fx.GraphModule(module, _Tracer().trace(module))
+        output = _Translation(graph).run(parameter.output(0))
+    except _REFUSALS as error:
+        raise UnsupportedNetworkError(first_line(error)) from error
     output.set_names({names[1]})
     return ov.Model([ops.result(output)], [parameter], type(module).__name__)
 
@@ -99,6 +107,12 @@ def _look_up(
     return translator
 
 
+def _needs(holds: bool, what: str) -> None:
+    """Refuse a form of an operation that is not translated."""
+    if not holds:
+        raise NotImplementedError(f'of this operation, only {what} has a translation to OpenVINO')
+
+
 def _constant(tensor: Tensor) -> ov.Output:
     return ops.constant(tensor.detach().numpy()).output(0)
 
@@ -120,7 +134,9 @@ def _pair(value: int | tuple[int, int]) -> list[int]:
 
 
 def _convolution(conv: nn.Conv2d, x: ov.Output) -> ov.Output:
-    assert not isinstance(conv.padding, str)
+    if isinstance(conv.padding, str):
+        raise NotImplementedError('padding by name has no translation to OpenVINO')
+    _needs(conv.padding_mode == 'zeros', 'a convolution that pads with zeros')
     window = (list(conv.stride), list(conv.padding), list(conv.padding), list(conv.dilation))
     if conv.groups == 1:
         y = ops.convolution(x, _constant(conv.weight), *window)
@@ -134,8 +150,8 @@ def _convolution(conv: nn.Conv2d, x: ov.Output) -> ov.Output:
 
 
 def _batch_norm(norm: nn.BatchNorm2d, x: ov.Output) -> ov.Output:
-    assert norm.running_mean is not None
-    assert norm.running_var is not None
+    if norm.running_mean is None or norm.running_var is None:
+        raise NotImplementedError('a batch norm without statistics has no translation to OpenVINO')
     scale = norm.weight / (norm.running_var + norm.eps).sqrt()
     shift = norm.bias - norm.running_mean * scale
     return ops.add(ops.multiply(x, _per_channel(scale)), _per_channel(shift)).output(0)
@@ -143,11 +159,15 @@ def _batch_norm(norm: nn.BatchNorm2d, x: ov.Output) -> ov.Output:
 
 def _max_pool(pool: nn.MaxPool2d, x: ov.Output) -> ov.Output:
     window, stride, padding = map(_pair, (pool.kernel_size, pool.stride, pool.padding))
+    _needs(_pair(pool.dilation) == [1, 1], 'max pooling without dilation')
+    _needs(not pool.ceil_mode, 'max pooling that rounds down')
     return ops.max_pool(x, stride, [1, 1], padding, padding, window, 'floor').output(0)
 
 
 def _average_pool(pool: nn.AvgPool2d, x: ov.Output) -> ov.Output:
     window, stride, padding = map(_pair, (pool.kernel_size, pool.stride, pool.padding))
+    _needs(not pool.ceil_mode, 'average pooling that rounds down')
+    _needs(pool.divisor_override is None, 'average pooling by the size of its window')
     excluded = not pool.count_include_pad
     return ops.avg_pool(x, stride, padding, padding, window, excluded, 'floor').output(0)
 
@@ -179,8 +199,18 @@ _MODULES: dict[Any, Callable[..., Argument]] = {
 
 
 def _interpolate(
-    x: ov.Output, *, scale_factor: float, mode: str, align_corners: bool | None, **_: None
+    x: ov.Output,
+    *,
+    size: None,
+    scale_factor: float,
+    mode: str,
+    align_corners: bool | None,
+    recompute_scale_factor: None,
+    antialias: bool,
 ) -> ov.Output:
+    _needs(mode in ('nearest', 'bilinear'), 'nearest or bilinear interpolation')
+    _needs(size is None and not recompute_scale_factor, 'interpolation by a scale')
+    _needs(not antialias, 'interpolation without a filter')
     if mode == 'nearest':
         kind, position = 'nearest', 'asymmetric'
     else:
@@ -198,7 +228,7 @@ def _interpolate(
 
 def _pad(x: ov.Output, padding: tuple[int, int, int, int], *, mode: str, value: None) -> ov.Output:
     left, right, top, bottom = padding
-    assert (mode, value) == ('constant', None)
+    _needs((mode, value) == ('constant', None), 'padding with zeros')
     zero = ops.convert_like(ops.constant(np.float32(0)), x)
     return ops.pad(
         x, _integers([0, 0, top, left]), _integers([0, 0, bottom, right]), 'constant', zero
@@ -209,6 +239,10 @@ def _get_item(x: Argument, key: Any) -> Argument:
     """`x[:, a:b, ...]`, from the first axis on, or an element of a tuple."""
     if not isinstance(x, ov.Output):
         return x[key]
+    _needs(
+        all(isinstance(part, slice) and part.step is None for part in key),
+        'an index of slices without a step',
+    )
     axes = [axis for axis, part in enumerate(key) if part != slice(None)]
     start = [key[axis].start or 0 for axis in axes]
     stop = [key[axis].stop for axis in axes]

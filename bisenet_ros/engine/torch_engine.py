@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 
 import torch
@@ -12,7 +13,7 @@ from torch.nn.utils import convert_conv2d_weight_memory_format
 
 from bisenet_ros.engine.engine import Frame
 from bisenet_ros.engine.hardware import DTYPES
-from bisenet_ros.engine.stages import stage
+from bisenet_ros.engine.profiling import stage
 from bisenet_ros.engine.winograd import use_winograd
 from bisenet_ros.network import SegmentationNetwork, fold_batch_norm
 from bisenet_ros.preprocess import Normalization, resize
@@ -31,6 +32,8 @@ class TorchEngine:
         network_size: (width, height) to run the network at.
         device: Where to run.
         precision: A key of `DTYPES`.
+        plain: Run the network exactly as it is, with nothing folded and nothing replaced: slower,
+            but it can only be wrong where torch is.
     """
 
     name = 'torch'
@@ -42,13 +45,16 @@ class TorchEngine:
         network_size: tuple[int, int],
         device: torch.device,
         precision: str,
+        *,
+        plain: bool = False,
     ) -> None:
+        self.notes: list[str] = []
         self.device = device
         self._dtype = DTYPES[precision]
         self._normalization = normalization
         self._network_size = network_size
-        self._network = fold_batch_norm(network)
-        if device.type == 'cpu':
+        self._network = copy.deepcopy(network) if plain else fold_batch_norm(network)
+        if device.type == 'cpu' and not plain:
             use_winograd(self._network, precision)
         self._network.to(device, self._dtype)
         convert_conv2d_weight_memory_format(self._network, torch.channels_last)

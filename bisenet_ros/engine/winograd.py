@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from bisenet_ros.engine.hardware import cpu_flags
 from bisenet_ros.engine.native import library, tasks
-from bisenet_ros.network import ConvNorm, SegmentationNetwork
+from bisenet_ros.network import ConvNorm, SegmentationHead, SegmentationNetwork
 
 Kernel = Literal['avx512_bf16', 'avx512', 'avx2']
 """The builds of the C file: what multiplies bf16 and sums in float32, and two for float32."""
@@ -78,10 +78,11 @@ def use_winograd(network: SegmentationNetwork, precision: str) -> None:
     if kernel is None:
         return
     for name, part in network.named_children():
-        if part is network.head:
-            conv, classify = network.head.project.conv, network.head.classify
-            if _fits(conv):
-                head = WinogradConvolution(conv, kernel, relu=True, classifier=classify)
+        if type(part) is SegmentationHead:
+            if _fits(part.project.conv):
+                head = WinogradConvolution(
+                    part.project.conv, kernel, relu=True, classifier=part.classify
+                )
                 network.add_module(name, head)
         elif kernel != 'avx512_bf16':
             _replace_in(part, kernel)
@@ -90,8 +91,8 @@ def use_winograd(network: SegmentationNetwork, precision: str) -> None:
 def _replace_in(part: nn.Module, kernel: Kernel) -> None:
     for block in list(part.modules()):
         for name, conv in list(block.named_children()):
-            if isinstance(conv, nn.Conv2d) and _fits(conv):
-                relu = isinstance(block, ConvNorm) and isinstance(block.relu, nn.ReLU)
+            if type(conv) is nn.Conv2d and _fits(conv):
+                relu = type(block) is ConvNorm and isinstance(block.relu, nn.ReLU)
                 block.add_module(name, WinogradConvolution(conv, kernel, relu=relu))
                 if relu:
                     block.add_module('relu', nn.Identity())

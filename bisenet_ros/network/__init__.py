@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from typing import get_args
 
 from bisenet_ros.network.base import (
     COARSE_STRIDE,
@@ -16,7 +15,7 @@ from bisenet_ros.network.base import (
     Upsampling,
 )
 from bisenet_ros.network.layers import ConvNorm, SegmentationHead, fold_batch_norm
-from bisenet_ros.network.v1 import BiSeNetV1, Gate
+from bisenet_ros.network.v1 import BiSeNetV1
 from bisenet_ros.network.v2 import BiSeNetV2
 
 NETWORKS: dict[str, NetworkConstructor] = {
@@ -26,25 +25,20 @@ NETWORKS: dict[str, NetworkConstructor] = {
     'bisenetv2': BiSeNetV2,
     'bisenetv2_large': partial(BiSeNetV2, width=2, depth=3),
 }
-"""Every network by the name that a checkpoint gives."""
+"""Every network by the name that a checkpoint gives: a class, or one with some arguments given."""
 
-_V1_OPTIONS = {'gate': get_args(Gate)}
-_V2_OPTIONS = {'aggregation_bias': (False, True)}
 
-OPTIONS: dict[str, Mapping[str, tuple[str | bool, ...]]] = {
-    'bisenetv1_xception39': _V1_OPTIONS,
-    'bisenetv1_resnet18': _V1_OPTIONS,
-    'bisenetv1_resnet101': _V1_OPTIONS,
-    'bisenetv2': _V2_OPTIONS,
-    'bisenetv2_large': _V2_OPTIONS,
-}
-"""What weights from elsewhere may need otherwise, by network: the arguments of its constructor and
-their values, of which the first is the default."""
+def options_of(name: str) -> Mapping[str, tuple[str | bool, ...]]:
+    """What weights from elsewhere may need otherwise of a network: see `SegmentationNetwork`."""
+    constructor = NETWORKS[name]
+    network = constructor.func if isinstance(constructor, partial) else constructor
+    options: Mapping[str, tuple[str | bool, ...]] = getattr(network, 'options', {})
+    return options
+
 
 __all__ = [
     'COARSE_STRIDE',
     'NETWORKS',
-    'OPTIONS',
     'STRIDE',
     'BiSeNetV1',
     'BiSeNetV2',
@@ -54,4 +48,5 @@ __all__ = [
     'SegmentationNetwork',
     'Upsampling',
     'fold_batch_norm',
+    'options_of',
 ]

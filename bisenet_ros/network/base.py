@@ -5,7 +5,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Literal, Protocol
+from collections.abc import Mapping
+from typing import ClassVar, Literal, Protocol
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -34,7 +35,15 @@ class SegmentationNetwork(nn.Module, ABC):
         head: The main head.
         boosters: The auxiliary heads of the training form; empty in the inference form.
         upsampling: How features grow inside.
+        branches: Names of two children that `features` calls one after the other, in this order,
+            and neither of which uses what the other makes: an engine may run them side by side.
+            None where there are no such two.
+        options: What weights from elsewhere may need otherwise: further arguments of the
+            constructor and their values, of which the first is the default.
     """
+
+    branches: ClassVar[tuple[str, str] | None] = None
+    options: ClassVar[Mapping[str, tuple[str | bool, ...]]] = {}
 
     head: SegmentationHead
     boosters: nn.ModuleList

@@ -78,14 +78,21 @@ def initialize(network: nn.Module) -> None:
 def fold_batch_norm(network: NetworkT) -> NetworkT:
     """A copy of `network` for inference: evaluation mode, batch norms folded, no gradients.
 
-    A batch norm that is the next child of its module after a convolution is folded into that
-    convolution, which then has a bias: here as in torchvision's ResNets, what follows one another
-    there is what runs one after another.
+    A batch norm is folded into the convolution before it, which then has a bias, where it is sure
+    that the one runs after the other: in a `Sequential`, and where one child after the other is
+    named so, as in `ConvNorm` and in torchvision's ResNets (`conv1`, `bn1`).
     """
     folded = copy.deepcopy(network).eval().requires_grad_(False)
     for module in folded.modules():
         for (conv_name, conv), (norm_name, norm) in pairwise(list(module.named_children())):
-            if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+            if (
+                type(conv) is nn.Conv2d
+                and isinstance(norm, nn.BatchNorm2d)
+                and (
+                    type(module).forward is nn.Sequential.forward
+                    or norm_name in (conv_name.replace('conv', new) for new in ('norm', 'bn'))
+                )
+            ):
                 setattr(module, conv_name, fuse_conv_bn_eval(conv, norm))
                 setattr(module, norm_name, nn.Identity())
     return folded

@@ -10,7 +10,7 @@ between those implementations: the other forms are there for weights trained wit
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal, get_args
 
 import torch
 import torch.nn.functional as F
@@ -128,6 +128,9 @@ class BiSeNetV1(SegmentationNetwork):
     Raises:
         UserError: A ResNet is asked for and torchvision is not installed.
     """
+
+    branches = ('context', 'spatial')
+    options: ClassVar = {'gate': get_args(Gate)}
 
     HEAD_CHANNELS = 256
     """Width of the main head, with which the published accuracy was reached."""

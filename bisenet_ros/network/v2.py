@@ -16,6 +16,8 @@ context embedding are there once. The shapes below are those of width 1.
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -198,6 +200,9 @@ class BiSeNetV2(SegmentationNetwork):
         aggregation_bias: Give the aggregation's two point-wise convolutions a bias, for weights
             trained so: no batch norm follows them.
     """
+
+    branches = ('semantic', 'detail')
+    options: ClassVar = {'aggregation_bias': (False, True)}
 
     HEAD_CHANNELS = 1024
     """Width of the main head, with which the published accuracy was reached."""

@@ -234,6 +234,8 @@ class EngineTask:
         else:
             status.summary(OK, 'running')
         segmenter = worker.segmenter
+        for note in segmenter.notes:
+            status.summary(WARN, note)
         width, height = segmenter.network_size
         status.message.hardware_id = segmenter.device
         status.add('device', segmenter.device)

@@ -88,6 +88,7 @@ class Worker:
         self._processed = processed
         self._max_rate = max_rate
         self._logger = logger
+        self._told_notes = 0
         self._loading = threading.Lock()  # of two that load, the one that began last is in use
         self.pipeline = CameraPipeline([slot.name for slot in slots], self._loaded(load))
         self._enabled = True
@@ -215,6 +216,7 @@ class Worker:
                 raise
             self._recover(slots, error)
             return
+        self._tell_notes(self.segmenter)
         decode_ms = sum(frame.decode_ms for frame in frames)
         self._processed(decode_ms + 1e3 * (time.perf_counter() - start))
         if self.device_failure:
@@ -256,7 +258,16 @@ class Worker:
             self._logger.info(
                 f'{len(self._slots)} cameras are segmented {batching}: {batching.reason}'
             )
+        self._told_notes = 0
+        self._tell_notes(segmenter)
         return Network(segmenter, batching)
+
+    def _tell_notes(self, segmenter: Segmenter) -> None:
+        """Log what the segmenter could not do as it was meant to, each thing once."""
+        notes = segmenter.notes
+        for note in notes[self._told_notes :]:
+            self._logger.warning(note)
+        self._told_notes = len(notes)
 
 
 class _WallClock:

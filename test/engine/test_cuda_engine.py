@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The engine for GPUs: its logits, its programs and their fallback, and its ways to and from a GPU.
+"""The engine for GPUs: its logits, its graphs and their fallback, and its ways to and from a GPU.
 
 On a CPU all of it runs but CUDA itself: graphs, streams that overlap, cuDNN.
 """
@@ -8,7 +8,6 @@ On a CPU all of it runs but CUDA itself: graphs, streams that overlap, cuDNN.
 from __future__ import annotations
 
 import importlib.util
-import logging
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
@@ -22,13 +21,13 @@ import torch
 from torch import Tensor, nn
 
 from bisenet_ros.checkpoint import shipped_weights
-from bisenet_ros.engine.branches import BRANCHES, run_side_by_side
+from bisenet_ros.engine.branches import run_side_by_side
 from bisenet_ros.engine.cuda_engine import CudaEngine
+from bisenet_ros.engine.cuda_graphs import MOST_RUNNERS, EagerRunner, GraphRunner, Runners
 from bisenet_ros.engine.epilogues import ConvReLU, fuse_epilogues
 from bisenet_ros.engine.labels import DeviceLabels, HostLabels
-from bisenet_ros.engine.programs import MOST_PROGRAMS, EagerProgram, GraphProgram, Programs
+from bisenet_ros.engine.pinned_memory import Download, upload
 from bisenet_ros.engine.torch_engine import TorchEngine
-from bisenet_ros.engine.transfer import Download, upload
 from bisenet_ros.errors import UserError
 from bisenet_ros.model_settings import DEFAULT_WEIGHTS
 from bisenet_ros.network import fold_batch_norm
@@ -112,35 +111,35 @@ def test_the_engine_is_refused_without_a_gpu(device: str) -> None:
         Segmenter.load(device=device, engine='cuda')
 
 
-# ---- programs ----
+# ---- one runner for each number of frames ----
 
 
-def doubling(frames: int) -> EagerProgram:
-    return EagerProgram(lambda images: 2 * images, torch.zeros(frames, 1))
+def doubling(frames: int) -> EagerRunner:
+    return EagerRunner(lambda images: 2 * images, torch.zeros(frames, 1))
 
 
-def test_a_program_runs_on_what_its_input_holds() -> None:
-    program = doubling(2)
-    program.input[:] = torch.tensor([[1.0], [3.0]])
-    assert program.run().tolist() == [[2.0], [6.0]]
+def test_a_runner_runs_on_what_its_input_holds() -> None:
+    runner = doubling(2)
+    runner.input[:] = torch.tensor([[1.0], [3.0]])
+    assert runner.run().tolist() == [[2.0], [6.0]]
 
 
-def test_programs_are_kept_for_the_numbers_of_frames_that_came_last() -> None:
+def test_runners_are_kept_for_the_numbers_of_frames_that_came_last() -> None:
     made = []
 
-    def make(frames: int) -> EagerProgram:
+    def make(frames: int) -> EagerRunner:
         made.append(frames)
         return doubling(frames)
 
-    programs = Programs(make, doubling)
-    for frames in range(1, MOST_PROGRAMS + 1):
-        assert programs.of(frames) is programs.of(frames)
-        assert programs.of(frames).input.shape[0] == frames
-    programs.of(1)
-    programs.of(MOST_PROGRAMS + 1)  # in the place of 2, the longest unused
-    programs.of(1)
-    assert made == [*range(1, MOST_PROGRAMS + 2)]
-    programs.of(2)
+    runners = Runners(make, doubling, [])
+    for frames in range(1, MOST_RUNNERS + 1):
+        assert runners.of(frames) is runners.of(frames)
+        assert runners.of(frames).input.shape[0] == frames
+    runners.of(1)
+    runners.of(MOST_RUNNERS + 1)  # in the place of 2, the longest unused
+    runners.of(1)
+    assert made == [*range(1, MOST_RUNNERS + 2)]
+    runners.of(2)
     assert made[-1] == 2
 
 
@@ -152,36 +151,35 @@ def test_programs_are_kept_for_the_numbers_of_frames_that_came_last() -> None:
     ],
 )
 def test_a_capture_that_fails_is_reported_once_and_the_network_runs_on(
-    error: RuntimeError, caplog: pytest.LogCaptureFixture
+    error: RuntimeError,
 ) -> None:
     asked = []
 
-    def capture(frames: int) -> EagerProgram:
+    def capture(frames: int) -> EagerRunner:
         asked.append(frames)
         if frames > 1:
             raise error
         return doubling(frames)
 
-    programs = Programs(capture, doubling)
-    captured = programs.of(1)
-    with caplog.at_level(logging.WARNING):
-        for frames in (2, 3, 2):
-            programs.of(frames).input[:] = 4
-            assert programs.of(frames).run().tolist() == [[8.0]] * frames
-    assert programs.of(1) is captured
+    notes: list[str] = []
+    runners = Runners(capture, doubling, notes)
+    captured = runners.of(1)
+    assert notes == []
+    for frames in (2, 3, 2):
+        runners.of(frames).input[:] = 4
+        assert runners.of(frames).run().tolist() == [[8.0]] * frames
+    assert runners.of(1) is captured
     assert asked == [1, 2]
     first_line = str(error).splitlines()[0]
-    assert [f'no CUDA graph for 2 frame(s) ({first_line})' in text for text in caplog.messages] == [
-        True
-    ]
+    assert [f'no CUDA graph for 2 frame(s) ({first_line})' in note for note in notes] == [True]
 
 
 def test_what_fails_without_a_graph_as_well_is_no_secret() -> None:
-    def fail(frames: int) -> EagerProgram:
+    def fail(frames: int) -> EagerRunner:
         raise RuntimeError('CUDA error: an illegal memory access was encountered')
 
     with pytest.raises(RuntimeError, match='illegal memory access'):
-        Programs(fail, fail).of(1)
+        Runners(fail, fail, []).of(1)
 
 
 # ---- the network on a GPU ----
@@ -195,11 +193,12 @@ def test_branches_are_called_in_the_order_in_which_they_fork_and_join(name: str)
     def note(branch: str) -> Callable[..., None]:
         return lambda *_: called.append(branch)
 
-    for branch in BRANCHES[type(network)]:
+    assert network.branches is not None
+    for branch in network.branches:
         getattr(network, branch).register_forward_hook(note(branch))
     with torch.inference_mode():
         network.coarse(torch.zeros(1, 3, 64, 64))
-    assert tuple(called) == BRANCHES[type(network)]
+    assert tuple(called) == network.branches
 
 
 @pytest.mark.parametrize('name', NETWORK_NAMES)
@@ -207,7 +206,8 @@ def test_side_by_side_the_branches_give_the_same(name: str) -> None:
     network, images = kernel_calls.build(name), torch.randn(1, 3, 64, 64)
     with torch.inference_mode():
         expected = network.coarse(images)
-        run_side_by_side(network, CPU)
+        assert network.branches is not None
+        run_side_by_side(network, network.branches, CPU)
         torch.testing.assert_close(network.coarse(images), expected, rtol=0, atol=0)
 
 
@@ -297,18 +297,17 @@ def test_bias_and_relu_are_fused_on_a_gpu() -> None:
     ],
 )
 def test_a_capture_that_fails_leaves_the_gpu_usable(
-    forward: Callable[[Tensor], Tensor], reason: str, caplog: pytest.LogCaptureFixture
+    forward: Callable[[Tensor], Tensor], reason: str
 ) -> None:
     gpu = torch.device('cuda', 0)
 
-    def capture(frames: int) -> GraphProgram:
-        return GraphProgram(forward, torch.ones(frames, device=gpu))
+    def capture(frames: int) -> GraphRunner:
+        return GraphRunner(forward, torch.ones(frames, device=gpu))
 
-    programs = Programs(capture, doubling)
-    with caplog.at_level(logging.WARNING):
-        programs.of(1)
-    assert len(caplog.messages) == 1
-    assert reason in caplog.messages[0]
+    notes: list[str] = []
+    Runners(capture, doubling, notes).of(1)
+    assert len(notes) == 1
+    assert reason in notes[0]
     torch.testing.assert_close(
         engine_on(gpu)(FRAMES).cpu(), expected_logits(), rtol=1e-3, atol=1e-3
     )

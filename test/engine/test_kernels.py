@@ -9,7 +9,6 @@ of its own: whether it interprets is settled when Triton is imported.
 from __future__ import annotations
 
 import importlib.util
-import logging
 import re
 import subprocess
 import sys
@@ -27,7 +26,6 @@ import torch.nn.functional as F
 
 from bisenet_ros.checkpoint import Checkpoint, shipped_weights
 from bisenet_ros.engine import kernels
-from bisenet_ros.engine.kernels import kernels_for
 from bisenet_ros.engine.torch_engine import TorchEngine
 from bisenet_ros.engine.upsample_argmax import (
     Scale,
@@ -300,16 +298,21 @@ def test_kernels_compile_for_gpus(
             assert re.search(r'STACK:0 .*LOCAL:0 ', usage), 'registers are spilled to memory'
 
 
-def test_without_triton_there_is_one_warning_and_torch(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_without_triton_there_is_a_note_and_torch(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv('TRITON_INTERPRET', '1')
     monkeypatch.setitem(sys.modules, 'triton', None)
     monkeypatch.delitem(sys.modules, 'bisenet_ros.engine.kernels.in_triton', raising=False)
     monkeypatch.delattr(kernels, 'in_triton', raising=False)
-    kernels_for.cache_clear()
-    with caplog.at_level(logging.WARNING):
-        assert [kernel_calls.kernels_in_use('cpu') for _ in range(2)] == ['in_torch'] * 2
-    kernels_for.cache_clear()
-    assert len(caplog.messages) == 1
-    assert re.match(r'Triton does not work here \(.*triton.*\): torch', caplog.messages[0])
+    kernels._choose.cache_clear()
+    try:
+        engines = [kernel_calls.engine_on_cpu() for _ in range(2)]
+        assert kernel_calls.kernels_in_use('cpu') == 'in_torch'
+    finally:
+        kernels._choose.cache_clear()
+    for engine in engines:
+        (note,) = engine.notes
+        assert re.match(r'Triton does not work here \(.*triton.*\): torch', note)
+
+
+def test_where_torch_is_meant_to_do_it_there_is_no_note() -> None:
+    assert kernel_calls.engine_on_cpu().notes == []

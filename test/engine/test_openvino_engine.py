@@ -6,22 +6,25 @@ from __future__ import annotations
 
 import sys
 import threading
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from tiny_checkpoint import save_tiny_checkpoint
 from torch import Tensor, nn
 
 from bisenet_ros.checkpoint import shipped_weights
 from bisenet_ros.engine import winograd
+from bisenet_ros.engine.engine import UnsupportedNetworkError
 from bisenet_ros.engine.pipeline import Pipeline
 from bisenet_ros.engine.torch_engine import TorchEngine
 from bisenet_ros.engine.winograd import WinogradConvolution
 from bisenet_ros.errors import UserError
-from bisenet_ros.network import NETWORKS, OPTIONS, SegmentationNetwork
+from bisenet_ros.network import NETWORKS, SegmentationNetwork, options_of
 from bisenet_ros.preprocess import Normalization
 from bisenet_ros.segmenter import Segmenter
 from bisenet_ros.synthetic.drive import SyntheticDrive
@@ -31,6 +34,7 @@ if find_spec('openvino') is None:
 
 import openvino as ov
 
+from bisenet_ros.engine import openvino_engine
 from bisenet_ros.engine.openvino_engine import OpenVinoEngine
 from bisenet_ros.engine.openvino_graph import translate
 
@@ -73,7 +77,7 @@ def test_every_network_has_the_logits_of_torch(name: str) -> None:
         pytest.skip('torchvision, which has the ResNets, is not installed')
     network = build(name)
     shown = frames(1, *SIZE)
-    logits = OpenVinoEngine(network, NORMALIZATION, SIZE, 'fp32')(shown)
+    logits = OpenVinoEngine(network, NORMALIZATION, SIZE, CPU, 'fp32')(shown)
     with torch.inference_mode():
         expected = network.coarse(NORMALIZATION(torch.from_numpy(np.stack(shown))))
     assert logits.shape == (1, 7, 12, 16)
@@ -88,7 +92,7 @@ def test_every_network_has_the_logits_of_torch(name: str) -> None:
         *(
             (name, {option: value})
             for name in ('bisenetv1_xception39', 'bisenetv2')
-            for option, values in OPTIONS[name].items()
+            for option, values in options_of(name).items()
             for value in values[1:]
         ),
         ('bisenetv1_xception39', {'upsampling': 'bilinear'}),
@@ -98,7 +102,7 @@ def test_every_network_has_the_logits_of_torch(name: str) -> None:
 def test_so_has_every_form_of_a_network(name: str, options: dict[str, str | bool]) -> None:
     network = build(name, **options)
     shown = frames(1, 64, 96)
-    logits = OpenVinoEngine(network, NORMALIZATION, (64, 96), 'fp32')(shown)
+    logits = OpenVinoEngine(network, NORMALIZATION, (64, 96), CPU, 'fp32')(shown)
     expected = TorchEngine(network, NORMALIZATION, (64, 96), CPU, 'fp32')(shown)
     assert relative_error(logits, expected) < 1e-4
 
@@ -107,13 +111,13 @@ def test_channels_in_the_order_of_the_checkpoint() -> None:
     network = build('bisenetv2')
     normalization = Normalization(NORMALIZATION.mean, NORMALIZATION.std, 'bgr')
     shown = frames(1, 64, 64)
-    logits = OpenVinoEngine(network, normalization, (64, 64), 'fp32')(shown)
+    logits = OpenVinoEngine(network, normalization, (64, 64), CPU, 'fp32')(shown)
     expected = TorchEngine(network, normalization, (64, 64), CPU, 'fp32')(shown)
     assert relative_error(logits, expected) < 1e-4
 
 
 def test_frames_of_a_batch_may_differ_in_size_and_have_the_logits_they_have_alone() -> None:
-    engine = OpenVinoEngine(build('bisenetv2'), NORMALIZATION, SIZE, 'bf16')
+    engine = OpenVinoEngine(build('bisenetv2'), NORMALIZATION, SIZE, CPU, 'bf16')
     batch = [*frames(1, *SIZE), frames(1, 333, 200)[0], frames(1, 90, 300)[0][::-1, ::2]]
     together = engine(batch)
     for logits, frame in zip(together, batch, strict=True):
@@ -121,7 +125,7 @@ def test_frames_of_a_batch_may_differ_in_size_and_have_the_logits_they_have_alon
 
 
 def test_results_stay_when_the_next_frame_comes() -> None:
-    engine = OpenVinoEngine(build('bisenetv2'), NORMALIZATION, (64, 64), 'fp32')
+    engine = OpenVinoEngine(build('bisenetv2'), NORMALIZATION, (64, 64), CPU, 'fp32')
     first, second = frames(2, 64, 64)
     logits = engine([first])
     before = logits.clone()
@@ -130,8 +134,55 @@ def test_results_stay_when_the_next_frame_comes() -> None:
 
 
 def test_an_operation_without_a_translation_is_named() -> None:
-    with pytest.raises(NotImplementedError, match='Softplus'):
+    with pytest.raises(UnsupportedNetworkError, match='Softplus'):
         translate(nn.Sequential(nn.Softplus()), (1,), torch.float32, names=('x', 'y'))
+
+
+@pytest.mark.parametrize(
+    ('layer', 'reason'),
+    [
+        (nn.Conv2d(3, 3, 3, padding=1, padding_mode='reflect'), 'a convolution that pads with zer'),
+        (nn.Conv2d(3, 3, 3, padding='same'), 'padding by name'),
+        (nn.BatchNorm2d(3, track_running_stats=False), 'a batch norm without statistics'),
+        (nn.MaxPool2d(2, ceil_mode=True), 'max pooling that rounds down'),
+        (nn.AvgPool2d(2, divisor_override=3), 'average pooling by the size of its window'),
+        (nn.Upsample(scale_factor=2), 'Upsample'),
+    ],
+)
+def test_a_form_that_is_not_translated_is_no_other_form(layer: nn.Module, reason: str) -> None:
+    with pytest.raises(UnsupportedNetworkError, match=reason):
+        translate(nn.Sequential(layer.eval()), (1, 3, 8, 8), torch.float32, names=('x', 'y'))
+
+
+@pytest.mark.parametrize(
+    'forward',
+    [
+        lambda x: F.interpolate(x, size=(4, 4)),
+        lambda x: F.interpolate(x, scale_factor=2.0, mode='bicubic', align_corners=False),
+        lambda x: F.pad(x, (1, 1, 1, 1), mode='reflect'),
+        lambda x: x[:, :, ::2],
+        lambda x: x if x.sum() > 0 else -x,
+        lambda x: x.repeat(1, x.shape[1], 1, 1),
+    ],
+)
+def test_neither_is_one_of_a_function(forward: Callable[[Tensor], Tensor]) -> None:
+    class Module(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return forward(x)
+
+    with pytest.raises(UnsupportedNetworkError) as error:
+        translate(Module(), (1, 3, 8, 8), torch.float32, names=('x', 'y'))
+    assert '\n' not in str(error.value)
+
+
+def test_what_openvino_does_not_compile_is_not_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Core:
+        def compile_model(self, *_: object) -> ov.CompiledModel:
+            raise RuntimeError('Exception from src/plugins/x.cpp:7:\nno such operation')
+
+    monkeypatch.setattr(openvino_engine, 'core', Core)
+    with pytest.raises(UnsupportedNetworkError, match=r'^OpenVINO does not compile it: Exception'):
+        OpenVinoEngine(build('bisenetv2'), NORMALIZATION, (64, 64), CPU, 'fp32')
 
 
 @pytest.mark.parametrize('output', ['logits', 'labels'])
@@ -199,7 +250,7 @@ def test_labels_of_trained_weights_are_those_of_torch_in_float32(
 @pytest.mark.skipif(winograd.kernel_for('fp32') is None, reason='needs the C library and AVX2')
 def test_what_a_convolution_of_ours_raises_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:
     """And Ctrl-C, which Python raises in the main thread, never ends one half done."""
-    engine = OpenVinoEngine(build('bisenetv2'), NORMALIZATION, (64, 64), 'fp32')
+    engine = OpenVinoEngine(build('bisenetv2'), NORMALIZATION, (64, 64), CPU, 'fp32')
     threads = set()
 
     def fail(_: WinogradConvolution, image: Tensor, output: Tensor) -> None:

@@ -15,8 +15,8 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from bisenet_ros.declaration import Changes
+from bisenet_ros.engine.registry import ENGINES
 from bisenet_ros.errors import UserError
-from bisenet_ros.model_settings import ENGINES
 from bisenet_ros.node.parameters import check_reported, declare
 from bisenet_ros.settings import PARAMETERS, Settings, markdown
 

@@ -98,6 +98,8 @@ class Bench:
 class Faulty:
     """A segmenter whose device fails for the first calls, then works."""
 
+    notes = ()
+
     def __init__(self, segmenter: Segmenter, errors: Sequence[Exception]) -> None:
         self._segmenter = segmenter
         self._errors = list(errors)
@@ -114,6 +116,8 @@ class Faulty:
 
 class Gated:
     """A segmenter that waits to be let through, as a slow device does."""
+
+    notes = ()
 
     def __init__(self, segmenter: Segmenter) -> None:
         self._segmenter = segmenter

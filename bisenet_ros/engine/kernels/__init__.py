@@ -8,7 +8,6 @@ The kernels are written in Triton. Where that cannot work, torch does the same i
 
 from __future__ import annotations
 
-import logging
 import os
 import subprocess
 from functools import lru_cache
@@ -17,13 +16,12 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from bisenet_ros.engine.engine import first_line
 from bisenet_ros.engine.kernels import in_torch
 from bisenet_ros.engine.kernels.resampling import Resampling
-from bisenet_ros.engine.transfer import on_device
+from bisenet_ros.engine.pinned_memory import on_device
 from bisenet_ros.engine.upsample_argmax import Scale, Size
 from bisenet_ros.preprocess import Normalization
-
-_log = logging.getLogger(__name__)
 
 
 class Kernels(Protocol):
@@ -66,14 +64,25 @@ class Kernels(Protocol):
         """
 
 
-@lru_cache(maxsize=8)
 def kernels_for(device: torch.device) -> Kernels:
     """The kernels in Triton if they work on a device, otherwise those in torch.
 
     Triton needs a GPU, or to be told by TRITON_INTERPRET=1 to do without, which is for tests.
     """
+    return _choose(device)[0]
+
+
+def kernel_notes(device: torch.device) -> list[str]:
+    """Why the kernels of a device are not those in Triton, in one line; empty if that is meant."""
+    reason = _choose(device)[1]
+    return [reason] if reason else []
+
+
+@lru_cache(maxsize=8)
+def _choose(device: torch.device) -> tuple[Kernels, str]:
+    """The kernels, and why they are not those in Triton where they should be."""
     if device.type != 'cuda' and os.environ.get('TRITON_INTERPRET') != '1':
-        return in_torch
+        return in_torch, ''
     try:
         from bisenet_ros.engine.kernels import in_triton
     except ImportError as error:
@@ -84,16 +93,14 @@ def kernels_for(device: torch.device) -> Kernels:
     # The GPU is too old, or there is no C compiler, or no headers of Python: it needs both.
     except (OSError, RuntimeError, subprocess.SubprocessError, in_triton.TritonError) as error:
         return _instead_of_triton(error)
-    return in_triton
+    return in_triton, ''
 
 
-def _instead_of_triton(error: Exception) -> Kernels:
-    _log.warning(
-        'Triton does not work here (%s): torch prepares frames and draws labels, with the same'
-        ' results, but slower',
-        str(error).partition('\n')[0],
+def _instead_of_triton(error: Exception) -> tuple[Kernels, str]:
+    return in_torch, (
+        f'Triton does not work here ({first_line(error)}): torch prepares frames and draws labels, '
+        'with the same results, but slower'
     )
-    return in_torch
 
 
 def _draw_once(kernels: Kernels, device: torch.device) -> None:

@@ -34,6 +34,7 @@ def describe_model(segmenter: Segmenter) -> dict[str, Any]:
         'network': segmenter.checkpoint.network,
         'sha256': _sha256(resolve_weights(segmenter.settings.weights)),
         'classes': segmenter.label_space.names,
+        'notes': segmenter.notes,
     }
     return {name: list(v) if isinstance(v, tuple) else v for name, v in described.items()}
 

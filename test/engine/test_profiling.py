@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from bisenet_ros.engine.stages import Stage, listening, stage
+from bisenet_ros.engine.profiling import Stage, listening, stage
 
 
 def test_who_listens_hears_of_each_stage_when_it_is_over() -> None:

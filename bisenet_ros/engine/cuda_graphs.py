@@ -7,7 +7,6 @@ Kernel by kernel, the CPU takes longer to launch a network than a fast GPU to ru
 
 from __future__ import annotations
 
-import logging
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Protocol
@@ -15,19 +14,18 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from bisenet_ros.engine.transfer import new_stream
+from bisenet_ros.engine.engine import first_line
+from bisenet_ros.engine.pinned_memory import new_stream
 
 Forward = Callable[[Tensor], Tensor]
 
-MOST_PROGRAMS = 8
+MOST_RUNNERS = 8
 """How many are kept: a graph holds the memory of all that is computed in it."""
 
 _WARM_UP_RUNS = 3
 
-_log = logging.getLogger(__name__)
 
-
-class Program(Protocol):
+class Runner(Protocol):
     """Runs the network for one number of frames.
 
     Attributes:
@@ -40,7 +38,7 @@ class Program(Protocol):
         """What the network makes of `input`; valid until the next `run`."""
 
 
-class EagerProgram:
+class EagerRunner:
     """Launches one kernel after the other."""
 
     def __init__(self, forward: Forward, example: Tensor) -> None:
@@ -48,11 +46,11 @@ class EagerProgram:
         self._forward = forward
 
     def run(self) -> Tensor:
-        """See `Program`."""
+        """See `Runner`."""
         return self._forward(self.input)
 
 
-class GraphProgram:
+class GraphRunner:
     """Launches all kernels at once, as they were captured.
 
     Raises:
@@ -73,45 +71,50 @@ class GraphProgram:
             self._output = forward(example)
 
     def run(self) -> Tensor:
-        """See `Program`."""
+        """See `Runner`."""
         self._graph.replay()
         return self._output
 
 
-class Programs:
-    """The programs for the numbers of frames that came last.
+class Runners:
+    """The runners for the numbers of frames that came last.
 
     Args:
-        capture: Makes a fast program for a number of frames. Once it has failed, which is logged,
-            it is not asked again.
+        capture: Makes a fast runner for a number of frames. Once it has failed, it is not asked
+            again.
         eager: Makes one in a way that cannot fail.
+        notes: Of the engine: gets a line if `capture` fails.
     """
 
-    def __init__(self, capture: Callable[[int], Program], eager: Callable[[int], Program]) -> None:
+    def __init__(
+        self,
+        capture: Callable[[int], Runner],
+        eager: Callable[[int], Runner],
+        notes: list[str],
+    ) -> None:
         self._capture = capture
         self._eager = eager
+        self._notes = notes
         self._captures = True
-        self._programs: OrderedDict[int, Program] = OrderedDict()
+        self._runners: OrderedDict[int, Runner] = OrderedDict()
 
-    def of(self, frames: int) -> Program:
-        """The program for so many frames, made now if it was not there."""
-        if frames not in self._programs:
-            while len(self._programs) >= MOST_PROGRAMS:
-                self._programs.popitem(last=False)
-            self._programs[frames] = self._made(frames)
-        self._programs.move_to_end(frames)
-        return self._programs[frames]
+    def of(self, frames: int) -> Runner:
+        """The runner for so many frames, made now if it was not there."""
+        if frames not in self._runners:
+            while len(self._runners) >= MOST_RUNNERS:
+                self._runners.popitem(last=False)
+            self._runners[frames] = self._made(frames)
+        self._runners.move_to_end(frames)
+        return self._runners[frames]
 
-    def _made(self, frames: int) -> Program:
+    def _made(self, frames: int) -> Runner:
         if self._captures:
             try:
                 return self._capture(frames)
             except RuntimeError as error:  # of torch, cuDNN or CUDA; out of memory among them
                 self._captures = False
-                _log.warning(
-                    'no CUDA graph for %d frame(s) (%s): from now on the network is launched kernel'
-                    ' by kernel, which gives the same labels later',
-                    frames,
-                    str(error).partition('\n')[0],
+                self._notes.append(
+                    f'no CUDA graph for {frames} frame(s) ({first_line(error)}): from now on the '
+                    'network is launched kernel by kernel, which gives the same labels later'
                 )
         return self._eager(frames)
