@@ -120,10 +120,10 @@ def parameter(
     changes: Changes,
     *,
     bounds: tuple[float, float] | None = None,
-    choices: tuple[str, ...] = (),
+    choices: Callable[[], tuple[str, ...]] = tuple,
     check: Callable[[Any], str | None] | None = None,
 ) -> T:
-    """A field of a dataclass that is a parameter; see `Declaration`."""
+    """A field of a dataclass that is a parameter; see `Declaration`, and `choices` gives those."""
     metadata = {
         'description': description,
         'changes': changes,
@@ -142,7 +142,7 @@ def declarations(settings: type) -> dict[str, Declaration]:
             name=field.name,
             default=cast('Value', field.default),
             type=_TYPE_NAMES[types[field.name]],
-            **field.metadata,
+            **{**field.metadata, 'choices': field.metadata['choices']()},
         )
         for field in dataclasses.fields(settings)
     }

@@ -238,7 +238,7 @@ def fill_image(msg: ImageMessage, pixels: npt.NDArray[np.uint8], encoding: str) 
 def to_array(values: npt.NDArray[Any]) -> array.array[Any]:
     """(N,) of a plain NumPy type as the setters of rclpy take it without looking at every value."""
     filled: array.array[Any] = array.array(values.dtype.char)
-    filled.frombytes(np.ascontiguousarray(values).data)
+    filled.frombytes(np.ascontiguousarray(values).view(np.uint8).data)
     return filled
 
 

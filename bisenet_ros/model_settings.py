@@ -67,14 +67,14 @@ class ModelSettings:
         'auto',
         'Number format of the network; auto is the fastest that keeps the labels.',
         Changes.ON_RELOAD,
-        choices=('auto', *PRECISIONS),
+        choices=lambda: ('auto', *PRECISIONS),
     )
     engine: str = parameter(
         'auto',
         'What runs the network: auto (the fastest that can), torch, openvino (only on a CPU), or '
         'cuda (only on an NVIDIA GPU).',
         Changes.ON_RELOAD,
-        choices=engine_choices(),
+        choices=engine_choices,
     )
     network_size: tuple[int, ...] = parameter(
         (),

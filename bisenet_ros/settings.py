@@ -39,13 +39,13 @@ class Settings(ModelSettings):
         'raw',
         "How images arrive: 'raw' on image, 'compressed' on image/compressed.",
         Changes.ON_CONFIGURE,
-        choices=('raw', 'compressed'),
+        choices=lambda: ('raw', 'compressed'),
     )
     image_reliability: str = parameter(
         'auto',
         "Reliability of the image subscriptions; 'auto' follows what the publishers offer.",
         Changes.ON_CONFIGURE,
-        choices=('auto', 'reliable', 'best_effort'),
+        choices=lambda: ('auto', 'reliable', 'best_effort'),
     )
     max_rate: float = parameter(
         0.0,

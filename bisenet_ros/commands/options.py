@@ -9,7 +9,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
@@ -89,7 +89,8 @@ def _option(declared: Declaration) -> Any:
     settings: dict[str, Any] = {'help': text, 'rich_help_panel': _PANEL, 'show_default': False}
     kind: Any = {'double': float, 'integer': int}.get(declared.type, str)
     if declared.choices:
-        kind = Literal[declared.choices]
+        # Not a choice of typer's, whose refusal is not one line.
+        settings['metavar'] = '|'.join(declared.choices)
     elif declared.type == 'integer array':
         kind = tuple[int, int]
         settings['metavar'] = 'WIDTH HEIGHT'

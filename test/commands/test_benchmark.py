@@ -84,7 +84,7 @@ def test_figures_and_picture(
     ('arguments', 'message'),
     [
         (('--plot', 'plot.png'), 'a name that ends in .svg'),
-        (('--engine', 'warp'), "no engine 'warp'"),
+        (('--engine', 'warp'), "engine must be one of auto, torch, openvino, cuda, not 'warp'"),
         (('--precision', 'fp16'), 'fp16 needs a GPU'),
         (('--weights', 'none.safetensors'), "no weights 'none.safetensors'"),
     ],

@@ -25,9 +25,10 @@ from bisenet_ros.engine.torch_engine import TorchEngine
 from bisenet_ros.engine.winograd import WinogradConvolution
 from bisenet_ros.errors import UserError
 from bisenet_ros.label_space import CAMVID
+from bisenet_ros.model_settings import ModelSettings
 from bisenet_ros.network import NETWORKS, SegmentationNetwork
 from bisenet_ros.preprocess import Normalization
-from bisenet_ros.segmenter import Options, Segmenter
+from bisenet_ros.segmenter import Segmenter
 
 CPU = torch.device('cpu')
 SIZE = (128, 96)
@@ -278,15 +279,8 @@ def segmenter(engine: str, *, self_check: bool = True) -> Segmenter:
         upsampling='bilinear',
         state_dict=OddNetwork(len(CAMVID)).state_dict(),
     )
-    return Segmenter(
-        checkpoint,
-        device='cpu',
-        precision='fp32',
-        engine=engine,
-        network_size=None,
-        options=Options(),
-        self_check=self_check,
-    )
+    settings = ModelSettings(device='cpu', precision='fp32', engine=engine, self_check=self_check)
+    return Segmenter(checkpoint, settings)
 
 
 def test_a_segmenter_says_what_runs_and_why() -> None:
