@@ -14,6 +14,7 @@ from __future__ import annotations
 from bisenet_ros.metrics.boundary import BoundaryScore
 from bisenet_ros.metrics.calibration import Calibration
 from bisenet_ros.metrics.confusion import ConfusionMatrix, LabelAccuracy
+from bisenet_ros.metrics.drivable_overlap import DrivableOverlap
 from bisenet_ros.metrics.false_drivable import FalseDrivable
 from bisenet_ros.metrics.flicker import Flicker
 from bisenet_ros.metrics.free_space import FreeSpaceError
@@ -24,6 +25,7 @@ __all__ = [
     'BoundaryScore',
     'Calibration',
     'ConfusionMatrix',
+    'DrivableOverlap',
     'FalseDrivable',
     'Figure',
     'Flicker',
@@ -40,6 +42,7 @@ __all__ = [
 
 METRICS: dict[str, type[Metric]] = {
     'confusion': LabelAccuracy,
+    'drivable_overlap': DrivableOverlap,
     'boundary': BoundaryScore,
     'false_drivable': FalseDrivable,
     'free_space': FreeSpaceError,

@@ -171,9 +171,6 @@ class LabelAccuracy(Metric):
     def miou(self) -> float:
         return self.matrix.miou()
 
-    def drivable_iou(self) -> float:
-        return self.matrix.group_iou(self.label_space.ids_of(self.label_space.drivable))
-
     def pixel_accuracy(self) -> float:
         return self.matrix.pixel_accuracy()
 
@@ -188,7 +185,6 @@ class LabelAccuracy(Metric):
 
     figures: ClassVar = {
         Figure('miou', 'mIoU'): miou,
-        Figure('drivable_iou', 'drivable IoU'): drivable_iou,
         Figure('pixel_accuracy', 'pixel accuracy'): pixel_accuracy,
         Figure(
             'frequency_weighted_iou', 'frequency-weighted IoU', per_frame=False

@@ -124,7 +124,14 @@ def test_whatever_a_frame_has_can_be_asked_for(folder: Path, tmp_path: Path) -> 
     unmeasured = {figure for figure, value in judged.items() if value is None}
     assert unmeasured <= {'false_drivable_rate', 'false_drivable_near_rate'}
     line = json.loads((tmp_path / 'monday' / 'frames.jsonl').read_text().splitlines()[-1])
-    assert line.keys() - judged.keys() == {'camera', 'frame', 'stamp', 'time_s', 'confusion'}
+    assert line.keys() - judged.keys() == {
+        'camera',
+        'frame',
+        'stamp',
+        'time_s',
+        'confusion',
+        'drivable_overlap',
+    }
 
 
 def test_what_was_not_measured_fails(folder: Path, tmp_path: Path) -> None:

@@ -13,16 +13,17 @@ from typing import Any, Literal
 import numpy as np
 
 from bisenet_ros.metrics.confusion import (
-    Counts,
     Floats,
-    Overlaps,
-    group_overlaps,
     mean_iou,
-    overlaps,
 )
 from bisenet_ros.replay.measure.bootstrap import LEVEL, RESAMPLES, interval, resampled_iou
 from bisenet_ros.replay.measure.evaluation import FrameId
-from bisenet_ros.replay.measure.figures import CLASS_IOU, FROM_CONFUSION, figures_from_confusion
+from bisenet_ros.replay.measure.figures import (
+    CLASS_IOU,
+    FROM_COUNTS,
+    AccuracyCounts,
+    figures_from_counts,
+)
 from bisenet_ros.replay.measure.run_result import EvaluatedFrame, RunError, RunResult
 
 MOST_CHANGED = 10
@@ -102,7 +103,7 @@ class Comparison:
         return [pair for _, pair in changed]
 
     def _with_truth(self) -> list[FramePair]:
-        return [p for p in self.pairs if p.a.confusion is not None and p.b.confusion is not None]
+        return [p for p in self.pairs if p.a.counts is not None and p.b.counts is not None]
 
     def _accuracy(self) -> dict[str, Any] | None:
         """Over the frames whose truth both have; None without any."""
@@ -110,17 +111,13 @@ class Comparison:
         if not pairs:
             return None
         of_a, of_b = (
-            np.stack([c for c in counts if c is not None])  # (N, C, C + 1)
-            for counts in ([p.a.confusion for p in pairs], [p.b.confusion for p in pairs])
+            AccuracyCounts.stack([c for c in counts if c is not None])
+            for counts in ([p.a.counts for p in pairs], [p.b.counts for p in pairs])
         )
-        classes, ids = self.a.classes, self.a.drivable_ids
-        a, b = (figures_from_confusion(counts.sum(axis=0), classes, ids) for counts in (of_a, of_b))
+        classes = self.a.classes
+        a, b = (figures_from_counts(counts.sum(), classes) for counts in (of_a, of_b))
         # Two frames are the least that say anything about chance.
-        resampled = (
-            resampled_iou(_with_drivable(of_a, ids), _with_drivable(of_b, ids))
-            if len(pairs) > 1
-            else None
-        )
+        resampled = resampled_iou(of_a.overlaps(), of_b.overlaps()) if len(pairs) > 1 else None
 
         def row(name: str, of: Callable[[Floats], Any]) -> dict[str, Any]:
             """A figure that is a function of (..., C + 1) IoU by class and of the drivable area."""
@@ -156,7 +153,7 @@ class Comparison:
                 for pair in self.pairs
                 if pair.change(name) is not None
             ]
-            if both and name not in FROM_CONFUSION:
+            if both and name not in FROM_COUNTS:
                 mean_a, mean_b = np.mean(both, axis=0).tolist()
                 means[name] = change(mean_a, mean_b)
         return means
@@ -222,13 +219,6 @@ def _changed_labels(a: RunResult, b: RunResult, common: set[FrameId]) -> dict[Fr
                 )
             shares[frame] = float(np.count_nonzero(labels_a != labels_b) / labels_a.size)
     return shares
-
-
-def _with_drivable(confusion: Counts, ids: tuple[int, ...]) -> Overlaps:
-    """(N, C + 1): each class, and last the drivable ones as one."""
-    parts = zip(overlaps(confusion), group_overlaps(confusion, ids), strict=True)
-    hits, unions = (np.concatenate(pair, axis=1) for pair in parts)
-    return Overlaps(hits, unions)
 
 
 def _run(run: RunResult) -> dict[str, Any]:

@@ -16,11 +16,12 @@ from bisenet_ros.errors import UserError
 from bisenet_ros.replay.measure.figures import (
     CLASS_IOU,
     FIGURES,
+    AccuracyCounts,
     KnownFigure,
-    figures_from_confusion,
+    figures_from_counts,
     figures_of_run,
     find_figure,
-    is_from_confusion,
+    is_from_counts,
 )
 from bisenet_ros.replay.measure.run_result import EvaluatedFrame, RunResult
 
@@ -268,7 +269,7 @@ def _together(
     values = np.array([one.value for one in measured])
     statistic = criterion.statistic
     if statistic is None:
-        if is_from_confusion(criterion.figure):
+        if is_from_counts(criterion.figure):
             return _accuracy(criterion.figure, [one.frame for one in measured], run)
         return float(values.sum() if criterion.figure == 'dropped' else values.mean())
     if statistic == 'mean':
@@ -280,7 +281,7 @@ def _together(
 
 def _accuracy(figure: str, frames: Sequence[EvaluatedFrame], run: RunResult) -> float | None:
     """Of frames counted as one; None where that is not defined."""
-    counts = [frame.confusion for frame in frames if frame.confusion is not None]
+    counts = [frame.counts for frame in frames if frame.counts is not None]
     if not counts:
         return None
-    return figures_from_confusion(np.sum(counts, axis=0), run.classes, run.drivable_ids)[figure]
+    return figures_from_counts(AccuracyCounts.stack(counts).sum(), run.classes)[figure]

@@ -86,9 +86,10 @@ class Accuracy:
         self._frames += other._frames
 
     def of_frame(self) -> dict[str, Any]:
-        """The figures that a single frame has, too, and the confusion matrix."""
-        confusion = self._metrics.details('confusion')['confusion']
-        return {**self._metrics.figures(of_frame=True), 'confusion': confusion}
+        """The figures that a single frame has, too, and the counts that add up over frames."""
+        counts = self._metrics.details('confusion', 'drivable_overlap')
+        kept = {name: counts[name] for name in ('confusion', 'drivable_overlap')}
+        return {**self._metrics.figures(of_frame=True), **kept}
 
     def figures(self) -> dict[str, Any] | None:
         """All figures, in a form that JSON can hold; None where nothing was counted."""

@@ -6,12 +6,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from bisenet_ros.metrics import Figure, figures, number
 from bisenet_ros.metrics.confusion import (
     Counts,
-    group_overlaps,
+    Overlaps,
     iou,
     mean_iou,
     overlaps,
@@ -19,8 +21,8 @@ from bisenet_ros.metrics.confusion import (
 )
 from bisenet_ros.replay.measure.evaluation import known_figures
 
-FROM_CONFUSION = ('miou', 'drivable_iou', 'pixel_accuracy')
-"""What `figures_from_confusion` computes, beside the IoU of each class."""
+FROM_COUNTS = ('miou', 'drivable_iou', 'pixel_accuracy')
+"""What `figures_from_counts` computes, beside the IoU of each class."""
 
 CLASS_IOU = 'iou.'
 """The IoU of one class, whose name follows."""
@@ -63,37 +65,67 @@ def find_figure(name: str) -> KnownFigure | None:
         return replace(FIGURES['miou'], name=name)
     if name.startswith(CHANGE):
         changed = name.removeprefix(CHANGE)
-        found = find_figure(changed) if is_from_confusion(changed) else None
+        found = find_figure(changed) if is_from_counts(changed) else None
         return found and replace(found, name=name, per_frame=False, is_change=True)
     return FIGURES.get(name)
 
 
-def is_from_confusion(name: str) -> bool:
-    """Whether `figures_from_confusion` computes it."""
-    return name in FROM_CONFUSION or name.startswith(CLASS_IOU)
+def is_from_counts(name: str) -> bool:
+    """Whether `figures_from_counts` computes it."""
+    return name in FROM_COUNTS or name.startswith(CLASS_IOU)
 
 
-def figures_from_confusion(
-    confusion: Counts, classes: Sequence[str], drivable_ids: tuple[int, ...]
-) -> dict[str, float | None]:
-    """The figures of frames together that follow from their confusion.
+class AccuracyCounts(NamedTuple):
+    """What accuracy is computed from, of one frame or, with a leading axis, of several.
+
+    Attributes:
+        confusion: (..., C, C + 1) int64 pixels by true class and label; the last column: no label.
+        drivable: (..., 2) int64 pixels that are drivable by mask and truth, and by mask or truth.
+    """
+
+    confusion: Counts
+    drivable: Counts
+
+    @classmethod
+    def of(cls, confusion: Any, drivable: Any) -> AccuracyCounts:
+        """From lists, as JSON has them."""
+        return cls(np.array(confusion, np.int64), np.array(drivable, np.int64))
+
+    @classmethod
+    def stack(cls, frames: Sequence[AccuracyCounts]) -> AccuracyCounts:
+        """Those of at least one frame, with a leading axis."""
+        confusion, drivable = zip(*frames, strict=True)
+        return cls(np.stack(confusion), np.stack(drivable))
+
+    def sum(self) -> AccuracyCounts:
+        """Those of all frames together."""
+        return AccuracyCounts(self.confusion.sum(axis=0), self.drivable.sum(axis=0))
+
+    def overlaps(self) -> Overlaps:
+        """(..., C + 1): each class, and last the drivable area."""
+        of_drivable = np.moveaxis(self.drivable, -1, 0)[..., np.newaxis]  # (2, ..., 1)
+        both = zip(overlaps(self.confusion), of_drivable, strict=True)
+        return Overlaps(*(np.concatenate(parts, axis=-1) for parts in both))
+
+
+def figures_from_counts(counts: AccuracyCounts, classes: Sequence[str]) -> dict[str, float | None]:
+    """The figures of frames together that follow from their counts.
 
     Args:
-        confusion: (C, C + 1) pixels by true class and label, the sum over the frames.
+        counts: The sum over the frames.
         classes: Names of the C classes.
-        drivable_ids: Which of them count as one in `drivable_iou`.
 
     Returns:
         By name; None where nothing was counted.
     """
-    by_class = iou(overlaps(confusion))  # (C,)
+    values = iou(counts.overlaps())  # (C + 1,)
     return {
-        'miou': number(float(mean_iou(by_class))),
-        'drivable_iou': number(float(iou(group_overlaps(confusion, drivable_ids))[0])),
-        'pixel_accuracy': number(float(pixel_accuracy(confusion))),
+        'miou': number(float(mean_iou(values[:-1]))),
+        'drivable_iou': number(float(values[-1])),
+        'pixel_accuracy': number(float(pixel_accuracy(counts.confusion))),
         **{
             f'{CLASS_IOU}{name}': number(value)
-            for name, value in zip(classes, by_class.tolist(), strict=True)
+            for name, value in zip(classes, values[:-1].tolist(), strict=True)
         },
     }
 
@@ -106,7 +138,7 @@ def names_of_run(classes: Sequence[str]) -> list[str]:
 
 def names_of_comparison(classes: Sequence[str]) -> list[str]:
     """What a comparison can be held to: figures of B, and by how much they are higher than A's."""
-    names = [*FROM_CONFUSION, *_class_names(classes)]
+    names = [*FROM_COUNTS, *_class_names(classes)]
     return [*names, *(f'{CHANGE}{name}' for name in names)]
 
 
@@ -136,7 +168,7 @@ def figures_of_comparison(comparison: Mapping[str, Any]) -> dict[str, float | No
     measured = comparison['accuracy']
     if measured is None:
         return {}
-    rows = {name: measured[name] for name in FROM_CONFUSION}
+    rows = {name: measured[name] for name in FROM_COUNTS}
     rows |= {f'{CLASS_IOU}{name}': row for name, row in measured['iou'].items()}
     return {
         **{name: row['b'] for name, row in rows.items()},

@@ -18,6 +18,7 @@ from bisenet_ros.bag.messages import messages, open_bag
 from bisenet_ros.errors import UserError
 from bisenet_ros.image_codec import decode_image, decode_labels
 from bisenet_ros.replay.measure.evaluation import FrameId
+from bisenet_ros.replay.measure.figures import AccuracyCounts
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -38,14 +39,14 @@ class EvaluatedFrame:
         id: Which frame.
         time_s: Seconds since the first frame.
         figures: The frame's own numbers by name, those that there are.
-        confusion: (C, C + 1) int64 pixels by true class and label; None without a truth.
+        counts: What accuracy is computed from; None without a truth.
         dropped: Frames of the camera that were dropped since the one before.
     """
 
     id: FrameId
     time_s: float
     figures: dict[str, float]
-    confusion: npt.NDArray[np.int64] | None
+    counts: AccuracyCounts | None
     dropped: int
 
 
@@ -85,12 +86,6 @@ class RunResult:
     def classes(self) -> list[str]:
         """Names of the model's classes, by id."""
         return list(self.metrics['model']['classes'])
-
-    @property
-    def drivable_ids(self) -> tuple[int, ...]:
-        """Ids of the classes that may be driven on."""
-        names = self.classes
-        return tuple(names.index(name) for name in self.metrics['model']['drivable_classes'])
 
     @property
     def has_pictures(self) -> bool:
@@ -145,7 +140,12 @@ def _frames(lines: Iterator[str], path: Path) -> Iterator[EvaluatedFrame]:
         try:
             line = json.loads(text)
             frame = FrameId(line.pop('camera'), line.pop('frame'), line.pop('stamp'))
-            time_s, confusion = line.pop('time_s'), line.pop('confusion', None)
+            time_s = line.pop('time_s')
+            counts = None
+            if 'confusion' in line and 'drivable_overlap' not in line:
+                raise RunError(f'{path} is of an earlier version: replay its bag again')
+            if 'confusion' in line:
+                counts = AccuracyCounts.of(line.pop('confusion'), line.pop('drivable_overlap'))
         except (ValueError, KeyError, AttributeError, TypeError) as error:
             raise RunError(
                 f'{path / "frames.jsonl"}, line {number}: not a frame of a replay: {error}'
@@ -159,5 +159,4 @@ def _frames(lines: Iterator[str], path: Path) -> Iterator[EvaluatedFrame]:
         dropped[frame.camera] = dropped.get(frame.camera, 0) + missing
         expected[frame.camera] = frame.frame + 1
         if 'confidence' in figures:  # others could not be decoded
-            counts = None if confusion is None else np.array(confusion, np.int64)
             yield EvaluatedFrame(frame, time_s, figures, counts, dropped.pop(frame.camera))

@@ -21,6 +21,7 @@ from bisenet_ros.label_space import CAMVID
 from bisenet_ros.metrics import ConfusionMatrix
 from bisenet_ros.replay.measure.comparison import Comparison, compare
 from bisenet_ros.replay.measure.evaluation import FrameId
+from bisenet_ros.replay.measure.figures import AccuracyCounts
 from bisenet_ros.replay.measure.run import replay
 from bisenet_ros.replay.measure.run_result import RunError, RunResult
 from bisenet_ros.replay.report.comparison_page import write_comparison_page
@@ -70,9 +71,12 @@ def test_reads_what_a_replay_wrote(runs: tuple[Path, Path], segmenter: Segmenter
     finished = RunResult.load(runs[0])
     ids = [FrameId('/image', i, START + i * STEP) for i in range(FRAMES)]
     assert [frame.id for frame in finished.frames] == ids
-    total = np.sum([frame.confusion for frame in finished.frames], axis=0)
-    np.testing.assert_array_equal(total, finished.metrics['accuracy']['confusion'])
-    assert finished.drivable_ids == CAMVID.ids_of(CAMVID.drivable)
+    total = AccuracyCounts.stack([frame.counts for frame in finished.frames]).sum()
+    accuracy = finished.metrics['accuracy']
+    np.testing.assert_array_equal(total.confusion, accuracy['confusion'])
+    np.testing.assert_array_equal(total.drivable, accuracy['drivable_overlap'])
+    both, either = total.drivable
+    assert accuracy['drivable_iou'] == both / either
     for index, (frame_id, labels) in enumerate(finished.pictures('/image', 'labels')):
         assert frame_id == ids[index]
         np.testing.assert_array_equal(labels, segmenter(picture(index)).labels)

@@ -14,6 +14,7 @@ import pytest
 
 from bisenet_ros.errors import UserError
 from bisenet_ros.metrics import ConfusionMatrix
+from bisenet_ros.metrics.confusion import group_overlaps
 from bisenet_ros.replay.measure.criteria import Criterion, judge, judge_figure, parse_criteria
 from bisenet_ros.replay.measure.figures import names_of_comparison, names_of_run
 from bisenet_ros.replay.measure.run_result import RunResult
@@ -55,11 +56,13 @@ def run(tmp_path: Path) -> RunResult:
         }
         if index % 4 == 0:
             counted = matrix(index)
+            overlap = group_overlaps(counted.counts, (0,))
             line |= {
                 'miou': counted.miou(),
                 'drivable_iou': counted.group_iou((0,)),
                 'pixel_accuracy': counted.pixel_accuracy(),
                 'confusion': counted.counts.tolist(),
+                'drivable_overlap': np.concatenate(overlap).tolist(),
             }
         lines.append(line)
     return write_run(tmp_path, lines)

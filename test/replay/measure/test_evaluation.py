@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from small_bags import picture, truth_of
 from bisenet_ros.label_space import CAMVID
 from bisenet_ros.metrics import ConfusionMatrix
 from bisenet_ros.replay.measure.evaluation import Confidence, Evaluation, FrameId, Samples, together
+from bisenet_ros.segmentation import Segmentation
 from bisenet_ros.segmenter import Segmenter
 
 LATENCY = {'decode': 1.0, 'inference': 20.0, 'total': 21.0}
@@ -77,6 +79,16 @@ def test_a_frame(segmenter: Segmenter) -> None:
     figures = evaluation.figures()
     assert figures['accuracy']['pixel_accuracy'] == compared['pixel_accuracy']
     assert figures['fps'] == pytest.approx(1000 / 21)
+
+
+def test_drivable_accuracy_is_that_of_the_mask_that_is_published(segmenter: Segmenter) -> None:
+    evaluation = Evaluation(CAMVID)
+    image, truth = picture(0), truth_of(0)
+    found = segmenter(image)
+    cut = np.zeros_like(found.drivable)  # as if all areas were too small
+    drawn = SimpleNamespace(labels=found.labels, confidence=found.confidence, drivable=cut)
+    evaluation.update(FrameId('/image', 0, 5), image, Segmentation(drawn, CAMVID, 0.0), LATENCY)
+    assert evaluation.compare(truth)['drivable_iou'] == 0.0
 
 
 def test_the_same_image_again_does_not_flicker(segmenter: Segmenter) -> None:

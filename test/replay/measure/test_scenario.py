@@ -127,7 +127,7 @@ def test_a_parameter_file_beside_it_says_how_the_node_drives(tmp_path: Path) -> 
         ('  - figure: dropped\n    at_most: 3', '  - fps', '21: criteria[2]: should be keys with'),
         # What contradicts itself.
         ('figure: drivable_iou', 'figure: drivable',
-         "18: criteria[0]: no figure 'drivable'; there are miou, drivable_iou, "),
+         "18: criteria[0]: no figure 'drivable'; there are miou, pixel_accuracy, "),
         ('    at_least: 0.9\n', '', '18: criteria[0]: say what the figure has to be'),
         ('at_most: 1}', 'at_most: 0.1}', '20: criteria[1]: at_least is greater than at_most'),
         ('    at_least: 0.9', '    at_least: 90',
