@@ -107,22 +107,19 @@ def _timing(result: Result) -> Fields:
 
 
 LABELS = Output('labels', IMAGE, lambda r: image_fields(r.frame.segmentation.labels, 'mono8'))
+TIMING = Output('timing', 'bisenet_ros/msg/SegmentationTiming', _timing)
 
-RESULTS = (
+OUTPUTS = (
     LABELS,
     Output('drivable', IMAGE, lambda r: image_fields(r.frame.segmentation.drivable, 'mono8')),
     Output('camera_info', CAMERA_INFO, lambda r: r.frame.camera_info),
     Output('drivable_area', 'bisenet_ros/msg/DrivableArea', _area),
     Output('confidence', IMAGE, lambda r: image_fields(r.frame.segmentation.confidence, 'mono8')),
     Output('overlay', IMAGE, lambda r: image_fields(r.overlay[..., ::-1], 'rgb8')),
+    TIMING,
 )
-"""What was found, in the order of publication: the labels first, what costs more after them."""
-
-TIMING = Output('timing', 'bisenet_ros/msg/SegmentationTiming', _timing)
-"""What it cost, filled when all others are out."""
-
-OUTPUTS = (*RESULTS, TIMING)
-"""Every topic that a frame gives."""
+"""Every topic that a frame gives, in the order of publication: the labels first, what costs more
+after them, and last what all of it took."""
 
 LABEL_INFO = ('label_info', 'vision_msgs/msg/LabelInfo')
 """Name and type of the topic that says what ids mean: latched, sent when a network is loaded."""

@@ -32,11 +32,10 @@ from bisenet_ros.bag.messages import (
 from bisenet_ros.bag.stamp_join import Truths, with_camera_infos
 from bisenet_ros.image_codec import decode_compressed, decode_image, decode_labels
 from bisenet_ros.media import read_labels
+from bisenet_ros.outputs import NAMESPACE, OUTPUTS
 
 # Topics of type Image that are no camera's picture.
-_OUTPUTS = tuple(
-    f'/segmentation/{kind}' for kind in ('labels', 'drivable', 'confidence', 'overlay')
-)
+_OUTPUTS = tuple(f'/{NAMESPACE}/{output.name}' for output in OUTPUTS)
 _COMPRESSED = '/compressed'
 _STATIC_TRANSFORMS = ('/tf_static', 'tf_static')
 _NO_PICTURE = (

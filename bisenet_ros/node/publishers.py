@@ -16,6 +16,7 @@ from rclpy.publisher import Publisher
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 from std_msgs.msg import Header
 
+from bisenet_ros import outputs
 from bisenet_ros.camera_slot import FrameCounts
 from bisenet_ros.image_codec import to_array
 from bisenet_ros.label_space import LabelSpace
@@ -24,8 +25,6 @@ from bisenet_ros.outputs import (
     LABEL_INFO,
     LABELS,
     NAMESPACE,
-    OUTPUTS,
-    RESULTS,
     TIMING,
     Output,
     Result,
@@ -76,7 +75,7 @@ class CameraPublishers:
         self._publishers: dict[str, Publisher] = {}
         self.age_ms = Durations()
         self.missing: list[str] = []
-        for output in OUTPUTS:
+        for output in outputs.OUTPUTS:
             self._create(prefix, output.name, output.type, STREAM)
         self._create(prefix, *LABEL_INFO, LATCHED)
 
@@ -109,14 +108,14 @@ class CameraPublishers:
             count: Counts the frame as published, when its results are out.
         """
         start = time.perf_counter()
-        for output in RESULTS:
+        for output in outputs.OUTPUTS:
+            if output is TIMING:
+                result.counts = count()
+                result.publish_ms = 1e3 * (time.perf_counter() - start)
             self._publish(output, result)
             if output is LABELS:
                 result.age_ms = self._age_ms(result.frame.message.header)
                 self.age_ms.add(result.age_ms)
-        result.counts = count()
-        result.publish_ms = 1e3 * (time.perf_counter() - start)
-        self._publish(TIMING, result)
 
     def _create(self, prefix: str, name: str, kind: str, qos: QoSProfile) -> None:
         package, _, message_name = kind.split('/')

@@ -92,6 +92,66 @@ def test_the_node_gets_its_parameters(weights: Path, tmp_path: Path) -> None:
     assert compared == len(outputs.arrivals) > 0
 
 
+PARAMS = """\
+/**:
+  ros__parameters:
+    device: cpu
+    precision: bf16
+    engine: torch
+    network_size: [96, 64]
+    self_check: no
+    confidence_threshold: 1.1e-1
+    drivable_classes: [sky, road, car]
+    min_drivable_area: 2e-2
+    overlay_alpha: 0.25
+"""
+
+
+@pytest.mark.parametrize('cameras', [('',), ('/front', '/left', '/rear')], ids=['one', 'three'])
+def test_a_parameter_file_means_the_same_live_and_in_a_replay(
+    weights: Path, tmp_path: Path, cameras: tuple[str, ...]
+) -> None:
+    entries = [entry for camera in cameras for entry in drive(8, camera)]
+    bag = write_bag(tmp_path / 'bag', sorted(entries, key=lambda entry: entry.stamp))
+    params = tmp_path / 'vehicle.yaml'
+    params.write_text(PARAMS + f'    weights: "{weights}"\n')
+    published: dict[str, dict[tuple[str, int], bytes]] = {}
+    for how, options in (('every', []), ('live', ['--live', '--rate', '2'])):
+        command = ['replay', str(bag), '-o', str(tmp_path / how), '--params', str(params), *options]
+        result = CliRunner().invoke(app, command)
+        assert result.exit_code == 0, result.output
+        topics = [
+            f'{camera}/segmentation/{kind}'
+            for camera in cameras
+            for kind in ('labels', 'drivable', 'confidence', 'overlay')
+        ]
+        with closing(open_bag(tmp_path / how / 'output.mcap')) as reader:
+            published[how] = {
+                (found.topic, found.stamp): np.asarray(found.message.data).tobytes()
+                for found in messages(reader, topics)
+            }
+    assert len(published['every']) == 8 * len(topics)
+    assert {topic for topic, _ in published['live']} == set(topics)
+    for place, pixels in published['live'].items():
+        assert pixels == published['every'][place], place
+
+    model = metrics_of(tmp_path / 'live')['model']
+    assert model == metrics_of(tmp_path / 'every')['model']
+    assert model['weights'] == str(weights)
+    assert (model['device'], model['precision'], model['engine']) == ('cpu', 'bf16', 'torch')
+    assert (model['network_size'], model['self_check']) == ([96, 64], False)
+    assert (model['confidence_threshold'], model['min_drivable_area']) == (0.11, 0.02)
+    assert model['drivable_classes'] == ['sky', 'road', 'car']
+    # The parameters have changed what there is to see.
+    plain = tmp_path / 'plain'
+    assert replay(weights, bag, plain).exit_code == 0
+    with closing(open_bag(plain / 'output.mcap')) as reader:
+        for found in messages(reader, topics):
+            if not found.topic.endswith('confidence'):
+                pixels = np.asarray(found.message.data).tobytes()
+                assert pixels != published['every'][found.topic, found.stamp]
+
+
 def test_what_the_node_refuses_is_the_users_error(weights: Path, tmp_path: Path) -> None:
     bag = write_bag(tmp_path / 'bag', drive(1))
     with pytest.raises(UserError, match='min_drivable_area must be from 0 to 1, not 7'):

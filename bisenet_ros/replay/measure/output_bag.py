@@ -11,10 +11,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from bisenet_ros import outputs
 from bisenet_ros.bag.messages import COMPRESSED_IMAGE_TYPE, IMAGE_TYPE
 from bisenet_ros.bag.reader import RecordedFrame
 from bisenet_ros.bag.writer import BagWriter, fields_of
-from bisenet_ros.outputs import NAMESPACE, OUTPUTS, Result
+from bisenet_ros.outputs import NAMESPACE, Result
 from bisenet_ros.resources import message_definition
 
 OWN = 'bisenet_ros/msg/'
@@ -42,7 +43,7 @@ class OutputBag:
         folder = tempfile.TemporaryDirectory(prefix=f'.{self._path.stem}.', dir=self._path.parent)
         # A bag is a folder with a file of its own name in it.
         self._bag = Path(self._stack.enter_context(folder)) / self._path.stem
-        own = [output.type for output in OUTPUTS if output.type.startswith(OWN)]
+        own = [output.type for output in outputs.OUTPUTS if output.type.startswith(OWN)]
         definitions = {kind: message_definition(kind) for kind in own}
         self._writer = BagWriter(self._bag, 'mcap', compressed=True, definitions=definitions)
         self._writer.__enter__()
@@ -68,7 +69,7 @@ class OutputBag:
         if self._camera_images:
             kind = COMPRESSED_IMAGE_TYPE if frame.camera.compressed else IMAGE_TYPE
             self._write(frame, frame.camera.image_topic, kind, fields_of(frame.message))
-        for output in OUTPUTS:
+        for output in outputs.OUTPUTS:
             filled = output.fill(result)
             if filled is None:
                 continue
