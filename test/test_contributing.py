@@ -7,15 +7,19 @@ from __future__ import annotations
 import importlib
 import json
 import re
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 import pytest
 from seen_frames import classes, labelled
+from small_bags import drive, write_bag
 from small_datasets import make_camvid_tree, write_image
 from tiny_checkpoint import save_tiny_checkpoint
 from typer.testing import CliRunner
 
+from bisenet_ros import outputs
+from bisenet_ros.bag.messages import messages, open_bag
 from bisenet_ros.cli import app
 from bisenet_ros.label_space import IGNORE
 from bisenet_ros.metrics import METRICS
@@ -88,3 +92,36 @@ def test_a_metric(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     out = tmp_path / 'out'
     assert evaluate('--data', data, '--weights', weights, '-o', out)[name] == 0
     assert '| not labelled | 0.00 % |' in (out / 'report.md').read_text()
+
+
+def test_an_output_topic(weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    section = CONTRIBUTING.read_text().partition('## Add an output topic\n')[2]
+    (code,) = re.findall(r'```python\n(.*?)```', section, re.DOTALL)
+    namespace = dict(vars(outputs))
+    exec(code, namespace)
+    added = namespace['OUTPUTS'][1]
+    monkeypatch.setattr(outputs, 'OUTPUTS', (*outputs.OUTPUTS[:-1], added, outputs.OUTPUTS[-1]))
+
+    bag = write_bag(tmp_path / 'bag', drive(2))
+    command = ['replay', bag, '-o', tmp_path / 'out', '--weights', weights, '--device', 'cpu']
+    result = CliRunner().invoke(app, list(map(str, command)))
+    assert result.exit_code == 0, result.output
+    with closing(open_bag(tmp_path / 'out' / 'output.mcap')) as reader:
+        labels, sky = (
+            [found.message.data for found in messages(reader, [f'/segmentation/{name}'])]
+            for name in ('labels', added.name)
+        )
+    np.testing.assert_array_equal(sky, 255 * (np.array(labels) == 0))
+
+    rclpy = pytest.importorskip('rclpy', reason='ROS 2 is not here')
+    publishers = importlib.import_module('bisenet_ros.node.publishers')
+    context = rclpy.Context()
+    rclpy.init(context=context)
+    node = rclpy.create_node('segmenter', context=context)
+    try:
+        publishers.CameraPublishers(node, 'front/')
+        topics = dict(node.get_topic_names_and_types())
+        assert topics['/front/segmentation/sky'] == ['sensor_msgs/msg/Image']
+    finally:
+        node.destroy_node()
+        rclpy.shutdown(context=context)
