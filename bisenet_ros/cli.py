@@ -555,7 +555,24 @@ def export(
     format: Annotated[
         Literal['onnx', 'openvino', 'torchscript'], typer.Option('--format', help='What to write.')
     ] = 'onnx',
-    weights: Weights = 'camvid',
+    params: Annotated[
+        Path | None,
+        typer.Option(
+            '--params',
+            metavar='FILE',
+            dir_okay=False,
+            help='A ROS parameter file, as the node takes it: its weights and network_size.',
+        ),
+    ] = None,
+    weights: Annotated[
+        str | None,
+        typer.Option(
+            '--weights',
+            metavar='NAME_OR_PATH',
+            help='Weights that ship, by name, or a checkpoint file; camvid unless told.',
+            show_default=False,
+        ),
+    ] = None,
     preprocessing: Annotated[
         bool,
         typer.Option(
@@ -607,10 +624,12 @@ def export(
     labels of PyTorch it is not kept. `bisenet evaluate --weights FILE` takes it, too.
     """
     from bisenet_ros.commands.export import export_weights
+    from bisenet_ros.parameter_file import read_settings
     from bisenet_training.export.metadata import Interface
 
+    settings = read_settings(params, {'weights': weights, 'network_size': network_size})
     export_weights(
-        weights,
+        settings.weights,
         format,
         output,
         Interface(
@@ -618,7 +637,7 @@ def export(
             'labels' if argmax else 'logits',
             'fp32' if precision == 'auto' else precision,
         ),
-        network_size=network_size,
+        network_size=settings.size,
         frames_folder=frames,
         device=device,
         json_file=json,

@@ -113,6 +113,11 @@ class ModelSettings:
                 raise UserError(reason)
 
     @property
+    def size(self) -> tuple[int, int] | None:
+        """`network_size` as (width, height); None for that of the checkpoint."""
+        return (self.network_size[0], self.network_size[1]) if self.network_size else None
+
+    @property
     def least_confidence(self) -> int:
         """The least confidence, 0 to 255, with which a pixel is labelled."""
         # 255 * (51 / 255) may be a little more than 51, which is not to become 52.

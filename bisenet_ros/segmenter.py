@@ -54,9 +54,8 @@ class Segmenter:
         """
         device = resolve_device(device_for(settings.engine, settings.device))
         precision = resolve_precision(settings.precision, device)
-        width, height = settings.network_size or checkpoint.network_size
         self.checkpoint = checkpoint
-        self.network_size = (width, height)
+        self.network_size = settings.size or checkpoint.network_size
         loaded = load_engine(
             settings.engine,
             checkpoint.build(),

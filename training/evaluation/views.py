@@ -103,8 +103,7 @@ class MultiViewPredictor:
     def __init__(self, checkpoint: Checkpoint, views: Views, settings: ModelSettings) -> None:
         self.label_space = checkpoint.label_space
         self.views = views
-        width, height = settings.network_size or checkpoint.network_size
-        self.network_size = (width, height)
+        self.network_size = settings.size or checkpoint.network_size
         self._least_confidence = settings.least_confidence
         self._device = resolve_device(settings.device)
         self.device = str(self._device)
