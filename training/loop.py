@@ -149,8 +149,8 @@ def fit(config: TrainingConfig, output: Path, *, resume: bool) -> Signals | None
                 group['lr'] = factor * group['initial_lr']
             step_loss = torch.zeros((), device=fabric.device)
             for part in range(config.accumulate):
-                chance = np.random.SeedSequence((config.seed, 3, step * config.accumulate + part))
-                torch.manual_seed(int(chance.generate_state(1)[0]))  # of dropout
+                seeds = np.random.SeedSequence((config.seed, 3, step * config.accumulate + part))
+                torch.manual_seed(int(seeds.generate_state(1)[0]))  # of dropout
                 images, labels = fabric.to_device(next(batches))  # (B, H, W, 3), (B, H, W) uint8
                 # Gradients are summed over processes once, after the last part.
                 with fabric.no_backward_sync(model, enabled=part < config.accumulate - 1):

@@ -264,6 +264,10 @@ def test_the_engine_from_unconfigured_to_running(weights: Path) -> None:
         assert shown['batching'] == 'one after the other'
         assert shown['batching_reason'] == 'there is one camera'
         assert 0 < float(shown['processing_time_ms_p50']) <= float(shown['processing_time_ms_p99'])
+        worker.segmenter._engine.notes.append('no CUDA graph')
+        message = run(task)
+        assert (message.level, message.message) == (WARN, 'no CUDA graph')
+        worker.segmenter._engine.notes.clear()
         worker.enable(False)
         assert run(task).message == 'paused by ~/enable'
         worker.device_failure = 'CUDA out of memory'

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, wait
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -484,3 +485,19 @@ def test_an_error_that_nobody_expected_ends_the_work(
 )
 def test_what_counts_as_a_failure_of_the_device(error: RuntimeError, expected: bool) -> None:
     assert is_device_failure(error) is expected
+
+
+def test_what_the_engine_cannot_do_is_logged_once(make: Callable[..., Bench]) -> None:
+    segmenter = SimpleNamespace(notes=('engine x cannot run this network: torch runs instead',))
+    bench = make(lambda: segmenter)
+    assert bench.log.lines.get_nowait() == segmenter.notes[0]
+    segmenter.batch = lambda frames: [None] * len(frames)
+    bench.put(street(96, 128))
+    bench.result()
+    segmenter.notes += ('no CUDA graph for 1 frame(s)',)
+    for _ in range(2):
+        bench.put(street(96, 128))
+        bench.result()
+    bench.worker.stop()
+    assert bench.log.lines.get_nowait() == 'no CUDA graph for 1 frame(s)'
+    assert bench.log.lines.empty()
