@@ -17,8 +17,9 @@ from tiny_checkpoint import save_tiny_checkpoint
 from typer.testing import CliRunner, Result
 
 from bisenet_ros.cli import app
-from bisenet_ros.replay.many.jobs import Job, Outcome, Settings
+from bisenet_ros.replay.many.jobs import Job, Outcome, ReplayOptions
 from bisenet_ros.replay.many.workers import evaluate_bags
+from bisenet_ros.settings import Settings
 
 
 @pytest.fixture(scope='module')
@@ -177,9 +178,10 @@ def test_a_process_that_dies_takes_one_bag_with_it(
     doomed = write_bag(tmp_path / 'doomed', drive(60))
     bags = drives / 'front', doomed, drives / 'rear'
     jobs = [Job(bag, tmp_path / 'out' / bag.name) for bag in bags]
-    settings = Settings(str(weights), 'cpu', 'auto', None, None, None, threads=1)
+    settings = Settings(weights=str(weights), device='cpu')
+    options = ReplayOptions(settings, None, None, None, threads=1)
     outcomes: list[Outcome] = []
-    for event in evaluate_bags(jobs, settings, workers=1):
+    for event in evaluate_bags(jobs, options, workers=1):
         if isinstance(event, Outcome):
             outcomes.append(event)
         elif event.job.bag == doomed and event.frames == 1:

@@ -34,6 +34,7 @@ def merge(outcomes: Sequence[Outcome], label_space: LabelSpace) -> dict[str, Any
         'model': results[0].metrics['model'] if results else None,
         'versions': versions(),
         'rate': results[0].metrics['rate'] if results else None,
+        'max_rate': results[0].metrics['max_rate'] if results else None,
         'live': False,
         **_figures(results, list(topics), label_space),
         'cameras': [

@@ -86,7 +86,8 @@ def replay(
     lines = FrameLines(output / 'frames.jsonl')
     outputs = OutputBag(output / 'output.mcap', camera_images=extras.camera_images)
     videos = OverlayVideos(output, bag.cameras, bag.seconds) if extras.video else None
-    batching = EACH_FRAME if rate is None else choose_batching(segmenter, len(bag.cameras))
+    as_driven = rate is not None and recorded is None
+    batching = choose_batching(segmenter, len(bag.cameras)) if as_driven else EACH_FRAME
     cameras = [camera.name for camera in bag.cameras]
     pipeline = CameraPipeline(cameras, Network(segmenter, batching))
     evaluator = Evaluator(bag, pipeline, settings.overlay_alpha, lines, outputs, videos)
@@ -140,8 +141,7 @@ def replay(
         'model': describe_model(segmenter),
         'versions': versions(),
         'rate': rate,
-        'max_rate': None if rate is None else settings.max_rate,
-        'batching': None if rate is None else batching.reason,
+        'max_rate': settings.max_rate if as_driven else None,
         'live': recorded is not None,
         **evaluator.figures(dropped),
     }
