@@ -1,0 +1,90 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What a busy computer does to each engine: a frame's time alone, and beside processes that spin.
+
+    python benchmarks/busy.py
+
+Beside one spinning process per core, half of the cores is a fair share: twice the time. Alone
+and busy take turns, so that whatever else the machine does hits both alike.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import numpy as np
+
+from bisenet_ros.errors import UserError
+from bisenet_ros.malloc_tuning import prepare_process
+from bisenet_ros.model_settings import ModelSettings
+
+SPIN = 'while True: pass'
+
+
+@contextmanager
+def spinning(processes: Sequence[subprocess.Popen[bytes]]) -> Iterator[None]:
+    """Let stopped processes run for a while."""
+    for process in processes:
+        process.send_signal(signal.SIGCONT)
+    try:
+        yield
+    finally:
+        for process in processes:
+            process.send_signal(signal.SIGSTOP)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('--rounds', type=int, default=10)
+    parser.add_argument('--frames', type=int, default=5, help='in each round, alone and busy')
+    parser.add_argument('--size', type=int, nargs=2, default=(2048, 1024))
+    parser.add_argument('--network-size', type=int, nargs=2, default=(1024, 512))
+    arguments = parser.parse_args()
+    prepare_process()
+    from bisenet_ros.engine.registry import ENGINES  # and then torch, whose threads are set by now
+    from bisenet_ros.segmenter import Segmenter
+    from bisenet_ros.synthetic.drive import SyntheticDrive
+
+    frame = SyntheticDrive(seed=0, size=tuple(arguments.size), rate=10.0).frame(0)[0]
+    cores = len(os.sched_getaffinity(0))
+    spinners = [subprocess.Popen([sys.executable, '-c', SPIN]) for _ in range(cores)]
+    try:
+        with spinning(spinners):
+            pass  # stopped from here on
+        print(f'{"":24} {"alone":>9} {"beside 1":>9} {f"beside {cores}":>9}  ms, medians')
+        for engine in ENGINES:
+            for precision in ('fp32', 'bf16'):
+                settings = ModelSettings(
+                    engine=engine, precision=precision, network_size=tuple(arguments.network_size)
+                )
+                try:
+                    segmenter = Segmenter.from_settings(settings)
+                except UserError as error:
+                    print(f'{engine}, {precision}: {error}')
+                    continue
+                ms: dict[int, list[float]] = {0: [], 1: [], cores: []}
+                for _ in range(arguments.rounds):
+                    for busy, times in ms.items():
+                        with spinning(spinners[:busy]):
+                            for _ in range(arguments.frames):
+                                start = time.perf_counter()
+                                segmenter(frame).drivable  # noqa: B018
+                                times.append(1e3 * (time.perf_counter() - start))
+                alone, *beside = (float(np.median(times)) for times in ms.values())
+                shown = ' '.join(f'{each / alone:7.2f} x' for each in beside)
+                print(f'{engine + ", " + segmenter.precision:24} {alone:9.1f} {shown}')
+    finally:
+        for process in spinners:
+            process.kill()
+            process.wait()
+
+
+if __name__ == '__main__':
+    main()
