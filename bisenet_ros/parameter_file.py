@@ -20,6 +20,7 @@ import yaml
 from bisenet_ros.declaration import check_name, type_name
 from bisenet_ros.errors import UserError
 from bisenet_ros.settings import OF_EVERY_NODE, PARAMETERS, REPORTED, Settings
+from bisenet_ros.yaml_document import yaml_errors
 
 NODE = 'segmenter'
 
@@ -122,17 +123,8 @@ def _entries(path: Path) -> Iterator[Entry]:
     Raises:
         UserError: It cannot be read, or is no parameter file.
     """
-    try:
+    with yaml_errors(path):
         documents = list(yaml.compose_all(path.read_text(encoding='utf-8'), yaml.SafeLoader))
-    except OSError as error:
-        raise UserError(f'{path}: {error.strerror}') from error
-    except UnicodeDecodeError as error:
-        raise UserError(f'{path}: not UTF-8: {error.reason}') from error
-    except yaml.MarkedYAMLError as error:
-        line = 1 if error.problem_mark is None else error.problem_mark.line + 1
-        raise UserError(f'{path}:{line}: not YAML: {error.problem}') from error
-    except yaml.YAMLError as error:
-        raise UserError(f'{path}: not YAML: {str(error).partition(chr(10))[0]}') from error
     for document in documents:
         for node, values in _sections(path, document, ''):
             yield from _parameters(path, node, values, '')

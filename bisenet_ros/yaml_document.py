@@ -4,7 +4,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,27 @@ Location = Sequence[str | int]
 
 class DocumentError(UserError):
     """A file that is not what it should be; the message names file and line."""
+
+
+@contextmanager
+def yaml_errors(path: Path) -> Iterator[None]:
+    """Turn what goes wrong with a file's YAML into one line that says where.
+
+    Raises:
+        DocumentError: The file cannot be read, or is not YAML.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise DocumentError(f'{path}: {error.strerror}') from error
+    except UnicodeDecodeError as error:
+        raise DocumentError(f'{path}: not UTF-8: {error.reason}') from error
+    except yaml.MarkedYAMLError as error:
+        line = 1 if error.problem_mark is None else error.problem_mark.line + 1
+        raise DocumentError(f'{path}:{line}: not YAML: {error.problem}') from error
+    except yaml.YAMLError as error:
+        reason = str(error).partition('\n')[0]
+        raise DocumentError(f'{path}: not YAML: {reason}') from error
 
 
 @dataclass(frozen=True)
@@ -41,23 +63,13 @@ class Document:
         Raises:
             DocumentError: It cannot be read, is not YAML, or names a key twice.
         """
-        try:
+        with yaml_errors(path):
             loader = yaml.SafeLoader(path.read_text(encoding='utf-8'))
             try:
                 root = loader.get_single_node()
                 value = None if root is None else loader.construct_document(root)
             finally:
                 loader.dispose()
-        except OSError as error:
-            raise DocumentError(f'{path}: {error.strerror}') from error
-        except UnicodeDecodeError as error:
-            raise DocumentError(f'{path}: not UTF-8: {error.reason}') from error
-        except yaml.MarkedYAMLError as error:
-            line = 1 if error.problem_mark is None else error.problem_mark.line + 1
-            raise DocumentError(f'{path}:{line}: not YAML: {error.problem}') from error
-        except yaml.YAMLError as error:
-            reason = str(error).partition('\n')[0]
-            raise DocumentError(f'{path}: not YAML: {reason}') from error
         document = cls(path, value, root)
         document._refuse_twins(root, set())
         return document
