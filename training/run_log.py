@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from types import TracebackType
 
 from bisenet_ros.media import write_image
 from bisenet_training.curves import draw_curves
@@ -45,12 +44,7 @@ class RunLog:
         self._progress.start(self._step)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._progress.stop()
         if self._board is not None:
             self._board.close()

@@ -16,7 +16,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -112,13 +111,8 @@ class RecordedOutputsWriter:
         self._bag = self._stack.enter_context(bag)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._stack.__exit__(kind, error, traceback)
+    def __exit__(self, *exception: Any) -> None:
+        self._stack.__exit__(*exception)
 
     def write(self, arrival: Arrival, images: Mapping[str, bytes]) -> None:
         """Append the outputs of a frame.
@@ -196,13 +190,8 @@ class RecordedOutputs:
     def __enter__(self) -> RecordedOutputs:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._stack.__exit__(kind, error, traceback)
+    def __exit__(self, *exception: Any) -> None:
+        self._stack.__exit__(*exception)
 
     def age_ms(self, camera: str, index: int) -> float:
         """From the publication of a frame that has outputs to the arrival of its labels."""

@@ -10,7 +10,6 @@ import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -93,14 +92,9 @@ class BagWriter:
             self._writer.open()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exception: Any) -> None:
         with _storing():
-            self._writer.__exit__(kind, error, traceback)
+            self._writer.__exit__(*exception)
 
     def write(
         self,

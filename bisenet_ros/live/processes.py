@@ -17,8 +17,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType, TracebackType
-from typing import IO
+from types import FrameType
+from typing import IO, Any
 
 from bisenet_ros.errors import UserError
 from bisenet_ros.live.events import BAD_INPUT, Event, parse
@@ -183,12 +183,7 @@ class Processes:
     def __enter__(self) -> Processes:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exception: Any) -> None:
         try:
             for process in self._processes:
                 process.interrupt()

@@ -9,7 +9,6 @@ import os
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 
@@ -31,12 +30,7 @@ class FrameLines:
         self._file = self._path.open('wb')
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exception: Any) -> None:
         with suppress(OSError):  # what is still to be written was refused before
             self._file.close()
         if self._path.stat().st_size > self._whole:

@@ -8,7 +8,6 @@ import tempfile
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from bisenet_ros import outputs
@@ -49,15 +48,10 @@ class OutputBag:
         self._writer.__enter__()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exception: Any) -> None:
         with self._stack:
-            self._writer.__exit__(kind, error, traceback)
-            if error is None:
+            self._writer.__exit__(*exception)
+            if exception[1] is None:
                 (self._bag / self._path.name).replace(self._path)
 
     def write(self, frame: RecordedFrame, result: Result) -> None:
