@@ -14,6 +14,7 @@ from typer.testing import CliRunner, Result
 
 from bisenet_ros.benchmark import streaming
 from bisenet_ros.cli import app
+from bisenet_ros.engine.hardware import cpu_has_bf16
 
 OURS = 'bisenet: torch, fp32'
 
@@ -46,8 +47,12 @@ def test_figures_and_picture(
     assert reference['name'] == 'eager torch, fp32'
     assert reference['times_faster'] == 1
     assert others[-1]['name'] == OURS
-    assert [one['name'] for one in others if one['ours']] == ['bisenet: torch, bf16', OURS]
+    in_bf16 = ['bisenet: torch, bf16'] if cpu_has_bf16() else []
+    assert [one['name'] for one in others if one['ours']] == [*in_bf16, OURS]
     assert 'needs a GPU' in figures['left_out']['bisenet: torch, fp16']
+    for name in ('bisenet: torch, bf16', 'OpenVINO + argmax, bf16'):
+        measured = any(one['name'] == name for one in figures['comparison'])
+        assert measured != (name in figures['left_out'])
     for one in figures['comparison']:
         assert 0 < one['p50_ms'] <= one['p95_ms'] <= one['p99_ms']
         assert one['times_faster'] == pytest.approx(reference['p50_ms'] / one['p50_ms'])

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from cpu_marks import needs_bf16
 from tiny_checkpoint import save_tiny_checkpoint
 from torch import Tensor, nn
 
@@ -237,7 +238,9 @@ def driven() -> list[tuple[np.ndarray, np.ndarray]]:
 
 
 @pytest.mark.skipif(not shipped_weights(), reason='no weights ship with this tree')
-@pytest.mark.parametrize(('precision', 'share'), [('fp32', 0.00001), ('bf16', 0.002)])
+@pytest.mark.parametrize(
+    ('precision', 'share'), [('fp32', 0.00001), pytest.param('bf16', 0.002, marks=needs_bf16)]
+)
 def test_labels_of_trained_weights_are_those_of_torch_in_float32(
     driven: list[tuple[np.ndarray, np.ndarray]], precision: str, share: float
 ) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from cpu_marks import needs_bf16
 
 from bisenet_ros.checkpoint import shipped_weights
 from bisenet_ros.engine.torch_engine import TorchEngine
@@ -61,6 +62,7 @@ def test_the_network_that_was_given_is_not_changed() -> None:
         torch.testing.assert_close(after[name], tensor, rtol=0, atol=0)
 
 
+@needs_bf16
 @pytest.mark.skipif(not shipped_weights(), reason='no weights ship with this tree')
 def test_bf16_keeps_the_labels_of_trained_weights() -> None:
     drive = SyntheticDrive(seed=1)

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
+from cpu_marks import needs_bf16
 from ros_peers import image_message, street
 
 from bisenet_ros.batching import Batching
@@ -243,7 +244,7 @@ def test_stop_does_not_wait_for_the_cameras_whose_turn_has_not_come(
     assert gated.batches == [1]
 
 
-@pytest.mark.parametrize('precision', ['fp32', 'bf16'])
+@pytest.mark.parametrize('precision', ['fp32', pytest.param('bf16', marks=needs_bf16)])
 @pytest.mark.parametrize('network_size', [(100, 80), (256, 128)])
 def test_labels_are_the_same_with_one_camera_and_with_three_batched(
     make: Callable[..., Bench], weights: Path, precision: str, network_size: tuple[int, int]
