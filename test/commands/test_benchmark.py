@@ -37,7 +37,7 @@ def test_figures_and_picture(
 ) -> None:
     monkeypatch.setattr(streaming, 'LEAST_FRAMES', 10)
     json_file, plot = tmp_path / 'new' / 'figures.json', tmp_path / 'plot.svg'
-    result = benchmark(weights, '--json', json_file, '--plot', plot)
+    result = benchmark(weights, '--json', json_file, '--plot', plot, '--cpu-threads', '3')
     assert result.exit_code == 0, result.output
 
     figures = json.loads(json_file.read_text())
@@ -77,7 +77,7 @@ def test_figures_and_picture(
     machine = figures['machine']
     assert machine['versions'].keys() >= {'bisenet_ros', 'python', 'torch', 'numpy'}
     assert len(machine['load_average']) == 3
-    assert machine['threads']['torch'] >= 1
+    assert machine['threads']['torch'] == figures['settings']['cpu_threads'] == 3
 
     for name in ('eager torch, fp32', OURS, 'drivable', '60 Hz', 'load average'):
         assert name in result.stdout
@@ -91,6 +91,7 @@ def test_figures_and_picture(
         (('--plot', 'plot.png'), 'a name that ends in .svg'),
         (('--engine', 'warp'), "engine must be one of auto, torch, openvino, cuda, not 'warp'"),
         (('--precision', 'fp16'), 'fp16 needs a GPU'),
+        (('--cpu-threads', '-1'), 'cpu_threads must be from 0 to 1024, not -1'),
         (('--weights', 'none.safetensors'), "no weights 'none.safetensors'"),
     ],
 )
