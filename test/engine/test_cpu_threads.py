@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -12,10 +11,9 @@ from pathlib import Path
 
 import pytest
 
-# Per number of threads: how many there are afterwards, and the share of the CPU time of some frames
-# that the busiest of them took.
+# With one thread, the share of the CPU time of some frames that the busiest thread took; with
+# three, frames until so many have worked, which a busy machine may delay, but not prevent.
 SCRIPT = """if True:
-    import json
     import sys
     from pathlib import Path
     import numpy as np
@@ -30,16 +28,28 @@ SCRIPT = """if True:
 
     frame = np.random.default_rng(0).integers(0, 256, (480, 640, 3), np.uint8)
     weights, engine = sys.argv[1:]
-    for threads in (1, 3):
-        segmenter = Segmenter.load(
-            weights, device='cpu', engine=engine, network_size=(640, 480), cpu_threads=threads
+
+    def load(threads):
+        return Segmenter.load(
+            weights,
+            device='cpu',
+            precision='fp32',
+            engine=engine,
+            network_size=(640, 480),
+            cpu_threads=threads,
         )
-        before = ticks()
-        while sum(ticks().values()) - sum(before.values()) < 60:
-            segmenter(frame)
-        after = ticks()
-        taken = [count - before.get(name, 0) for name, count in after.items()]
-        print(json.dumps([len(after), max(taken) / sum(taken)]))
+
+    def taken(before):
+        return [count - before.get(task, 0) for task, count in ticks().items()]
+
+    segmenter, before = load(1), ticks()
+    while sum(taken(before)) < 60:
+        segmenter(frame)
+    print(max(taken(before)) / sum(taken(before)))
+
+    segmenter, before = load(3), ticks()
+    while sum(count > 1 for count in taken(before)) < 3:
+        segmenter(frame)
 """
 
 
@@ -55,7 +65,5 @@ def test_so_many_threads_work(engine: str, weights: Path) -> None:
         timeout=100,
     )
     assert result.returncode == 0, result.stderr
-    (few, alone), (many, shared) = map(json.loads, result.stdout.splitlines())
-    assert alone > 0.8  # the rest prepares and draws, in the thread that calls
-    assert shared < 0.7
-    assert many >= few + 2
+    # The rest is to resize frames and to draw labels, in the thread that calls.
+    assert float(result.stdout) > 0.8
