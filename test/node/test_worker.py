@@ -269,8 +269,9 @@ def test_labels_are_the_same_with_one_camera_and_with_three_batched(
 
 
 def test_malformed_frames_are_counted_and_reported_once_in_a_while(
-    make: Callable[..., Bench],
+    make: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(worker_module, 'WARNING_PERIOD', 3600.0)
     bench = make(cameras=('front', 'left'))
     broken = image_message(street(96, 128))
     for encoding in ('first', 'second', 'third'):
@@ -439,8 +440,9 @@ def test_a_failed_device_is_tried_again_with_what_was_loaded_last(
 
 
 def test_stop_does_not_wait_for_the_next_try(
-    make: Callable[..., Bench], segmenter: Segmenter
+    make: Callable[..., Bench], segmenter: Segmenter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(worker_module, 'FIRST_RETRY', 3600.0)
     loaded: list[Any] = []
 
     def load() -> Any:
@@ -450,9 +452,7 @@ def test_stop_does_not_wait_for_the_next_try(
     bench = make(load)
     bench.put(street(96, 128))
     bench.log.lines.get(timeout=TIMEOUT)
-    start = time.monotonic()
     bench.worker.stop()
-    assert time.monotonic() - start < worker_module.FIRST_RETRY / 2
     assert len(loaded) == 1
 
 
