@@ -30,7 +30,7 @@ from bisenet_ros.node.worker import Worker, is_device_failure
 from bisenet_ros.segmentation import Segmentation
 from bisenet_ros.segmenter import Segmenter
 
-TIMEOUT = 20.0
+TIMEOUT = 90.0
 
 Frame = npt.NDArray[np.uint8]
 
