@@ -50,7 +50,9 @@ EACH_FRAME = Batching(together=False, reason='every frame is segmented by itself
 """How frames are segmented where all of them are, whatever time that takes."""
 
 
-def choose_batching(segmenter: Segmenter, cameras: int) -> Batching:
+def choose_batching(
+    segmenter: Segmenter, cameras: int, clock: Callable[[], float] = time.perf_counter
+) -> Batching:
     """Measure which way is faster when every camera has a new frame.
 
     Where batches win, every size of them has been run once: nothing is left to be compiled or
@@ -59,7 +61,14 @@ def choose_batching(segmenter: Segmenter, cameras: int) -> Batching:
     Args:
         segmenter: Has run before, so that its times are those of later runs.
         cameras: How many there are.
+        clock: Tells seconds.
     """
+
+    def seconds(action: Callable[[], object]) -> float:
+        start = clock()
+        action()
+        return clock() - start
+
     if cameras == 1:
         return Batching(together=False, reason='there is one camera')
     from torch.cuda import OutOfMemoryError  # whoever has a segmenter has torch
@@ -67,7 +76,7 @@ def choose_batching(segmenter: Segmenter, cameras: int) -> Batching:
     width, height = segmenter.network_size
     frames = [np.zeros((height, width, 3), np.uint8)] * cameras
     # Here and below the least of several, for whatever else the machine does only adds to it.
-    single = min(_seconds(lambda: segmenter(frames[0])) for _ in range(2))
+    single = min(seconds(lambda: segmenter(frames[0])) for _ in range(2))
     warm_up = single * sum(range(2, cameras + 1))
     rounds = int((BUDGET - warm_up) / (2 * cameras * single))
     if rounds < 1:
@@ -78,8 +87,8 @@ def choose_batching(segmenter: Segmenter, cameras: int) -> Batching:
             segmenter.batch(frames[:size])
         batched, singly = [], []
         for _ in range(min(rounds, MOST_ROUNDS)):
-            batched.append(_seconds(lambda: segmenter.batch(frames)))
-            singly.append(_seconds(lambda: [segmenter(frame) for frame in frames]))
+            batched.append(seconds(lambda: segmenter.batch(frames)))
+            singly.append(seconds(lambda: [segmenter(frame) for frame in frames]))
     except OutOfMemoryError:
         reason = f'the device has too little memory for a batch of {cameras}'
         return Batching(together=False, reason=reason)
@@ -88,9 +97,3 @@ def choose_batching(segmenter: Segmenter, cameras: int) -> Batching:
         f' and {1e3 * min(singly):.1f} ms one after the other'
     )
     return Batching(min(batched) <= WORTHWHILE * min(singly), reason)
-
-
-def _seconds(action: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    action()
-    return time.perf_counter() - start

@@ -76,6 +76,13 @@ class ModelSettings:
         Changes.ON_RELOAD,
         choices=engine_choices,
     )
+    cpu_threads: int = parameter(
+        0,
+        'Threads that a network on the CPU computes with; 0 for all cores that the process may use,'
+        ' or OMP_NUM_THREADS.',
+        Changes.ON_RELOAD,
+        bounds=(0, 1024),
+    )
     network_size: tuple[int, ...] = parameter(
         (),
         '[width, height] of what the network sees; empty for what the checkpoint was trained for.',

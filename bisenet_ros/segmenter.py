@@ -16,9 +16,10 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from bisenet_ros.checkpoint import Checkpoint
-from bisenet_ros.engine.hardware import resolve_device, resolve_precision
+from bisenet_ros.engine.hardware import cpu_threads, resolve_device, resolve_precision
 from bisenet_ros.engine.labels import draw_labels
 from bisenet_ros.engine.loading import load_engine
 from bisenet_ros.engine.profiling import stage
@@ -56,15 +57,17 @@ class Segmenter:
         precision = resolve_precision(settings.precision, device)
         self.checkpoint = checkpoint
         self.network_size = settings.size or checkpoint.network_size
-        loaded = load_engine(
-            settings.engine,
-            checkpoint.build(),
-            checkpoint.normalization,
-            self.network_size,
-            device,
-            precision,
-            self_check=settings.self_check,
-        )
+        with cpu_threads(settings.cpu_threads):
+            threads = torch.get_num_threads()
+            loaded = load_engine(
+                settings.engine,
+                checkpoint.build(),
+                checkpoint.normalization,
+                self.network_size,
+                device,
+                precision,
+                self_check=settings.self_check,
+            )
         self._engine = loaded.engine
         self._engine_lock = threading.Lock()
         self.engine_note = loaded.note
@@ -73,6 +76,7 @@ class Segmenter:
             device=str(device),
             precision=precision,
             engine=self._engine.name,
+            cpu_threads=threads,
             network_size=self.network_size,
         )
         self._active = (resolved, checkpoint.label_space)
@@ -86,6 +90,7 @@ class Segmenter:
         device: str = 'auto',
         precision: str = 'auto',
         engine: str = 'auto',
+        cpu_threads: int = 0,
         network_size: tuple[int, int] | None = None,
         confidence_threshold: float = 0.0,
         drivable_classes: Sequence[str] | None = None,
@@ -101,6 +106,7 @@ class Segmenter:
             device: `auto` (a GPU if there is one), `cpu`, `cuda` or `cuda:N`.
             precision: `auto` (the fastest that keeps the labels), `fp16`, `bf16` or `fp32`.
             engine: `auto` (the fastest there is) or a key of `ENGINES`.
+            cpu_threads: That a network on the CPU computes with; 0 for what torch has here.
             network_size: (width, height) to run the network at; None for what it was trained for.
             confidence_threshold: A pixel is not labelled (`IGNORE`) if its confidence, 0 to 255, is
                 below 255 times this.
@@ -117,6 +123,7 @@ class Segmenter:
                 device=device,
                 precision=precision,
                 engine=engine,
+                cpu_threads=cpu_threads,
                 network_size=tuple(network_size or ()),
                 confidence_threshold=confidence_threshold,
                 drivable_classes=tuple(drivable_classes or OF_CHECKPOINT),
@@ -205,10 +212,11 @@ class Segmenter:
             return []
         settings, label_space = self._active
         drivable_ids = tuple(label_space.ids_of(label_space.drivable))
-        with self._engine_lock:
+        threads = settings.cpu_threads
+        with self._engine_lock, cpu_threads(threads):
             logits = self._engine(frames)
         # On a GPU, the labels of all frames are under way before those of the first are waited for.
-        with stage('post'):
+        with stage('post'), cpu_threads(threads):
             drawn = [
                 draw_labels(
                     coarse,

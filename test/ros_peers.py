@@ -38,8 +38,11 @@ from bisenet_ros.node.large_images import VARIABLES
 
 T = TypeVar('T')
 
-TIMEOUT = 30.0
-"""Seconds; on an idle machine every wait here is over within two."""
+TIMEOUT = 90.0
+"""Seconds; on an idle machine every wait here is over within two, on a busy one within twenty."""
+
+RETRY = 10.0
+"""Seconds without an answer after which a service is called again."""
 
 TIME_TO_END = 10.0
 """Seconds that a program has to end by itself before it is killed."""
@@ -176,11 +179,11 @@ class Peer:
         client = self._clients[name]
         assert client.wait_for_service(TIMEOUT), f'no service {name}'
         answers: queue.Queue[Any] = queue.Queue()
-        for _ in range(3):
+        for _ in range(int(TIMEOUT / RETRY)):
             future = client.call_async(request)
             future.add_done_callback(lambda future: answers.put(future.result()))
             with contextlib.suppress(queue.Empty):
-                return answers.get(timeout=TIMEOUT / 3)
+                return answers.get(timeout=RETRY)
         raise AssertionError(f'no answer from {name}')
 
     @contextmanager

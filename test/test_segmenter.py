@@ -207,6 +207,7 @@ def test_settings_are_those_that_it_came_to(weights: Path) -> None:
         weights,
         precision='fp32',
         engine='torch',
+        cpu_threads=1,
         device='cpu',
         network_size=(64, 96),
         confidence_threshold=0.25,
@@ -218,6 +219,7 @@ def test_settings_are_those_that_it_came_to(weights: Path) -> None:
         device='cpu',
         precision='fp32',
         engine='torch',
+        cpu_threads=1,
         network_size=(64, 96),
         confidence_threshold=0.25,
         drivable_classes=('road', 'pavement'),
@@ -317,8 +319,11 @@ def test_without_the_native_library_all_is_the_same(
 
 def test_the_threads_of_torch_are_left_alone(weights: Path) -> None:
     threads = torch.get_num_threads()
-    Segmenter.load(weights, device='cpu')(make_frame(96, 128))
+    segmenter = Segmenter.load(weights, device='cpu', cpu_threads=threads + 1)
+    assert segmenter.settings.cpu_threads == threads + 1
+    _ = segmenter(make_frame(96, 128)).confidence
     assert torch.get_num_threads() == threads
+    assert Segmenter.load(weights, device='cpu').settings.cpu_threads == threads
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason='needs an NVIDIA GPU')

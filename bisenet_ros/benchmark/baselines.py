@@ -20,6 +20,7 @@ import torch
 import torch.nn.functional as F
 
 from bisenet_ros.checkpoint import Checkpoint
+from bisenet_ros.engine.hardware import resolve_precision
 from bisenet_ros.engine.pipeline import Pipeline
 from bisenet_ros.engine.upsample_argmax import scale_to, upsample_argmax
 from bisenet_ros.errors import UserError
@@ -98,9 +99,10 @@ def openvino(checkpoint: Checkpoint, network_size: Size, precision: str) -> Labe
     """OpenVINO, with upsampling and argmax in the graph, converted by its own converter.
 
     Raises:
-        UserError: It is not installed.
+        UserError: It is not installed, or the CPU does not compute in this precision.
     """
     _require('openvino', 'openvino')
+    resolve_precision(precision, torch.device('cpu'))
     import openvino as ov
 
     from bisenet_ros.engine.openvino_core import core

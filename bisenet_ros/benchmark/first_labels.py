@@ -1,8 +1,9 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A new process up to its first labels; prints when it got how far, as JSON.
+r"""A new process up to its first labels; prints when it got how far, as JSON.
 
-    python -m bisenet_ros.benchmark.first_labels WEIGHTS DEVICE PRECISION ENGINE WIDTH HEIGHT
+    python -m bisenet_ros.benchmark.first_labels \
+        WEIGHTS DEVICE PRECISION ENGINE THREADS WIDTH HEIGHT
 
 Times are `time.monotonic()`, which all processes of a machine share. Nothing is imported here
 before its time.
@@ -19,7 +20,7 @@ started = time.monotonic()
 
 def main() -> None:
     """Import, load, segment one frame; then load once more, which is what a reload costs."""
-    weights, device, precision, engine, width, height = sys.argv[1:]
+    weights, device, precision, engine, threads, width, height = sys.argv[1:]
     from bisenet_ros.malloc_tuning import prepare_process
 
     prepare_process()
@@ -30,7 +31,12 @@ def main() -> None:
 
     def load() -> Segmenter:
         return Segmenter.load(
-            weights, device=device, precision=precision, engine=engine, network_size=size
+            weights,
+            device=device,
+            precision=precision,
+            engine=engine,
+            cpu_threads=int(threads),
+            network_size=size,
         )
 
     segmenter = load()

@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 
+from bisenet_ros.engine.hardware import cpu_capability
 from bisenet_ros.malloc_tuning import malloc_settings
 from bisenet_ros.version import VERSION
 
@@ -30,6 +31,7 @@ def describe_machine() -> dict[str, Any]:
     return {
         'system': platform.platform(),
         'cpu': _cpu_model(),
+        'cpu_capability': cpu_capability(),
         'cores': os.cpu_count(),
         'usable_cores': len(os.sched_getaffinity(0)),
         'mhz': _megahertz(),

@@ -100,7 +100,8 @@ def _start(start: Mapping[str, Any]) -> Table:
 
 def _machine(machine: Mapping[str, Any]) -> str:
     lines = [
-        f'{machine["cpu"]}, {machine["usable_cores"]} of {machine["cores"]} cores',
+        f'{machine["cpu"]}, {machine["usable_cores"]} of {machine["cores"]} cores, '
+        f'capability {machine["cpu_capability"]}',
         *(', '.join(gpu.values()) for gpu in machine['gpus']),
         _pairs(machine['versions']),
         f'threads: {_pairs(machine["threads"])}',

@@ -68,7 +68,8 @@ def _start(segmenter: Segmenter) -> dict[str, Any]:
     command = [
         *(sys.executable, '-m', 'bisenet_ros.benchmark.first_labels'),
         *(str(resolve_weights(segmenter.settings.weights).absolute()), segmenter.device),
-        *(segmenter.precision, segmenter.engine, *map(str, segmenter.network_size)),
+        *(segmenter.precision, segmenter.engine, str(segmenter.settings.cpu_threads)),
+        *map(str, segmenter.network_size),
     ]
     launched = time.monotonic()
     result = subprocess.run(command, capture_output=True, text=True, check=False)

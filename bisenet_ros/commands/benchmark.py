@@ -24,6 +24,7 @@ from bisenet_ros.benchmark.rounds import Times, in_turn, percentiles, rounds_in_
 from bisenet_ros.benchmark.starting import measure_start, starts_in_all
 from bisenet_ros.benchmark.streaming import BISECTIONS, highest_sustained, stream
 from bisenet_ros.console import is_standard_output, notes, progress_bar, write_json
+from bisenet_ros.engine.hardware import cpu_threads
 from bisenet_ros.model_settings import ModelSettings
 from bisenet_ros.segmenter import Segmenter
 from bisenet_ros.synthetic.drive import SyntheticDrive
@@ -39,7 +40,7 @@ class Benchmark:
     """What is measured, and for how long.
 
     Attributes:
-        model: Whose `network_size` is for everybody; see `load_candidates`.
+        model: Whose `network_size` and `cpu_threads` are for everybody; see `load_candidates`.
         size: (width, height) of the camera's frame.
         rounds: How often everybody segments the frame.
         seconds: How long the camera runs at each rate.
@@ -64,7 +65,8 @@ def benchmark(settings: Benchmark, *, json_file: Path | None, chart_file: Path |
     """
     if chart_file is not None:
         check_chart_path(chart_file)
-    figures = measure(settings)
+    with cpu_threads(settings.model.cpu_threads):
+        figures = measure(settings)
     if json_file is not None:
         write_json(json_file, figures)
     if chart_file is not None:

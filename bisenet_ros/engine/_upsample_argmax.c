@@ -56,6 +56,7 @@ struct job {
   uint8_t *output;        // (output height, output width)
   uint8_t *winners;       // scratch of argmax: 2 * grid_width for each thread
   int32_t rows_per_task;  // rows of cells
+  int32_t lanes;          // floats in a vector that may be used: 16 with AVX-512, 8 with AVX2, or 4
 };
 
 // The scores of all classes at the four corners of a cell.
@@ -126,18 +127,11 @@ static int find_candidates(const struct corners *corner, int classes, uint8_t *i
 
 typedef void draw_cell(const struct job *job, int row, int column);
 
-static draw_cell *for_this_cpu(draw_cell *avx512, draw_cell *avx2, draw_cell *any) {
 #if defined(__x86_64__)
-  if (__builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl")) return avx512;
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return avx2;
-#endif
-  return any;
-}
-
-#if defined(__x86_64__)
-#define FOR_THIS_CPU(name) for_this_cpu(name##_avx512, name##_avx2, name##_any)
+#define FOR_LANES(name, lanes) \
+  ((lanes) == 16 ? name##_avx512 : (lanes) == 8 ? name##_avx2 : name##_any)
 #else
-#define FOR_THIS_CPU(name) for_this_cpu(name##_any, name##_any, name##_any)
+#define FOR_LANES(name, lanes) name##_any
 #endif
 
 // ---- the tasks: some rows of cells each ----
@@ -167,7 +161,7 @@ ALWAYS_INLINE int first_row(const struct job *job, int task) {
 
 void upsample_argmax(const void *argument, int task, int thread) {
   const struct job *job = argument;
-  draw_cell *const draw_labels = FOR_THIS_CPU(draw_labels);
+  draw_cell *const draw_labels = FOR_LANES(draw_labels, job->lanes);
   const int width = job->x.start[job->x.runs];
   uint8_t *above = job->winners + (ptrdiff_t)thread * 2 * job->grid_width;
   uint8_t *below = above + job->grid_width;
@@ -206,7 +200,7 @@ void upsample_argmax(const void *argument, int task, int thread) {
 void upsample_confidence(const void *argument, int task, int thread) {
   (void)thread;
   const struct job *job = argument;
-  draw_cell *const draw_confidence = FOR_THIS_CPU(draw_confidence);
+  draw_cell *const draw_confidence = FOR_LANES(draw_confidence, job->lanes);
   for (int row = first_row(job, task); row < first_row(job, task + 1); row++)
     for (int column = 0; column < job->x.runs; column++) draw_confidence(job, row, column);
 }

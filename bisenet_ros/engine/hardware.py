@@ -4,8 +4,12 @@
 
 from __future__ import annotations
 
+import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
+from itertools import takewhile
 from pathlib import Path
 
 import torch
@@ -14,6 +18,20 @@ from bisenet_ros.errors import UserError
 
 DTYPES = {'fp16': torch.float16, 'bf16': torch.bfloat16, 'fp32': torch.float32}
 """The precisions by name."""
+
+CAPABILITY_VARIABLE = 'BISENET_CPU_CAPABILITY'
+"""The environment variable that names the best of `CPU_CAPABILITIES` to use; unset, all are."""
+
+_FLAGS = {
+    'default': set[str](),
+    'avx2': {'avx2', 'fma'},
+    'avx512': {'avx512f', 'avx512bw', 'avx512vl'},
+    'avx512_bf16': {'avx512_bf16'},
+    'amx': {'amx_bf16'},
+}
+CPU_CAPABILITIES = tuple(_FLAGS)
+"""What there is code for in the C library, from what every CPU can do upwards. A CPU that has one
+has all before it. With `amx`, matrices of bf16 are left to other libraries."""
 
 
 def resolve_device(name: str) -> torch.device:
@@ -52,12 +70,53 @@ def resolve_precision(name: str, device: torch.device) -> str:
         raise UserError(f'no precision {name!r}: the choices are auto, {", ".join(DTYPES)}')
     if name == 'fp16' and device.type == 'cpu':
         raise UserError('precision fp16 needs a GPU: on the CPU, use auto, bf16 or fp32')
+    if name == 'bf16' and device.type == 'cpu' and not cpu_has_bf16():
+        raise UserError(
+            'precision bf16 needs a CPU with AVX-512 bf16 or AMX; this one would emulate it, which '
+            'is slower than fp32: use auto or fp32'
+        )
     return name
 
 
 def cpu_has_bf16() -> bool:
-    """Whether the CPU multiplies bfloat16 itself; without that, it is slower than float32."""
-    return not cpu_flags().isdisjoint({'avx512_bf16', 'amx_bf16'})
+    """Whether the CPU multiplies bfloat16 itself; emulated, it takes 20 times as long as fp32."""
+    return cpu_has('avx512_bf16')
+
+
+def cpu_has(capability: str) -> bool:
+    """Whether the CPU has one of `CPU_CAPABILITIES`, and may use it."""
+    return CPU_CAPABILITIES.index(capability) <= CPU_CAPABILITIES.index(cpu_capability())
+
+
+def cpu_capability() -> str:
+    """The best of `CPU_CAPABILITIES` that the CPU has and `CAPABILITY_VARIABLE` allows.
+
+    Raises:
+        UserError: The variable has another value.
+    """
+    best = os.environ.get(CAPABILITY_VARIABLE, CPU_CAPABILITIES[-1])
+    if best not in CPU_CAPABILITIES:
+        raise UserError(
+            f'{CAPABILITY_VARIABLE} must be one of {", ".join(CPU_CAPABILITIES)}, not {best!r}'
+        )
+    allowed = CPU_CAPABILITIES[: CPU_CAPABILITIES.index(best) + 1]
+    return list(takewhile(lambda capability: _FLAGS[capability] <= cpu_flags(), allowed))[-1]
+
+
+@contextmanager
+def cpu_threads(count: int) -> Iterator[None]:
+    """Within it, torch uses so many threads, and so do the engines that are made there.
+
+    Args:
+        count: 0 for as many as without it: one on every core that the process may use, unless the
+            user has limited them, by OMP_NUM_THREADS for example.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(count or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 @lru_cache(maxsize=1)

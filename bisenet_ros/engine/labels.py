@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from bisenet_ros.drivable import drivable_mask
+from bisenet_ros.engine.hardware import cpu_threads
 from bisenet_ros.engine.kernels import kernels_for
 from bisenet_ros.engine.pinned_memory import Download, on_device
 from bisenet_ros.engine.upsample_argmax import Scale, Size, upsample_argmax, upsample_confidence
@@ -74,6 +75,7 @@ class HostLabels:
     ) -> None:
         self._coarse = (logits, size, scale)
         self._drivable_ids = drivable_ids
+        self._threads = torch.get_num_threads()
         self.labels = upsample_argmax(logits, size, scale)
         if lowest_confidence > 0:
             self.labels[self.confidence < lowest_confidence] = IGNORE
@@ -81,7 +83,8 @@ class HostLabels:
     @cached_property
     def confidence(self) -> Image:
         """See `Labels`."""
-        return upsample_confidence(*self._coarse)
+        with cpu_threads(self._threads):
+            return upsample_confidence(*self._coarse)
 
     @cached_property
     def drivable(self) -> Image:

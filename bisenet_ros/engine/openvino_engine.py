@@ -36,7 +36,7 @@ class OpenVinoEngine:
         normalization: What the network expects.
         network_size: (width, height) to run the network at.
         device: The CPU.
-        precision: `bf16` or `fp32`. A CPU that cannot multiply bf16 computes in float32.
+        precision: `bf16`, where the CPU multiplies that, or `fp32`.
 
     Raises:
         UnsupportedNetworkError: See `translate`; or OpenVINO does not compile it.

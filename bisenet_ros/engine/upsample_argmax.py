@@ -27,6 +27,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from bisenet_ros.engine.hardware import cpu_has
 from bisenet_ros.engine.native import Tasks, tasks
 from bisenet_ros.network import COARSE_STRIDE
 
@@ -165,6 +166,7 @@ class _CJob(ctypes.Structure):
         ('output', ctypes.c_void_p),
         ('winners', ctypes.c_void_p),
         ('rows_per_task', ctypes.c_int32),
+        ('lanes', ctypes.c_int32),
     )
 
 
@@ -224,6 +226,7 @@ def _run_native(draw: Tasks, logits: Tensor, size: Size, scale: Scale) -> npt.ND
         output.ctypes.data,
         winners.ctypes.data,
         _ROWS_PER_TASK,
+        16 if cpu_has('avx512') else 8 if cpu_has('avx2') else 4,
     )
     draw(job, -(-len(y.lower) // _ROWS_PER_TASK), threads)
     return output

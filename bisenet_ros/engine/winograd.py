@@ -19,18 +19,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from bisenet_ros.engine.hardware import cpu_flags
+from bisenet_ros.engine.hardware import cpu_capability, cpu_has
 from bisenet_ros.engine.native import library, tasks
 from bisenet_ros.network import ConvNorm, SegmentationHead, SegmentationNetwork
 
 Kernel = Literal['avx512_bf16', 'avx512', 'avx2']
 """The builds of the C file: what multiplies bf16 and sums in float32, and two for float32."""
 
-_FLAGS = {
-    'avx512_bf16': {'avx512f', 'avx512bw', 'avx512vl', 'avx512_bf16'},
-    'avx512': {'avx512f', 'avx512bw', 'avx512vl'},
-    'avx2': {'avx2', 'fma'},
-}
 _PANEL = 64
 _LANES = 16
 _MAX_CHANNELS = 1024
@@ -53,13 +48,16 @@ def kernel_for(precision: str) -> Kernel | None:
     """The build for `bf16` or `fp32` on this machine; None if a library is as fast or faster.
 
     With AMX, a CPU multiplies eight times as many bf16 as float32 or more, and matrices of them
-    only: there the direct convolution of a library is left alone.
+    only: there the direct convolution of a library is left alone. So it is where a CPU has nothing
+    for bf16, and a library has to emulate it.
     """
-    if precision == 'bf16' and 'amx_bf16' in cpu_flags():
-        return None
     kernels: tuple[Kernel, ...] = get_args(Kernel)
-    for kernel in kernels if precision == 'bf16' else kernels[1:]:
-        if _FLAGS[kernel] <= cpu_flags() and tasks(f'winograd_{kernel}') is not None:
+    if precision == 'bf16':
+        kernels = kernels[:1] if cpu_capability() == kernels[0] else ()
+    else:
+        kernels = kernels[1:]
+    for kernel in kernels:
+        if cpu_has(kernel) and tasks(f'winograd_{kernel}') is not None:
             return kernel
     return None
 
@@ -180,6 +178,8 @@ class WinogradConvolution(nn.Module):
         assert run is not None
         assert conv.bias is not None
         self._run = run
+        # Not asked for later: what the threads of other libraries would answer is their own number.
+        self._threads = torch.get_num_threads()
         self._scratch_size = native.winograd_scratch
         self._scratch_size.argtypes = (ctypes.c_void_p,)
         self._scratch_size.restype = ctypes.c_ssize_t
@@ -232,7 +232,7 @@ class WinogradConvolution(nn.Module):
         """(h, w, in) float32 to (h, w, out) float32, both contiguous; the second is written."""
         height, width, channels = image.shape
         tiles = -(-height // 4) * -(-width // 4)
-        threads = torch.get_num_threads()
+        threads = self._threads
         # As many blocks as are a multiple of the threads, so that none waits for the others.
         most = max(_BLOCK // channels, _ROWS) * threads
         rounds = -(-tiles // most)

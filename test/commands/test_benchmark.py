@@ -14,6 +14,7 @@ from typer.testing import CliRunner, Result
 
 from bisenet_ros.benchmark import streaming
 from bisenet_ros.cli import app
+from bisenet_ros.engine.hardware import cpu_has_bf16
 
 OURS = 'bisenet: torch, fp32'
 
@@ -36,7 +37,7 @@ def test_figures_and_picture(
 ) -> None:
     monkeypatch.setattr(streaming, 'LEAST_FRAMES', 10)
     json_file, plot = tmp_path / 'new' / 'figures.json', tmp_path / 'plot.svg'
-    result = benchmark(weights, '--json', json_file, '--plot', plot)
+    result = benchmark(weights, '--json', json_file, '--plot', plot, '--cpu-threads', '3')
     assert result.exit_code == 0, result.output
 
     figures = json.loads(json_file.read_text())
@@ -46,8 +47,12 @@ def test_figures_and_picture(
     assert reference['name'] == 'eager torch, fp32'
     assert reference['times_faster'] == 1
     assert others[-1]['name'] == OURS
-    assert [one['name'] for one in others if one['ours']] == ['bisenet: torch, bf16', OURS]
+    in_bf16 = ['bisenet: torch, bf16'] if cpu_has_bf16() else []
+    assert [one['name'] for one in others if one['ours']] == [*in_bf16, OURS]
     assert 'needs a GPU' in figures['left_out']['bisenet: torch, fp16']
+    for name in ('bisenet: torch, bf16', 'OpenVINO + argmax, bf16'):
+        measured = any(one['name'] == name for one in figures['comparison'])
+        assert measured != (name in figures['left_out'])
     for one in figures['comparison']:
         assert 0 < one['p50_ms'] <= one['p95_ms'] <= one['p99_ms']
         assert one['times_faster'] == pytest.approx(reference['p50_ms'] / one['p50_ms'])
@@ -72,7 +77,7 @@ def test_figures_and_picture(
     machine = figures['machine']
     assert machine['versions'].keys() >= {'bisenet_ros', 'python', 'torch', 'numpy'}
     assert len(machine['load_average']) == 3
-    assert machine['threads']['torch'] >= 1
+    assert machine['threads']['torch'] == figures['settings']['cpu_threads'] == 3
 
     for name in ('eager torch, fp32', OURS, 'drivable', '60 Hz', 'load average'):
         assert name in result.stdout
@@ -86,6 +91,7 @@ def test_figures_and_picture(
         (('--plot', 'plot.png'), 'a name that ends in .svg'),
         (('--engine', 'warp'), "engine must be one of auto, torch, openvino, cuda, not 'warp'"),
         (('--precision', 'fp16'), 'fp16 needs a GPU'),
+        (('--cpu-threads', '-1'), 'cpu_threads must be from 0 to 1024, not -1'),
         (('--weights', 'none.safetensors'), "no weights 'none.safetensors'"),
     ],
 )

@@ -8,7 +8,15 @@ import pytest
 import torch
 
 from bisenet_ros.engine import hardware
-from bisenet_ros.engine.hardware import resolve_device, resolve_precision
+from bisenet_ros.engine.hardware import (
+    CAPABILITY_VARIABLE,
+    CPU_CAPABILITIES,
+    cpu_capability,
+    cpu_has_bf16,
+    cpu_threads,
+    resolve_device,
+    resolve_precision,
+)
 from bisenet_ros.errors import UserError
 
 CPU = torch.device('cpu')
@@ -62,7 +70,7 @@ def test_devices_that_are_not_there(
         ('auto', CUDA, False, 'fp16'),
         ('auto', CPU, True, 'bf16'),
         ('auto', CPU, False, 'fp32'),
-        ('bf16', CPU, False, 'bf16'),
+        ('bf16', CPU, True, 'bf16'),
         ('bf16', CUDA, False, 'bf16'),
         ('fp32', CPU, True, 'fp32'),
         ('fp32', CUDA, False, 'fp32'),
@@ -80,7 +88,62 @@ def test_precisions(
     assert resolve_precision(name, device) == precision
 
 
-@pytest.mark.parametrize(('name', 'message'), [('fp16', 'needs a GPU'), ('half', 'the choices')])
-def test_precisions_that_are_not_there(name: str, message: str) -> None:
+@pytest.mark.parametrize(
+    ('name', 'message'),
+    [
+        ('fp16', 'needs a GPU'),
+        ('bf16', 'needs a CPU with AVX-512 bf16 or AMX; .* use auto or fp32'),
+        ('half', 'the choices'),
+    ],
+)
+def test_precisions_that_are_not_there(
+    monkeypatch: pytest.MonkeyPatch, name: str, message: str
+) -> None:
+    monkeypatch.setattr(hardware, 'cpu_has_bf16', lambda: False)
     with pytest.raises(UserError, match=message):
         resolve_precision(name, CPU)
+
+
+FLAGS = {
+    'default': ('sse2', 'avx', 'avx2'),  # without fma
+    'avx2': ('avx', 'avx2', 'fma'),
+    'avx512': ('avx2', 'fma', 'avx512f', 'avx512bw', 'avx512vl'),
+    'avx512_bf16': ('avx2', 'fma', 'avx512f', 'avx512bw', 'avx512vl', 'avx512_bf16'),
+    'amx': ('avx2', 'fma', 'avx512f', 'avx512bw', 'avx512vl', 'avx512_bf16', 'amx_bf16'),
+}
+
+
+@pytest.mark.parametrize('had', CPU_CAPABILITIES)
+@pytest.mark.parametrize('allowed', [None, *CPU_CAPABILITIES])
+def test_the_best_that_a_cpu_has_and_may_use(
+    monkeypatch: pytest.MonkeyPatch, had: str, allowed: str | None
+) -> None:
+    monkeypatch.setattr(hardware, 'cpu_flags', lambda: frozenset(FLAGS[had]))
+    monkeypatch.delenv(CAPABILITY_VARIABLE, raising=False)
+    if allowed is not None:
+        monkeypatch.setenv(CAPABILITY_VARIABLE, allowed)
+    expected = min(had, allowed or had, key=CPU_CAPABILITIES.index)
+    assert cpu_capability() == expected
+    assert cpu_has_bf16() == (expected in ('avx512_bf16', 'amx'))
+    assert resolve_precision('auto', CPU) == ('bf16' if cpu_has_bf16() else 'fp32')
+
+
+def test_another_value_of_the_variable_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(CAPABILITY_VARIABLE, 'AVX2')
+    message = "BISENET_CPU_CAPABILITY must be one of default, avx2, avx512.*, not 'AVX2'"
+    with pytest.raises(UserError, match=message):
+        cpu_capability()
+
+
+def test_threads_are_given_back() -> None:
+    before = torch.get_num_threads()
+
+    def fail() -> None:
+        assert torch.get_num_threads() == before + 1
+        raise UserError('out of order')
+
+    with pytest.raises(UserError, match='out of order'), cpu_threads(before + 1):
+        fail()
+    with cpu_threads(0):
+        assert torch.get_num_threads() == before
+    assert torch.get_num_threads() == before

@@ -12,6 +12,7 @@ from importlib.util import find_spec
 import numpy as np
 import pytest
 import torch
+from cpu_marks import needs_bf16
 from odd_network import OddNetwork
 from torch import Tensor
 
@@ -132,6 +133,7 @@ def test_auto_passes_over_an_engine_that_cannot_run_the_network() -> None:
     assert_runs(loaded.engine, network)
 
 
+@needs_bf16
 @pytest.mark.parametrize('network_name', [*NETWORKS, 'odd'])
 def test_what_bf16_rounds_is_no_reason_to_refuse_an_engine(network_name: str) -> None:
     """Not even where a network has learned nothing, and its labels hang by a thread."""

@@ -8,12 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from bisenet_ros.checkpoint import shipped_weights
 from bisenet_ros.engine.torch_engine import TorchEngine
 from bisenet_ros.network import NETWORKS, SegmentationNetwork
 from bisenet_ros.preprocess import Normalization
-from bisenet_ros.segmenter import Segmenter
-from bisenet_ros.synthetic.drive import SyntheticDrive
 
 NORMALIZATION = Normalization(mean=(0.4, 0.5, 0.6), std=(0.2, 0.25, 0.3))
 CPU = torch.device('cpu')
@@ -59,18 +56,3 @@ def test_the_network_that_was_given_is_not_changed() -> None:
     for name, tensor in before.items():
         assert after[name].dtype == tensor.dtype
         torch.testing.assert_close(after[name], tensor, rtol=0, atol=0)
-
-
-@pytest.mark.skipif(not shipped_weights(), reason='no weights ship with this tree')
-def test_bf16_keeps_the_labels_of_trained_weights() -> None:
-    drive = SyntheticDrive(seed=1)
-    by_precision = [
-        Segmenter.load(device='cpu', precision=precision, engine='torch')
-        for precision in ('fp32', 'bf16')
-    ]
-    differing = []
-    for index in range(0, 60, 15):
-        frame, _ = drive.frame(index)
-        exact, rounded = (segmenter(frame).labels for segmenter in by_precision)
-        differing.append(np.mean(exact != rounded))
-    assert np.mean(differing) < 0.002

@@ -96,10 +96,11 @@ PARAMS = """\
 /**:
   ros__parameters:
     device: cpu
-    precision: bf16
+    precision: fp32
     engine: torch
     network_size: [96, 64]
     self_check: no
+    cpu_threads: 1
     confidence_threshold: 1.1e-1
     drivable_classes: [sky, road, car]
     min_drivable_area: 2e-2
@@ -138,7 +139,7 @@ def test_a_parameter_file_means_the_same_live_and_in_a_replay(
     model = metrics_of(tmp_path / 'live')['model']
     assert model == metrics_of(tmp_path / 'every')['model']
     assert model['weights'] == str(weights)
-    assert (model['device'], model['precision'], model['engine']) == ('cpu', 'bf16', 'torch')
+    assert (model['device'], model['precision'], model['engine']) == ('cpu', 'fp32', 'torch')
     assert (model['network_size'], model['self_check']) == ([96, 64], False)
     assert (model['confidence_threshold'], model['min_drivable_area']) == (0.11, 0.02)
     assert model['drivable_classes'] == ['sky', 'road', 'car']

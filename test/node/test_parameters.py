@@ -135,7 +135,7 @@ def test_ros_knows_type_range_and_description_of_every_parameter(start: Start) -
         assert declaration.changes.value in descriptor.additional_constraints
         assert descriptor.read_only == (declaration.changes is Changes.AT_START)
         if declaration.bounds is not None:
-            (bounds,) = descriptor.floating_point_range
+            (bounds,) = (*descriptor.floating_point_range, *descriptor.integer_range)
             assert (bounds.from_value, bounds.to_value) == declaration.bounds
 
 

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
+from cpu_marks import needs_bf16
 from ros_peers import image_message, street
 
 from bisenet_ros.batching import Batching
@@ -30,7 +31,7 @@ from bisenet_ros.node.worker import Worker, is_device_failure
 from bisenet_ros.segmentation import Segmentation
 from bisenet_ros.segmenter import Segmenter
 
-TIMEOUT = 20.0
+TIMEOUT = 90.0
 
 Frame = npt.NDArray[np.uint8]
 
@@ -244,7 +245,7 @@ def test_stop_does_not_wait_for_the_cameras_whose_turn_has_not_come(
     assert gated.batches == [1]
 
 
-@pytest.mark.parametrize('precision', ['fp32', 'bf16'])
+@pytest.mark.parametrize('precision', ['fp32', pytest.param('bf16', marks=needs_bf16)])
 @pytest.mark.parametrize('network_size', [(100, 80), (256, 128)])
 def test_labels_are_the_same_with_one_camera_and_with_three_batched(
     make: Callable[..., Bench], weights: Path, precision: str, network_size: tuple[int, int]
@@ -269,8 +270,9 @@ def test_labels_are_the_same_with_one_camera_and_with_three_batched(
 
 
 def test_malformed_frames_are_counted_and_reported_once_in_a_while(
-    make: Callable[..., Bench],
+    make: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(worker_module, 'WARNING_PERIOD', 3600.0)
     bench = make(cameras=('front', 'left'))
     broken = image_message(street(96, 128))
     for encoding in ('first', 'second', 'third'):
@@ -439,8 +441,9 @@ def test_a_failed_device_is_tried_again_with_what_was_loaded_last(
 
 
 def test_stop_does_not_wait_for_the_next_try(
-    make: Callable[..., Bench], segmenter: Segmenter
+    make: Callable[..., Bench], segmenter: Segmenter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(worker_module, 'FIRST_RETRY', 3600.0)
     loaded: list[Any] = []
 
     def load() -> Any:
@@ -450,9 +453,7 @@ def test_stop_does_not_wait_for_the_next_try(
     bench = make(load)
     bench.put(street(96, 128))
     bench.log.lines.get(timeout=TIMEOUT)
-    start = time.monotonic()
     bench.worker.stop()
-    assert time.monotonic() - start < worker_module.FIRST_RETRY / 2
     assert len(loaded) == 1
 
 

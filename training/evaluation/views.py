@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from bisenet_ros.checkpoint import Checkpoint
-from bisenet_ros.engine.hardware import DTYPES, resolve_device, resolve_precision
+from bisenet_ros.engine.hardware import DTYPES, cpu_threads, resolve_device, resolve_precision
 from bisenet_ros.engine.upsample_argmax import scale_to
 from bisenet_ros.errors import UserError
 from bisenet_ros.label_space import IGNORE
@@ -109,13 +109,15 @@ class MultiViewPredictor:
         self.device = str(self._device)
         self.precision = resolve_precision(settings.precision, self._device)
         self._dtype = DTYPES[self.precision]
+        self._threads = settings.cpu_threads
         self._normalization = checkpoint.normalization
         self._network = fold_batch_norm(checkpoint.build()).to(self._device, self._dtype)
         self._sizes = [self._scaled(scale) for scale in views.scales]
 
     def __call__(self, frame: Pixels) -> AveragedPrediction:
         """Label a frame, (H, W, 3) uint8 BGR."""
-        best, ids = self.probabilities(frame).max(0)
+        with cpu_threads(self._threads):
+            best, ids = self.probabilities(frame).max(0)
         labels = ids.to(torch.uint8).cpu().numpy()
         confidence = (255 * best).round().to(torch.uint8).cpu().numpy()
         labels[confidence < self._least_confidence] = IGNORE
