@@ -4,10 +4,13 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Sequence
+from importlib import metadata
 
 import numpy as np
 import numpy.typing as npt
+import pytest
 import torch
 
 from bisenet_ros.engine.cuda_engine import CudaEngine
@@ -18,6 +21,24 @@ from bisenet_ros.network import NETWORKS, SegmentationNetwork
 from bisenet_ros.preprocess import ChannelOrder, Normalization
 
 Image = npt.NDArray[np.uint8]
+
+
+def _why_not_interpreted() -> str:
+    """Why Triton's interpreter cannot run here; empty if it can."""
+    if importlib.util.find_spec('triton') is None:
+        return 'Triton is not installed'
+    triton, numpy = (
+        tuple(int(part) for part in metadata.version(name).split('.')[:2])
+        for name in ('triton', 'numpy')
+    )
+    if triton < (3, 7) and numpy >= (2, 4):
+        return f'the interpreter of Triton {triton[0]}.{triton[1]} fails with NumPy 2.4 and newer'
+    return ''
+
+
+needs_interpreter = pytest.mark.skipif(
+    bool(_why_not_interpreted()), reason=_why_not_interpreted() or 'it runs here'
+)
 
 BEYOND = 7.0
 """What `prepare` leaves where the target is larger than the network's size."""

@@ -18,8 +18,9 @@ from bisenet_ros.engine.epilogues import fuse_epilogues
 from bisenet_ros.engine.hardware import DTYPES
 from bisenet_ros.engine.kernels import kernel_notes, kernels_for
 from bisenet_ros.engine.kernels.resampling import Resampling
-from bisenet_ros.engine.pinned_memory import on_device, upload
+from bisenet_ros.engine.pinned_memory import upload
 from bisenet_ros.engine.profiling import stage
+from bisenet_ros.engine.streams import on_device
 from bisenet_ros.network import STRIDE, SegmentationNetwork, fold_batch_norm
 from bisenet_ros.preprocess import Normalization
 
@@ -67,6 +68,8 @@ class CudaEngine:
         self._kernels = kernels_for(device)
         self.notes = kernel_notes(device)
         captures = graphs and device.type == 'cuda'
+        # Graphs may share it: one runs after the other, and its output is copied before the next.
+        self._graph_memory = torch.cuda.graph_pool_handle() if captures else None
         self._runners = Runners(
             self._captured if captures else self._eager, self._eager, self.notes
         )
@@ -80,7 +83,7 @@ class CudaEngine:
             with stage('pre'):
                 for target, frame in zip(runner.input, frames, strict=True):
                     self._prepare(upload(frame, self.device), target)
-            with stage('network'), self._cudnn():
+            with stage('network'):
                 return runner.run().to(torch.float32, copy=True)
 
     def _prepare(self, pixels: Tensor, target: Tensor) -> None:
@@ -102,8 +105,7 @@ class CudaEngine:
                 self._prepare(pixels, target)
 
     def _captured(self, frames: int) -> Runner:
-        with self._cudnn():
-            return GraphRunner(self._forward, self._empty_input(frames))
+        return GraphRunner(self._forward, self._empty_input(frames), self._graph_memory)
 
     def _eager(self, frames: int) -> Runner:
         return EagerRunner(self._forward, self._empty_input(frames))
@@ -114,7 +116,8 @@ class CudaEngine:
         return torch.zeros((frames, height, width, 3), dtype=self._dtype, device=self.device)
 
     def _forward(self, images: Tensor) -> Tensor:
-        return self._network.coarse(images.permute(0, 3, 1, 2))
+        with self._cudnn():  # a graph that is launched needs it no more
+            return self._network.coarse(images.permute(0, 3, 1, 2))
 
     @staticmethod
     def _cudnn() -> AbstractContextManager[None]:

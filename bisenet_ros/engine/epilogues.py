@@ -45,7 +45,7 @@ class ConvReLU(nn.Module):
 def fuse_epilogues(network: nn.Module) -> None:
     """Let cuDNN do bias and ReLU of a network whose batch norms are folded; it is changed.
 
-    Depth-wise convolutions stay as they are: torch has kernels of its own for them.
+    Depth-wise convolutions stay as they are: cuDNN has no such kernel for them.
     """
     for module in list(network.modules()):
         for name, layer in list(module.named_children()):

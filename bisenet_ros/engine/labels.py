@@ -14,7 +14,8 @@ from torch import Tensor
 
 from bisenet_ros.drivable import drivable_mask
 from bisenet_ros.engine.kernels import kernels_for
-from bisenet_ros.engine.pinned_memory import Download, on_device
+from bisenet_ros.engine.pinned_memory import Download
+from bisenet_ros.engine.streams import on_device
 from bisenet_ros.engine.upsample_argmax import Scale, Size, upsample_argmax, upsample_confidence
 from bisenet_ros.label_space import IGNORE
 

@@ -7,8 +7,7 @@ On a CPU all of it runs but CUDA itself: graphs, streams that overlap, cuDNN.
 
 from __future__ import annotations
 
-import importlib.util
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from typing import Any
@@ -18,15 +17,18 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
+from fake_cuda import GPU, FakeCuda
 from torch import Tensor, nn
 
 from bisenet_ros.checkpoint import shipped_weights
+from bisenet_ros.engine import cuda_graphs
 from bisenet_ros.engine.branches import run_side_by_side
 from bisenet_ros.engine.cuda_engine import CudaEngine
 from bisenet_ros.engine.cuda_graphs import MOST_RUNNERS, EagerRunner, GraphRunner, Runners
 from bisenet_ros.engine.epilogues import ConvReLU, fuse_epilogues
 from bisenet_ros.engine.labels import DeviceLabels, HostLabels
 from bisenet_ros.engine.pinned_memory import Download, upload
+from bisenet_ros.engine.streams import stream_of
 from bisenet_ros.engine.torch_engine import TorchEngine
 from bisenet_ros.errors import UserError
 from bisenet_ros.model_settings import DEFAULT_WEIGHTS
@@ -81,7 +83,7 @@ def test_earlier_frames_leave_no_trace() -> None:
     torch.testing.assert_close(engine(FRAMES), before, rtol=0, atol=0)
 
 
-@pytest.mark.skipif(importlib.util.find_spec('triton') is None, reason='Triton is not installed')
+@kernel_calls.needs_interpreter
 def test_logits_through_the_kernels_are_those_of_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
     size, frames = (50, 34), [noise(40, 33)]
     network, normalization = kernel_calls.build('bisenetv2'), kernel_calls.normalization()
@@ -180,6 +182,104 @@ def test_what_fails_without_a_graph_as_well_is_no_secret() -> None:
 
     with pytest.raises(RuntimeError, match='illegal memory access'):
         Runners(fail, fail, []).of(1)
+
+
+# ---- captures, as torch does them ----
+
+
+@pytest.fixture
+def _no_streams() -> Iterator[None]:
+    stream_of.cache_clear()
+    yield
+    stream_of.cache_clear()
+
+
+def on_fake_gpu(frames: int) -> Tensor:
+    """An input that says that it is on the GPU."""
+
+    class OnGpu(Tensor):
+        device = GPU
+
+    return torch.zeros(frames, 1).as_subclass(OnGpu)
+
+
+@pytest.mark.usefixtures('_no_streams')
+def test_a_graph_is_captured_on_a_stream_of_its_own_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    cuda, seen = FakeCuda(monkeypatch, tells_allocator=True), []
+    before = cuda.current
+
+    def forward(images: Tensor) -> Tensor:
+        seen.append((cuda.current, cuda.capturing))
+        return images
+
+    for frames in (1, 2):
+        GraphRunner(forward, on_fake_gpu(frames), 7)
+    (stream,) = {stream for stream, _ in seen}  # of both graphs, as a pool that they share wants it
+    assert stream is stream_of(GPU, 'capture')
+    assert [capturing for _, capturing in seen] == 2 * [None, None, None, stream]
+    assert before in stream.waited_for
+    assert stream in before.waited_for
+    assert cuda.current is before
+    assert cuda.pools == {7: 2}
+
+
+@pytest.mark.usefixtures('_no_streams')
+@pytest.mark.parametrize('tells_allocator', [False, True], ids=['torch 2.11', 'torch 2.12'])
+def test_an_invalid_capture_leaves_stream_and_allocator_as_they_were(
+    monkeypatch: pytest.MonkeyPatch, tells_allocator: bool
+) -> None:
+    cuda = FakeCuda(monkeypatch, tells_allocator=tells_allocator)
+    before = cuda.current
+    cuda.fails = RuntimeError('CUDA error: operation failed due to a previous error during capture')
+    with pytest.raises(RuntimeError, match='previous error'):
+        GraphRunner(lambda images: images, on_fake_gpu(1), 7)
+    assert cuda.current is before
+    assert cuda.underway == []
+    assert cuda.pools == {7: int(tells_allocator)}  # torch's own affair from 2.12 on
+
+
+@pytest.mark.usefixtures('_no_streams')
+def test_nothing_else_runs_on_the_branches_stream_while_a_graph_is_captured(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cuda = FakeCuda(monkeypatch, tells_allocator=True)
+    held = []
+
+    def forward(images: Tensor) -> Tensor:
+        held.append((cuda.capturing is not None, cuda_graphs._streams_in_use.locked()))
+        return images
+
+    GraphRunner(forward, on_fake_gpu(1), 7)
+    EagerRunner(forward, torch.zeros(1)).run()
+    assert held == [(False, True)] * 3 + [(True, True), (False, True)]
+    assert not cuda_graphs._streams_in_use.locked()
+
+
+def test_streams_are_kept_for_their_role() -> None:
+    assert stream_of(CPU, 'branch') is stream_of(CPU, 'branch')
+    assert stream_of(CPU, 'branch') is not stream_of(CPU, 'capture')
+
+
+@pytest.mark.usefixtures('_no_streams')
+def test_small_kernels_of_a_branch_go_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    FakeCuda(monkeypatch, tells_allocator=True)
+    assert stream_of(GPU, 'branch').priority < stream_of(GPU, 'capture').priority
+
+
+def test_cudnn_is_set_up_where_kernels_are_chosen_and_not_for_a_launch(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    entered = []
+    flags = torch.backends.cudnn.flags
+    monkeypatch.setattr(
+        torch.backends.cudnn, 'flags', lambda **each: entered.append(each) or flags(**each)
+    )
+    engine = engine_on(CPU)
+    engine(FRAMES[:1])
+    assert len(entered) == 1
+    engine._runners.of(1).run = lambda: torch.zeros(1, 7, 12, 16)  # as a graph is launched
+    engine(FRAMES[:1])
+    assert len(entered) == 1
 
 
 # ---- the network on a GPU ----

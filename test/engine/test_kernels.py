@@ -62,7 +62,7 @@ def interpreting() -> Iterator[ProcessPoolExecutor]:
 @pytest.fixture(
     params=[
         'torch',
-        pytest.param('interpreter', marks=needs_triton),
+        pytest.param('interpreter', marks=kernel_calls.needs_interpreter),
         pytest.param('gpu', marks=[needs_triton, needs_gpu]),
     ]
 )

@@ -19,7 +19,7 @@ from torch import Tensor
 from bisenet_ros.engine.engine import first_line
 from bisenet_ros.engine.kernels import in_torch
 from bisenet_ros.engine.kernels.resampling import Resampling
-from bisenet_ros.engine.pinned_memory import on_device
+from bisenet_ros.engine.streams import on_device
 from bisenet_ros.engine.upsample_argmax import Scale, Size
 from bisenet_ros.preprocess import Normalization
 
