@@ -18,7 +18,7 @@ from bisenet_ros.engine.epilogues import fuse_epilogues
 from bisenet_ros.engine.hardware import DTYPES
 from bisenet_ros.engine.kernels import kernel_notes, kernels_for
 from bisenet_ros.engine.kernels.resampling import Resampling
-from bisenet_ros.engine.pinned_memory import upload
+from bisenet_ros.engine.pinned_memory import reserve_page_locked_memory, upload
 from bisenet_ros.engine.profiling import stage
 from bisenet_ros.engine.streams import on_device
 from bisenet_ros.network import STRIDE, SegmentationNetwork, fold_batch_norm
@@ -105,7 +105,9 @@ class CudaEngine:
                 self._prepare(pixels, target)
 
     def _captured(self, frames: int) -> Runner:
-        return GraphRunner(self._forward, self._empty_input(frames), self._graph_memory)
+        runner = GraphRunner(self._forward, self._empty_input(frames), self._graph_memory)
+        reserve_page_locked_memory()
+        return runner
 
     def _eager(self, frames: int) -> Runner:
         return EagerRunner(self._forward, self._empty_input(frames))
@@ -121,5 +123,9 @@ class CudaEngine:
 
     @staticmethod
     def _cudnn() -> AbstractContextManager[None]:
-        """Sizes stay, so that it pays to try all algorithms; and float32 is to be float32."""
-        return torch.backends.cudnn.flags(enabled=True, benchmark=True, allow_tf32=False)
+        """Float32 is to be float32, and cuDNN is to choose its algorithms without trying them all.
+
+        Of 56 convolutions that may take minutes, for each number of frames and again in each
+        thread.
+        """
+        return torch.backends.cudnn.flags(enabled=True, benchmark=False, allow_tf32=False)

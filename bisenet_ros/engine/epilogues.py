@@ -15,31 +15,41 @@ from bisenet_ros.network.layers import ConvNorm
 
 
 class ConvReLU(nn.Module):
-    """A convolution with bias, and ReLU."""
+    """A convolution with bias, and ReLU.
+
+    Attributes:
+        fuses: Whether cuDNN does it; found out at the first call with each shape.
+    """
 
     def __init__(self, conv: nn.Conv2d) -> None:
         super().__init__()
         self.conv = conv
         self.fuses = True
+        self._proven: set[torch.Size] = set()
 
     def forward(self, x: Tensor) -> Tensor:
-        conv = self.conv
         if self.fuses:
+            conv = self.conv
+            # As ConvNorm pads.
+            padding = conv.kernel_size[0] // 2, conv.kernel_size[1] // 2
+            geometry = conv.bias, conv.stride, padding, conv.dilation, conv.groups
             try:
-                return torch.cudnn_convolution_relu(
-                    x,
-                    conv.weight,
-                    conv.bias,
-                    conv.stride,
-                    (conv.kernel_size[0] // 2, conv.kernel_size[1] // 2),  # as ConvNorm pads
-                    conv.dilation,
-                    conv.groups,
-                )
+                fused = torch.cudnn_convolution_relu(x, conv.weight, *geometry)
+                if x.shape in self._proven:
+                    return fused
+                # torch gives cuDNN the memory of the result as a summand with the factor 0,
+                # whatever is in it. A kernel that multiplies lets a NaN through that lies there.
+                poison = torch.full_like(fused, float('nan'))
+                poisoned = torch.cudnn_convolution_add_relu(x, conv.weight, poison, 0.0, *geometry)
+                if not poisoned.isnan().any():
+                    self._proven.add(x.shape)
+                    return fused
             except torch.cuda.OutOfMemoryError:
                 raise
             except RuntimeError:  # cuDNN is not there, or has no such kernel for these shapes
-                self.fuses = False
-        return F.relu(conv(x), inplace=True)
+                pass
+            self.fuses = False
+        return F.relu(self.conv(x), inplace=True)
 
 
 def fuse_epilogues(network: nn.Module) -> None:

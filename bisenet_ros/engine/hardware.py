@@ -52,6 +52,10 @@ def resolve_precision(name: str, device: torch.device) -> str:
         raise UserError(f'no precision {name!r}: the choices are auto, {", ".join(DTYPES)}')
     if name == 'fp16' and device.type == 'cpu':
         raise UserError('precision fp16 needs a GPU: on the CPU, use auto, bf16 or fp32')
+    if name == 'bf16' and device.type == 'cuda' and torch.cuda.get_device_capability(device) < (8,):
+        raise UserError(
+            f'precision bf16 is not for GPUs as old as {device}: use auto, fp16 or fp32'
+        )
     return name
 
 

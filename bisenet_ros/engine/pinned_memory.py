@@ -22,6 +22,7 @@ from bisenet_ros.engine.streams import runtime_of
 
 _BAND = 1 << 20  # bytes of a frame that are sent at once
 _THREADS = 4  # more only wait for memory
+_RESERVED = (20, 21, 22, 23)  # two to this power are the bytes that a block has
 
 
 def upload(frame: Frame, device: torch.device) -> Tensor:
@@ -44,6 +45,16 @@ def upload(frame: Frame, device: torch.device) -> Tensor:
     for band in filled:
         pixels[band].copy_(host[band], non_blocking=True)
     return pixels
+
+
+def reserve_page_locked_memory() -> None:
+    """Have torch keep page-locked memory for the frames and labels of usual cameras.
+
+    To lock pages takes milliseconds, which the first frame would pay, and torch gives them back
+    whenever a graph is captured. It keeps blocks by powers of two: up to 8 MiB, which a frame of
+    1920x1200 needs, and two of each, since labels stay while somebody uses them.
+    """
+    _ = [torch.empty(1 << power, dtype=torch.uint8, pin_memory=True) for power in _RESERVED * 2]
 
 
 class Download:

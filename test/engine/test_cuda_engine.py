@@ -27,7 +27,7 @@ from bisenet_ros.engine.cuda_engine import CudaEngine
 from bisenet_ros.engine.cuda_graphs import MOST_RUNNERS, EagerRunner, GraphRunner, Runners
 from bisenet_ros.engine.epilogues import ConvReLU, fuse_epilogues
 from bisenet_ros.engine.labels import DeviceLabels, HostLabels
-from bisenet_ros.engine.pinned_memory import Download, upload
+from bisenet_ros.engine.pinned_memory import Download, reserve_page_locked_memory, upload
 from bisenet_ros.engine.streams import stream_of
 from bisenet_ros.engine.torch_engine import TorchEngine
 from bisenet_ros.errors import UserError
@@ -323,6 +323,40 @@ def test_fused_epilogues_give_the_same(name: str) -> None:
     assert all(conv.groups == 1 and conv.bias is not None for conv in fused)
 
 
+def cudnn_on_cpu(monkeypatch: pytest.MonkeyPatch, *, multiplies_by_zero: bool) -> list[Tensor]:
+    """Put what cuDNN does in its place; the summands that it was given."""
+    summands = []
+
+    def add_relu(
+        x: Tensor, weight: Tensor, z: Tensor, alpha: float, bias: Tensor, *geometry: Any
+    ) -> Tensor:
+        summands.append(z)
+        out = torch.conv2d(x, weight, bias, *geometry)
+        return (out + alpha * z if alpha or multiplies_by_zero else out).relu()
+
+    def relu(x: Tensor, weight: Tensor, bias: Tensor, *geometry: Any) -> Tensor:
+        return torch.conv2d(x, weight, bias, *geometry).relu()
+
+    monkeypatch.setattr(torch, 'cudnn_convolution_relu', relu)
+    monkeypatch.setattr(torch, 'cudnn_convolution_add_relu', add_relu)
+    return summands
+
+
+@pytest.mark.parametrize('multiplies_by_zero', [False, True])
+def test_cudnn_is_not_used_where_it_reads_what_is_not_there(
+    monkeypatch: pytest.MonkeyPatch, multiplies_by_zero: bool
+) -> None:
+    summands = cudnn_on_cpu(monkeypatch, multiplies_by_zero=multiplies_by_zero)
+    layer = ConvReLU(nn.Conv2d(3, 4, 3, stride=2, padding=1))
+    with torch.inference_mode():
+        for size in (8, 6, 8):
+            images = torch.randn(1, 3, size, size)
+            torch.testing.assert_close(layer(images), layer.conv(images).relu())
+    assert layer.fuses is not multiplies_by_zero
+    assert len(summands) == (1 if multiplies_by_zero else 2)  # once for each size
+    assert all(z.isnan().all() for z in summands)
+
+
 def test_batch_norms_that_are_not_folded_are_not_lost() -> None:
     network = kernel_calls.build('bisenetv2')
     fuse_epilogues(network)
@@ -375,6 +409,15 @@ def test_a_graph_gives_what_its_kernels_give_one_by_one(name: str) -> None:
 
 
 @needs_gpu
+def test_memory_for_the_first_frame_is_there_before_it() -> None:
+    reserve_page_locked_memory()
+    blocks = torch.cuda.host_memory_stats()['num_host_alloc']
+    held = [torch.empty(1 << 22, dtype=torch.uint8, pin_memory=True) for _ in range(2)]
+    assert torch.cuda.host_memory_stats()['num_host_alloc'] == blocks
+    assert len(held) == 2
+
+
+@needs_gpu
 def test_bias_and_relu_are_fused_on_a_gpu() -> None:
     convolution = (
         nn.Conv2d(64, 64, 3, padding=1).cuda().half().to(memory_format=torch.channels_last)
@@ -385,6 +428,9 @@ def test_bias_and_relu_are_fused_on_a_gpu() -> None:
     with torch.inference_mode():
         fused = layer(images)
         torch.testing.assert_close(fused, convolution(images).relu(), rtol=1e-2, atol=1e-2)
+        for _ in range(3):  # whatever lies where the result goes
+            torch.full_like(fused, float('nan'))
+            assert not layer(images).isnan().any()
     assert layer.fuses
 
 

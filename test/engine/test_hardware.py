@@ -77,6 +77,7 @@ def test_precisions(
     precision: str,
 ) -> None:
     monkeypatch.setattr(hardware, 'cpu_has_bf16', lambda: has_bf16)
+    monkeypatch.setattr(torch.cuda, 'get_device_capability', lambda _: (8, 0))
     assert resolve_precision(name, device) == precision
 
 
@@ -84,3 +85,10 @@ def test_precisions(
 def test_precisions_that_are_not_there(name: str, message: str) -> None:
     with pytest.raises(UserError, match=message):
         resolve_precision(name, CPU)
+
+
+def test_bf16_is_refused_on_a_gpu_without_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, 'get_device_capability', lambda _: (7, 5))
+    with pytest.raises(UserError, match='bf16 is not for GPUs as old as cuda:0: use auto'):
+        resolve_precision('bf16', CUDA)
+    assert resolve_precision('fp16', CUDA) == 'fp16'

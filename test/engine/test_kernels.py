@@ -314,5 +314,29 @@ def test_without_triton_there_is_a_note_and_torch(monkeypatch: pytest.MonkeyPatc
         assert re.match(r'Triton does not work here \(.*triton.*\): torch', note)
 
 
+@needs_triton
+def test_triton_without_its_driver_is_not_used_and_little_memory_says_nothing_about_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv('TRITON_INTERPRET', '1')
+    errors: list[Exception] = [
+        torch.cuda.OutOfMemoryError('CUDA out of memory'),
+        AssertionError('libcuda.so cannot found!'),
+    ]
+
+    def fail(*_: object) -> None:
+        raise errors.pop(0)
+
+    monkeypatch.setattr(kernels, '_draw_once', fail)
+    kernels._choose.cache_clear()
+    try:
+        with pytest.raises(torch.cuda.OutOfMemoryError):
+            kernels.kernels_for(CPU)
+        assert kernel_calls.kernels_in_use('cpu') == 'in_torch'  # tried again
+        assert 'libcuda.so cannot found!' in kernels.kernel_notes(CPU)[0]
+    finally:
+        kernels._choose.cache_clear()
+
+
 def test_where_torch_is_meant_to_do_it_there_is_no_note() -> None:
     assert kernel_calls.engine_on_cpu().notes == []

@@ -90,8 +90,17 @@ def _choose(device: torch.device) -> tuple[Kernels, str]:
     try:
         with on_device(device):
             _draw_once(in_triton, device)
-    # The GPU is too old, or there is no C compiler, or no headers of Python: it needs both.
-    except (OSError, RuntimeError, subprocess.SubprocessError, in_triton.TritonError) as error:
+    except torch.cuda.OutOfMemoryError:  # says nothing about Triton, and passes
+        raise
+    # The GPU is too old, or there is no C compiler, or no headers of Python, which it needs, or (an
+    # assertion) no libcuda where it looks for it.
+    except (
+        AssertionError,
+        OSError,
+        RuntimeError,
+        subprocess.SubprocessError,
+        in_triton.TritonError,
+    ) as error:
         return _instead_of_triton(error)
     return in_triton, ''
 
