@@ -7,6 +7,7 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Sequence
 from importlib import metadata
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -91,6 +92,26 @@ def draw(
         with_confidence,
     )
     array: Image = planes.cpu().numpy()
+    return array
+
+
+def depthwise(
+    device: str,
+    images: npt.NDArray[Any],
+    filters: npt.NDArray[Any],
+    biases: npt.NDArray[Any],
+    stride: int,
+    relu: bool,
+) -> npt.NDArray[Any]:
+    """(B, C, h, w) images and (C', 1, 3, 3) filters as `nn.Conv2d` has them."""
+    out = kernels_for(torch.device(device)).depthwise(
+        torch.from_numpy(images).to(device).contiguous(memory_format=torch.channels_last),
+        torch.from_numpy(filters)[:, 0].permute(1, 2, 0).contiguous().to(device),
+        torch.from_numpy(biases).to(device),
+        stride,
+        relu,
+    )
+    array: npt.NDArray[Any] = out.cpu().numpy()
     return array
 
 

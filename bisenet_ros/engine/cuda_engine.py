@@ -60,12 +60,13 @@ class CudaEngine:
         self._dtype = DTYPES[precision]
         self._normalization = normalization
         self._network_size = network_size
-        self._network = fold_batch_norm(network).to(device, self._dtype)
-        fuse_epilogues(self._network)
+        self._kernels = kernels_for(device)
+        self._network = fold_batch_norm(network)
+        fuse_epilogues(self._network, self._kernels)
+        self._network.to(device, self._dtype)
         convert_conv2d_weight_memory_format(self._network, torch.channels_last)
         if side_by_side and self._network.branches is not None:
             run_side_by_side(self._network, self._network.branches, device)
-        self._kernels = kernels_for(device)
         self.notes = kernel_notes(device)
         captures = graphs and device.type == 'cuda'
         # Graphs may share it: one runs after the other, and its output is copied before the next.

@@ -7,9 +7,11 @@ On a CPU all of it runs but CUDA itself: graphs, streams that overlap, cuDNN.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
+from types import SimpleNamespace
 from typing import Any
 
 import kernel_calls
@@ -19,6 +21,7 @@ import pytest
 import torch
 from fake_cuda import GPU, FakeCuda
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
 
 from bisenet_ros.checkpoint import shipped_weights
 from bisenet_ros.engine import cuda_graphs
@@ -26,13 +29,14 @@ from bisenet_ros.engine.branches import run_side_by_side
 from bisenet_ros.engine.cuda_engine import CudaEngine
 from bisenet_ros.engine.cuda_graphs import MOST_RUNNERS, EagerRunner, GraphRunner, Runners
 from bisenet_ros.engine.epilogues import ConvReLU, fuse_epilogues
+from bisenet_ros.engine.kernels import in_torch
 from bisenet_ros.engine.labels import DeviceLabels, HostLabels
 from bisenet_ros.engine.pinned_memory import Download, reserve_page_locked_memory, upload
 from bisenet_ros.engine.streams import stream_of
 from bisenet_ros.engine.torch_engine import TorchEngine
 from bisenet_ros.errors import UserError
 from bisenet_ros.model_settings import DEFAULT_WEIGHTS
-from bisenet_ros.network import fold_batch_norm
+from bisenet_ros.network import NETWORKS, fold_batch_norm
 from bisenet_ros.segmenter import Segmenter
 from bisenet_ros.synthetic.drive import SyntheticDrive
 
@@ -312,15 +316,77 @@ def test_side_by_side_the_branches_give_the_same(name: str) -> None:
 
 
 @pytest.mark.parametrize('name', NETWORK_NAMES)
-def test_fused_epilogues_give_the_same(name: str) -> None:
-    network, images = fold_batch_norm(kernel_calls.build(name)), torch.randn(1, 3, 64, 64)
+@pytest.mark.parametrize('cudnn', [False, True])
+def test_fused_epilogues_give_the_same(
+    monkeypatch: pytest.MonkeyPatch, name: str, cudnn: bool
+) -> None:
+    if cudnn:
+        cudnn_on_cpu(monkeypatch, multiplies_by_zero=False)
+    network, images = fold_batch_norm(kernel_calls.build(name)), torch.randn(2, 3, 64, 64)
     with torch.inference_mode():
         expected = network.coarse(images)
-        fuse_epilogues(network)
-        torch.testing.assert_close(network.coarse(images), expected, rtol=0, atol=0)
-    fused = [module.conv for module in network.modules() if isinstance(module, ConvReLU)]
+        fuse_epilogues(network, in_torch)
+        torch.testing.assert_close(network.coarse(images), expected)
+    fused = [module for module in network.modules() if isinstance(module, ConvReLU)]
     assert len(fused) > 10
-    assert all(conv.groups == 1 and conv.bias is not None for conv in fused)
+    assert all(layer.fuses is cudnn for layer in fused)
+    assert all(layer.conv.groups == 1 and layer.conv.bias is not None for layer in fused)
+
+
+class KernelCounter(TorchDispatchMode):
+    """Counts the kernels that torch would launch for what is called, were it on a GPU.
+
+    Views are none, a convolution and its bias are two, all else is one.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kernels: Counter[str] = Counter()
+
+    def __torch_dispatch__(
+        self, function: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        name = function.overloadpacket.__name__
+        if name == 'convolution':
+            self.kernels[name] += 1 if args[2] is None else 2
+        elif not function.is_view and not name.startswith(('empty', 'detach')):
+            self.kernels[name] += 1
+        return function(*args, **(kwargs or {}))
+
+
+def test_a_frame_takes_seventy_two_kernels_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One each for what cuDNN and Triton do at once, which is opaque to torch on a GPU, too."""
+    network = fold_batch_norm(NETWORKS['bisenetv2'](11).eval())
+    counter = KernelCounter()
+    images = torch.zeros(1, 3, 64, 128)
+
+    def opaque(function: Callable[..., Tensor], name: str) -> Callable[..., Tensor]:
+        def call(*arguments: Any) -> Tensor:
+            with _disable_current_modes():
+                result = function(*arguments)
+            counter.kernels[name] += 1
+            return result
+
+        return call
+
+    cudnn_on_cpu(monkeypatch, multiplies_by_zero=False)
+    with torch.inference_mode():
+        with counter:
+            network.coarse(images)
+        before = sum(counter.kernels.values())
+        kernels = SimpleNamespace(depthwise=opaque(in_torch.depthwise, 'depthwise'))
+        fuse_epilogues(network, kernels)
+        for name in ('cudnn_convolution_relu', 'cudnn_convolution_add_relu'):
+            monkeypatch.setattr(torch, name, opaque(getattr(torch, name), name))
+        network.coarse(images)  # proves the fused convolutions
+        counter.kernels.clear()
+        with counter:
+            network.coarse(images)
+    after = sum(counter.kernels.values())
+    assert before > 110
+    assert after <= 72, counter.kernels
+    assert counter.kernels['depthwise'] == 16
+    assert counter.kernels['cudnn_convolution_add_relu'] == 8
 
 
 def cudnn_on_cpu(monkeypatch: pytest.MonkeyPatch, *, multiplies_by_zero: bool) -> list[Tensor]:
@@ -359,7 +425,7 @@ def test_cudnn_is_not_used_where_it_reads_what_is_not_there(
 
 def test_batch_norms_that_are_not_folded_are_not_lost() -> None:
     network = kernel_calls.build('bisenetv2')
-    fuse_epilogues(network)
+    fuse_epilogues(network, in_torch)
     assert not any(isinstance(module, ConvReLU) for module in network.modules())
 
 

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import kernel_calls
@@ -250,6 +251,46 @@ def test_memory_layout_does_not_matter(call: Call) -> None:
         np.testing.assert_array_equal(call(kernel_calls.draw, view, (48, 64), (8.0, 8.0)), expected)
 
 
+# ---- depth-wise convolutions ----
+
+
+@pytest.mark.parametrize('dtype', ['float32', 'float16'])
+@pytest.mark.parametrize(
+    ('batch', 'channels', 'multiplier', 'size', 'stride', 'relu'),
+    [
+        (1, 16, 6, (12, 20), 1, True),  # expansion: 96 channels
+        (2, 16, 6, (9, 13), 2, False),
+        (1, 64, 1, (7, 40), 1, True),
+        (2, 32, 1, (8, 10), 2, False),
+        (1, 128, 1, (5, 3), 1, False),
+        (1, 20, 1, (1, 1), 1, True),  # no multiple of anything
+    ],
+)
+def test_depthwise_convolutions_are_torchs(
+    call: Call,
+    dtype: str,
+    batch: int,
+    channels: int,
+    multiplier: int,
+    size: Size,
+    stride: int,
+    relu: bool,
+) -> None:
+    images = torch.randn(batch, channels, *size).to(getattr(torch, dtype))
+    conv = torch.nn.Conv2d(
+        channels, multiplier * channels, 3, stride=stride, padding=1, groups=channels
+    ).requires_grad_(False)
+    conv.to(images.dtype)
+    out = call(kernel_calls.depthwise, images.numpy(), conv.weight.numpy(), conv.bias.numpy(),
+               stride, relu)  # fmt: skip
+    expected = conv.float()(images.float())
+    expected = expected.relu() if relu else expected
+    tolerance = {'float32': 1e-5, 'float16': 2e-3}[dtype]
+    torch.testing.assert_close(
+        torch.from_numpy(out).float(), expected, rtol=tolerance, atol=tolerance
+    )
+
+
 # ---- on real GPUs, and without Triton ----
 
 
@@ -263,7 +304,11 @@ def test_kernels_compile_for_gpus(
     from triton.backends.compiler import GPUTarget
     from triton.compiler import ASTSource
 
-    from bisenet_ros.engine.kernels.triton_kernels import draw_kernel, prepare_kernel
+    from bisenet_ros.engine.kernels.triton_kernels import (
+        depthwise_kernel,
+        draw_kernel,
+        prepare_kernel,
+    )
 
     monkeypatch.setattr(knobs.cache, 'dir', str(tmp_path))
     pointers = {
@@ -271,12 +316,26 @@ def test_kernels_compile_for_gpus(
         **dict.fromkeys(('x_first', 'y_first', 'tiles', 'columns'), '*i32'),
         **dict.fromkeys(('x_weights', 'y_weights', 'below_weights', 'right_weights'), '*fp32'),
         'logits': '*fp32',
-        'target': '*fp16',
+        **dict.fromkeys(('target', 'images', 'weights', 'biases', 'out'), '*fp16'),
+        'channels': 'i32',
     }
     sizes = {'block': 512, 'tile_rows': 16, 'tile_columns': 128, 'ignored': IGNORE, 'reverse': True}
-    for kernel, flag in ((prepare_kernel, 'truncate'), (draw_kernel, 'with_confidence')):
-        for value in (False, True):
-            constants = {**sizes, flag: value}
+    variants = [
+        *((prepare_kernel, {'truncate': value}) for value in (False, True)),
+        *((draw_kernel, {'with_confidence': value}) for value in (False, True)),
+        *(
+            (depthwise_kernel, {'stride': stride, 'relu': relu, 'multiplier': multiplier})
+            for stride, relu, multiplier in ((1, True, 6), (2, False, 6), (1, True, 1))
+        ),
+    ]
+    for kernel, values in variants:
+        for tile_channels in (16, 64) if kernel is depthwise_kernel else (0,):
+            constants = {
+                **sizes,
+                **values,
+                'tile_channels': tile_channels,
+                'tile_pixels': 512 // (tile_channels or 1),
+            }
             signature = {
                 parameter.name: 'constexpr'
                 if parameter.is_constexpr
@@ -287,10 +346,10 @@ def test_kernels_compile_for_gpus(
             compiled = compile(
                 ASTSource(kernel, signature, constants),
                 target=GPUTarget('cuda', capability, 32),
-                options={'enable_fp_fusion': False},
+                options={'enable_fp_fusion': kernel is depthwise_kernel},
             )
             # Multiply-add is fused where the C code fuses it, and nowhere else.
-            assert ('fma.rn.f32' in compiled.asm['ptx']) == (kernel is draw_kernel)
+            assert ('fma.rn.f32' in compiled.asm['ptx']) == (kernel is not prepare_kernel)
             binary = tmp_path / 'kernel.cubin'
             binary.write_bytes(compiled.asm['cubin'])
             command = [knobs.nvidia.cuobjdump.path, '-res-usage', binary]
@@ -327,6 +386,8 @@ def test_triton_without_its_driver_is_not_used_and_little_memory_says_nothing_ab
     def fail(*_: object) -> None:
         raise errors.pop(0)
 
+    stand_in = SimpleNamespace(TritonError=ZeroDivisionError)
+    monkeypatch.setattr(kernels, 'in_triton', stand_in, raising=False)
     monkeypatch.setattr(kernels, '_draw_once', fail)
     kernels._choose.cache_clear()
     try:

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a GPU does before and after the network, each in one kernel: prepare frames, draw labels.
+"""What a GPU does in one kernel each: prepare frames, depth-wise convolutions, draw labels.
 
 The kernels are written in Triton. Where that cannot work, torch does the same in many kernels. Only
 `kernels_for` imports Triton: torch for CPUs comes without it.
@@ -63,6 +63,22 @@ class Kernels(Protocol):
             (2, height, width) uint8, labels and mask, or with the confidence (3, height, width).
         """
 
+    def depthwise(
+        self, images: Tensor, weights: Tensor, biases: Tensor, stride: int, relu: bool
+    ) -> Tensor:
+        """3x3 convolution of each channel by itself, with padding 1, bias and ReLU.
+
+        Args:
+            images: (B, C / m, h, w), channels last; m outputs of each channel follow one another.
+            weights: (3, 3, C), of the type of the images, as are the biases.
+            biases: (C,).
+            stride: 1 or 2.
+            relu: Whether what is negative becomes 0.
+
+        Returns:
+            (B, C, h, w) or half of that size, rounded up; channels last.
+        """
+
 
 def kernels_for(device: torch.device) -> Kernels:
     """The kernels in Triton if they work on a device, otherwise those in torch.
@@ -107,7 +123,7 @@ def _choose(device: torch.device) -> tuple[Kernels, str]:
 
 def _instead_of_triton(error: Exception) -> tuple[Kernels, str]:
     return in_torch, (
-        f'Triton does not work here ({first_line(error)}): torch prepares frames and draws labels, '
+        f'Triton does not work here ({first_line(error)}): torch does what its kernels would do, '
         'with the same results, but slower'
     )
 

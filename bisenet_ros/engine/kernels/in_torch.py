@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from bisenet_ros.engine.kernels.resampling import Resampling, Taps
@@ -61,3 +62,10 @@ def draw(
         planes.append(confidence)
     planes.insert(1, drivable[labels.long()])
     return torch.stack(planes)
+
+
+def depthwise(images: Tensor, weights: Tensor, biases: Tensor, stride: int, relu: bool) -> Tensor:
+    """See `Kernels.depthwise`."""
+    filters = weights.permute(2, 0, 1)[:, None]  # (C, 1, 3, 3)
+    out = F.conv2d(images, filters, biases, stride, padding=1, groups=images.shape[1])
+    return F.relu(out, inplace=True) if relu else out

@@ -11,7 +11,11 @@ from triton.errors import TritonError as TritonError  # for who calls
 
 from bisenet_ros.engine.kernels.geometry import ROWS, Geometry
 from bisenet_ros.engine.kernels.resampling import Resampling
-from bisenet_ros.engine.kernels.triton_kernels import draw_kernel, prepare_kernel
+from bisenet_ros.engine.kernels.triton_kernels import (
+    depthwise_kernel,
+    draw_kernel,
+    prepare_kernel,
+)
 from bisenet_ros.engine.upsample_argmax import Scale, Size
 from bisenet_ros.label_space import IGNORE
 from bisenet_ros.preprocess import Normalization
@@ -21,6 +25,9 @@ VALUES = 512
 
 COLUMNS = 128
 """How many columns one program of `draw_kernel` writes."""
+
+TILE = 512
+"""How many values, pixels times channels, one program of `depthwise_kernel` writes."""
 
 
 def prepare(
@@ -85,3 +92,41 @@ def draw(
         enable_fp_fusion=False,
     )
     return planes
+
+
+def depthwise(images: Tensor, weights: Tensor, biases: Tensor, stride: int, relu: bool) -> Tensor:
+    """See `Kernels.depthwise`."""
+    images = images.contiguous(memory_format=torch.channels_last)
+    batch, sources, height, width = images.shape
+    channels = len(biases)
+    out_height, out_width = (-(-size // stride) for size in (height, width))
+    out = torch.empty(
+        (batch, channels, out_height, out_width),
+        dtype=images.dtype,
+        device=images.device,
+        memory_format=torch.channels_last,
+    )
+    tile_channels = next((size for size in (64, 32) if channels % size == 0), 16)
+    tile_pixels = TILE // tile_channels
+    grid = (
+        triton.cdiv(out_width, tile_pixels),
+        triton.cdiv(channels, tile_channels),
+        batch * out_height,
+    )
+    depthwise_kernel[grid](
+        images,
+        weights,
+        biases,
+        out,
+        height,
+        width,
+        out_height,
+        out_width,
+        channels,
+        multiplier=channels // sources,
+        stride=stride,
+        relu=relu,
+        tile_pixels=tile_pixels,
+        tile_channels=tile_channels,
+    )
+    return out

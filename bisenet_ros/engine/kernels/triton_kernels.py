@@ -177,3 +177,58 @@ def draw_kernel(
         tl.store(output + 2 * height * width, confidence.to(tl.uint8), mask=inside)
     tl.store(output, label.to(tl.uint8), mask=inside)
     tl.store(output + height * width, tl.load(drivable + label), mask=inside)
+
+
+@triton.jit(do_not_specialize=['height', 'width', 'out_height', 'out_width'])
+def depthwise_kernel(
+    images,  # (B, height, width, channels / multiplier)
+    weights,  # (9, channels)
+    biases,  # (channels,)
+    out,  # (B, out_height, out_width, channels)
+    height,
+    width,
+    out_height,
+    out_width,
+    channels,
+    multiplier: tl.constexpr,
+    stride: tl.constexpr,
+    relu: tl.constexpr,
+    tile_pixels: tl.constexpr,
+    tile_channels: tl.constexpr,
+):
+    """3x3 convolution of each channel by itself, in one row: `tile_pixels` by `tile_channels`.
+
+    Sums are in float32, rounded once, after bias and ReLU.
+    """
+    x = tl.program_id(0) * tile_pixels + tl.arange(0, tile_pixels)
+    channel = tl.program_id(1) * tile_channels + tl.arange(0, tile_channels)
+    row = tl.program_id(2)
+    image = row // out_height
+    y = row % out_height + tl.full([tile_pixels], 0, tl.int32)
+    channel_inside = channel < channels
+    source = channel // multiplier
+    sources = channels // multiplier
+
+    total = tl.full([tile_pixels, tile_channels], 0, tl.float32)
+    for i in tl.static_range(3):
+        from_y = y * stride + i - 1
+        y_inside = (from_y >= 0) & (from_y < height)
+        line = (image * height + from_y) * width
+        for j in tl.static_range(3):
+            from_x = x * stride + j - 1
+            inside = y_inside & (from_x >= 0) & (from_x < width)
+            value = tl.load(
+                images + (line + from_x)[:, None] * sources + source[None, :],
+                mask=inside[:, None] & channel_inside[None, :],
+                other=0,
+            )
+            weight = tl.load(weights + (3 * i + j) * channels + channel, mask=channel_inside)
+            total += value.to(tl.float32) * weight.to(tl.float32)[None, :]
+    total += tl.load(biases + channel, mask=channel_inside).to(tl.float32)[None, :]
+    if relu:
+        total = tl.where(total < 0, 0, total)  # and what is not a number stays so
+    tl.store(
+        out + (row * out_width + x)[:, None] * channels + channel[None, :],
+        total,
+        mask=(x < out_width)[:, None] & channel_inside[None, :],
+    )
