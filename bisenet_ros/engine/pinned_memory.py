@@ -9,8 +9,8 @@ gains nothing by others, and torch's allocator needs no word about who else uses
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
+import ctypes
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -18,9 +18,11 @@ import torch
 from torch import Tensor
 
 from bisenet_ros.engine.engine import Frame
+from bisenet_ros.engine.native import tasks
 from bisenet_ros.engine.streams import runtime_of
 
-_BAND = 1 << 20  # bytes of a frame that are sent at once
+_WORTH_A_BAND = 1 << 20  # bytes of a frame from which on it is sent in two
+_PIECE = 1 << 18  # bytes that a thread copies at a time
 _THREADS = 4  # more only wait for memory
 _RESERVED = (20, 21, 22, 23)  # two to this power are the bytes that a block has
 
@@ -28,23 +30,44 @@ _RESERVED = (20, 21, 22, 23)  # two to this power are the bytes that a block has
 def upload(frame: Frame, device: torch.device) -> Tensor:
     """A frame on the device, (H, W, 3) uint8, for what is submitted to the current stream next.
 
-    Several threads fill page-locked memory, a band of rows at a time, and each band is sent off
-    while the next ones are filled: one thread would take longer than the way to the GPU.
+    Page-locked memory is filled and sent off in two bands of rows: the GPU takes in the first while
+    the second is filled.
     """
     host = torch.empty(frame.shape, dtype=torch.uint8, pin_memory=device.type == 'cuda')
     pinned = host.numpy()
-    rows = max(1, _BAND // frame[0].size)
-    bands = [slice(first, first + rows) for first in range(0, len(frame), rows)]
-
-    def fill(band: slice) -> slice:
-        pinned[band] = frame[band]
-        return band
-
     pixels = torch.empty(frame.shape, dtype=torch.uint8, device=device)
-    filled = map(fill, bands) if len(bands) == 1 else _pool().map(fill, bands)
-    for band in filled:
-        pixels[band].copy_(host[band], non_blocking=True)
+    bands = 2 if frame.nbytes > _WORTH_A_BAND else 1
+    for first, end in pairwise(len(frame) * band // bands for band in range(bands + 1)):
+        rows = slice(first, end)
+        _copy(frame[rows], pinned[rows])
+        pixels[rows].copy_(host[rows], non_blocking=True)
     return pixels
+
+
+class _CopyJob(ctypes.Structure):
+    """`copy_job` of `_copy_rows.c`."""
+
+    _fields_ = (
+        ('source', ctypes.c_void_p),
+        ('target', ctypes.c_void_p),
+        ('stride', ctypes.c_ssize_t),
+        ('row', ctypes.c_int64),
+        ('rows', ctypes.c_int),
+        ('rows_per_task', ctypes.c_int),
+    )
+
+
+def _copy(rows: Frame, target: Frame) -> None:
+    """Copy rows of a frame: in C where pixels lie side by side, otherwise by NumPy."""
+    copy = tasks('copy_rows')
+    if copy is None or rows.strides[1:] != (3, 1):
+        target[:] = rows
+        return
+    row = rows.shape[1] * 3
+    rows_per_task = max(1, _PIECE // row)
+    addresses = rows.ctypes.data, target.ctypes.data
+    job = _CopyJob(*addresses, rows.strides[0], row, len(rows), rows_per_task)
+    copy(job, -(-len(rows) // rows_per_task), min(torch.get_num_threads(), _THREADS))
 
 
 def reserve_page_locked_memory() -> None:
@@ -72,8 +95,3 @@ class Download:
         self._arrived.synchronize()
         array: npt.NDArray[np.uint8] = self._host.numpy()
         return array
-
-
-@lru_cache(maxsize=1)
-def _pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(_THREADS, thread_name_prefix='upload')

@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
 
 from bisenet_ros.checkpoint import shipped_weights
-from bisenet_ros.engine import cuda_graphs
+from bisenet_ros.engine import cuda_graphs, native, pinned_memory
 from bisenet_ros.engine.branches import run_side_by_side
 from bisenet_ros.engine.cuda_engine import CudaEngine
 from bisenet_ros.engine.cuda_graphs import MOST_RUNNERS, EagerRunner, GraphRunner, Runners
@@ -432,7 +432,12 @@ def test_batch_norms_that_are_not_folded_are_not_lost() -> None:
 # ---- to the device and back ----
 
 
-def test_frames_arrive_as_they_are() -> None:
+@pytest.mark.parametrize('in_c', [True, False])
+def test_frames_arrive_as_they_are(monkeypatch: pytest.MonkeyPatch, in_c: bool) -> None:
+    if not in_c:
+        monkeypatch.setattr(pinned_memory, 'tasks', lambda _: None)
+    elif native.tasks('copy_rows') is None:
+        pytest.skip('needs the C library')
     whole = noise(700, 900)  # several bands
     for frame in (whole, whole[5:40, ::3], whole[::-1], whole[:, ::-1], whole[..., ::-1]):
         np.testing.assert_array_equal(upload(frame, CPU).numpy(), frame)
