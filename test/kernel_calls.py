@@ -56,17 +56,21 @@ def kernels_in_use(device: str) -> str:
 def prepare(
     device: str, frame: Image, size: tuple[int, int], order: ChannelOrder
 ) -> npt.NDArray[np.float16]:
-    """A frame at `size`, (width, height), in a corner of a target with some more at its ends."""
+    """A frame at `size`, (width, height), in a corner of a target with some more at its ends.
+
+    Between its pixels there is a fourth channel, which stays as it was.
+    """
     width, height = size
-    target = torch.full((height + 3, width + 5, 3), BEYOND, dtype=torch.float16, device=device)
+    target = torch.full((height + 3, width + 5, 4), BEYOND, dtype=torch.float16, device=device)
     where = torch.device(device)
     kernels_for(where).prepare(
         torch.from_numpy(frame).to(device),
-        target[:height, :width],
+        target[:height, :width, :3],
         Resampling.between((frame.shape[1], frame.shape[0]), size, where),
         normalization(order),
     )
-    array: npt.NDArray[np.float16] = target.cpu().numpy()
+    assert (target[..., 3] == BEYOND).all()
+    array: npt.NDArray[np.float16] = target[..., :3].cpu().numpy()
     return array
 
 

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn.utils import convert_conv2d_weight_memory_format
 
 from bisenet_ros.engine.branches import run_side_by_side
+from bisenet_ros.engine.channel_padding import pad_classes, pad_colors
 from bisenet_ros.engine.cuda_graphs import EagerRunner, GraphRunner, Runner, Runners
 from bisenet_ros.engine.engine import Frame
 from bisenet_ros.engine.epilogues import fuse_epilogues
@@ -62,6 +63,8 @@ class CudaEngine:
         self._network_size = network_size
         self._kernels = kernels_for(device)
         self._network = fold_batch_norm(network)
+        self._classes = pad_classes(self._network)
+        self._channels = pad_colors(self._network)
         fuse_epilogues(self._network, self._kernels)
         self._network.to(device, self._dtype)
         convert_conv2d_weight_memory_format(self._network, torch.channels_last)
@@ -85,15 +88,24 @@ class CudaEngine:
                 for target, frame in zip(runner.input, frames, strict=True):
                     self._prepare(upload(frame, self.device), target)
             with stage('network'):
-                return runner.run().to(torch.float32, copy=True)
+                logits = runner.run()[:, : self._classes].permute(0, 2, 3, 1)
+                # Dense, in memory of its own: the next run writes over what was computed.
+                return (
+                    torch.empty_like(
+                        logits, dtype=torch.float32, memory_format=torch.contiguous_format
+                    )
+                    .copy_(logits)
+                    .permute(0, 3, 1, 2)
+                )
 
     def _prepare(self, pixels: Tensor, target: Tensor) -> None:
-        """Write a frame, (H, W, 3) uint8, into one of the inputs, (h', w', 3)."""
+        """Write a frame, (H, W, 3) uint8, into one of the inputs, (h', w', channels)."""
         width, height = self._network_size
         source = pixels.shape[1], pixels.shape[0]
         resampling = Resampling.between(source, self._network_size, self.device)
-        # What is beyond the network's size is padding and stays 0.
-        self._kernels.prepare(pixels, target[:height, :width], resampling, self._normalization)
+        # What is beyond the network's size and the colours is padding and stays 0.
+        colors = target[:height, :width, :3]
+        self._kernels.prepare(pixels, colors, resampling, self._normalization)
 
     @torch.inference_mode()
     def _compile_kernels(self) -> None:
@@ -114,9 +126,10 @@ class CudaEngine:
         return EagerRunner(self._forward, self._empty_input(frames))
 
     def _empty_input(self, frames: int) -> Tensor:
-        """(frames, h', w', 3), h' and w' multiples of `STRIDE`."""
+        """(frames, h', w', channels), h' and w' multiples of `STRIDE`."""
         width, height = (size + -size % STRIDE for size in self._network_size)
-        return torch.zeros((frames, height, width, 3), dtype=self._dtype, device=self.device)
+        shape = frames, height, width, self._channels
+        return torch.zeros(shape, dtype=self._dtype, device=self.device)
 
     def _forward(self, images: Tensor) -> Tensor:
         with self._cudnn():  # a graph that is launched needs it no more

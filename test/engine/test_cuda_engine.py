@@ -26,6 +26,7 @@ from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_mod
 from bisenet_ros.checkpoint import shipped_weights
 from bisenet_ros.engine import cuda_graphs, native, pinned_memory
 from bisenet_ros.engine.branches import run_side_by_side
+from bisenet_ros.engine.channel_padding import pad_classes, pad_colors
 from bisenet_ros.engine.cuda_engine import CudaEngine
 from bisenet_ros.engine.cuda_graphs import MOST_RUNNERS, EagerRunner, GraphRunner, Runners
 from bisenet_ros.engine.epilogues import ConvReLU, fuse_epilogues
@@ -387,6 +388,29 @@ def test_a_frame_takes_seventy_two_kernels_at_most(monkeypatch: pytest.MonkeyPat
     assert after <= 72, counter.kernels
     assert counter.kernels['depthwise'] == 16
     assert counter.kernels['cudnn_convolution_add_relu'] == 8
+
+
+@pytest.mark.parametrize('name', NETWORK_NAMES)
+def test_channels_are_padded_to_eight_and_change_nothing(name: str) -> None:
+    network, images = fold_batch_norm(kernel_calls.build(name)), torch.randn(2, 3, 64, 96)
+    with torch.inference_mode():
+        expected = network.coarse(images)
+        assert pad_classes(network) == 7
+        assert pad_colors(network) == 8
+        logits = network.coarse(torch.cat((images, torch.zeros(2, 5, 64, 96)), dim=1))
+        assert logits.shape[1] == 8
+        torch.testing.assert_close(logits[:, :7], expected)
+
+
+def test_colors_of_a_network_that_does_more_with_them_are_not_padded() -> None:
+    """One that subtracts the mean over all channels first."""
+    network = fold_batch_norm(kernel_calls.build('bisenetv2'))
+    coarse = network.coarse
+    network.coarse = lambda images: coarse(images - images.mean(1, keepdim=True))
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    assert pad_colors(network) == 3
+    for name, tensor in network.state_dict().items():
+        torch.testing.assert_close(tensor, before[name], rtol=0, atol=0)
 
 
 def cudnn_on_cpu(monkeypatch: pytest.MonkeyPatch, *, multiplies_by_zero: bool) -> list[Tensor]:

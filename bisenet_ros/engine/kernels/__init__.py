@@ -34,8 +34,8 @@ class Kernels(Protocol):
 
         Args:
             frame: (H, W, 3) uint8 BGR.
-            target: (h, w, 3) of any floating type, where pixels and channels follow one another:
-                where the result goes.
+            target: (h, w, 3) of any floating type, where channels follow one another: where the
+                result goes.
             resampling: Between the two sizes.
             normalization: What the network expects.
         """

@@ -45,6 +45,7 @@ def prepare(
         *frame.shape[:2],
         width,
         target.stride(0),
+        target.stride(1),
         resampling.x.count,
         resampling.y.count,
         resampling.scale,

@@ -21,13 +21,14 @@ import triton.language as tl
         'frame_width',
         'width',
         'row_stride',
+        'pixel_stride',
         'x_count',
         'y_count',
     ]
 )
 def prepare_kernel(
     frame,  # (frame_height, frame_width, 3) uint8
-    target,  # (height, width, 3), rows `row_stride` apart
+    target,  # (height, width, 3), rows `row_stride` and pixels `pixel_stride` apart
     x_first,
     x_weights,
     y_first,
@@ -36,6 +37,7 @@ def prepare_kernel(
     frame_width,
     width,
     row_stride,
+    pixel_stride,
     x_count,
     y_count,
     scale,
@@ -86,7 +88,8 @@ def prepare_kernel(
         pixel = (total * scale + bias + 12582912.0) - 12582912.0  # 1.5 * 2^23
     factor = tl.where(channel == 0, factor0, tl.where(channel == 1, factor1, factor2))
     offset = tl.where(channel == 0, offset0, tl.where(channel == 1, offset1, offset2))
-    tl.store(target + y * row_stride + value, pixel * factor + offset, mask=inside)
+    place = y * row_stride + x * pixel_stride + channel
+    tl.store(target + place, pixel * factor + offset, mask=inside)
 
 
 @triton.jit(
