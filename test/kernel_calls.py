@@ -18,7 +18,7 @@ from bisenet_ros.engine.cuda_engine import CudaEngine
 from bisenet_ros.engine.kernels import kernels_for
 from bisenet_ros.engine.kernels.resampling import Resampling
 from bisenet_ros.engine.upsample_argmax import Scale, Size
-from bisenet_ros.network import NETWORKS, SegmentationNetwork
+from bisenet_ros.network import NETWORKS, SegmentationNetwork, Upsampling
 from bisenet_ros.preprocess import ChannelOrder, Normalization
 
 Image = npt.NDArray[np.uint8]
@@ -114,6 +114,21 @@ def depthwise(
         torch.from_numpy(biases).to(device),
         stride,
         relu,
+    )
+    array: npt.NDArray[Any] = out.cpu().numpy()
+    return array
+
+
+def aggregate(
+    device: str, tensors: Sequence[npt.NDArray[Any]], upsampling: Upsampling
+) -> npt.NDArray[Any]:
+    """(B, C, h, w) and three times (B, C, h/4, w/4)."""
+    out = kernels_for(torch.device(device)).aggregate(
+        *(
+            torch.from_numpy(each).to(device).contiguous(memory_format=torch.channels_last)
+            for each in tensors
+        ),
+        upsampling,
     )
     array: npt.NDArray[Any] = out.cpu().numpy()
     return array

@@ -119,10 +119,11 @@ class CudaEngine:
 
     def _captured(self, frames: int) -> Runner:
         runner = GraphRunner(self._forward, self._empty_input(frames), self._graph_memory)
-        reserve_page_locked_memory()
+        reserve_page_locked_memory(self.device)
         return runner
 
     def _eager(self, frames: int) -> Runner:
+        reserve_page_locked_memory(self.device)
         return EagerRunner(self._forward, self._empty_input(frames))
 
     def _empty_input(self, frames: int) -> Tensor:

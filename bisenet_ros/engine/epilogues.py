@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from bisenet_ros.engine.kernels import Kernels
 from bisenet_ros.network.layers import ConvNorm
-from bisenet_ros.network.v2 import GatherExpansion, GatherExpansionDown
+from bisenet_ros.network.v2 import GatherExpansion, GatherExpansionDown, GuidedAggregation
 
 
 class ConvReLU(nn.Module):
@@ -107,16 +107,39 @@ class FusedGatherExpansion(nn.Module):
         return out
 
 
+class FusedAggregation(nn.Module):
+    """A `GuidedAggregation` whose element-wise steps are one of our kernels."""
+
+    def __init__(self, layer: GuidedAggregation, kernels: Kernels) -> None:
+        super().__init__()
+        self.layer = layer
+        self._kernels = kernels
+
+    def forward(self, detail: Tensor, semantic: Tensor) -> Tensor:
+        layer = self.layer
+        out: Tensor = layer.fuse(
+            self._kernels.aggregate(
+                layer.detail_keep(detail),
+                layer.semantic_up(semantic),
+                layer.detail_down(detail),
+                layer.semantic_keep(semantic),
+                layer.upsampling,
+            )
+        )
+        return out
+
+
 def fuse_epilogues(network: nn.Module, kernels: Kernels) -> None:
     """Fuse what follows convolutions in a network whose batch norms are folded; it is changed.
 
     Args:
         network: What is fused; what is not folded stays as it is.
-        kernels: What runs depth-wise convolutions.
+        kernels: What runs depth-wise convolutions and the aggregation.
     """
     if any(isinstance(module, ConvNorm) and not _folded(module) for module in network.modules()):
         return
     _replace(network, (GatherExpansion, GatherExpansionDown), FusedGatherExpansion)
+    _replace(network, (GuidedAggregation,), lambda layer: FusedAggregation(layer, kernels))
     _replace(network, (ConvNorm,), lambda layer: _fused(layer, kernels))
 
 

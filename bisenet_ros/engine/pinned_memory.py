@@ -70,14 +70,15 @@ def _copy(rows: Frame, target: Frame) -> None:
     copy(job, -(-len(rows) // rows_per_task), min(torch.get_num_threads(), _THREADS))
 
 
-def reserve_page_locked_memory() -> None:
-    """Have torch keep page-locked memory for the frames and labels of usual cameras.
+def reserve_page_locked_memory(device: torch.device) -> None:
+    """Have torch keep page-locked memory for the frames and labels of usual cameras, for a GPU.
 
     To lock pages takes milliseconds, which the first frame would pay, and torch gives them back
     whenever a graph is captured. It keeps blocks by powers of two: up to 8 MiB, which a frame of
     1920x1200 needs, and two of each, since labels stay while somebody uses them.
     """
-    _ = [torch.empty(1 << power, dtype=torch.uint8, pin_memory=True) for power in _RESERVED * 2]
+    if device.type == 'cuda':
+        _ = [torch.empty(1 << power, dtype=torch.uint8, pin_memory=True) for power in _RESERVED * 2]
 
 
 class Download:

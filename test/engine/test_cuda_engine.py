@@ -348,14 +348,14 @@ class KernelCounter(TorchDispatchMode):
         self, function: Any, types: Any, args: Any = (), kwargs: Any = None
     ) -> Any:
         name = function.overloadpacket.__name__
-        if name == 'convolution':
-            self.kernels[name] += 1 if args[2] is None else 2
-        elif not function.is_view and not name.startswith(('empty', 'detach')):
+        if name in ('conv2d', 'convolution'):
+            self.kernels[name] += 2 if isinstance((*args, None)[2], Tensor) else 1
+        elif not function.is_view and name not in ('dropout', 'empty'):
             self.kernels[name] += 1
         return function(*args, **(kwargs or {}))
 
 
-def test_a_frame_takes_seventy_two_kernels_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_frame_takes_66_kernels_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
     """One each for what cuDNN and Triton do at once, which is opaque to torch on a GPU, too."""
     network = fold_batch_norm(NETWORKS['bisenetv2'](11).eval())
     counter = KernelCounter()
@@ -375,7 +375,10 @@ def test_a_frame_takes_seventy_two_kernels_at_most(monkeypatch: pytest.MonkeyPat
         with counter:
             network.coarse(images)
         before = sum(counter.kernels.values())
-        kernels = SimpleNamespace(depthwise=opaque(in_torch.depthwise, 'depthwise'))
+        kernels = SimpleNamespace(
+            depthwise=opaque(in_torch.depthwise, 'depthwise'),
+            aggregate=opaque(in_torch.aggregate, 'aggregate'),
+        )
         fuse_epilogues(network, kernels)
         for name in ('cudnn_convolution_relu', 'cudnn_convolution_add_relu'):
             monkeypatch.setattr(torch, name, opaque(getattr(torch, name), name))
@@ -384,8 +387,8 @@ def test_a_frame_takes_seventy_two_kernels_at_most(monkeypatch: pytest.MonkeyPat
         with counter:
             network.coarse(images)
     after = sum(counter.kernels.values())
-    assert before > 110
-    assert after <= 72, counter.kernels
+    assert before > 160
+    assert after <= 66, counter.kernels
     assert counter.kernels['depthwise'] == 16
     assert counter.kernels['cudnn_convolution_add_relu'] == 8
 
@@ -505,7 +508,7 @@ def test_a_graph_gives_what_its_kernels_give_one_by_one(name: str) -> None:
 
 @needs_gpu
 def test_memory_for_the_first_frame_is_there_before_it() -> None:
-    reserve_page_locked_memory()
+    reserve_page_locked_memory(torch.device('cuda', 0))
     blocks = torch.cuda.host_memory_stats()['num_host_alloc']
     held = [torch.empty(1 << 22, dtype=torch.uint8, pin_memory=True) for _ in range(2)]
     assert torch.cuda.host_memory_stats()['num_host_alloc'] == blocks

@@ -36,6 +36,7 @@ from bisenet_ros.engine.upsample_argmax import (
 )
 from bisenet_ros.label_space import IGNORE
 from bisenet_ros.model_settings import DEFAULT_WEIGHTS
+from bisenet_ros.network import Upsampling
 from bisenet_ros.preprocess import ChannelOrder, resize
 from bisenet_ros.synthetic.drive import SyntheticDrive
 
@@ -291,6 +292,30 @@ def test_depthwise_convolutions_are_torchs(
     )
 
 
+# ---- guided aggregation ----
+
+
+@pytest.mark.parametrize('dtype', ['float32', 'float16'])
+@pytest.mark.parametrize('upsampling', ['bilinear', 'nearest'])
+@pytest.mark.parametrize(('batch', 'channels', 'size'), [(2, 64, (2, 3)), (1, 20, (1, 5))])
+def test_the_aggregation_is_torchs(
+    call: Call, dtype: str, upsampling: Upsampling, batch: int, channels: int, size: Size
+) -> None:
+    shapes = [(4 * size[0], 4 * size[1]), size, size, size]
+    tensors = [torch.randn(batch, channels, *each).to(getattr(torch, dtype)) for each in shapes]
+    fine, gate, coarse, coarse_gate = (each.float() for each in tensors)
+
+    def grown(each: torch.Tensor) -> torch.Tensor:
+        return torch.nn.Upsample(scale_factor=4, mode=upsampling)(each)
+
+    expected = fine * grown(gate).sigmoid() + grown(coarse * coarse_gate.sigmoid())
+    out = call(kernel_calls.aggregate, [each.numpy() for each in tensors], upsampling)
+    tolerance = {'float32': 1e-5, 'float16': 4e-3}[dtype]
+    torch.testing.assert_close(
+        torch.from_numpy(out).float(), expected, rtol=tolerance, atol=tolerance
+    )
+
+
 # ---- on real GPUs, and without Triton ----
 
 
@@ -305,6 +330,7 @@ def test_kernels_compile_for_gpus(
     from triton.compiler import ASTSource
 
     from bisenet_ros.engine.kernels.triton_kernels import (
+        aggregate_kernel,
         depthwise_kernel,
         draw_kernel,
         prepare_kernel,
@@ -317,6 +343,7 @@ def test_kernels_compile_for_gpus(
         **dict.fromkeys(('x_weights', 'y_weights', 'below_weights', 'right_weights'), '*fp32'),
         'logits': '*fp32',
         **dict.fromkeys(('target', 'images', 'weights', 'biases', 'out'), '*fp16'),
+        **dict.fromkeys(('fine', 'gate', 'coarse', 'coarse_gate'), '*fp16'),
         'channels': 'i32',
     }
     sizes = {'block': 512, 'tile_rows': 16, 'tile_columns': 128, 'ignored': IGNORE, 'reverse': True}
@@ -327,9 +354,11 @@ def test_kernels_compile_for_gpus(
             (depthwise_kernel, {'stride': stride, 'relu': relu, 'multiplier': multiplier})
             for stride, relu, multiplier in ((1, True, 6), (2, False, 6), (1, True, 1))
         ),
+        *((aggregate_kernel, {'bilinear': value}) for value in (False, True)),
     ]
     for kernel, values in variants:
-        for tile_channels in (16, 64) if kernel is depthwise_kernel else (0,):
+        exact = kernel in (prepare_kernel, draw_kernel)
+        for tile_channels in (0,) if exact else (16, 64):
             constants = {
                 **sizes,
                 **values,
@@ -346,10 +375,11 @@ def test_kernels_compile_for_gpus(
             compiled = compile(
                 ASTSource(kernel, signature, constants),
                 target=GPUTarget('cuda', capability, 32),
-                options={'enable_fp_fusion': kernel is depthwise_kernel},
+                options={'enable_fp_fusion': not exact},
             )
             # Multiply-add is fused where the C code fuses it, and nowhere else.
-            assert ('fma.rn.f32' in compiled.asm['ptx']) == (kernel is not prepare_kernel)
+            if exact:
+                assert ('fma.rn.f32' in compiled.asm['ptx']) == (kernel is draw_kernel)
             binary = tmp_path / 'kernel.cubin'
             binary.write_bytes(compiled.asm['cubin'])
             command = [knobs.nvidia.cuobjdump.path, '-res-usage', binary]

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a GPU does in one kernel each: prepare frames, depth-wise convolutions, draw labels.
+"""What a GPU does in one kernel each: prepare frames, parts of the network, draw labels.
 
 The kernels are written in Triton. Where that cannot work, torch does the same in many kernels. Only
 `kernels_for` imports Triton: torch for CPUs comes without it.
@@ -21,6 +21,7 @@ from bisenet_ros.engine.kernels import in_torch
 from bisenet_ros.engine.kernels.resampling import Resampling
 from bisenet_ros.engine.streams import on_device
 from bisenet_ros.engine.upsample_argmax import Scale, Size
+from bisenet_ros.network import Upsampling
 from bisenet_ros.preprocess import Normalization
 
 
@@ -77,6 +78,26 @@ class Kernels(Protocol):
 
         Returns:
             (B, C, h, w) or half of that size, rounded up; channels last.
+        """
+
+    def aggregate(
+        self,
+        fine: Tensor,
+        gate: Tensor,
+        coarse: Tensor,
+        coarse_gate: Tensor,
+        upsampling: Upsampling,
+    ) -> Tensor:
+        """What BiSeNet V2's two branches make of each other, before the last convolution:
+
+            fine * sigmoid(up(gate)) + up(coarse * sigmoid(coarse_gate))
+
+        Args:
+            fine: (B, C, h, w), channels last.
+            gate: (B, C, h/4, w/4), channels last, as the next two.
+            coarse: See above.
+            coarse_gate: See above.
+            upsampling: How `up` grows by four.
         """
 
 

@@ -235,3 +235,62 @@ def depthwise_kernel(
         total,
         mask=(x < out_width)[:, None] & channel_inside[None, :],
     )
+
+
+@triton.jit
+def _sigmoid(x):
+    return 1 / (1 + tl.exp(-x))
+
+
+@triton.jit(do_not_specialize=['height', 'width', 'coarse_height', 'coarse_width'])
+def aggregate_kernel(
+    fine,  # (B, height, width, channels)
+    gate,  # (B, coarse_height, coarse_width, channels), as the next two
+    coarse,
+    coarse_gate,
+    out,  # (B, height, width, channels)
+    height,
+    width,
+    coarse_height,
+    coarse_width,
+    channels,
+    bilinear: tl.constexpr,
+    tile_pixels: tl.constexpr,
+    tile_channels: tl.constexpr,
+):
+    """Guided aggregation of one row: `tile_pixels` by `tile_channels`, in float32, rounded once."""
+    x = tl.program_id(0) * tile_pixels + tl.arange(0, tile_pixels)
+    channel = tl.program_id(1) * tile_channels + tl.arange(0, tile_channels)
+    row = tl.program_id(2)
+    image = row // height
+    y = row % height
+    channel_inside = channel < channels
+    inside = (x < width)[:, None] & channel_inside[None, :]
+
+    if bilinear:
+        from_y = tl.maximum((y.to(tl.float32) + 0.5) * 0.25 - 0.5, 0.0)
+        from_x = tl.maximum((x.to(tl.float32) + 0.5) * 0.25 - 0.5, 0.0)
+    else:
+        from_y = (y // 4).to(tl.float32)
+        from_x = (x // 4).to(tl.float32)
+    upper = from_y.to(tl.int32)
+    left = from_x.to(tl.int32)
+    below = from_y - upper.to(tl.float32)
+    right = (from_x - left.to(tl.float32))[:, None]
+
+    opened = tl.full([tile_pixels, tile_channels], 0, tl.float32)
+    added = tl.full([tile_pixels, tile_channels], 0, tl.float32)
+    for i in tl.static_range(2 if bilinear else 1):
+        line = (image * coarse_height + tl.minimum(upper + i, coarse_height - 1)) * coarse_width
+        along_y = below if i == 1 else 1 - below
+        for j in tl.static_range(2 if bilinear else 1):
+            node = line + tl.minimum(left + j, coarse_width - 1)
+            place = node[:, None] * channels + channel[None, :]
+            weight = along_y * (right if j == 1 else 1 - right)
+            opened += weight * tl.load(gate + place, mask=inside, other=0).to(tl.float32)
+            value = tl.load(coarse + place, mask=inside, other=0).to(tl.float32)
+            keep = tl.load(coarse_gate + place, mask=inside, other=0).to(tl.float32)
+            added += weight * value * _sigmoid(keep)
+    place = (row * width + x)[:, None] * channels + channel[None, :]
+    value = tl.load(fine + place, mask=inside, other=0).to(tl.float32)
+    tl.store(out + place, value * _sigmoid(opened) + added, mask=inside)
