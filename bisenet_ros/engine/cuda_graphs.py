@@ -103,8 +103,10 @@ def _end_allocation(device: torch.device, pool: Any) -> None:
     Before torch 2.12, a capture that was invalidated does not: the allocator then keeps whatever it
     is to give back, in the whole process and for good.
     """
+    names = '_cuda_endAllocateToPool', '_cuda_endAllocateCurrentStreamToPool'  # before torch 2.8
+    end = next(getattr(torch._C, name) for name in names if hasattr(torch._C, name))
     try:
-        torch._C._cuda_endAllocateToPool(device.index, pool)
+        end(device.index, pool)
     except RuntimeError:  # the capture itself has told it
         return
     torch._C._cuda_releasePool(device.index, pool)
