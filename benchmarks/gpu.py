@@ -2,29 +2,41 @@
 # SPDX-License-Identifier: Apache-2.0
 """From a frame to labels on the host through an NVIDIA GPU: ours, what others do, and the roofline.
 
-    python benchmarks/gpu.py --json gpu.json
+    python -m benchmarks.gpu --json gpu.json
 
-All are measured in one run, in turn. What is not installed is left out and named. The roofline is
-what the GPU would take at the rates that it reaches in the same run: the frame at the rate of
-copies to it, the network's multiplications at that of a large matrix product, the labels and the
-drivable mask at the rate of copies back.
+Each contestant has a process of its own, in which it runs in turn with the reference. One that
+fails, or that has not ended when the time is up, is noted and left behind. The file is written anew
+after each result. What is not installed is left out and named.
+
+All but the reference bring the frame to the GPU and resize and normalise it there as ours do, so
+that they differ by what runs the network. The reference is eager PyTorch as implementations of
+BiSeNet come. The roofline is what the GPU would take at the rates that it reaches in the same run:
+the frame at the rate of copies to it, the network's multiplications at that of a large matrix
+product, the labels and the drivable mask at the rate of copies back.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import re
+import shutil
+import subprocess
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
 from importlib.util import find_spec
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
-import cv2
 import numpy as np
 import torch
-from torch import Tensor
+import torch.nn.functional as F
+from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from bisenet_ros.benchmark import baselines
@@ -33,11 +45,16 @@ from bisenet_ros.benchmark.machine import describe_machine
 from bisenet_ros.benchmark.rounds import in_turn
 from bisenet_ros.checkpoint import Checkpoint
 from bisenet_ros.engine.cuda_engine import CudaEngine
-from bisenet_ros.engine.engine import Engine
+from bisenet_ros.engine.cuda_graphs import GraphRunner
+from bisenet_ros.engine.engine import Engine, first_line
 from bisenet_ros.engine.hardware import DTYPES, resolve_device, resolve_precision
+from bisenet_ros.engine.kernels import kernels_for
+from bisenet_ros.engine.kernels.resampling import Resampling
 from bisenet_ros.engine.labels import draw_labels
+from bisenet_ros.engine.pinned_memory import Download, upload
 from bisenet_ros.engine.pipeline import Pipeline
 from bisenet_ros.engine.profiling import listening, stage
+from bisenet_ros.engine.streams import on_device
 from bisenet_ros.engine.torch_engine import TorchEngine
 from bisenet_ros.engine.upsample_argmax import scale_to
 from bisenet_ros.errors import UserError
@@ -45,17 +62,22 @@ from bisenet_ros.model_settings import DEFAULT_WEIGHTS
 from bisenet_ros.preprocess import resize
 from bisenet_ros.synthetic.drive import SyntheticDrive
 
+RATES = 'rates'
 REFERENCE = 'reference: eager'
 COMPILED = 'torch.compile, argmax in the graph'
 TENSORRT = 'TensorRT, argmax in the graph'
+TRTEXEC = 'TensorRT by trtexec, the network alone'
 FASTEST = 'engine cuda: graph, two streams'
 OURS = {
-    'engine torch': None,
-    'engine cuda: kernel by kernel': {'graphs': False, 'side_by_side': False},
-    'engine cuda: graph, one stream': {'graphs': True, 'side_by_side': False},
     FASTEST: {'graphs': True, 'side_by_side': True},
+    'engine cuda: graph, one stream': {'graphs': True, 'side_by_side': False},
+    'engine cuda: kernel by kernel': {'graphs': False, 'side_by_side': False},
+    'engine torch': None,
 }
 """Ours by name, each with what makes it a `CudaEngine`."""
+
+EVERYBODY = (REFERENCE, *OURS, TENSORRT, TRTEXEC, COMPILED)
+"""All contestants, those last that take minutes to get ready."""
 
 
 @dataclass(frozen=True)
@@ -102,51 +124,128 @@ def drawn(engine: Engine, setting: Setting, frame: Pixels) -> Pixels:
         return draw_labels(logits, size, scale, space.ids_of(space.drivable), 0).labels
 
 
-def in_one_graph(setting: Setting, compile_for: Callable[[Pipeline], Any]) -> Labeller:
-    """What a compiler makes of network, upsampling and argmax, with the ordinary way around it."""
-    normalization, dtype = setting.checkpoint.normalization, DTYPES[setting.precision]
-    pipeline = Pipeline(
-        setting.checkpoint.build(),
-        setting.network_size,
-        normalization=None,
-        output='labels',
-        dtype=dtype,
-    )
-    graph = compile_for(pipeline.eval().to(setting.device))
+class LabelsInGraph(nn.Module):
+    """Prepared frames (1, h, w, 3), as ours are, -> labels (1, h, w) int32."""
+
+    def __init__(self, setting: Setting) -> None:
+        super().__init__()
+        self.pipeline = Pipeline(
+            setting.checkpoint.build(),
+            setting.network_size,
+            normalization=None,
+            output='logits',
+            dtype=DTYPES[setting.precision],
+        )
+
+    def forward(self, prepared: Tensor) -> Tensor:
+        return self.pipeline(prepared.permute(0, 3, 1, 2)).argmax(1).to(torch.int32)
+
+
+def around(setting: Setting, run: Callable[[Tensor], Tensor], prepared: Tensor) -> Labeller:
+    """Our way to the network, and the ordinary way from it: labels enlarged to the frame's size.
+
+    Args:
+        setting: What all are given.
+        run: `LabelsInGraph`, by whatever runs it.
+        prepared: What it is called with, (1, h, w, 3).
+    """
+    device, kernels = setting.device, kernels_for(setting.device)
 
     @torch.inference_mode()
     def label(frame: Pixels) -> Pixels:
-        shown = torch.from_numpy(resize(frame, setting.network_size)).to(setting.device)
-        labels: Tensor = graph(normalization(shown[None]).to(dtype))
         height, width = frame.shape[:2]
-        enlarged = cv2.resize(
-            labels[0].cpu().numpy(), (width, height), interpolation=cv2.INTER_NEAREST
-        )
-        return np.asarray(enlarged, np.uint8)
+        with on_device(device):
+            resampling = Resampling.between((width, height), setting.network_size, device)
+            pixels = upload(frame, device)
+            kernels.prepare(pixels, prepared[0], resampling, setting.checkpoint.normalization)
+            labels = run(prepared)[None].to(torch.uint8)  # (1, 1, h, w)
+            return Download(F.interpolate(labels, (height, width), mode='nearest')[0, 0]).array()
 
     return label
 
 
+def empty_input(setting: Setting) -> Tensor:
+    """Where prepared frames go."""
+    width, height = setting.network_size
+    dtype = DTYPES[setting.precision]
+    return torch.zeros((1, height, width, 3), dtype=dtype, device=setting.device)
+
+
 def compiled(setting: Setting) -> Labeller:
     """By torch's own compiler, tuned as far as it goes, CUDA graph included."""
-    return in_one_graph(setting, lambda module: torch.compile(module, mode='max-autotune'))
+    module = LabelsInGraph(setting).eval().to(setting.device, memory_format=torch.channels_last)
+    # Not dynamic: a second size would be compiled for all sizes.
+    graph = torch.compile(module, mode='max-autotune', dynamic=False)
+    prepared = empty_input(setting)
+    torch._dynamo.mark_static_address(prepared)  # spares its CUDA graph a copy of the input
+    return around(setting, graph, prepared)
+
+
+def onnx_of(setting: Setting) -> bytes:
+    """`LabelsInGraph` for TensorRT, with the precision in the graph, as its networks have it."""
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore', FutureWarning)  # torch's exporter, about torch
+        program = torch.onnx.export(
+            LabelsInGraph(setting).eval(),
+            (empty_input(setting).cpu(),),
+            input_names=['prepared'],
+            output_names=['labels'],
+            dynamo=True,
+            verbose=False,
+        )
+    assert program is not None  # it is only for the old exporter
+    return program.model_proto.SerializeToString()
 
 
 def tensorrt(setting: Setting) -> Labeller:
-    """By Torch-TensorRT."""
-    import torch_tensorrt
+    """By TensorRT's own Python API, launched as a CUDA graph."""
+    import tensorrt as trt
 
-    width, height = setting.network_size
-    dtype = DTYPES[setting.precision]
-    return in_one_graph(
-        setting,
-        lambda module: torch_tensorrt.compile(
-            module,
-            ir='dynamo',
-            inputs=[torch_tensorrt.Input((1, 3, height, width), dtype=dtype)],
-            enabled_precisions={dtype},
-        ),
+    logger = trt.Logger(trt.Logger.WARNING)
+    builder = trt.Builder(logger)
+    # What it computes in stands in the graph; from version 11 on there is nothing else.
+    network = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
+    parser = trt.OnnxParser(network, logger)
+    if not parser.parse(onnx_of(setting)):
+        errors = [str(parser.get_error(index)) for index in range(parser.num_errors)]
+        raise UserError(f'TensorRT cannot read the network: {"; ".join(errors)}')
+    plan = builder.build_serialized_network(network, builder.create_builder_config())
+    if plan is None:
+        raise UserError('TensorRT cannot build the network')
+    runtime = trt.Runtime(logger)
+    context = runtime.deserialize_cuda_engine(plan).create_execution_context()
+    prepared = empty_input(setting)
+    labels = torch.zeros(prepared.shape[:3], dtype=torch.int32, device=setting.device)
+    context.set_tensor_address('prepared', prepared.data_ptr())
+    context.set_tensor_address('labels', labels.data_ptr())
+
+    def forward(_: Tensor) -> Tensor:
+        context.execute_async_v3(torch.cuda.current_stream(setting.device).cuda_stream)
+        return labels
+
+    with on_device(setting.device):
+        runner = GraphRunner(forward, prepared)
+    return around(setting, lambda _: runner.run(), prepared)
+
+
+def trtexec(setting: Setting) -> dict[str, float]:
+    """What trtexec says of the network by itself: nothing around it is measured."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder, 'network.onnx')
+        path.write_bytes(onnx_of(setting))
+        options = ('--stronglyTyped', '--useCudaGraph', '--noDataTransfers', '--duration=3')
+        command = ['trtexec', f'--onnx={path}', f'--device={setting.device.index or 0}', *options]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    line = re.search(r'GPU Compute Time: (.*)', done.stdout)
+    if done.returncode != 0 or line is None:
+        raise UserError(
+            f'trtexec ended with {done.returncode}: {(done.stderr or done.stdout)[-300:]}'
+        )
+    median, p99 = (
+        float(match[1]) if (match := re.search(rf'{name} = ([\d.]+) ms', line[1])) else float('nan')
+        for name in ('median', r'percentile\(99%\)')
     )
+    return {'p50_ms': median, 'p99_ms': p99}
 
 
 # ---- the roofline ----
@@ -212,73 +311,161 @@ def roofline_ms(setting: Setting, frame: Pixels, rates: Rates) -> dict[str, floa
 # ---- the run ----
 
 
-def measure(
-    setting: Setting, frame: Pixels, names: Sequence[str], rounds: int, rates: Rates
-) -> dict[str, Any]:
-    """Measure everybody at one network size, and print a table."""
+@dataclass(frozen=True)
+class Task:
+    """What a process is to measure.
+
+    Attributes:
+        name: The contestant, or `RATES`.
+        weights: As `Checkpoint.load` takes them.
+        device: Where to run.
+        precision: A key of `DTYPES`.
+        frame: (H, W, 3).
+        rounds: How many count.
+        expected: The labels of the frame by definition, by the network's size.
+    """
+
+    name: str
+    weights: str
+    device: torch.device
+    precision: str
+    frame: Pixels
+    rounds: int
+    expected: dict[Size, Pixels]
+
+
+def work(task: Task, report: Connection) -> None:
+    """The process: sends (size, result) for each size, and what went wrong before it ends."""
+    try:
+        checkpoint = Checkpoint.load(task.weights)
+        rates = None
+        for size, expected in task.expected.items():
+            setting = Setting(checkpoint, size, task.device, task.precision)
+            if task.name == RATES:
+                rates = rates or measured_rates(setting)
+                report.send((size, {**asdict(rates), **roofline_ms(setting, task.frame, rates)}))
+            else:
+                report.send((size, measure(setting, task, expected)))
+    except Exception as error:
+        report.send((None, f'{type(error).__name__}: {first_line(error)}'))  # and the next may run
+        raise
+
+
+def measure(setting: Setting, task: Task, expected: Pixels) -> dict[str, Any]:
+    """One contestant at one network size, beside the reference."""
+    if task.name == TRTEXEC:
+        return trtexec(setting)
+    start = time.perf_counter()
     makers: dict[str, Callable[[], Labeller]] = {
-        REFERENCE: lambda: baselines.eager(
-            setting.checkpoint, setting.network_size, setting.device, DTYPES[setting.precision]
-        ),
+        REFERENCE: lambda: reference(setting),
         COMPILED: lambda: compiled(setting),
         TENSORRT: lambda: tensorrt(setting),
-        **{name: lambda options=options: ours(setting, options) for name, options in OURS.items()},
     }
-    labellers = {name: makers[name]() for name in names}
-    on_cpu = replace(setting, device=torch.device('cpu'), precision='fp32')
-    expected = ours(on_cpu, OURS['engine torch'])(frame)
+    label = makers[task.name]() if task.name in makers else ours(setting, OURS[task.name])
+    labels = label(task.frame).copy()
+    ready = time.perf_counter() - start
+    beside = label if task.name == REFERENCE else reference(setting)
     times = in_turn(
-        {name: lambda label=label: label(frame) for name, label in labellers.items()},
-        rounds,
+        {REFERENCE: lambda: beside(task.frame), task.name: lambda: label(task.frame)},
+        task.rounds,
         advance=lambda: None,
     )
-    slowest = times[names[0]].median_ms
-    (height, width), (network_width, network_height) = frame.shape[:2], setting.network_size
-    print(
-        f'\n{f"frame {width}x{height}, network {network_width}x{network_height}":40}'
-        f' {"p50 ms":>8} {"p99 ms":>8} {"faster":>8} {"other labels":>13}'
-    )
-    results: dict[str, Any] = {}
-    for name, label in labellers.items():
-        figures = times[name].figures()
-        differing = float(np.mean(label(frame) != expected))
-        results[name] = {**figures, 'differing': differing}
-        print(
-            f'{name:40} {figures["p50_ms"]:8.3f} {figures["p99_ms"]:8.3f}'
-            f' {slowest / figures["p50_ms"]:7.1f}x {100 * differing:11.3f} %'
-        )
-    roofline = roofline_ms(setting, frame, rates)
-    print(f'{"roofline":40} {roofline["together"]:8.3f}')
-    for part, milliseconds in list(roofline.items())[:-1]:
-        print(f'  {part:38} {milliseconds:8.3f}')
-    stages = stage_times(setting, labellers, frame, rounds)
-    if stages:
-        print(f'{FASTEST}, waiting after each stage')
-        for name, milliseconds in stages.items():
-            print(f'  {name:38} {milliseconds:8.3f}')
-    return {
-        'network_size': setting.network_size,
-        'results': results,
-        'roofline_ms': roofline,
-        'stages_ms': stages,
+    result = {
+        **times[task.name].figures(),
+        'faster': times[REFERENCE].median_ms / times[task.name].median_ms,
+        'differing': float(np.mean(labels != expected)),
+        'ready_s': ready,
     }
+    if task.name == FASTEST:
+        result['stages_ms'] = stage_times(setting, label, task.frame, task.rounds)
+    return result
 
 
-def stage_times(
-    setting: Setting, labellers: dict[str, Labeller], frame: Pixels, rounds: int
-) -> dict[str, float]:
-    """Medians of the stages of our fastest, if it was measured."""
+def reference(setting: Setting) -> Labeller:
+    """Eager PyTorch as it comes."""
+    dtype = DTYPES[setting.precision]
+    return baselines.eager(setting.checkpoint, setting.network_size, setting.device, dtype)
+
+
+def stage_times(setting: Setting, label: Labeller, frame: Pixels, rounds: int) -> dict[str, float]:
+    """Medians of the stages of one of ours, waiting after each."""
     heard: dict[str, list[float]] = {}
-    if FASTEST in labellers:
-        with listening(lambda name, ms: heard.setdefault(name, []).append(ms), setting.synchronize):
-            for _ in range(rounds):
-                labellers[FASTEST](frame)
+    with listening(lambda name, ms: heard.setdefault(name, []).append(ms), setting.synchronize):
+        for _ in range(rounds):
+            label(frame)
     return {name: float(np.median(milliseconds)) for name, milliseconds in heard.items()}
+
+
+def results(task: Task, until: float) -> Iterator[tuple[Size, dict[str, Any]]]:
+    """The result of each size, in a process of its own; in its place, an error.
+
+    Args:
+        task: What to measure.
+        until: By `time.monotonic`, when to stop.
+    """
+    left = dict(task.expected)
+    while left:
+        if time.monotonic() >= until:
+            yield from ((size, {'error': 'no time was left'}) for size in left)
+            return
+        receiver, sender = get_context('spawn').Pipe(duplex=False)
+        process = get_context('spawn').Process(
+            target=work, args=(Task(**{**vars(task), 'expected': left}), sender)
+        )
+        process.start()
+        sender.close()
+        error = ''
+        while left and not error:
+            if not receiver.poll(max(0.0, until - time.monotonic())):
+                error = 'it had not ended when the time was up'
+                break
+            try:
+                size, result = receiver.recv()
+            except EOFError:
+                process.join()
+                error = f'the process ended with exit code {process.exitcode}'
+                break
+            if size is None:
+                error = result
+            else:
+                del left[size]
+                yield size, result
+        if error:
+            size = next(iter(left))  # the next ones are tried in a new process
+            del left[size]
+            yield size, {'error': error}
+            process.kill()
+        process.join()
+        receiver.close()
+
+
+def line(name: str, size: Size, result: dict[str, Any]) -> str:
+    """A result as a row of the table."""
+    row = f'{name:40} {size[0]}x{size[1]:<5}'
+    if 'error' in result:
+        return f'{row} {result["error"]}'
+    row += f' {result["p50_ms"]:8.3f} {result["p99_ms"]:8.3f}'
+    if 'faster' in result:
+        row += f' {result["faster"]:7.1f}x {100 * result["differing"]:11.3f} %'
+    return row
+
+
+def rows_of_rates(size: Size, result: dict[str, Any]) -> Iterator[str]:
+    """The roofline of a size, and what it was computed from."""
+    if 'error' in result:
+        yield line('roofline', size, result)
+        return
+    yield (
+        f'{result["flops"] / 1e12:.1f} TFLOP/s, {result["to_device"] / 1e9:.1f} GB/s to the device,'
+        f' {result["to_host"] / 1e9:.1f} GB/s back'
+    )
+    for part, milliseconds in result.items():
+        if part not in Rates.__dataclass_fields__:
+            yield f'{"roofline, " + part:40} {size[0]}x{size[1]:<5} {milliseconds:8.3f}'
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure and print; see the top of this file."""
-    everybody = [REFERENCE, COMPILED, TENSORRT, *OURS]
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('--weights', default=DEFAULT_WEIGHTS)
     parser.add_argument('--device', default='cuda', help='cpu shows that everything runs, no more')
@@ -293,16 +480,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
         help='may be given again; default: 1024 512 and 2048 1024',
     )
     parser.add_argument('--rounds', type=int, default=200)
+    parser.add_argument('--minutes', type=float, default=4.8, help='when to stop, at the latest')
     parser.add_argument(
         '--only',
         nargs='+',
-        choices=everybody,
-        default=everybody,
+        choices=EVERYBODY,
+        default=EVERYBODY,
         metavar='NAME',
         help='of the table',
     )
     parser.add_argument('--json', type=Path, help='also write everything to this file')
     options = parser.parse_args(arguments)
+    until = time.monotonic() + 60 * options.minutes
 
     try:
         device = resolve_device(options.device)
@@ -310,36 +499,50 @@ def main(arguments: Sequence[str] | None = None) -> None:
         checkpoint = Checkpoint.load(options.weights)
     except UserError as error:
         parser.error(str(error))
-    names = [name for name in everybody if name in options.only]
-    if TENSORRT in names and find_spec('torch_tensorrt') is None:
-        names.remove(TENSORRT)
-        print('TensorRT is left out: torch_tensorrt is not installed')
+    missing = {
+        name: what
+        for name, what, found in (
+            (TENSORRT, 'tensorrt or onnxscript', _modules('tensorrt', 'onnxscript')),
+            (TRTEXEC, 'trtexec or onnxscript', _modules('onnxscript') and shutil.which('trtexec')),
+        )
+        if name in options.only and not found
+    }
+    for name, what in missing.items():
+        print(f'{name} is left out: {what} is not installed')
     width, height = options.frame
     frame = resize(SyntheticDrive(seed=1).frame(0)[0], (width, height))
-    rates = measured_rates(Setting(checkpoint, checkpoint.network_size, device, precision))
-    print(
-        f'{device} in {precision}: {rates.flops / 1e12:.1f} TFLOP/s, '
-        f'{rates.to_device / 1e9:.1f} GB/s to it, {rates.to_host / 1e9:.1f} GB/s back'
-    )
-    report = {
+    sizes = [(w, h) for w, h in options.network or [(1024, 512), (2048, 1024)]]
+    report: dict[str, Any] = {
         'machine': describe_machine(),
         'device': str(device),
         'precision': precision,
         'frame': (width, height),
-        'rates': asdict(rates),
-        'sizes': [
-            measure(
-                Setting(checkpoint, (network_width, network_height), device, precision),
-                frame,
-                names,
-                options.rounds,
-                rates,
-            )
-            for network_width, network_height in options.network or [(1024, 512), (2048, 1024)]
-        ],
+        'sizes': [{'network_size': size, 'roofline': {}, 'results': {}} for size in sizes],
     }
-    if options.json:
-        options.json.write_text(json.dumps(report, indent=2) + '\n')
+    print(f'{device} in {precision}, frames of {width}x{height}')
+    print(
+        f'{"":40} {"network":10} {"p50 ms":>8} {"p99 ms":>8} {"faster":>8} {"other labels":>13}',
+        flush=True,
+    )
+    expected = {size: baselines.exact(checkpoint, size)(frame) for size in sizes}
+    for name in (RATES, *EVERYBODY):
+        if name in missing or name not in (RATES, *options.only):
+            continue
+        task = Task(name, options.weights, device, precision, frame, options.rounds, expected)
+        for size, result in results(task, until):
+            found = report['sizes'][sizes.index(size)]
+            if name == RATES:
+                found['roofline'] = result
+                print(*rows_of_rates(size, result), sep='\n', flush=True)
+            else:
+                found['results'][name] = result
+                print(line(name, size, result), flush=True)
+            if options.json:
+                options.json.write_text(json.dumps(report, indent=2) + '\n')
+
+
+def _modules(*names: str) -> bool:
+    return all(find_spec(name) for name in names)
 
 
 if __name__ == '__main__':

@@ -2,10 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Whether the frames of several cameras go through the network together or one after the other.
 
-Both give the same labels. Together, they share what an inference costs whatever its size, which
-counts where the network is small for its device. One after the other, the first camera's labels are
-out sooner, and the frame of each later one is as new as can be when its turn comes: so a batch must
-be faster by more than noise. Which it is, is measured when the network is loaded.
+Both give the same labels, but for those that rounding decides on a GPU. Together, they share what
+an inference costs whatever its size, which counts where the network is small for its device. One
+after the other, the first camera's labels are out sooner, and the frame of each later one is as new
+as can be when its turn comes: so a batch must be faster by more than noise. Which it is, is
+measured when the network is loaded.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ result.labels, result.confidence, result.drivable  # each (H, W) uint8
 
 from __future__ import annotations
 
+import gc
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
@@ -19,6 +20,7 @@ import numpy.typing as npt
 import torch
 
 from bisenet_ros.checkpoint import Checkpoint
+from bisenet_ros.engine.engine import Engine
 from bisenet_ros.engine.hardware import cpu_threads, resolve_device, resolve_precision
 from bisenet_ros.engine.labels import draw_labels
 from bisenet_ros.engine.loading import load_engine
@@ -68,14 +70,15 @@ class Segmenter:
                 precision,
                 self_check=settings.self_check,
             )
-        self._engine = loaded.engine
+        self._engine: Engine | None = loaded.engine
+        self._engine_notes = loaded.engine.notes
         self._engine_lock = threading.Lock()
         self.engine_note = loaded.note
         resolved = replace(
             settings,
             device=str(device),
             precision=precision,
-            engine=self._engine.name,
+            engine=loaded.engine.name,
             cpu_threads=threads,
             network_size=self.network_size,
         )
@@ -186,12 +189,23 @@ class Segmenter:
     @property
     def notes(self) -> tuple[str, ...]:
         """`engine_note`, if any, and what the engine could not do as it was meant to; may grow."""
-        return (*filter(None, (self.engine_note,)), *self._engine.notes)
+        return (*filter(None, (self.engine_note,)), *self._engine_notes)
 
     @property
     def label_space(self) -> LabelSpace:
         """The classes of the network, with the drivable ones as `settings` has them."""
         return self._active[1]
+
+    def close(self) -> None:
+        """Give the device's memory back: from now on, frames are refused with a RuntimeError.
+
+        What is known of the network stays.
+        """
+        with self._engine_lock:
+            self._engine = None
+        gc.collect()  # an engine and what it is made of refer to one another
+        if self.device != 'cpu':
+            torch.cuda.empty_cache()
 
     def __call__(self, frame: npt.NDArray[np.uint8]) -> Segmentation:
         """Segment one frame; see `batch`."""
@@ -214,6 +228,8 @@ class Segmenter:
         drivable_ids = tuple(label_space.ids_of(label_space.drivable))
         threads = settings.cpu_threads
         with self._engine_lock, cpu_threads(threads):
+            if self._engine is None:
+                raise RuntimeError('the segmenter is closed')
             logits = self._engine(frames)
         # On a GPU, the labels of all frames are under way before those of the first are waited for.
         with stage('post'), cpu_threads(threads):

@@ -30,6 +30,9 @@ BOOLEANS = ('true', 'false', 'True', 'False')
 # An empty argument leaves the parameter to the parameter file, or to the node's own default.
 UNSET = ''
 
+RESPAWN_DELAY = 1.0
+"""Seconds until a node that ended is started again."""
+
 ARGUMENTS = (
     DeclareLaunchArgument(
         'image',
@@ -86,6 +89,13 @@ ARGUMENTS = (
         default_value=UNSET,
         choices=[UNSET, *BOOLEANS],
         description='Take the time from /clock, for bags and simulators; empty: as in params',
+    ),
+    DeclareLaunchArgument(
+        'respawn',
+        default_value='false',
+        choices=BOOLEANS,
+        description='Start the node again whenever its process ends, as after a GPU error that '
+        'only a new process overcomes',
     ),
     DeclareLaunchArgument(
         'rviz',
@@ -187,6 +197,8 @@ def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         ],
         ros_arguments=['--log-level', arguments['log_level']],
         env=environment,
+        respawn=is_true(arguments['respawn']),
+        respawn_delay=RESPAWN_DELAY,
         output='screen',
     )
     if not is_true(arguments['rviz']):
@@ -213,6 +225,8 @@ def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         ],
         output='screen',
     )
+    if is_true(arguments['respawn']):
+        return [segmenter, rviz]
     # RViz is there to watch the node, and ends with it; what else runs in a larger launch stays.
     rviz_ends_too = RegisterEventHandler(
         OnProcessExit(

@@ -4,20 +4,42 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Sequence
+from importlib import metadata
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pytest
 import torch
 
 from bisenet_ros.engine.cuda_engine import CudaEngine
 from bisenet_ros.engine.kernels import kernels_for
 from bisenet_ros.engine.kernels.resampling import Resampling
 from bisenet_ros.engine.upsample_argmax import Scale, Size
-from bisenet_ros.network import NETWORKS, SegmentationNetwork
+from bisenet_ros.network import NETWORKS, SegmentationNetwork, Upsampling
 from bisenet_ros.preprocess import ChannelOrder, Normalization
 
 Image = npt.NDArray[np.uint8]
+
+
+def _why_not_interpreted() -> str:
+    """Why Triton's interpreter cannot run here; empty if it can."""
+    if importlib.util.find_spec('triton') is None:
+        return 'Triton is not installed'
+    triton, numpy = (
+        tuple(int(part) for part in metadata.version(name).split('.')[:2])
+        for name in ('triton', 'numpy')
+    )
+    if triton < (3, 7) and numpy >= (2, 4):
+        return f'the interpreter of Triton {triton[0]}.{triton[1]} fails with NumPy 2.4 and newer'
+    return ''
+
+
+needs_interpreter = pytest.mark.skipif(
+    bool(_why_not_interpreted()), reason=_why_not_interpreted() or 'it runs here'
+)
 
 BEYOND = 7.0
 """What `prepare` leaves where the target is larger than the network's size."""
@@ -34,17 +56,21 @@ def kernels_in_use(device: str) -> str:
 def prepare(
     device: str, frame: Image, size: tuple[int, int], order: ChannelOrder
 ) -> npt.NDArray[np.float16]:
-    """A frame at `size`, (width, height), in a corner of a target with some more at its ends."""
+    """A frame at `size`, (width, height), in a corner of a target with some more at its ends.
+
+    Between its pixels there is a fourth channel, which stays as it was.
+    """
     width, height = size
-    target = torch.full((height + 3, width + 5, 3), BEYOND, dtype=torch.float16, device=device)
+    target = torch.full((height + 3, width + 5, 4), BEYOND, dtype=torch.float16, device=device)
     where = torch.device(device)
     kernels_for(where).prepare(
         torch.from_numpy(frame).to(device),
-        target[:height, :width],
+        target[:height, :width, :3],
         Resampling.between((frame.shape[1], frame.shape[0]), size, where),
         normalization(order),
     )
-    array: npt.NDArray[np.float16] = target.cpu().numpy()
+    assert (target[..., 3] == BEYOND).all()
+    array: npt.NDArray[np.float16] = target[..., :3].cpu().numpy()
     return array
 
 
@@ -70,6 +96,41 @@ def draw(
         with_confidence,
     )
     array: Image = planes.cpu().numpy()
+    return array
+
+
+def depthwise(
+    device: str,
+    images: npt.NDArray[Any],
+    filters: npt.NDArray[Any],
+    biases: npt.NDArray[Any],
+    stride: int,
+    relu: bool,
+) -> npt.NDArray[Any]:
+    """(B, C, h, w) images and (C', 1, 3, 3) filters as `nn.Conv2d` has them."""
+    out = kernels_for(torch.device(device)).depthwise(
+        torch.from_numpy(images).to(device).contiguous(memory_format=torch.channels_last),
+        torch.from_numpy(filters)[:, 0].permute(1, 2, 0).contiguous().to(device),
+        torch.from_numpy(biases).to(device),
+        stride,
+        relu,
+    )
+    array: npt.NDArray[Any] = out.cpu().numpy()
+    return array
+
+
+def aggregate(
+    device: str, tensors: Sequence[npt.NDArray[Any]], upsampling: Upsampling
+) -> npt.NDArray[Any]:
+    """(B, C, h, w) and three times (B, C, h/4, w/4)."""
+    out = kernels_for(torch.device(device)).aggregate(
+        *(
+            torch.from_numpy(each).to(device).contiguous(memory_format=torch.channels_last)
+            for each in tensors
+        ),
+        upsampling,
+    )
+    array: npt.NDArray[Any] = out.cpu().numpy()
     return array
 
 

@@ -282,6 +282,23 @@ def test_a_users_own_fast_dds_configuration_wins(
 
 
 @needs_launch
+@pytest.mark.parametrize('respawn', [False, True])
+def test_a_node_that_fails_is_started_again_where_that_is_asked_for(
+    launch: Launch, prefix: Path, tmp_path: Path, respawn: bool
+) -> None:
+    node = prefix / 'lib' / 'bisenet_ros' / 'segmenter_node'
+    starts = tmp_path / 'starts'
+    # It fails once; the second time, it ends the launch as Ctrl-C does.
+    count = (
+        f"starts = open('{starts}', 'a+')\nstarts.write('x')\nstarts.seek(0)\n"
+        'if len(starts.read()) == 2:\n    os.kill(os.getppid(), 2)\nsys.exit(1)\n'
+    )
+    node.write_text(node.read_text() + count)
+    launch(f'respawn:={str(respawn).lower()}')
+    assert starts.read_text() == ('xx' if respawn else 'x')
+
+
+@needs_launch
 def test_rviz_shows_the_first_camera_and_ends_with_the_node(
     launch: Launch, prefix: Path, tmp_path: Path
 ) -> None:
@@ -329,7 +346,7 @@ def test_every_argument_has_a_description() -> None:
     entities = source.try_get_launch_description_without_context().entities
     arguments = {e.name: e for e in entities if isinstance(e, DeclareLaunchArgument)}
     names_that_users_rely_on = {
-        'image', 'weights', 'params', 'namespace', 'device', 'rviz', 'autostart',
+        'image', 'weights', 'params', 'namespace', 'device', 'rviz', 'autostart', 'respawn',
     }  # fmt: skip
     assert names_that_users_rely_on <= set(arguments)
     for name, argument in arguments.items():

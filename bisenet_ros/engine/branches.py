@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from bisenet_ros.engine.pinned_memory import new_stream, runtime_of
+from bisenet_ros.engine.streams import runtime_of, stream_of
 
 
 class Forked(nn.Module):
@@ -54,6 +54,6 @@ def run_side_by_side(network: nn.Module, branches: tuple[str, str], device: torc
         device: A GPU, or the CPU, which runs one after the other.
     """
     first, second = branches
-    stream = new_stream(device)
+    stream = stream_of(device, 'branch')
     setattr(network, first, Forked(getattr(network, first), stream))
     setattr(network, second, Joined(getattr(network, second), stream))

@@ -12,14 +12,16 @@ from torch import Tensor
 from torch.nn.utils import convert_conv2d_weight_memory_format
 
 from bisenet_ros.engine.branches import run_side_by_side
+from bisenet_ros.engine.channel_padding import pad_classes, pad_colors
 from bisenet_ros.engine.cuda_graphs import EagerRunner, GraphRunner, Runner, Runners
 from bisenet_ros.engine.engine import Frame
 from bisenet_ros.engine.epilogues import fuse_epilogues
 from bisenet_ros.engine.hardware import DTYPES
 from bisenet_ros.engine.kernels import kernel_notes, kernels_for
 from bisenet_ros.engine.kernels.resampling import Resampling
-from bisenet_ros.engine.pinned_memory import on_device, upload
+from bisenet_ros.engine.pinned_memory import reserve_page_locked_memory, upload
 from bisenet_ros.engine.profiling import stage
+from bisenet_ros.engine.streams import on_device
 from bisenet_ros.network import STRIDE, SegmentationNetwork, fold_batch_norm
 from bisenet_ros.preprocess import Normalization
 
@@ -59,14 +61,19 @@ class CudaEngine:
         self._dtype = DTYPES[precision]
         self._normalization = normalization
         self._network_size = network_size
-        self._network = fold_batch_norm(network).to(device, self._dtype)
-        fuse_epilogues(self._network)
+        self._kernels = kernels_for(device)
+        self._network = fold_batch_norm(network)
+        self._classes = pad_classes(self._network)
+        self._channels = pad_colors(self._network)
+        fuse_epilogues(self._network, self._kernels)
+        self._network.to(device, self._dtype)
         convert_conv2d_weight_memory_format(self._network, torch.channels_last)
         if side_by_side and self._network.branches is not None:
             run_side_by_side(self._network, self._network.branches, device)
-        self._kernels = kernels_for(device)
         self.notes = kernel_notes(device)
         captures = graphs and device.type == 'cuda'
+        # Graphs may share it: one runs after the other, and its output is copied before the next.
+        self._graph_memory = torch.cuda.graph_pool_handle() if captures else None
         self._runners = Runners(
             self._captured if captures else self._eager, self._eager, self.notes
         )
@@ -80,16 +87,25 @@ class CudaEngine:
             with stage('pre'):
                 for target, frame in zip(runner.input, frames, strict=True):
                     self._prepare(upload(frame, self.device), target)
-            with stage('network'), self._cudnn():
-                return runner.run().to(torch.float32, copy=True)
+            with stage('network'):
+                logits = runner.run()[:, : self._classes].permute(0, 2, 3, 1)
+                # Dense, in memory of its own: the next run writes over what was computed.
+                return (
+                    torch.empty_like(
+                        logits, dtype=torch.float32, memory_format=torch.contiguous_format
+                    )
+                    .copy_(logits)
+                    .permute(0, 3, 1, 2)
+                )
 
     def _prepare(self, pixels: Tensor, target: Tensor) -> None:
-        """Write a frame, (H, W, 3) uint8, into one of the inputs, (h', w', 3)."""
+        """Write a frame, (H, W, 3) uint8, into one of the inputs, (h', w', channels)."""
         width, height = self._network_size
         source = pixels.shape[1], pixels.shape[0]
         resampling = Resampling.between(source, self._network_size, self.device)
-        # What is beyond the network's size is padding and stays 0.
-        self._kernels.prepare(pixels, target[:height, :width], resampling, self._normalization)
+        # What is beyond the network's size and the colours is padding and stays 0.
+        colors = target[:height, :width, :3]
+        self._kernels.prepare(pixels, colors, resampling, self._normalization)
 
     @torch.inference_mode()
     def _compile_kernels(self) -> None:
@@ -102,21 +118,29 @@ class CudaEngine:
                 self._prepare(pixels, target)
 
     def _captured(self, frames: int) -> Runner:
-        with self._cudnn():
-            return GraphRunner(self._forward, self._empty_input(frames))
+        runner = GraphRunner(self._forward, self._empty_input(frames), self._graph_memory)
+        reserve_page_locked_memory(self.device)
+        return runner
 
     def _eager(self, frames: int) -> Runner:
+        reserve_page_locked_memory(self.device)
         return EagerRunner(self._forward, self._empty_input(frames))
 
     def _empty_input(self, frames: int) -> Tensor:
-        """(frames, h', w', 3), h' and w' multiples of `STRIDE`."""
+        """(frames, h', w', channels), h' and w' multiples of `STRIDE`."""
         width, height = (size + -size % STRIDE for size in self._network_size)
-        return torch.zeros((frames, height, width, 3), dtype=self._dtype, device=self.device)
+        shape = frames, height, width, self._channels
+        return torch.zeros(shape, dtype=self._dtype, device=self.device)
 
     def _forward(self, images: Tensor) -> Tensor:
-        return self._network.coarse(images.permute(0, 3, 1, 2))
+        with self._cudnn():  # a graph that is launched needs it no more
+            return self._network.coarse(images.permute(0, 3, 1, 2))
 
     @staticmethod
     def _cudnn() -> AbstractContextManager[None]:
-        """Sizes stay, so that it pays to try all algorithms; and float32 is to be float32."""
-        return torch.backends.cudnn.flags(enabled=True, benchmark=True, allow_tf32=False)
+        """Float32 is to be float32, and cuDNN is to choose its algorithms without trying them all.
+
+        Of 56 convolutions that may take minutes, for each number of frames and again in each
+        thread.
+        """
+        return torch.backends.cudnn.flags(enabled=True, benchmark=False, allow_tf32=False)

@@ -24,8 +24,9 @@ class Engine(Protocol):
     """Runs one network at one size, on one device, in one precision.
 
     An engine is made for good: what it compiles or captures, it does in its constructor or at its
-    first call, which `Segmenter.load` makes. A frame's logits do not depend on the frames beside
-    it, and stay what they are when the next ones come. One thread calls it at a time.
+    first call, which `Segmenter.load` makes. A frame's logits stay what they are when the next
+    ones come, and the frames beside it change them by rounding alone: a GPU may have other
+    algorithms for other numbers of frames. One thread calls it at a time.
 
     Attributes:
         name: Its key in `ENGINES`: what diagnostics and reports call it.

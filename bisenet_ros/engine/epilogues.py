@@ -1,58 +1,165 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Convolution, bias and ReLU in one kernel of cuDNN, where torch would launch three.
+"""Convolution, bias, what is added, and ReLU in one kernel, where torch would launch up to four.
 
-The other two would each read and write the whole result once more.
+The others would each read and write the whole result once more. Most are cuDNN's kernels;
+depth-wise convolutions, for which it has none with an epilogue, are our own.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from bisenet_ros.engine.kernels import Kernels
 from bisenet_ros.network.layers import ConvNorm
+from bisenet_ros.network.v2 import GatherExpansion, GatherExpansionDown, GuidedAggregation
 
 
 class ConvReLU(nn.Module):
-    """A convolution with bias, and ReLU."""
+    """A convolution with bias, a summand if there is one, and ReLU.
+
+    Attributes:
+        fuses: Whether cuDNN does it; found out at the first call with each shape.
+    """
 
     def __init__(self, conv: nn.Conv2d) -> None:
         super().__init__()
         self.conv = conv
         self.fuses = True
+        self._proven: set[torch.Size] = set()
 
-    def forward(self, x: Tensor) -> Tensor:
-        conv = self.conv
+    def forward(self, x: Tensor, summand: Tensor | None = None) -> Tensor:
         if self.fuses:
+            conv = self.conv
+            # As ConvNorm pads.
+            padding = conv.kernel_size[0] // 2, conv.kernel_size[1] // 2
+            geometry = conv.bias, conv.stride, padding, conv.dilation, conv.groups
             try:
-                return torch.cudnn_convolution_relu(
-                    x,
-                    conv.weight,
-                    conv.bias,
-                    conv.stride,
-                    (conv.kernel_size[0] // 2, conv.kernel_size[1] // 2),  # as ConvNorm pads
-                    conv.dilation,
-                    conv.groups,
-                )
+                if summand is not None:
+                    return torch.cudnn_convolution_add_relu(x, conv.weight, summand, 1.0, *geometry)
+                fused = torch.cudnn_convolution_relu(x, conv.weight, *geometry)
+                if x.shape in self._proven:
+                    return fused
+                # torch gives cuDNN the memory of the result as a summand with the factor 0,
+                # whatever is in it. A kernel that multiplies lets a NaN through that lies there.
+                poison = torch.full_like(fused, float('nan'))
+                poisoned = torch.cudnn_convolution_add_relu(x, conv.weight, poison, 0.0, *geometry)
+                if not poisoned.isnan().any():
+                    self._proven.add(x.shape)
+                    return fused
             except torch.cuda.OutOfMemoryError:
                 raise
             except RuntimeError:  # cuDNN is not there, or has no such kernel for these shapes
-                self.fuses = False
-        return F.relu(conv(x), inplace=True)
+                pass
+            self.fuses = False
+        out = self.conv(x)
+        return F.relu(out if summand is None else out.add_(summand), inplace=True)
 
 
-def fuse_epilogues(network: nn.Module) -> None:
-    """Let cuDNN do bias and ReLU of a network whose batch norms are folded; it is changed.
+class DepthwiseConv(nn.Module):
+    """A depth-wise 3x3 convolution with bias, and ReLU if it has one, by one of our kernels."""
 
-    Depth-wise convolutions stay as they are: torch has kernels of its own for them.
+    weights: Tensor
+    biases: Tensor
+
+    def __init__(self, layer: ConvNorm, kernels: Kernels) -> None:
+        super().__init__()
+        conv = layer.conv
+        assert conv.bias is not None
+        self.register_buffer('weights', conv.weight[:, 0].permute(1, 2, 0).contiguous())
+        self.register_buffer('biases', conv.bias)
+        self._stride = conv.stride[0]
+        self._relu = isinstance(layer.relu, nn.ReLU)
+        self._kernels = kernels
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self._kernels.depthwise(x, self.weights, self.biases, self._stride, self._relu)
+
+
+class FusedGatherExpansion(nn.Module):
+    """A `GatherExpansion` or `GatherExpansionDown`, whose sum is part of the last convolution."""
+
+    def __init__(self, layer: GatherExpansion | GatherExpansionDown) -> None:
+        super().__init__()
+        self.main = nn.Sequential(layer.gather, layer.expand)
+        self.shortcut = nn.Sequential()
+        project = layer.project.conv
+        if isinstance(layer, GatherExpansionDown):
+            self.main.append(layer.refine)
+            first, last = layer.shortcut[0], layer.shortcut[1].conv
+            assert isinstance(first, ConvNorm)
+            assert isinstance(last, nn.Conv2d)
+            assert project.bias is not None
+            assert last.bias is not None
+            # Both biases are added up here, once and for all.
+            project.bias = nn.Parameter(project.bias + last.bias, requires_grad=False)
+            last.bias = None
+            self.shortcut = nn.Sequential(first, last)
+        self.project = ConvReLU(project)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.project(self.main(x), self.shortcut(x))
+        return out
+
+
+class FusedAggregation(nn.Module):
+    """A `GuidedAggregation` whose element-wise steps are one of our kernels."""
+
+    def __init__(self, layer: GuidedAggregation, kernels: Kernels) -> None:
+        super().__init__()
+        self.layer = layer
+        self._kernels = kernels
+
+    def forward(self, detail: Tensor, semantic: Tensor) -> Tensor:
+        layer = self.layer
+        out: Tensor = layer.fuse(
+            self._kernels.aggregate(
+                layer.detail_keep(detail),
+                layer.semantic_up(semantic),
+                layer.detail_down(detail),
+                layer.semantic_keep(semantic),
+                layer.upsampling,
+            )
+        )
+        return out
+
+
+def fuse_epilogues(network: nn.Module, kernels: Kernels) -> None:
+    """Fuse what follows convolutions in a network whose batch norms are folded; it is changed.
+
+    Args:
+        network: What is fused; what is not folded stays as it is.
+        kernels: What runs depth-wise convolutions and the aggregation.
     """
+    if any(isinstance(module, ConvNorm) and not _folded(module) for module in network.modules()):
+        return
+    _replace(network, (GatherExpansion, GatherExpansionDown), FusedGatherExpansion)
+    _replace(network, (GuidedAggregation,), lambda layer: FusedAggregation(layer, kernels))
+    _replace(network, (ConvNorm,), lambda layer: _fused(layer, kernels))
+
+
+def _folded(layer: ConvNorm) -> bool:
+    return isinstance(layer.norm, nn.Identity)
+
+
+def _fused(layer: ConvNorm, kernels: Kernels) -> nn.Module:
+    conv = layer.conv
+    if conv.groups == 1 and isinstance(layer.relu, nn.ReLU):
+        return ConvReLU(conv)
+    if 1 < conv.groups == conv.in_channels and conv.kernel_size == (3, 3):
+        return DepthwiseConv(layer, kernels)
+    return layer
+
+
+def _replace(
+    network: nn.Module, types: tuple[type[nn.Module], ...], fused: Callable[[Any], nn.Module]
+) -> None:
     for module in list(network.modules()):
-        for name, layer in list(module.named_children()):
-            if (
-                type(layer) is ConvNorm
-                and isinstance(layer.relu, nn.ReLU)
-                and isinstance(layer.norm, nn.Identity)
-                and layer.conv.groups == 1
-            ):
-                setattr(module, name, ConvReLU(layer.conv))
+        for name, child in list(module.named_children()):
+            if type(child) in types:
+                setattr(module, name, fused(child))

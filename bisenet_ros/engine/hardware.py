@@ -75,6 +75,10 @@ def resolve_precision(name: str, device: torch.device) -> str:
             'precision bf16 needs a CPU with AVX-512 bf16 or AMX; this one would emulate it, which '
             'is slower than fp32: use auto or fp32'
         )
+    if name == 'bf16' and device.type == 'cuda' and torch.cuda.get_device_capability(device) < (8,):
+        raise UserError(
+            f'precision bf16 is not for GPUs as old as {device}: use auto, fp16 or fp32'
+        )
     return name
 
 

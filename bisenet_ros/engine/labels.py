@@ -15,7 +15,8 @@ from torch import Tensor
 from bisenet_ros.drivable import drivable_mask
 from bisenet_ros.engine.hardware import cpu_threads
 from bisenet_ros.engine.kernels import kernels_for
-from bisenet_ros.engine.pinned_memory import Download, on_device
+from bisenet_ros.engine.pinned_memory import Download
+from bisenet_ros.engine.streams import on_device
 from bisenet_ros.engine.upsample_argmax import Scale, Size, upsample_argmax, upsample_confidence
 from bisenet_ros.label_space import IGNORE
 
@@ -106,19 +107,19 @@ class DeviceLabels:
         self._coarse = (logits, size, scale)
         self._table = _table(drivable_ids, logits.device)
         self._lowest_confidence = lowest_confidence
-        self._planes = Download(self._draw(with_confidence=lowest_confidence > 0)[:2])
+        planes = self._draw(with_confidence=lowest_confidence > 0)
+        # One after the other: the labels leave while the mask is still on its way.
+        self._labels, self._drivable = Download(planes[0]), Download(planes[1])
 
     @property
     def labels(self) -> Image:
         """See `Labels`."""
-        labels: Image = self._planes.array()[0]
-        return labels
+        return self._labels.array()
 
     @property
     def drivable(self) -> Image:
         """See `Labels`."""
-        mask: Image = self._planes.array()[1]
-        return mask
+        return self._drivable.array()
 
     @cached_property
     def confidence(self) -> Image:

@@ -6,7 +6,8 @@
 
 Callbacks run in the main thread and only ever store the newest frame; one worker thread decodes,
 segments and publishes. SIGINT and SIGTERM end the node with exit code 0, wrong parameters or
-weights with 2 and one line that says what is wrong.
+weights with 2, a device that only a new process can use with 1, the latter two with one line that
+says what is wrong.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ from bisenet_ros.batching import choose_batching
 from bisenet_ros.camera_pipeline import SegmentedFrame
 from bisenet_ros.camera_slot import CameraSlot
 from bisenet_ros.declaration import Changes, plain
+from bisenet_ros.engine.device_failure import DeviceLostError
 from bisenet_ros.errors import UserError
 from bisenet_ros.label_space import LabelSpace
 from bisenet_ros.malloc_tuning import prepare_process
@@ -60,6 +62,9 @@ DIAGNOSTICS_PERIOD = 1.0
 
 BAD_INPUT = 2
 """Exit code when what the user gave cannot be used."""
+
+DEVICE_LOST = 1
+"""Exit code when only another process can use the device."""
 
 _CAMERA_INFO_QOS = QoSProfile(depth=10, reliability=ReliabilityPolicy.BEST_EFFORT)
 
@@ -343,6 +348,10 @@ class SegmenterNode(LifecycleNode):
         except UserError as error:
             response.message = f'{error}. The network that was loaded before stays in use.'
             return response
+        except DeviceLostError as error:
+            self.ended.set_exception(error)
+            response.message = str(error)
+            return response
         self._announce_classes(self._worker.segmenter.label_space)
         response.success = True
         response.message = f'loaded {self._weights}'
@@ -410,6 +419,9 @@ def _run(ended: Future) -> int:
             executor.spin_once()
         ended.result()
         return 0
+    except DeviceLostError as error:
+        get_logger('segmenter').fatal(str(error))
+        return DEVICE_LOST
     finally:
         executor.shutdown()
         node.destroy_node()

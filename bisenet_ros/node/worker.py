@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Protocol
 from bisenet_ros.batching import Batching
 from bisenet_ros.camera_pipeline import CameraPipeline, Frame, Network, SegmentedFrame
 from bisenet_ros.camera_slot import CameraSlot
+from bisenet_ros.engine.device_failure import DeviceFailure, DeviceLostError, device_failure
 from bisenet_ros.errors import UserError
 from bisenet_ros.image_codec import ImageError
 from bisenet_ros.rounds import rounds
@@ -30,6 +31,8 @@ WARNING_PERIOD = 5.0
 FIRST_RETRY = 1.0
 LONGEST_RETRY = 30.0
 """Seconds until a device that failed is tried again: doubled each time, up to this."""
+
+_FAILED = 'the device failed: '
 
 
 class Logger(Protocol):
@@ -46,7 +49,8 @@ class Worker:
     A round is one batch, or a batch of one for each camera: see `rounds`. A frame that cannot be
     decoded is counted and reported, and the work goes on. When the device fails, the frames at hand
     are dropped and the network is loaded anew, as it was last, after a pause that doubles with each
-    failure. Any other error ends the thread; `start` hands it over.
+    failure. Where memory was short, the old network's is given back before that. Any other error
+    ends the thread, also a `DeviceLostError`; `start` hands it over.
 
     Attributes:
         pipeline: What decodes and segments.
@@ -79,6 +83,7 @@ class Worker:
 
         Raises:
             UserError: As `load` raises it, or the device failed.
+            DeviceLostError: The device failed in a way that lasts.
         """
         self._slots = slots
         self._arrival = arrival
@@ -96,6 +101,7 @@ class Worker:
         self._thread: ThreadPoolExecutor | None = None
         self._last_warning: dict[str, float] = {}
         self._retry = FIRST_RETRY
+        self._closed = False  # whether the segmenter's memory was given back
         self.device_failure = ''
 
     @property
@@ -141,10 +147,12 @@ class Worker:
 
         Raises:
             UserError: As `load` raises it, or the device failed.
+            DeviceLostError: The device failed in a way that lasts.
         """
         with self._loading:
             self.pipeline.network = self._loaded(load)
             self._load = load
+            self._closed = False
         with self._arrival:
             self.device_failure = ''
             self._retry = FIRST_RETRY
@@ -179,6 +187,8 @@ class Worker:
         self._thread = None
 
     def _run(self) -> None:
+        if self._closed:  # and it was stopped before it had another
+            self._load_again()
         work = rounds(
             self._slots,
             self._arrival,
@@ -212,10 +222,15 @@ class Worker:
             for slot, frame in zip(slots, self.pipeline.segment(frames), strict=True):
                 self._deliver(slot, frame)
         except RuntimeError as error:
-            if not is_device_failure(error):
-                raise
-            self._recover(slots, error)
+            failure = _failure_of(error)
+            self.device_failure = _first_line(error)
+        else:
+            self._count(frames, start)
             return
+        # No longer in `except`, for the error's traceback has hold of the old network.
+        self._recover(slots, failure)
+
+    def _count(self, frames: Sequence[Frame], start: float) -> None:
         self._tell_notes(self.segmenter)
         decode_ms = sum(frame.decode_ms for frame in frames)
         self._processed(decode_ms + 1e3 * (time.perf_counter() - start))
@@ -224,36 +239,49 @@ class Worker:
             self.device_failure = ''
             self._retry = FIRST_RETRY
 
-    def _recover(self, slots: Sequence[CameraSlot], error: RuntimeError) -> None:
+    def _recover(self, slots: Sequence[CameraSlot], failure: DeviceFailure) -> None:
         for slot in slots:
             slot.count_dropped()
-        self.device_failure = _first_line(error)
-        pause, self._retry = self._retry, min(2 * self._retry, LONGEST_RETRY)
-        self._logger.error(
-            f'the device failed: {self.device_failure}; the network is loaded again in'
-            f' {pause:g} s. If this does not end, restart the node.'
-        )
-        with self._arrival:
-            if self._arrival.wait_for(lambda: self._stopping, timeout=pause):
-                return
-        try:
+        if failure is DeviceFailure.MEMORY:
             with self._loading:
-                network = self._loaded(self._load)
-                with self._arrival:
-                    # Settings that came while it was being loaded went to the old one.
-                    network.segmenter.apply(self.segmenter.settings)
-                    self.pipeline.network = network
-        except UserError as again:  # the old one is tried once more
-            self.device_failure = str(again)
+                self.segmenter.close()
+                self._closed = True
+        self._load_again()
+
+    def _load_again(self) -> None:
+        """Load the network anew; once, or until that succeeds where the old one is closed."""
+        old = self.pipeline.network
+        while True:
+            pause, self._retry = self._retry, min(2 * self._retry, LONGEST_RETRY)
+            self._logger.error(
+                f'the device failed: {self.device_failure}; the network is loaded again in'
+                f' {pause:g} s. If this does not end, restart the node.'
+            )
+            with self._arrival:
+                if self._arrival.wait_for(lambda: self._stopping, timeout=pause):
+                    return
+            try:
+                with self._loading:
+                    if self.pipeline.network is not old:  # by `reload`
+                        return
+                    network = self._loaded(self._load)
+                    with self._arrival:
+                        # Settings that came while it was being loaded went to the old one.
+                        network.segmenter.apply(self.segmenter.settings)
+                        self.pipeline.network = network
+                    self._closed = False
+            except UserError as again:  # the old one is tried once more, if it is still there
+                self.device_failure = str(again).removeprefix(_FAILED)
+            if not self._closed:
+                return
 
     def _loaded(self, load: Callable[[], Segmenter]) -> Network:
         try:
             segmenter = load()
             batching = self._choose_batching(segmenter)
         except RuntimeError as error:
-            if not is_device_failure(error):
-                raise
-            raise UserError(f'the device failed: {_first_line(error)}') from error
+            _failure_of(error)
+            raise UserError(f'{_FAILED}{_first_line(error)}') from error
         if len(self._slots) > 1:
             self._logger.info(
                 f'{len(self._slots)} cameras are segmented {batching}: {batching.reason}'
@@ -287,16 +315,22 @@ class _WallClock:
         return not self._stopping()
 
 
-def is_device_failure(error: RuntimeError) -> bool:
-    """Whether an error is the accelerator's, which a retry may overcome, and not the program's."""
-    import torch  # only needed when something failed; by then it is loaded
+def _failure_of(error: RuntimeError) -> DeviceFailure:
+    """What an error calls for.
 
-    # AcceleratorError is newer than the oldest torch that is supported, and the libraries' own
-    # failures are plain RuntimeErrors in every torch.
-    errors = (torch.cuda.OutOfMemoryError, getattr(torch, 'AcceleratorError', None))
-    return isinstance(error, tuple(filter(None, errors))) or str(error).startswith(
-        ('CUDA error', 'cuDNN error')
-    )
+    Raises:
+        RuntimeError: The error itself, which is not the device's.
+        DeviceLostError: Nothing helps in this process.
+    """
+    failure = device_failure(error)
+    if failure is None:
+        raise error
+    if failure is DeviceFailure.LASTING:
+        raise DeviceLostError(
+            f'the device failed for good: {_first_line(error)}. Only a new process can use it'
+            ' again: start the node again, or launch it with respawn:=true.'
+        ) from error
+    return failure
 
 
 def _first_line(error: Exception) -> str:

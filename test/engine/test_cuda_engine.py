@@ -7,10 +7,11 @@ On a CPU all of it runs but CUDA itself: graphs, streams that overlap, cuDNN.
 
 from __future__ import annotations
 
-import importlib.util
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
+from types import SimpleNamespace
 from typing import Any
 
 import kernel_calls
@@ -18,19 +19,25 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
+from fake_cuda import GPU, FakeCuda
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
 
 from bisenet_ros.checkpoint import shipped_weights
+from bisenet_ros.engine import cuda_graphs, native, pinned_memory
 from bisenet_ros.engine.branches import run_side_by_side
+from bisenet_ros.engine.channel_padding import pad_classes, pad_colors
 from bisenet_ros.engine.cuda_engine import CudaEngine
 from bisenet_ros.engine.cuda_graphs import MOST_RUNNERS, EagerRunner, GraphRunner, Runners
 from bisenet_ros.engine.epilogues import ConvReLU, fuse_epilogues
+from bisenet_ros.engine.kernels import in_torch
 from bisenet_ros.engine.labels import DeviceLabels, HostLabels
-from bisenet_ros.engine.pinned_memory import Download, upload
+from bisenet_ros.engine.pinned_memory import Download, reserve_page_locked_memory, upload
+from bisenet_ros.engine.streams import stream_of
 from bisenet_ros.engine.torch_engine import TorchEngine
 from bisenet_ros.errors import UserError
 from bisenet_ros.model_settings import DEFAULT_WEIGHTS
-from bisenet_ros.network import fold_batch_norm
+from bisenet_ros.network import NETWORKS, fold_batch_norm
 from bisenet_ros.segmenter import Segmenter
 from bisenet_ros.synthetic.drive import SyntheticDrive
 
@@ -81,7 +88,7 @@ def test_earlier_frames_leave_no_trace() -> None:
     torch.testing.assert_close(engine(FRAMES), before, rtol=0, atol=0)
 
 
-@pytest.mark.skipif(importlib.util.find_spec('triton') is None, reason='Triton is not installed')
+@kernel_calls.needs_interpreter
 def test_logits_through_the_kernels_are_those_of_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
     size, frames = (50, 34), [noise(40, 33)]
     network, normalization = kernel_calls.build('bisenetv2'), kernel_calls.normalization()
@@ -182,6 +189,104 @@ def test_what_fails_without_a_graph_as_well_is_no_secret() -> None:
         Runners(fail, fail, []).of(1)
 
 
+# ---- captures, as torch does them ----
+
+
+@pytest.fixture
+def _no_streams() -> Iterator[None]:
+    stream_of.cache_clear()
+    yield
+    stream_of.cache_clear()
+
+
+def on_fake_gpu(frames: int) -> Tensor:
+    """An input that says that it is on the GPU."""
+
+    class OnGpu(Tensor):
+        device = GPU
+
+    return torch.zeros(frames, 1).as_subclass(OnGpu)
+
+
+@pytest.mark.usefixtures('_no_streams')
+def test_a_graph_is_captured_on_a_stream_of_its_own_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    cuda, seen = FakeCuda(monkeypatch, tells_allocator=True), []
+    before = cuda.current
+
+    def forward(images: Tensor) -> Tensor:
+        seen.append((cuda.current, cuda.capturing))
+        return images
+
+    for frames in (1, 2):
+        GraphRunner(forward, on_fake_gpu(frames), 7)
+    (stream,) = {stream for stream, _ in seen}  # of both graphs, as a pool that they share wants it
+    assert stream is stream_of(GPU, 'capture')
+    assert [capturing for _, capturing in seen] == 2 * [None, None, None, stream]
+    assert before in stream.waited_for
+    assert stream in before.waited_for
+    assert cuda.current is before
+    assert cuda.pools == {7: 2}
+
+
+@pytest.mark.usefixtures('_no_streams')
+@pytest.mark.parametrize('tells_allocator', [False, True], ids=['torch 2.11', 'torch 2.12'])
+def test_an_invalid_capture_leaves_stream_and_allocator_as_they_were(
+    monkeypatch: pytest.MonkeyPatch, tells_allocator: bool
+) -> None:
+    cuda = FakeCuda(monkeypatch, tells_allocator=tells_allocator)
+    before = cuda.current
+    cuda.fails = RuntimeError('CUDA error: operation failed due to a previous error during capture')
+    with pytest.raises(RuntimeError, match='previous error'):
+        GraphRunner(lambda images: images, on_fake_gpu(1), 7)
+    assert cuda.current is before
+    assert cuda.underway == []
+    assert cuda.pools == {7: int(tells_allocator)}  # torch's own affair from 2.12 on
+
+
+@pytest.mark.usefixtures('_no_streams')
+def test_nothing_else_runs_on_the_branches_stream_while_a_graph_is_captured(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cuda = FakeCuda(monkeypatch, tells_allocator=True)
+    held = []
+
+    def forward(images: Tensor) -> Tensor:
+        held.append((cuda.capturing is not None, cuda_graphs._streams_in_use.locked()))
+        return images
+
+    GraphRunner(forward, on_fake_gpu(1), 7)
+    EagerRunner(forward, torch.zeros(1)).run()
+    assert held == [(False, True)] * 3 + [(True, True), (False, True)]
+    assert not cuda_graphs._streams_in_use.locked()
+
+
+def test_streams_are_kept_for_their_role() -> None:
+    assert stream_of(CPU, 'branch') is stream_of(CPU, 'branch')
+    assert stream_of(CPU, 'branch') is not stream_of(CPU, 'capture')
+
+
+@pytest.mark.usefixtures('_no_streams')
+def test_small_kernels_of_a_branch_go_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    FakeCuda(monkeypatch, tells_allocator=True)
+    assert stream_of(GPU, 'branch').priority < stream_of(GPU, 'capture').priority
+
+
+def test_cudnn_is_set_up_where_kernels_are_chosen_and_not_for_a_launch(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    entered = []
+    flags = torch.backends.cudnn.flags
+    monkeypatch.setattr(
+        torch.backends.cudnn, 'flags', lambda **each: entered.append(each) or flags(**each)
+    )
+    engine = engine_on(CPU)
+    engine(FRAMES[:1])
+    assert len(entered) == 1
+    engine._runners.of(1).run = lambda: torch.zeros(1, 7, 12, 16)  # as a graph is launched
+    engine(FRAMES[:1])
+    assert len(entered) == 1
+
+
 # ---- the network on a GPU ----
 
 
@@ -212,27 +317,154 @@ def test_side_by_side_the_branches_give_the_same(name: str) -> None:
 
 
 @pytest.mark.parametrize('name', NETWORK_NAMES)
-def test_fused_epilogues_give_the_same(name: str) -> None:
-    network, images = fold_batch_norm(kernel_calls.build(name)), torch.randn(1, 3, 64, 64)
+@pytest.mark.parametrize('cudnn', [False, True])
+def test_fused_epilogues_give_the_same(
+    monkeypatch: pytest.MonkeyPatch, name: str, cudnn: bool
+) -> None:
+    if cudnn:
+        cudnn_on_cpu(monkeypatch, multiplies_by_zero=False)
+    network, images = fold_batch_norm(kernel_calls.build(name)), torch.randn(2, 3, 64, 64)
     with torch.inference_mode():
         expected = network.coarse(images)
-        fuse_epilogues(network)
-        torch.testing.assert_close(network.coarse(images), expected, rtol=0, atol=0)
-    fused = [module.conv for module in network.modules() if isinstance(module, ConvReLU)]
+        fuse_epilogues(network, in_torch)
+        torch.testing.assert_close(network.coarse(images), expected)
+    fused = [module for module in network.modules() if isinstance(module, ConvReLU)]
     assert len(fused) > 10
-    assert all(conv.groups == 1 and conv.bias is not None for conv in fused)
+    assert all(layer.fuses is cudnn for layer in fused)
+    assert all(layer.conv.groups == 1 and layer.conv.bias is not None for layer in fused)
+
+
+class KernelCounter(TorchDispatchMode):
+    """Counts the kernels that torch would launch for what is called, were it on a GPU.
+
+    Views are none, a convolution and its bias are two, all else is one.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kernels: Counter[str] = Counter()
+
+    def __torch_dispatch__(
+        self, function: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        name = function.overloadpacket.__name__
+        if name in ('conv2d', 'convolution'):
+            self.kernels[name] += 2 if isinstance((*args, None)[2], Tensor) else 1
+        elif not function.is_view and name not in ('dropout', 'empty'):
+            self.kernels[name] += 1
+        return function(*args, **(kwargs or {}))
+
+
+def test_a_frame_takes_66_kernels_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One each for what cuDNN and Triton do at once, which is opaque to torch on a GPU, too."""
+    network = fold_batch_norm(NETWORKS['bisenetv2'](11).eval())
+    counter = KernelCounter()
+    images = torch.zeros(1, 3, 64, 128)
+
+    def opaque(function: Callable[..., Tensor], name: str) -> Callable[..., Tensor]:
+        def call(*arguments: Any) -> Tensor:
+            with _disable_current_modes():
+                result = function(*arguments)
+            counter.kernels[name] += 1
+            return result
+
+        return call
+
+    cudnn_on_cpu(monkeypatch, multiplies_by_zero=False)
+    with torch.inference_mode():
+        with counter:
+            network.coarse(images)
+        before = sum(counter.kernels.values())
+        kernels = SimpleNamespace(
+            depthwise=opaque(in_torch.depthwise, 'depthwise'),
+            aggregate=opaque(in_torch.aggregate, 'aggregate'),
+        )
+        fuse_epilogues(network, kernels)
+        for name in ('cudnn_convolution_relu', 'cudnn_convolution_add_relu'):
+            monkeypatch.setattr(torch, name, opaque(getattr(torch, name), name))
+        network.coarse(images)  # proves the fused convolutions
+        counter.kernels.clear()
+        with counter:
+            network.coarse(images)
+    after = sum(counter.kernels.values())
+    assert before > 160
+    assert after <= 66, counter.kernels
+    assert counter.kernels['depthwise'] == 16
+    assert counter.kernels['cudnn_convolution_add_relu'] == 8
+
+
+@pytest.mark.parametrize('name', NETWORK_NAMES)
+def test_channels_are_padded_to_eight_and_change_nothing(name: str) -> None:
+    network, images = fold_batch_norm(kernel_calls.build(name)), torch.randn(2, 3, 64, 96)
+    with torch.inference_mode():
+        expected = network.coarse(images)
+        assert pad_classes(network) == 7
+        assert pad_colors(network) == 8
+        logits = network.coarse(torch.cat((images, torch.zeros(2, 5, 64, 96)), dim=1))
+        assert logits.shape[1] == 8
+        torch.testing.assert_close(logits[:, :7], expected)
+
+
+def test_colors_of_a_network_that_does_more_with_them_are_not_padded() -> None:
+    """One that subtracts the mean over all channels first."""
+    network = fold_batch_norm(kernel_calls.build('bisenetv2'))
+    coarse = network.coarse
+    network.coarse = lambda images: coarse(images - images.mean(1, keepdim=True))
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    assert pad_colors(network) == 3
+    for name, tensor in network.state_dict().items():
+        torch.testing.assert_close(tensor, before[name], rtol=0, atol=0)
+
+
+def cudnn_on_cpu(monkeypatch: pytest.MonkeyPatch, *, multiplies_by_zero: bool) -> list[Tensor]:
+    """Put what cuDNN does in its place; the summands that it was given."""
+    summands = []
+
+    def add_relu(
+        x: Tensor, weight: Tensor, z: Tensor, alpha: float, bias: Tensor, *geometry: Any
+    ) -> Tensor:
+        summands.append(z)
+        out = torch.conv2d(x, weight, bias, *geometry)
+        return (out + alpha * z if alpha or multiplies_by_zero else out).relu()
+
+    def relu(x: Tensor, weight: Tensor, bias: Tensor, *geometry: Any) -> Tensor:
+        return torch.conv2d(x, weight, bias, *geometry).relu()
+
+    monkeypatch.setattr(torch, 'cudnn_convolution_relu', relu)
+    monkeypatch.setattr(torch, 'cudnn_convolution_add_relu', add_relu)
+    return summands
+
+
+@pytest.mark.parametrize('multiplies_by_zero', [False, True])
+def test_cudnn_is_not_used_where_it_reads_what_is_not_there(
+    monkeypatch: pytest.MonkeyPatch, multiplies_by_zero: bool
+) -> None:
+    summands = cudnn_on_cpu(monkeypatch, multiplies_by_zero=multiplies_by_zero)
+    layer = ConvReLU(nn.Conv2d(3, 4, 3, stride=2, padding=1))
+    with torch.inference_mode():
+        for size in (8, 6, 8):
+            images = torch.randn(1, 3, size, size)
+            torch.testing.assert_close(layer(images), layer.conv(images).relu())
+    assert layer.fuses is not multiplies_by_zero
+    assert len(summands) == (1 if multiplies_by_zero else 2)  # once for each size
+    assert all(z.isnan().all() for z in summands)
 
 
 def test_batch_norms_that_are_not_folded_are_not_lost() -> None:
     network = kernel_calls.build('bisenetv2')
-    fuse_epilogues(network)
+    fuse_epilogues(network, in_torch)
     assert not any(isinstance(module, ConvReLU) for module in network.modules())
 
 
 # ---- to the device and back ----
 
 
-def test_frames_arrive_as_they_are() -> None:
+@pytest.mark.parametrize('in_c', [True, False])
+def test_frames_arrive_as_they_are(monkeypatch: pytest.MonkeyPatch, in_c: bool) -> None:
+    if not in_c:
+        monkeypatch.setattr(pinned_memory, 'tasks', lambda _: None)
+    elif native.tasks('copy_rows') is None:
+        pytest.skip('needs the C library')
     whole = noise(700, 900)  # several bands
     for frame in (whole, whole[5:40, ::3], whole[::-1], whole[:, ::-1], whole[..., ::-1]):
         np.testing.assert_array_equal(upload(frame, CPU).numpy(), frame)
@@ -275,6 +507,15 @@ def test_a_graph_gives_what_its_kernels_give_one_by_one(name: str) -> None:
 
 
 @needs_gpu
+def test_memory_for_the_first_frame_is_there_before_it() -> None:
+    reserve_page_locked_memory(torch.device('cuda', 0))
+    blocks = torch.cuda.host_memory_stats()['num_host_alloc']
+    held = [torch.empty(1 << 22, dtype=torch.uint8, pin_memory=True) for _ in range(2)]
+    assert torch.cuda.host_memory_stats()['num_host_alloc'] == blocks
+    assert len(held) == 2
+
+
+@needs_gpu
 def test_bias_and_relu_are_fused_on_a_gpu() -> None:
     convolution = (
         nn.Conv2d(64, 64, 3, padding=1).cuda().half().to(memory_format=torch.channels_last)
@@ -285,6 +526,9 @@ def test_bias_and_relu_are_fused_on_a_gpu() -> None:
     with torch.inference_mode():
         fused = layer(images)
         torch.testing.assert_close(fused, convolution(images).relu(), rtol=1e-2, atol=1e-2)
+        for _ in range(3):  # whatever lies where the result goes
+            torch.full_like(fused, float('nan'))
+            assert not layer(images).isnan().any()
     assert layer.fuses
 
 

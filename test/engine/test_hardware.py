@@ -85,6 +85,7 @@ def test_precisions(
     precision: str,
 ) -> None:
     monkeypatch.setattr(hardware, 'cpu_has_bf16', lambda: has_bf16)
+    monkeypatch.setattr(torch.cuda, 'get_device_capability', lambda _: (8, 0))
     assert resolve_precision(name, device) == precision
 
 
@@ -147,3 +148,10 @@ def test_threads_are_given_back() -> None:
     with cpu_threads(0):
         assert torch.get_num_threads() == before
     assert torch.get_num_threads() == before
+
+
+def test_bf16_is_refused_on_a_gpu_without_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, 'get_device_capability', lambda _: (7, 5))
+    with pytest.raises(UserError, match='bf16 is not for GPUs as old as cuda:0: use auto'):
+        resolve_precision('bf16', CUDA)
+    assert resolve_precision('fp16', CUDA) == 'fp16'

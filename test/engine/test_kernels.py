@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import kernel_calls
@@ -35,6 +36,7 @@ from bisenet_ros.engine.upsample_argmax import (
 )
 from bisenet_ros.label_space import IGNORE
 from bisenet_ros.model_settings import DEFAULT_WEIGHTS
+from bisenet_ros.network import Upsampling
 from bisenet_ros.preprocess import ChannelOrder, resize
 from bisenet_ros.synthetic.drive import SyntheticDrive
 
@@ -62,7 +64,7 @@ def interpreting() -> Iterator[ProcessPoolExecutor]:
 @pytest.fixture(
     params=[
         'torch',
-        pytest.param('interpreter', marks=needs_triton),
+        pytest.param('interpreter', marks=kernel_calls.needs_interpreter),
         pytest.param('gpu', marks=[needs_triton, needs_gpu]),
     ]
 )
@@ -250,6 +252,70 @@ def test_memory_layout_does_not_matter(call: Call) -> None:
         np.testing.assert_array_equal(call(kernel_calls.draw, view, (48, 64), (8.0, 8.0)), expected)
 
 
+# ---- depth-wise convolutions ----
+
+
+@pytest.mark.parametrize('dtype', ['float32', 'float16'])
+@pytest.mark.parametrize(
+    ('batch', 'channels', 'multiplier', 'size', 'stride', 'relu'),
+    [
+        (1, 16, 6, (12, 20), 1, True),  # expansion: 96 channels
+        (2, 16, 6, (9, 13), 2, False),
+        (1, 64, 1, (7, 40), 1, True),
+        (2, 32, 1, (8, 10), 2, False),
+        (1, 128, 1, (5, 3), 1, False),
+        (1, 20, 1, (1, 1), 1, True),  # no multiple of anything
+    ],
+)
+def test_depthwise_convolutions_are_torchs(
+    call: Call,
+    dtype: str,
+    batch: int,
+    channels: int,
+    multiplier: int,
+    size: Size,
+    stride: int,
+    relu: bool,
+) -> None:
+    images = torch.randn(batch, channels, *size).to(getattr(torch, dtype))
+    conv = torch.nn.Conv2d(
+        channels, multiplier * channels, 3, stride=stride, padding=1, groups=channels
+    ).requires_grad_(False)
+    conv.to(images.dtype)
+    out = call(kernel_calls.depthwise, images.numpy(), conv.weight.numpy(), conv.bias.numpy(),
+               stride, relu)  # fmt: skip
+    expected = conv.float()(images.float())
+    expected = expected.relu() if relu else expected
+    tolerance = {'float32': 1e-5, 'float16': 2e-3}[dtype]
+    torch.testing.assert_close(
+        torch.from_numpy(out).float(), expected, rtol=tolerance, atol=tolerance
+    )
+
+
+# ---- guided aggregation ----
+
+
+@pytest.mark.parametrize('dtype', ['float32', 'float16'])
+@pytest.mark.parametrize('upsampling', ['bilinear', 'nearest'])
+@pytest.mark.parametrize(('batch', 'channels', 'size'), [(2, 64, (2, 3)), (1, 20, (1, 5))])
+def test_the_aggregation_is_torchs(
+    call: Call, dtype: str, upsampling: Upsampling, batch: int, channels: int, size: Size
+) -> None:
+    shapes = [(4 * size[0], 4 * size[1]), size, size, size]
+    tensors = [torch.randn(batch, channels, *each).to(getattr(torch, dtype)) for each in shapes]
+    fine, gate, coarse, coarse_gate = (each.float() for each in tensors)
+
+    def grown(each: torch.Tensor) -> torch.Tensor:
+        return torch.nn.Upsample(scale_factor=4, mode=upsampling)(each)
+
+    expected = fine * grown(gate).sigmoid() + grown(coarse * coarse_gate.sigmoid())
+    out = call(kernel_calls.aggregate, [each.numpy() for each in tensors], upsampling)
+    tolerance = {'float32': 1e-5, 'float16': 4e-3}[dtype]
+    torch.testing.assert_close(
+        torch.from_numpy(out).float(), expected, rtol=tolerance, atol=tolerance
+    )
+
+
 # ---- on real GPUs, and without Triton ----
 
 
@@ -263,7 +329,12 @@ def test_kernels_compile_for_gpus(
     from triton.backends.compiler import GPUTarget
     from triton.compiler import ASTSource
 
-    from bisenet_ros.engine.kernels.triton_kernels import draw_kernel, prepare_kernel
+    from bisenet_ros.engine.kernels.triton_kernels import (
+        aggregate_kernel,
+        depthwise_kernel,
+        draw_kernel,
+        prepare_kernel,
+    )
 
     monkeypatch.setattr(knobs.cache, 'dir', str(tmp_path))
     pointers = {
@@ -271,12 +342,29 @@ def test_kernels_compile_for_gpus(
         **dict.fromkeys(('x_first', 'y_first', 'tiles', 'columns'), '*i32'),
         **dict.fromkeys(('x_weights', 'y_weights', 'below_weights', 'right_weights'), '*fp32'),
         'logits': '*fp32',
-        'target': '*fp16',
+        **dict.fromkeys(('target', 'images', 'weights', 'biases', 'out'), '*fp16'),
+        **dict.fromkeys(('fine', 'gate', 'coarse', 'coarse_gate'), '*fp16'),
+        'channels': 'i32',
     }
     sizes = {'block': 512, 'tile_rows': 16, 'tile_columns': 128, 'ignored': IGNORE, 'reverse': True}
-    for kernel, flag in ((prepare_kernel, 'truncate'), (draw_kernel, 'with_confidence')):
-        for value in (False, True):
-            constants = {**sizes, flag: value}
+    variants = [
+        *((prepare_kernel, {'truncate': value}) for value in (False, True)),
+        *((draw_kernel, {'with_confidence': value}) for value in (False, True)),
+        *(
+            (depthwise_kernel, {'stride': stride, 'relu': relu, 'multiplier': multiplier})
+            for stride, relu, multiplier in ((1, True, 6), (2, False, 6), (1, True, 1))
+        ),
+        *((aggregate_kernel, {'bilinear': value}) for value in (False, True)),
+    ]
+    for kernel, values in variants:
+        exact = kernel in (prepare_kernel, draw_kernel)
+        for tile_channels in (0,) if exact else (16, 64):
+            constants = {
+                **sizes,
+                **values,
+                'tile_channels': tile_channels,
+                'tile_pixels': 512 // (tile_channels or 1),
+            }
             signature = {
                 parameter.name: 'constexpr'
                 if parameter.is_constexpr
@@ -287,10 +375,11 @@ def test_kernels_compile_for_gpus(
             compiled = compile(
                 ASTSource(kernel, signature, constants),
                 target=GPUTarget('cuda', capability, 32),
-                options={'enable_fp_fusion': False},
+                options={'enable_fp_fusion': not exact},
             )
             # Multiply-add is fused where the C code fuses it, and nowhere else.
-            assert ('fma.rn.f32' in compiled.asm['ptx']) == (kernel is draw_kernel)
+            if exact:
+                assert ('fma.rn.f32' in compiled.asm['ptx']) == (kernel is draw_kernel)
             binary = tmp_path / 'kernel.cubin'
             binary.write_bytes(compiled.asm['cubin'])
             command = [knobs.nvidia.cuobjdump.path, '-res-usage', binary]
@@ -312,6 +401,32 @@ def test_without_triton_there_is_a_note_and_torch(monkeypatch: pytest.MonkeyPatc
     for engine in engines:
         (note,) = engine.notes
         assert re.match(r'Triton does not work here \(.*triton.*\): torch', note)
+
+
+@needs_triton
+def test_triton_without_its_driver_is_not_used_and_little_memory_says_nothing_about_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv('TRITON_INTERPRET', '1')
+    errors: list[Exception] = [
+        torch.cuda.OutOfMemoryError('CUDA out of memory'),
+        AssertionError('libcuda.so cannot found!'),
+    ]
+
+    def fail(*_: object) -> None:
+        raise errors.pop(0)
+
+    stand_in = SimpleNamespace(TritonError=ZeroDivisionError)
+    monkeypatch.setattr(kernels, 'in_triton', stand_in, raising=False)
+    monkeypatch.setattr(kernels, '_draw_once', fail)
+    kernels._choose.cache_clear()
+    try:
+        with pytest.raises(torch.cuda.OutOfMemoryError):
+            kernels.kernels_for(CPU)
+        assert kernel_calls.kernels_in_use('cpu') == 'in_torch'  # tried again
+        assert 'libcuda.so cannot found!' in kernels.kernel_notes(CPU)[0]
+    finally:
+        kernels._choose.cache_clear()
 
 
 def test_where_torch_is_meant_to_do_it_there_is_no_note() -> None:

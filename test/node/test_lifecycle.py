@@ -140,6 +140,58 @@ def test_what_cannot_work_ends_with_2_and_one_line(
     assert line in lines[0]
 
 
+FAIL = """
+import sys
+import torch
+from bisenet_ros.node.segmenter_node import main
+from bisenet_ros.segmenter import Segmenter
+
+def fail(*_):
+    raise torch.AcceleratorError('CUDA error: device-side assert triggered\\nCUDA kernel errors')
+
+when = sys.argv.pop(1)
+if when == 'while loading':
+    Segmenter.from_settings = fail
+else:
+    Segmenter.batch = fail
+sys.exit(main())
+"""
+
+
+@pytest.mark.parametrize('when', ['while loading', 'with a frame'])
+def test_a_device_that_is_lost_ends_the_process_with_1_and_one_line(
+    domain: int, peer: Peer, weights: Path, when: str
+) -> None:
+    arguments = ['--ros-args', '-p', f'weights:={weights}', '-p', 'device:=cpu']
+    with (
+        running([sys.executable, '-c', FAIL, when, *arguments], domain) as process,
+        peer.streaming(Image, 'image', fill_with(FRAME, 'bgr8')),
+    ):
+        assert process.wait() == 1
+        (line,) = (line for line in process.output.splitlines() if '[INFO]' not in line)
+    assert '[FATAL]' in line
+    assert 'the device failed for good: CUDA error: device-side assert triggered. Only a' in line
+    assert 'respawn:=true' in line
+
+
+def test_a_device_that_is_lost_while_reloading_ends_the_process_with_1(
+    domain: int, peer: Peer, weights: Path
+) -> None:
+    fail = FAIL.replace(
+        'Segmenter.batch = fail',
+        'load = Segmenter.from_settings; times = []; Segmenter.from_settings = lambda settings:'
+        ' times.append(0) or (load if len(times) == 1 else fail)(settings)',
+    )
+    arguments = ['--ros-args', '-p', f'weights:={weights}', '-p', 'device:=cpu']
+    with running([sys.executable, '-c', fail, 'later', *arguments], domain) as process:
+        process.wait_for_output('waiting for')
+        response = peer.call(Trigger, '/segmenter/reload', Trigger.Request())
+        assert not response.success
+        assert 'failed for good' in response.message
+        assert process.wait() == 1
+        assert 'Traceback' not in process.output
+
+
 def test_without_torch_the_node_says_how_to_install_it(domain: int, tmp_path: Path) -> None:
     missing = "raise ModuleNotFoundError(\"No module named 'torch'\", name='torch')\n"
     (tmp_path / 'torch.py').write_text(missing)

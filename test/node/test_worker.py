@@ -7,6 +7,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, wait
 from pathlib import Path
@@ -23,11 +24,12 @@ from ros_peers import image_message, street
 from bisenet_ros.batching import Batching
 from bisenet_ros.camera_pipeline import SegmentedFrame
 from bisenet_ros.camera_slot import CameraSlot
+from bisenet_ros.engine.device_failure import DeviceFailure, DeviceLostError, device_failure
 from bisenet_ros.errors import UserError
 from bisenet_ros.label_space import IGNORE
 from bisenet_ros.model_settings import ModelSettings
 from bisenet_ros.node import worker as worker_module
-from bisenet_ros.node.worker import Worker, is_device_failure
+from bisenet_ros.node.worker import Worker
 from bisenet_ros.segmentation import Segmentation
 from bisenet_ros.segmenter import Segmenter
 
@@ -106,6 +108,9 @@ class Faulty:
         self._segmenter = segmenter
         self._errors = list(errors)
         self.settings = segmenter.settings
+
+    def close(self) -> None:
+        self._errors = [AssertionError('it was used after it was closed')]
 
     def apply(self, settings: ModelSettings) -> None:
         self.settings = settings
@@ -365,9 +370,9 @@ def test_a_failed_device_is_reported_and_tried_again(
     make: Callable[..., Bench], segmenter: Segmenter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(worker_module, 'FIRST_RETRY', 0.01)
-    out_of_memory = torch.cuda.OutOfMemoryError('CUDA out of memory.\nSee the manual')
+    failed = RuntimeError('cuDNN error: CUDNN_STATUS_NOT_INITIALIZED\nSee the manual')
     loaded: list[Any] = [
-        Faulty(segmenter, [out_of_memory, out_of_memory]),
+        Faulty(segmenter, [failed, failed]),
         torch.cuda.OutOfMemoryError('CUDA out of memory while loading'),
         UserError('no weights'),
     ]
@@ -381,7 +386,8 @@ def test_a_failed_device_is_reported_and_tried_again(
     bench = make(load)
     for seed in range(2):
         bench.put(street(96, 128, seed))
-        assert 'the device failed: CUDA out of memory.; ' in bench.log.lines.get(timeout=TIMEOUT)
+        said = bench.log.lines.get(timeout=TIMEOUT)
+        assert 'the device failed: cuDNN error: CUDNN_STATUS_NOT_INITIALIZED; ' in said
     # Neither a device nor weights that fail again while loading keep the old network from trying.
     bench.put(street(96, 128, 2))
     np.testing.assert_array_equal(bench.result().pixels, street(96, 128, 2))
@@ -474,18 +480,123 @@ def test_an_error_that_nobody_expected_ends_the_work(
         bench.ended.result(timeout=TIMEOUT)
 
 
+@pytest.mark.parametrize('when', ['with a frame', 'while loading', 'in the beginning'])
+def test_an_error_that_stays_ends_the_work_and_is_not_tried_again(
+    make: Callable[..., Bench],
+    segmenter: Segmenter,
+    monkeypatch: pytest.MonkeyPatch,
+    when: str,
+) -> None:
+    monkeypatch.setattr(worker_module, 'FIRST_RETRY', 0.01)
+    lost = torch.AcceleratorError('CUDA error: an illegal memory access was encountered\nMore')
+    passing = RuntimeError('cuDNN error: CUDNN_STATUS_EXECUTION_FAILED')
+    loaded: list[Any] = {
+        'with a frame': [Faulty(segmenter, [lost])],
+        'while loading': [Faulty(segmenter, [passing]), lost],
+        'in the beginning': [lost],
+    }[when]
+
+    def load() -> Any:
+        result = loaded.pop(0)
+        if isinstance(result, Exception):
+            raise result
+        return result
+
+    if when == 'in the beginning':
+        with pytest.raises(DeviceLostError, match='illegal memory access'):
+            Bench(load)
+        return
+    bench = make(load)
+    bench.put(street(96, 128))
+    with pytest.raises(
+        DeviceLostError, match=r'for good: .*illegal memory access was encountered\.'
+    ):
+        bench.ended.result(timeout=TIMEOUT)
+    assert not loaded
+
+
+def test_memory_of_the_old_network_is_given_back_before_the_new_one_is_loaded(
+    make: Callable[..., Bench], weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker_module, 'FIRST_RETRY', 0.01)
+    engines: list[weakref.ref[Any]] = []
+    alive: list[int] = []
+
+    def load() -> Segmenter:
+        alive.append(sum(engine() is not None for engine in engines))
+        if len(alive) == 2:
+            raise torch.cuda.OutOfMemoryError('CUDA out of memory while loading')
+        loaded = Segmenter.load(weights, device='cpu', engine='torch')
+        engines.append(weakref.ref(loaded._engine))
+        if len(alive) == 1:
+
+            def fail(frames: Sequence[Frame], engine: Any = loaded._engine) -> None:
+                raise torch.cuda.OutOfMemoryError(f'CUDA out of memory for {len(frames)}')
+
+            loaded._engine = fail
+        return loaded
+
+    bench = make(load)
+    bench.put(street(96, 128))
+    said = [bench.log.lines.get(timeout=TIMEOUT) for _ in range(2)]
+    assert 'CUDA out of memory for 1' in said[0]
+    assert 'CUDA out of memory while loading' in said[1]
+    bench.put(street(96, 128, 2))
+    np.testing.assert_array_equal(bench.result().pixels, street(96, 128, 2))
+    assert alive == [0, 0, 0]
+
+
+def test_a_worker_that_was_stopped_without_a_network_loads_one_when_it_starts_again(
+    make: Callable[..., Bench], weights: Path, segmenter: Segmenter
+) -> None:
+    short = torch.cuda.OutOfMemoryError('CUDA out of memory')
+    loaded: list[Any] = [Faulty(segmenter, [short]), Segmenter.load(weights, device='cpu')]
+    bench = make(lambda: loaded.pop(0))
+    bench.put(street(96, 128))
+    bench.log.lines.get(timeout=TIMEOUT)
+    bench.worker.stop()
+    bench.worker._retry = 0.01
+    bench.ended = Future()
+    bench.start()
+    bench.log.lines.get(timeout=TIMEOUT)
+    bench.put(street(96, 128))
+    bench.result()
+    assert not loaded
+
+
 @pytest.mark.parametrize(
     ('error', 'expected'),
     [
-        (torch.cuda.OutOfMemoryError('CUDA out of memory'), True),
-        (torch.AcceleratorError('CUDA error: an illegal memory access was encountered'), True),
-        (RuntimeError('CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling cublasCreate'), True),
-        (RuntimeError('mat1 and mat2 shapes cannot be multiplied'), False),
-        (NotImplementedError('an operator that is missing'), False),
+        (torch.cuda.OutOfMemoryError('CUDA out of memory'), DeviceFailure.MEMORY),
+        (RuntimeError('CUDA error: out of memory\nCUDA kernel errors'), DeviceFailure.MEMORY),
+        (
+            RuntimeError('CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling cublasCreate'),
+            DeviceFailure.MEMORY,
+        ),
+        (
+            RuntimeError('GET was unable to find an engine to execute this computation'),
+            DeviceFailure.PASSING,
+        ),
+        (RuntimeError('cuDNN error: CUDNN_STATUS_EXECUTION_FAILED'), DeviceFailure.PASSING),
+        (RuntimeError('CUDA error: invalid argument'), DeviceFailure.PASSING),
+        (
+            torch.AcceleratorError('CUDA error: an illegal memory access was encountered'),
+            DeviceFailure.LASTING,
+        ),
+        (
+            RuntimeError('Triton Error [CUDA]: an illegal memory access was encountered'),
+            DeviceFailure.LASTING,
+        ),
+        (RuntimeError('CUDA error: unspecified launch failure'), DeviceFailure.LASTING),
+        (RuntimeError('CUDA error: uncorrectable ECC error encountered'), DeviceFailure.LASTING),
+        (RuntimeError('mat1 and mat2 shapes cannot be multiplied'), None),
+        (NotImplementedError('an operator that is missing'), None),
     ],
 )
-def test_what_counts_as_a_failure_of_the_device(error: RuntimeError, expected: bool) -> None:
-    assert is_device_failure(error) is expected
+def test_what_an_error_of_the_device_calls_for(
+    error: RuntimeError, expected: DeviceFailure | None
+) -> None:
+    assert device_failure(error) is expected
 
 
 def test_what_the_engine_cannot_do_is_logged_once(make: Callable[..., Bench]) -> None:

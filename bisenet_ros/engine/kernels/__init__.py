@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a GPU does before and after the network, each in one kernel: prepare frames, draw labels.
+"""What a GPU does in one kernel each: prepare frames, parts of the network, draw labels.
 
 The kernels are written in Triton. Where that cannot work, torch does the same in many kernels. Only
 `kernels_for` imports Triton: torch for CPUs comes without it.
@@ -19,8 +19,9 @@ from torch import Tensor
 from bisenet_ros.engine.engine import first_line
 from bisenet_ros.engine.kernels import in_torch
 from bisenet_ros.engine.kernels.resampling import Resampling
-from bisenet_ros.engine.pinned_memory import on_device
+from bisenet_ros.engine.streams import on_device
 from bisenet_ros.engine.upsample_argmax import Scale, Size
+from bisenet_ros.network import Upsampling
 from bisenet_ros.preprocess import Normalization
 
 
@@ -34,8 +35,8 @@ class Kernels(Protocol):
 
         Args:
             frame: (H, W, 3) uint8 BGR.
-            target: (h, w, 3) of any floating type, where pixels and channels follow one another:
-                where the result goes.
+            target: (h, w, 3) of any floating type, where channels follow one another: where the
+                result goes.
             resampling: Between the two sizes.
             normalization: What the network expects.
         """
@@ -61,6 +62,42 @@ class Kernels(Protocol):
 
         Returns:
             (2, height, width) uint8, labels and mask, or with the confidence (3, height, width).
+        """
+
+    def depthwise(
+        self, images: Tensor, weights: Tensor, biases: Tensor, stride: int, relu: bool
+    ) -> Tensor:
+        """3x3 convolution of each channel by itself, with padding 1, bias and ReLU.
+
+        Args:
+            images: (B, C / m, h, w), channels last; m outputs of each channel follow one another.
+            weights: (3, 3, C), of the type of the images, as are the biases.
+            biases: (C,).
+            stride: 1 or 2.
+            relu: Whether what is negative becomes 0.
+
+        Returns:
+            (B, C, h, w) or half of that size, rounded up; channels last.
+        """
+
+    def aggregate(
+        self,
+        fine: Tensor,
+        gate: Tensor,
+        coarse: Tensor,
+        coarse_gate: Tensor,
+        upsampling: Upsampling,
+    ) -> Tensor:
+        """What BiSeNet V2's two branches make of each other, before the last convolution:
+
+            fine * sigmoid(up(gate)) + up(coarse * sigmoid(coarse_gate))
+
+        Args:
+            fine: (B, C, h, w), channels last.
+            gate: (B, C, h/4, w/4), channels last, as the next two.
+            coarse: See above.
+            coarse_gate: See above.
+            upsampling: How `up` grows by four.
         """
 
 
@@ -90,15 +127,24 @@ def _choose(device: torch.device) -> tuple[Kernels, str]:
     try:
         with on_device(device):
             _draw_once(in_triton, device)
-    # The GPU is too old, or there is no C compiler, or no headers of Python: it needs both.
-    except (OSError, RuntimeError, subprocess.SubprocessError, in_triton.TritonError) as error:
+    except torch.cuda.OutOfMemoryError:  # says nothing about Triton, and passes
+        raise
+    # The GPU is too old, or there is no C compiler, or no headers of Python, which it needs, or (an
+    # assertion) no libcuda where it looks for it.
+    except (
+        AssertionError,
+        OSError,
+        RuntimeError,
+        subprocess.SubprocessError,
+        in_triton.TritonError,
+    ) as error:
         return _instead_of_triton(error)
     return in_triton, ''
 
 
 def _instead_of_triton(error: Exception) -> tuple[Kernels, str]:
     return in_torch, (
-        f'Triton does not work here ({first_line(error)}): torch prepares frames and draws labels, '
+        f'Triton does not work here ({first_line(error)}): torch does what its kernels would do, '
         'with the same results, but slower'
     )
 

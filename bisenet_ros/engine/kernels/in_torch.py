@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from bisenet_ros.engine.kernels.resampling import Resampling, Taps
@@ -15,6 +16,7 @@ from bisenet_ros.engine.upsample_argmax import (
     confidence_in_torch,
 )
 from bisenet_ros.label_space import IGNORE
+from bisenet_ros.network import Upsampling
 from bisenet_ros.preprocess import Normalization
 
 
@@ -61,3 +63,22 @@ def draw(
         planes.append(confidence)
     planes.insert(1, drivable[labels.long()])
     return torch.stack(planes)
+
+
+def depthwise(images: Tensor, weights: Tensor, biases: Tensor, stride: int, relu: bool) -> Tensor:
+    """See `Kernels.depthwise`."""
+    filters = weights.permute(2, 0, 1)[:, None]  # (C, 1, 3, 3)
+    out = F.conv2d(images, filters, biases, stride, padding=1, groups=images.shape[1])
+    return F.relu(out, inplace=True) if relu else out
+
+
+def aggregate(
+    fine: Tensor, gate: Tensor, coarse: Tensor, coarse_gate: Tensor, upsampling: Upsampling
+) -> Tensor:
+    """See `Kernels.aggregate`."""
+    aligned = False if upsampling == 'bilinear' else None
+    gate, coarse = (
+        F.interpolate(each, scale_factor=4.0, mode=upsampling, align_corners=aligned)
+        for each in (gate, coarse * coarse_gate.sigmoid())
+    )
+    return fine * gate.sigmoid() + coarse

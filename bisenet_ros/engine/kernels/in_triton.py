@@ -11,9 +11,15 @@ from triton.errors import TritonError as TritonError  # for who calls
 
 from bisenet_ros.engine.kernels.geometry import ROWS, Geometry
 from bisenet_ros.engine.kernels.resampling import Resampling
-from bisenet_ros.engine.kernels.triton_kernels import draw_kernel, prepare_kernel
+from bisenet_ros.engine.kernels.triton_kernels import (
+    aggregate_kernel,
+    depthwise_kernel,
+    draw_kernel,
+    prepare_kernel,
+)
 from bisenet_ros.engine.upsample_argmax import Scale, Size
 from bisenet_ros.label_space import IGNORE
+from bisenet_ros.network import Upsampling
 from bisenet_ros.preprocess import Normalization
 
 VALUES = 512
@@ -21,6 +27,9 @@ VALUES = 512
 
 COLUMNS = 128
 """How many columns one program of `draw_kernel` writes."""
+
+TILE = 512
+"""How many values, pixels times channels, one program of the other kernels writes."""
 
 
 def prepare(
@@ -38,6 +47,7 @@ def prepare(
         *frame.shape[:2],
         width,
         target.stride(0),
+        target.stride(1),
         resampling.x.count,
         resampling.y.count,
         resampling.scale,
@@ -85,3 +95,75 @@ def draw(
         enable_fp_fusion=False,
     )
     return planes
+
+
+def depthwise(images: Tensor, weights: Tensor, biases: Tensor, stride: int, relu: bool) -> Tensor:
+    """See `Kernels.depthwise`."""
+    images = images.contiguous(memory_format=torch.channels_last)
+    batch, sources, height, width = images.shape
+    channels = len(biases)
+    out_height, out_width = (-(-size // stride) for size in (height, width))
+    out = torch.empty(
+        (batch, channels, out_height, out_width),
+        dtype=images.dtype,
+        device=images.device,
+        memory_format=torch.channels_last,
+    )
+    tile_channels, tile_pixels = _tile(channels)
+    grid = (
+        triton.cdiv(out_width, tile_pixels),
+        triton.cdiv(channels, tile_channels),
+        batch * out_height,
+    )
+    depthwise_kernel[grid](
+        images,
+        weights,
+        biases,
+        out,
+        height,
+        width,
+        out_height,
+        out_width,
+        channels,
+        multiplier=channels // sources,
+        stride=stride,
+        relu=relu,
+        tile_pixels=tile_pixels,
+        tile_channels=tile_channels,
+    )
+    return out
+
+
+def aggregate(
+    fine: Tensor, gate: Tensor, coarse: Tensor, coarse_gate: Tensor, upsampling: Upsampling
+) -> Tensor:
+    """See `Kernels.aggregate`."""
+    fine, gate, coarse, coarse_gate = (
+        tensor.contiguous(memory_format=torch.channels_last)
+        for tensor in (fine, gate, coarse, coarse_gate)
+    )
+    batch, channels, height, width = fine.shape
+    out = torch.empty_like(fine)
+    tile_channels, tile_pixels = _tile(channels)
+    grid = triton.cdiv(width, tile_pixels), triton.cdiv(channels, tile_channels), batch * height
+    aggregate_kernel[grid](
+        fine,
+        gate,
+        coarse,
+        coarse_gate,
+        out,
+        height,
+        width,
+        *gate.shape[2:],
+        channels,
+        bilinear=upsampling == 'bilinear',
+        tile_pixels=tile_pixels,
+        tile_channels=tile_channels,
+    )
+    return out
+
+
+def _tile(channels: int) -> tuple[int, int]:
+    """Of images that are channels last, how many channels and pixels one program computes."""
+    tile_channels = next((size for size in (64, 32) if channels % size == 0), 16)
+    return tile_channels, TILE // tile_channels

@@ -21,13 +21,14 @@ import triton.language as tl
         'frame_width',
         'width',
         'row_stride',
+        'pixel_stride',
         'x_count',
         'y_count',
     ]
 )
 def prepare_kernel(
     frame,  # (frame_height, frame_width, 3) uint8
-    target,  # (height, width, 3), rows `row_stride` apart
+    target,  # (height, width, 3), rows `row_stride` and pixels `pixel_stride` apart
     x_first,
     x_weights,
     y_first,
@@ -36,6 +37,7 @@ def prepare_kernel(
     frame_width,
     width,
     row_stride,
+    pixel_stride,
     x_count,
     y_count,
     scale,
@@ -86,7 +88,8 @@ def prepare_kernel(
         pixel = (total * scale + bias + 12582912.0) - 12582912.0  # 1.5 * 2^23
     factor = tl.where(channel == 0, factor0, tl.where(channel == 1, factor1, factor2))
     offset = tl.where(channel == 0, offset0, tl.where(channel == 1, offset1, offset2))
-    tl.store(target + y * row_stride + value, pixel * factor + offset, mask=inside)
+    place = y * row_stride + x * pixel_stride + channel
+    tl.store(target + place, pixel * factor + offset, mask=inside)
 
 
 @triton.jit(
@@ -177,3 +180,117 @@ def draw_kernel(
         tl.store(output + 2 * height * width, confidence.to(tl.uint8), mask=inside)
     tl.store(output, label.to(tl.uint8), mask=inside)
     tl.store(output + height * width, tl.load(drivable + label), mask=inside)
+
+
+@triton.jit(do_not_specialize=['height', 'width', 'out_height', 'out_width'])
+def depthwise_kernel(
+    images,  # (B, height, width, channels / multiplier)
+    weights,  # (9, channels)
+    biases,  # (channels,)
+    out,  # (B, out_height, out_width, channels)
+    height,
+    width,
+    out_height,
+    out_width,
+    channels,
+    multiplier: tl.constexpr,
+    stride: tl.constexpr,
+    relu: tl.constexpr,
+    tile_pixels: tl.constexpr,
+    tile_channels: tl.constexpr,
+):
+    """3x3 convolution of each channel by itself, in one row: `tile_pixels` by `tile_channels`.
+
+    Sums are in float32, rounded once, after bias and ReLU.
+    """
+    x = tl.program_id(0) * tile_pixels + tl.arange(0, tile_pixels)
+    channel = tl.program_id(1) * tile_channels + tl.arange(0, tile_channels)
+    row = tl.program_id(2)
+    image = row // out_height
+    y = row % out_height + tl.full([tile_pixels], 0, tl.int32)
+    channel_inside = channel < channels
+    source = channel // multiplier
+    sources = channels // multiplier
+
+    total = tl.full([tile_pixels, tile_channels], 0, tl.float32)
+    for i in tl.static_range(3):
+        from_y = y * stride + i - 1
+        y_inside = (from_y >= 0) & (from_y < height)
+        line = (image * height + from_y) * width
+        for j in tl.static_range(3):
+            from_x = x * stride + j - 1
+            inside = y_inside & (from_x >= 0) & (from_x < width)
+            value = tl.load(
+                images + (line + from_x)[:, None] * sources + source[None, :],
+                mask=inside[:, None] & channel_inside[None, :],
+                other=0,
+            )
+            weight = tl.load(weights + (3 * i + j) * channels + channel, mask=channel_inside)
+            total += value.to(tl.float32) * weight.to(tl.float32)[None, :]
+    total += tl.load(biases + channel, mask=channel_inside).to(tl.float32)[None, :]
+    if relu:
+        total = tl.where(total < 0, 0, total)  # and what is not a number stays so
+    tl.store(
+        out + (row * out_width + x)[:, None] * channels + channel[None, :],
+        total,
+        mask=(x < out_width)[:, None] & channel_inside[None, :],
+    )
+
+
+@triton.jit
+def _sigmoid(x):
+    return 1 / (1 + tl.exp(-x))
+
+
+@triton.jit(do_not_specialize=['height', 'width', 'coarse_height', 'coarse_width'])
+def aggregate_kernel(
+    fine,  # (B, height, width, channels)
+    gate,  # (B, coarse_height, coarse_width, channels), as the next two
+    coarse,
+    coarse_gate,
+    out,  # (B, height, width, channels)
+    height,
+    width,
+    coarse_height,
+    coarse_width,
+    channels,
+    bilinear: tl.constexpr,
+    tile_pixels: tl.constexpr,
+    tile_channels: tl.constexpr,
+):
+    """Guided aggregation of one row: `tile_pixels` by `tile_channels`, in float32, rounded once."""
+    x = tl.program_id(0) * tile_pixels + tl.arange(0, tile_pixels)
+    channel = tl.program_id(1) * tile_channels + tl.arange(0, tile_channels)
+    row = tl.program_id(2)
+    image = row // height
+    y = row % height
+    channel_inside = channel < channels
+    inside = (x < width)[:, None] & channel_inside[None, :]
+
+    if bilinear:
+        from_y = tl.maximum((y.to(tl.float32) + 0.5) * 0.25 - 0.5, 0.0)
+        from_x = tl.maximum((x.to(tl.float32) + 0.5) * 0.25 - 0.5, 0.0)
+    else:
+        from_y = (y // 4).to(tl.float32)
+        from_x = (x // 4).to(tl.float32)
+    upper = from_y.to(tl.int32)
+    left = from_x.to(tl.int32)
+    below = from_y - upper.to(tl.float32)
+    right = (from_x - left.to(tl.float32))[:, None]
+
+    opened = tl.full([tile_pixels, tile_channels], 0, tl.float32)
+    added = tl.full([tile_pixels, tile_channels], 0, tl.float32)
+    for i in tl.static_range(2 if bilinear else 1):
+        line = (image * coarse_height + tl.minimum(upper + i, coarse_height - 1)) * coarse_width
+        along_y = below if i == 1 else 1 - below
+        for j in tl.static_range(2 if bilinear else 1):
+            node = line + tl.minimum(left + j, coarse_width - 1)
+            place = node[:, None] * channels + channel[None, :]
+            weight = along_y * (right if j == 1 else 1 - right)
+            opened += weight * tl.load(gate + place, mask=inside, other=0).to(tl.float32)
+            value = tl.load(coarse + place, mask=inside, other=0).to(tl.float32)
+            keep = tl.load(coarse_gate + place, mask=inside, other=0).to(tl.float32)
+            added += weight * value * _sigmoid(keep)
+    place = (row * width + x)[:, None] * channels + channel[None, :]
+    value = tl.load(fine + place, mask=inside, other=0).to(tl.float32)
+    tl.store(out + place, value * _sigmoid(opened) + added, mask=inside)
