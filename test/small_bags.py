@@ -126,7 +126,7 @@ def write_bag(
     with writer:
         connections = {t: writer.add_connection(t, IMAGE, typestore=store) for t in topics}
         for entry in entries:
-            kind, message = _message(store.types, entry)
+            kind, message = message_of(store.types, entry)
             if entry.topic not in connections:
                 connection = writer.add_connection(entry.topic, kind, typestore=store)
                 connections[entry.topic] = connection
@@ -141,7 +141,7 @@ def write_bag_of_ros_1(path: Path, entries: Sequence[AnyEntry]) -> Path:
     with Rosbag1Writer(path) as writer:
         connections: dict[str, Any] = {}
         for entry in entries:
-            kind, message = _message(store.types, entry, seq=0)
+            kind, message = message_of(store.types, entry, seq=0)
             if entry.topic not in connections:
                 connection = writer.add_connection(entry.topic, kind, typestore=store)
                 connections[entry.topic] = connection
@@ -160,7 +160,8 @@ def untimed_messages(output: Path) -> list[tuple[str, int, bytes]]:
         ]
 
 
-def _message(types: Any, entry: AnyEntry, **header_fields: int) -> tuple[str, Any]:
+def message_of(types: Any, entry: AnyEntry, **header_fields: int) -> tuple[str, Any]:
+    """The type of an entry's message, and the message, of the types of a store of rosbags."""
     time = types['builtin_interfaces/msg/Time'](*divmod(entry.stamp, 10**9))
     header = types['std_msgs/msg/Header'](stamp=time, frame_id='camera', **header_fields)
     if isinstance(entry, TransformEntry):

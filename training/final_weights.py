@@ -34,8 +34,8 @@ def export(
     kept = checkpoint.save(partial)
     if kept:
         warn(
-            f'{len(kept)} tensors are kept in float32, for they exceed the range of float16: '
-            f'{", ".join(kept)}; a lower learning rate avoids that'
+            f'{len(kept)} tensors are kept in float32, for float16 cannot hold their numbers; '
+            f'first: {kept[0]}. A lower optimizer.lr avoids that'
         )
     written = Checkpoint.load(partial)  # the file is what will be used
     if validation is not None:

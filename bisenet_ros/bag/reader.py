@@ -14,10 +14,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from rosbags.highlevel import AnyReader
 
-from bisenet_ros.bag.cut_mcap import CutMcap, is_cut, is_unchunked
 from bisenet_ros.bag.labels_folder import LabelsFolder
+from bisenet_ros.bag.mcap_file import is_cut, is_unindexed
 from bisenet_ros.bag.messages import (
     CAMERA_INFO_TYPE,
     COMPRESSED_IMAGE_TYPE,
@@ -25,10 +24,12 @@ from bisenet_ros.bag.messages import (
     IMAGE_TYPE,
     LABELS_TOPIC,
     BagError,
+    connections_of,
     messages,
     open_bag,
     received_messages,
 )
+from bisenet_ros.bag.rosbags_readers import BagReader
 from bisenet_ros.bag.stamp_join import Truths, with_camera_infos
 from bisenet_ros.image_codec import decode_compressed, decode_image, decode_labels
 from bisenet_ros.media import read_labels
@@ -171,7 +172,7 @@ class ReplayBag:
         self.path = path
         self.labels_folder = None if labels_folder is None else LabelsFolder(labels_folder)
         self._parts, self.damage = _whole_parts(path)
-        self._unindexed = bool(self._parts) or any(map(is_unchunked, _mcap_files(path)))
+        self._unindexed = any(map(is_unindexed, _mcap_files(path)))
         with closing(open_bag(path, self._parts)) as reader:
             topics = _Topics(path, reader)
             self.seconds = reader.duration / 1e9
@@ -216,7 +217,7 @@ class ReplayBag:
         """
         with ExitStack() as stack:
 
-            def reader() -> AnyReader:  # each is at a place of its own
+            def reader() -> BagReader:  # each is at a place of its own
                 return stack.enter_context(closing(open_bag(self.path, self._parts)))
 
             truths = {
@@ -294,9 +295,9 @@ class _Topics:
         counts: Messages by topic.
     """
 
-    def __init__(self, path: Path, reader: AnyReader) -> None:
+    def __init__(self, path: Path, reader: BagReader) -> None:
         self._path = path
-        self._types = {connection.topic: connection.msgtype for connection in reader.connections}
+        self._types = {one.topic: one.msgtype for one in connections_of(reader)}
         self.counts = {topic: reader.topics[topic].msgcount for topic in self._types}
 
     def find(self, wanted: str, types: Sequence[str]) -> str:
@@ -394,7 +395,7 @@ def _camera_names(images: Sequence[str]) -> Mapping[str, str]:
     return spaces if unique else topics
 
 
-def _whole_parts(path: Path) -> tuple[list[Path | CutMcap], str]:
+def _whole_parts(path: Path) -> tuple[list[Path], str]:
     """What is to be read of a bag that is not whole, and what is missing.
 
     Returns:
@@ -419,8 +420,7 @@ def _whole_parts(path: Path) -> tuple[list[Path | CutMcap], str]:
     cut = [file for file in _mcap_files(path) if is_cut(file)]
     if not cut:
         return [], ''
-    parts = [CutMcap(file) if file in cut else file for file in files]
-    return parts, f'{cut[0]} is cut off: only what was recorded before the cut is there'
+    return files, f'{cut[0]} is cut off: only what was recorded before the cut is there'
 
 
 def _mcap_files(path: Path) -> list[Path]:

@@ -4,14 +4,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import yaml
-from rosbags.rosbag2 import CompressionMode, StoragePlugin
+from rosbags.rosbag1 import Writer as Rosbag1Writer
+from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin
+from rosbags.rosbag2 import Writer as Rosbag2Writer
+from rosbags.typesys import Stores, get_typestore
 from small_bags import (
+    IMAGE,
     START,
     STEP,
     AnyEntry,
@@ -19,6 +25,7 @@ from small_bags import (
     InfoEntry,
     TransformEntry,
     drive,
+    message_of,
     picture,
     truth_of,
     write_bag,
@@ -106,6 +113,116 @@ def test_damage_is_one_line(form: str, tmp_path: Path) -> None:
         file.write_bytes(whole)
     assert complaints
     assert '\n' not in ''.join(complaints)
+
+
+STATUS = 'my_msgs/msg/Status'
+
+
+def with_another_topic(path: Path, definition: str, *, json: bool, **options: Any) -> Path:
+    """Two frames of a camera, and two messages of a type of one's own before them."""
+    store = get_typestore(Stores.ROS2_HUMBLE)
+    writer = Rosbag2Writer(path, version=8, storage_plugin=options['storage'])
+    if 'compression' in options:
+        writer.set_compression(options['compression'], CompressionFormat.ZSTD)
+    with writer:
+        status = writer.add_connection(
+            '/status',
+            STATUS,
+            msgdef=definition,
+            rihs01='RIHS01_0',
+            serialization_format='json' if json else 'cdr',
+        )
+        images = writer.add_connection('/image', IMAGE, typestore=store)
+        for entry in drive(2, truth=False):
+            writer.write(status, entry.stamp, b'{"speed": 1}')
+            kind, message = message_of(store.types, entry)
+            writer.write(images, entry.stamp, store.serialize_cdr(message, kind))
+    return path
+
+
+def replace_bytes(folder: Path, pattern: bytes, replacement: bytes) -> None:
+    """In the files of a bag, by as many others."""
+    for file in (*folder.glob('*.mcap'), *folder.glob('*.db3')):
+        data = file.read_bytes()
+        found, count = re.subn(pattern, replacement, data, flags=re.DOTALL)
+        assert count
+        assert len(found) == len(data)
+        file.write_bytes(found)
+
+
+DEFINITIONS = {
+    'carriage returns': 'float64 speed\r\nstring name\r\n',
+    'byte-order mark': '\ufefffloat64 speed\n',
+    'not of this format': 'syntax = "proto3"; message Status { double speed = 1; }',
+    'cut off': 'float64 speed\nstring na',
+    'without what it uses': 'other_msgs/Unknown[] field\n',
+    'empty': '',
+}
+STORAGES: dict[str, dict[str, Any]] = {
+    'mcap': {'storage': StoragePlugin.MCAP},
+    'mcap, compressed': {
+        'storage': StoragePlugin.MCAP,
+        'compression': CompressionMode.STORAGE,
+    },
+    'sqlite3': {'storage': StoragePlugin.SQLITE3},
+}
+
+
+@pytest.mark.parametrize('json', [False, True])
+@pytest.mark.parametrize('definition', DEFINITIONS)
+@pytest.mark.parametrize('storage', STORAGES)
+def test_a_topic_that_nobody_reads_need_not_be_understood(
+    tmp_path: Path, storage: str, definition: str, json: bool
+) -> None:
+    path = with_another_topic(
+        tmp_path / 'bag', DEFINITIONS[definition], json=json, **STORAGES[storage]
+    )
+    for bag in (path, *path.glob('bag.*')):
+        assert [frame.stamp for frame in ReplayBag(bag)] == [START, START + STEP]
+
+
+@pytest.mark.parametrize('storage', ['mcap', 'sqlite3'])
+def test_a_definition_of_another_encoding_or_alphabet(tmp_path: Path, storage: str) -> None:
+    path = with_another_topic(
+        tmp_path / 'bag', 'float64 speed # XXX\n', json=False, **STORAGES[storage]
+    )
+    replace_bytes(path, b'XXX', b'm\xe9t')
+    replace_bytes(path, b'(Status.{0,4})ros2msg', b'\\1protobu')
+    for bag in (path, *path.glob('bag.*')):
+        assert [frame.stamp for frame in ReplayBag(bag)] == [START, START + STEP]
+
+
+@pytest.mark.parametrize('storage', ['mcap', 'mcap, compressed'])
+def test_a_cut_file_with_a_definition_that_is_not_understood(tmp_path: Path, storage: str) -> None:
+    path = with_another_topic(
+        tmp_path / 'bag', DEFINITIONS['byte-order mark'], json=True, **STORAGES[storage]
+    )
+    file = path / 'bag.mcap'
+    file.write_bytes(file.read_bytes()[:-1])
+    assert [frame.stamp for frame in ReplayBag(file)] == [START, START + STEP]
+
+
+@pytest.mark.parametrize('profile', [b'\0\0\0\0', b'\4\0\0\0demo'])
+def test_any_profile_of_an_mcap_file(tmp_path: Path, profile: bytes) -> None:
+    path = write_bag(tmp_path / 'bag', drive(2))
+    replace_bytes(path, b'^(.{17})\4\0\0\0ros2(.{4})', b'\\1' + profile.ljust(12, b'\0'))
+    assert len(list(ReplayBag(path / 'bag.mcap'))) == 2
+
+
+def test_a_definition_of_ros_1_in_another_alphabet(tmp_path: Path) -> None:
+    path = tmp_path / 'drive.bag'
+    store = get_typestore(Stores.ROS1_NOETIC)
+    with Rosbag1Writer(path) as writer:
+        status = writer.add_connection(
+            '/status', STATUS, msgdef='float64 speed\r\n# XXX', md5sum='0' * 32
+        )
+        images = writer.add_connection('/image', IMAGE, typestore=store)
+        for entry in drive(2, truth=False):
+            writer.write(status, entry.stamp, bytes(8))
+            kind, message = message_of(store.types, entry, seq=0)
+            writer.write(images, entry.stamp, store.serialize_ros1(message, kind))
+    path.write_bytes(path.read_bytes().replace(b'XXX', b'm\xe9t'))
+    assert [frame.stamp for frame in ReplayBag(path)] == [START, START + STEP]
 
 
 def test_compressed_images(tmp_path: Path) -> None:
