@@ -35,13 +35,14 @@ class Entry(NamedTuple):
         topic: Where to.
         stamp: Nanoseconds, the header's.
         pixels: What is in it.
-        encoding: The name of the pixels' layout, or jpeg or png for a compressed image.
+        encoding: The name of the pixels' layout, or jpeg or png for a compressed image, or
+            all that its format says.
         delay: Nanoseconds from the stamp to the time of reception.
     """
 
     topic: str
     stamp: int
-    pixels: Pixels
+    pixels: npt.NDArray[Any]
     encoding: str
     delay: int = 0
 
@@ -169,8 +170,8 @@ def message_of(types: Any, entry: AnyEntry, **header_fields: int) -> tuple[str, 
     if isinstance(entry, InfoEntry):
         return CAMERA_INFO, _camera_info(types, entry, header)
     codec = entry.encoding
-    if codec in ('jpeg', 'png'):
-        data = cv2.imencode(f'.{codec}', entry.pixels)[1]
+    if codec in ('jpeg', 'png') or ';' in codec:
+        data = cv2.imencode('.jpeg' if 'jpeg' in codec else '.png', entry.pixels)[1]
         return COMPRESSED, types[COMPRESSED](header=header, format=codec, data=data.reshape(-1))
     message = types[IMAGE](
         header=header,
@@ -179,7 +180,7 @@ def message_of(types: Any, entry: AnyEntry, **header_fields: int) -> tuple[str, 
         encoding=entry.encoding,
         is_bigendian=0,
         step=entry.pixels[0].nbytes,
-        data=entry.pixels.reshape(-1),
+        data=entry.pixels.reshape(-1).view(np.uint8),
     )
     return IMAGE, message
 

@@ -5,9 +5,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
 from heapq import merge
+from itertools import islice
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,6 +25,7 @@ from bisenet_ros.bag.messages import (
     IMAGE_TYPE,
     LABELS_TOPIC,
     BagError,
+    Stamped,
     connections_of,
     messages,
     open_bag,
@@ -31,7 +33,7 @@ from bisenet_ros.bag.messages import (
 )
 from bisenet_ros.bag.rosbags_readers import BagReader
 from bisenet_ros.bag.stamp_join import Truths, with_camera_infos
-from bisenet_ros.image_codec import decode_compressed, decode_image, decode_labels
+from bisenet_ros.image_codec import decode_compressed, decode_image, decode_labels, is_depth
 from bisenet_ros.media import read_labels
 from bisenet_ros.outputs import NAMESPACE, OUTPUTS
 
@@ -45,6 +47,9 @@ _NO_PICTURE = (
     *_OUTPUTS,
     *(f'{o}{_COMPRESSED}' for o in _OUTPUTS),
 )
+
+
+_IMAGE_TYPES = (IMAGE_TYPE, COMPRESSED_IMAGE_TYPE)
 
 
 @dataclass(frozen=True)
@@ -81,7 +86,7 @@ class RecordedFrame:
     Attributes:
         camera: Whose it is.
         index: How many frames of this camera came before.
-        stamp: Nanoseconds, the header's.
+        stamp: Nanoseconds, the header's; the time of reception where headers are not stamped.
         received: Nanoseconds, when it was recorded.
         message: The image message.
         truth_message: The label message with the same stamp, if there is one.
@@ -150,6 +155,7 @@ class ReplayBag:
         labels_folder: The truth of the only camera, if it lies in files.
         seconds: From the first message to the last.
         damage: Why not all that was recorded is there; empty where it is.
+        notes: What a user should know of how the bag is read, a sentence each.
 
     Args:
         path: A rosbag2 folder, an .mcap or .db3 file, or a ROS 1 .bag file.
@@ -178,7 +184,7 @@ class ReplayBag:
             self.seconds = reader.duration / 1e9
         labels = None if labels_topic is None else topics.find(labels_topic, (IMAGE_TYPE,))
         if image_topic is not None:
-            images = [topics.find(image_topic, (IMAGE_TYPE, COMPRESSED_IMAGE_TYPE))]
+            images = [topics.find_camera(image_topic)]
         else:
             images = topics.pictures(apart_from=labels)
         if len(images) > 1 and (labels or labels_folder):
@@ -204,12 +210,25 @@ class ReplayBag:
             )
             for topic in images
         )
+        self._unstamped = topics.unstamped.intersection([*images, *truths.values()])
+        self.notes = tuple(
+            f'{path}: {text}: {", ".join(sorted(concerned))}'
+            for text, concerned in (
+                (
+                    'headers without stamps, for which the times of reception stand in',
+                    self._unstamped,
+                ),
+                ('depth images, which are left out', topics.depths),
+            )
+            if concerned
+        )
 
     def __iter__(self) -> Iterator[RecordedFrame]:
         """Each frame in the order of the recording.
 
-        Truth and CameraInfo are joined by stamp. Truth is so while both are read: a frame whose
-        stamp is before that of an earlier frame gets none. A CameraInfo may have been recorded
+        Truth and CameraInfo are joined by stamp, where there are none truth by reception and
+        CameraInfo by being the latest. Truth is so while both are read: a frame whose stamp is
+        before that of an earlier frame may get none. A CameraInfo may have been recorded
         before its image, or up to `stamp_join.LATEST_INFO` after it.
 
         Raises:
@@ -221,7 +240,12 @@ class ReplayBag:
                 return stack.enter_context(closing(open_bag(self.path, self._parts)))
 
             truths = {
-                camera.image_topic: Truths(messages(reader(), [camera.labels_topic]))
+                camera.image_topic: Truths(
+                    messages(reader(), [camera.labels_topic]),
+                    by_reception=not self._unstamped.isdisjoint(
+                        (camera.image_topic, camera.labels_topic)
+                    ),
+                )
                 for camera in self.cameras
                 if camera.labels_topic is not None and self.labels_folder is None
             }
@@ -238,8 +262,11 @@ class ReplayBag:
             groups = [[topic] for topic in topics] if self._unindexed else [topics]
             recordings = [messages(reader(), group) for group in groups]
             recorded = merge(*recordings, key=attrgetter('received'))
-            for (topic, received, stamp, message), info in with_camera_infos(recorded, info_topics):
-                truth = truths[topic].at(stamp) if topic in truths else None
+            for image, info in with_camera_infos(recorded, info_topics):
+                topic, received, stamp, message = image
+                truth = truths[topic].of(image) if topic in truths else None
+                if not stamp and topic in self._unstamped:
+                    stamp = received
                 index = counts[topic]
                 counts[topic] += 1
                 file = self.labels_folder.file_of(index, stamp) if self.labels_folder else None
@@ -293,12 +320,42 @@ class _Topics:
 
     Attributes:
         counts: Messages by topic.
+        unstamped: Topics of images whose first two messages have no stamp; the clock of a
+            simulation may start at zero.
+        depths: Topics of depth images.
     """
 
     def __init__(self, path: Path, reader: BagReader) -> None:
         self._path = path
         self._types = {one.topic: one.msgtype for one in connections_of(reader)}
         self.counts = {topic: reader.topics[topic].msgcount for topic in self._types}
+        self.unstamped: set[str] = set()
+        self.depths: set[str] = set()
+        for topic, kind in self._types.items():
+            if kind in _IMAGE_TYPES and self.counts[topic]:
+                self._look_at(topic, reader)
+
+    def _look_at(self, topic: str, reader: BagReader) -> None:
+        first: list[Stamped] = []
+        with suppress(BagError):  # whoever reads on is told
+            first += islice(messages(reader, [topic]), 2)
+        if first and not any(found.stamp for found in first):
+            self.unstamped.add(topic)
+        if any(is_depth(found.message) for found in first) and not _is_no_picture(topic):
+            self.depths.add(topic)
+
+    def find_camera(self, wanted: str) -> str:
+        """A topic of images by its name.
+
+        Raises:
+            BagError: As of `find`, or it has depth images.
+        """
+        name = self.find(wanted, _IMAGE_TYPES)
+        if name in self.depths:
+            raise BagError(
+                f'{self._path}: {name} has depth images: name a camera that sees colours'
+            )
+        return name
 
     def find(self, wanted: str, types: Sequence[str]) -> str:
         """A topic by its name, with or without the slash at its begin.
@@ -335,9 +392,9 @@ class _Topics:
         topics = [
             topic
             for topic, kind in sorted(self._types.items())
-            if kind in (IMAGE_TYPE, COMPRESSED_IMAGE_TYPE)
-            and not f'/{topic}'.endswith(_NO_PICTURE)
-            and topic != apart_from
+            if kind in _IMAGE_TYPES
+            and not _is_no_picture(topic)
+            and topic not in (apart_from, *self.depths)
         ]
         with_messages = [topic for topic in topics if self.counts[topic]]
         if topics and not with_messages:
@@ -383,6 +440,10 @@ class _Topics:
 
     def _listed(self) -> str:
         return ', '.join(sorted(self._types)) or 'none'
+
+
+def _is_no_picture(topic: str) -> bool:
+    return f'/{topic}'.endswith(_NO_PICTURE)
 
 
 def _camera_names(images: Sequence[str]) -> Mapping[str, str]:

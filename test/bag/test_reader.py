@@ -267,6 +267,30 @@ def test_what_is_no_camera_is_left_out(tmp_path: Path) -> None:
     assert [camera.image_topic for camera in named.cameras] == ['/front/image_raw/compressed']
 
 
+@pytest.mark.parametrize(
+    ('topic', 'encoding'),
+    [
+        ('/depth/image_rect_raw', '16UC1'),
+        ('/depth/depth_registered', '32FC1'),
+        ('/depth/image_rect_raw/compressed', '16UC1; png compressed '),
+        ('/depth/image', '16UC1; compressedDepth png'),
+    ],
+)
+def test_depth_images_are_no_camera(tmp_path: Path, topic: str, encoding: str) -> None:
+    distances = np.full((48, 64), 1500, np.float32 if encoding == '32FC1' else np.uint16)
+    depth = Entry(topic, START, distances, encoding)
+    path = write_bag(tmp_path / 'bag', [*drive(1, '/color', truth=False), depth])
+    bag = ReplayBag(path)
+    assert [camera.image_topic for camera in bag.cameras] == ['/color/image']
+    assert bag.notes == (f'{path}: depth images, which are left out: {topic}',)
+    assert main_camera(path) == '/color/image'
+    with pytest.raises(BagError, match=f'{topic} has depth images'):
+        ReplayBag(path, topic)
+    alone = write_bag(tmp_path / 'alone', [depth])
+    with pytest.raises(BagError, match='no images in this bag'):
+        ReplayBag(alone)
+
+
 def test_cameras_of_one_namespace_are_told_apart(tmp_path: Path) -> None:
     entries = [Entry(f'/rig/{side}', START, picture(0), 'bgr8') for side in ('left', 'right')]
     bag = ReplayBag(write_bag(tmp_path / 'bag', entries))
@@ -279,6 +303,48 @@ def test_truth_is_matched_by_stamp(tmp_path: Path) -> None:
     entries.insert(0, Entry('/ground_truth/labels', START - STEP, truth_of(9), 'mono8'))
     bag = ReplayBag(write_bag(tmp_path / 'bag', entries))
     assert [frame.truth() is None for frame in bag] == [False, True, False, False]
+
+
+def stamped(entries: list[Entry], stamps: list[int]) -> list[Entry]:
+    """Frames and their truths in turn, with other stamps but recorded when they were."""
+    return [
+        entry._replace(stamp=stamps[i // 2], delay=entry.stamp - stamps[i // 2] + i % 2 * 1_000_000)
+        for i, entry in enumerate(entries)
+    ]
+
+
+def test_without_stamps_the_reception_stands_in(tmp_path: Path) -> None:
+    entries = stamped(drive(4), [0, 0, 0, 0])
+    del entries[3]  # the truth of frame 1
+    bag = ReplayBag(write_bag(tmp_path / 'bag', entries))
+    (note,) = bag.notes
+    assert 'times of reception stand in: /ground_truth/labels, /image' in note
+    frames = list(bag)
+    assert [frame.stamp for frame in frames] == [START + i * STEP for i in range(4)]
+    assert frames[1].truth() is None
+    for index in (0, 2, 3):
+        np.testing.assert_array_equal(frames[index].truth(), truth_of(index))
+
+
+def test_an_unstamped_camera_has_the_camera_info_before_it(tmp_path: Path) -> None:
+    images = [entry._replace(stamp=0, delay=entry.stamp) for entry in drive(4, truth=False)]
+    infos = [info._replace(stamp=0, delay=info.stamp - 1) for info in infos_of('/camera_info', 0)]
+    path = write_bag(tmp_path / 'bag', in_order(*images, *infos))
+    assert focals(path) == [50, 51, 52, 53]
+
+
+@pytest.mark.parametrize(
+    'stamps',
+    [[START] * 4, [START, START + 1, START, START + 1], [STEP * i for i in range(4)]],
+    ids=['all equal', 'a clock that loops', 'a clock that starts at zero'],
+)
+def test_truth_of_stamps_that_are_not_unique(tmp_path: Path, stamps: list[int]) -> None:
+    bag = ReplayBag(write_bag(tmp_path / 'bag', stamped(drive(4), stamps)))
+    assert not bag.notes
+    frames = list(bag)
+    assert [frame.stamp for frame in frames] == stamps
+    for index, frame in enumerate(frames):
+        np.testing.assert_array_equal(frame.truth(), truth_of(index))
 
 
 def in_order(*entries: AnyEntry) -> list[AnyEntry]:
