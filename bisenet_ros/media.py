@@ -52,7 +52,12 @@ def list_files(folder: Path, suffixes: frozenset[str]) -> list[Path]:
     """
     if not folder.is_dir():
         raise MediaError(f'{folder}: no such folder')
-    files = (path for path in folder.iterdir() if path.suffix.lower() in suffixes)
+    # Hidden files are not looked at: macOS puts notes into ._frame.png.
+    files = (
+        path
+        for path in folder.iterdir()
+        if path.suffix.lower() in suffixes and not path.name.startswith('.')
+    )
     return sorted((path for path in files if path.is_file()), key=natural_key)
 
 

@@ -220,3 +220,20 @@ def test_a_list_that_is_no_text_is_refused(tmp_path: Path, by_id: Path) -> None:
     pair_list.write_bytes(b'\xff\xfe')
     with pytest.raises(DatasetError, match=r'pairs\.txt is not UTF-8 text'):
         PairListSettings(pairs=pair_list, label_map=by_id).open()
+
+
+def test_linked_subfolders_are_searched_and_hidden_files_are_not(
+    tmp_path: Path, by_id: Path
+) -> None:
+    other_disk = tmp_path / 'other_disk'
+    write_pair(tmp_path / 'data', 'day1/a', np.zeros((2, 3), np.uint8))
+    write_pair(other_disk, 'b', np.zeros((2, 3), np.uint8))
+    for kind in ('images', 'labels'):
+        folder = tmp_path / 'data' / kind
+        (folder / 'day2').symlink_to(other_disk / kind)
+        (folder / 'day1' / 'back').symlink_to(folder)  # a circle
+    write_pair(tmp_path / 'data', '._a', np.zeros((2, 3), np.uint8))
+    image = tmp_path / 'data' / 'images' / '.ipynb_checkpoints' / 'a-checkpoint.jpg'
+    write_image(image, IMAGE)
+    dataset = folders(tmp_path / 'data', by_id).open()
+    assert [dataset.name_of(i) for i in range(len(dataset))] == ['day1/a', 'day2/b']
