@@ -25,7 +25,7 @@ from bisenet_ros.limits import MAX_SIDE, MIN_SIDE
 
 MAX_PIXELS = MAX_SIDE**2
 
-_JPEG_START = b'\xff\xd8\xff'
+JPEG_START = b'\xff\xd8\xff'
 _JPEG_END = b'\xff\xd9'
 _PNG_START = b'\x89PNG\r\n\x1a\n'
 
@@ -181,8 +181,8 @@ def decode_compressed(msg: CompressedImageMessage) -> npt.NDArray[np.uint8]:
     if is_depth(msg):
         raise ImageError(f"{msg.format.strip()!r} is a depth image; use the colour camera's topic")
     data = bytes(_buffer(msg.data))
-    if data.startswith(_JPEG_START):
-        codec, (width, height) = 'JPEG', _jpeg_size(data)
+    if data.startswith(JPEG_START):
+        codec, (width, height) = 'JPEG', jpeg_size(data)
     elif data.startswith(_PNG_START):
         codec, (width, height) = 'PNG', _png_size(data)
     else:
@@ -381,7 +381,7 @@ def _check_frame_size(width: int, height: int) -> None:
         )
 
 
-def _jpeg_size(data: bytes) -> tuple[int, int]:
+def jpeg_size(data: bytes) -> tuple[int, int]:
     """(width, height) from a JPEG's frame header.
 
     Raises:
@@ -389,7 +389,7 @@ def _jpeg_size(data: bytes) -> tuple[int, int]:
             and say nothing.
     """
     size = None
-    position = len(_JPEG_START) - 1
+    position = len(JPEG_START) - 1
     while (position := data.find(b'\xff', position)) >= 0 and position + 9 <= len(data):
         marker, length = struct.unpack_from('>BH', data, position + 1)
         if marker == 0xFF:  # fill byte

@@ -10,13 +10,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import cast
+from typing import Any, cast
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 from bisenet_ros.errors import UserError
+from bisenet_ros.image_codec import JPEG_START, ImageError, jpeg_size
 
 # fmt: off
 IMAGE_SUFFIXES = frozenset([
@@ -75,42 +76,40 @@ def read_image(path: Path) -> Pixels:
     Raises:
         MediaError: There is no such file, or it is no image, or not a whole one.
     """
-    return _decode(path, cv2.IMREAD_COLOR)
+    return cast('Pixels', decode_file(path, read_file(path), cv2.IMREAD_COLOR))
 
 
-def read_labels(path: Path) -> Pixels:
-    """(H, W) uint8: a label image, its values as they are stored.
+def read_file(path: Path) -> bytes:
+    """The content of an image file.
 
     Raises:
-        MediaError: There is no such file, it is no whole image, or has other than one channel of
-            8 bits.
+        MediaError: There is no such file, or it is a JPEG that breaks off.
     """
-    labels = _decode(path, cv2.IMREAD_UNCHANGED)
-    if labels.ndim != 2 or labels.dtype != np.uint8:
-        channels = 1 if labels.ndim == 2 else labels.shape[2]
-        raise MediaError(
-            f'{path}: labels are one channel of 8 bits (class ids), not {channels} of '
-            f'{8 * labels.itemsize}'
-        )
-    return labels
-
-
-def _decode(path: Path, flags: int) -> Pixels:
     try:
         data = path.read_bytes()
     except OSError as error:
         raise MediaError(f'{path}: {error.strerror}') from error
-    # libjpeg fills what is missing of a cut file with gray and only warns. The end-of-image marker
-    # has to follow the last start-of-scan marker: thumbnails inside the header have both, too.
-    if data.startswith(b'\xff\xd8') and data.rfind(b'\xff\xd9') < data.rfind(b'\xff\xda'):
-        raise MediaError(f'{path}: the JPEG image is cut off')
+    if data.startswith(JPEG_START):
+        try:
+            jpeg_size(data)
+        except ImageError as error:
+            raise MediaError(f'{path}: the JPEG image is cut off: copy it again') from error
+    return data
+
+
+def decode_file(path: Path, data: bytes, flags: int) -> npt.NDArray[Any]:
+    """The pixels of an image file's content, as `cv2.imdecode` gives them.
+
+    Raises:
+        MediaError: It is no image.
+    """
     try:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), flags) if data else None
     except cv2.error as error:
         raise MediaError(f'{path}: not an image that OpenCV reads ({error.err})') from error
     if image is None:
         raise MediaError(f'{path}: not an image that OpenCV reads')
-    return cast('Pixels', image)
+    return np.asarray(image)
 
 
 def write_image(path: Path, image: Pixels) -> None:

@@ -34,7 +34,7 @@ from bisenet_ros.bag.messages import (
 from bisenet_ros.bag.rosbags_readers import BagReader
 from bisenet_ros.bag.stamp_join import Truths, with_camera_infos
 from bisenet_ros.image_codec import decode_compressed, decode_image, decode_labels, is_depth
-from bisenet_ros.media import read_labels
+from bisenet_ros.label_image import read_labels
 from bisenet_ros.outputs import NAMESPACE, OUTPUTS
 
 # Topics of type Image that are no camera's picture.

@@ -59,7 +59,7 @@ def read_list(path: Path) -> list[str]:
         DatasetError: It cannot be read, or nothing is left.
     """
     try:
-        text = path.read_text(encoding='utf-8')
+        text = path.read_text(encoding='utf-8-sig')  # Windows puts a mark first
     except OSError as error:
         raise DatasetError(f'cannot read {path}: {error.strerror}') from error
     except UnicodeDecodeError as error:
