@@ -44,6 +44,6 @@ def test_mean_and_std_of_another_scale_are_refused() -> None:
     message = 'the mean 0.485 0.456 0.406 and the std 0.229 0.224 0.225$'
     with pytest.raises(UserError, match=message):
         Normalization((123.675, 116.28, 103.53), (58.395, 57.12, 57.375))
-    with pytest.raises(UserError, match='the std 0.003922 0.003922 0.003922$'):
+    with pytest.raises(UserError, match=r'the std 0.003922 0.003922 0.003922$'):
         Normalization((123.675, 116.28, 103.53), (1, 1, 1))
     Normalization((0, 0, 0), (1, 1, 1))

@@ -71,6 +71,8 @@ def import_file(
         markup=False,
         soft_wrap=True,
     )
+    if imported.wrapper:
+        notes.print(f'taken off: {imported.wrapper}', markup=False, soft_wrap=True)
     if imported.left_out:
         heads = ', '.join(sorted({name.split('.')[0] for name in imported.left_out}))
         notes.print(
