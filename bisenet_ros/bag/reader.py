@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
@@ -36,6 +37,9 @@ from bisenet_ros.bag.stamp_join import Truths, with_camera_infos
 from bisenet_ros.image_codec import decode_compressed, decode_image, decode_labels, is_depth
 from bisenet_ros.label_image import read_labels
 from bisenet_ros.outputs import NAMESPACE, OUTPUTS
+
+_STORAGES = ('.mcap', '.db3', '.mcap.zstd', '.db3.zstd')
+"""Endings of the files that rosbag2 writes."""
 
 # Topics of type Image that are no camera's picture.
 _OUTPUTS = tuple(f'/{NAMESPACE}/{output.name}' for output in OUTPUTS)
@@ -463,25 +467,54 @@ def _whole_parts(path: Path) -> tuple[list[Path], str]:
         The files to read, none for the bag as it is, and what is wrong, empty for nothing.
 
     Raises:
-        BagError: There is no such path, or a folder has no metadata.yaml.
+        BagError: There is no such path, it is a bag that ROS has to mend first, or a folder has no
+            metadata.yaml that can be used.
     """
     if not path.exists():
         raise BagError(f'{path}: no such file or folder')
     files = [path]
     if path.is_dir():
-        files = sorted(path.glob('*.mcap'))
-        storages = files or sorted(path.glob('*.db3'))
-        if not (path / 'metadata.yaml').is_file():
-            if not storages:
-                raise BagError(f'{path}: no bag in this folder: it has no metadata.yaml')
+        storages = [file for kind in _STORAGES for file in sorted(path.glob(f'*{kind}'))]
+        files = [file for file in storages if file.suffix == '.mcap']
+        problem = _problem_of_metadata(path)
+        if problem and not storages:
+            raise BagError(f'{path}: no bag in this folder: it has {problem}')
+        if problem and storages[0].suffix == '.zstd':
             raise BagError(
-                f'{path}: no metadata.yaml in this folder: give the file {storages[0]} instead, '
+                f'{path}: {problem} in this folder: decompress {storages[0].name} with zstd -d and '
+                "give that file, or make it with 'ros2 bag reindex'"
+            )
+        if problem:
+            raise BagError(
+                f'{path}: {problem} in this folder: give the file {storages[0]} instead, '
                 "or make it with 'ros2 bag reindex'"
             )
+    elif path.suffix == '.active':
+        raise BagError(
+            f"{path}: the recording was not ended: make it whole with 'rosbag reindex {path}', "
+            f'then give it as {path.with_suffix("")}'
+        )
+    elif path.suffix == '.zstd':
+        raise BagError(f'{path}: decompress it with zstd -d, or give the folder that it is in')
     cut = [file for file in _mcap_files(path) if is_cut(file)]
     if not cut:
         return [], ''
     return files, f'{cut[0]} is cut off: only what was recorded before the cut is there'
+
+
+def _problem_of_metadata(folder: Path) -> str:
+    """What is wrong with the metadata.yaml of a folder; empty for nothing that is known here."""
+    try:
+        text = (folder / 'metadata.yaml').read_text(encoding='utf-8-sig')
+    except FileNotFoundError:
+        return 'no metadata.yaml'
+    except (OSError, UnicodeDecodeError):
+        return ''  # rosbags says what is wrong
+    if not text.strip():
+        return 'an empty metadata.yaml'
+    if re.search(r"""storage_identifier: *(''|"")? *$""", text, re.MULTILINE):
+        return 'a metadata.yaml with an empty storage_identifier'
+    return ''
 
 
 def _mcap_files(path: Path) -> list[Path]:

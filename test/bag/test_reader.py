@@ -537,6 +537,37 @@ def test_a_folder_without_metadata(tmp_path: Path, storage: StoragePlugin) -> No
         ReplayBag(path)
 
 
+@pytest.mark.parametrize(
+    ('metadata', 'message'),
+    [
+        ('', r'an empty metadata\.yaml .* give the file .*bag\.mcap'),
+        ("rosbag2_bagfile_information:\n  storage_identifier: ''\n", 'an empty storage_identifier'),
+        ('rosbag2_bagfile_information:\n  storage_identifier:\n', 'an empty storage_identifier'),
+    ],
+)
+def test_metadata_that_says_nothing(tmp_path: Path, metadata: str, message: str) -> None:
+    path = write_bag(tmp_path / 'bag', drive(1))
+    (path / 'metadata.yaml').write_text(metadata)
+    with pytest.raises(BagError, match=message):
+        ReplayBag(path)
+
+
+def test_bags_that_have_to_be_made_whole_first(tmp_path: Path) -> None:
+    path = write_bag(
+        tmp_path / 'bag', drive(1), storage=StoragePlugin.SQLITE3, compression=CompressionMode.FILE
+    )
+    (path / 'metadata.yaml').unlink()
+    with pytest.raises(BagError, match=r'no metadata\.yaml .* decompress bag\.db3\.zstd with zstd'):
+        ReplayBag(path)
+    with pytest.raises(BagError, match='decompress it with zstd -d'):
+        ReplayBag(path / 'bag.db3.zstd')
+    active = write_bag_of_ros_1(tmp_path / 'drive.bag', drive(1)).rename(
+        tmp_path / 'drive.bag.active'
+    )
+    with pytest.raises(BagError, match=r"rosbag reindex .*drive\.bag\.active'"):
+        ReplayBag(active)
+
+
 def test_topics_that_do_not_do(tmp_path: Path) -> None:
     path = write_bag(tmp_path / 'bag', [drive(1)[1]], topics=['/silent'])
     with pytest.raises(BagError, match='no messages on /silent'):
