@@ -32,6 +32,9 @@ VIDEO_SUFFIXES = frozenset([
 ])
 # fmt: on
 
+_COUNTED_SUFFIXES = frozenset(['.avi', '.m4v', '.mov', '.mp4'])
+"""Videos whose header has a number of frames."""
+
 Pixels = npt.NDArray[np.uint8]
 
 
@@ -148,6 +151,16 @@ class Video:
         self.rate = rate if 0 < rate <= 1000 else 25.0
         self.frame_count = max(0, int(capture.get(cv2.CAP_PROP_FRAME_COUNT)))
         capture.release()
+
+    def breaks_off_after(self, count: int) -> bool:
+        """Whether more frames than `count`, all that could be read, had been recorded.
+
+        `frame_count` is exact to a frame or two in MP4 and AVI; elsewhere it comes from the length
+        and a rate that may vary, so that only half of it missing tells something.
+        """
+        exact = self.path.suffix.lower() in _COUNTED_SUFFIXES
+        tolerance = 1 + self.frame_count // 50 if exact else self.frame_count // 2
+        return count < self.frame_count - tolerance
 
     def _open(self) -> cv2.VideoCapture:
         with _quiet_stderr():
