@@ -202,7 +202,7 @@ def test_lists_are_relative_to_themselves(tmp_path: Path, by_id: Path) -> None:
 @pytest.mark.parametrize(
     ('text', 'message'),
     [
-        ('images/a.jpg\n', "should hold an image and its labels, not 'images/a.jpg'"),
+        ('images/a.jpg\n', "should hold .* a tab, blanks or a comma between, not 'images/a.jpg'"),
         ('images/a.jpg labels/b.png\n', r'names .*labels/b\.png, which is not there'),
         ('images/b.jpg labels/a.png\n', r'names .*images/b\.jpg, which is not there'),
         ('# nothing\n', 'names nothing'),
@@ -223,6 +223,14 @@ def test_a_list_that_is_no_text_is_refused(tmp_path: Path, by_id: Path) -> None:
     pair_list.write_bytes(b'\xff\xfe')
     with pytest.raises(DatasetError, match=r'pairs\.txt is not UTF-8 text'):
         PairListSettings(pairs=pair_list, label_map=by_id).open()
+
+
+@pytest.mark.parametrize('separator', [',', ', ', ' , ', ' ,'])
+def test_a_comma_separates_image_and_labels(tmp_path: Path, by_id: Path, separator: str) -> None:
+    write_pair(tmp_path, 'with blank', np.zeros((2, 3), np.uint8))
+    pair_list = tmp_path / 'pairs.txt'
+    pair_list.write_text(f'images/with blank.jpg{separator}labels/with blank.png\n')
+    assert len(list(PairListSettings(pairs=pair_list, label_map=by_id).open())) == 1
 
 
 def test_linked_subfolders_are_searched_and_hidden_files_are_not(
