@@ -119,6 +119,7 @@ def _reading(path: object, complaint: str) -> Iterator[None]:
         # Any error: on damaged bytes it passes on whatever its parsers stumble over, from YAML,
         # SQLite and Zstandard as well as UnicodeDecodeError, KeyError or struct.error.
         reason = str(error).partition('\n')[0]
-        if not isinstance(error, (AnyReaderError, Rosbag1Error, Rosbag2Error, OSError)):
+        known = (AnyReaderError, Rosbag1Error, Rosbag2Error, OSError)
+        if not reason or not isinstance(error, known):
             reason = f'{type(error).__name__}: {reason}'
         raise BagError(f'{path}: {complaint}: {reason}') from error

@@ -43,10 +43,9 @@ _STORAGES = ('.mcap', '.db3', '.mcap.zstd', '.db3.zstd')
 
 # Topics of type Image that are no camera's picture.
 _OUTPUTS = tuple(f'/{NAMESPACE}/{output.name}' for output in OUTPUTS)
-_COMPRESSED = '/compressed'
+_COMPRESSED, _COMPRESSED_DEPTH = '/compressed', '/compressedDepth'
 _STATIC_TRANSFORMS = ('/tf_static', 'tf_static')
 _NO_PICTURE = (
-    '/compressedDepth',
     LABELS_TOPIC,
     *_OUTPUTS,
     *(f'{o}{_COMPRESSED}' for o in _OUTPUTS),
@@ -345,7 +344,8 @@ class _Topics:
             first += islice(messages(reader, [topic]), 2)
         if first and not any(found.stamp for found in first):
             self.unstamped.add(topic)
-        if any(is_depth(found.message) for found in first) and not _is_no_picture(topic):
+        says_so = any(is_depth(found.message) for found in first) and not _is_no_picture(topic)
+        if says_so or topic.endswith(_COMPRESSED_DEPTH):
             self.depths.add(topic)
 
     def find_camera(self, wanted: str) -> str:

@@ -211,8 +211,9 @@ def _shown(jobs: Sequence[Job], events: Iterable[Progress | Outcome]) -> dict[Jo
             if job in bars:
                 progress.remove_task(bars[job])
             progress.advance(bags)
-            for problem in event.named_problems:
-                warn(problem)
+            notes = event.result.metrics['notes'] if event.result else ()
+            for sentence in (*notes, *event.named_problems):
+                warn(sentence)
     return outcomes
 
 

@@ -274,6 +274,7 @@ def test_what_is_no_camera_is_left_out(tmp_path: Path) -> None:
         ('/depth/depth_registered', '32FC1'),
         ('/depth/image_rect_raw/compressed', '16UC1; png compressed '),
         ('/depth/image', '16UC1; compressedDepth png'),
+        ('/depth/image/compressedDepth', 'png'),
     ],
 )
 def test_depth_images_are_no_camera(tmp_path: Path, topic: str, encoding: str) -> None:
