@@ -115,13 +115,20 @@ class Checkpoint:
         network.load_state_dict(self.state_dict)
         return network.eval()
 
-    def save(self, path: Path, *, dtype: torch.dtype = torch.float16) -> None:
-        """Write the file, with floating-point tensors as `dtype`."""
-        tensors = {
-            name: (tensor.to(dtype) if tensor.is_floating_point() else tensor).cpu().contiguous()
-            for name, tensor in self.state_dict.items()
-        }
+    def save(self, path: Path, *, dtype: torch.dtype = torch.float16) -> list[str]:
+        """Write the file, with floating-point tensors as `dtype`.
+
+        Returns:
+            The tensors that stay as they are, because `dtype` cannot hold their numbers: a high
+            learning rate leads to running variances above 65504, the largest float16.
+        """
+        tensors = {name: _as_stored(tensor, dtype) for name, tensor in self.state_dict.items()}
         path.write_bytes(serialize(tensors, {METADATA_KEY: self.to_metadata()}))
+        return [
+            name
+            for name, tensor in tensors.items()
+            if tensor.is_floating_point() and tensor.dtype != dtype
+        ]
 
     def to_metadata(self) -> str:
         """All but the tensors, as JSON: what a file holds under `METADATA_KEY`."""
@@ -223,6 +230,12 @@ class Checkpoint:
             ) from error
         except UserError as error:
             raise CheckpointError(f'{path}: {error}') from error
+
+
+def _as_stored(tensor: Tensor, dtype: torch.dtype) -> Tensor:
+    stored = tensor.to(dtype) if tensor.is_floating_point() else tensor
+    overflows = not bool(stored.isfinite().all()) and bool(tensor.isfinite().all())
+    return (tensor if overflows else stored).cpu().contiguous()
 
 
 def _options_of(network: str, options: Any) -> dict[str, Any]:

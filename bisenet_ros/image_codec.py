@@ -25,7 +25,7 @@ from bisenet_ros.limits import MAX_SIDE, MIN_SIDE
 
 MAX_PIXELS = MAX_SIDE**2
 
-_JPEG_START = b'\xff\xd8\xff'
+JPEG_START = b'\xff\xd8\xff'
 _JPEG_END = b'\xff\xd9'
 _PNG_START = b'\x89PNG\r\n\x1a\n'
 
@@ -92,6 +92,9 @@ _YUV420 = {'nv12': cv2.COLOR_YUV2BGR_NV12, 'nv21': cv2.COLOR_YUV2BGR_NV21}
 # A luma plane, then a plane with a pair of chroma samples per pixel.
 _YUV444 = 'nv24'
 
+_DEPTHS = ('16UC1', '16SC1', '32FC1', '64FC1')
+"""Encodings of one large number per pixel, as depth cameras publish their distances."""
+
 _LABEL_ENCODINGS = ('mono8', '8UC1')
 
 
@@ -102,6 +105,13 @@ def decode(msg: Any) -> npt.NDArray[np.uint8]:
         ImageError: As `decode_image` and `decode_compressed` raise it.
     """
     return decode_compressed(msg) if hasattr(msg, 'format') else decode_image(msg)
+
+
+def is_depth(msg: Any) -> bool:
+    """Whether an Image or a CompressedImage says that it holds distances and no picture."""
+    if hasattr(msg, 'format'):
+        return 'compressedDepth' in msg.format or msg.format.partition(';')[0] in _DEPTHS
+    return msg.encoding in _DEPTHS
 
 
 def decode_image(msg: ImageMessage) -> npt.NDArray[np.uint8]:
@@ -128,6 +138,8 @@ def decode_image(msg: ImageMessage) -> npt.NDArray[np.uint8]:
         return _decode_yuv420(msg, _YUV420[msg.encoding])
     if msg.encoding == _YUV444:
         return _decode_yuv444(msg)
+    if is_depth(msg):
+        raise ImageError(f"{msg.encoding} is a depth image; use the colour camera's topic")
     supported = ', '.join([*_PACKED, *_YUV422, *_YUV420, _YUV444])
     raise ImageError(f'encoding {msg.encoding!r} is not supported; publish one of {supported}')
 
@@ -166,11 +178,11 @@ def decode_compressed(msg: CompressedImageMessage) -> npt.NDArray[np.uint8]:
         ImageError: The data is no JPEG or PNG, is cut short or corrupt, or its size is out of
             range.
     """
-    if 'compressedDepth' in msg.format:
-        raise ImageError("compressedDepth holds a depth image; use the colour camera's topic")
+    if is_depth(msg):
+        raise ImageError(f"{msg.format.strip()!r} is a depth image; use the colour camera's topic")
     data = bytes(_buffer(msg.data))
-    if data.startswith(_JPEG_START):
-        codec, (width, height) = 'JPEG', _jpeg_size(data)
+    if data.startswith(JPEG_START):
+        codec, (width, height) = 'JPEG', jpeg_size(data)
     elif data.startswith(_PNG_START):
         codec, (width, height) = 'PNG', _png_size(data)
     else:
@@ -369,7 +381,7 @@ def _check_frame_size(width: int, height: int) -> None:
         )
 
 
-def _jpeg_size(data: bytes) -> tuple[int, int]:
+def jpeg_size(data: bytes) -> tuple[int, int]:
     """(width, height) from a JPEG's frame header.
 
     Raises:
@@ -377,7 +389,7 @@ def _jpeg_size(data: bytes) -> tuple[int, int]:
             and say nothing.
     """
     size = None
-    position = len(_JPEG_START) - 1
+    position = len(JPEG_START) - 1
     while (position := data.find(b'\xff', position)) >= 0 and position + 9 <= len(data):
         marker, length = struct.unpack_from('>BH', data, position + 1)
         if marker == 0xFF:  # fill byte

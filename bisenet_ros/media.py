@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bisenet_ros.errors import UserError
+from bisenet_ros.image_codec import JPEG_START, ImageError, jpeg_size
 
 # fmt: off
 IMAGE_SUFFIXES = frozenset([
@@ -29,6 +30,9 @@ VIDEO_SUFFIXES = frozenset([
     '.ts', '.webm', '.wmv',
 ])
 # fmt: on
+
+_COUNTED_SUFFIXES = frozenset(['.avi', '.m4v', '.mov', '.mp4'])
+"""Videos whose header has a number of frames."""
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -51,7 +55,12 @@ def list_files(folder: Path, suffixes: frozenset[str]) -> list[Path]:
     """
     if not folder.is_dir():
         raise MediaError(f'{folder}: no such folder')
-    files = (path for path in folder.iterdir() if path.suffix.lower() in suffixes)
+    # Hidden files are not looked at: macOS puts notes into ._frame.png.
+    files = (
+        path
+        for path in folder.iterdir()
+        if path.suffix.lower() in suffixes and not path.name.startswith('.')
+    )
     return sorted((path for path in files if path.is_file()), key=natural_key)
 
 
@@ -69,42 +78,40 @@ def read_image(path: Path) -> Pixels:
     Raises:
         MediaError: There is no such file, or it is no image, or not a whole one.
     """
-    return _decode(path, cv2.IMREAD_COLOR)
+    return cast('Pixels', decode_file(path, read_file(path), cv2.IMREAD_COLOR))
 
 
-def read_labels(path: Path) -> Pixels:
-    """(H, W) uint8: a label image, its values as they are stored.
+def read_file(path: Path) -> bytes:
+    """The content of an image file.
 
     Raises:
-        MediaError: There is no such file, it is no whole image, or has other than one channel of
-            8 bits.
+        MediaError: There is no such file, or it is a JPEG that breaks off.
     """
-    labels = _decode(path, cv2.IMREAD_UNCHANGED)
-    if labels.ndim != 2 or labels.dtype != np.uint8:
-        channels = 1 if labels.ndim == 2 else labels.shape[2]
-        raise MediaError(
-            f'{path}: labels are one channel of 8 bits (class ids), not {channels} of '
-            f'{8 * labels.itemsize}'
-        )
-    return labels
-
-
-def _decode(path: Path, flags: int) -> Pixels:
     try:
         data = path.read_bytes()
     except OSError as error:
         raise MediaError(f'{path}: {error.strerror}') from error
-    # libjpeg fills what is missing of a cut file with gray and only warns. The end-of-image marker
-    # has to follow the last start-of-scan marker: thumbnails inside the header have both, too.
-    if data.startswith(b'\xff\xd8') and data.rfind(b'\xff\xd9') < data.rfind(b'\xff\xda'):
-        raise MediaError(f'{path}: the JPEG image is cut off')
+    if data.startswith(JPEG_START):
+        try:
+            jpeg_size(data)
+        except ImageError as error:
+            raise MediaError(f'{path}: the JPEG image is cut off: copy it again') from error
+    return data
+
+
+def decode_file(path: Path, data: bytes, flags: int) -> npt.NDArray[Any]:
+    """The pixels of an image file's content, as `cv2.imdecode` gives them.
+
+    Raises:
+        MediaError: It is no image.
+    """
     try:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), flags) if data else None
     except cv2.error as error:
         raise MediaError(f'{path}: not an image that OpenCV reads ({error.err})') from error
     if image is None:
         raise MediaError(f'{path}: not an image that OpenCV reads')
-    return cast('Pixels', image)
+    return np.asarray(image)
 
 
 def write_image(path: Path, image: Pixels) -> None:
@@ -143,6 +150,16 @@ class Video:
         self.rate = rate if 0 < rate <= 1000 else 25.0
         self.frame_count = max(0, int(capture.get(cv2.CAP_PROP_FRAME_COUNT)))
         capture.release()
+
+    def breaks_off_after(self, count: int) -> bool:
+        """Whether more frames than `count`, all that could be read, had been recorded.
+
+        `frame_count` is exact to a frame or two in MP4 and AVI; elsewhere it comes from the length
+        and a rate that may vary, so that only half of it missing tells something.
+        """
+        exact = self.path.suffix.lower() in _COUNTED_SUFFIXES
+        tolerance = 1 + self.frame_count // 50 if exact else self.frame_count // 2
+        return count < self.frame_count - tolerance
 
     def _open(self) -> cv2.VideoCapture:
         with _quiet_stderr():

@@ -19,6 +19,7 @@ import yaml
 
 from bisenet_ros.declaration import check_name, type_name
 from bisenet_ros.errors import UserError
+from bisenet_ros.node_name import matches
 from bisenet_ros.settings import OF_EVERY_NODE, PARAMETERS, REPORTED, Settings
 from bisenet_ros.yaml_document import yaml_errors
 
@@ -91,7 +92,7 @@ def read_parameters(path: Path) -> dict[str, Any]:
     values: dict[str, Any] = {}
     found = False
     for entry in entries:
-        if not _matches(entry.node, node):
+        if not matches(entry.node, node):
             continue
         found = True
         if entry.name in REPORTED or OF_EVERY_NODE.fullmatch(entry.name):
@@ -193,12 +194,3 @@ def _plain_meaning(text: str) -> Any:
 
 def _is_literal(node: str) -> bool:
     return '*' not in node
-
-
-def _matches(pattern: str, node: str) -> bool:
-    """Whether a section's pattern is for a node: `*` is one name, `**` any number of them."""
-    parts = [
-        '(/[^/]+)*' if part == '**' else '/' + re.escape(part).replace(r'\*', '[^/]*')
-        for part in pattern.lstrip('/').split('/')
-    ]
-    return re.fullmatch(''.join(parts), node) is not None

@@ -48,7 +48,7 @@ class Normalization:
         channel_order: The order of the channels that the network expects.
 
     Raises:
-        UserError: A mean or std is no number, or a std is not positive.
+        UserError: A mean or std is no number, or of values from 0 to 255, or a std is not positive.
     """
 
     mean: tuple[float, float, float]
@@ -60,6 +60,15 @@ class Normalization:
             raise UserError('mean and std of the input must be finite numbers')
         if min(self.std) <= 0:
             raise UserError('the std of the input must be positive')
+        if max(*self.mean, *self.std) > 1:
+            # With a mean from 0 to 1 the std alone is wrong.
+            mean = [value / (255 if max(self.mean) > 1 else 1) for value in self.mean]
+            std = [value / 255 for value in self.std]
+            raise UserError(
+                'mean and std are of pixel values from 0 to 1, not 0 to 255: give the mean '
+                f'{" ".join(f"{value:.4g}" for value in mean)} and the std '
+                f'{" ".join(f"{value:.4g}" for value in std)}'
+            )
 
     def __call__(self, frames: Tensor) -> Tensor:
         """BGR (B, H, W, 3) uint8 -> (B, 3, H, W) float32, channels_last, on the same device."""

@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from bisenet_ros.declaration import Changes, declarations, parameter
 from bisenet_ros.model_settings import ModelSettings
 
+_MAX_CAMERA_NAME = 128
+"""Characters. ROS takes topic names of about 240; namespace and name of the output go in, too."""
+
 
 def _check_cameras(names: tuple[str, ...]) -> str | None:
     if not names:
@@ -21,6 +24,11 @@ def _check_cameras(names: tuple[str, ...]) -> str | None:
             return 'cameras: each of several cameras needs a name'
         if name and not re.fullmatch(r'[A-Za-z][A-Za-z0-9_]*(/[A-Za-z][A-Za-z0-9_]*)*', name):
             return f'cameras: {name!r} cannot be part of a topic name'
+        if len(name) > _MAX_CAMERA_NAME:
+            return (
+                f'cameras: a name has {len(name)} characters, over the {_MAX_CAMERA_NAME} that '
+                f'leave room for the rest of a topic name: {name}'
+            )
     return None
 
 

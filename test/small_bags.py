@@ -35,13 +35,14 @@ class Entry(NamedTuple):
         topic: Where to.
         stamp: Nanoseconds, the header's.
         pixels: What is in it.
-        encoding: The name of the pixels' layout, or jpeg or png for a compressed image.
+        encoding: The name of the pixels' layout, or jpeg or png for a compressed image, or
+            all that its format says.
         delay: Nanoseconds from the stamp to the time of reception.
     """
 
     topic: str
     stamp: int
-    pixels: Pixels
+    pixels: npt.NDArray[Any]
     encoding: str
     delay: int = 0
 
@@ -126,7 +127,7 @@ def write_bag(
     with writer:
         connections = {t: writer.add_connection(t, IMAGE, typestore=store) for t in topics}
         for entry in entries:
-            kind, message = _message(store.types, entry)
+            kind, message = message_of(store.types, entry)
             if entry.topic not in connections:
                 connection = writer.add_connection(entry.topic, kind, typestore=store)
                 connections[entry.topic] = connection
@@ -141,7 +142,7 @@ def write_bag_of_ros_1(path: Path, entries: Sequence[AnyEntry]) -> Path:
     with Rosbag1Writer(path) as writer:
         connections: dict[str, Any] = {}
         for entry in entries:
-            kind, message = _message(store.types, entry, seq=0)
+            kind, message = message_of(store.types, entry, seq=0)
             if entry.topic not in connections:
                 connection = writer.add_connection(entry.topic, kind, typestore=store)
                 connections[entry.topic] = connection
@@ -160,7 +161,8 @@ def untimed_messages(output: Path) -> list[tuple[str, int, bytes]]:
         ]
 
 
-def _message(types: Any, entry: AnyEntry, **header_fields: int) -> tuple[str, Any]:
+def message_of(types: Any, entry: AnyEntry, **header_fields: int) -> tuple[str, Any]:
+    """The type of an entry's message, and the message, of the types of a store of rosbags."""
     time = types['builtin_interfaces/msg/Time'](*divmod(entry.stamp, 10**9))
     header = types['std_msgs/msg/Header'](stamp=time, frame_id='camera', **header_fields)
     if isinstance(entry, TransformEntry):
@@ -168,8 +170,8 @@ def _message(types: Any, entry: AnyEntry, **header_fields: int) -> tuple[str, An
     if isinstance(entry, InfoEntry):
         return CAMERA_INFO, _camera_info(types, entry, header)
     codec = entry.encoding
-    if codec in ('jpeg', 'png'):
-        data = cv2.imencode(f'.{codec}', entry.pixels)[1]
+    if codec in ('jpeg', 'png') or ';' in codec:
+        data = cv2.imencode('.jpeg' if 'jpeg' in codec else '.png', entry.pixels)[1]
         return COMPRESSED, types[COMPRESSED](header=header, format=codec, data=data.reshape(-1))
     message = types[IMAGE](
         header=header,
@@ -178,7 +180,7 @@ def _message(types: Any, entry: AnyEntry, **header_fields: int) -> tuple[str, An
         encoding=entry.encoding,
         is_bigendian=0,
         step=entry.pixels[0].nbytes,
-        data=entry.pixels.reshape(-1),
+        data=entry.pixels.reshape(-1).view(np.uint8),
     )
     return IMAGE, message
 

@@ -98,6 +98,18 @@ def test_the_file_holds_halves_and_is_small(path: Path) -> None:
     assert path.stat().st_size < 8_000_000
 
 
+def test_what_float16_cannot_hold_is_kept_as_it_is(checkpoint: Checkpoint, tmp_path: Path) -> None:
+    path = tmp_path / 'large.safetensors'
+    name = 'detail.0.norm.running_var'
+    large = checkpoint.state_dict[name] + 2e9
+    state = {**checkpoint.state_dict, name: large}
+    assert replace(checkpoint, state_dict=state).save(path) == [name]
+    loaded = Checkpoint.load(path)
+    assert loaded.state_dict[name].equal(large)
+    assert loaded.state_dict['detail.0.conv.weight'].dtype == torch.float16
+    assert loaded.build().state_dict()[name].equal(large)
+
+
 @pytest.mark.parametrize('keep', [0, 5, 4000, 0.5, 0.999])
 def test_a_truncated_file_is_refused(path: Path, keep: float) -> None:
     whole = path.read_bytes()

@@ -149,3 +149,24 @@ def test_ctrl_c_ends_without_a_traceback(tmp_path: Path) -> None:
         _, errors = process.communicate(timeout=30)
     assert process.returncode == 130
     assert 'Traceback' not in errors
+
+
+def test_ctrl_c_while_the_verbs_load_ends_without_a_traceback(tmp_path: Path) -> None:
+    # A library that the command line imports takes for ever here.
+    (tmp_path / 'typer.py').write_text(
+        "import signal\nprint('loading', flush=True)\nsignal.pause()"
+    )
+    process = subprocess.Popen(
+        [sys.executable, '-m', 'bisenet_ros', 'info'],
+        env={**os.environ, 'PYTHONPATH': f'{tmp_path}:{Path(__file__).parents[1]}'},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == 'loading\n'
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert errors == ''

@@ -326,8 +326,8 @@ GOOD = Image(width=64, height=48, encoding='bgr8', step=192, data=bytes(48 * 192
 @pytest.mark.parametrize(
     ('changes', 'message'),
     [
-        ({'encoding': '32FC1'}, "encoding '32FC1' is not supported; publish one of bgr8,"),
-        ({'encoding': '16UC1'}, "encoding '16UC1' is not supported"),
+        ({'encoding': '32FC1'}, "32FC1 is a depth image; use the colour camera's topic"),
+        ({'encoding': 'rgb32'}, "encoding 'rgb32' is not supported; publish one of bgr8,"),
         ({'encoding': ''}, "encoding '' is not supported"),
         ({'encoding': 'bayer_rggb32'}, 'not supported'),
         ({'width': 0}, '0x48; the driver must set width and height'),
@@ -593,6 +593,7 @@ def test_damaged_data_is_decoded_or_refused(extension: str, rng: np.random.Gener
     [
         ('jpeg', b'', r"format 'jpeg', 0 bytes\) is neither JPEG nor PNG"),
         ('h264', bytes(100), r"format 'h264', 100 bytes\) is neither JPEG nor PNG"),
+        ('16UC1; png compressed ', bytes(100), "use the colour camera's topic"),
         ('16UC1; compressedDepth png', bytes(100), "use the colour camera's topic"),
         ('png', b'\x89PNG\r\n\x1a\n', 'the PNG is cut short after 8 bytes'),
         ('jpeg', b'\xff\xd8\xff\xd9', 'the JPEG is cut short after 4 bytes'),

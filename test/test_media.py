@@ -11,7 +11,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 import pytest
+from PIL import Image
 
+from bisenet_ros.label_image import read_labels
 from bisenet_ros.media import (
     IMAGE_SUFFIXES,
     MediaError,
@@ -19,9 +21,9 @@ from bisenet_ros.media import (
     VideoWriter,
     list_files,
     read_image,
-    read_labels,
     write_image,
 )
+from bisenet_training.datasets import image_file
 
 
 @pytest.fixture
@@ -105,17 +107,45 @@ def test_labels_keep_their_values(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read_labels(path), labels)
 
 
+@pytest.mark.parametrize('bits', [1, 2, 8])
+def test_labels_with_a_palette_are_its_indices(tmp_path: Path, bits: int) -> None:
+    labels = np.random.default_rng(0).integers(0, 2**bits, (40, 60), dtype=np.uint8)
+    image = Image.fromarray(labels).convert('P')
+    image.putdata(labels.reshape(-1).tolist())
+    image.putpalette([value for index in range(2**bits) for value in (index, 128, 64)])
+    image.save(tmp_path / 'labels.png', bits=bits)
+    np.testing.assert_array_equal(read_labels(tmp_path / 'labels.png'), labels)
+
+
+def test_labels_of_16_bits(tmp_path: Path) -> None:
+    labels = np.random.default_rng(0).integers(0, 256, (40, 60), dtype=np.uint16)
+    write_image(tmp_path / 'labels.png', labels)
+    read = read_labels(tmp_path / 'labels.png')
+    assert read.dtype == np.uint8
+    np.testing.assert_array_equal(read, labels)
+
+
+def test_a_jpeg_with_other_data_after_its_end(tmp_path: Path, image: npt.NDArray[np.uint8]) -> None:
+    path = tmp_path / 'motion.jpg'
+    write_image(path, image)
+    whole, alone = path.read_bytes(), read_image(path)
+    # A phone's video follows; in it is what would start a scan in a JPEG, and no end.
+    path.write_bytes(whole + b'\xff\xda' + bytes(100_000))
+    np.testing.assert_array_equal(read_image(path), alone)
+    np.testing.assert_array_equal(image_file.read_pixels(path, cv2.IMREAD_COLOR), alone)
+
+
 @pytest.mark.parametrize(
     ('pixels', 'found'),
     [
-        (np.zeros((40, 60, 3), np.uint8), '3 of 8'),
-        (np.zeros((40, 60), np.uint16), '1 of 16'),
+        (np.zeros((40, 60, 3), np.uint8), 'one channel of 8 or 16 bit .*not 3 of 8'),
+        (np.full((40, 60), 256, np.uint16), 'class ids are 0 to 255, but there is 256'),
     ],
 )
 def test_colours_are_no_labels(tmp_path: Path, pixels: npt.NDArray[np.uint8], found: str) -> None:
     path = tmp_path / 'labels.png'
     cv2.imwrite(str(path), pixels)
-    with pytest.raises(MediaError, match=f'one channel of 8 bits .*not {found}'):
+    with pytest.raises(MediaError, match=found):
         read_labels(path)
 
 

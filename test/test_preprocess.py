@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from bisenet_ros.errors import UserError
 from bisenet_ros.preprocess import Normalization, resize
 
 MEAN, STD = (0.1, 0.2, 0.3), (0.5, 0.25, 0.125)
@@ -37,3 +38,12 @@ def test_shrinking_averages_and_growing_keeps_centres() -> None:
     # Half-pixel centres: output pixel 1 lies at input coordinate 0.25.
     grown = resize(np.ascontiguousarray(ramp), (16, 2))
     np.testing.assert_allclose(grown[0, 1:15, 0], np.arange(2.5, 70, 5), atol=1)
+
+
+def test_mean_and_std_of_another_scale_are_refused() -> None:
+    message = 'the mean 0.485 0.456 0.406 and the std 0.229 0.224 0.225$'
+    with pytest.raises(UserError, match=message):
+        Normalization((123.675, 116.28, 103.53), (58.395, 57.12, 57.375))
+    with pytest.raises(UserError, match=r'the std 0.003922 0.003922 0.003922$'):
+        Normalization((123.675, 116.28, 103.53), (1, 1, 1))
+    Normalization((0, 0, 0), (1, 1, 1))

@@ -98,6 +98,14 @@ class NormalizationSettings(_Part):
     std: Spread = (0.229, 0.224, 0.225)
     channel_order: ChannelOrder = 'rgb'
 
+    @model_validator(mode='after')
+    def _is_usable(self) -> NormalizationSettings:
+        try:
+            self.build()
+        except UserError as error:
+            raise ValueError(str(error)) from error
+        return self
+
     def build(self) -> Normalization:
         """The same for `bisenet_ros`."""
         return Normalization(self.mean, self.std, self.channel_order)

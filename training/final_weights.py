@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from bisenet_ros.checkpoint import Checkpoint
-from bisenet_ros.console import make_folder, progress_bar, write_json
+from bisenet_ros.console import make_folder, progress_bar, warn, write_json
 from bisenet_training.datasets import Dataset
 from bisenet_training.evaluation import EvaluatedFrame, EvaluationResult, evaluate
 from bisenet_training.evaluation.report import write_report
@@ -31,10 +31,15 @@ def export(
         device: What evaluates.
     """
     partial = folder.weights.with_suffix('.partial')
-    checkpoint.save(partial)
+    kept = checkpoint.save(partial)
+    if kept:
+        warn(
+            f'{len(kept)} tensors are kept in float32, for float16 cannot hold their numbers; '
+            f'first: {kept[0]}. A lower optimizer.lr avoids that'
+        )
+    written = Checkpoint.load(partial)  # the file is what will be used
     if validation is not None:
-        # Of what the file gives back, for the file is what will be used.
-        figures = _report(folder, Checkpoint.load(partial), device, validation)
+        figures = _report(folder, written, device, validation)
         names = ('miou', 'drivable_iou', 'pixel_accuracy', 'iou')
         accuracy = {validation.description: {name: figures[name] for name in names}}
         replace(checkpoint, accuracy=accuracy).save(partial)

@@ -6,14 +6,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path, PosixPath
+from pathlib import Path
 from typing import Any, NamedTuple
 
-from rosbags.highlevel import AnyReader, AnyReaderError
+from rosbags.highlevel import AnyReaderError
+from rosbags.interfaces import Connection
 from rosbags.rosbag1 import ReaderError as Rosbag1Error
 from rosbags.rosbag2 import ReaderError as Rosbag2Error
-from rosbags.typesys import Stores, get_typestore
 
+from bisenet_ros.bag.rosbags_readers import SERIALIZATION, BagReader
 from bisenet_ros.errors import UserError
 
 IMAGE_TOPIC = '/image'
@@ -28,31 +29,18 @@ class BagError(UserError):
     """A bag that cannot be read, or that has not what is looked for."""
 
 
-class _Folder(PosixPath):
-    """A folder's path by which rosbags sees that it is one, also if it is called `drive.bag`.
-
-    rosbags tells ROS 1 from ROS 2 by the ending alone, and takes it for a ROS 1 file.
-    """
-
-    @property
-    def suffix(self) -> str:
-        ending = super().suffix
-        return '' if ending == '.bag' else ending
-
-
-def open_bag(path: Path, parts: Sequence[Any] = ()) -> AnyReader:
+def open_bag(path: Path, parts: Sequence[Path] = ()) -> BagReader:
     """Open a bag for reading; its reader is to be closed.
 
     Args:
         path: A rosbag2 folder, an .mcap or .db3 file, or a ROS 1 .bag file.
-        parts: What is read instead of the path, in the form that rosbags takes.
+        parts: The files that are read instead of the folder.
 
     Raises:
         BagError: It is no bag that can be read.
     """
     with _reading(path, 'not a bag that can be read'):
-        whole = _Folder(path) if path.is_dir() else path
-        reader = AnyReader(parts or [whole], default_typestore=get_typestore(Stores.LATEST))
+        reader = BagReader(parts or [path])
         reader.open()
     return reader
 
@@ -87,13 +75,22 @@ class Stamped(NamedTuple):
     message: Any
 
 
-def received_messages(reader: AnyReader, topics: Collection[str]) -> Iterator[Received]:
+def connections_of(reader: BagReader) -> list[Connection]:
+    """The connections of a bag whose messages are serialised as ROS does it."""
+    return [
+        connection
+        for connection in reader.connections
+        if getattr(connection.ext, 'serialization_format', SERIALIZATION) == SERIALIZATION
+    ]
+
+
+def received_messages(reader: BagReader, topics: Collection[str]) -> Iterator[Received]:
     """The messages of some topics in the order of the recording.
 
     Raises:
         BagError: The bag is damaged.
     """
-    connections = [connection for connection in reader.connections if connection.topic in topics]
+    connections = [one for one in connections_of(reader) if one.topic in topics]
     if not connections:  # which is every topic for rosbags
         return
     with _reading(reader.paths[0], 'the bag is damaged'):
@@ -102,7 +99,7 @@ def received_messages(reader: AnyReader, topics: Collection[str]) -> Iterator[Re
             yield Received(connection.topic, received, message)
 
 
-def messages(reader: AnyReader, topics: Collection[str]) -> Iterator[Stamped]:
+def messages(reader: BagReader, topics: Collection[str]) -> Iterator[Stamped]:
     """The messages of some topics, all with a header, in the order of the recording.
 
     Raises:
@@ -122,6 +119,7 @@ def _reading(path: object, complaint: str) -> Iterator[None]:
         # Any error: on damaged bytes it passes on whatever its parsers stumble over, from YAML,
         # SQLite and Zstandard as well as UnicodeDecodeError, KeyError or struct.error.
         reason = str(error).partition('\n')[0]
-        if not isinstance(error, (AnyReaderError, Rosbag1Error, Rosbag2Error, OSError)):
+        known = (AnyReaderError, Rosbag1Error, Rosbag2Error, OSError)
+        if not reason or not isinstance(error, known):
             reason = f'{type(error).__name__}: {reason}'
         raise BagError(f'{path}: {complaint}: {reason}') from error

@@ -4,20 +4,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
 from heapq import merge
+from itertools import islice
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from rosbags.highlevel import AnyReader
 
-from bisenet_ros.bag.cut_mcap import CutMcap, is_cut, is_unchunked
 from bisenet_ros.bag.labels_folder import LabelsFolder
+from bisenet_ros.bag.mcap_file import is_cut, is_unindexed
 from bisenet_ros.bag.messages import (
     CAMERA_INFO_TYPE,
     COMPRESSED_IMAGE_TYPE,
@@ -25,25 +26,33 @@ from bisenet_ros.bag.messages import (
     IMAGE_TYPE,
     LABELS_TOPIC,
     BagError,
+    Stamped,
+    connections_of,
     messages,
     open_bag,
     received_messages,
 )
+from bisenet_ros.bag.rosbags_readers import BagReader
 from bisenet_ros.bag.stamp_join import Truths, with_camera_infos
-from bisenet_ros.image_codec import decode_compressed, decode_image, decode_labels
-from bisenet_ros.media import read_labels
+from bisenet_ros.image_codec import decode_compressed, decode_image, decode_labels, is_depth
+from bisenet_ros.label_image import read_labels
 from bisenet_ros.outputs import NAMESPACE, OUTPUTS
+
+_STORAGES = ('.mcap', '.db3', '.mcap.zstd', '.db3.zstd')
+"""Endings of the files that rosbag2 writes."""
 
 # Topics of type Image that are no camera's picture.
 _OUTPUTS = tuple(f'/{NAMESPACE}/{output.name}' for output in OUTPUTS)
-_COMPRESSED = '/compressed'
+_COMPRESSED, _COMPRESSED_DEPTH = '/compressed', '/compressedDepth'
 _STATIC_TRANSFORMS = ('/tf_static', 'tf_static')
 _NO_PICTURE = (
-    '/compressedDepth',
     LABELS_TOPIC,
     *_OUTPUTS,
     *(f'{o}{_COMPRESSED}' for o in _OUTPUTS),
 )
+
+
+_IMAGE_TYPES = (IMAGE_TYPE, COMPRESSED_IMAGE_TYPE)
 
 
 @dataclass(frozen=True)
@@ -80,7 +89,7 @@ class RecordedFrame:
     Attributes:
         camera: Whose it is.
         index: How many frames of this camera came before.
-        stamp: Nanoseconds, the header's.
+        stamp: Nanoseconds, the header's; the time of reception where headers are not stamped.
         received: Nanoseconds, when it was recorded.
         message: The image message.
         truth_message: The label message with the same stamp, if there is one.
@@ -149,6 +158,7 @@ class ReplayBag:
         labels_folder: The truth of the only camera, if it lies in files.
         seconds: From the first message to the last.
         damage: Why not all that was recorded is there; empty where it is.
+        notes: What a user should know of how the bag is read, a sentence each.
 
     Args:
         path: A rosbag2 folder, an .mcap or .db3 file, or a ROS 1 .bag file.
@@ -171,13 +181,13 @@ class ReplayBag:
         self.path = path
         self.labels_folder = None if labels_folder is None else LabelsFolder(labels_folder)
         self._parts, self.damage = _whole_parts(path)
-        self._unindexed = bool(self._parts) or any(map(is_unchunked, _mcap_files(path)))
+        self._unindexed = any(map(is_unindexed, _mcap_files(path)))
         with closing(open_bag(path, self._parts)) as reader:
             topics = _Topics(path, reader)
             self.seconds = reader.duration / 1e9
         labels = None if labels_topic is None else topics.find(labels_topic, (IMAGE_TYPE,))
         if image_topic is not None:
-            images = [topics.find(image_topic, (IMAGE_TYPE, COMPRESSED_IMAGE_TYPE))]
+            images = [topics.find_camera(image_topic)]
         else:
             images = topics.pictures(apart_from=labels)
         if len(images) > 1 and (labels or labels_folder):
@@ -203,12 +213,25 @@ class ReplayBag:
             )
             for topic in images
         )
+        self._unstamped = topics.unstamped.intersection([*images, *truths.values()])
+        self.notes = tuple(
+            f'{path}: {text}: {", ".join(sorted(concerned))}'
+            for text, concerned in (
+                (
+                    'headers without stamps, for which the times of reception stand in',
+                    self._unstamped,
+                ),
+                ('depth images, which are left out', topics.depths),
+            )
+            if concerned
+        )
 
     def __iter__(self) -> Iterator[RecordedFrame]:
         """Each frame in the order of the recording.
 
-        Truth and CameraInfo are joined by stamp. Truth is so while both are read: a frame whose
-        stamp is before that of an earlier frame gets none. A CameraInfo may have been recorded
+        Truth and CameraInfo are joined by stamp, where there are none truth by reception and
+        CameraInfo by being the latest. Truth is so while both are read: a frame whose stamp is
+        before that of an earlier frame may get none. A CameraInfo may have been recorded
         before its image, or up to `stamp_join.LATEST_INFO` after it.
 
         Raises:
@@ -216,11 +239,16 @@ class ReplayBag:
         """
         with ExitStack() as stack:
 
-            def reader() -> AnyReader:  # each is at a place of its own
+            def reader() -> BagReader:  # each is at a place of its own
                 return stack.enter_context(closing(open_bag(self.path, self._parts)))
 
             truths = {
-                camera.image_topic: Truths(messages(reader(), [camera.labels_topic]))
+                camera.image_topic: Truths(
+                    messages(reader(), [camera.labels_topic]),
+                    by_reception=not self._unstamped.isdisjoint(
+                        (camera.image_topic, camera.labels_topic)
+                    ),
+                )
                 for camera in self.cameras
                 if camera.labels_topic is not None and self.labels_folder is None
             }
@@ -237,8 +265,11 @@ class ReplayBag:
             groups = [[topic] for topic in topics] if self._unindexed else [topics]
             recordings = [messages(reader(), group) for group in groups]
             recorded = merge(*recordings, key=attrgetter('received'))
-            for (topic, received, stamp, message), info in with_camera_infos(recorded, info_topics):
-                truth = truths[topic].at(stamp) if topic in truths else None
+            for image, info in with_camera_infos(recorded, info_topics):
+                topic, received, stamp, message = image
+                truth = truths[topic].of(image) if topic in truths else None
+                if not stamp and topic in self._unstamped:
+                    stamp = received
                 index = counts[topic]
                 counts[topic] += 1
                 file = self.labels_folder.file_of(index, stamp) if self.labels_folder else None
@@ -292,12 +323,43 @@ class _Topics:
 
     Attributes:
         counts: Messages by topic.
+        unstamped: Topics of images whose first two messages have no stamp; the clock of a
+            simulation may start at zero.
+        depths: Topics of depth images.
     """
 
-    def __init__(self, path: Path, reader: AnyReader) -> None:
+    def __init__(self, path: Path, reader: BagReader) -> None:
         self._path = path
-        self._types = {connection.topic: connection.msgtype for connection in reader.connections}
+        self._types = {one.topic: one.msgtype for one in connections_of(reader)}
         self.counts = {topic: reader.topics[topic].msgcount for topic in self._types}
+        self.unstamped: set[str] = set()
+        self.depths: set[str] = set()
+        for topic, kind in self._types.items():
+            if kind in _IMAGE_TYPES and self.counts[topic]:
+                self._look_at(topic, reader)
+
+    def _look_at(self, topic: str, reader: BagReader) -> None:
+        first: list[Stamped] = []
+        with suppress(BagError):  # whoever reads on is told
+            first += islice(messages(reader, [topic]), 2)
+        if first and not any(found.stamp for found in first):
+            self.unstamped.add(topic)
+        says_so = any(is_depth(found.message) for found in first) and not _is_no_picture(topic)
+        if says_so or topic.endswith(_COMPRESSED_DEPTH):
+            self.depths.add(topic)
+
+    def find_camera(self, wanted: str) -> str:
+        """A topic of images by its name.
+
+        Raises:
+            BagError: As of `find`, or it has depth images.
+        """
+        name = self.find(wanted, _IMAGE_TYPES)
+        if name in self.depths:
+            raise BagError(
+                f'{self._path}: {name} has depth images: name a camera that sees colours'
+            )
+        return name
 
     def find(self, wanted: str, types: Sequence[str]) -> str:
         """A topic by its name, with or without the slash at its begin.
@@ -334,9 +396,9 @@ class _Topics:
         topics = [
             topic
             for topic, kind in sorted(self._types.items())
-            if kind in (IMAGE_TYPE, COMPRESSED_IMAGE_TYPE)
-            and not f'/{topic}'.endswith(_NO_PICTURE)
-            and topic != apart_from
+            if kind in _IMAGE_TYPES
+            and not _is_no_picture(topic)
+            and topic not in (apart_from, *self.depths)
         ]
         with_messages = [topic for topic in topics if self.counts[topic]]
         if topics and not with_messages:
@@ -384,6 +446,10 @@ class _Topics:
         return ', '.join(sorted(self._types)) or 'none'
 
 
+def _is_no_picture(topic: str) -> bool:
+    return f'/{topic}'.endswith(_NO_PICTURE)
+
+
 def _camera_names(images: Sequence[str]) -> Mapping[str, str]:
     """What the results of each image topic are named after: its namespace if that is enough."""
     if len(images) == 1:
@@ -394,33 +460,61 @@ def _camera_names(images: Sequence[str]) -> Mapping[str, str]:
     return spaces if unique else topics
 
 
-def _whole_parts(path: Path) -> tuple[list[Path | CutMcap], str]:
+def _whole_parts(path: Path) -> tuple[list[Path], str]:
     """What is to be read of a bag that is not whole, and what is missing.
 
     Returns:
         The files to read, none for the bag as it is, and what is wrong, empty for nothing.
 
     Raises:
-        BagError: There is no such path, or a folder has no metadata.yaml.
+        BagError: There is no such path, it is a bag that ROS has to mend first, or a folder has no
+            metadata.yaml that can be used.
     """
     if not path.exists():
         raise BagError(f'{path}: no such file or folder')
     files = [path]
     if path.is_dir():
-        files = sorted(path.glob('*.mcap'))
-        storages = files or sorted(path.glob('*.db3'))
-        if not (path / 'metadata.yaml').is_file():
-            if not storages:
-                raise BagError(f'{path}: no bag in this folder: it has no metadata.yaml')
+        storages = [file for kind in _STORAGES for file in sorted(path.glob(f'*{kind}'))]
+        files = [file for file in storages if file.suffix == '.mcap']
+        problem = _problem_of_metadata(path)
+        if problem and not storages:
+            raise BagError(f'{path}: no bag in this folder: it has {problem}')
+        if problem and storages[0].suffix == '.zstd':
             raise BagError(
-                f'{path}: no metadata.yaml in this folder: give the file {storages[0]} instead, '
+                f'{path}: {problem} in this folder: decompress {storages[0].name} with zstd -d and '
+                "give that file, or make it with 'ros2 bag reindex'"
+            )
+        if problem:
+            raise BagError(
+                f'{path}: {problem} in this folder: give the file {storages[0]} instead, '
                 "or make it with 'ros2 bag reindex'"
             )
+    elif path.suffix == '.active':
+        raise BagError(
+            f"{path}: the recording was not ended: make it whole with 'rosbag reindex {path}', "
+            f'then give it as {path.with_suffix("")}'
+        )
+    elif path.suffix == '.zstd':
+        raise BagError(f'{path}: decompress it with zstd -d, or give the folder that it is in')
     cut = [file for file in _mcap_files(path) if is_cut(file)]
     if not cut:
         return [], ''
-    parts = [CutMcap(file) if file in cut else file for file in files]
-    return parts, f'{cut[0]} is cut off: only what was recorded before the cut is there'
+    return files, f'{cut[0]} is cut off: only what was recorded before the cut is there'
+
+
+def _problem_of_metadata(folder: Path) -> str:
+    """What is wrong with the metadata.yaml of a folder; empty for nothing that is known here."""
+    try:
+        text = (folder / 'metadata.yaml').read_text(encoding='utf-8-sig')
+    except FileNotFoundError:
+        return 'no metadata.yaml'
+    except (OSError, UnicodeDecodeError):
+        return ''  # rosbags says what is wrong
+    if not text.strip():
+        return 'an empty metadata.yaml'
+    if re.search(r"""storage_identifier: *(''|"")? *$""", text, re.MULTILINE):
+        return 'a metadata.yaml with an empty storage_identifier'
+    return ''
 
 
 def _mcap_files(path: Path) -> list[Path]:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections import OrderedDict, deque
 from collections.abc import Iterator, Mapping
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from rosbags.typesys import Stores, get_typestore
@@ -16,30 +17,41 @@ LATEST_INFO = 100_000_000
 """Nanoseconds by which a CameraInfo may have been recorded after its image: a camera publishes both
 at once, and the image, which is larger, arrives last as a rule."""
 
+SAME_MOMENT = 10_000_000
+"""Nanoseconds by which an image and its truth may have been recorded apart where no stamp says
+that they belong together: less than half the period of fast cameras."""
+
 _EARLIER_INFOS = 1000
 """CameraInfos of a topic that are remembered: those of the many seconds that an image can take."""
 
 
 class Truths:
-    """The messages of a label topic, looked up by stamp while both ascend.
+    """The messages of a label topic, looked up one after the other while time ascends.
 
-    Labels may have been recorded at any time, also after all images.
+    Labels may have been recorded at any time, also after all images, unless they are looked up by
+    their reception. Each is given out once, so that equal stamps meet equal stamps in their order.
 
     Args:
-        labels: The messages; they are read as far as the stamps that are asked for.
+        labels: The messages; they are read as far as the times that are asked for.
+        by_reception: Whether headers are not stamped, so that only the reception can tell.
     """
 
-    def __init__(self, labels: Iterator[Stamped]) -> None:
+    def __init__(self, labels: Iterator[Stamped], *, by_reception: bool) -> None:
         self._labels = labels
         self._next = next(labels, None)
+        self._moment = attrgetter('received' if by_reception else 'stamp')
+        self._tolerance = SAME_MOMENT if by_reception else 0
 
-    def at(self, stamp: int) -> Any:
-        """The message of exactly this stamp, or None."""
-        while self._next is not None and self._next.stamp < stamp:
-            self._next = next(self._labels, None)
-        if self._next is None or self._next.stamp != stamp:
+    def of(self, image: Stamped) -> Any:
+        """The message that belongs to an image, or None."""
+        moment = self._moment(image)
+        found = self._next
+        while found is not None and self._moment(found) < moment - self._tolerance:
+            found = self._next = next(self._labels, None)
+        if found is None or self._moment(found) > moment + self._tolerance:
             return None
-        return self._next.message
+        self._next = next(self._labels, None)
+        return found.message
 
 
 class ImageWithInfo(NamedTuple):

@@ -71,6 +71,8 @@ def import_file(
         markup=False,
         soft_wrap=True,
     )
+    if imported.wrapper:
+        notes.print(f'taken off: {imported.wrapper}', markup=False, soft_wrap=True)
     if imported.left_out:
         heads = ', '.join(sorted({name.split('.')[0] for name in imported.left_out}))
         notes.print(
@@ -88,7 +90,7 @@ def _read_label_space(path: Path) -> LabelSpace:
         UserError: It cannot be read, is no JSON, or no label space.
     """
     try:
-        return LabelSpace.from_dict(json.loads(path.read_text(encoding='utf-8')))
+        return LabelSpace.from_dict(json.loads(path.read_text(encoding='utf-8-sig')))
     except OSError as error:
         raise UserError(f'cannot read {path}: {error.strerror}') from error
     except ValueError as error:

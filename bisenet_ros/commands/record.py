@@ -17,8 +17,9 @@ from bisenet_ros.bag.writer import BagWriter, Storage
 from bisenet_ros.checkpoint import Checkpoint
 from bisenet_ros.console import make_folder, notes, progress_bar
 from bisenet_ros.errors import UserError
+from bisenet_ros.label_image import read_labels
 from bisenet_ros.label_space import IGNORE
-from bisenet_ros.media import IMAGE_SUFFIXES, list_files, read_image, read_labels
+from bisenet_ros.media import IMAGE_SUFFIXES, list_files, read_image
 
 FRAME_ID = 'camera'
 

@@ -118,6 +118,8 @@ def _replay_one(
 ) -> tuple[Mapping[str, Any], str]:
     """Evaluate a bag in this process; the figures, and what was wrong with it."""
     bag = ReplayBag(path, options.image_topic, options.labels_topic, labels_folder)
+    for note in bag.notes:
+        warn(note)
     segmenter = load_segmenter(options.settings)
     make_folder(output)
     rate = 1.0 if live and options.rate is None else options.rate
@@ -209,8 +211,9 @@ def _shown(jobs: Sequence[Job], events: Iterable[Progress | Outcome]) -> dict[Jo
             if job in bars:
                 progress.remove_task(bars[job])
             progress.advance(bags)
-            for problem in event.named_problems:
-                warn(problem)
+            notes = event.result.metrics['notes'] if event.result else ()
+            for sentence in (*notes, *event.named_problems):
+                warn(sentence)
     return outcomes
 
 

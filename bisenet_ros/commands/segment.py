@@ -26,6 +26,7 @@ from bisenet_ros.label_space import IGNORE, LabelSpace
 from bisenet_ros.media import (
     IMAGE_SUFFIXES,
     VIDEO_SUFFIXES,
+    MediaError,
     Video,
     VideoWriter,
     is_video,
@@ -238,6 +239,10 @@ def _segment_video(
             else:
                 total.add(Shares.of(result))
     assert total is not None  # a Video without a frame raises
+    if video.breaks_off_after(total.frames):
+        raise MediaError(
+            f'{path} breaks off after {total.frames} of {video.frame_count} frames, which are done'
+        )
     return total
 
 

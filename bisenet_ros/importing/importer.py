@@ -33,6 +33,23 @@ CITYSCAPES_SIZE = (2048, 1024)
 
 StateDict = Mapping[str, Tensor]
 
+_WRAPPERS = (
+    'state_dict',
+    'model_state_dict',
+    'ema',
+    'model_ema',
+    'model',
+    'module',
+    'net',
+    'network',
+    'params',
+    'weights',
+)
+"""Keys that tensors are stored under, the best first where there are several."""
+
+_COMPILED = '_orig_mod.'
+"""What `torch.compile` puts into names, wherever the compiled module is."""
+
 # What torch.load raises at a pickle that was cut off or has a wrong byte: it has no error of its
 # own for that.
 _DAMAGE = (
@@ -56,11 +73,14 @@ class Imported:
         checkpoint: What the network is, and its tensors.
         title: Whose network it is.
         left_out: Names in the file of the tensors that only training needs.
+        wrapper: What was taken off: the keys that the tensors were found under, and what their
+            names began with; empty for nothing.
     """
 
     checkpoint: Checkpoint
     title: str
     left_out: tuple[str, ...]
+    wrapper: str
 
 
 def import_weights(
@@ -87,8 +107,8 @@ def import_weights(
         file = path.read_bytes()
     except OSError as error:
         raise CheckpointError(f'cannot read {path}: {error.strerror or error}') from error
-    tensors = _read_state_dict(path, file)
-    layout = _layout_of(path, tensors)
+    keys, tensors = _find_tensors(path, _read(path, file))
+    layout, prefix, tensors = _unwrapped(path, tensors)
     _refuse_other_forms(path, tensors)
     bias = layout.their_name('head.classify.bias')
     num_classes = tensors[bias].numel() if bias in tensors else len(CITYSCAPES)
@@ -128,17 +148,21 @@ def import_weights(
             'sha256': hashlib.sha256(file).hexdigest(),
         },
     )
-    return Imported(checkpoint, layout.title, left_out)
+    wrapper = [f'{key!r}' for key in keys] + ([f'the prefix {prefix!r}'] if prefix else [])
+    return Imported(checkpoint, layout.title, left_out, ', '.join(wrapper))
 
 
-def _read_state_dict(path: Path, file: bytes) -> StateDict:
-    """The tensors of a .pth file by name; of mmsegmentation's, those in its "state_dict".
+def _read(path: Path, file: bytes) -> object:
+    """What a .pth file holds, of tensors and plain containers.
 
     Raises:
-        CheckpointError: It is damaged, or holds something else.
+        CheckpointError: It is damaged, or of another kind.
     """
+    kind = _other_kind(file)
+    if kind:
+        raise CheckpointError(f'{path} is {kind}')
     try:
-        content = torch.load(io.BytesIO(file), map_location='cpu', weights_only=True)
+        content: object = torch.load(io.BytesIO(file), map_location='cpu', weights_only=True)
     except _DAMAGE as error:
         if isinstance(error, UnpicklingError) and zipfile.is_zipfile(io.BytesIO(file)):
             raise CheckpointError(
@@ -148,22 +172,72 @@ def _read_state_dict(path: Path, file: bytes) -> StateDict:
         raise CheckpointError(
             f'{path} is not a whole weights file of PyTorch: copy or download it again'
         ) from error
-    if isinstance(content, Mapping):
-        content = content.get('state_dict', content)
-    if not isinstance(content, Mapping) or not all(
-        isinstance(name, str) and isinstance(value, Tensor) for name, value in content.items()
-    ):
-        raise CheckpointError(f'{path} holds no state dict: tensors by name, and nothing else')
     return content
 
 
-def _layout_of(path: Path, tensors: StateDict) -> Layout:
+def _other_kind(file: bytes) -> str:
+    """What a file is that often comes in place of weights, and what to do; empty for others."""
+    if file.startswith(b'version https://git-lfs'):
+        return 'a pointer of Git LFS and not the file itself: fetch that with git lfs pull'
+    if file.lstrip()[:1] == b'<':
+        return 'a web page and not the file that was to be downloaded: download it again'
+    if file[8:9] == b'{' and int.from_bytes(file[:8], 'little') < len(file):
+        return (
+            'a safetensors file: one of bisenet_ros needs no import; the tensors of another go '
+            'into a .pth file with torch.save'
+        )
+    content = io.BytesIO(file)
+    if zipfile.is_zipfile(content):
+        with zipfile.ZipFile(content) as archive:
+            if any(name.endswith('/constants.pkl') for name in archive.namelist()):
+                return 'a TorchScript program: save the state dict of its network with torch.save'
+    return ''
+
+
+def _find_tensors(path: Path, content: object) -> tuple[list[str], StateDict]:
+    """The keys under which the tensors are, from the outermost, and the tensors by name.
+
+    Raises:
+        CheckpointError: There are none.
+    """
+    keys: list[str] = []
+    while isinstance(content, Mapping):
+        if content and all(
+            isinstance(name, str) and isinstance(value, Tensor) for name, value in content.items()
+        ):
+            return keys, content
+        key = next((key for key in _WRAPPERS if isinstance(content.get(key), Mapping)), None)
+        if key is None:
+            break
+        keys.append(key)
+        content = content[key]
+    raise CheckpointError(
+        f'{path} holds no state dict, which is tensors by name and nothing else, alone or under '
+        f'one of {", ".join(_WRAPPERS)}'
+    )
+
+
+def _unwrapped(path: Path, tensors: StateDict) -> tuple[Layout, str, StateDict]:
+    """The layout, what all its names begin with in the file, and the tensors without that.
+
+    Wrappers of networks, such as `DataParallel`, `torch.compile` and Lightning's modules, put a
+    name before those of the network inside.
+
+    Raises:
+        CheckpointError: It is of no layout.
+    """
+    tensors = {name.replace(_COMPILED, ''): tensor for name, tensor in tensors.items()}
     for layout in LAYOUTS:
         if layout.mark in tensors:
-            return layout
+            return layout, '', tensors
+    for layout in LAYOUTS:
+        mark = next((name for name in tensors if name.endswith(f'.{layout.mark}')), None)
+        if mark is not None:
+            prefix = mark.removesuffix(layout.mark)
+            return layout, prefix, {n.removeprefix(prefix): t for n, t in tensors.items()}
     raise CheckpointError(
-        f'{path} has the tensors of no network that is known here; those known are '
-        + ', '.join(layout.title for layout in LAYOUTS)
+        f'{path} has the tensors of no network that is known here, such as '
+        f'{next(iter(tensors))!r}; those known are {", ".join(layout.title for layout in LAYOUTS)}'
     )
 
 

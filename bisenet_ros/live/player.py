@@ -114,8 +114,7 @@ class Player:
         node: The node that publishes.
         frames: What is played.
         rate: How many times as fast as they were recorded.
-        restamp: Whether stamps are the time of publication, and frames are due by when they were
-            recorded; else both are as the frames' headers say.
+        restamp: Whether stamps are the time of publication; else they are as in the headers.
         play: Set when it is to begin.
         stop: Set when it is to end early.
     """
@@ -163,12 +162,9 @@ class Player:
     def _publish_all(self, frames: Iterator[RecordedFrame]) -> None:
         start = time.monotonic()
         first: int | None = None
-        passed = 0.0
         for frame in frames:
-            moment = frame.received if self._restamp else frame.stamp
-            first = moment if first is None else first
-            passed = max(passed, (moment - first) / 1e9 / self._rate)
-            due = start + passed
+            first = frame.received if first is None else first
+            due = start + (frame.received - first) / 1e9 / self._rate
             if self._stop.wait(max(0.0, due - time.monotonic())):
                 return
             late = time.monotonic() - due

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 from bisenet_ros.node import large_images
 
+_COMPRESSED = '/compressed'
+
 
 @dataclass(frozen=True)
 class Offer:
@@ -70,6 +72,14 @@ def explain_silence(link: ImageLink, environment: Mapping[str, str], *, steady: 
     wrong = sorted({offer.type for offer in link.offers if offer.type != link.type})
     offers = [offer for offer in link.offers if offer.type == link.type]
     if not offers:
+        remapped = link.topic
+        if link.transport == 'compressed':
+            remapped = remapped.removesuffix(_COMPRESSED)
+        if remapped.endswith(_COMPRESSED):
+            return (
+                f'image is remapped to {remapped}: leave {_COMPRESSED} out of the remapping, and'
+                ' set transport to compressed'
+            )
         if wrong:
             return f'{link.topic} is published as {wrong[0]}, not as {link.type}'
         if steady:

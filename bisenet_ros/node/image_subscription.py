@@ -83,7 +83,10 @@ class ImageSubscription:
         elsewhere = [
             name
             for name, types in self._node.get_topic_names_and_types()
-            if self._type in types and name != self._topic and '/segmentation/' not in name
+            if self._type in types
+            and name != self._topic
+            and '/segmentation/' not in name
+            and self._publishers(name)  # the graph names topics that have subscribers alone, too
         ]
         return ImageLink(
             topic=self._topic,

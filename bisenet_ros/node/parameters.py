@@ -4,7 +4,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
@@ -13,7 +16,11 @@ from rclpy.parameter import Parameter
 
 from bisenet_ros.declaration import Changes, Declaration, Value, check_name, plain
 from bisenet_ros.errors import UserError
+from bisenet_ros.node_name import matches
 from bisenet_ros.settings import OF_EVERY_NODE, PARAMETERS, REPORTED, Settings
+
+_KEY = re.compile(r"""( *)("[^"]*"|'[^']*'|[^\s#:'"]+) *:(?:\s.*)?""")
+"""A line of YAML that begins with a key."""
 
 
 def declare(node: Node) -> Settings:
@@ -33,6 +40,51 @@ def declare(node: Node) -> Settings:
         _declare(node, declared, value)
         values[name] = value
     return Settings(**values)
+
+
+def files_without_this_node(arguments: Sequence[str], node: str) -> list[str]:
+    """A sentence for each parameter file in which there is nothing for a node.
+
+    ROS ignores such a file without a word.
+
+    Args:
+        arguments: The process's.
+        node: The node's name with its namespace.
+    """
+    files = [file for flag, file in pairwise(arguments) if flag == '--params-file']
+    sentences: list[str] = []
+    for file in files:
+        named = _nodes_in(Path(file))
+        if named and not any(matches(pattern, node) for pattern in named):
+            sentences.append(
+                f'{file} has parameters of {", ".join(named)}, but none of {node}, which this node '
+                "is: put them under that name, or under '/**'"
+            )
+    return sentences
+
+
+def _nodes_in(file: Path) -> list[str]:
+    """The nodes and patterns of nodes that a parameter file names, as far as it is of blocks.
+
+    Not by a YAML library: there is none among the libraries that a vehicle needs.
+    """
+    found: list[str] = []
+    parents: list[tuple[int, str]] = []  # indentation and key
+    try:
+        lines = file.read_text(encoding='utf-8-sig').splitlines()
+    except (OSError, UnicodeDecodeError):  # rclpy has said so
+        return []
+    for line in lines:
+        key = _KEY.fullmatch(line)
+        if key is None:
+            continue
+        indent, name = len(key[1]), key[2].strip('"\'').strip('/')
+        while parents and parents[-1][0] >= indent:
+            parents.pop()
+        if name == 'ros__parameters':
+            found.append('/' + '/'.join(parent for _, parent in parents))
+        parents.append((indent, name))
+    return found
 
 
 def _declare(node: Node, declared: Declaration, value: Value) -> None:

@@ -122,6 +122,9 @@ class SegmenterNode(LifecycleNode):
         )
         super().__init__('segmenter')
         self._settings = parameters.declare(self)
+        name = self.get_fully_qualified_name()
+        for sentence in parameters.files_without_this_node(sys.argv, name):
+            self.get_logger().warning(sentence)
         self.add_on_set_parameters_callback(self._on_set_parameters)
         self.create_service(SetBool, '~/enable', self._on_enable)
         self.create_service(Trigger, '~/reload', self._on_reload)

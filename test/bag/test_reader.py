@@ -4,14 +4,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import yaml
-from rosbags.rosbag2 import CompressionMode, StoragePlugin
+from rosbags.rosbag1 import Writer as Rosbag1Writer
+from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin
+from rosbags.rosbag2 import Writer as Rosbag2Writer
+from rosbags.typesys import Stores, get_typestore
 from small_bags import (
+    IMAGE,
     START,
     STEP,
     AnyEntry,
@@ -19,6 +25,7 @@ from small_bags import (
     InfoEntry,
     TransformEntry,
     drive,
+    message_of,
     picture,
     truth_of,
     write_bag,
@@ -108,6 +115,116 @@ def test_damage_is_one_line(form: str, tmp_path: Path) -> None:
     assert '\n' not in ''.join(complaints)
 
 
+STATUS = 'my_msgs/msg/Status'
+
+
+def with_another_topic(path: Path, definition: str, *, json: bool, **options: Any) -> Path:
+    """Two frames of a camera, and two messages of a type of one's own before them."""
+    store = get_typestore(Stores.ROS2_HUMBLE)
+    writer = Rosbag2Writer(path, version=8, storage_plugin=options['storage'])
+    if 'compression' in options:
+        writer.set_compression(options['compression'], CompressionFormat.ZSTD)
+    with writer:
+        status = writer.add_connection(
+            '/status',
+            STATUS,
+            msgdef=definition,
+            rihs01='RIHS01_0',
+            serialization_format='json' if json else 'cdr',
+        )
+        images = writer.add_connection('/image', IMAGE, typestore=store)
+        for entry in drive(2, truth=False):
+            writer.write(status, entry.stamp, b'{"speed": 1}')
+            kind, message = message_of(store.types, entry)
+            writer.write(images, entry.stamp, store.serialize_cdr(message, kind))
+    return path
+
+
+def replace_bytes(folder: Path, pattern: bytes, replacement: bytes) -> None:
+    """In the files of a bag, by as many others."""
+    for file in (*folder.glob('*.mcap'), *folder.glob('*.db3')):
+        data = file.read_bytes()
+        found, count = re.subn(pattern, replacement, data, flags=re.DOTALL)
+        assert count
+        assert len(found) == len(data)
+        file.write_bytes(found)
+
+
+DEFINITIONS = {
+    'carriage returns': 'float64 speed\r\nstring name\r\n',
+    'byte-order mark': '\ufefffloat64 speed\n',
+    'not of this format': 'syntax = "proto3"; message Status { double speed = 1; }',
+    'cut off': 'float64 speed\nstring na',
+    'without what it uses': 'other_msgs/Unknown[] field\n',
+    'empty': '',
+}
+STORAGES: dict[str, dict[str, Any]] = {
+    'mcap': {'storage': StoragePlugin.MCAP},
+    'mcap, compressed': {
+        'storage': StoragePlugin.MCAP,
+        'compression': CompressionMode.STORAGE,
+    },
+    'sqlite3': {'storage': StoragePlugin.SQLITE3},
+}
+
+
+@pytest.mark.parametrize('json', [False, True])
+@pytest.mark.parametrize('definition', DEFINITIONS)
+@pytest.mark.parametrize('storage', STORAGES)
+def test_a_topic_that_nobody_reads_need_not_be_understood(
+    tmp_path: Path, storage: str, definition: str, json: bool
+) -> None:
+    path = with_another_topic(
+        tmp_path / 'bag', DEFINITIONS[definition], json=json, **STORAGES[storage]
+    )
+    for bag in (path, *path.glob('bag.*')):
+        assert [frame.stamp for frame in ReplayBag(bag)] == [START, START + STEP]
+
+
+@pytest.mark.parametrize('storage', ['mcap', 'sqlite3'])
+def test_a_definition_of_another_encoding_or_alphabet(tmp_path: Path, storage: str) -> None:
+    path = with_another_topic(
+        tmp_path / 'bag', 'float64 speed # XXX\n', json=False, **STORAGES[storage]
+    )
+    replace_bytes(path, b'XXX', b'm\xe9t')
+    replace_bytes(path, b'(Status.{0,4})ros2msg', b'\\1protobu')
+    for bag in (path, *path.glob('bag.*')):
+        assert [frame.stamp for frame in ReplayBag(bag)] == [START, START + STEP]
+
+
+@pytest.mark.parametrize('storage', ['mcap', 'mcap, compressed'])
+def test_a_cut_file_with_a_definition_that_is_not_understood(tmp_path: Path, storage: str) -> None:
+    path = with_another_topic(
+        tmp_path / 'bag', DEFINITIONS['byte-order mark'], json=True, **STORAGES[storage]
+    )
+    file = path / 'bag.mcap'
+    file.write_bytes(file.read_bytes()[:-1])
+    assert [frame.stamp for frame in ReplayBag(file)] == [START, START + STEP]
+
+
+@pytest.mark.parametrize('profile', [b'\0\0\0\0', b'\4\0\0\0demo'])
+def test_any_profile_of_an_mcap_file(tmp_path: Path, profile: bytes) -> None:
+    path = write_bag(tmp_path / 'bag', drive(2))
+    replace_bytes(path, b'^(.{17})\4\0\0\0ros2(.{4})', b'\\1' + profile.ljust(12, b'\0'))
+    assert len(list(ReplayBag(path / 'bag.mcap'))) == 2
+
+
+def test_a_definition_of_ros_1_in_another_alphabet(tmp_path: Path) -> None:
+    path = tmp_path / 'drive.bag'
+    store = get_typestore(Stores.ROS1_NOETIC)
+    with Rosbag1Writer(path) as writer:
+        status = writer.add_connection(
+            '/status', STATUS, msgdef='float64 speed\r\n# XXX', md5sum='0' * 32
+        )
+        images = writer.add_connection('/image', IMAGE, typestore=store)
+        for entry in drive(2, truth=False):
+            writer.write(status, entry.stamp, bytes(8))
+            kind, message = message_of(store.types, entry, seq=0)
+            writer.write(images, entry.stamp, store.serialize_ros1(message, kind))
+    path.write_bytes(path.read_bytes().replace(b'XXX', b'm\xe9t'))
+    assert [frame.stamp for frame in ReplayBag(path)] == [START, START + STEP]
+
+
 def test_compressed_images(tmp_path: Path) -> None:
     entries = [Entry('/front/compressed', START, picture(0), 'png')]
     (frame,) = ReplayBag(write_bag(tmp_path / 'bag', entries))
@@ -150,6 +267,31 @@ def test_what_is_no_camera_is_left_out(tmp_path: Path) -> None:
     assert [camera.image_topic for camera in named.cameras] == ['/front/image_raw/compressed']
 
 
+@pytest.mark.parametrize(
+    ('topic', 'encoding'),
+    [
+        ('/depth/image_rect_raw', '16UC1'),
+        ('/depth/depth_registered', '32FC1'),
+        ('/depth/image_rect_raw/compressed', '16UC1; png compressed '),
+        ('/depth/image', '16UC1; compressedDepth png'),
+        ('/depth/image/compressedDepth', 'png'),
+    ],
+)
+def test_depth_images_are_no_camera(tmp_path: Path, topic: str, encoding: str) -> None:
+    distances = np.full((48, 64), 1500, np.float32 if encoding == '32FC1' else np.uint16)
+    depth = Entry(topic, START, distances, encoding)
+    path = write_bag(tmp_path / 'bag', [*drive(1, '/color', truth=False), depth])
+    bag = ReplayBag(path)
+    assert [camera.image_topic for camera in bag.cameras] == ['/color/image']
+    assert bag.notes == (f'{path}: depth images, which are left out: {topic}',)
+    assert main_camera(path) == '/color/image'
+    with pytest.raises(BagError, match=f'{topic} has depth images'):
+        ReplayBag(path, topic)
+    alone = write_bag(tmp_path / 'alone', [depth])
+    with pytest.raises(BagError, match='no images in this bag'):
+        ReplayBag(alone)
+
+
 def test_cameras_of_one_namespace_are_told_apart(tmp_path: Path) -> None:
     entries = [Entry(f'/rig/{side}', START, picture(0), 'bgr8') for side in ('left', 'right')]
     bag = ReplayBag(write_bag(tmp_path / 'bag', entries))
@@ -162,6 +304,48 @@ def test_truth_is_matched_by_stamp(tmp_path: Path) -> None:
     entries.insert(0, Entry('/ground_truth/labels', START - STEP, truth_of(9), 'mono8'))
     bag = ReplayBag(write_bag(tmp_path / 'bag', entries))
     assert [frame.truth() is None for frame in bag] == [False, True, False, False]
+
+
+def stamped(entries: list[Entry], stamps: list[int]) -> list[Entry]:
+    """Frames and their truths in turn, with other stamps but recorded when they were."""
+    return [
+        entry._replace(stamp=stamps[i // 2], delay=entry.stamp - stamps[i // 2] + i % 2 * 1_000_000)
+        for i, entry in enumerate(entries)
+    ]
+
+
+def test_without_stamps_the_reception_stands_in(tmp_path: Path) -> None:
+    entries = stamped(drive(4), [0, 0, 0, 0])
+    del entries[3]  # the truth of frame 1
+    bag = ReplayBag(write_bag(tmp_path / 'bag', entries))
+    (note,) = bag.notes
+    assert 'times of reception stand in: /ground_truth/labels, /image' in note
+    frames = list(bag)
+    assert [frame.stamp for frame in frames] == [START + i * STEP for i in range(4)]
+    assert frames[1].truth() is None
+    for index in (0, 2, 3):
+        np.testing.assert_array_equal(frames[index].truth(), truth_of(index))
+
+
+def test_an_unstamped_camera_has_the_camera_info_before_it(tmp_path: Path) -> None:
+    images = [entry._replace(stamp=0, delay=entry.stamp) for entry in drive(4, truth=False)]
+    infos = [info._replace(stamp=0, delay=info.stamp - 1) for info in infos_of('/camera_info', 0)]
+    path = write_bag(tmp_path / 'bag', in_order(*images, *infos))
+    assert focals(path) == [50, 51, 52, 53]
+
+
+@pytest.mark.parametrize(
+    'stamps',
+    [[START] * 4, [START, START + 1, START, START + 1], [STEP * i for i in range(4)]],
+    ids=['all equal', 'a clock that loops', 'a clock that starts at zero'],
+)
+def test_truth_of_stamps_that_are_not_unique(tmp_path: Path, stamps: list[int]) -> None:
+    bag = ReplayBag(write_bag(tmp_path / 'bag', stamped(drive(4), stamps)))
+    assert not bag.notes
+    frames = list(bag)
+    assert [frame.stamp for frame in frames] == stamps
+    for index, frame in enumerate(frames):
+        np.testing.assert_array_equal(frame.truth(), truth_of(index))
 
 
 def in_order(*entries: AnyEntry) -> list[AnyEntry]:
@@ -352,6 +536,37 @@ def test_a_folder_without_metadata(tmp_path: Path, storage: StoragePlugin) -> No
     (path / 'metadata.yaml').unlink()
     with pytest.raises(BagError, match=r'no metadata\.yaml .* give the file .*/bag\.(db3|mcap)'):
         ReplayBag(path)
+
+
+@pytest.mark.parametrize(
+    ('metadata', 'message'),
+    [
+        ('', r'an empty metadata\.yaml .* give the file .*bag\.mcap'),
+        ("rosbag2_bagfile_information:\n  storage_identifier: ''\n", 'an empty storage_identifier'),
+        ('rosbag2_bagfile_information:\n  storage_identifier:\n', 'an empty storage_identifier'),
+    ],
+)
+def test_metadata_that_says_nothing(tmp_path: Path, metadata: str, message: str) -> None:
+    path = write_bag(tmp_path / 'bag', drive(1))
+    (path / 'metadata.yaml').write_text(metadata)
+    with pytest.raises(BagError, match=message):
+        ReplayBag(path)
+
+
+def test_bags_that_have_to_be_made_whole_first(tmp_path: Path) -> None:
+    path = write_bag(
+        tmp_path / 'bag', drive(1), storage=StoragePlugin.SQLITE3, compression=CompressionMode.FILE
+    )
+    (path / 'metadata.yaml').unlink()
+    with pytest.raises(BagError, match=r'no metadata\.yaml .* decompress bag\.db3\.zstd with zstd'):
+        ReplayBag(path)
+    with pytest.raises(BagError, match='decompress it with zstd -d'):
+        ReplayBag(path / 'bag.db3.zstd')
+    active = write_bag_of_ros_1(tmp_path / 'drive.bag', drive(1)).rename(
+        tmp_path / 'drive.bag.active'
+    )
+    with pytest.raises(BagError, match=r"rosbag reindex .*drive\.bag\.active'"):
+        ReplayBag(active)
 
 
 def test_topics_that_do_not_do(tmp_path: Path) -> None:

@@ -165,7 +165,7 @@ def test_a_broken_frame(drive: Drive, weights: Path) -> None:
 
 def test_colour_coded_truth(drive: Drive, weights: Path) -> None:
     cv2.imwrite(str(drive.labels / 'f9.png'), drive.images[0])
-    fails(drive, weights, 'f9.png: labels are one channel of 8 bits')
+    fails(drive, weights, 'f9.png: labels are one channel of 8 or 16 bit')
 
 
 @pytest.mark.parametrize('arguments', [['--rate', '0'], ['--rate', 'nan'], ['--storage', 'bz2']])

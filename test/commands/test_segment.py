@@ -79,6 +79,29 @@ def test_a_folder_and_the_figures_for_machines(weights: Path, tmp_path: Path) ->
         assert entry['drivable_fraction'] == pytest.approx(float((drivable == 255).mean()))
 
 
+@pytest.mark.parametrize('suffix', ['avi', 'webm'])
+def test_a_video_that_breaks_off(weights: Path, tmp_path: Path, suffix: str) -> None:
+    path, output = tmp_path / f'clip.{suffix}', tmp_path / 'out'
+    if suffix == 'webm':
+        with VideoWriter(path, rate=12) as writer:
+            for seed in range(12):
+                writer.write(noise(seed))
+    else:
+        codec = cv2.VideoWriter.fourcc(*'MJPG')
+        avi = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, codec, 12, (80, 60))
+        for seed in range(12):
+            avi.write(noise(seed))
+        avi.release()
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) * 2 // 5])
+    result = segment(weights, path, '-o', output)
+    assert result.exit_code == 2
+    done = len(list(output.glob('*_labels.png')))
+    assert 0 < done < 6
+    assert f'breaks off after {done} of 12 frames, which are done' in result.stderr
+    assert len(list(Video(output / 'clip_overlay.webm'))) == done
+
+
 def test_a_video(weights: Path, tmp_path: Path) -> None:
     with VideoWriter(tmp_path / 'clip.webm', rate=12) as writer:
         for seed in range(3):

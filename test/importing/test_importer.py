@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import torch
 from published_files import LAYOUTS, expected_logits, image, published, sample, save_published
+from safetensors.torch import save_file
 from torch import Tensor
 
 from bisenet_ros.checkpoint import Checkpoint, CheckpointError
@@ -150,6 +151,51 @@ def test_auxiliary_heads_may_be_missing(layout: str, tmp_path: Path) -> None:
     changes = {name: None for name in published(layout) if name.startswith(heads)}
     imported = import_weights(save_published(tmp_path / 'theirs.pth', layout, **changes))
     assert imported.left_out == ()
+
+
+def prefixed(prefix: str) -> dict[str, Tensor]:
+    return {f'{prefix}{name}': tensor for name, tensor in published('cc_v2').items()}
+
+
+@pytest.mark.parametrize(
+    ('content', 'wrapper'),
+    [
+        (prefixed('module.'), "the prefix 'module.'"),
+        (prefixed('_orig_mod.'), ''),
+        (prefixed('module._orig_mod.'), "the prefix 'module.'"),
+        ({'state_dict': prefixed('model.'), 'epoch': 3}, "'state_dict', the prefix 'model.'"),
+        ({'model': prefixed(''), 'optimizer': {'state': {}}}, "'model'"),
+        ({'model_state_dict': prefixed('net.module.')}, "'model_state_dict', the prefix 'net."),
+        ({'ema': {'module': prefixed(''), 'updates': 9}, 'model': {}}, "'ema', 'module'"),
+    ],
+)
+def test_wrappers_are_taken_off(content: dict[str, Any], wrapper: str, tmp_path: Path) -> None:
+    torch.save(content, tmp_path / 'theirs.pth')
+    imported = import_weights(tmp_path / 'theirs.pth')
+    assert imported.wrapper.startswith(wrapper)
+    assert bool(imported.wrapper) == bool(wrapper)
+    plain = import_weights(save_published(tmp_path / 'plain.pth', 'cc_v2')).checkpoint
+    for name, tensor in imported.checkpoint.state_dict.items():
+        assert tensor.equal(plain.state_dict[name])
+
+
+def test_a_tensor_beside_a_wrapped_network_is_named(tmp_path: Path) -> None:
+    torch.save(prefixed('model.') | {'criterion.weight': torch.ones(19)}, tmp_path / 'theirs.pth')
+    refuses(tmp_path / 'theirs.pth', "has an unknown tensor 'criterion.weight' (1 such")
+
+
+def test_files_of_another_kind_are_named(tmp_path: Path) -> None:
+    path = tmp_path / 'theirs.pth'
+    path.write_bytes(b'<!DOCTYPE html><html>Quota exceeded</html>')
+    refuses(path, 'is a web page')
+    path.write_bytes(b'version https://git-lfs.github.com/spec/v1')
+    refuses(path, 'is a pointer of Git LFS')
+    save_file(published('cc_v2'), path)
+    refuses(path, 'is a safetensors file')
+    torch.jit.save(torch.jit.script(torch.nn.ReLU()), path)
+    refuses(path, 'is a TorchScript program')
+    torch.save({'stem.weight': torch.zeros(1)}, path)
+    refuses(path, "no network that is known here, such as 'stem.weight'")
 
 
 @pytest.mark.parametrize(

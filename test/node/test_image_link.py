@@ -67,6 +67,26 @@ def test_reliability_is_what_every_publisher_offers(offers: list[Offer], expecte
             ' somebody publishes /front/image: set transport to raw',
         ),
         (
+            replace(
+                NOBODY,
+                topic='/front/image/compressed',
+                offers=(Offer(COMPRESSED, reliable=True),),
+            ),
+            'image is remapped to /front/image/compressed: leave /compressed out of the remapping,'
+            ' and set transport to compressed',
+        ),
+        (
+            replace(
+                NOBODY,
+                topic='/front/image/compressed/compressed',
+                type=COMPRESSED,
+                transport='compressed',
+                other_transport='/front/image/compressed',
+            ),
+            'image is remapped to /front/image/compressed: leave /compressed out of the remapping,'
+            ' and set transport to compressed',
+        ),
+        (
             replace(NOBODY, offers=(Offer(COMPRESSED, reliable=True),)),
             '/front/image is published as sensor_msgs/msg/CompressedImage, not as'
             ' sensor_msgs/msg/Image',

@@ -17,7 +17,7 @@ from rclpy.parameter import Parameter
 from bisenet_ros.declaration import Changes
 from bisenet_ros.engine.registry import ENGINES
 from bisenet_ros.errors import UserError
-from bisenet_ros.node.parameters import check_reported, declare
+from bisenet_ros.node.parameters import check_reported, declare, files_without_this_node
 from bisenet_ros.settings import PARAMETERS, Settings, markdown
 
 Start = Callable[..., Node]
@@ -104,6 +104,7 @@ def test_parameters_that_every_node_has_are_none_of_ours(start: Start) -> None:
         ('cameras: [front, front]', 'cameras must be different from each other: front, front'),
         ("cameras: ['', front]", 'cameras: each of several cameras needs a name'),
         ("cameras: ['front camera']", "cameras: 'front camera' cannot be part of a topic name"),
+        (f'cameras: [{300 * "a"}]', 'cameras: a name has 300 characters, over the 128'),
         ('cameras: []', "cameras needs a name; [''] is one camera without a prefix"),
         ("weights: ''", 'weights must be a name or a path'),
         ('max_rat: 1.0', "unknown parameter 'max_rat': did you mean 'max_rate'?"),
@@ -115,6 +116,36 @@ def test_what_is_refused_says_why(start: Start, given: str, message: str) -> Non
         declare(start(given))
     assert message in str(refused.value)
     assert '\n' not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ('text', 'named'),
+    [
+        ('segmenter:\n  ros__parameters: {device: cpu}\n', '/segmenter'),
+        ('{"/**": {"ros__parameters": {"device": "cpu"}}}', ''),
+        ('other:\n  ros__parameters:\n    device: cpu\n', '/other'),
+        ('segmenter:\n  ros__parameters:\n    device: cpu\n', '/segmenter'),
+        ('front:\n  segmenter:\n    ros__parameters:\n      device: cpu\n', ''),
+        ('/front/segmenter:  # ours\n    ros__parameters:\n        device: cpu\n', ''),
+        ("'/**':\n  ros__parameters:\n    device: cpu\n", ''),
+        ('/*/segmenter:\n  ros__parameters:\n    device: cpu\n', ''),
+        (
+            'a:\n  ros__parameters:\n    x: 1\n'
+            'b:\n  segmenter:\n    ros__parameters:\n      x: 1\n',
+            '/a, /b/segmenter',
+        ),
+    ],
+)
+def test_a_file_for_other_nodes_is_named(tmp_path: Path, text: str, named: str) -> None:
+    file = tmp_path / 'params.yaml'
+    file.write_text(text)
+    arguments = ['segmenter_node', '--ros-args', '--params-file', str(file)]
+    sentences = files_without_this_node(arguments, '/front/segmenter')
+    assert bool(sentences) == bool(named)
+    for sentence in sentences:
+        assert sentence.startswith(
+            f'{file} has parameters of {named}, but none of /front/segmenter'
+        )
 
 
 @pytest.mark.parametrize(

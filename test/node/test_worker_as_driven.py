@@ -36,13 +36,13 @@ Batch = list[tuple[str, int]]
 def recorded() -> list[RecordedFrame]:
     """Three cameras at 30, 20 and 11 Hz, in the order in which their frames arrive."""
     frames = [
-        RecordedFrame(camera, index, round(1e9 * (offset + index / rate)), 0, None, None)
+        RecordedFrame(camera, index, 0, round(1e9 * (offset + index / rate)), None, None)
         for camera, rate, offset in zip(
             CAMERAS, (30.0, 20.0, 11.0), (0.0, 0.013, 0.029), strict=True
         )
         for index in range(int(1.5 * rate))
     ]
-    return sorted(frames, key=lambda frame: frame.stamp)
+    return sorted(frames, key=lambda frame: frame.received)
 
 
 class Time:
@@ -112,14 +112,14 @@ def taken_live(
     try:
         settle()
         while frames or busy_until is not None or any(slot.waiting for slot in slots):
-            arrives = frames[0].stamp / 1e9 if frames else float('inf')
+            arrives = frames[0].received / 1e9 if frames else float('inf')
             wakes = busy_until if busy_until is not None else time.due
             time.seconds = min(arrives, float('inf') if wakes is None else wakes)
             # All that arrives at a moment is there before anything is begun in it.
             with arrival:
                 if busy_until is None:
                     arrival.notify_all()
-                while frames and frames[0].stamp / 1e9 <= time.seconds:
+                while frames and frames[0].received / 1e9 <= time.seconds:
                     frame = frames.pop(0)
                     message = image_message(PIXELS)
                     message.index = frame.index

@@ -101,6 +101,7 @@ def test_overrides_replace_values(tmp_path: Path) -> None:
         ('accumulate=4', 'batch norms need two images or more in each part of a batch'),
         ('max_steps=0', 'max_steps=0: input should be greater than or equal to 1'),
         ('train.1.share=2', 'there is no 1 to go into'),
+        ('normalization.std=[58, 57, 57]', 'not 0 to 255: give the mean 0.485 .* 0.2275 0.2235'),
         ('batch.size=2', 'batch has no parts'),
         ('batch', "'batch' changes nothing: write key.sub=value"),
         ('batch={', 'the value is not YAML'),

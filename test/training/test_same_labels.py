@@ -18,7 +18,8 @@ from typer.testing import CliRunner
 
 from bisenet_ros.checkpoint import Checkpoint
 from bisenet_ros.cli import app
-from bisenet_ros.media import read_labels, write_image
+from bisenet_ros.label_image import read_labels
+from bisenet_ros.media import write_image
 from bisenet_ros.segmenter import Segmenter
 
 FRAMES = 2

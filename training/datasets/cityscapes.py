@@ -98,7 +98,7 @@ class _UnseenImages(Dataset):
 
     def __getitem__(self, index: int) -> Sample:
         name, path = self._images[index]
-        image = np.asarray(read_pixels(path, cv2.IMREAD_COLOR), np.uint8)
+        image = read_pixels(path, cv2.IMREAD_COLOR)
         return Sample(name, image, np.full(image.shape[:2], IGNORE, np.uint8))
 
 

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
-import numpy as np
 
 from bisenet_ros.label_space import LabelSpace
 from bisenet_training.datasets.base import Dataset, describe
@@ -60,9 +59,7 @@ class ImagePairs(Dataset):
 
     def __getitem__(self, index: int) -> Sample:
         pair = self._pairs[index]
-        # Labels are drawn on the pixels as they are stored, whichever way up the camera was.
-        flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
-        image = np.asarray(read_pixels(pair.image, flags), np.uint8)
+        image = read_pixels(pair.image, cv2.IMREAD_COLOR)
         labels = self._read_labels(pair.labels)
         if labels.shape != image.shape[:2]:
             raise DatasetError(

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from bisenet_training.datasets.image_file import IMAGE_SUFFIXES
@@ -11,7 +13,9 @@ from bisenet_training.datasets.sample import DatasetError
 
 
 def files_by_stem(folder: Path, ending: str = '') -> dict[str, Path]:
-    """The image files in a folder and its subfolders.
+    """The image files in a folder and its subfolders, also where these are links.
+
+    Hidden files and folders are left out: systems and editors put copies and notes there.
 
     Args:
         folder: Where to look.
@@ -26,7 +30,7 @@ def files_by_stem(folder: Path, ending: str = '') -> dict[str, Path]:
     if not folder.is_dir():
         raise DatasetError(f'there is no folder {folder}')
     files: dict[str, Path] = {}
-    for path in sorted(folder.rglob('*')):
+    for path in sorted(_files(folder)):
         if path.suffix.lower() not in IMAGE_SUFFIXES or not path.stem.endswith(ending):
             continue
         key = path.relative_to(folder).with_suffix('').as_posix().removesuffix(ending)
@@ -36,6 +40,18 @@ def files_by_stem(folder: Path, ending: str = '') -> dict[str, Path]:
     return files
 
 
+def _files(folder: Path) -> Iterator[Path]:
+    seen: set[Path] = set()  # links may lead back to where they are
+    for place, folders, names in os.walk(folder, followlinks=True):
+        real = Path(place).resolve()
+        if real in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        folders[:] = [name for name in folders if not name.startswith('.')]
+        yield from (Path(place, name) for name in names if not name.startswith('.'))
+
+
 def read_list(path: Path) -> list[str]:
     """The lines of a text file, without empty ones and those that begin with #.
 
@@ -43,7 +59,7 @@ def read_list(path: Path) -> list[str]:
         DatasetError: It cannot be read, or nothing is left.
     """
     try:
-        text = path.read_text(encoding='utf-8')
+        text = path.read_text(encoding='utf-8-sig')  # Windows puts a mark first
     except OSError as error:
         raise DatasetError(f'cannot read {path}: {error.strerror}') from error
     except UnicodeDecodeError as error:

@@ -18,8 +18,8 @@ from bisenet_training.datasets.settings import DatasetSettings, FilePath
 class PairListSettings(DatasetSettings):
     """A text file with an image and its labels in each line.
 
-    The two are separated by a tab, or by blanks if there is no tab in the line; relative paths
-    start from the list's folder.
+    The two are separated by a tab, else by blanks, else by a comma; relative paths start from the
+    list's folder.
 
     Attributes:
         pairs: The file.
@@ -39,10 +39,11 @@ class PairListSettings(DatasetSettings):
     def open(self) -> ImagePairs:
         pairs = []
         for line in read_list(self.pairs):
-            names = line.split('\t') if '\t' in line else line.split()
+            names = _two_names(line)
             if len(names) != 2:
                 raise DatasetError(
-                    f'{self.pairs} should hold an image and its labels, not {line!r}'
+                    f'{self.pairs} should hold an image and its labels, with a tab, blanks or a '
+                    f'comma between, not {line!r}'
                 )
             image, labels = (self.pairs.parent / name.strip() for name in names)
             for path in (image, labels):
@@ -82,6 +83,14 @@ class PairsSettings(DatasetSettings):
         images, labels = files_by_stem(self.images), files_by_stem(self.labels)
         pairs = match(images, labels, self.images, self.labels)
         return _open(str(self.images), pairs, self.label_map)
+
+
+def _two_names(line: str) -> list[str]:
+    if '\t' in line:
+        return line.split('\t')
+    names = line.split()
+    is_plain = len(names) == 2 and ',' not in (names[0][-1], names[1][0])
+    return names if is_plain or ',' not in line else line.split(',')
 
 
 def _given(label_map: Path | None) -> Path:

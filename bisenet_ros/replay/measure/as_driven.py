@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Frames as the node would have taken them: they arrive by their stamps, and the newest wins.
+"""Frames as the node would have taken them: they arrive as recorded, and the newest wins.
 
 Time is simulated. What the node does is run and measured, and the clock goes on by that; waiting
 for the next frame takes no time, and what only the evaluation needs (figures, pictures) does not
@@ -35,7 +35,7 @@ class SimulatedClock:
     """Time that goes on by being told so; frames arrive in their slots meanwhile.
 
     Args:
-        frames: In the order in which they arrive; one whose stamp goes backwards arrives at once.
+        frames: In the order in which they arrive.
         slots: By image topic.
         rate: How many times as fast as they were recorded frames arrive.
     """
@@ -75,12 +75,11 @@ class SimulatedClock:
 
     @staticmethod
     def _timed(frames: Iterable[RecordedFrame], rate: float) -> Iterator[Arrived]:
-        first_stamp: int | None = None
-        latest = 0.0
+        first: int | None = None
         for frame in frames:
-            first_stamp = frame.stamp if first_stamp is None else first_stamp
-            latest = max(latest, (frame.stamp - first_stamp) / 1e9 / rate)
-            yield Arrived(frame, latest)
+            # Not by the stamps, which may all be the same, or jump.
+            first = frame.received if first is None else first
+            yield Arrived(frame, (frame.received - first) / 1e9 / rate)
 
 
 def replay_as_driven(

@@ -79,16 +79,18 @@ class Evaluator:
         }
         self._counts = dict.fromkeys(self.evaluations, FrameCounts())
         self._latest_stamp: dict[str, int] = {}
-        self._first_stamp: int | None = None
+        self._start: int | None = None
 
     def arrive(self, frame: RecordedFrame) -> None:
         """Take note of a frame of the bag, whether or not it is segmented then."""
         topic = frame.camera.image_topic
         self._count(topic, received=1)
-        if self._first_stamp is None:
-            self._first_stamp = frame.stamp
-        latest = self._latest_stamp.get(topic, frame.stamp)
-        if frame.stamp < latest:
+        if self._start is None:
+            self._start = frame.received
+        latest = self._latest_stamp.get(topic, frame.stamp - 1)
+        if frame.stamp == latest:
+            self.problems.add('frames have the stamp of an earlier one', frame.place)
+        elif frame.stamp < latest:
             self.problems.add(
                 'stamps go backwards',
                 f'{frame.place}, {(latest - frame.stamp) / 1e9:g} s before an earlier frame',
@@ -223,7 +225,7 @@ class Evaluator:
 
     def _time_of(self, frame: RecordedFrame) -> float:
         """Seconds since the first frame of the bag."""
-        return (frame.stamp - (self._first_stamp or 0)) / 1e9
+        return (frame.received - (self._start or 0)) / 1e9
 
 
 def _id_of(frame: RecordedFrame) -> FrameId:

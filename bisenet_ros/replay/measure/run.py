@@ -137,6 +137,7 @@ def replay(
     metrics = {
         'complete': not problems,
         'problems': problems,
+        'notes': bag.notes,
         'bag': describe_bag(bag.path),
         'model': describe_model(segmenter),
         'versions': versions(),

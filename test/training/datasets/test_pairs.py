@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 from small_datasets import write_image
 
+from bisenet_ros import media
 from bisenet_ros.label_space import IGNORE
 from bisenet_training.datasets import DatasetError
 from bisenet_training.datasets.image_file import read_ids
@@ -104,7 +105,9 @@ def test_an_unknown_colour_is_named_with_its_place(tmp_path: Path, by_color: Pat
 def test_colours_do_not_pass_for_ids(tmp_path: Path, by_id: Path) -> None:
     write_pair(tmp_path, 'a', IMAGE)
     dataset = folders(tmp_path, by_id).open()
-    with pytest.raises(DatasetError, match=r'a\.png is a colour image, but labels .* by id'):
+    with pytest.raises(
+        DatasetError, match=r'a\.png: labels are one channel .* a label map with colors'
+    ):
         dataset[0]
 
 
@@ -137,7 +140,7 @@ def test_indices_are_read_as_they_were_written(tmp_path: Path, bits: int) -> Non
     np.testing.assert_array_equal(read_ids(tmp_path / 'indices.png'), indices)
     whole = (tmp_path / 'indices.png').read_bytes()
     (tmp_path / 'indices.png').write_bytes(whole[:-30])
-    with pytest.raises(DatasetError, match=r'indices\.png is not an image, or is damaged'):
+    with pytest.raises(DatasetError, match=r'indices\.png: not an image, or damaged'):
         read_ids(tmp_path / 'indices.png')
 
 
@@ -148,24 +151,24 @@ def test_damaged_files_are_named(tmp_path: Path, by_id: Path) -> None:
     dataset = folders(tmp_path, by_id).open()
     whole = labels.read_bytes()
     labels.write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(DatasetError, match=r'labels/a\.png is not an image, or is damaged'):
+    with pytest.raises(DatasetError, match=r'labels/a\.png: not an image that OpenCV reads'):
         dataset[0]
     labels.write_bytes(b'')
-    with pytest.raises(DatasetError, match=r'labels/a\.png is not an image, or is damaged'):
+    with pytest.raises(DatasetError, match=r'labels/a\.png: not an image that OpenCV reads'):
         dataset[0]
     labels.unlink()
-    with pytest.raises(DatasetError, match=r'cannot read .*labels/a\.png: No such file'):
+    with pytest.raises(DatasetError, match=r'labels/a\.png: No such file'):
         dataset[0]
     labels.write_bytes(whole)
     whole = image.read_bytes()
     image.write_bytes(whole[: len(whole) // 2])
     assert cv2.imread(str(image)) is not None, 'OpenCV does not mind'
-    with pytest.raises(DatasetError, match=r'images/a\.jpg is a JPEG that breaks off'):
+    with pytest.raises(DatasetError, match=r'images/a\.jpg: the JPEG image is cut off'):
         dataset[0]
 
 
-def test_images_are_taken_the_way_up_that_they_are_stored(tmp_path: Path, by_id: Path) -> None:
-    write_pair(tmp_path, 'a', np.zeros((2, 3), np.uint8))
+def test_images_are_taken_the_way_up_that_a_viewer_shows_them(tmp_path: Path, by_id: Path) -> None:
+    write_pair(tmp_path, 'a', np.zeros((3, 2), np.uint8))  # as drawn with a labelling tool
     image = tmp_path / 'images' / 'a.jpg'
     plain = image.read_bytes()
     # An Exif block that says "turn by 90 degrees": orientation (tag 0x112, a short) is 6.
@@ -173,9 +176,9 @@ def test_images_are_taken_the_way_up_that_they_are_stored(tmp_path: Path, by_id:
     block = b'Exif\x00\x00' + tiff
     length = (len(block) + 2).to_bytes(2, 'big')
     image.write_bytes(plain[:2] + b'\xff\xe1' + length + block + plain[2:])
-    assert cv2.imread(str(image)).shape == (3, 2, 3)
-    dataset = folders(tmp_path, by_id).open()
-    assert dataset[0].image.shape == (2, 3, 3)
+    sample = folders(tmp_path, by_id).open()[0]
+    assert sample.image.shape == (3, 2, 3)
+    np.testing.assert_array_equal(sample.image, media.read_image(image))
 
 
 def test_lists_are_relative_to_themselves(tmp_path: Path, by_id: Path) -> None:
@@ -184,7 +187,7 @@ def test_lists_are_relative_to_themselves(tmp_path: Path, by_id: Path) -> None:
         write_pair(tmp_path, name, labels)
     pair_list = tmp_path / 'pairs.txt'
     pair_list.write_text(
-        '# image, labels\n'
+        '\ufeff# image, labels\n'
         'images/b.jpg labels/b.png\n\n'
         f'images/with blank.jpg\tlabels/with blank.png\n{tmp_path}/images/a.jpg  labels/a.png\n'
     )
@@ -199,7 +202,7 @@ def test_lists_are_relative_to_themselves(tmp_path: Path, by_id: Path) -> None:
 @pytest.mark.parametrize(
     ('text', 'message'),
     [
-        ('images/a.jpg\n', "should hold an image and its labels, not 'images/a.jpg'"),
+        ('images/a.jpg\n', "should hold .* a tab, blanks or a comma between, not 'images/a.jpg'"),
         ('images/a.jpg labels/b.png\n', r'names .*labels/b\.png, which is not there'),
         ('images/b.jpg labels/a.png\n', r'names .*images/b\.jpg, which is not there'),
         ('# nothing\n', 'names nothing'),
@@ -220,3 +223,28 @@ def test_a_list_that_is_no_text_is_refused(tmp_path: Path, by_id: Path) -> None:
     pair_list.write_bytes(b'\xff\xfe')
     with pytest.raises(DatasetError, match=r'pairs\.txt is not UTF-8 text'):
         PairListSettings(pairs=pair_list, label_map=by_id).open()
+
+
+@pytest.mark.parametrize('separator', [',', ', ', ' , ', ' ,'])
+def test_a_comma_separates_image_and_labels(tmp_path: Path, by_id: Path, separator: str) -> None:
+    write_pair(tmp_path, 'with blank', np.zeros((2, 3), np.uint8))
+    pair_list = tmp_path / 'pairs.txt'
+    pair_list.write_text(f'images/with blank.jpg{separator}labels/with blank.png\n')
+    assert len(list(PairListSettings(pairs=pair_list, label_map=by_id).open())) == 1
+
+
+def test_linked_subfolders_are_searched_and_hidden_files_are_not(
+    tmp_path: Path, by_id: Path
+) -> None:
+    other_disk = tmp_path / 'other_disk'
+    write_pair(tmp_path / 'data', 'day1/a', np.zeros((2, 3), np.uint8))
+    write_pair(other_disk, 'b', np.zeros((2, 3), np.uint8))
+    for kind in ('images', 'labels'):
+        folder = tmp_path / 'data' / kind
+        (folder / 'day2').symlink_to(other_disk / kind)
+        (folder / 'day1' / 'back').symlink_to(folder)  # a circle
+    write_pair(tmp_path / 'data', '._a', np.zeros((2, 3), np.uint8))
+    image = tmp_path / 'data' / 'images' / '.ipynb_checkpoints' / 'a-checkpoint.jpg'
+    write_image(image, IMAGE)
+    dataset = folders(tmp_path / 'data', by_id).open()
+    assert [dataset.name_of(i) for i in range(len(dataset))] == ['day1/a', 'day2/b']

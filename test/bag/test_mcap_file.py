@@ -11,7 +11,7 @@ import pytest
 from rosbags.rosbag2 import CompressionMode
 from small_bags import START, STEP, Entry, InfoEntry, picture, write_bag
 
-from bisenet_ros.bag.cut_mcap import CutMcap, is_cut, is_unchunked
+from bisenet_ros.bag.mcap_file import is_cut, is_unindexed
 from bisenet_ros.bag.reader import ReplayBag
 
 # Frames of half a megabyte, of which rosbags puts two or three into a chunk.
@@ -111,13 +111,6 @@ def test_a_file_without_chunks(tmp_path: Path) -> None:
     ]
     file = write_bag(tmp_path / 'bag', entries) / 'bag.mcap'
     unchunked = without_chunks(file)
-    assert (is_unchunked(file), is_unchunked(unchunked)) == (False, True)
+    assert (is_unindexed(file), is_unindexed(unchunked)) == (False, True)
     infos = [frame.camera_info for frame in ReplayBag(unchunked)]
     assert [info.k[0] for info in infos] == [50, 51, 52, 53, 54]
-
-
-def test_it_is_only_read(whole: Path, tmp_path: Path) -> None:
-    cut = tmp_path / 'cut.mcap'
-    cut.write_bytes(whole.read_bytes()[:-1])
-    with pytest.raises(ValueError, match='only read'):
-        CutMcap(cut).open('wb')

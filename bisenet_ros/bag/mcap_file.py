@@ -1,0 +1,270 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""MCAP files that rosbags would refuse, shown to it as files that it reads; nothing is copied.
+
+A recorder that lost power leaves no index and no footer, and a copy that was interrupted ends
+anywhere. Records follow each other with their lengths, though, so everything before the cut can
+still be found: what is whole is shown as a file without an index.
+
+rosbags wants to understand the definition of every message, and the profile `ros2`. Neither matters
+to who knows the types that are read, so definitions are shown as absent, and any profile as `ros2`.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import struct
+from bisect import bisect_right
+from collections.abc import Iterator
+from operator import itemgetter
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
+
+from rosbags.rosbag2.storage_mcap import decompress
+
+_MAGIC = b'\x89MCAP0\r\n'
+_HEADER, _FOOTER, _SCHEMA, _MESSAGE, _CHUNK, _END_OF_DATA = 0x01, 0x02, 0x03, 0x05, 0x06, 0x0F
+_RECORD = struct.Struct('<BQ')  # opcode, length of what follows
+_CHUNK_FIELDS = struct.Struct('<QQQII')  # first and last time, size, checksum, length of a name
+_LENGTH = struct.Struct('<I')  # of a string
+_PROFILE = _LENGTH.pack(4) + b'ros2'
+_FOOTER_LENGTH = _RECORD.size + 20 + len(_MAGIC)
+# A footer that says that there is no summary, so that readers go through the records.
+_NO_SUMMARY = _RECORD.pack(_FOOTER, 20) + bytes(20) + _MAGIC
+
+
+class _Record(NamedTuple):
+    opcode: int
+    start: int
+    end: int
+
+
+class _Range(NamedTuple):
+    """Bytes of the file."""
+
+    start: int
+    end: int
+
+
+_Piece = _Range | bytes
+
+
+def is_cut(path: Path) -> bool:
+    """Whether a file begins as MCAP files do and does not end as they do."""
+    with path.open('rb') as file:
+        return _is_mcap(file) and _footer(file) is None
+
+
+def is_unindexed(path: Path) -> bool:
+    """Whether rosbags goes through a file from its begin to its end.
+
+    That is so if it is cut, and where messages lie outside chunks, for which there is no index.
+    """
+    with path.open('rb') as file:
+        if not _is_mcap(file):
+            return False
+        if _summary(file) is None:
+            return True
+        size = file.seek(0, os.SEEK_END)
+        opcodes = (record.opcode for record in _whole_records(file, len(_MAGIC), size))
+        return next((code for code in opcodes if code in (_MESSAGE, _CHUNK)), None) == _MESSAGE
+
+
+def open_mcap(path: Any) -> BinaryIO:
+    """A file as rosbags reads it.
+
+    Args:
+        path: Of the file, a path or what rosbags takes instead.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    with path.open('rb') as file:
+        if not _is_mcap(file):
+            pieces: list[_Piece] = [_Range(0, file.seek(0, os.SEEK_END))]
+        elif (summary := _summary(file)) is None:
+            pieces = [_MAGIC, *_unindexed(file), _NO_SUMMARY]
+        else:
+            pieces = list(_indexed(file, summary))
+    return io.BufferedReader(_Spliced(path.open('rb'), pieces))
+
+
+def _is_mcap(file: BinaryIO) -> bool:
+    file.seek(0)
+    return file.read(len(_MAGIC)) == _MAGIC
+
+
+def _footer(file: BinaryIO) -> bytes | None:
+    """What the footer holds; None where the file does not end as MCAP files do."""
+    size = file.seek(0, os.SEEK_END)
+    if size < len(_MAGIC) + _FOOTER_LENGTH:
+        return None
+    file.seek(size - _FOOTER_LENGTH)
+    footer = file.read()
+    return footer[_RECORD.size : -len(_MAGIC)] if footer.endswith(_MAGIC) else None
+
+
+def _summary(file: BinaryIO) -> _Range | None:
+    """Where the summary is; None if there is none, or one that does not name all that there is."""
+    footer = _footer(file)
+    start = struct.unpack_from('<Q', footer)[0] if footer else 0
+    if not start:
+        return None
+    summary = _Range(start, file.seek(0, os.SEEK_END) - _FOOTER_LENGTH)
+    opcodes = {record.opcode for record in _whole_records(file, *summary)}
+    return summary if _SCHEMA in opcodes else None
+
+
+def _indexed(file: BinaryIO, summary: _Range) -> Iterator[_Piece]:
+    """A file with a summary, in which everything stays at its place."""
+    done = 0
+    first = next(_whole_records(file, len(_MAGIC), summary.start), None)
+    for record in (*filter(None, [first]), *_whole_records(file, *summary)):
+        if record.opcode in (_HEADER, _SCHEMA):
+            yield _Range(done, record.start)
+            yield _shown(_read(file, record))
+            done = record.end
+    yield _Range(done, file.seek(0, os.SEEK_END))
+
+
+def _unindexed(file: BinaryIO) -> Iterator[_Piece]:
+    """All whole records of a file, in order, without those of a summary."""
+    size = file.seek(0, os.SEEK_END)
+    done = end = len(_MAGIC)
+    for record in _whole_records(file, done, size):
+        if record.opcode in (_END_OF_DATA, _FOOTER):
+            yield _Range(done, end)
+            return
+        end = record.end
+        if record.opcode in (_HEADER, _SCHEMA, _CHUNK):
+            whole = _read(file, record)
+            shown = _shown(whole)
+            if shown != whole:
+                yield _Range(done, record.start)
+                yield shown
+                done = end
+    yield _Range(done, end)
+    yield _records_of_cut_chunk(file, end, size)
+
+
+def _whole_records(file: BinaryIO, start: int, stop: int) -> Iterator[_Record]:
+    """The records between two offsets, up to one that is not there as a whole."""
+    while start + _RECORD.size <= stop:
+        file.seek(start)
+        opcode, length = _RECORD.unpack(file.read(_RECORD.size))
+        end = start + _RECORD.size + length
+        if end > stop:
+            return
+        yield _Record(opcode, start, end)
+        start = end
+
+
+def _read(file: BinaryIO, record: _Record) -> bytes:
+    file.seek(record.start)
+    return file.read(record.end - record.start)
+
+
+def _shown(record: bytes) -> bytes:
+    """A header with the profile of ROS 2, a schema or a chunk without definitions.
+
+    Only chunks change their length.
+    """
+    opcode = record[0]
+    if opcode == _CHUNK:
+        return _chunk_without_definitions(record)
+    content = record[_RECORD.size :]
+    if opcode == _HEADER:
+        kept = _PROFILE
+    elif opcode == _SCHEMA and len(content) >= 2 + _LENGTH.size:
+        (length,) = _LENGTH.unpack_from(content, 2)
+        kept = content[: 2 + _LENGTH.size + length]
+    else:
+        return record
+    # Zeros are empty strings: the library of a header, encoding and text of a definition.
+    return record[: _RECORD.size] + kept.ljust(len(content), b'\0')
+
+
+def _chunk_without_definitions(record: bytes) -> bytes:
+    """The chunk itself if there is none in it."""
+    fields = record[_RECORD.size :]
+    first, last, size, checksum, length = _CHUNK_FIELDS.unpack_from(fields)
+    name_end = _CHUNK_FIELDS.size + length
+    compression = fields[_CHUNK_FIELDS.size : name_end].decode()
+    records = decompress(fields[name_end + 8 :], compression, size, checksum)
+    shown = _records_without_definitions(records)
+    if shown == records:
+        return record
+    content = _CHUNK_FIELDS.pack(first, last, len(shown), 0, 0)
+    content += struct.pack('<Q', len(shown)) + shown
+    return _RECORD.pack(_CHUNK, len(content)) + content
+
+
+def _records_without_definitions(records: bytes) -> bytes:
+    file = io.BytesIO(records)
+    shown = bytearray(records)
+    for record in _whole_records(file, 0, len(records)):
+        if record.opcode == _SCHEMA:
+            shown[record.start : record.end] = _shown(records[record.start : record.end])
+    return bytes(shown)
+
+
+def _records_of_cut_chunk(file: BinaryIO, start: int, stop: int) -> bytes:
+    """The whole records in what there is of an uncompressed chunk; empty where it is none."""
+    file.seek(start)
+    header = file.read(_RECORD.size + _CHUNK_FIELDS.size)
+    if len(header) < _RECORD.size + _CHUNK_FIELDS.size or header[0] != _CHUNK:
+        return b''
+    *_, compression_length = _CHUNK_FIELDS.unpack_from(header, _RECORD.size)
+    if compression_length:
+        return b''
+    first = file.tell() + 8  # after the length of the records
+    last = first
+    for record in _whole_records(file, first, stop):
+        last = record.end
+    file.seek(first)
+    return _records_without_definitions(file.read(last - first))
+
+
+class _Spliced(io.RawIOBase):
+    """Pieces of a file, and other bytes between them."""
+
+    def __init__(self, file: BinaryIO, pieces: list[_Piece]) -> None:
+        self._file = file
+        self._pieces: list[tuple[int, _Piece]] = []  # by the offset at which they end
+        self._size = 0
+        for piece in pieces:
+            self._size += len(piece) if isinstance(piece, bytes) else piece.end - piece.start
+            self._pieces.append((self._size, piece))
+        self._position = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        origin = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._size}
+        self._position = max(0, origin[whence] + offset)
+        return self._position
+
+    def readinto(self, buffer: Any) -> int:
+        number = bisect_right(self._pieces, self._position, key=itemgetter(0))
+        if number == len(self._pieces):
+            return 0
+        end, piece = self._pieces[number]
+        count = min(len(buffer), end - self._position)
+        if isinstance(piece, bytes):
+            start = len(piece) - (end - self._position)
+            data = piece[start : start + count]
+        else:
+            self._file.seek(piece.end - (end - self._position))
+            data = self._file.read(count)
+        buffer[: len(data)] = data
+        self._position += len(data)
+        return len(data)
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()

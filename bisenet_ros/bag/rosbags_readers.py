@@ -1,0 +1,149 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The readers of rosbags, without its wish to understand topics that nobody reads.
+
+rosbags parses the definition of every message in a bag, and one that is damaged, in another
+encoding or of another serialisation makes the whole bag unreadable. The types that are read here
+are those of ROS and of this package, which are known without the bag.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PosixPath
+from typing import Any, BinaryIO
+
+import apsw
+import yaml
+from rosbags.highlevel import AnyReader
+from rosbags.interfaces import Connection, MessageDefinition, MessageDefinitionFormat
+from rosbags.rosbag1 import Reader as Rosbag1Reader
+from rosbags.rosbag2 import Reader as Rosbag2Reader
+from rosbags.rosbag2.reader import DirectoryReader
+from rosbags.rosbag2.storage_mcap import McapReader
+from rosbags.rosbag2.storage_sqlite3 import Sqlite3Reader
+from rosbags.typesys import Stores, get_typestore
+
+from bisenet_ros.bag.mcap_file import open_mcap
+
+SERIALIZATION = 'cdr'
+"""Of the messages of ROS 2; bags may hold others, such as JSON."""
+
+_NO_DEFINITION = MessageDefinition(MessageDefinitionFormat.NONE, '')
+
+
+class BagReader(AnyReader):
+    """Reads bags whose messages are of types that ROS defines.
+
+    Args:
+        paths: A rosbag2 folder, .mcap or .db3 files, or ROS 1 .bag files.
+    """
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        paths = [_Folder(path) if path.is_dir() else path for path in paths]
+        super().__init__(paths)
+        store = Stores.LATEST if self.is2 else Stores.ROS1_NOETIC
+        self.default_typestore = get_typestore(store)
+        self.readers = (
+            [_Rosbag2Reader(path) for path in paths]
+            if self.is2
+            else [_Rosbag1Reader(path) for path in paths]
+        )
+
+
+class _Folder(PosixPath):
+    """A folder's path as rosbags takes it, and its metadata.yaml as it can be read."""
+
+    @property
+    def suffix(self) -> str:
+        """Not `.bag`, by which alone rosbags takes even a folder for a bag of ROS 1."""
+        ending = super().suffix
+        return '' if ending == '.bag' else ending
+
+    def read_text(self, *_: Any, **__: Any) -> str:
+        """Of the metadata.yaml in the folder: without topics of other serialisations."""
+        text = self.read_bytes().decode('utf-8-sig')
+        try:
+            metadata = yaml.load(text, yaml.CSafeLoader)
+            information = metadata['rosbag2_bagfile_information']
+            information['topics_with_message_count'] = [
+                topic
+                for topic in information['topics_with_message_count']
+                if topic['topic_metadata']['serialization_format'] == SERIALIZATION
+            ]
+        except (KeyError, TypeError, yaml.YAMLError):  # rosbags says what is wrong
+            return text
+        return str(yaml.dump(metadata, Dumper=yaml.CSafeDumper))
+
+
+class _McapReader(McapReader):
+    class _File:
+        """What it needs of a path."""
+
+        def __init__(self, path: Any) -> None:
+            self._path = path
+
+        def __str__(self) -> str:
+            return str(self._path)
+
+        def open(self, _: str) -> BinaryIO:
+            return open_mcap(self._path)
+
+    def __init__(self, path: Any) -> None:
+        super().__init__(self._File(path))  # type: ignore[arg-type]
+
+
+class _Sqlite3Reader(Sqlite3Reader):
+    def open(self) -> None:
+        apsw.connection_hooks.append(_hide_definitions)
+        try:
+            super().open()
+        finally:
+            apsw.connection_hooks.remove(_hide_definitions)
+
+
+def _hide_definitions(connection: apsw.Connection) -> None:
+    """Put an empty table before the bag's own, as temporary tables are found first."""
+    connection.execute(
+        'CREATE TEMP TABLE IF NOT EXISTS message_definitions (id, topic_type, encoding, '
+        'encoded_message_definition, type_description_hash)'
+    )
+
+
+class _FolderReader(DirectoryReader):
+    STORAGE_PLUGINS: Mapping[str, type[Any]] = {'mcap': _McapReader, 'sqlite3': _Sqlite3Reader}
+
+
+class _Rosbag2Reader(Rosbag2Reader):
+    STORAGE_PLUGINS: Mapping[str, type[Any]] = {
+        'dir': _FolderReader,
+        '.mcap': _McapReader,
+        '.db3': _Sqlite3Reader,
+    }
+
+
+class _Rosbag1Reader(Rosbag1Reader):
+    def read_connection(self) -> Connection:
+        """See the base class; the definition may be in any encoding, and is left out."""
+        file = self.bio
+        assert file is not None
+        record = b''
+        for _ in range(2):  # header and data
+            length = file.read(4)
+            record += length + file.read(*struct.unpack('<I', length))
+        self.bio = io.BytesIO(_without_definition(record))
+        try:
+            return super().read_connection()._replace(msgdef=_NO_DEFINITION)
+        finally:
+            self.bio = file
+
+
+def _without_definition(record: bytes) -> bytes:
+    """A connection record of a ROS 1 bag, with spaces for the definition's text."""
+    begin, name, rest = record.partition(b'message_definition=')
+    if not name:
+        return record
+    length = int.from_bytes(begin[-4:], 'little') - len(name)
+    return begin + name + b' ' * length + rest[length:]

@@ -1,0 +1,58 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Label images in files: a value per pixel, which a palette does not hide."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, UnidentifiedImageError
+
+from bisenet_ros.media import MediaError, decode_file, read_file
+
+
+def read_ids(path: Path) -> npt.NDArray[np.uint8 | np.uint16]:
+    """(H, W) values of an image file of one channel; the indices where it has a palette.
+
+    Raises:
+        MediaError: There is no such file, or it is not a whole image of one channel of 8 or 16 bit.
+    """
+    content = read_file(path)
+    # OpenCV only shows the palette's colours.
+    values = _indices(path, content)
+    if values is None:
+        values = decode_file(path, content, cv2.IMREAD_UNCHANGED)
+    if values.ndim != 2 or values.dtype not in (np.uint8, np.uint16):
+        channels = 1 if values.ndim == 2 else values.shape[2]
+        raise MediaError(
+            f'{path}: labels are one channel of 8 or 16 bit (class ids), not {channels} of '
+            f'{8 * values.itemsize} bit; a data set of colours needs a label map with colors'
+        )
+    return values
+
+
+def read_labels(path: Path) -> npt.NDArray[np.uint8]:
+    """(H, W) uint8: as `read_ids`.
+
+    Raises:
+        MediaError: As `read_ids`, or a value is over 255.
+    """
+    values = read_ids(path)
+    if values.dtype != np.uint8 and values.max() > 255:
+        raise MediaError(f'{path}: class ids are 0 to 255, but there is {values.max()}')
+    return values.astype(np.uint8, copy=False)
+
+
+def _indices(path: Path, content: bytes) -> npt.NDArray[np.uint8] | None:
+    """(H, W) indices into the palette; None where there is none."""
+    try:
+        with Image.open(io.BytesIO(content)) as image:
+            return np.asarray(image, np.uint8) if image.mode == 'P' else None
+    except UnidentifiedImageError:
+        return None  # OpenCV is asked next
+    except (OSError, SyntaxError) as error:  # of a PNG whose chunks are wrong
+        raise MediaError(f'{path}: not an image, or damaged') from error
