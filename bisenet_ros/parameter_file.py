@@ -118,17 +118,30 @@ def write_parameters(path: Path, values: Mapping[str, object]) -> None:
     path.write_text(text, encoding='utf-8')
 
 
+def nodes_in(path: Path) -> list[str]:
+    """The nodes, and the patterns of nodes, that a file has parameters for.
+
+    Raises:
+        UserError: It cannot be read, or is no parameter file.
+    """
+    return [node for node, _ in _all_sections(path)]
+
+
 def _entries(path: Path) -> Iterator[Entry]:
     """Every parameter of a file in its order.
 
     Raises:
         UserError: It cannot be read, or is no parameter file.
     """
+    for node, values in _all_sections(path):
+        yield from _parameters(path, node, values, '')
+
+
+def _all_sections(path: Path) -> Iterator[tuple[str, yaml.Node]]:
     with yaml_errors(path):
         documents = list(yaml.compose_all(path.read_text(encoding='utf-8'), yaml.SafeLoader))
     for document in documents:
-        for node, values in _sections(path, document, ''):
-            yield from _parameters(path, node, values, '')
+        yield from _sections(path, document, '')
 
 
 def _sections(path: Path, node: yaml.Node | None, name: str) -> Iterator[tuple[str, yaml.Node]]:

@@ -6,8 +6,9 @@ A recorder that lost power leaves no index and no footer, and a copy that was in
 anywhere. Records follow each other with their lengths, though, so everything before the cut can
 still be found: what is whole is shown as a file without an index.
 
-rosbags wants to understand the definition of every message, and the profile `ros2`. Neither matters
-to who knows the types that are read, so definitions are shown as absent, and any profile as `ros2`.
+rosbags parses the definition of every message, and reads only the profile `ros2`. The types that
+are read here are known without the file, so definitions are shown as absent, and any profile as
+`ros2`.
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ def is_cut(path: Path) -> bool:
 
 
 def is_unindexed(path: Path) -> bool:
-    """Whether rosbags goes through a file from its begin to its end.
+    """Whether rosbags goes through a file from its beginning to its end.
 
     That is so if it is cut, and where messages lie outside chunks, for which there is no index.
     """

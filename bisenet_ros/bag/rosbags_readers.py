@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The readers of rosbags, without its wish to understand topics that nobody reads.
+"""The readers of rosbags, made to ignore the definitions of messages.
 
 rosbags parses the definition of every message in a bag, and one that is damaged, in another
 encoding or of another serialisation makes the whole bag unreadable. The types that are read here

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -17,10 +16,8 @@ from rclpy.parameter import Parameter
 from bisenet_ros.declaration import Changes, Declaration, Value, check_name, plain
 from bisenet_ros.errors import UserError
 from bisenet_ros.node_name import matches
+from bisenet_ros.parameter_file import nodes_in
 from bisenet_ros.settings import OF_EVERY_NODE, PARAMETERS, REPORTED, Settings
-
-_KEY = re.compile(r"""( *)("[^"]*"|'[^']*'|[^\s#:'"]+) *:(?:\s.*)?""")
-"""A line of YAML that begins with a key."""
 
 
 def declare(node: Node) -> Settings:
@@ -51,40 +48,21 @@ def files_without_this_node(arguments: Sequence[str], node: str) -> list[str]:
         arguments: The process's.
         node: The node's name with its namespace.
     """
-    files = [file for flag, file in pairwise(arguments) if flag == '--params-file']
     sentences: list[str] = []
-    for file in files:
-        named = _nodes_in(Path(file))
+    for flag, file in pairwise(arguments):
+        if flag != '--params-file':
+            continue
+        try:
+            named = nodes_in(Path(file))
+        except UserError as error:
+            sentences.append(str(error))
+            continue
         if named and not any(matches(pattern, node) for pattern in named):
             sentences.append(
-                f'{file} has parameters of {", ".join(named)}, but none of {node}, which this node '
-                "is: put them under that name, or under '/**'"
+                f'{file} has parameters of {", ".join(named)}, but none of {node}, '
+                "which this node is: put them under that name, or under '/**'"
             )
     return sentences
-
-
-def _nodes_in(file: Path) -> list[str]:
-    """The nodes and patterns of nodes that a parameter file names, as far as it is of blocks.
-
-    Not by a YAML library: there is none among the libraries that a vehicle needs.
-    """
-    found: list[str] = []
-    parents: list[tuple[int, str]] = []  # indentation and key
-    try:
-        lines = file.read_text(encoding='utf-8-sig').splitlines()
-    except (OSError, UnicodeDecodeError):  # rclpy has said so
-        return []
-    for line in lines:
-        key = _KEY.fullmatch(line)
-        if key is None:
-            continue
-        indent, name = len(key[1]), key[2].strip('"\'').strip('/')
-        while parents and parents[-1][0] >= indent:
-            parents.pop()
-        if name == 'ros__parameters':
-            found.append('/' + '/'.join(parent for _, parent in parents))
-        parents.append((indent, name))
-    return found
 
 
 def _declare(node: Node, declared: Declaration, value: Value) -> None:

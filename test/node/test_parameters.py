@@ -123,6 +123,7 @@ def test_what_is_refused_says_why(start: Start, given: str, message: str) -> Non
     [
         ('segmenter:\n  ros__parameters: {device: cpu}\n', '/segmenter'),
         ('{"/**": {"ros__parameters": {"device": "cpu"}}}', ''),
+        ('{other: {ros__parameters: {device: cpu}}}', '/other'),
         ('other:\n  ros__parameters:\n    device: cpu\n', '/other'),
         ('segmenter:\n  ros__parameters:\n    device: cpu\n', '/segmenter'),
         ('front:\n  segmenter:\n    ros__parameters:\n      device: cpu\n', ''),
