@@ -54,8 +54,9 @@ def metrics_of(output: Path) -> Any:
     return json.loads((output / 'metrics.json').read_text())
 
 
-# What depends on the time that frames took, or on how many bags there are.
-TIMES = ('latency_ms', 'age_ms', 'fps')
+# What depends on the time that frames took, on how many bags there are, or on how many processes
+# share the cores.
+TIMES = ('latency_ms', 'age_ms', 'fps', 'cpu_threads')
 ORIGIN = ('bag', 'bags', 'name', 'labels_topic')
 
 

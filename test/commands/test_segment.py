@@ -143,7 +143,7 @@ def test_broken_files_are_named_and_the_others_done(weights: Path, tmp_path: Pat
         for kind in ('labels.png', 'drivable.png', 'overlay.jpg')
     }
     lines = result.stderr.splitlines()
-    assert f'{tmp_path}/broken.jpg: the JPEG image is cut off' in lines
+    assert f'{tmp_path}/broken.jpg: the JPEG image is cut off: copy it again' in lines
     assert any(f'{tmp_path}/small.png' in line and '32x32' in line for line in lines)
     assert f'{tmp_path}/nothing.mp4: not a video that OpenCV reads' in lines
     assert lines[-1].startswith('bisenet: 3 of 5 inputs failed')

@@ -30,6 +30,7 @@ def merge(outcomes: Sequence[Outcome], label_space: LabelSpace) -> dict[str, Any
     return {
         'complete': not problems,
         'problems': problems,
+        'notes': [note for result in results for note in result.metrics['notes']],
         'bags': [_bag(outcome) for outcome in outcomes],
         'model': results[0].metrics['model'] if results else None,
         'versions': versions(),
