@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a busy computer does to each engine: a frame's time alone, and beside processes that spin.
 
-    python benchmarks/busy.py
+    python -m benchmarks.busy
 
 Beside one spinning process per core, half of the cores is a fair share: twice the time. Alone
 and busy take turns, so that whatever else the machine does hits both alike.
