@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The program `bisenet` from its first moment on."""
+"""The command `bisenet`: Ctrl-C ends it without a traceback, even while it loads."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ def _end(*_: Any) -> None:
 
 def main() -> None:
     """Run the command line."""
-    # Loading it takes a moment, in which an interrupt would show where Python was.
-    raising = signal.signal(signal.SIGINT, _end)
+    # Loading takes a second or two; an interrupt during it would print a traceback.
+    default_handler = signal.signal(signal.SIGINT, _end)
     from bisenet_ros import cli
 
-    signal.signal(signal.SIGINT, raising)
+    signal.signal(signal.SIGINT, default_handler)
     cli.main()
 
 

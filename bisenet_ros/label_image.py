@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Label images in files: a value per pixel, which a palette does not hide."""
+"""Label images in files: a class id per pixel, which is the index where there is a palette."""
 
 from __future__ import annotations
 

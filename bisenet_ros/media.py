@@ -55,7 +55,7 @@ def list_files(folder: Path, suffixes: frozenset[str]) -> list[Path]:
     """
     if not folder.is_dir():
         raise MediaError(f'{folder}: no such folder')
-    # Hidden files are not looked at: macOS puts notes into ._frame.png.
+    # Hidden files are skipped: macOS stores metadata in ._frame.png.
     files = (
         path
         for path in folder.iterdir()
@@ -155,7 +155,7 @@ class Video:
         """Whether more frames than `count`, all that could be read, had been recorded.
 
         `frame_count` is exact to a frame or two in MP4 and AVI; elsewhere it comes from the length
-        and a rate that may vary, so that only half of it missing tells something.
+        and a rate that may vary, so only a loss of more than half counts.
         """
         exact = self.path.suffix.lower() in _COUNTED_SUFFIXES
         tolerance = 1 + self.frame_count // 50 if exact else self.frame_count // 2

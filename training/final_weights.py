@@ -34,7 +34,7 @@ def export(
     kept = checkpoint.save(partial)
     if kept:
         warn(
-            f'{len(kept)} tensors are kept in float32, for float16 cannot hold their numbers; '
+            f'{len(kept)} tensors are kept in float32, because float16 cannot hold their values; '
             f'first: {kept[0]}. A lower optimizer.lr avoids that'
         )
     written = Checkpoint.load(partial)  # the file is what will be used

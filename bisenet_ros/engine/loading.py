@@ -51,8 +51,8 @@ def load_engine(
     """Make the engine of a name and run it once, so that the first frame is as fast as others.
 
     An engine that `auto` would take, but that cannot run this network, is passed over. One whose
-    labels are wrong is so whoever asked for it. In both cases the note says why; that an engine is
-    not installed needs no note.
+    labels are wrong is replaced, even if it was asked for by name. In both cases the note says why;
+    that an engine is not installed needs no note.
 
     Args:
         name: One of `engine_choices`.

@@ -176,7 +176,7 @@ def _read(path: Path, file: bytes) -> object:
 
 
 def _other_kind(file: bytes) -> str:
-    """What a file is that often comes in place of weights, and what to do; empty for others."""
+    """What a file is if not weights, and what to do about it; empty where that is not known."""
     if file.startswith(b'version https://git-lfs'):
         return 'a pointer of Git LFS and not the file itself: fetch that with git lfs pull'
     if file.lstrip()[:1] == b'<':

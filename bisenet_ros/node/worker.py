@@ -187,7 +187,7 @@ class Worker:
         self._thread = None
 
     def _run(self) -> None:
-        if self._closed:  # and it was stopped before it had another
+        if self._closed:  # the worker was stopped before it had loaded another network
             self._load_again()
         work = rounds(
             self._slots,
