@@ -6,6 +6,7 @@
 #   make demo                    a synthetic drive through the node on real ROS 2; report in out/demo
 #   make demo SOURCE=clip.mp4    the same on a video, a folder of images, or a bag of your own
 #   make test                    linters, types and the whole test suite
+#   make docs                    docs/ as a site, in out/docs
 #
 # Both set up .venv first. Where a ROS 2 is sourced it is used; otherwise its wheels are installed.
 # pip's own settings (PIP_INDEX_URL and so on) apply.
@@ -31,7 +32,7 @@ ifneq ($(ROS_SOURCED),yes)
 unexport PYTHONPATH AMENT_PREFIX_PATH
 endif
 
-.PHONY: demo test install clean
+.PHONY: demo test docs install clean
 
 demo: .venv/installed
 	$(BIN)/bisenet demo $(if $(SOURCE),--source '$(SOURCE)') --output out/demo
@@ -42,6 +43,9 @@ test: .venv/installed
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	OMP_WAIT_POLICY=PASSIVE $(BIN)/pytest
+
+docs: .venv/installed
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
 
 install: .venv/installed
 
