@@ -26,9 +26,8 @@ SOURCES = [
 def anchors(page: Path) -> set[str]:
     """What GitHub calls the headings of a page."""
     headings = re.findall(r'^#+ (.+)$', page.read_text(), re.MULTILINE)
-    return {
-        re.sub(r'[^\w -]', '', heading).strip().lower().replace(' ', '-') for heading in headings
-    }
+    words = (re.sub(r'[^\w -]', '', heading).strip().lower() for heading in headings)
+    return {heading.replace(' ', '-') for heading in words}
 
 
 def test_docs_build_as_a_site_without_a_dead_link(tmp_path: Path) -> None:
