@@ -13,6 +13,7 @@ import sys
 import sysconfig
 import zipfile
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -144,6 +145,32 @@ def test_wheel_holds_everything_and_its_build_changes_no_source(tree: Path) -> N
         program = wheel.getinfo(f'{DATA}/lib/bisenet_ros/{Path(script).name}')
         assert program.external_attr >> 16 & 0o111, f'{script} is not executable'
         assert wheel.read(program).startswith(b'#!/usr/bin/env python3\n')
+
+
+def test_a_wheel_from_an_sdist_runs_in_an_empty_folder(tree: Path) -> None:
+    archives, installed = tree.parent / 'sdist', tree.parent / 'installed'
+    empty = tree.parent / 'empty'
+    empty.mkdir()
+    run = partial(subprocess.run, check=True, stdout=subprocess.PIPE, text=True)
+    build = f'from setuptools import build_meta; print(build_meta.build_sdist({str(archives)!r}))'
+    name = run([sys.executable, '-c', build], cwd=tree).stdout.splitlines()[-1]
+    assert name == f'bisenet_ros-{VERSION}.tar.gz'
+    pip = [sys.executable, '-m', 'pip', 'install', '-q', '--no-build-isolation', '--no-deps']
+    run([*pip, '--target', str(installed), str(archives / name)])
+
+    script = """if True:
+        import numpy as np
+        import bisenet_ros, bisenet_training
+        from bisenet_ros.engine.upsample_argmax import backend
+        from bisenet_ros.segmenter import Segmenter
+
+        result = Segmenter.load(device='cpu')(np.zeros((96, 128, 3), np.uint8))
+        print(bisenet_ros.__path__[0], backend(), result.labels.shape)
+    """
+    environment = os.environ | {'PYTHONPATH': str(installed)}
+    said = run([sys.executable, '-c', script], cwd=empty, env=environment).stdout
+    library = 'native' if shutil.which('cc') else 'torch'
+    assert said.strip() == f'{installed}/bisenet_ros {library} (96, 128)'
 
 
 def test_wheel_without_compilers_lacks_only_what_is_compiled(tree: Path) -> None:
