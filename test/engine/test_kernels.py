@@ -321,6 +321,7 @@ def test_the_aggregation_is_torchs(
 # ---- on real GPUs, and without Triton ----
 
 
+@pytest.mark.slow
 @needs_triton
 @pytest.mark.parametrize('capability', [75, 90])
 def test_kernels_compile_for_gpus(
