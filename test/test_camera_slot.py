@@ -64,7 +64,7 @@ def test_a_frame_wakes_who_waits_for_it() -> None:
 
     def wait_and_take() -> None:
         with arrival:
-            arrival.wait_for(lambda: taken.append(slot.take()) or taken[-1] is not None, timeout=20)
+            arrival.wait_for(lambda: taken.append(slot.take()) or taken[-1] is not None, timeout=90)
 
     waiter = threading.Thread(target=wait_and_take)
     waiter.start()

@@ -155,7 +155,7 @@ def launch(prefix: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lau
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=60,
+            timeout=240,
             check=False,
         )
         return Started(

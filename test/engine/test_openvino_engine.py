@@ -70,8 +70,9 @@ def small_images_pay(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures('small_images_pay')
-@pytest.mark.parametrize('name', NETWORKS)
-def test_every_network_has_the_logits_of_torch(name: str) -> None:
+@pytest.mark.parametrize('name', ['bisenetv2', 'bisenetv1_resnet18', 'bisenetv1_xception39'])
+def test_a_network_has_the_logits_of_torch(name: str) -> None:
+    """With batch norms as training leaves them; test_loading.py takes every network."""
     if 'resnet' in name and find_spec('torchvision') is None:
         pytest.skip('torchvision, which has the ResNets, is not installed')
     network = build(name)

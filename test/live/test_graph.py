@@ -56,6 +56,7 @@ def run(source: Path, folder: Path, parameters: dict[str, object]) -> list[str]:
     return heard
 
 
+@pytest.mark.slow
 def test_the_node_gets_its_parameters(weights: Path, tmp_path: Path) -> None:
     bag = write_bag(tmp_path / 'bag', drive(6))
     settings: dict[str, Any] = {
@@ -108,10 +109,11 @@ PARAMS = """\
 """
 
 
-@pytest.mark.parametrize('cameras', [('',), ('/front', '/left', '/rear')], ids=['one', 'three'])
+@pytest.mark.slow
 def test_a_parameter_file_means_the_same_live_and_in_a_replay(
-    weights: Path, tmp_path: Path, cameras: tuple[str, ...]
+    weights: Path, tmp_path: Path
 ) -> None:
+    cameras = ('/front', '/left', '/rear')
     entries = [entry for camera in cameras for entry in drive(8, camera)]
     bag = write_bag(tmp_path / 'bag', sorted(entries, key=lambda entry: entry.stamp))
     params = tmp_path / 'vehicle.yaml'
@@ -159,6 +161,7 @@ def test_what_the_node_refuses_is_the_users_error(weights: Path, tmp_path: Path)
         run(bag, tmp_path / 'live', {'weights': str(weights), 'min_drivable_area': 7.0})
 
 
+@pytest.mark.slow
 def test_live_gives_the_labels_that_every_frame_gives(weights: Path, tmp_path: Path) -> None:
     bag = write_bag(tmp_path / 'bag', drive(20))
     assert replay(weights, bag, tmp_path / 'every').exit_code == 0

@@ -21,6 +21,7 @@ TIMEOUT = 240.0
 """Seconds, more than the program gives itself; on an idle machine it is over within twenty."""
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(TIMEOUT + 30)
 def test_at_60_hz_labels_are_never_older_than_two_periods_and_memory_is_flat(
     tmp_path: Path,

@@ -394,6 +394,7 @@ def test_three_cameras_have_the_labels_that_each_has_alone(weights: Path) -> Non
             np.testing.assert_array_equal(pixels_of(message), alone(sent[name]).labels)
 
 
+@pytest.mark.slow
 def test_several_cameras_compressed_in_a_namespace(weights: Path, segmenter: Segmenter) -> None:
     """One node, two cameras of different size, one of which says nothing at first."""
     sent = {'front': street(120, 160, 1), 'left': street(64, 80, 2)}
