@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A network that is too slow for its camera: labels stay new, and memory stays what it was.
 
-The short form of what `python -m benchmarks.node --overload 600` shows over ten minutes: camera, node and
-consumer are three processes, and the network is a real one.
+The short form of what `python -m benchmarks.node --overload 600` shows over ten minutes: camera,
+node and consumer are three processes, and the network is a real one.
 """
 
 from __future__ import annotations
