@@ -17,10 +17,12 @@ The exit code is 1 where
 
 - labels, drivable mask or timing have a stamp that is not that of the frame whose frame id they
   have, or labels are not those of that frame's picture;
-- private memory, GPU memory, threads or open files are not flat. The first third of the run fills
-  buffers: for each output, DDS keeps as many messages of the largest size as its history holds. In
-  the last third the highest value may not be over that of the second third, for memory plus
-  `FLAT_MB`. Runs under ten minutes and under a hundred cycles are not judged.
+- memory of its own, GPU memory, threads or open files are not flat. The first third of a run does
+  not count: DDS keeps as many messages of each output as its history holds, and buffers grow with
+  the largest frame. From the second third to the last, the median of memory may grow by `FLAT_MB`,
+  the highest number of threads and of files not at all. Memory goes up and down with what goes on,
+  by 100 MB here, so the median is compared. Runs under ten minutes and under a hundred cycles are
+  not judged.
 
 Shared memory is reported apart: the node maps the segments of whoever publishes to it, and a page
 counts once it was touched, up to the size of all segments.
@@ -33,6 +35,7 @@ import itertools
 import os
 import random
 import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -582,10 +585,13 @@ def percentiles(values: Sequence[float]) -> dict[str, float]:
 
 
 def growth(samples: Sequence[Sample], name: str) -> float:
-    """From the highest value of the second third to that of the last."""
+    """From the second third of a run to the last: of the median, of a count's highest value."""
     values = [getattr(each, name) for each in samples]
     third = max(1, len(values) // 3)
-    return float(max(values[-third:]) - max(values[third:-third] or values))
+    middle, last = values[third:-third] or values, values[-third:]
+    if isinstance(values[0], int):
+        return max(last) - max(middle)
+    return statistics.median(last) - statistics.median(middle)
 
 
 def result(log: Log, consumer: Consumer, *, judged: bool) -> dict[str, Any]:
