@@ -433,6 +433,35 @@ def test_wrong_arguments_are_refused_before_anything_starts(
 
 
 @needs_launch
+@pytest.mark.skipif(
+    importlib.util.find_spec('launch_testing') is None,
+    reason='launch_testing is not installed: it comes with ROS 2, the wheels do not have it',
+)
+def test_the_real_node_labels_a_frame_and_ends_well(
+    launch: Launch, prefix: Path, weights: Path
+) -> None:
+    from ros_peers import own_domain
+
+    del launch  # has set the environment
+    node = prefix / 'lib' / 'bisenet_ros' / 'segmenter_node'
+    node.write_text(f'#!/bin/sh\nexec {sys.executable} -m bisenet_ros.node.segmenter_node "$@"\n')
+    with own_domain() as domain:
+        ended = subprocess.run(
+            [
+                *(sys.executable, '-m', 'launch_testing.launch_test'),
+                *(str(ROOT / 'test' / 'launch_test_segmenter.py'), f'weights:={weights}'),
+            ],
+            env={**os.environ, 'ROS_DOMAIN_ID': str(domain)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=110,
+            check=False,
+        )
+    assert ended.returncode == 0, ended.stdout
+
+
+@needs_launch
 def test_every_argument_has_a_description() -> None:
     from launch.actions import DeclareLaunchArgument
     from launch.launch_description_sources import PythonLaunchDescriptionSource
