@@ -17,6 +17,7 @@ from typing import Any, get_args
 
 import torch
 from safetensors import SafetensorError, safe_open
+from safetensors.torch import load
 from safetensors.torch import save as serialize
 from torch import Tensor
 
@@ -167,7 +168,9 @@ class Checkpoint:
                         f'{path} is a safetensors file, but not a bisenet_ros checkpoint: '
                         'it has no metadata of ours'
                     )
-                state_dict = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            # Not from `file`: its tensors are pages of the mapped file, whose truncation would kill
+            # the process, and safetensors 0.8 leaks objects with each of them.
+            state_dict = load(path.read_bytes())
         except SafetensorError as error:
             advice = 'copy or download it again'
             if path.suffix in ('.pth', '.pt'):

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -89,12 +89,33 @@ def read_parameters(path: Path) -> dict[str, Any]:
             'one'
         )
     node = nodes[0] if nodes else f'/{NODE}'
+    if not any(matches(entry.node, node) for entry in entries):
+        raise UserError(
+            f'{path}: nothing for a node {NODE!r} in it: its parameters stand under'
+            f" '/**: {_VALUES}:' or '{NODE}: {_VALUES}:'"
+        )
+    return _parameters_of(path, entries, node)
+
+
+def read_parameters_of(path: Path, node: str) -> dict[str, Any]:
+    """What a file says to a node, by parameter; nothing where it is for others.
+
+    Args:
+        path: The file.
+        node: The node's name with its namespace, such as `/robot/segmenter`.
+
+    Raises:
+        UserError: It cannot be read, is no parameter file, or has a parameter that the node would
+            refuse.
+    """
+    return _parameters_of(path, list(_entries(path)), node)
+
+
+def _parameters_of(path: Path, entries: Sequence[Entry], node: str) -> dict[str, Any]:
     values: dict[str, Any] = {}
-    found = False
     for entry in entries:
         if not matches(entry.node, node):
             continue
-        found = True
         if entry.name in REPORTED or OF_EVERY_NODE.fullmatch(entry.name):
             continue
         try:
@@ -102,11 +123,6 @@ def read_parameters(path: Path) -> dict[str, Any]:
             values[entry.name] = PARAMETERS[entry.name].value_of(entry.value)
         except UserError as error:
             raise UserError(f'{path}:{entry.line}: {error}') from error
-    if not found:
-        raise UserError(
-            f'{path}: nothing for a node {NODE!r} in it: its parameters stand under'
-            f" '/**: {_VALUES}:' or '{NODE}: {_VALUES}:'"
-        )
     return values
 
 

@@ -4,10 +4,13 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import math
 import os
 import re
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -96,6 +99,34 @@ def test_a_file_can_hold_exact_numbers(checkpoint: Checkpoint, tmp_path: Path) -
 def test_the_file_holds_halves_and_is_small(path: Path) -> None:
     assert {t.dtype for t in load_file(path).values()} == {torch.float16, torch.int64}
     assert path.stat().st_size < 8_000_000
+
+
+def test_a_file_that_is_cut_short_later_does_no_harm(path: Path) -> None:
+    """Tensors that were pages of the mapped file would end the process with a bus error."""
+    program = """
+import os, sys
+from bisenet_ros.checkpoint import Checkpoint
+checkpoint = Checkpoint.load(sys.argv[1])
+os.truncate(sys.argv[1], 0)
+print(len([tensor.sum() for tensor in checkpoint.state_dict.values()]))
+"""
+    tensors = len(load_file(path))
+    done = subprocess.run(
+        [sys.executable, '-c', program, path], stdout=subprocess.PIPE, text=True, check=True
+    )
+    assert int(done.stdout) == tensors
+
+
+def test_loading_again_and_again_leaves_nothing_behind(path: Path) -> None:
+    def objects() -> int:
+        Checkpoint.load(path)
+        gc.collect()
+        return sys.getallocatedblocks()
+
+    objects()
+    before = objects()
+    after = [objects() for _ in range(5)][-1]
+    assert after - before < 5 * len(load_file(path)), 'not even one object for each tensor'
 
 
 def test_what_float16_cannot_hold_is_kept_as_it_is(checkpoint: Checkpoint, tmp_path: Path) -> None:

@@ -4,8 +4,10 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import threading
+import weakref
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
@@ -134,6 +136,18 @@ def test_results_stay_when_the_next_frame_comes() -> None:
     before = logits.clone()
     assert not torch.equal(engine([second]), before)
     assert torch.equal(logits, before)
+
+
+def test_a_module_that_was_translated_is_given_back_at_once() -> None:
+    module = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU()).eval()
+    left = weakref.ref(module)
+    gc.disable()
+    try:
+        translate(module, (1, 3, 64, 64), torch.float32, names=('image', 'features'))
+        del module
+        assert left() is None, 'its weights would stay until Python looks for reference cycles'
+    finally:
+        gc.enable()
 
 
 def test_an_operation_without_a_translation_is_named() -> None:
