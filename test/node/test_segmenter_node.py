@@ -192,12 +192,11 @@ def test_drivable_area_and_timing(graph: Graph, segmenter: Segmenter) -> None:
 
 
 def test_without_subscribers_the_work_goes_on_and_is_reported(graph: Graph) -> None:
+    inbox = graph.peer.listen(DiagnosticArray, '/diagnostics', RELIABLE)
     with graph.peer.streaming(Image, 'image', fill_with(FRAME, 'bgr8')):
-        before, after = (
-            {value.key: value.value for value in graph.status('segmenter: camera').values}
-            for _ in range(2)
-        )
-    assert int(after['frames_out']) > int(before['frames_out'])
+        before = int(_camera_values(inbox.wait())['frames_out'])
+        array = inbox.wait(lambda array: int(_camera_values(array)['frames_out']) > before)
+    after = _camera_values(array)
     assert float(after['pipeline_latency_ms_p50']) > 0
     assert float(after['fps_out']) > 0
 
@@ -268,16 +267,16 @@ def test_reliability_follows_the_publisher(graph: Graph) -> None:
         wanted = policy.name.lower().replace('_', ' ')
         with graph.peer.streaming(Image, 'image', fill_with(FRAME, 'bgr8'), qos=qos) as stream:
             diagnostics = graph.peer.listen(DiagnosticArray, '/diagnostics', RELIABLE)
-            diagnostics.wait(lambda array, wanted=wanted: _reliability(array) == wanted)
+            diagnostics.wait(lambda a, wanted=wanted: _camera_values(a)['reliability'] == wanted)
             (endpoint,) = graph.peer.node.get_subscriptions_info_by_topic('/image')
             assert endpoint.qos_profile.reliability == policy
             sent = len(stream.stamps)
             assert labels.wait(lambda m, s=stream, n=sent: stamp_of(m) in s.stamps[n:])
 
 
-def _reliability(array: DiagnosticArray) -> str:
+def _camera_values(array: DiagnosticArray) -> dict[str, str]:
     (camera,) = (status for status in array.status if status.name == 'segmenter: camera')
-    return next(value.value for value in camera.values if value.key == 'reliability')
+    return {value.key: value.value for value in camera.values}
 
 
 def test_parameters_that_change_at_once(graph: Graph, segmenter: Segmenter) -> None:
