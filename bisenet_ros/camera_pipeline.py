@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bisenet_ros.batching import Batching
-from bisenet_ros.camera_info import CameraInfoMatcher
+from bisenet_ros.camera_info import CameraInfoMatcher, Sizes
 from bisenet_ros.image_codec import decode
 
 if TYPE_CHECKING:  # torch, which a node loads only when it is configured
@@ -43,6 +43,12 @@ class Frame:
     pixels: Pixels
     decode_ms: float
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height) of the pixels."""
+        height, width = self.pixels.shape[:2]
+        return width, height
+
 
 @dataclass(frozen=True)
 class SegmentedFrame(Frame):
@@ -51,7 +57,8 @@ class SegmentedFrame(Frame):
     Attributes:
         segmentation: Labels; drivable mask, confidence and the rest on demand.
         inference_ms: From the pixels to the labels, for the whole batch.
-        camera_info: The CameraInfo of exactly the image's stamp; None where there is none yet.
+        camera_info: The CameraInfo of exactly the image's stamp, for pixels of the segmentation's
+            size; None where there is none yet.
     """
 
     segmentation: Segmentation
@@ -86,7 +93,8 @@ class CameraPipeline:
         """Remember a CameraInfo for the frame of its stamp.
 
         Returns:
-            The info itself if that frame was segmented before it came, else None.
+            The info, as `SegmentedFrame` has it, if that frame was segmented before it came, else
+            None.
         """
         return self._camera_infos[camera].arrived(info)
 
@@ -114,7 +122,9 @@ class CameraPipeline:
                 **vars(frame),
                 segmentation=segmentation,
                 inference_ms=inference_ms,
-                camera_info=self._camera_infos[frame.camera].match(frame.message),
+                camera_info=self._camera_infos[frame.camera].match(
+                    frame.message, Sizes(frame.size, segmentation.size)
+                ),
             )
             for frame, segmentation in zip(frames, found, strict=True)
         ]

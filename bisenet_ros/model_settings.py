@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
+from functools import partial
 
 from bisenet_ros.declaration import Changes, declarations, parameter
 from bisenet_ros.engine.registry import engine_choices
@@ -34,10 +35,10 @@ def _check_device(device: str) -> str | None:
     return f'device must be auto, cpu, cuda or cuda:N, not {device!r}'
 
 
-def _check_network_size(size: tuple[int, ...]) -> str | None:
+def _check_size(name: str, size: tuple[int, ...]) -> str | None:
     if size and (len(size) != 2 or not all(MIN_SIDE <= side <= MAX_SIDE for side in size)):
         return (
-            f'network_size must be [width, height], {MIN_SIDE} to {MAX_SIDE} each, or [],'
+            f'{name} must be [width, height], {MIN_SIDE} to {MAX_SIDE} each, or [],'
             f' not {list(size)}'
         )
     return None
@@ -87,7 +88,13 @@ class ModelSettings:
         (),
         '[width, height] of what the network sees; empty for what the checkpoint was trained for.',
         Changes.ON_RELOAD,
-        check=_check_network_size,
+        check=partial(_check_size, 'network_size'),
+    )
+    output_size: tuple[int, ...] = parameter(
+        (),
+        "[width, height] of labels, masks, confidence and overlay; empty for the camera's.",
+        Changes.AT_ONCE,
+        check=partial(_check_size, 'output_size'),
     )
     self_check: bool = parameter(
         True,

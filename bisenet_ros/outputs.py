@@ -57,7 +57,7 @@ class Result:
 
     @cached_property
     def overlay(self) -> npt.NDArray[np.uint8]:
-        """(H, W, 3) BGR: the frame in the colours of its labels, the drivable area outlined."""
+        """(H, W, 3) BGR, as large as the labels: the frame in their colours, the mask outlined."""
         found = self.frame.segmentation
         return overlay(
             self.frame.pixels,

@@ -18,7 +18,7 @@ if TYPE_CHECKING:  # torch is loaded by who draws labels, not by who reads recor
 
 
 class Segmentation:
-    """What the network sees in one frame, at the size of the frame.
+    """What the network sees in one frame, at the frame's size or at `output_size`.
 
     Attributes:
         labels: (H, W) uint8 class ids; `IGNORE` where the confidence is below the threshold.
@@ -30,6 +30,12 @@ class Segmentation:
         self._min_drivable_area = min_drivable_area
         self.label_space = label_space
         self.labels = drawn.labels
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height) of labels, confidence and mask."""
+        height, width = self.labels.shape
+        return width, height
 
     @cached_property
     def confidence(self) -> npt.NDArray[np.uint8]:

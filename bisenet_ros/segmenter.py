@@ -4,7 +4,7 @@
 
 segmenter = Segmenter.load('camvid')
 result = segmenter(frame)  # (H, W, 3) uint8 BGR, any size from 32x32
-result.labels, result.confidence, result.drivable  # each (H, W) uint8
+result.labels, result.confidence, result.drivable  # each (H, W) uint8, or of `output_size`
 """
 
 from __future__ import annotations
@@ -95,6 +95,7 @@ class Segmenter:
         engine: str = 'auto',
         cpu_threads: int = 0,
         network_size: tuple[int, int] | None = None,
+        output_size: tuple[int, int] | None = None,
         confidence_threshold: float = 0.0,
         drivable_classes: Sequence[str] | None = None,
         min_drivable_area: float = 0.0,
@@ -111,6 +112,7 @@ class Segmenter:
             engine: `auto` (the fastest there is) or a key of `ENGINES`.
             cpu_threads: That a network on the CPU computes with; 0 for what torch has here.
             network_size: (width, height) to run the network at; None for what it was trained for.
+            output_size: (width, height) of what is found in a frame; None for that of the frame.
             confidence_threshold: A pixel is not labelled (`IGNORE`) if its confidence, 0 to 255, is
                 below 255 times this.
             drivable_classes: Names of classes; None for what the checkpoint says.
@@ -128,6 +130,7 @@ class Segmenter:
                 engine=engine,
                 cpu_threads=cpu_threads,
                 network_size=tuple(network_size or ()),
+                output_size=tuple(output_size or ()),
                 confidence_threshold=confidence_threshold,
                 drivable_classes=tuple(drivable_classes or OF_CHECKPOINT),
                 min_drivable_area=min_drivable_area,
@@ -167,8 +170,8 @@ class Segmenter:
     def apply(self, settings: ModelSettings) -> None:
         """Take over what may change from frame to frame; the next frame has it.
 
-        That are `confidence_threshold`, `drivable_classes` and `min_drivable_area`. What else a
-        settings object says takes another `Segmenter`.
+        That are `output_size`, `confidence_threshold`, `drivable_classes` and `min_drivable_area`.
+        What else a settings object says takes another `Segmenter`.
 
         Raises:
             UserError: A drivable class is none of the network's; nothing has changed then.
@@ -179,6 +182,7 @@ class Segmenter:
             label_space = replace(label_space, drivable=drivable)
         resolved = replace(
             self.settings,
+            output_size=settings.output_size,
             confidence_threshold=settings.confidence_threshold,
             drivable_classes=label_space.drivable,
             min_drivable_area=settings.min_drivable_area,
@@ -231,17 +235,18 @@ class Segmenter:
             if self._engine is None:
                 raise RuntimeError('the segmenter is closed')
             logits = self._engine(frames)
+        sizes = [settings.output_size[::-1] or frame.shape[:2] for frame in frames]
         # On a GPU, the labels of all frames are under way before those of the first are waited for.
         with stage('post'), cpu_threads(threads):
             drawn = [
                 draw_labels(
                     coarse,
-                    frame.shape[:2],
-                    scale_to(frame.shape[:2], self.network_size),
+                    (height, width),
+                    scale_to((height, width), self.network_size),
                     drivable_ids,
                     settings.least_confidence,
                 )
-                for coarse, frame in zip(logits, frames, strict=True)
+                for coarse, (height, width) in zip(logits, sizes, strict=True)
             ]
             return [Segmentation(each, label_space, settings.min_drivable_area) for each in drawn]
 

@@ -86,6 +86,8 @@ def evaluate_weights(
     """
     submission = None
     if outputs.submission is not None:
+        if settings.output_size:
+            raise UserError('--submission needs labels of the size of the frames: no output_size')
         submission = source.settings.submission(outputs.submission)
     asks_for_figures = outputs.json_file is not None or outputs.folder is not None
     if not source.settings.has_truth and (asks_for_figures or submission is None):

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from bisenet_ros.drivable import drivable_mask
 from bisenet_ros.label_space import IGNORE, LabelSpace
+from bisenet_ros.resizing import resize_ids
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -82,6 +83,17 @@ class Frame:
         """The truth, for metrics that need one."""
         assert self.truth is not None, 'a metric with needs_truth is given none'
         return self.truth
+
+
+def truth_at(truth: Pixels, image: tuple[int, ...], found: tuple[int, ...]) -> Pixels:
+    """The truth of an image at the size of what was found in it, each pixel from the nearest one.
+
+    Args:
+        truth: (H, W) class ids. If it is not as large as the image, it is left as it is.
+        image: Shape of the image, (H, W) or (H, W, 3).
+        found: Shape of the labels, (h, w).
+    """
+    return resize_ids(truth, (found[1], found[0])) if truth.shape == image[:2] else truth
 
 
 class Metric(ABC):

@@ -99,6 +99,7 @@ PARAMS = """\
     precision: fp32
     engine: torch
     network_size: [96, 64]
+    output_size: [80, 36]
     self_check: no
     cpu_threads: 1
     confidence_threshold: 1.1e-1
@@ -141,6 +142,10 @@ def test_a_parameter_file_means_the_same_live_and_in_a_replay(
     assert model['weights'] == str(weights)
     assert (model['device'], model['precision'], model['engine']) == ('cpu', 'fp32', 'torch')
     assert (model['network_size'], model['self_check']) == ([96, 64], False)
+    assert model['output_size'] == [80, 36]
+    every = metrics_of(tmp_path / 'every')
+    assert every['accuracy']['frames'] == 8 * len(cameras)
+    assert 'labels and masks are 80x36' in every['notes'][-1]
     assert (model['confidence_threshold'], model['min_drivable_area']) == (0.11, 0.02)
     assert model['drivable_classes'] == ['sky', 'road', 'car']
     # The parameters have changed what there is to see.

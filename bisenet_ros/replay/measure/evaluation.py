@@ -15,7 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from bisenet_ros.label_space import LabelSpace
-from bisenet_ros.metrics import Figure, Frame, MetricSet, figures, metrics_with
+from bisenet_ros.metrics import Figure, Frame, MetricSet, figures, metrics_with, truth_at
+from bisenet_ros.resizing import resize
 from bisenet_ros.segmentation import Segmentation
 
 LOWEST = 10
@@ -192,6 +193,7 @@ class Evaluation:
         self._metrics = MetricSet(metrics_with(truth=False), label_space)
         self._times_ms = {time: Samples() for time in (*STAGES, 'age')}
         self._last: Frame | None = None
+        self._image_shape: tuple[int, ...] = ()  # of the last frame, as the camera sent it
 
     def update(
         self, frame: FrameId, image: Pixels, result: Segmentation, times_ms: Mapping[str, float]
@@ -201,7 +203,7 @@ class Evaluation:
         Args:
             frame: Which it is.
             image: (H, W, 3) BGR.
-            result: What was found in it.
+            result: What was found in it, at whatever size.
             times_ms: What each of `STAGES` took; and the age of the result, from the arrival of
                 the frame, where frames arrive in time.
 
@@ -209,6 +211,8 @@ class Evaluation:
             The frame's own figures, in a form that JSON can hold.
         """
         self._frames += 1
+        self._image_shape = image.shape
+        image = resize(image, result.size)
         fraction = float(np.count_nonzero(result.drivable) / result.drivable.size)
         self._drivable_fraction.append(fraction)
         confidence = self._confidence.update(result.confidence, frame)
@@ -233,7 +237,8 @@ class Evaluation:
         """Count the truth of the frame that was counted last.
 
         Args:
-            truth: (H, W) class ids, `IGNORE` where there is none.
+            truth: (H, W) class ids, `IGNORE` where there is none; of the size of the image, which
+                is brought to that of the labels, or of theirs.
 
         Returns:
             The frame's own figures, and its confusion matrix.
@@ -242,6 +247,7 @@ class Evaluation:
             UserError: The truth has another size, or an id that is no class.
         """
         assert self._last is not None, 'a frame comes before its truth'
+        truth = truth_at(truth, self._image_shape, self._last.labels.shape)
         of_frame = Accuracy(self._label_space)
         of_frame.update(replace(self._last, truth=truth))
         self.accuracy.add(of_frame)

@@ -137,7 +137,7 @@ def replay(
     metrics = {
         'complete': not problems,
         'problems': problems,
-        'notes': bag.notes,
+        'notes': [*bag.notes, *_notes_on_sizes(segmenter, bag)],
         'bag': describe_bag(bag.path),
         'model': describe_model(segmenter),
         'versions': versions(),
@@ -153,3 +153,15 @@ def replay(
     page = output / 'report.html'
     write_page(page, metrics, evaluator.summaries, pictures, segmenter.label_space)
     return Result(metrics, problems, evaluator.evaluations)
+
+
+def _notes_on_sizes(segmenter: Segmenter, bag: ReplayBag) -> list[str]:
+    """What figures are of, where that is not the camera's size."""
+    size = segmenter.settings.output_size
+    if not size or all(camera.labels_topic is None for camera in bag.cameras):
+        return []
+    width, height = size
+    return [
+        f'labels and masks are {width}x{height} (output_size): the truth was brought to that size, '
+        'each pixel from the nearest one, and figures in pixels are of that size'
+    ]
