@@ -13,9 +13,8 @@ import re
 from dataclasses import dataclass
 from functools import partial
 
-from bisenet_ros.declaration import Changes, declarations, parameter
+from bisenet_ros.declaration import Changes, Declared, declarations, parameter
 from bisenet_ros.engine.registry import engine_choices
-from bisenet_ros.errors import UserError
 from bisenet_ros.limits import MAX_SIDE, MIN_SIDE
 
 DEFAULT_WEIGHTS = 'camvid'
@@ -45,12 +44,8 @@ def _check_size(name: str, size: tuple[int, ...]) -> str | None:
 
 
 @dataclass(frozen=True)
-class ModelSettings:
-    """What is asked of a model; `Segmenter.settings` says what came of it on this machine.
-
-    Raises:
-        UserError: A value is not one that its parameter may have.
-    """
+class ModelSettings(Declared):
+    """What is asked of a model; `Segmenter.settings` says what came of it on this machine."""
 
     weights: str = parameter(
         DEFAULT_WEIGHTS,
@@ -119,12 +114,6 @@ class ModelSettings:
         Changes.AT_ONCE,
         bounds=(0.0, 1.0),
     )
-
-    def __post_init__(self) -> None:
-        for name, declared in declarations(type(self)).items():
-            reason = declared.refusal(getattr(self, name))
-            if reason is not None:
-                raise UserError(reason)
 
     @property
     def size(self) -> tuple[int, int] | None:

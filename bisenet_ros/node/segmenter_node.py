@@ -18,7 +18,6 @@ import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future as WorkFuture
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import rclpy
@@ -52,7 +51,7 @@ from bisenet_ros.node.publishers import CameraPublishers
 from bisenet_ros.node.signals import on_stop_signal
 from bisenet_ros.node.worker import Worker
 from bisenet_ros.outputs import Result
-from bisenet_ros.settings import PARAMETERS, REPORTED, Settings
+from bisenet_ros.settings import OF_EVERY_NODE, REPORTED, Settings, declaration_of
 
 if TYPE_CHECKING:
     from bisenet_ros.segmenter import Segmenter
@@ -149,6 +148,7 @@ class SegmenterNode(LifecycleNode):
     @_transition
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Load the network and create the publishers."""
+        parameters.declare_of_cameras(self, self._settings)
         arrival = threading.Condition()
         slots = [CameraSlot(name, arrival) for name in self._settings.cameras]
         worker = Worker(
@@ -291,14 +291,14 @@ class SegmenterNode(LifecycleNode):
             reason = self._refusal(parameter)
             if reason is not None:
                 return SetParametersResult(successful=False, reason=reason)
-            if parameter.name in PARAMETERS:
+            if self._is_ours(parameter.name):
                 values[parameter.name] = plain(parameter.value)
         try:
-            self._apply(replace(self._settings, **values))
+            self._apply(self._settings.changed(values))
         except UserError as error:
             return SetParametersResult(successful=False, reason=str(error))
         for name, value in values.items():
-            if PARAMETERS[name].changes is Changes.ON_RELOAD and self._worker:
+            if declaration_of(name).changes is Changes.ON_RELOAD and self._worker:
                 self.get_logger().info(f'{name} = {value!r} takes effect with ~/reload')
         return SetParametersResult(successful=True)
 
@@ -308,15 +308,19 @@ class SegmenterNode(LifecycleNode):
             if plain(parameter.value) == tuple(self._reported[name]):
                 return None
             return f'{name} is read-only: it follows the weights'
-        declaration = PARAMETERS.get(name)
-        if declaration is None:
+        if not self._is_ours(name):
             return None
+        declaration = declaration_of(name)
         if declaration.changes is Changes.ON_CONFIGURE and self._worker is not None:
             return (
                 f'{name} cannot change while the node is configured: set it before, or clean the'
                 ' node up first'
             )
         return declaration.refusal(plain(parameter.value))
+
+    @staticmethod
+    def _is_ours(name: str) -> bool:
+        return not (name in REPORTED or OF_EVERY_NODE.fullmatch(name))
 
     def _apply(self, proposed: Settings) -> None:
         """Work with new settings from now on.
