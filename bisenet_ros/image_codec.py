@@ -27,7 +27,7 @@ MAX_PIXELS = MAX_SIDE**2
 
 JPEG_START = b'\xff\xd8\xff'
 _JPEG_END = b'\xff\xd9'
-_PNG_START = b'\x89PNG\r\n\x1a\n'
+PNG_START = b'\x89PNG\r\n\x1a\n'
 
 # Measured on labels, masks and confidences: the fewest bytes of the settings that are fast.
 _PNG_SETTINGS = [
@@ -194,7 +194,7 @@ def decode_compressed(msg: CompressedImageMessage) -> npt.NDArray[np.uint8]:
     data = bytes(_buffer(msg.data))
     if data.startswith(JPEG_START):
         codec, (width, height) = 'JPEG', jpeg_size(data)
-    elif data.startswith(_PNG_START):
+    elif data.startswith(PNG_START):
         codec, (width, height) = 'PNG', _png_size(data)
     else:
         raise ImageError(

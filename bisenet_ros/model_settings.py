@@ -91,6 +91,13 @@ class ModelSettings(Declared):
         Changes.AT_ONCE,
         check=partial(_check_size, 'output_size'),
     )
+    ego_mask: str = parameter(
+        '',
+        'Path of a PNG of the shape of the images, white where the vehicle itself is: there, pixels'
+        ' are labelled 255 and not drivable, and the free space goes on above.',
+        Changes.ON_CONFIGURE,
+        per_camera=True,
+    )
     self_check: bool = parameter(
         True,
         'When the network is loaded, compare its labels on one frame with those of plain PyTorch,'

@@ -56,6 +56,7 @@ class Frame:
         drivable: (H, W), 255 where the vehicle may drive, else 0.
         confidence: (H, W) probability of the label times 255; None from a model that gives none.
         truth: (H, W) true class ids, `IGNORE` where there is none; None without a truth.
+        ego: (H, W), where the vehicle itself is; None without an ego mask.
         previous: The frame of the same camera and size that came before; None for the first one.
     """
 
@@ -65,6 +66,7 @@ class Frame:
     drivable: Pixels
     confidence: Pixels | None = None
     truth: Pixels | None = None
+    ego: npt.NDArray[np.bool_] | None = None
     previous: Frame | None = None
 
     @cached_property

@@ -18,6 +18,7 @@ import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future as WorkFuture
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import rclpy
@@ -40,6 +41,7 @@ from bisenet_ros.batching import choose_batching
 from bisenet_ros.camera_pipeline import SegmentedFrame
 from bisenet_ros.camera_slot import CameraSlot
 from bisenet_ros.declaration import Changes, plain
+from bisenet_ros.ego_mask import load_ego_masks
 from bisenet_ros.engine.device_failure import DeviceLostError
 from bisenet_ros.errors import UserError
 from bisenet_ros.label_space import LabelSpace
@@ -149,6 +151,9 @@ class SegmenterNode(LifecycleNode):
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Load the network and create the publishers."""
         parameters.declare_of_cameras(self, self._settings)
+        settings = self._settings
+        paths = {name: settings.for_camera(name).ego_mask for name in settings.cameras}
+        ego_masks = load_ego_masks(paths)
         arrival = threading.Condition()
         slots = [CameraSlot(name, arrival) for name in self._settings.cameras]
         worker = Worker(
@@ -160,6 +165,7 @@ class SegmenterNode(LifecycleNode):
             processed=self._processing.add,
             max_rate=lambda: self._settings.max_rate,
             logger=self.get_logger(),
+            ego_masks=ego_masks,
         )
         segmenter = worker.segmenter
         parameters.check_reported(self, _classes(segmenter.label_space))
@@ -254,7 +260,8 @@ class SegmenterNode(LifecycleNode):
                 f'the Python module {error.name} is missing:'
                 f' {sys.executable} -m pip install {error.name}'
             ) from error
-        segmenter = Segmenter.from_settings(current)
+        # Ego masks are the pipeline's: a network that is loaded anew does not need their files.
+        segmenter = Segmenter.from_settings(replace(current, ego_mask=''))
         self._weights = current.weights
         return segmenter
 

@@ -130,7 +130,10 @@ class Evaluator:
         if output is None:
             return 1
         times_ms = output.times_ms
-        segmentation = Segmentation(output, output.label_space, min_drivable_area=0.0)
+        mask = self._pipeline.ego_masks.get(decoded.camera)
+        height, width = output.labels.shape
+        ego = None if mask is None else mask.at((width, height))
+        segmentation = Segmentation(output, output.label_space, 0.0, ego)
         info = frame.camera_info
         segmented = SegmentedFrame(
             decoded.camera,

@@ -102,6 +102,23 @@ def test_a_truth_of_the_cameras_size_is_brought_to_that_of_the_labels() -> None:
         evaluation.compare(truth[:, 1:])
 
 
+def test_the_vehicle_itself_does_not_count() -> None:
+    truth = np.where(truth_of(0) == 255, 1, truth_of(0))
+    ego = np.zeros(truth.shape, bool)
+    ego[40:, 10:50] = True
+    drivable = drivable_mask(truth, CAMVID.ids_of(CAMVID.drivable))
+    confidence = np.full_like(truth, 204)
+    drawn = SimpleNamespace(labels=truth, confidence=confidence, drivable=drivable)
+    evaluation = Evaluation(CAMVID)
+    result = Segmentation(drawn, CAMVID, 0.0, ego)
+    line = evaluation.update(FrameId('/image', 0, 0), picture(0), result, LATENCY)
+    assert line['confidence'] == pytest.approx(0.8)
+    compared = evaluation.compare(truth)
+    assert compared['pixel_accuracy'] == compared['drivable_iou'] == 1
+    assert np.sum(compared['confusion']) == truth.size - ego.sum()
+    assert compared['free_space_error_px'] == 0
+
+
 def test_drivable_accuracy_is_that_of_the_mask_that_is_published(segmenter: Segmenter) -> None:
     evaluation = Evaluation(CAMVID)
     image, truth = picture(0), truth_of(0)
