@@ -8,6 +8,8 @@ import os
 import struct
 import zlib
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import cv2
 import numpy as np
@@ -15,8 +17,11 @@ import numpy.typing as npt
 import pytest
 from small_bags import picture
 
-from bisenet_ros.ego_mask import EgoMask
+from bisenet_ros.batching import EACH_FRAME
+from bisenet_ros.camera_pipeline import CameraPipeline, Network
+from bisenet_ros.ego_mask import EgoMask, load_ego_masks
 from bisenet_ros.errors import UserError
+from bisenet_ros.image_codec import ImageError, image_fields
 from bisenet_ros.label_space import CAMVID
 from bisenet_ros.segmenter import Segmenter
 
@@ -26,6 +31,12 @@ def bonnet(width: int = 64, height: int = 48) -> npt.NDArray[np.uint8]:
     mask = np.zeros((height, width), np.uint8)
     mask[height - height // 4 :, width // 4 : -width // 4] = 255
     return mask
+
+
+def image_message(pixels: npt.NDArray[np.uint8]) -> Any:
+    """What of an Image the pipeline looks at."""
+    header = SimpleNamespace(stamp=SimpleNamespace(sec=1, nanosec=2))
+    return SimpleNamespace(header=header, **image_fields(pixels, 'bgr8'))
 
 
 def write(path: Path, mask: npt.NDArray[np.uint8]) -> Path:
@@ -40,8 +51,8 @@ def test_the_vehicle_is_not_labelled_not_drivable_and_of_no_confidence(
     names, frame = CAMVID.names, picture(0)
     settings = {'device': 'cpu', 'drivable_classes': names, 'output_size': output_size}
     plain = Segmenter.load(weights, **settings)(frame)
-    # Of half the size: a mask is scaled to the labels.
-    path = write(tmp_path / 'ego.png', bonnet(32, 24))
+    # Of twice the size: a mask is scaled to the labels.
+    path = write(tmp_path / 'ego.png', bonnet(128, 96))
     segmenter = Segmenter.load(weights, **settings, ego_mask=path, min_drivable_area=0.4)
     found = segmenter(frame)
     ego = bonnet(*found.size) > 0
@@ -69,6 +80,24 @@ def test_small_areas_are_those_that_the_vehicle_leaves(weights: Path, tmp_path: 
     expected = np.full((48, 64), 255, np.uint8)
     expected[:, :10] = 0
     np.testing.assert_array_equal(segmenter(picture(0)).drivable, expected)
+
+
+def test_a_camera_without_its_own_mask_has_none_and_a_wrong_frame_is_malformed(
+    weights: Path, tmp_path: Path
+) -> None:
+    segmenter = Segmenter.load(weights, device='cpu')
+    masks = load_ego_masks({'front': str(write(tmp_path / 'ego.png', bonnet())), 'rear': ''})
+    pipeline = CameraPipeline(['front', 'rear'], Network(segmenter, EACH_FRAME), masks)
+    message = image_message(picture(0))
+    frames = [pipeline.decode(camera, message) for camera in ('front', 'rear')]
+    front, rear = (frame.segmentation for frame in pipeline.segment(frames))
+    np.testing.assert_array_equal(front.labels == 255, bonnet() > 0)
+    assert rear.ego is None
+    assert not (rear.labels == 255).any()
+    wide = image_message(picture(0, width=96))
+    pipeline.decode('rear', wide)
+    with pytest.raises(ImageError, match='is 64x48, but the image is 96x48'):
+        pipeline.decode('front', wide)
 
 
 def test_grey_and_colours(tmp_path: Path) -> None:

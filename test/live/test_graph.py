@@ -118,10 +118,14 @@ def test_a_parameter_file_means_the_same_live_and_in_a_replay(
     entries = [entry for camera in cameras for entry in drive(8, camera)]
     bag = write_bag(tmp_path / 'bag', sorted(entries, key=lambda entry: entry.stamp))
     params = tmp_path / 'vehicle.yaml'
-    ego = np.zeros((24, 32), np.uint8)
-    ego[20:, 4:-4] = 255
+    ego = np.zeros((96, 128), np.uint8)
+    ego[80:, 16:-16] = 255
     write_image(tmp_path / 'ego.png', ego)
     text = PARAMS.replace('EGO', str(tmp_path / 'ego.png'))
+    if len(cameras) > 1:  # one of them has a mask of its own, upside down
+        write_image(tmp_path / 'left.png', ego[::-1])
+        text += '    cameras: [front, left, rear]\n'
+        text += f'    left.ego_mask: {tmp_path / "left.png"}\n'
     params.write_text(text + f'    weights: "{weights}"\n')
     published: dict[str, dict[tuple[str, int], bytes]] = {}
     for how, options in (('every', []), ('live', ['--live', '--rate', '2'])):
@@ -144,7 +148,10 @@ def test_a_parameter_file_means_the_same_live_and_in_a_replay(
         assert pixels == published['every'][place], place
         if place[0].endswith('labels'):
             labels = np.frombuffer(pixels, np.uint8).reshape(36, 80)
+            if place[0].startswith('/left'):
+                labels = labels[::-1]
             assert (labels[30:, 10:70] == 255).all()
+            assert (labels[:6, 10:70] != 255).any()
 
     model = metrics_of(tmp_path / 'live')['model']
     assert model == metrics_of(tmp_path / 'every')['model']

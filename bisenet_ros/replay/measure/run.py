@@ -169,6 +169,6 @@ def _notes_on_sizes(segmenter: Segmenter, bag: ReplayBag) -> list[str]:
         return []
     width, height = size
     return [
-        f'labels and masks are {width}x{height} (output_size): the truth was brought to that size, '
+        f'labels and masks are {width}x{height} (output_size); the truth was brought to that size, '
         'each pixel from the nearest one, and figures in pixels are of that size'
     ]
