@@ -27,7 +27,18 @@ MAX_PIXELS = MAX_SIDE**2
 
 JPEG_START = b'\xff\xd8\xff'
 _JPEG_END = b'\xff\xd9'
-_PNG_START = b'\x89PNG\r\n\x1a\n'
+PNG_START = b'\x89PNG\r\n\x1a\n'
+
+# Measured on labels, masks and confidences: the fewest bytes of the settings that are fast.
+_PNG_SETTINGS = [
+    cv2.IMWRITE_PNG_COMPRESSION,
+    1,
+    cv2.IMWRITE_PNG_STRATEGY,
+    cv2.IMWRITE_PNG_STRATEGY_RLE,
+]
+if hasattr(cv2, 'IMWRITE_PNG_FILTER'):  # OpenCV before 4.12 tries five filters for each row
+    _PNG_SETTINGS += [cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_UP]
+_JPEG_SETTINGS = [cv2.IMWRITE_JPEG_QUALITY, 80]
 
 
 class ImageError(UserError):
@@ -183,7 +194,7 @@ def decode_compressed(msg: CompressedImageMessage) -> npt.NDArray[np.uint8]:
     data = bytes(_buffer(msg.data))
     if data.startswith(JPEG_START):
         codec, (width, height) = 'JPEG', jpeg_size(data)
-    elif data.startswith(_PNG_START):
+    elif data.startswith(PNG_START):
         codec, (width, height) = 'PNG', _png_size(data)
     else:
         raise ImageError(
@@ -234,6 +245,35 @@ def image_fields(pixels: npt.NDArray[np.uint8], encoding: str) -> dict[str, Any]
         'step': width * channels,
         'data': np.ascontiguousarray(pixels).reshape(-1),
     }
+
+
+def png_fields(pixels: npt.NDArray[np.uint8]) -> dict[str, Any]:
+    """The fields of `sensor_msgs/CompressedImage` but the header: a mono8 image as a PNG, exactly.
+
+    `format` is what compressed_image_transport writes (ros-perception/image_transport_plugins,
+    compressed_publisher.cpp), with the space at its end: where a colour image has the encoding in
+    the file, a mono8 image has nothing.
+
+    Args:
+        pixels: (H, W).
+    """
+    return _compressed_fields('mono8; png compressed ', '.png', pixels, _PNG_SETTINGS)
+
+
+def jpeg_fields(pixels: npt.NDArray[np.uint8]) -> dict[str, Any]:
+    """The same for a colour image as a JPEG, which a reader gets as rgb8.
+
+    Args:
+        pixels: (H, W, 3) BGR.
+    """
+    return _compressed_fields('rgb8; jpeg compressed bgr8', '.jpg', pixels, _JPEG_SETTINGS)
+
+
+def _compressed_fields(
+    form: str, suffix: str, pixels: npt.NDArray[np.uint8], settings: list[int]
+) -> dict[str, Any]:
+    _, data = cv2.imencode(suffix, pixels, settings)
+    return {'format': form, 'data': data.reshape(-1)}
 
 
 def fill_image(msg: ImageMessage, pixels: npt.NDArray[np.uint8], encoding: str) -> None:

@@ -17,10 +17,17 @@ from typing import Any
 
 import yaml
 
-from bisenet_ros.declaration import check_name, type_name
+from bisenet_ros.declaration import type_name
 from bisenet_ros.errors import UserError
 from bisenet_ros.node_name import matches
-from bisenet_ros.settings import OF_EVERY_NODE, PARAMETERS, REPORTED, Settings
+from bisenet_ros.settings import (
+    OF_EVERY_NODE,
+    PARAMETERS,
+    REPORTED,
+    Settings,
+    check_camera,
+    declaration_of,
+)
 from bisenet_ros.yaml_document import yaml_errors
 
 NODE = 'segmenter'
@@ -68,7 +75,7 @@ def read_settings(
     values = {} if path is None else read_parameters(path)
     given = {name: value for name, value in options.items() if value is not None}
     given = {name: PARAMETERS[name].value_of(value) for name, value in given.items()}
-    return Settings(**{**(beneath or {}), **values, **given})
+    return Settings().changed({**(beneath or {}), **values, **given})
 
 
 def read_parameters(path: Path) -> dict[str, Any]:
@@ -113,16 +120,23 @@ def read_parameters_of(path: Path, node: str) -> dict[str, Any]:
 
 def _parameters_of(path: Path, entries: Sequence[Entry], node: str) -> dict[str, Any]:
     values: dict[str, Any] = {}
+    lines: dict[str, int] = {}
     for entry in entries:
         if not matches(entry.node, node):
             continue
         if entry.name in REPORTED or OF_EVERY_NODE.fullmatch(entry.name):
             continue
         try:
-            check_name(entry.name, PARAMETERS)
-            values[entry.name] = PARAMETERS[entry.name].value_of(entry.value)
+            values[entry.name] = declaration_of(entry.name).value_of(entry.value)
         except UserError as error:
             raise UserError(f'{path}:{entry.line}: {error}') from error
+        lines[entry.name] = entry.line
+    cameras = values.get('cameras', PARAMETERS['cameras'].default)
+    for name, line in lines.items():
+        try:
+            check_camera(name, cameras)
+        except UserError as error:
+            raise UserError(f'{path}:{line}: {error}') from error
     return values
 
 

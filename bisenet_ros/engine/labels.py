@@ -54,8 +54,8 @@ def draw_labels(
 
     Args:
         logits: As `upsample_argmax` takes them, as for the next two.
-        size: Of the frame, (height, width).
-        scale: Pixels of the frame per node of the grid of logits.
+        size: Of what is drawn, (height, width): the frame's own or another.
+        scale: Pixels of that per node of the grid of logits.
         drivable_ids: Labels that the mask is to show.
         lowest_confidence: 0 to 255: pixels of less are not labelled.
     """

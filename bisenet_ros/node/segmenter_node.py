@@ -41,6 +41,7 @@ from bisenet_ros.batching import choose_batching
 from bisenet_ros.camera_pipeline import SegmentedFrame
 from bisenet_ros.camera_slot import CameraSlot
 from bisenet_ros.declaration import Changes, plain
+from bisenet_ros.ego_mask import load_ego_masks
 from bisenet_ros.engine.device_failure import DeviceLostError
 from bisenet_ros.errors import UserError
 from bisenet_ros.label_space import LabelSpace
@@ -52,7 +53,7 @@ from bisenet_ros.node.publishers import CameraPublishers
 from bisenet_ros.node.signals import on_stop_signal
 from bisenet_ros.node.worker import Worker
 from bisenet_ros.outputs import Result
-from bisenet_ros.settings import PARAMETERS, REPORTED, Settings
+from bisenet_ros.settings import OF_EVERY_NODE, REPORTED, Settings, declaration_of
 
 if TYPE_CHECKING:
     from bisenet_ros.segmenter import Segmenter
@@ -149,6 +150,10 @@ class SegmenterNode(LifecycleNode):
     @_transition
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Load the network and create the publishers."""
+        parameters.declare_of_cameras(self, self._settings)
+        settings = self._settings
+        paths = {name: settings.for_camera(name).ego_mask for name in settings.cameras}
+        ego_masks = load_ego_masks(paths)
         arrival = threading.Condition()
         slots = [CameraSlot(name, arrival) for name in self._settings.cameras]
         worker = Worker(
@@ -160,6 +165,7 @@ class SegmenterNode(LifecycleNode):
             processed=self._processing.add,
             max_rate=lambda: self._settings.max_rate,
             logger=self.get_logger(),
+            ego_masks=ego_masks,
         )
         segmenter = worker.segmenter
         parameters.check_reported(self, _classes(segmenter.label_space))
@@ -254,7 +260,8 @@ class SegmenterNode(LifecycleNode):
                 f'the Python module {error.name} is missing:'
                 f' {sys.executable} -m pip install {error.name}'
             ) from error
-        segmenter = Segmenter.from_settings(current)
+        # Ego masks are the pipeline's: a network that is loaded anew does not need their files.
+        segmenter = Segmenter.from_settings(replace(current, ego_mask=''))
         self._weights = current.weights
         return segmenter
 
@@ -291,14 +298,14 @@ class SegmenterNode(LifecycleNode):
             reason = self._refusal(parameter)
             if reason is not None:
                 return SetParametersResult(successful=False, reason=reason)
-            if parameter.name in PARAMETERS:
+            if self._is_ours(parameter.name):
                 values[parameter.name] = plain(parameter.value)
         try:
-            self._apply(replace(self._settings, **values))
+            self._apply(self._settings.changed(values))
         except UserError as error:
             return SetParametersResult(successful=False, reason=str(error))
         for name, value in values.items():
-            if PARAMETERS[name].changes is Changes.ON_RELOAD and self._worker:
+            if declaration_of(name).changes is Changes.ON_RELOAD and self._worker:
                 self.get_logger().info(f'{name} = {value!r} takes effect with ~/reload')
         return SetParametersResult(successful=True)
 
@@ -308,15 +315,19 @@ class SegmenterNode(LifecycleNode):
             if plain(parameter.value) == tuple(self._reported[name]):
                 return None
             return f'{name} is read-only: it follows the weights'
-        declaration = PARAMETERS.get(name)
-        if declaration is None:
+        if not self._is_ours(name):
             return None
+        declaration = declaration_of(name)
         if declaration.changes is Changes.ON_CONFIGURE and self._worker is not None:
             return (
                 f'{name} cannot change while the node is configured: set it before, or clean the'
                 ' node up first'
             )
         return declaration.refusal(plain(parameter.value))
+
+    @staticmethod
+    def _is_ours(name: str) -> bool:
+        return not (name in REPORTED or OF_EVERY_NODE.fullmatch(name))
 
     def _apply(self, proposed: Settings) -> None:
         """Work with new settings from now on.

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
 
 from bisenet_ros.batching import Batching
 from bisenet_ros.camera_pipeline import CameraPipeline, Frame, Network, SegmentedFrame
 from bisenet_ros.camera_slot import CameraSlot
+from bisenet_ros.ego_mask import EgoMask
 from bisenet_ros.engine.device_failure import DeviceFailure, DeviceLostError, device_failure
 from bisenet_ros.errors import UserError
 from bisenet_ros.image_codec import ImageError
@@ -68,6 +70,7 @@ class Worker:
         processed: Callable[[float], None],
         max_rate: Callable[[], float],
         logger: Logger,
+        ego_masks: Mapping[str, EgoMask] = MappingProxyType({}),
     ) -> None:
         """
         Args:
@@ -80,6 +83,7 @@ class Worker:
             processed: Told how many ms decoding, inference and publishing of a batch took together.
             max_rate: Most rounds per second at this moment; 0 is no limit.
             logger: Where malformed frames and failures are reported.
+            ego_masks: Of the cameras that have one, by name.
 
         Raises:
             UserError: As `load` raises it, or the device failed.
@@ -95,7 +99,7 @@ class Worker:
         self._logger = logger
         self._told_notes = 0
         self._loading = threading.Lock()  # of two that load, the one that began last is in use
-        self.pipeline = CameraPipeline([slot.name for slot in slots], self._loaded(load))
+        self.pipeline = CameraPipeline([slot.name for slot in slots], self._loaded(load), ego_masks)
         self._enabled = True
         self._stopping = False
         self._thread: ThreadPoolExecutor | None = None

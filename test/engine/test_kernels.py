@@ -38,7 +38,8 @@ from bisenet_ros.engine.upsample_argmax import (
 from bisenet_ros.label_space import IGNORE
 from bisenet_ros.model_settings import DEFAULT_WEIGHTS
 from bisenet_ros.network import Upsampling
-from bisenet_ros.preprocess import ChannelOrder, resize
+from bisenet_ros.preprocess import ChannelOrder
+from bisenet_ros.resizing import resize
 from bisenet_ros.synthetic.drive import SyntheticDrive
 
 CPU = torch.device('cpu')
@@ -172,6 +173,7 @@ GEOMETRIES: list[tuple[int, Size, Scale, Size]] = [
     (11, (8, 8), (7.3, 8.9), (9, 17)),
     (4, (12, 9), (1.02, 1.3), (1, 2)),
     (4, (20, 12), (0.4, 0.9), (0, 1)),
+    (4, (32, 16), (0.5, 0.3125), (0, 0)),
     (1, (4, 4), (8.0, 8.0), (3, 0)),
     (60, (4, 4), (4.0, 4.0), (0, 0)),
 ]

@@ -23,6 +23,7 @@ from bisenet_ros.errors import UserError
 from bisenet_ros.label_space import CAMVID
 from bisenet_ros.live.graph import run_graph
 from bisenet_ros.live.sources import Source
+from bisenet_ros.media import write_image
 from bisenet_ros.segmenter import Segmenter
 
 
@@ -100,6 +101,8 @@ PARAMS = """\
     precision: fp32
     engine: torch
     network_size: [96, 64]
+    output_size: [80, 36]
+    ego_mask: EGO
     self_check: no
     cpu_threads: 1
     confidence_threshold: 1.1e-1
@@ -117,7 +120,15 @@ def test_a_parameter_file_means_the_same_live_and_in_a_replay(
     entries = [entry for camera in cameras for entry in drive(8, camera)]
     bag = write_bag(tmp_path / 'bag', sorted(entries, key=lambda entry: entry.stamp))
     params = tmp_path / 'vehicle.yaml'
-    params.write_text(PARAMS + f'    weights: "{weights}"\n')
+    ego = np.zeros((96, 128), np.uint8)
+    ego[80:, 16:-16] = 255
+    write_image(tmp_path / 'ego.png', ego)
+    text = PARAMS.replace('EGO', str(tmp_path / 'ego.png'))
+    if len(cameras) > 1:  # one of them has a mask of its own, upside down
+        write_image(tmp_path / 'left.png', ego[::-1])
+        text += '    cameras: [front, left, rear]\n'
+        text += f'    left.ego_mask: {tmp_path / "left.png"}\n'
+    params.write_text(text + f'    weights: "{weights}"\n')
     published: dict[str, dict[tuple[str, int], bytes]] = {}
     for how, options in (('every', []), ('live', ['--live', '--rate', '2'])):
         command = ['replay', str(bag), '-o', str(tmp_path / how), '--params', str(params), *options]
@@ -137,12 +148,23 @@ def test_a_parameter_file_means_the_same_live_and_in_a_replay(
     assert {topic for topic, _ in published['live']} == set(topics)
     for place, pixels in published['live'].items():
         assert pixels == published['every'][place], place
+        if place[0].endswith('labels'):
+            labels = np.frombuffer(pixels, np.uint8).reshape(36, 80)
+            if place[0].startswith('/left'):
+                labels = labels[::-1]
+            assert (labels[30:, 10:70] == 255).all()
+            assert (labels[:6, 10:70] != 255).any()
 
     model = metrics_of(tmp_path / 'live')['model']
     assert model == metrics_of(tmp_path / 'every')['model']
     assert model['weights'] == str(weights)
     assert (model['device'], model['precision'], model['engine']) == ('cpu', 'fp32', 'torch')
     assert (model['network_size'], model['self_check']) == ([96, 64], False)
+    assert model['output_size'] == [80, 36]
+    assert model['ego_mask'] == str(tmp_path / 'ego.png')
+    every = metrics_of(tmp_path / 'every')
+    assert every['accuracy']['frames'] == 8 * len(cameras)
+    assert 'labels and masks are 80x36' in every['notes'][-1]
     assert (model['confidence_threshold'], model['min_drivable_area']) == (0.11, 0.02)
     assert model['drivable_classes'] == ['sky', 'road', 'car']
     # The parameters have changed what there is to see.

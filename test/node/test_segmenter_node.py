@@ -37,6 +37,7 @@ from std_srvs.srv import SetBool, Trigger
 from tiny_checkpoint import save_tiny_checkpoint
 
 from bisenet_ros.drivable import free_space_boundary
+from bisenet_ros.image_codec import decode_compressed
 from bisenet_ros.label_space import CAMVID, LabelSpace
 from bisenet_ros.model_settings import ModelSettings
 from bisenet_ros.overlay import overlay
@@ -166,6 +167,31 @@ def test_confidence_and_overlay_are_published_once_somebody_subscribes(
     bgr = overlay(FRAME, expected.labels, CAMVID, 0.5, drivable=expected.drivable)
     assert (drawn.encoding, drawn.step) == ('rgb8', 480)
     np.testing.assert_array_equal(pixels_of(drawn), bgr[..., ::-1])
+
+
+def test_compressed_outputs_are_what_image_transport_reads(
+    graph: Graph, segmenter: Segmenter
+) -> None:
+    kinds = ('labels', 'drivable', 'confidence', 'overlay')
+    with graph.peer.streaming(Image, 'image', fill_with(FRAME, 'bgr8')) as stream:
+        inboxes = {
+            kind: graph.peer.listen(CompressedImage, f'segmentation/{kind}/compressed')
+            for kind in kinds
+        }
+        found = {kind: inbox.wait() for kind, inbox in inboxes.items()}
+        assert {stamp_of(message) for message in found.values()} <= set(stream.stamps)
+    expected = segmenter(FRAME)
+    for kind in ('labels', 'drivable', 'confidence'):
+        # The formats are those of compressed_image_transport, the space at the end included.
+        assert found[kind].format == 'mono8; png compressed '
+        pixels = cv2.imdecode(np.frombuffer(found[kind].data, np.uint8), cv2.IMREAD_UNCHANGED)
+        np.testing.assert_array_equal(pixels, getattr(expected, kind))
+    assert found['overlay'].format == 'rgb8; jpeg compressed bgr8'
+    bgr = overlay(FRAME, expected.labels, CAMVID, 0.5, drivable=expected.drivable)
+    assert bytes(found['overlay'].data).startswith(b'\xff\xd8')
+    difference = decode_compressed(found['overlay']).astype(int) - bgr
+    assert np.abs(difference).mean() < 10  # with red and blue swapped it is over 50
+    assert found['overlay'].header.frame_id == 'front_optical'
 
 
 def test_drivable_area_and_timing(graph: Graph, segmenter: Segmenter) -> None:

@@ -115,10 +115,10 @@ class Faulty:
     def apply(self, settings: ModelSettings) -> None:
         self.settings = settings
 
-    def batch(self, frames: Sequence[Frame]) -> list[Segmentation]:
+    def batch(self, frames: Sequence[Frame], *ego_masks: Any) -> list[Segmentation]:
         if self._errors:
             raise self._errors.pop(0)
-        return self._segmenter.batch(frames)
+        return self._segmenter.batch(frames, *ego_masks)
 
 
 class Gated:
@@ -132,11 +132,11 @@ class Gated:
         self.let_through = threading.Semaphore(0)
         self.batches: list[int] = []
 
-    def batch(self, frames: Sequence[Frame]) -> list[Segmentation]:
+    def batch(self, frames: Sequence[Frame], *ego_masks: Any) -> list[Segmentation]:
         self.batches.append(len(frames))
         self.entered.release()
         assert self.let_through.acquire(timeout=TIMEOUT)
-        return self._segmenter.batch(frames)
+        return self._segmenter.batch(frames, *ego_masks)
 
 
 @pytest.fixture(scope='module')

@@ -28,7 +28,8 @@ from bisenet_ros.checkpoint import Checkpoint
 from bisenet_ros.errors import UserError
 from bisenet_ros.label_space import LabelSpace
 from bisenet_ros.network import NETWORKS
-from bisenet_ros.preprocess import Normalization, resize
+from bisenet_ros.preprocess import Normalization
+from bisenet_ros.resizing import resize
 from bisenet_ros.segmenter import Segmenter
 from bisenet_training.export.exporting import export
 from bisenet_training.export.formats import FORMATS, FormatName

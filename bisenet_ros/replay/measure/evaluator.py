@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from bisenet_ros.bag.reader import RecordedFrame, ReplayBag
 from bisenet_ros.bag.recorded_outputs import RecordedOutput
+from bisenet_ros.camera_info import Sizes, scaled
 from bisenet_ros.camera_pipeline import CameraPipeline, Frame, SegmentedFrame
 from bisenet_ros.camera_slot import FrameCounts
 from bisenet_ros.errors import UserError
@@ -129,14 +130,19 @@ class Evaluator:
         if output is None:
             return 1
         times_ms = output.times_ms
+        mask = self._pipeline.ego_masks.get(decoded.camera)
+        height, width = output.labels.shape
+        ego = None if mask is None else mask.at((width, height))
+        segmentation = Segmentation(output, output.label_space, 0.0, ego)
+        info = frame.camera_info
         segmented = SegmentedFrame(
             decoded.camera,
             decoded.message,
             decoded.pixels,
             times_ms['decode'],
-            Segmentation(output, output.label_space, min_drivable_area=0.0),
+            segmentation,
             times_ms['inference'],
-            frame.camera_info,
+            info and scaled(info, Sizes(decoded.size, segmentation.size)),
         )
         self._measure(frame, segmented, age_ms=times_ms['age'])
         return 0

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""All that the node publishes of each frame as one MCAP file, for Foxglove and `ros2 bag play`."""
+"""What the node publishes of each frame as one MCAP file, for Foxglove and `ros2 bag play`."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class OutputBag:
             kind = COMPRESSED_IMAGE_TYPE if frame.camera.compressed else IMAGE_TYPE
             self._write(frame, frame.camera.image_topic, kind, fields_of(frame.message))
         for output in outputs.OUTPUTS:
-            filled = output.fill(result)
+            filled = output.fill(result) if output.recorded else None
             if filled is None:
                 continue
             fields = filled if isinstance(filled, Mapping) else fields_of(filled)
