@@ -91,7 +91,7 @@ class Declaration:
         value: Value = plain(given)
         found = type_name(value)
         if self.type == 'double' and found == 'integer':
-            value = float(given)
+            value = float(given) if abs(given) < 2**63 else float('inf')
         elif isinstance(self.default, tuple) and found == NOT_SET:
             value = ()
         elif found != self.type:
@@ -170,5 +170,6 @@ def type_name(value: Any) -> str:
     if value is None or value == ():
         return NOT_SET
     if isinstance(value, tuple):
-        return f'{type_name(value[0])} array'
-    return _TYPE_NAMES[type(value)]
+        kinds = {type_name(element) for element in value}
+        return f'{kinds.pop()} array' if len(kinds) == 1 else 'mixed array'
+    return _TYPE_NAMES.get(type(value), type(value).__name__)
