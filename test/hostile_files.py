@@ -30,8 +30,6 @@ from mutations import Mutate, damage, damage_json, damage_text
 from bisenet_ros.__main__ import LIMITS
 from bisenet_ros.errors import UserError
 
-os.environ.update(LIMITS)  # before OpenCV is loaded
-
 ROOM = 1 << 30
 """Bytes by which a process may grow: a few images of the largest size that is decoded."""
 
@@ -355,6 +353,7 @@ def main() -> None:
     parser.add_argument('--first', type=int, default=0)
     parser.add_argument('--seed', type=int, default=1)
     given = parser.parse_args()
+    os.environ.update(LIMITS)  # before OpenCV is loaded
     with tempfile.TemporaryDirectory() as folder, open(os.devnull, 'w') as nowhere:
         start = time.perf_counter()
         with contextlib.redirect_stdout(nowhere):
