@@ -107,9 +107,9 @@ class Declaration:
         value: Value = plain(given)
         found = type_name(value)
         if self.type == 'double' and found == 'integer':
-            value = float(given)
+            value = _double(given)
         elif self.type == 'double array' and found == 'integer array':
-            value = tuple(float(number) for number in given)
+            value = tuple(map(_double, given))
         elif isinstance(self.default, tuple) and found == NOT_SET:
             value = ()
         elif found != self.type:
@@ -213,5 +213,11 @@ def type_name(value: Any) -> str:
     if value is None or value == ():
         return NOT_SET
     if isinstance(value, tuple):
-        return f'{type_name(value[0])} array'
-    return _TYPE_NAMES[type(value)]
+        kinds = {type_name(element) for element in value}
+        return f'{kinds.pop()} array' if len(kinds) == 1 else 'mixed array'
+    return _TYPE_NAMES.get(type(value), type(value).__name__)
+
+
+def _double(number: Any) -> float:
+    """A number as ROS's double; infinite where it is beyond the integers that ROS has."""
+    return float(number) if abs(number) < 2**63 else float('inf')

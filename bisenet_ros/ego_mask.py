@@ -16,7 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from bisenet_ros.errors import UserError
-from bisenet_ros.image_codec import PNG_START, ImageError, decode_compressed
+from bisenet_ros.image_codec import ImageError, decode_compressed
+from bisenet_ros.image_header import PNG_START
 from bisenet_ros.resizing import resize_ids
 
 MAX_BYTES = 64 << 20

@@ -28,7 +28,7 @@ from bisenet_ros.settings import (
     check_camera,
     declaration_of,
 )
-from bisenet_ros.yaml_document import yaml_errors
+from bisenet_ros.yaml_document import read_yaml, yaml_errors
 
 NODE = 'segmenter'
 
@@ -38,7 +38,8 @@ _FALSE = frozenset(('N', 'n', 'no', 'No', 'NO', 'false', 'False', 'FALSE', 'off'
 # What C's strtol takes with base 0, and strtod.
 _INTEGER = re.compile(r'\s*[+-]?(0[xX][0-9a-fA-F]+|[0-9]+)')
 _DOUBLE = re.compile(
-    r'\s*[+-]?(([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?|\.?inf|infinity|\.?nan)', re.IGNORECASE
+    r'\s*[+-]?(([0-9]+(\.[0-9]*)?|\.[0-9]+)(e[+-]?[0-9]+)?|\.?inf|infinity|\.?nan)',
+    re.IGNORECASE,
 )
 
 
@@ -169,7 +170,7 @@ def _entries(path: Path) -> Iterator[Entry]:
 
 def _all_sections(path: Path) -> Iterator[tuple[str, yaml.Node]]:
     with yaml_errors(path):
-        documents = list(yaml.compose_all(path.read_text(encoding='utf-8'), yaml.SafeLoader))
+        documents = list(yaml.compose_all(read_yaml(path), yaml.SafeLoader))
     for document in documents:
         yield from _sections(path, document, '')
 
@@ -182,10 +183,11 @@ def _sections(path: Path, node: yaml.Node | None, name: str) -> Iterator[tuple[s
             f'{path}:{line}: no ROS parameter file: it has nodes, with {_VALUES} under each'
         )
     for key, value in node.value:
-        if key.value == _VALUES and name:
+        text = _name(path, key)
+        if text == _VALUES and name:
             yield name, value
         else:
-            yield from _sections(path, value, f'{name}/{str(key.value).lstrip("/")}')
+            yield from _sections(path, value, f'{name}/{text.lstrip("/")}')
 
 
 def _parameters(path: Path, node: str, values: yaml.Node, prefix: str) -> Iterator[Entry]:
@@ -193,7 +195,7 @@ def _parameters(path: Path, node: str, values: yaml.Node, prefix: str) -> Iterat
         line = values.start_mark.line + 1
         raise UserError(f'{path}:{line}: {prefix or _VALUES} has no names with values')
     for key, value in values.value:
-        name, line = f'{prefix}{key.value}', key.start_mark.line + 1
+        name, line = f'{prefix}{_name(path, key)}', key.start_mark.line + 1
         if isinstance(value, yaml.MappingNode):
             yield from _parameters(path, node, value, f'{name}.')
         elif isinstance(value, yaml.SequenceNode):
@@ -203,6 +205,12 @@ def _parameters(path: Path, node: str, values: yaml.Node, prefix: str) -> Iterat
             yield Entry(node, name, elements, line)
         else:
             yield Entry(node, name, _scalar(path, value), line)
+
+
+def _name(path: Path, key: yaml.Node) -> str:
+    if isinstance(key, yaml.ScalarNode):
+        return str(key.value)
+    raise UserError(f'{path}:{key.start_mark.line + 1}: a name is one word, no list or mapping')
 
 
 def _scalar(path: Path, node: yaml.Node) -> Any:
@@ -223,7 +231,9 @@ def _plain_meaning(text: str) -> Any:
     if _INTEGER.fullmatch(text):
         digits = text.strip().lstrip('+-')
         base = 16 if digits[:2].lower() == '0x' else 8 if digits.startswith('0') else 10
-        if base != 8 or not digits.strip('01234567'):
+        # Python refuses to read very long decimal numbers, which are too large in any case.
+        is_short = base != 10 or len(digits) < 20
+        if is_short and (base != 8 or not digits.strip('01234567')):
             number = int(digits, base) * (-1 if text.strip().startswith('-') else 1)
             if -(2**63) <= number < 2**63:
                 return number

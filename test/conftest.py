@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 from tiny_checkpoint import save_tiny_checkpoint
 
 from bisenet_ros.segmenter import Segmenter
@@ -36,6 +37,13 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
             return 'ROS graphs' if STARTS_GRAPHS.match(nodeid) else super()._split_scope(nodeid)
 
     return Scheduling(config, log)
+
+
+# What Hypothesis tries: the same few in every run of the suite, or with
+# `--hypothesis-profile million` others each time, a million in all.
+settings.register_profile('quick', max_examples=500, derandomize=True, deadline=None, database=None)
+settings.register_profile('million', max_examples=250_000, deadline=None, database=None)
+settings.load_profile('quick')
 
 
 @pytest.fixture(scope='session')

@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from bisenet_ros.checkpoint import (
@@ -55,8 +56,6 @@ def path(checkpoint: Checkpoint, tmp_path: Path) -> Path:
 
 def rewrite(path: Path, **changes: Any) -> None:
     """Change entries of the metadata in a file; None removes one."""
-    from safetensors import safe_open
-
     with safe_open(path, framework='pt') as file:
         metadata = json.loads(file.metadata()[METADATA_KEY])
     metadata.update(changes)
@@ -180,7 +179,7 @@ def test_a_foreign_safetensors_file_is_refused(tmp_path: Path) -> None:
         ({'mean': [0.5]}, 'damaged'),
         ({'mean': [0.5, math.nan, 0.5]}, 'must be finite'),
         ({'std': [0.5, 0.0, 0.5]}, 'must be positive'),
-        ({'network_size': [480, 16]}, 'network size 480x16 is under 32'),
+        ({'network_size': [480, 16]}, 'network size 480x16 is not from 32 to 8192'),
         ({'label_space': {'names': ['a'], 'colors': [], 'drivable': []}}, 'as many colours'),
         ({'label_space': {'names': ['a']}}, 'needs names, colors and drivable'),
     ],
@@ -211,6 +210,18 @@ def test_weights_that_are_not_finite_are_refused(checkpoint: Checkpoint, tmp_pat
     replace(checkpoint, state_dict=state).save(tmp_path / 'nan.safetensors')
     with pytest.raises(CheckpointError, match='not finite'):
         Checkpoint.load(tmp_path / 'nan.safetensors')
+
+
+@pytest.mark.parametrize('dtype', [torch.float8_e4m3fn, torch.uint8, torch.bool])
+def test_weights_of_another_type_are_refused(path: Path, dtype: torch.dtype) -> None:
+    tensors = load_file(path)
+    with safe_open(path, framework='pt') as file:
+        metadata = file.metadata()
+    tensors['head.classify.bias'] = torch.zeros(len(CAMVID)).to(dtype)
+    save_file(tensors, path, metadata)
+    message = rf"tensor 'head\.classify\.bias' is of {dtype}: weights are of float16"
+    with pytest.raises(CheckpointError, match=message):
+        Checkpoint.load(path)
 
 
 def test_missing_weights_say_what_there_is() -> None:

@@ -104,7 +104,8 @@ class SegmenterNode(LifecycleNode):
     def __init__(self, ended: Future) -> None:
         """
         Raises:
-            UserError: A parameter that the node was started with is refused.
+            UserError: A parameter that the node was started with is refused, or ROS refuses the
+                node.
         """
         self.ended = ended
         self._slots: list[CameraSlot] = []
@@ -121,7 +122,11 @@ class SegmenterNode(LifecycleNode):
             processing=self._processing,
             weights=lambda: self._weights,
         )
-        super().__init__('segmenter')
+        try:
+            super().__init__('segmenter')
+        except RuntimeError as error:  # of rcl: the middleware cannot do what was asked for
+            reason = str(error).replace('\n', ' ')
+            raise UserError(f'ROS cannot make the node: {reason}') from error
         self._settings = parameters.declare(self)
         name = self.get_fully_qualified_name()
         for sentence in parameters.files_without_this_node(sys.argv, name):
