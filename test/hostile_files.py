@@ -329,7 +329,7 @@ def run(name: str, first: int, count: int, seed: int, folder: Path) -> dict[str,
     ends = {'read': 0, 'refused': 0}
     paths = sorted(originals)
     for case in range(first, first + count):
-        rng = random.Random(f'{name} {seed} {case}')  # noqa: S311
+        rng = random.Random(f'{name} {seed} {case}')
         path = rng.choice(paths)
         with _damaged(path, kind.mutate(path.read_bytes(), rng)):
             print(f'case {case}: {path.name}', file=sys.stderr, flush=True)
