@@ -9,14 +9,15 @@ and CameraInfo.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from bisenet_ros.batching import Batching
+from bisenet_ros.camera_ground import CameraGround, Ground
 from bisenet_ros.camera_info import CameraInfoMatcher
 from bisenet_ros.image_codec import decode
 
@@ -52,11 +53,13 @@ class SegmentedFrame(Frame):
         segmentation: Labels; drivable mask, confidence and the rest on demand.
         inference_ms: From the pixels to the labels, for the whole batch.
         camera_info: The CameraInfo of exactly the image's stamp; None where there is none yet.
+        ground: What the mask says of the ground; None where CameraInfo or pose are not known.
     """
 
     segmentation: Segmentation
     inference_ms: float
     camera_info: Any = None
+    ground: Ground | None = None
 
 
 class Network(NamedTuple):
@@ -73,14 +76,28 @@ class CameraPipeline:
         network: What segments the frames; replaced as a whole when another is loaded.
     """
 
-    def __init__(self, cameras: Sequence[str], network: Network) -> None:
+    def __init__(
+        self,
+        cameras: Sequence[str],
+        network: Network,
+        grounds: Mapping[str, CameraGround] | None = None,
+    ) -> None:
+        """
+        Args:
+            cameras: Their names.
+            network: See above.
+            grounds: What turns the masks of a camera into ground, by its name.
+        """
         self.network = network
+        self._grounds = grounds or {}
         self._camera_infos = {camera: CameraInfoMatcher() for camera in cameras}
 
     def clear(self) -> None:
         """Forget what the cameras sent before."""
         for infos in self._camera_infos.values():
             infos.clear()
+        for ground in self._grounds.values():
+            ground.clear()
 
     def take_camera_info(self, camera: str, info: Any) -> Any:
         """Remember a CameraInfo for the frame of its stamp.
@@ -88,6 +105,8 @@ class CameraPipeline:
         Returns:
             The info itself if that frame was segmented before it came, else None.
         """
+        if camera in self._grounds:
+            self._grounds[camera].take_camera_info(info)
         return self._camera_infos[camera].arrived(info)
 
     def decode(self, camera: str, message: Any) -> Frame:
@@ -110,11 +129,22 @@ class CameraPipeline:
         found = self.network.segmenter.batch([frame.pixels for frame in frames])
         inference_ms = 1e3 * (time.perf_counter() - start)
         return [
-            SegmentedFrame(
-                **vars(frame),
-                segmentation=segmentation,
-                inference_ms=inference_ms,
-                camera_info=self._camera_infos[frame.camera].match(frame.message),
+            self.with_ground(
+                SegmentedFrame(
+                    **vars(frame),
+                    segmentation=segmentation,
+                    inference_ms=inference_ms,
+                    camera_info=self._camera_infos[frame.camera].match(frame.message),
+                )
             )
             for frame, segmentation in zip(frames, found, strict=True)
         ]
+
+    def with_ground(self, frame: SegmentedFrame) -> SegmentedFrame:
+        """A frame with what its mask says of the ground."""
+        ground = self._grounds.get(frame.camera)
+        if ground is None:
+            return frame
+        return replace(
+            frame, ground=ground.of_frame(frame.message, frame.segmentation, frame.camera_info)
+        )

@@ -123,9 +123,7 @@ def _lens(model: str, coefficients: tuple[float, ...]) -> Lens:
     name = model.strip().lower()
     if name in _FISHEYE:
         if any(coefficients[4:]):
-            raise CameraInfoError(
-                f'CameraInfo has {len(coefficients)} numbers in D: {model} has 4'
-            )
+            raise CameraInfoError(f'CameraInfo has {len(coefficients)} numbers in D: {model} has 4')
         return FisheyeLens((*coefficients[:4], *(4 - len(coefficients[:4])) * (0.0,)))
     if name not in _BROWN:
         raise CameraInfoError(

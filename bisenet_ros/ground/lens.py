@@ -111,7 +111,8 @@ class BrownLens:
             [[1, 0, 0], [0, cx, sx], [0, -sx, cx]]
         )
         (_, _, a), (_, _, b), (_, _, c) = turn
-        return np.array([[c, 0, -a], [0, c, -b], [0, 0, 1]]) @ turn
+        tilt: Array = np.array([[c, 0, -a], [0, c, -b], [0, 0, 1]]) @ turn
+        return tilt
 
     @cached_property
     def _turning_point(self) -> float:

@@ -42,8 +42,8 @@ class Pose:
     def __post_init__(self) -> None:
         if not self.translation[2] > 0:
             raise PoseError(
-                f'the camera is {self.translation[2]:g} m above the ground of base_frame: it has to '
-                'be over 0'
+                f'the camera is {self.translation[2]:g} m above the ground of base_frame: it has '
+                'to be over 0'
             )
 
     @classmethod

@@ -104,17 +104,21 @@ class GroundRays:
         radii = self._radii(ground, reach, step)
         self._pixels = np.full((len(bearings), len(radii), 2), -1, np.int16)
         self.seen = np.zeros(len(bearings), np.bool_)
+        self._first_seen = np.zeros(len(bearings), np.intp)
         # Few lines at a time, so that what is computed in between stays in the caches.
         for block in np.array_split(np.arange(len(bearings)), 1 + self._pixels.size // _BLOCK):
+            if not radii.size:
+                break
             x, y = self.points(radii, bearings[block, None])
             columns, rows = ground.positions(x, y)
             seen = ground.is_seen(columns, rows, x, y)
             self.seen[block] = seen.any(1)
+            self._first_seen[block] = seen.argmax(1)
             for axis, position in enumerate((columns, rows)):
                 position[~seen] = -1
                 self._pixels[block[0] : block[-1] + 1, :, axis] = np.rint(position)
         between = (radii[1:] + radii[:-1]) / 2
-        self._edges = np.array([*radii[:1], *between, np.inf])  # (K + 1,)
+        self._edges: Array = np.array([*radii[:1], *between, np.inf])  # (K + 1,)
 
     def points(self, distances: Array, bearings: Array) -> tuple[Array, Array]:
         """x and y in `base_frame` of points at distances on lines of these bearings."""
@@ -142,8 +146,12 @@ class GroundRays:
         )  # (J, K)
         blocked = seen == 0
         first = blocked.argmax(1)
-        first[~blocked[np.arange(len(first)), first]] = -1  # infinity
-        return self._edges[first]
+        free = ~blocked[np.arange(len(first)), first]
+        # What is not drivable from where the view begins is so from a little before the sample.
+        first = np.maximum(first - (first == self._first_seen), 0)
+        first[free] = -1  # infinity
+        ends: Array = self._edges[first]
+        return ends
 
     def _radii(self, ground: SeenGround, reach: float, step: float) -> Array:
         """(K,) where to sample: a pixel apart where pixels are coarse, else a step."""

@@ -175,13 +175,13 @@ class GroundTables:
         bearing = np.arctan2(away_y, away_x) - heading
         bearing = (bearing + np.pi) % (2 * np.pi) - np.pi  # (N,) from the heading
         reach = float(distance.max(initial=layout.resolution))
-        low, high = bearing.min(initial=0.0), bearing.max(initial=0.0)
+        low, high = float(bearing.min(initial=0.0)), float(bearing.max(initial=0.0))
         # A quarter of a cell apart where they are farthest apart.
         count = 2 + int((high - low) * reach / (layout.resolution / 4))
-        bearings = np.linspace(low, high, count)
+        bearings: Array = np.linspace(low, high, count) + heading
         ray = np.rint((bearing - low) / max(high - low, 1e-9) * (count - 1)).astype(np.intp)
         rays = GroundRays(
-            ground, (px, py), heading + bearings, reach + layout.resolution, layout.resolution / 4
+            ground, (px, py), bearings, reach + layout.resolution, layout.resolution / 4
         )
         return _GridTable(rays, np.flatnonzero(known), known, ray, distance)
 
@@ -203,7 +203,7 @@ class GroundTables:
         camera = self._ground.camera
         width, height = camera.size
         rows = np.arange(0, height + _ROW_STEP, _ROW_STEP) - 0.5
-        columns = np.arange(0, width + _COLUMN_STEP, _COLUMN_STEP, np.float64)
+        columns = np.arange(0.0, width + _COLUMN_STEP, _COLUMN_STEP)
         optical = np.stack(camera.directions(*np.broadcast_arrays(columns, rows[:, None])), -1)
         directions = (optical @ self._pose.matrix.T).astype(np.float32)
         column, share = np.divmod(np.arange(width), _COLUMN_STEP)

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Protocol
 
 from bisenet_ros.batching import Batching
+from bisenet_ros.camera_ground import CameraGround
 from bisenet_ros.camera_pipeline import CameraPipeline, Frame, Network, SegmentedFrame
 from bisenet_ros.camera_slot import CameraSlot
 from bisenet_ros.engine.device_failure import DeviceFailure, DeviceLostError, device_failure
@@ -68,6 +69,7 @@ class Worker:
         processed: Callable[[float], None],
         max_rate: Callable[[], float],
         logger: Logger,
+        grounds: Mapping[str, CameraGround] | None = None,
     ) -> None:
         """
         Args:
@@ -80,6 +82,7 @@ class Worker:
             processed: Told how many ms decoding, inference and publishing of a batch took together.
             max_rate: Most rounds per second at this moment; 0 is no limit.
             logger: Where malformed frames and failures are reported.
+            grounds: What turns the masks of a camera into ground, by its name.
 
         Raises:
             UserError: As `load` raises it, or the device failed.
@@ -95,7 +98,8 @@ class Worker:
         self._logger = logger
         self._told_notes = 0
         self._loading = threading.Lock()  # of two that load, the one that began last is in use
-        self.pipeline = CameraPipeline([slot.name for slot in slots], self._loaded(load))
+        cameras = [slot.name for slot in slots]
+        self.pipeline = CameraPipeline(cameras, self._loaded(load), grounds)
         self._enabled = True
         self._stopping = False
         self._thread: ThreadPoolExecutor | None = None

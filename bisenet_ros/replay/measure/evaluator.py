@@ -138,6 +138,9 @@ class Evaluator:
             times_ms['inference'],
             frame.camera_info,
         )
+        if frame.camera_info is not None:
+            self._pipeline.take_camera_info(frame.camera.name, frame.camera_info)
+        segmented = self._pipeline.with_ground(segmented)
         self._measure(frame, segmented, age_ms=times_ms['age'])
         return 0
 
