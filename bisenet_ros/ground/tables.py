@@ -33,7 +33,11 @@ SCAN_RAYS = 1440
 SCAN_BEARINGS = -np.pi + np.arange(SCAN_RAYS) * (2 * np.pi / SCAN_RAYS)
 """(SCAN_RAYS,) radians."""
 
-_COLUMN_STEP, _ROW_STEP = 16, 8  # pixels between the directions that are computed, not interpolated
+_COLUMN_STEP, _ROW_STEP = (
+    16,
+    16,
+)  # pixels between the directions that are computed, not interpolated
+_PROBED_EVERY, _PROBED_RADII = 4, 96  # of a scan's rays, to find out which the image has
 
 
 class _GridTable(NamedTuple):
@@ -189,10 +193,12 @@ class GroundTables:
     def _scan_table(self) -> tuple[npt.NDArray[np.intp], GroundRays]:
         """Which bearings of a scan the image has, and their lines."""
         reach, step = self.scan_range_max, self.layout.resolution / 4
-        radii = np.geomspace(step, reach, 128)
-        x, y = radii * np.cos(SCAN_BEARINGS[:, None]), radii * np.sin(SCAN_BEARINGS[:, None])
+        radii = np.geomspace(step, reach, _PROBED_RADII)
+        probed = SCAN_BEARINGS[::_PROBED_EVERY, None]
+        x, y = radii * np.cos(probed), radii * np.sin(probed)
         seen = self._ground.is_seen(*self._ground.positions(x, y), x, y).any(1)
-        which = np.flatnonzero(seen | np.roll(seen, 1) | np.roll(seen, -1))
+        around = seen | np.roll(seen, 1) | np.roll(seen, -1)
+        which = np.flatnonzero(np.repeat(around, _PROBED_EVERY))
         if not which.size:
             which = np.zeros(1, np.intp)
         return which, GroundRays(self._ground, (0.0, 0.0), SCAN_BEARINGS[which], reach, step)
