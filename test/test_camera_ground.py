@@ -83,7 +83,7 @@ def test_settings_that_change_count_at_once() -> None:
     assert (before.grid.shape, after.grid.shape) == ((200, 300), (200, 120))
 
 
-class UnknownTransform(Exception):
+class UnknownTransformError(Exception):
     """As tf2_ros.TransformException."""
 
 
@@ -98,7 +98,7 @@ class Buffer:
         seconds = time.nanoseconds // 10**9
         self.asked.append((target, source, seconds))
         if seconds not in self.heights:
-            raise UnknownTransform
+            raise UnknownTransformError
         move = SimpleNamespace(x=0.0, y=0.0, z=self.heights[seconds])
         return SimpleNamespace(transform=SimpleNamespace(translation=move, rotation=AHEAD))
 
@@ -106,7 +106,7 @@ class Buffer:
 def test_poses_of_tf_at_the_stamp_else_the_latest_else_the_last() -> None:
     transforms = pytest.importorskip('bisenet_ros.node.transforms', reason='ROS 2 is not here')
     buffer = Buffer()
-    listener = transforms.TransformListener(buffer, None, UnknownTransform)
+    listener = transforms.TransformListener(buffer, None, UnknownTransformError)
     camera = CameraGround('', Settings, listener)
     camera.take_camera_info(camera_info())
 

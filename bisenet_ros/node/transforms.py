@@ -30,7 +30,7 @@ class TransformListener:
         """The transform at the stamp or, where TF does not have it yet, the latest."""
         times = [Time()]  # zero: the latest
         if stamp.sec >= 0:  # rclpy's Time has no negative ones, which a message can have
-            times.insert(0, Time.from_msg(stamp))
+            times.insert(0, Time(seconds=stamp.sec, nanoseconds=stamp.nanosec))
         for time in times:
             try:
                 found = self._buffer.lookup_transform(parent, child, time).transform
