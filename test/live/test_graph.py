@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from small_bags import START, STEP, Entry, drive, picture, write_bag
+from small_bags import START, STEP, Entry, InfoEntry, drive, picture, write_bag
 from typer.testing import CliRunner, Result
 
 from bisenet_ros.bag.messages import messages, open_bag
@@ -24,6 +24,8 @@ from bisenet_ros.label_space import CAMVID
 from bisenet_ros.live.graph import run_graph
 from bisenet_ros.live.sources import Source
 from bisenet_ros.segmenter import Segmenter
+
+GROUND = ('grid', 'free_space_scan')
 
 
 def replay(weights: Path, bag: Path, output: Path, *arguments: str) -> Result:
@@ -44,6 +46,19 @@ def labels_of(output: Path, camera: str = '') -> Iterator[tuple[int, bytes]]:
     with closing(open_bag(output / 'output.mcap')) as reader:
         for found in messages(reader, [f'{camera}/segmentation/labels']):
             yield found.stamp, np.asarray(found.message.data).tobytes()
+
+
+def with_infos(camera: str, entries: list[Any]) -> Iterator[Any]:
+    """The messages of a camera with a CameraInfo before each image."""
+    for entry in entries:
+        if entry.topic == f'{camera}/image':
+            yield InfoEntry(f'{camera}/camera_info', entry.stamp, focal=60.0)
+        yield entry
+
+
+def content_of(message: Any) -> Any:
+    """What counts in an image, a grid or a scan."""
+    return np.asarray(message.ranges if hasattr(message, 'ranges') else message.data)
 
 
 def run(source: Path, folder: Path, parameters: dict[str, object]) -> list[str]:
@@ -105,6 +120,10 @@ PARAMS = """\
     drivable_classes: [sky, road, car]
     min_drivable_area: 2e-2
     overlay_alpha: 0.25
+    cameras: [front, left, rear]
+    mounting: [0.0, 0.0, 1.5, 0.0, 0.5, 0.0]
+    left.mounting: [0.0, 0.5, 1.0, 0.1, 0.6, 0.5]
+    grid.resolution: 0.5
 """
 
 
@@ -112,7 +131,7 @@ PARAMS = """\
 def test_a_parameter_file_means_the_same_live_and_in_a_replay(
     weights: Path, tmp_path: Path, cameras: tuple[str, ...]
 ) -> None:
-    entries = [entry for camera in cameras for entry in drive(8, camera)]
+    entries = [entry for camera in cameras for entry in with_infos(camera, drive(8, camera))]
     bag = write_bag(tmp_path / 'bag', sorted(entries, key=lambda entry: entry.stamp))
     params = tmp_path / 'vehicle.yaml'
     params.write_text(PARAMS + f'    weights: "{weights}"\n')
@@ -124,11 +143,11 @@ def test_a_parameter_file_means_the_same_live_and_in_a_replay(
         topics = [
             f'{camera}/segmentation/{kind}'
             for camera in cameras
-            for kind in ('labels', 'drivable', 'confidence', 'overlay')
+            for kind in ('labels', 'drivable', 'confidence', 'overlay', *GROUND)
         ]
         with closing(open_bag(tmp_path / how / 'output.mcap')) as reader:
             published[how] = {
-                (found.topic, found.stamp): np.asarray(found.message.data).tobytes()
+                (found.topic, found.stamp): content_of(found.message).tobytes()
                 for found in messages(reader, topics)
             }
     assert len(published['every']) == 8 * len(topics)
@@ -148,7 +167,7 @@ def test_a_parameter_file_means_the_same_live_and_in_a_replay(
     assert replay(weights, bag, plain).exit_code == 0
     with closing(open_bag(plain / 'output.mcap')) as reader:
         for found in messages(reader, topics):
-            if not found.topic.endswith('confidence'):
+            if not found.topic.endswith(('confidence', *GROUND)):
                 pixels = np.asarray(found.message.data).tobytes()
                 assert pixels != published['every'][found.topic, found.stamp]
 
