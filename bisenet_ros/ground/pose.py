@@ -108,7 +108,7 @@ class Pose:
         """x, y and z in the optical frame of points of the ground."""
         px, py, pz = self.translation
         x, y = x - px, y - py
-        (ax, bx, cx), (ay, by, cy), (az, bz, cz) = self.matrix
+        (ax, bx, cx), (ay, by, cy), (az, bz, cz) = self.matrix.tolist()
         return ax * x + ay * y - az * pz, bx * x + by * y - bz * pz, cx * x + cy * y - cz * pz
 
 

@@ -109,7 +109,8 @@ class GroundRays:
         for block in np.array_split(np.arange(len(bearings)), 1 + self._pixels.size // _BLOCK):
             if not radii.size:
                 break
-            x, y = self.points(radii, bearings[block, None])
+            # Single precision is a ten-thousandth of a pixel.
+            x, y = self.points(radii.astype(np.float32), bearings[block, None].astype(np.float32))
             columns, rows = ground.positions(x, y)
             seen = ground.is_seen(columns, rows, x, y)
             self.seen[block] = seen.any(1)

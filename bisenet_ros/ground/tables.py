@@ -180,9 +180,9 @@ class GroundTables:
         bearing = (bearing + np.pi) % (2 * np.pi) - np.pi  # (N,) from the heading
         reach = float(distance.max(initial=layout.resolution))
         low, high = float(bearing.min(initial=0.0)), float(bearing.max(initial=0.0))
-        # A quarter of a cell apart where they are farthest apart.
-        count = 2 + int((high - low) * reach / (layout.resolution / 4))
-        bearings: Array = np.linspace(low, high, count) + heading
+        # A third of a cell apart where they are farthest apart.
+        count = 2 + int((high - low) * reach / (layout.resolution / 3))
+        bearings = np.asarray(heading + np.linspace(low, high, count), np.float64)
         ray = np.rint((bearing - low) / max(high - low, 1e-9) * (count - 1)).astype(np.intp)
         rays = GroundRays(
             ground, (px, py), bearings, reach + layout.resolution, layout.resolution / 4
