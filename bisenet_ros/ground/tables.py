@@ -30,7 +30,7 @@ FREE, OCCUPIED, UNKNOWN = 0, 100, -1
 SCAN_RAYS = 1440
 """Of a scan: all around, a quarter of a degree apart, the same for every camera."""
 
-SCAN_BEARINGS = -np.pi + np.arange(SCAN_RAYS) * (2 * np.pi / SCAN_RAYS)
+SCAN_BEARINGS: Array = np.linspace(-np.pi, np.pi, SCAN_RAYS, endpoint=False)
 """(SCAN_RAYS,) radians."""
 
 _COLUMN_STEP, _ROW_STEP = (
@@ -182,7 +182,7 @@ class GroundTables:
         low, high = float(bearing.min(initial=0.0)), float(bearing.max(initial=0.0))
         # A third of a cell apart where they are farthest apart.
         count = 2 + int((high - low) * reach / (layout.resolution / 3))
-        bearings = np.asarray(heading + np.linspace(low, high, count), np.float64)
+        bearings: Array = heading + np.linspace(low, high, count)
         ray = np.rint((bearing - low) / max(high - low, 1e-9) * (count - 1)).astype(np.intp)
         rays = GroundRays(
             ground, (px, py), bearings, reach + layout.resolution, layout.resolution / 4
