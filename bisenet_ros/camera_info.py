@@ -67,10 +67,9 @@ def scaled(info: Any, sizes: Sizes) -> Any:
 class CameraInfoMatcher:
     """Pairs a frame with the CameraInfo of exactly its stamp, whichever of the two is first.
 
-    What it gives is `scaled` to what was found in the frame. An info may arrive before its frame is
-    segmented (the rule) or after (a fast device). Both sides are remembered for the last `depth`
-    stamps: by default those of the many seconds that a slow device may take for a frame while the
-    camera goes on.
+    An info may arrive before its frame is segmented (the rule) or after (a fast device). Both sides
+    are remembered for the last `depth` stamps: by default those of the many seconds that a slow
+    device may take for a frame while the camera goes on.
     """
 
     def __init__(self, depth: int = 1024) -> None:
@@ -80,7 +79,7 @@ class CameraInfoMatcher:
         self._awaited: OrderedDict[tuple[int, int], Sizes] = OrderedDict()
 
     def arrived(self, info: Any) -> Any:
-        """Take in an info; returns it if its frame has already gone out, else None."""
+        """Take in an info; if its frame has already gone out, the info `scaled` to it."""
         with self._lock:
             stamp = _stamp(info)
             if stamp in self._awaited:
@@ -89,7 +88,9 @@ class CameraInfoMatcher:
             return None
 
     def match(self, message: Any, sizes: Sizes) -> Any:
-        """The info of a frame that goes out now, or None; in that case `arrived` gives it later.
+        """The info of a frame that goes out now, as the camera sent it.
+
+        None where it has not come yet: `arrived` gives it then.
 
         Args:
             message: The frame's image.
@@ -98,7 +99,7 @@ class CameraInfoMatcher:
         with self._lock:
             stamp = _stamp(message)
             if stamp in self._infos:
-                return scaled(self._infos.pop(stamp), sizes)
+                return self._infos.pop(stamp)
             self._remember(self._awaited, stamp, sizes)
             return None
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from bisenet_ros.declaration import Changes, Declared, parameter
 from bisenet_ros.errors import UserError
+from bisenet_ros.ground.layout import GridLayout
 
 MAX_CELLS = 1_000_000
 """Of a grid: beyond it a resolution in centimetres was meant for metres."""
@@ -100,11 +101,21 @@ class GroundSettings(Declared):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        across, ahead = (
-            math.ceil(side / self.grid_resolution) for side in (self.grid_width, self.grid_length)
-        )
+        across, ahead = self.layout.shape
         if across * ahead > MAX_CELLS:
             raise UserError(
                 f'grid.length, grid.width and grid.resolution make {ahead} x {across} cells, over'
                 f' the {MAX_CELLS:,} that a grid may have'
             )
+
+    @property
+    def layout(self) -> GridLayout:
+        """The grid."""
+        return GridLayout(
+            resolution=self.grid_resolution,
+            length=self.grid_length,
+            width=self.grid_width,
+            contact_depth=self.grid_contact_depth,
+            pitch_uncertainty=math.radians(self.grid_pitch_uncertainty),
+            max_error=self.grid_max_error,
+        )

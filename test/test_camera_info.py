@@ -87,15 +87,15 @@ def test_what_says_nothing_of_another_size_is_passed_on_as_it_is(sizes: Sizes) -
 
 
 @pytest.mark.parametrize('info_first', [True, False])
-def test_a_frame_gets_the_info_of_its_own_size(info_first: bool) -> None:
+def test_an_info_that_comes_late_is_of_the_masks(info_first: bool) -> None:
     matcher, info, sizes = CameraInfoMatcher(), of_rosbags(), Sizes(IMAGE, (240, 100))
     if info_first:
         assert matcher.arrived(info) is None
-        given = matcher.match(info, sizes)
+        assert matcher.match(info, sizes) is info
     else:
         assert matcher.match(info, sizes) is None
         given = matcher.arrived(info)
-    assert (given.width, given.height) == (240, 100)
+        assert (given.width, given.height) == (240, 100)
     assert matcher.match(info, sizes) is None
 
 

@@ -16,6 +16,7 @@ from typing import Protocol
 
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 
+from bisenet_ros.camera_ground import CameraGround
 from bisenet_ros.camera_slot import CameraSlot, FrameCounts
 from bisenet_ros.node.image_link import ImageLink, explain_silence
 from bisenet_ros.node.statistics import Durations
@@ -71,6 +72,8 @@ class CameraTask:
         slot: CameraSlot,
         link: Callable[[], ImageLink],
         age_ms: Durations,
+        ground: CameraGround,
+        ground_wanted: Callable[[], bool],
         settings: Callable[[], Settings],
         logger: Logger,
     ) -> None:
@@ -79,13 +82,20 @@ class CameraTask:
             slot: Where the frames arrive.
             link: Asks the graph how the camera is connected.
             age_ms: Ages of the published labels.
+            ground: What turns its masks into ground.
+            ground_wanted: Whether somebody listens to what that gives.
             settings: The parameters at this moment.
-            logger: Told once when frames stay away, and once when they come again.
+            logger: Told once when frames stay away, and once when they come again; and once of
+                each reason for which there is no ground though somebody listens to it.
         """
         self.name = slot.label
         self._slot = slot
         self._link = link
         self._age_ms = age_ms
+        self._ground_wanted = ground_wanted
+        self._ground = ground
+        self._last_problem = ''
+        self._told_problems: set[str] = set()
         self._settings = settings
         self._logger = logger
         self._started = self._last_run = time.monotonic()
@@ -142,6 +152,18 @@ class CameraTask:
         status.add('frames_dropped', counts.dropped)
         status.add('frames_malformed', counts.malformed)
         status.add_percentiles('pipeline_latency_ms', self._age_ms)
+        self._report_ground(status)
+
+    def _report_ground(self, status: Status) -> None:
+        status.add('pose', self._ground.pose_source)
+        problem = self._ground.problem if self._ground_wanted() else ''
+        if problem:
+            status.summary(WARN, f'no grid and no scan: {problem}')
+        # Not at first sight: CameraInfo and TF may come a moment after the first image.
+        if problem and problem == self._last_problem and problem not in self._told_problems:
+            self._told_problems.add(problem)
+            self._logger.warning(f'{self.name}: no grid and no scan: {problem}')
+        self._last_problem = problem
 
 
 class ProcessingTime:

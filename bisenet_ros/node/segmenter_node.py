@@ -38,6 +38,7 @@ from sensor_msgs.msg import CameraInfo
 from std_srvs.srv import SetBool, Trigger
 
 from bisenet_ros.batching import choose_batching
+from bisenet_ros.camera_ground import CameraGround
 from bisenet_ros.camera_pipeline import SegmentedFrame
 from bisenet_ros.camera_slot import CameraSlot
 from bisenet_ros.declaration import Changes, plain
@@ -51,6 +52,7 @@ from bisenet_ros.node.diagnostics import CameraTask, EngineTask, ProcessingTime,
 from bisenet_ros.node.image_subscription import ImageSubscription
 from bisenet_ros.node.publishers import CameraPublishers
 from bisenet_ros.node.signals import on_stop_signal
+from bisenet_ros.node.transforms import TransformListener, listen_to_transforms
 from bisenet_ros.node.worker import Worker
 from bisenet_ros.outputs import Result
 from bisenet_ros.settings import OF_EVERY_NODE, REPORTED, Settings, declaration_of
@@ -110,6 +112,8 @@ class SegmenterNode(LifecycleNode):
         self.ended = ended
         self._slots: list[CameraSlot] = []
         self._camera_publishers: dict[str, CameraPublishers] = {}  # by the camera's name
+        self._grounds: dict[str, CameraGround] = {}
+        self._transforms: TransformListener | None = None
         self._images: list[ImageSubscription] = []
         self._infos: list[Subscription] = []
         self._worker: Worker | None = None
@@ -161,6 +165,12 @@ class SegmenterNode(LifecycleNode):
         ego_masks = load_ego_masks(paths)
         arrival = threading.Condition()
         slots = [CameraSlot(name, arrival) for name in self._settings.cameras]
+        transforms = listen_to_transforms(self)
+        self._transforms = transforms
+        self._grounds = {
+            name: CameraGround(name, lambda: self._settings, transforms)
+            for name in self._settings.cameras
+        }
         worker = Worker(
             slots,
             arrival,
@@ -171,6 +181,7 @@ class SegmenterNode(LifecycleNode):
             max_rate=lambda: self._settings.max_rate,
             logger=self.get_logger(),
             ego_masks=ego_masks,
+            grounds=self._grounds,
         )
         segmenter = worker.segmenter
         parameters.check_reported(self, _classes(segmenter.label_space))
@@ -198,7 +209,13 @@ class SegmenterNode(LifecycleNode):
             publishers.age_ms.clear()
             image = ImageSubscription(self, slot, self._settings)
             task = CameraTask(
-                slot, image.link, publishers.age_ms, lambda: self._settings, self.get_logger()
+                slot,
+                image.link,
+                publishers.age_ms,
+                self._grounds[slot.name],
+                publishers.ground_wanted,
+                lambda: self._settings,
+                self.get_logger(),
             )
             info = self.create_subscription(
                 CameraInfo,
@@ -253,6 +270,10 @@ class SegmenterNode(LifecycleNode):
             publishers.destroy()
         self._camera_publishers.clear()
         self._slots.clear()
+        self._grounds.clear()
+        if self._transforms is not None:
+            self._transforms.destroy()
+            self._transforms = None
         self._worker = None
 
     def _load(self, current: Settings) -> Segmenter:

@@ -15,6 +15,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
 
 from bisenet_ros.batching import Batching
+from bisenet_ros.camera_ground import CameraGround
 from bisenet_ros.camera_pipeline import CameraPipeline, Frame, Network, SegmentedFrame
 from bisenet_ros.camera_slot import CameraSlot
 from bisenet_ros.ego_mask import EgoMask
@@ -71,6 +72,7 @@ class Worker:
         max_rate: Callable[[], float],
         logger: Logger,
         ego_masks: Mapping[str, EgoMask] = MappingProxyType({}),
+        grounds: Mapping[str, CameraGround] = MappingProxyType({}),
     ) -> None:
         """
         Args:
@@ -84,6 +86,7 @@ class Worker:
             max_rate: Most rounds per second at this moment; 0 is no limit.
             logger: Where malformed frames and failures are reported.
             ego_masks: Of the cameras that have one, by name.
+            grounds: What turns the masks of a camera into ground, by its name.
 
         Raises:
             UserError: As `load` raises it, or the device failed.
@@ -99,7 +102,8 @@ class Worker:
         self._logger = logger
         self._told_notes = 0
         self._loading = threading.Lock()  # of two that load, the one that began last is in use
-        self.pipeline = CameraPipeline([slot.name for slot in slots], self._loaded(load), ego_masks)
+        cameras = [slot.name for slot in slots]
+        self.pipeline = CameraPipeline(cameras, self._loaded(load), ego_masks, grounds)
         self._enabled = True
         self._stopping = False
         self._thread: ThreadPoolExecutor | None = None

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from small_bags import START, STEP, Entry, drive, picture, write_bag
+from small_bags import START, STEP, Entry, InfoEntry, drive, picture, write_bag
 from typer.testing import CliRunner, Result
 
 from bisenet_ros.bag.messages import messages, open_bag
@@ -25,6 +25,8 @@ from bisenet_ros.live.graph import run_graph
 from bisenet_ros.live.sources import Source
 from bisenet_ros.media import write_image
 from bisenet_ros.segmenter import Segmenter
+
+GROUND = ('grid', 'free_space_scan')
 
 
 def replay(weights: Path, bag: Path, output: Path, *arguments: str) -> Result:
@@ -45,6 +47,19 @@ def labels_of(output: Path, camera: str = '') -> Iterator[tuple[int, bytes]]:
     with closing(open_bag(output / 'output.mcap')) as reader:
         for found in messages(reader, [f'{camera}/segmentation/labels']):
             yield found.stamp, np.asarray(found.message.data).tobytes()
+
+
+def with_infos(camera: str, entries: list[Any]) -> Iterator[Any]:
+    """The messages of a camera with a CameraInfo before each image."""
+    for entry in entries:
+        if entry.topic == f'{camera}/image':
+            yield InfoEntry(f'{camera}/camera_info', entry.stamp, focal=60.0)
+        yield entry
+
+
+def content_of(message: Any) -> Any:
+    """What counts in an image, a grid or a scan."""
+    return np.asarray(message.ranges if hasattr(message, 'ranges') else message.data)
 
 
 def run(source: Path, folder: Path, parameters: dict[str, object]) -> list[str]:
@@ -102,13 +117,19 @@ PARAMS = """\
     engine: torch
     network_size: [96, 64]
     output_size: [80, 36]
-    ego_mask: EGO
+    ego_mask: {ego}
+    left.ego_mask: {left_ego}
+    weights: {weights}
     self_check: no
     cpu_threads: 1
     confidence_threshold: 1.1e-1
     drivable_classes: [sky, road, car]
     min_drivable_area: 2e-2
     overlay_alpha: 0.25
+    cameras: [front, left, rear]
+    mounting: [0.0, 0.0, 1.5, 0.0, 0.5, 0.0]
+    left.mounting: [0.0, 0.5, 1.0, 0.1, 0.6, 0.5]
+    grid.resolution: 0.5
 """
 
 
@@ -117,18 +138,17 @@ def test_a_parameter_file_means_the_same_live_and_in_a_replay(
     weights: Path, tmp_path: Path
 ) -> None:
     cameras = ('/front', '/left', '/rear')
-    entries = [entry for camera in cameras for entry in drive(8, camera)]
+    entries = [entry for camera in cameras for entry in with_infos(camera, drive(8, camera))]
     bag = write_bag(tmp_path / 'bag', sorted(entries, key=lambda entry: entry.stamp))
     params = tmp_path / 'vehicle.yaml'
     ego = np.zeros((96, 128), np.uint8)
     ego[80:, 16:-16] = 255
     write_image(tmp_path / 'ego.png', ego)
-    text = PARAMS.replace('EGO', str(tmp_path / 'ego.png'))
-    if len(cameras) > 1:  # one of them has a mask of its own, upside down
-        write_image(tmp_path / 'left.png', ego[::-1])
-        text += '    cameras: [front, left, rear]\n'
-        text += f'    left.ego_mask: {tmp_path / "left.png"}\n'
-    params.write_text(text + f'    weights: "{weights}"\n')
+    write_image(tmp_path / 'left.png', ego[::-1])  # upside down
+    text = PARAMS.format(
+        ego=tmp_path / 'ego.png', left_ego=tmp_path / 'left.png', weights=json.dumps(str(weights))
+    )
+    params.write_text(text)
     published: dict[str, dict[tuple[str, int], bytes]] = {}
     for how, options in (('every', []), ('live', ['--live', '--rate', '2'])):
         command = ['replay', str(bag), '-o', str(tmp_path / how), '--params', str(params), *options]
@@ -137,11 +157,11 @@ def test_a_parameter_file_means_the_same_live_and_in_a_replay(
         topics = [
             f'{camera}/segmentation/{kind}'
             for camera in cameras
-            for kind in ('labels', 'drivable', 'confidence', 'overlay')
+            for kind in ('labels', 'drivable', 'confidence', 'overlay', *GROUND)
         ]
         with closing(open_bag(tmp_path / how / 'output.mcap')) as reader:
             published[how] = {
-                (found.topic, found.stamp): np.asarray(found.message.data).tobytes()
+                (found.topic, found.stamp): content_of(found.message).tobytes()
                 for found in messages(reader, topics)
             }
     assert len(published['every']) == 8 * len(topics)
@@ -172,7 +192,7 @@ def test_a_parameter_file_means_the_same_live_and_in_a_replay(
     assert replay(weights, bag, plain).exit_code == 0
     with closing(open_bag(plain / 'output.mcap')) as reader:
         for found in messages(reader, topics):
-            if not found.topic.endswith('confidence'):
+            if not found.topic.endswith(('confidence', *GROUND)):
                 pixels = np.asarray(found.message.data).tobytes()
                 assert pixels != published['every'][found.topic, found.stamp]
 

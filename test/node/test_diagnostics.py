@@ -15,6 +15,7 @@ from diagnostic_msgs.msg import DiagnosticStatus
 from ros_peers import image_message, street
 
 from bisenet_ros.batching import choose_batching
+from bisenet_ros.camera_ground import CameraGround
 from bisenet_ros.camera_slot import CameraSlot
 from bisenet_ros.node.diagnostics import (
     ERROR,
@@ -62,9 +63,17 @@ class Camera:
         self.link = CONNECTED
         self.settings = SimpleNamespace(camera_timeout=3600.0)
         self.age_ms = Durations()
+        self.ground = CameraGround('front', Settings)
+        self.ground_wanted = False
         self.log = Log()
         self.task = CameraTask(
-            self.slot, lambda: self.link, self.age_ms, lambda: self.settings, self.log
+            self.slot,
+            lambda: self.link,
+            self.age_ms,
+            self.ground,
+            lambda: self.ground_wanted,
+            lambda: self.settings,
+            self.log,
         )
 
     def receive(self) -> None:
@@ -278,3 +287,22 @@ def test_the_engine_from_unconfigured_to_running(weights: Path) -> None:
         )
     finally:
         worker.stop()
+
+
+def test_why_there_is_no_ground_is_said_once_to_who_wants_it(camera: Camera) -> None:
+    camera.receive()
+    message = SimpleNamespace(header=SimpleNamespace(frame_id='optical', stamp=None))
+    seen = SimpleNamespace(size=(32, 32), ego=None)
+    assert camera.ground.of_frame(message, (32, 32), seen, None) is None
+    assert values(run(camera.task))['pose'] == 'missing'
+    assert run(camera.task).level == OK
+
+    camera.ground_wanted = True
+    for _ in range(4):
+        status = run(camera.task)
+    assert status.level == WARN
+    assert 'no grid and no scan: the pose of the camera is not known: set front.mounting' in (
+        status.message
+    )
+    (line,) = camera.log.lines
+    assert line.startswith('camera front: no grid and no scan: the pose of the camera is not known')

@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 
 from bisenet_ros.bag.reader import RecordedFrame, ReplayBag
 from bisenet_ros.bag.recorded_outputs import RecordedOutput
-from bisenet_ros.camera_info import Sizes, scaled
 from bisenet_ros.camera_pipeline import CameraPipeline, Frame, SegmentedFrame
 from bisenet_ros.camera_slot import FrameCounts
 from bisenet_ros.errors import UserError
@@ -134,7 +133,6 @@ class Evaluator:
         height, width = output.labels.shape
         ego = None if mask is None else mask.at((width, height))
         segmentation = Segmentation(output, output.label_space, 0.0, ego)
-        info = frame.camera_info
         segmented = SegmentedFrame(
             decoded.camera,
             decoded.message,
@@ -142,8 +140,11 @@ class Evaluator:
             times_ms['decode'],
             segmentation,
             times_ms['inference'],
-            info and scaled(info, Sizes(decoded.size, segmentation.size)),
+            frame.camera_info,
         )
+        if frame.camera_info is not None:
+            self._pipeline.take_camera_info(frame.camera.name, frame.camera_info)
+        segmented = self._pipeline.with_ground(segmented)
         self._measure(frame, segmented, age_ms=times_ms['age'])
         return 0
 

@@ -16,6 +16,7 @@ from bisenet_ros.bag.messages import BagError
 from bisenet_ros.bag.reader import RecordedFrame, ReplayBag
 from bisenet_ros.bag.recorded_outputs import RecordedOutputs
 from bisenet_ros.batching import EACH_FRAME, choose_batching
+from bisenet_ros.camera_ground import CameraGround
 from bisenet_ros.camera_pipeline import CameraPipeline, Network
 from bisenet_ros.ego_mask import load_ego_masks
 from bisenet_ros.replay.measure.as_driven import replay_as_driven
@@ -30,7 +31,7 @@ from bisenet_ros.replay.report.page import write_page
 from bisenet_ros.replay.report.pictures import draw_pictures
 from bisenet_ros.replay.report.videos import OverlayVideos
 from bisenet_ros.segmenter import Segmenter
-from bisenet_ros.settings import Settings, camera_of
+from bisenet_ros.settings import Settings, values_for_recorded
 from bisenet_ros.version import versions
 
 
@@ -70,7 +71,8 @@ def replay(
     Args:
         bag: The frames.
         segmenter: Set up as the node's is.
-        settings: The node's, of which `max_rate`, `overlay_alpha` and `ego_mask` matter here.
+        settings: The node's, of which `max_rate`, `overlay_alpha`, `ego_mask` and those of the
+            ground matter.
         output: A folder; files of an earlier replay are replaced.
         advance: Called after every frame.
         rate: None for every frame; a number for those that the node would have taken if they had
@@ -91,12 +93,11 @@ def replay(
     as_driven = rate is not None and recorded is None
     batching = choose_batching(segmenter, len(bag.cameras)) if as_driven else EACH_FRAME
     cameras = [camera.name for camera in bag.cameras]
-    masks = {
-        camera.name: settings.for_camera(camera_of(camera.image_topic, settings.cameras)).ego_mask
-        for camera in bag.cameras
-    }
-    network = Network(segmenter, batching)
-    pipeline = CameraPipeline(cameras, network, load_ego_masks(masks))
+    topics = {camera.name: camera.image_topic for camera in bag.cameras}
+    of_bag = settings.changed(values_for_recorded(settings.values(), topics))
+    ego_masks = load_ego_masks({name: of_bag.for_camera(name).ego_mask for name in cameras})
+    grounds = {name: CameraGround(name, lambda: of_bag) for name in cameras}
+    pipeline = CameraPipeline(cameras, Network(segmenter, batching), ego_masks, grounds)
     evaluator = Evaluator(bag, pipeline, settings.overlay_alpha, lines, outputs, videos)
 
     def arriving() -> Iterator[RecordedFrame]:

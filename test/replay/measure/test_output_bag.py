@@ -106,6 +106,8 @@ def test_drivable_area(tmp_path: Path) -> None:
     assert area.fraction == pytest.approx((drivable == 255).mean())
     assert area.confidence == pytest.approx(confidence[drivable == 255].mean() / 255)
     np.testing.assert_array_equal(area.free_space_boundary, free_space_boundary(drivable))
+    assert np.isnan(area.free_space_range).all()
+    assert area.free_space_range.shape == labels.shape[1:]
     points = [(point.x, point.y) for point in area.outline.points]
     np.testing.assert_array_equal(points, outline(drivable))
 
