@@ -167,7 +167,9 @@ class Checkpoint:
                         f'{path} is a safetensors file, but not a bisenet_ros checkpoint: '
                         'it has no metadata of ours'
                     )
-                state_dict = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+                # Copies: in the file itself they would change with it, and end the process with
+                # SIGBUS once it is cut short.
+                state_dict = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
         except SafetensorError as error:
             advice = 'copy or download it again'
             if path.suffix in ('.pth', '.pt'):

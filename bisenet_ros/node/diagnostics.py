@@ -207,23 +207,26 @@ class EngineTask:
         self,
         worker: Callable[[], Worker | None],
         processing: ProcessingTime,
-        weights: Callable[[], str],
+        loading: Callable[[], bool],
     ) -> None:
         """
         Args:
             worker: The worker, or None before the node is configured.
             processing: What batches take.
-            weights: The weights that were loaded last.
+            loading: Whether a network is being loaded.
         """
         self._worker = worker
         self._processing = processing
-        self._weights = weights
+        self._loading = loading
 
     def run(self, status: Status) -> None:
         """See `Task`."""
         worker = self._worker()
         if worker is None:
-            status.summary(WARN, 'the node is not configured')
+            loading = self._loading()
+            status.summary(
+                WARN, 'the network is being loaded' if loading else 'the node is not configured'
+            )
             return
         if not worker.running:
             status.summary(WARN, 'the node is not active')
@@ -243,7 +246,8 @@ class EngineTask:
         status.add('engine', segmenter.engine)
         status.add('network', segmenter.checkpoint.network)
         status.add('network_size', f'{width}x{height}')
-        status.add('weights', self._weights())
+        status.add('weights', segmenter.settings.weights)
+        status.add('loading', self._loading())
         status.add('batching', worker.batching)
         status.add('batching_reason', worker.batching.reason)
         self._processing.report(status)
