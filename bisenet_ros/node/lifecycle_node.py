@@ -46,7 +46,7 @@ from bisenet_ros.engine.device_failure import DeviceLostError
 from bisenet_ros.errors import UserError
 from bisenet_ros.label_space import LabelSpace
 from bisenet_ros.malloc_tuning import prepare_process
-from bisenet_ros.node import large_images, parameters
+from bisenet_ros.node import diagnostics, large_images, parameters
 from bisenet_ros.node.diagnostics import CameraTask, EngineTask, ProcessingTime, Status, Task
 from bisenet_ros.node.image_subscription import ImageSubscription
 from bisenet_ros.node.loader import Loader
@@ -58,9 +58,6 @@ from bisenet_ros.settings import PARAMETERS, REPORTED, Settings
 
 if TYPE_CHECKING:
     from bisenet_ros.segmenter import Segmenter
-
-DIAGNOSTICS_PERIOD = 1.0
-"""Seconds between two messages on /diagnostics, and between two looks at the publishers."""
 
 BAD_INPUT = 2
 """Exit code when what the user gave cannot be used."""
@@ -145,7 +142,7 @@ class SegmenterNode(LifecycleNode):
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
         # A steady clock: a watchdog must also work where simulated time stands still.
         self.create_timer(
-            DIAGNOSTICS_PERIOD, self._on_timer, clock=Clock(clock_type=ClockType.STEADY_TIME)
+            diagnostics.PERIOD, self._on_timer, clock=Clock(clock_type=ClockType.STEADY_TIME)
         )
 
     @property
@@ -295,7 +292,7 @@ class SegmenterNode(LifecycleNode):
         diagnostics are published from here.
         """
         while not loading.done():
-            wait([loading, self.ended], timeout=DIAGNOSTICS_PERIOD, return_when=FIRST_COMPLETED)
+            wait([loading, self.ended], timeout=diagnostics.PERIOD, return_when=FIRST_COMPLETED)
             if self.ended.done():
                 return False
             self._publish_diagnostics()
