@@ -476,8 +476,8 @@ def run() -> int:
     loader = Loader()
 
     def stop() -> None:
-        faulthandler.dump_traceback_later(TIME_TO_END, exit=True)
         _end(ended)
+        faulthandler.dump_traceback_later(TIME_TO_END, exit=True)
 
     with on_stop_signal(stop):
         try:

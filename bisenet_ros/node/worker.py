@@ -97,7 +97,7 @@ class Worker:
         self._processed = processed
         self._max_rate = max_rate
         self._logger = logger
-        self._told_notes = 0
+        self._told_notes: set[str] = set()
         self._loading = threading.Lock()  # of two that load, the one that began last is in use
         self._applied: ModelSettings | None = None
         self.pipeline = CameraPipeline([slot.name for slot in slots], self._loaded(load))
@@ -302,16 +302,16 @@ class Worker:
             self._logger.info(
                 f'{len(self._slots)} cameras are segmented {batching}: {batching.reason}'
             )
-        self._told_notes = 0
+        self._told_notes.clear()
         self._tell_notes(segmenter)
         return Network(segmenter, batching)
 
     def _tell_notes(self, segmenter: Segmenter) -> None:
         """Log what the segmenter could not do as it was meant to, each thing once."""
-        notes = segmenter.notes
-        for note in notes[self._told_notes :]:
-            self._logger.warning(note)
-        self._told_notes = len(notes)
+        for note in segmenter.notes:
+            if note not in self._told_notes:
+                self._told_notes.add(note)
+                self._logger.warning(note)
 
 
 class _WallClock:

@@ -178,10 +178,16 @@ def test_another_reason_is_logged_again(camera: Camera) -> None:
     assert len(camera.log.lines) == 2
 
 
-def test_frames_that_get_lost_are_told_once_and_so_is_their_end(camera: Camera) -> None:
+def test_frames_that_get_lost_are_told_once_and_so_is_their_end(
+    camera: Camera, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seconds = time.monotonic()
+    monkeypatch.setattr(time, 'monotonic', lambda: seconds)
     camera.link = replace(CONNECTED, reliable=False)
 
     def pass_on(received: int, lost: int) -> DiagnosticStatus:
+        nonlocal seconds
+        seconds += 1.0
         for _ in range(received):
             camera.receive()
         camera.slot.count_lost(lost)
@@ -190,6 +196,7 @@ def test_frames_that_get_lost_are_told_once_and_so_is_their_end(camera: Camera) 
     for _ in range(3):
         message = pass_on(received=5, lost=20)
         assert message.level == WARN
+        seconds += 1.0
         camera.time_out()  # of the few that get through, none comes for a while
         assert run(camera.task).level == ERROR
     assert '60 of 75 frames of /front/image got lost on the way' in message.message
@@ -200,9 +207,15 @@ def test_frames_that_get_lost_are_told_once_and_so_is_their_end(camera: Camera) 
         message = pass_on(received=15, lost=5)
         assert message.level == WARN
     for _ in range(3):
-        pass_on(received=25, lost=0)
-    camera.receive_steadily()
-    assert run(camera.task).level == OK
+        message = pass_on(received=25, lost=0)
+    assert message.level == WARN, 'they have come for too short a time'
+    camera.settings = SimpleNamespace(camera_timeout=1.0)
+    for _ in range(3):
+        seconds += 1.0
+        for _ in range(25):
+            camera.slot.put('frame', seconds)
+        message = run(camera.task)
+    assert message.level == OK
     assert camera.log.lines[1:] == ['camera front: frames arrive']
 
 
@@ -243,11 +256,12 @@ def test_a_slow_camera_and_its_end_are_reported(
 ) -> None:
     seconds = time.monotonic()
     monkeypatch.setattr(time, 'monotonic', lambda: seconds)
+    camera.settings = SimpleNamespace(camera_timeout=2.0)
     levels = []
     for rate in (30, 30, 30, 30, 30, 5, 5, 5, 30, 30, 30):
         seconds += 1.0
         for _ in range(rate):
-            camera.receive()
+            camera.slot.put('frame', seconds)
         levels.append(run(camera.task).level)
     assert levels == [OK] * 6 + [WARN] * 4 + [OK]
     assert camera.log.lines == [
