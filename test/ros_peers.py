@@ -232,6 +232,10 @@ class Stream:
         self._node.destroy_timer(self._timer)
         self._node.destroy_publisher(self._publisher)
 
+    def pause(self) -> None:
+        """Publish nothing but what `publish` is called for; from the thread that spins."""
+        self._timer.cancel()
+
     def publish(self) -> None:
         """Publish one message now; from the thread that spins."""
         message = self._message()

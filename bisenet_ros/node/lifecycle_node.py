@@ -470,6 +470,7 @@ def _classes(label_space: LabelSpace) -> dict[str, list[Any]]:
 
 def run() -> int:
     """Run the node until it is asked to end; its exit code."""
+    faulthandler.enable()  # so that no process dies of a signal without a word
     prepare_process()
     large_images.use_profile(os.environ)
     ended: WorkFuture[None] = WorkFuture()
@@ -485,6 +486,9 @@ def run() -> int:
         except RuntimeError as error:  # a wrong argument after --ros-args, a parameter file
             print(f'segmenter_node: {error}', file=sys.stderr)
             return BAD_INPUT
+        short = large_images.short_of_shared_memory()
+        if short:
+            get_logger('segmenter').warning(short)
         try:
             code = _run(ended, loader)
         finally:
