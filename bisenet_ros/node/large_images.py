@@ -7,8 +7,8 @@ larger and goes out with best effort does not arrive at all. The profile that sh
 makes the segment large enough; it counts in the process that *publishes* the image, and it must be
 in the environment before ROS starts there.
 
-Where shared memory is full, a process that writes to its segment dies of SIGBUS. So without room for
-it, messages go by UDP.
+Where shared memory is full, a process that writes to its segment dies of SIGBUS. So without room
+for it, messages go by UDP.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def use_profile(environment: MutableMapping[str, str]) -> None:
 
 
 def short_of_shared_memory() -> str:
-    """A sentence for the user if there is too little room for messages; empty if there is enough."""
+    """A sentence for the user if there is too little room for messages; else empty."""
     try:
         state = os.statvfs(SHARED_MEMORY)
     except OSError:  # other systems have none
@@ -66,7 +66,7 @@ def short_of_shared_memory() -> str:
     if free >= ROOM:
         return ''
     return (
-        f'{SHARED_MEMORY} has {free >> 20} MB free, under {ROOM >> 20} MB: messages go by UDP, which'
-        ' loses large images. Make room there, or give the container more with --shm-size, and start'
-        ' again'
+        f'{SHARED_MEMORY} has {free >> 20} MB free, under {ROOM >> 20} MB: messages go by UDP, where'
+        ' large images get lost, unless a profile says otherwise. Make room there, or give the'
+        ' container more with --shm-size, and start again'
     )
