@@ -66,7 +66,7 @@ def short_of_shared_memory() -> str:
     if free >= ROOM:
         return ''
     return (
-        f'{SHARED_MEMORY} has {free >> 20} MB free, under {ROOM >> 20} MB: messages go by UDP, where'
-        ' large images get lost, unless a profile says otherwise. Make room there, or give the'
+        f'{SHARED_MEMORY} has {free >> 20} MB free, under {ROOM >> 20} MB: messages go by UDP,'
+        ' which loses large images, unless a profile says otherwise. Make room there, or give the'
         ' container more with --shm-size, and start again'
     )
