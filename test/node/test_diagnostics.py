@@ -394,7 +394,7 @@ def test_the_engine_from_unconfigured_to_running(weights: Path) -> None:
     worker.start(lambda _: None)
     try:
         slot.put(image_message(street(96, 128)), time.monotonic())
-        assert delivered.wait(timeout=20)
+        assert delivered.wait(timeout=90)
         message = run(task)
         assert (message.level, message.message) == (OK, 'running')
         shown = values(message)
