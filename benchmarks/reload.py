@@ -25,8 +25,7 @@ from rclpy.executors import SingleThreadedExecutor
 from std_srvs.srv import Trigger
 
 from bisenet_ros.errors import UserError
-from bisenet_ros.live.graph import ros_environment
-from bisenet_ros.live.processes import ProcessError, ended_by_signals
+from bisenet_ros.live.processes import ProcessError, ended_by_signals, ros_environment
 
 BEFORE, AFTER = 4.0, 1.0
 """Seconds that are looked at."""
