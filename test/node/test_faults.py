@@ -22,10 +22,12 @@ from typing import Any
 
 import pytest
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from lifecycle_msgs.srv import GetState
 from rclpy.qos import QoSProfile
 from rclpy.time import Time
 from ros_peers import (
     RELIABLE,
+    TIMEOUT,
     Inbox,
     Peer,
     Process,
@@ -521,7 +523,7 @@ def test_a_signal_while_ros_is_imported(
         assert process.output == 'importing\n'
 
 
-def test_another_signal_while_python_takes_itself_down(domain: int, weights: Path) -> None:
+def test_another_signal_while_python_takes_itself_down(domain: int, peer: Peer) -> None:
     program = """
 import atexit, sys
 from bisenet_ros.node.segmenter_node import main
@@ -537,7 +539,8 @@ sys.exit(main())
     reader, writer = os.pipe()
     try:
         with running(command, domain, stdin=reader) as process:
-            process.wait_for_output('autostart|waiting')
+            client = peer.run(lambda: peer.node.create_client(GetState, '/segmenter/get_state'))
+            assert client.wait_for_service(TIMEOUT)
             process.send(signal.SIGINT)
             process.wait_for_output('ending')
             process.send(signal.SIGINT)
