@@ -6,14 +6,10 @@ Fast DDS sends between processes of one machine through a shared-memory segment 
 larger and goes out with best effort does not arrive at all. The profile that ships with the package
 makes the segment large enough; it counts in the process that *publishes* the image, and it must be
 in the environment before ROS starts there.
-
-Where shared memory is full, a process that writes to its segment dies of SIGBUS. So without room
-for it, messages go by UDP.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 
@@ -23,16 +19,8 @@ VARIABLES = ('FASTDDS_DEFAULT_PROFILES_FILE', 'FASTRTPS_DEFAULT_PROFILES_FILE')
 """What names the profile: the first on Kilted and newer, which warn of the second, the second up
 to Jazzy."""
 
-_TRANSPORTS = 'FASTDDS_BUILTIN_TRANSPORTS'  # Iron and newer
-
-CHOICES = (*VARIABLES, _TRANSPORTS)
+CHOICES = (*VARIABLES, 'FASTDDS_BUILTIN_TRANSPORTS')
 """Where one of these is set, the user has chosen how Fast DDS sends."""
-
-
-SHARED_MEMORY = '/dev/shm'
-
-ROOM = 32 << 20
-"""Bytes that must be free in shared memory: half of the segment of the profile."""
 
 
 def profile() -> Path:
@@ -48,25 +36,5 @@ def variable(environment: Mapping[str, str]) -> str:
 
 def use_profile(environment: MutableMapping[str, str]) -> None:
     """Choose the profile for a process, unless its user has chosen one; before `rclpy.init`."""
-    if any(environment.get(name) for name in CHOICES):
-        return
-    if short_of_shared_memory():
-        environment[_TRANSPORTS] = 'UDPv4'
-    else:
+    if not any(environment.get(name) for name in CHOICES):
         environment[variable(environment)] = str(profile())
-
-
-def short_of_shared_memory() -> str:
-    """A sentence for the user if there is too little room for messages; else empty."""
-    try:
-        state = os.statvfs(SHARED_MEMORY)
-    except OSError:  # other systems have none
-        return ''
-    free = state.f_bavail * state.f_frsize
-    if free >= ROOM:
-        return ''
-    return (
-        f'{SHARED_MEMORY} has {free >> 20} MB free, under {ROOM >> 20} MB: messages go by UDP,'
-        ' which loses large images, unless a profile says otherwise. Make room there, or give the'
-        ' container more with --shm-size, and start again'
-    )

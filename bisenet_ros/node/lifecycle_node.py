@@ -486,9 +486,6 @@ def run() -> int:
         except RuntimeError as error:  # a wrong argument after --ros-args, a parameter file
             print(f'segmenter_node: {error}', file=sys.stderr)
             return BAD_INPUT
-        short = large_images.short_of_shared_memory()
-        if short:
-            get_logger('segmenter').warning(short)
         try:
             code = _run(ended, loader)
         finally:

@@ -8,8 +8,7 @@ import xml.etree.ElementTree as ElementTree
 
 import pytest
 
-from bisenet_ros.node import large_images
-from bisenet_ros.node.large_images import profile, short_of_shared_memory, use_profile
+from bisenet_ros.node.large_images import profile, use_profile
 
 NEW, OLD = 'FASTDDS_DEFAULT_PROFILES_FILE', 'FASTRTPS_DEFAULT_PROFILES_FILE'
 
@@ -28,19 +27,6 @@ def test_the_profile_is_chosen(environment: dict[str, str], variable: str) -> No
     use_profile(environment)
     assert environment[variable] == str(profile())
     assert len(environment.keys() & {NEW, OLD}) == 1
-
-
-def test_without_room_in_shared_memory_messages_go_by_udp(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    assert short_of_shared_memory() == ''
-    monkeypatch.setattr(large_images, 'ROOM', 1 << 60)
-    environment: dict[str, str] = {}
-    use_profile(environment)
-    assert environment == {'FASTDDS_BUILTIN_TRANSPORTS': 'UDPv4'}
-    assert 'messages go by UDP' in short_of_shared_memory()
-    monkeypatch.setattr(large_images, 'SHARED_MEMORY', '/nowhere')
-    assert short_of_shared_memory() == ''
 
 
 @pytest.mark.parametrize('variable', [NEW, OLD])
