@@ -26,7 +26,7 @@ from bisenet_ros.engine.hardware import cpu_threads, resolve_device, resolve_pre
 from bisenet_ros.engine.labels import draw_labels
 from bisenet_ros.engine.loading import load_engine
 from bisenet_ros.engine.profiling import stage
-from bisenet_ros.engine.registry import device_for
+from bisenet_ros.engine.registry import PLAIN, device_for
 from bisenet_ros.engine.upsample_argmax import scale_to
 from bisenet_ros.errors import UserError
 from bisenet_ros.label_space import LabelSpace
@@ -47,12 +47,13 @@ class Segmenter:
         engine_note: Why what runs is not the engine that was to run, in one line; empty if it is.
     """
 
-    def __init__(self, checkpoint: Checkpoint, settings: ModelSettings) -> None:
+    def __init__(self, checkpoint: Checkpoint, settings: ModelSettings, note: str = '') -> None:
         """Set the network up and run it once, so that the first frame is as fast as others.
 
         Args:
             checkpoint: What to run; `settings.weights` only names it.
             settings: How.
+            note: Why the settings are not those that were asked for, for `engine_note`.
 
         Raises:
             UserError: The settings ask for what is not here, or contradict the checkpoint.
@@ -76,7 +77,8 @@ class Segmenter:
         self._engine: Engine | None = loaded.engine
         self._engine_notes = loaded.engine.notes
         self._engine_lock = threading.Lock()
-        self.engine_note = loaded.note
+        self.engine_note = '; '.join(filter(None, (note, loaded.note)))
+        self._asked_for = (settings, note)
         resolved = replace(
             settings,
             device=str(device),
@@ -152,6 +154,20 @@ class Segmenter:
             UserError: The settings ask for what is not here.
         """
         return cls(Checkpoint.load(settings.weights), settings.model)
+
+    def again(self) -> Segmenter:
+        """Another one like it, with the weights from memory: their file may be another by now."""
+        settings, note = self._asked_for
+        return Segmenter(self.checkpoint, settings, note)
+
+    def plain(self, reason: str) -> Segmenter:
+        """One with the same weights that computes in the plainest way: with torch, in float32.
+
+        Args:
+            reason: Why this one is not to go on.
+        """
+        settings = replace(self._asked_for[0], engine=PLAIN, precision='fp32')
+        return Segmenter(self.checkpoint, settings, f'{reason}: {PLAIN} runs in fp32 instead')
 
     @property
     def settings(self) -> ModelSettings:
@@ -234,6 +250,8 @@ class Segmenter:
 
         Raises:
             UserError: A frame is something else, or has not the shape of its ego mask.
+            NotFiniteError: The network computed numbers that are not finite; on a GPU, who looks
+                at the labels gets it.
         """
         masks = [self.ego_mask] * len(frames) if ego_masks is None else ego_masks
         for frame, mask in zip(frames, masks, strict=True):
