@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a busy computer does to each engine for CPUs: a frame's time alone, and beside processes that spin.
+"""What a busy CPU does to each engine: a frame's time alone, and beside processes that spin.
 
     python -m benchmarks.busy
 
@@ -48,7 +48,8 @@ def main() -> None:
     parser.add_argument('--network-size', type=int, nargs=2, default=(1024, 512))
     arguments = parser.parse_args()
     prepare_process()
-    from bisenet_ros.engine.registry import candidates  # and then torch, whose threads are set by now
+    # With this, torch comes, whose threads are set by now.
+    from bisenet_ros.engine.registry import candidates
     from bisenet_ros.segmenter import Segmenter
     from bisenet_ros.synthetic.drive import SyntheticDrive
 
