@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a busy computer does to each engine: a frame's time alone, and beside processes that spin.
+"""What a busy CPU does to each engine: a frame's time alone, and beside processes that spin.
 
     python -m benchmarks.busy
 
@@ -48,7 +48,8 @@ def main() -> None:
     parser.add_argument('--network-size', type=int, nargs=2, default=(1024, 512))
     arguments = parser.parse_args()
     prepare_process()
-    from bisenet_ros.engine.registry import ENGINES  # and then torch, whose threads are set by now
+    # With this, torch comes, whose threads are set by now.
+    from bisenet_ros.engine.registry import candidates
     from bisenet_ros.segmenter import Segmenter
     from bisenet_ros.synthetic.drive import SyntheticDrive
 
@@ -59,10 +60,13 @@ def main() -> None:
         with spinning(spinners):
             pass  # stopped from here on
         print(f'{"":24} {"alone":>9} {"beside 1":>9} {f"beside {cores}":>9}  ms, medians')
-        for engine in ENGINES:
+        for engine in candidates('cpu'):
             for precision in ('fp32', 'bf16'):
                 settings = ModelSettings(
-                    engine=engine, precision=precision, network_size=tuple(arguments.network_size)
+                    device='cpu',
+                    engine=engine,
+                    precision=precision,
+                    network_size=tuple(arguments.network_size),
                 )
                 try:
                     segmenter = Segmenter.from_settings(settings)

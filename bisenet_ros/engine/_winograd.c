@@ -1,17 +1,21 @@
 // Copyright 2026 The bisenet_ros authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// 3x3 convolutions in a quarter of the multiplications: alone, or with the 1x1 convolution that ends a
+// 3x3 convolutions in fewer multiplications: alone, or with the 1x1 convolution that ends a
 // segmentation head. winograd.py is the other half: it transforms the weights.
 //
-// Winograd's F(4x4, 3x3) (Lavin and Gray 2016, section 4.1) gets the 4x4 outputs of a tile from its
-// 6x6 inputs d and a filter g with 36 products in place of 144:
+// At stride 1, Winograd's F(4x4, 3x3) (Lavin and Gray 2016, section 4.1) gets the 4x4 outputs of a tile
+// from its 6x6 inputs d and a filter g with 36 products in place of 144:
 //
 //   A' [(G g G') * (B' d B)] A,  summed over the channels of d before the transform with A.
 //
 // Each of the 36 is a matrix product, tiles x channels x channels. The points of interpolation are
 // 0, +-1/sqrt(2), +-sqrt(2) and infinity: they cost the same as the 0, +-1, +-2 of the paper, and the
 // rounding errors are a fifth.
+//
+// At stride 2, along an axis, the outer taps of a filter see every other input, and the middle one those
+// in between. F(3, 2) with the points 0, +-1 and infinity does the former, one product per output the
+// latter: 3x3 outputs from 7x7 inputs with 49 products in place of 81.
 //
 // A block of tiles at a time, and 64 channels of the output at a time: what is between the steps stays
 // in the L2 cache, and the wide features inside a head never exist as a whole. What works on a block
@@ -32,10 +36,11 @@
 
 // A word is what is multiplied in one lane: one float, or two bf16 of neighbouring channels.
 struct convolution {
-  const int32_t *filters;  // [out / PANEL][36][in_words][PANEL]
+  // By PANEL, by plane, by COLUMNS * LANES channels of the output: (in_words x COLUMNS * LANES).
+  const int32_t *filters;
   const float *bias;       // [out]
   float floor;             // smaller sums become this: 0 is ReLU
-  int32_t in, out;
+  int32_t in, out, stride;
 };
 
 // The 1x1 convolution after it.
@@ -47,10 +52,10 @@ struct classifier {
 
 struct job {
   const struct convolution *convolution;
-  const struct classifier *classifier;  // or NULL
-  const float *input;                   // (height, width, in)
+  const struct classifier *classifier;  // at stride 1, or NULL
+  const float *input;                   // (input_height, input_width, in)
   float *output;                        // (height, width, classes), or (height, width, out)
-  int32_t height, width;
+  int32_t input_height, input_width, height, width;
   int32_t tiles;   // in a block, which is a task; a multiple of ROWS
   float *scratch;  // winograd_scratch() floats for each thread
 };
@@ -59,7 +64,16 @@ static const float outside[MAX_CHANNELS];  // the padding
 
 ALWAYS_INLINE int32_t smaller(int32_t a, int32_t b) { return a < b ? a : b; }
 
-// The planes of 36 values start at different sets of the L1 cache, which would have to keep them all
+// Inputs and outputs of a tile along an axis.
+#define POINTS(stride) ((stride) == 1 ? 6 : 7)
+#define TILE(stride) ((stride) == 1 ? 4 : 3)
+#define MOST_POINTS 7
+
+ALWAYS_INLINE int32_t tiles_along(int stride, int32_t size) {
+  return (size + TILE(stride) - 1) / TILE(stride);
+}
+
+// The planes of 36 or 49 values start at different sets of the L1 cache, which would have to keep them all
 // in one otherwise.
 #define SKEW 16
 #define PLANE_OF_INPUT(job, words) ((ptrdiff_t)(job)->tiles * (words) + SKEW)
@@ -68,8 +82,9 @@ ALWAYS_INLINE int32_t smaller(int32_t a, int32_t b) { return a < b ? a : b; }
 ptrdiff_t winograd_scratch(const struct job *job) {
   // No instruction set has more than one word per channel. A word is as large as a float.
   const ptrdiff_t lanes = job->classifier ? job->classifier->lanes : 0;
-  return 36 * (PLANE_OF_INPUT(job, job->convolution->in) + PLANE_OF_PRODUCTS(job)) + 16 * PANEL +
-         16 * job->tiles * lanes;
+  const ptrdiff_t points = POINTS(job->convolution->stride);
+  return points * points * (PLANE_OF_INPUT(job, job->convolution->in) + PLANE_OF_PRODUCTS(job)) +
+         16 * PANEL + 16 * job->tiles * lanes;
 }
 
 #define FLOATS_PER_WORD 1

@@ -38,7 +38,17 @@ TARGET ALWAYS_INLINE floats scale_add(float scale, floats a, floats b) {
 
 // B' d
 #define transform_input FOR_CPU(transform_input)
-TARGET ALWAYS_INLINE void transform_input(const floats d[6], floats v[6]) {
+TARGET ALWAYS_INLINE void transform_input(const int stride, const floats d[], floats v[]) {
+  if (stride == 2) {
+    v[0] = d[0] - d[4];
+    v[1] = d[2] + d[4];
+    v[2] = d[4] - d[2];
+    v[3] = d[6] - d[2];
+    v[4] = d[1];
+    v[5] = d[3];
+    v[6] = d[5];
+    return;
+  }
   const floats even_1 = scale_add(-2, d[2], d[4]), odd_1 = splat(POINT) * scale_add(-2, d[1], d[3]);
   const floats even_2 = scale_add(-0.5f, d[2], d[4]);
   const floats odd_2 = splat(2 * POINT) * scale_add(-0.5f, d[1], d[3]);
@@ -52,7 +62,14 @@ TARGET ALWAYS_INLINE void transform_input(const floats d[6], floats v[6]) {
 
 // A' m
 #define transform_output FOR_CPU(transform_output)
-TARGET ALWAYS_INLINE void transform_output(const floats m[6], floats y[4]) {
+TARGET ALWAYS_INLINE void transform_output(const int stride, const floats m[], floats y[]) {
+  if (stride == 2) {
+    const floats sum = m[1] + m[2];
+    y[0] = m[0] + sum + m[4];
+    y[1] = m[1] - m[2] + m[5];
+    y[2] = m[3] + sum + m[6];
+    return;
+  }
   const floats sum_1 = m[1] + m[2], difference_1 = splat(POINT) * (m[1] - m[2]);
   const floats sum_2 = m[3] + m[4], difference_2 = splat(2 * POINT) * (m[3] - m[4]);
   y[0] = m[0] + sum_1 + sum_2;
@@ -63,12 +80,12 @@ TARGET ALWAYS_INLINE void transform_output(const floats m[6], floats y[4]) {
 
 // c (rows x columns * LANES) = a (rows x depth) * b (depth x ...), or c += a * b.
 //
-// Each step prefetches a cache line from `next`: the filters come from the L3 cache, whose latency
-// the hardware does not hide over the ends of pages.
+// Each step prefetches a cache line from `next`, unless that is 0: the filters come from the L3 cache,
+// whose latency the hardware does not hide over the ends of pages.
 #define multiply FOR_CPU(multiply)
 TARGET ALWAYS_INLINE void multiply(const int rows, const int columns, const int add, int depth,
-                                   const int32_t *a, const int32_t *b, int b_stride, float *c,
-                                   int c_stride, const int32_t *next) {
+                                   const int32_t *a, int a_stride, const int32_t *b, int b_stride,
+                                   float *c, int c_stride, const int32_t *next) {
   floats sum[ROWS][COLUMNS];
 #pragma GCC unroll 8
   for (int i = 0; i < rows; i++)
@@ -84,7 +101,7 @@ TARGET ALWAYS_INLINE void multiply(const int rows, const int columns, const int 
       memcpy(&right[j], b + k * b_stride + j * LANES, sizeof right[j]);
 #pragma GCC unroll 8
     for (int i = 0; i < rows; i++) {
-      const words left = a[i * depth + k] - (words){0};
+      const words left = a[i * a_stride + k] - (words){0};
 #pragma GCC unroll 8
       for (int j = 0; j < columns; j++) sum[i][j] = MULTIPLY_ADD_WORDS(left, right[j], sum[i][j]);
     }
@@ -96,150 +113,189 @@ TARGET ALWAYS_INLINE void multiply(const int rows, const int columns, const int 
     for (int j = 0; j < columns; j++) store(c + i * c_stride + j * LANES, sum[i][j]);
 }
 
-// The 36 planes (tiles x in) of the transformed input.
+// The planes (tiles x in) of the transformed input.
 #define read_tiles FOR_CPU(read_tiles)
-TARGET static void read_tiles(const struct job *job, int first, int count, int32_t *input) {
+TARGET ALWAYS_INLINE void read_tiles(const struct job *job, const int stride, int first, int count,
+                                     int32_t *input) {
+  const int points = POINTS(stride), step = TILE(stride) * stride;
   const int in = job->convolution->in, in_words = in / FLOATS_PER_WORD;
-  const int tiles_per_row = (job->width + 3) / 4;
+  const int tiles_per_row = tiles_along(stride, job->width);
   const ptrdiff_t plane = PLANE_OF_INPUT(job, in_words);
   for (int tile = 0; tile < count; tile++) {
-    const int top = (first + tile) / tiles_per_row * 4 - 1;
-    const int left = (first + tile) % tiles_per_row * 4 - 1;
-    const float *pixel[6][6];
-    for (int y = 0; y < 6; y++)
-      for (int x = 0; x < 6; x++) {
+    const int top = (first + tile) / tiles_per_row * step - 1;
+    const int left = (first + tile) % tiles_per_row * step - 1;
+    const float *pixel[MOST_POINTS][MOST_POINTS];
+    for (int y = 0; y < points; y++)
+      for (int x = 0; x < points; x++) {
         const int row = top + y, column = left + x;
-        const int inside = 0 <= row && row < job->height && 0 <= column && column < job->width;
-        pixel[y][x] = inside ? job->input + ((ptrdiff_t)row * job->width + column) * in : outside;
+        const int inside =
+            0 <= row && row < job->input_height && 0 <= column && column < job->input_width;
+        pixel[y][x] =
+            inside ? job->input + ((ptrdiff_t)row * job->input_width + column) * in : outside;
       }
     for (int channel = 0; channel < in; channel += LANES) {
-      floats columns[6][6];  // [x]: transformed along y
-      for (int x = 0; x < 6; x++) {
-        floats column[6];
-        for (int y = 0; y < 6; y++) column[y] = load(pixel[y][x] + channel);
-        transform_input(column, columns[x]);
+      floats columns[MOST_POINTS][MOST_POINTS];  // [x]: transformed along y
+      for (int x = 0; x < points; x++) {
+        floats column[MOST_POINTS];
+        for (int y = 0; y < points; y++) column[y] = load(pixel[y][x] + channel);
+        transform_input(stride, column, columns[x]);
       }
-      for (int y = 0; y < 6; y++) {
-        floats row[6], transformed[6];
-        for (int x = 0; x < 6; x++) row[x] = columns[x][y];
-        transform_input(row, transformed);
-        for (int x = 0; x < 6; x++)
-          PACK(input + (6 * y + x) * plane + tile * in_words, channel, transformed[x]);
+      for (int y = 0; y < points; y++) {
+        floats row[MOST_POINTS], transformed[MOST_POINTS];
+        for (int x = 0; x < points; x++) row[x] = columns[x][y];
+        transform_input(stride, row, transformed);
+        for (int x = 0; x < points; x++)
+          PACK(input + (points * y + x) * plane + tile * in_words, channel, transformed[x]);
       }
     }
   }
 }
 
-// A PANEL of the output, before the transform with A: 36 planes (tiles x PANEL).
-#define convolve FOR_CPU(convolve)
-TARGET static void convolve(const struct job *job, int count, const int32_t *input,
-                            const int32_t *filters, float *products) {
-  const int in_words = job->convolution->in / FLOATS_PER_WORD;
-  const ptrdiff_t plane = PLANE_OF_INPUT(job, in_words);
-  for (int k = 0; k < 36; k++) {
-    const int32_t *filter = filters + (ptrdiff_t)k * in_words * PANEL;
-    for (int column = 0; column < PANEL; column += COLUMNS * LANES)
+// `width` channels of the output, before the transform with A: planes (tiles x PANEL). Where the
+// compiler knows the depth, addresses are a register and a constant.
+#define convolve_deep FOR_CPU(convolve_deep)
+TARGET ALWAYS_INLINE void convolve_deep(const struct job *job, const int depth, int width, int count,
+                                        const int32_t *input, const int32_t *filters,
+                                        float *products) {
+  const int part = COLUMNS * LANES, points = POINTS(job->convolution->stride);
+  const ptrdiff_t plane = PLANE_OF_INPUT(job, depth);
+  for (int k = 0; k < points * points; k++)
+    for (int column = 0; column < width; column += part, filters += part * depth)
       // Of the last block, rows up to a multiple of ROWS are computed and never read.
       for (int tile = 0; tile < count; tile += ROWS) {
-        const int32_t *next = filter + (PANEL + tile / ROWS % 4 * 16) * in_words;
-        multiply(ROWS, COLUMNS, 0, in_words, input + k * plane + tile * in_words, filter + column,
-                 PANEL, products + k * PLANE_OF_PRODUCTS(job) + tile * PANEL + column, PANEL, next);
+        const int32_t *a = input + k * plane + tile * depth;
+        float *c = products + k * PLANE_OF_PRODUCTS(job) + tile * PANEL + column;
+        const int line = tile / ROWS * 16;
+        if (line < part)  // of the filters that the next plane needs for this part
+          multiply(ROWS, COLUMNS, 0, depth, a, depth, filters, part, c, PANEL,
+                   filters + (width + line) * depth);
+        else
+          multiply(ROWS, COLUMNS, 0, depth, a, depth, filters, part, c, PANEL, 0);
       }
-  }
 }
 
-// The 16 pixels of a tile in a PANEL of the output from `channel` on, as words.
+#define convolve FOR_CPU(convolve)
+TARGET static void convolve(const struct job *job, int width, int count, const int32_t *input,
+                            const int32_t *filters, float *products) {
+  const int depth = job->convolution->in / FLOATS_PER_WORD;
+  if (depth == 64)
+    convolve_deep(job, 64, width, count, input, filters, products);
+  else if (depth == 128)
+    convolve_deep(job, 128, width, count, input, filters, products);
+  else
+    convolve_deep(job, depth, width, count, input, filters, products);
+}
+
+// The pixels of a tile in `width` channels of the output from `channel` on, as words.
 #define activate FOR_CPU(activate)
-TARGET ALWAYS_INLINE void activate(const struct job *job, int tile, int channel,
-                                   const float *products, int32_t *activated) {
+TARGET ALWAYS_INLINE void activate(const struct job *job, const int stride, int tile, int channel,
+                                   int width, const float *products, int32_t *activated) {
+  const int points = POINTS(stride), size = TILE(stride);
   const struct convolution *convolution = job->convolution;
   const ptrdiff_t plane = PLANE_OF_PRODUCTS(job);
   const floats least = splat(convolution->floor);
-  for (int k = 0; k < PANEL; k += LANES) {
+  for (int k = 0; k < width; k += LANES) {
     const floats bias = load(convolution->bias + channel + k);
-    floats columns[6][4];  // [x]: transformed along y
-    for (int x = 0; x < 6; x++) {
-      floats column[6];
-      for (int y = 0; y < 6; y++) column[y] = load(products + (6 * y + x) * plane + tile * PANEL + k);
-      transform_output(column, columns[x]);
+    floats columns[MOST_POINTS][4];  // [x]: transformed along y
+    for (int x = 0; x < points; x++) {
+      floats column[MOST_POINTS];
+      for (int y = 0; y < points; y++)
+        column[y] = load(products + (points * y + x) * plane + tile * PANEL + k);
+      transform_output(stride, column, columns[x]);
     }
-    for (int y = 0; y < 4; y++) {
-      floats row[6], outputs[4];
-      for (int x = 0; x < 6; x++) row[x] = columns[x][y];
-      transform_output(row, outputs);
-      for (int x = 0; x < 4; x++) {
+    for (int y = 0; y < size; y++) {
+      floats row[MOST_POINTS], outputs[4];
+      for (int x = 0; x < points; x++) row[x] = columns[x][y];
+      transform_output(stride, row, outputs);
+      for (int x = 0; x < size; x++) {
         const floats sum = outputs[x] + bias;
         const words above = sum > least;
         const floats value = (floats)((above & (words)sum) | (~above & (words)least));
-        PACK(activated + (4 * y + x) * (PANEL / FLOATS_PER_WORD), k, value);
+        PACK(activated + (size * y + x) * (PANEL / FLOATS_PER_WORD), k, value);
       }
     }
   }
 }
 
-// Adds to the 16 pixels of a tile, (16 x lanes), what a PANEL from `channel` on gives the classifier.
+// Adds to the 16 pixels of a tile, (16 x lanes), what `width` channels from `channel` on give the
+// classifier.
 #define classify FOR_CPU(classify)
 TARGET ALWAYS_INLINE void classify(const struct classifier *classifier, int channel,
-                                   const int32_t *activated, float *sums) {
-  const int depth = PANEL / FLOATS_PER_WORD, lanes = classifier->lanes;
+                                   int width, const int32_t *activated, float *sums) {
+  const int depth = width / FLOATS_PER_WORD, distance = PANEL / FLOATS_PER_WORD;
+  const int lanes = classifier->lanes;
   const int32_t *weights = classifier->weights + (ptrdiff_t)(channel / FLOATS_PER_WORD) * lanes;
   for (int pixel = 0; pixel < 16; pixel += 4) {
-    const int32_t *a = activated + pixel * depth;
+    const int32_t *a = activated + pixel * distance;
     float *c = sums + pixel * lanes;
     int lane = 0;
     for (; lane + 2 * LANES <= lanes; lane += 2 * LANES)
-      multiply(4, 2, 1, depth, a, weights + lane, lanes, c + lane, lanes, 0);
+      multiply(4, 2, 1, depth, a, distance, weights + lane, lanes, c + lane, lanes, 0);
     for (; lane < lanes; lane += LANES)
-      multiply(4, 1, 1, depth, a, weights + lane, lanes, c + lane, lanes, 0);
+      multiply(4, 1, 1, depth, a, distance, weights + lane, lanes, c + lane, lanes, 0);
   }
 }
 
-// Copies `size` floats of each of the 16 pixels of a tile, `stride` apart, to the output, which has
-// `channels`, from `channel` on; what is beyond its borders is left out.
+// Copies `size` floats of each pixel of a tile, `distance` apart, to the output, which has `channels`,
+// from `channel` on; what is beyond its borders is left out.
 #define write_tile FOR_CPU(write_tile)
-TARGET ALWAYS_INLINE void write_tile(const struct job *job, int tile, const float *from, int stride,
-                                     int channels, int channel, int size) {
-  const int tiles_per_row = (job->width + 3) / 4;
-  const int top = tile / tiles_per_row * 4, left = tile % tiles_per_row * 4;
-  const int rows = smaller(4, job->height - top), columns = smaller(4, job->width - left);
+TARGET ALWAYS_INLINE void write_tile(const struct job *job, const int stride, int tile,
+                                     const float *from, int distance, int channels, int channel,
+                                     int size) {
+  const int tiles_per_row = tiles_along(stride, job->width), step = TILE(stride);
+  const int top = tile / tiles_per_row * step, left = tile % tiles_per_row * step;
+  const int rows = smaller(step, job->height - top), columns = smaller(step, job->width - left);
   for (int y = 0; y < rows; y++)
     for (int x = 0; x < columns; x++)
       memcpy(job->output + ((ptrdiff_t)(top + y) * job->width + left + x) * channels + channel,
-             from + (4 * y + x) * stride, sizeof(float) * size);
+             from + (step * y + x) * distance, sizeof(float) * size);
 }
 
-// A task: a block of tiles.
-TARGET void FOR_CPU(winograd)(const void *argument, int task, int thread) {
-  const struct job *job = argument;
+#define run_block FOR_CPU(run_block)
+TARGET ALWAYS_INLINE void run_block(const struct job *job, const int stride, int task, int thread) {
   const struct convolution *convolution = job->convolution;
-  const struct classifier *classifier = job->classifier;
-  const int all = (job->height + 3) / 4 * ((job->width + 3) / 4);
+  const struct classifier *classifier = stride == 1 ? job->classifier : NULL;
+  const int planes = POINTS(stride) * POINTS(stride);
+  const int all = tiles_along(stride, job->height) * tiles_along(stride, job->width);
   const int first = task * job->tiles, count = smaller(job->tiles, all - first);
   const int in_words = convolution->in / FLOATS_PER_WORD;
   float *scratch = job->scratch + thread * winograd_scratch(job);
   int32_t *input = (int32_t *)scratch;
-  float *products = scratch + 36 * PLANE_OF_INPUT(job, in_words);
-  int32_t *activated = (int32_t *)(products + 36 * PLANE_OF_PRODUCTS(job));
+  float *products = scratch + planes * PLANE_OF_INPUT(job, in_words);
+  int32_t *activated = (int32_t *)(products + planes * PLANE_OF_PRODUCTS(job));
   float *sums = (float *)(activated + 16 * PANEL);
-  read_tiles(job, first, count, input);
+  read_tiles(job, stride, first, count, input);
   if (classifier)
     for (int pixel = 0; pixel < 16 * count; pixel++)
       memcpy(sums + (ptrdiff_t)pixel * classifier->lanes, classifier->bias,
              sizeof(float) * classifier->lanes);
   for (int channel = 0; channel < convolution->out; channel += PANEL) {
-    convolve(job, count, input, convolution->filters + (ptrdiff_t)channel * 36 * in_words, products);
+    const int width = smaller(PANEL, convolution->out - channel);
+    convolve(job, width, count, input,
+             convolution->filters + (ptrdiff_t)channel * planes * in_words, products);
     for (int tile = 0; tile < count; tile++) {
-      activate(job, tile, channel, products, activated);
+      activate(job, stride, tile, channel, width, products, activated);
       if (classifier)
-        classify(classifier, channel, activated, sums + (ptrdiff_t)16 * tile * classifier->lanes);
+        classify(classifier, channel, width, activated,
+                 sums + (ptrdiff_t)16 * tile * classifier->lanes);
       else if (FLOATS_PER_WORD == 1)
-        write_tile(job, first + tile, (float *)activated, PANEL, convolution->out, channel, PANEL);
+        write_tile(job, stride, first + tile, (float *)activated, PANEL, convolution->out, channel,
+                   width);
     }
   }
   if (classifier)
     for (int tile = 0; tile < count; tile++)
-      write_tile(job, first + tile, sums + (ptrdiff_t)16 * tile * classifier->lanes,
+      write_tile(job, stride, first + tile, sums + (ptrdiff_t)16 * tile * classifier->lanes,
                  classifier->lanes, classifier->classes, 0, classifier->classes);
+}
+
+// A task: a block of tiles.
+TARGET void FOR_CPU(winograd)(const void *argument, int task, int thread) {
+  const struct job *job = argument;
+  if (job->convolution->stride == 1)
+    run_block(job, 1, task, thread);
+  else
+    run_block(job, 2, task, thread);
 }
 
 #undef LANES
@@ -260,7 +316,9 @@ TARGET void FOR_CPU(winograd)(const void *argument, int task, int thread) {
 #undef transform_output
 #undef multiply
 #undef read_tiles
+#undef convolve_deep
 #undef convolve
 #undef activate
 #undef classify
 #undef write_tile
+#undef run_block

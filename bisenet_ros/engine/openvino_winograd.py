@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import openvino as ov
 import torch
@@ -13,7 +14,7 @@ from bisenet_ros.engine.winograd import WinogradConvolution
 
 
 class WinogradOp(ov.Op):
-    """(B, h, w, in) float32 -> (B, h, w, out) float32, computed by a module.
+    """(B, h, w, in) float32 -> (B, h', w', out) float32, computed by a module.
 
     Args:
         inputs: The one input.
@@ -23,18 +24,25 @@ class WinogradOp(ov.Op):
     def __init__(self, inputs: Sequence[ov.Output], module: WinogradConvolution) -> None:
         super().__init__(self)
         self._module = module
+        self._identity = id(module)
         self.set_arguments(inputs)
         self.constructor_validate_and_infer_types()
 
     def validate_and_infer_types(self) -> None:
         """Say what the output is."""
         batch, height, width, _ = self.get_input_partial_shape(0)
-        shape = ov.PartialShape([batch, height, width, self._module.out_channels])
+        size = self._module.output_size(height.get_length(), width.get_length())
+        shape = ov.PartialShape([batch, *size, self._module.out_channels])
         self.set_output_type(0, ov.Type.f32, shape)
 
     def clone_with_new_inputs(self, new_inputs: Sequence[ov.Output]) -> WinogradOp:
         """The same operation somewhere else."""
         return WinogradOp(new_inputs, self._module)
+
+    def visit_attributes(self, visitor: Any) -> bool:
+        """Show what tells it apart: OpenVINO merges operations of one input that look alike."""
+        visitor.on_attributes({'module': self._identity})
+        return True
 
     def has_evaluate(self) -> bool:
         """Whether it can be computed: by `evaluate`."""

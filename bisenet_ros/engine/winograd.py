@@ -1,11 +1,12 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""3x3 convolutions on an x86 CPU in a quarter of the multiplications, as modules for torch.
+"""3x3 convolutions on an x86 CPU in fewer multiplications, as modules for torch.
 
 All but a few percent of a network's work is in 3x3 convolutions, and libraries for inference on
-CPUs compute them directly. Winograd's F(4x4, 3x3) needs a quarter of the multiplications, and pays
-with transforms of its input and output (Lavin and Gray 2016): the more channels, the less they
-count. `_winograd.c` does what is said there; this is the other half.
+CPUs compute them directly. Winograd's F(4x4, 3x3) needs a quarter of the multiplications, and its
+like at stride 2 three fifths. Both pay with transforms of input and output (Lavin and Gray 2016):
+the more channels, the less they count. `_winograd.c` does what is said there; this is the other
+half.
 """
 
 from __future__ import annotations
@@ -27,21 +28,30 @@ Kernel = Literal['avx512_bf16', 'avx512', 'avx2']
 """The builds of the C file: what multiplies bf16 and sums in float32, and two for float32."""
 
 _PANEL = 64
-_LANES = 16
+_LANES = 16  # of AVX-512
 _MAX_CHANNELS = 1024
 _ROWS = 6
 _BLOCK = 24 * 128  # tiles times channels that the L2 cache of a core has room for
-_LEAST_WORK = 4e8  # FLOP; of less, eight cores have half done in the 0.1 ms that a call costs
+_LEAST_WORK = 1.5e8  # FLOP; of less, eight cores have half done in the 0.1 ms that a call costs
+_TILES = {1: 4, 2: 3}  # by stride: outputs of a tile along an axis
 
 # G of F(4x4, 3x3) with the points 0, +-1/sqrt(2), +-sqrt(2), infinity: a filter of three taps, as a
 # polynomial, at each of them, divided by the product of the point's distances to the others.
 _NEAR, _FAR = 0.5**0.5, 2**0.5
-_FILTER_TRANSFORM = (
-    (1.0, 0.0, 0.0),
-    *((1 / d, point / d, point**2 / d) for point, d in ((_NEAR, -1.5), (-_NEAR, -1.5))),
-    *((1 / d, point / d, point**2 / d) for point, d in ((_FAR, 6.0), (-_FAR, 6.0))),
-    (0.0, 0.0, 1.0),
-)
+_FILTER_TRANSFORMS: dict[int, tuple[tuple[float, float, float], ...]] = {
+    1: (
+        (1, 0, 0),
+        *((1 / d, point / d, point**2 / d) for point, d in ((_NEAR, -1.5), (-_NEAR, -1.5))),
+        *((1 / d, point / d, point**2 / d) for point, d in ((_FAR, 6.0), (-_FAR, 6.0))),
+        (0, 0, 1),
+    ),
+    # G of F(3, 2) for the two outer taps, and the middle one for each output.
+    2: ((1, 0, 0), (0.5, 0, 0.5), (0.5, 0, -0.5), (0, 0, 1), *((0.0, 1.0, 0.0),) * 3),
+}
+"""By stride."""
+
+_WIDTHS: dict[Kernel, int] = {'avx512_bf16': 64, 'avx512': 64, 'avx2': 16}
+"""By kernel: COLUMNS * LANES of the C file, of which the channels of the output are a multiple."""
 
 
 def kernel_for(precision: str) -> Kernel | None:
@@ -77,7 +87,7 @@ def use_winograd(network: SegmentationNetwork, precision: str) -> None:
         return
     for name, part in network.named_children():
         if type(part) is SegmentationHead:
-            if _fits(part.project.conv):
+            if fits(part.project.conv, kernel):
                 head = WinogradConvolution(
                     part.project.conv, kernel, relu=True, classifier=part.classify
                 )
@@ -89,21 +99,23 @@ def use_winograd(network: SegmentationNetwork, precision: str) -> None:
 def _replace_in(part: nn.Module, kernel: Kernel) -> None:
     for block in list(part.modules()):
         for name, conv in list(block.named_children()):
-            if type(conv) is nn.Conv2d and _fits(conv):
+            if type(conv) is nn.Conv2d and fits(conv, kernel):
                 relu = type(block) is ConvNorm and isinstance(block.relu, nn.ReLU)
                 block.add_module(name, WinogradConvolution(conv, kernel, relu=relu))
                 if relu:
                     block.add_module('relu', nn.Identity())
 
 
-def _fits(conv: nn.Conv2d) -> bool:
+def fits(conv: nn.Conv2d, kernel: Kernel) -> bool:
+    """Whether a build can do a convolution."""
     return (
-        (conv.kernel_size, conv.stride, conv.padding) == ((3, 3), (1, 1), (1, 1))
+        (conv.kernel_size, conv.padding) == ((3, 3), (1, 1))
+        and conv.stride in ((1, 1), (2, 2))
         and (conv.dilation, conv.groups) == ((1, 1), 1)
         and conv.bias is not None
         and conv.in_channels <= _MAX_CHANNELS
         and conv.in_channels % (2 * _LANES) == 0
-        and conv.out_channels % _PANEL == 0
+        and conv.out_channels % _WIDTHS[kernel] == 0
     )
 
 
@@ -116,6 +128,7 @@ class _CConvolution(ctypes.Structure):
         ('floor', ctypes.c_float),
         ('in_channels', ctypes.c_int32),
         ('out_channels', ctypes.c_int32),
+        ('stride', ctypes.c_int32),
     )
 
 
@@ -138,6 +151,8 @@ class _CJob(ctypes.Structure):
         ('classifier', ctypes.POINTER(_CClassifier)),
         ('input', ctypes.c_void_p),
         ('output', ctypes.c_void_p),
+        ('input_height', ctypes.c_int32),
+        ('input_width', ctypes.c_int32),
         ('height', ctypes.c_int32),
         ('width', ctypes.c_int32),
         ('tiles', ctypes.c_int32),
@@ -151,11 +166,10 @@ class WinogradConvolution(nn.Module):
     What it multiplies with stays what it is when a network is moved to another dtype.
 
     Args:
-        conv: 3x3 with a bias, stride 1, "same" padding; numbers of channels as `use_winograd` looks
-            for.
+        conv: One that `fits` the kernel.
         kernel: One that this machine can run. `avx512_bf16` needs a classifier.
         relu: Whether ReLU follows.
-        classifier: 1x1 with a bias, after the ReLU.
+        classifier: 1x1 with a bias, after the ReLU; only at stride 1.
 
     Attributes:
         out_channels: Of all of it.
@@ -185,8 +199,10 @@ class WinogradConvolution(nn.Module):
         self._scratch_size.restype = ctypes.c_ssize_t
         self._scratch = torch.empty(0)
 
+        self._stride = conv.stride[0]
         paired = kernel == 'avx512_bf16'
-        filters, bias = _words(_transformed(conv.weight), paired), _floats(conv.bias)
+        filters = _packed(_transformed(conv.weight, self._stride), _WIDTHS[kernel], paired)
+        bias = _floats(conv.bias)
         self._weights = [filters, bias]  # what the structures point to
         self._convolution = _CConvolution(
             filters.data_ptr(),
@@ -194,6 +210,7 @@ class WinogradConvolution(nn.Module):
             0 if relu else -math.inf,
             conv.in_channels,
             conv.out_channels,
+            self._stride,
         )
         self._classifier: _CClassifier | None = None
         self.out_channels = conv.out_channels
@@ -211,27 +228,32 @@ class WinogradConvolution(nn.Module):
                 weights.data_ptr(), bias.data_ptr(), self.out_channels, lanes
             )
 
+    def output_size(self, height: int, width: int) -> tuple[int, int]:
+        """(height, width) of the output for an input of this size."""
+        return -(-height // self._stride), -(-width // self._stride)
+
     def pays(self, height: int, width: int) -> bool:
         """Whether images of this size are large enough for it to be faster."""
         channels: int = self._convolution.in_channels * self._convolution.out_channels
-        return 18 * channels * height * width >= _LEAST_WORK
+        return 18 * channels * math.prod(self.output_size(height, width)) >= _LEAST_WORK
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, in, h, w) on the CPU -> (B, out, h, w); float32 and channels last, if it pays."""
+        """(B, in, h, w) on the CPU -> (B, out, h', w'); float32 and channels last, if it pays."""
         if not self.pays(*x.shape[2:]):
             output: Tensor = self.direct(x)
             return output
         batch, _, height, width = x.shape
+        size = self.output_size(height, width)
         images = x.float().permute(0, 2, 3, 1).contiguous()
-        outputs = torch.empty(batch, height, width, self.out_channels)
+        outputs = torch.empty(batch, *size, self.out_channels)
         for image, output in zip(images, outputs, strict=True):
             self.compute(image, output)
         return outputs.permute(0, 3, 1, 2)
 
     def compute(self, image: Tensor, output: Tensor) -> None:
-        """(h, w, in) float32 to (h, w, out) float32, both contiguous; the second is written."""
-        height, width, channels = image.shape
-        tiles = -(-height // 4) * -(-width // 4)
+        """(h, w, in) float32 to (h', w', out) float32, both contiguous; the second is written."""
+        channels, size = image.shape[2], output.shape[:2]
+        tiles = math.prod(-(-pixels // _TILES[self._stride]) for pixels in size)
         threads = self._threads
         # As many blocks as are a multiple of the threads, so that none waits for the others.
         most = max(_BLOCK // channels, _ROWS) * threads
@@ -242,32 +264,38 @@ class WinogradConvolution(nn.Module):
             None if self._classifier is None else ctypes.pointer(self._classifier),
             image.data_ptr(),
             output.data_ptr(),
-            height,
-            width,
+            *image.shape[:2],
+            *size,
             block,
             None,
         )
-        size = threads * self._scratch_size(ctypes.byref(job))
-        if self._scratch.numel() < size:
-            self._scratch = torch.zeros(size)
+        floats = threads * self._scratch_size(ctypes.byref(job))
+        if self._scratch.numel() < floats:
+            self._scratch = torch.zeros(floats)
         job.scratch = self._scratch.data_ptr()
         self._run(job, -(-tiles // block), threads)
 
 
-def _transformed(weight: Tensor) -> Tensor:
-    """(out, in, 3, 3) filters -> G g G' as (out / PANEL, 36, in, PANEL).
+def _transformed(weight: Tensor, stride: int) -> Tensor:
+    """(out, in, 3, 3) filters -> G g G' as (planes, in, out).
 
     Operation by operation, so that it is the same to the last bit however many threads there are.
     """
 
     def transform(taps: Sequence[Tensor]) -> list[Tensor]:
-        return [a * taps[0] + b * taps[1] + c * taps[2] for a, b, c in _FILTER_TRANSFORM]
+        rows = _FILTER_TRANSFORMS[stride]
+        return [a * taps[0] + b * taps[1] + c * taps[2] for a, b, c in rows]
 
     rows = transform(_floats(weight).unbind(2))
     filters = torch.stack([value for row in rows for value in transform(row.unbind(2))])
-    _, out_channels, in_channels = filters.shape
-    panels = filters.reshape(36, out_channels // _PANEL, _PANEL, in_channels)
-    return panels.permute(1, 0, 3, 2)
+    return filters.transpose(1, 2)
+
+
+def _packed(filters: Tensor, width: int, paired: bool) -> Tensor:
+    """(planes, in, out) as words in the order of the C file: by panel, plane, `width` channels."""
+    planes, depth, _ = filters.shape
+    panels = (panel.reshape(planes, depth, -1, width) for panel in filters.split(_PANEL, 2))
+    return torch.cat([_words(panel.transpose(1, 2), paired).flatten() for panel in panels])
 
 
 def _floats(tensor: Tensor) -> Tensor:
