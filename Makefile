@@ -37,12 +37,13 @@ endif
 demo: .venv/installed
 	$(BIN)/bisenet demo $(if $(SOURCE),--source '$(SOURCE)') --output out/demo
 
-# Passive: threads of OpenMP that spin while they wait ruin each other on a busy machine.
+# Two at a time, as test/conftest.py deals them out. Passive: threads of OpenMP that spin while they wait
+# ruin each other.
 test: .venv/installed
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
-	OMP_WAIT_POLICY=PASSIVE $(BIN)/pytest
+	OMP_WAIT_POLICY=PASSIVE $(BIN)/pytest -n 2
 
 docs: .venv/installed
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build

@@ -1,9 +1,10 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A camera as drivers are, for benchmarks/node.py: one process, best effort, a steady rate.
+"""A camera as drivers are, for node.py and soak.py: one process, best effort, a steady rate.
 
-It shows the same frame again and again, each time with the time of its publication as its stamp and
-its number as its frame id, so that whoever hears of it can tell what got lost.
+It shows one picture, or several in turn, each with the time of its publication as its stamp. The
+frame id says which number and which stamp the frame has, so that whoever hears of it can tell what
+got lost, and whether stamp, frame id and content still belong together.
 """
 
 from __future__ import annotations
@@ -11,9 +12,11 @@ from __future__ import annotations
 import argparse
 import threading
 import time
+from typing import NamedTuple
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 import rclpy
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.signals import SignalHandlerOptions
@@ -25,18 +28,56 @@ from bisenet_ros.node.signals import on_stop_signal
 QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
 
 
-def publish(topic: str, size: tuple[int, int], rate: float, stop: threading.Event) -> None:
+class FrameId(NamedTuple):
+    """What the frame id of a camera's image says.
+
+    Attributes:
+        number: The camera's own count of its frames.
+        stamp: (sec, nanosec) of the image.
+    """
+
+    number: int
+    stamp: tuple[int, int]
+
+    @classmethod
+    def read(cls, text: str) -> FrameId:
+        """From a header's frame id."""
+        number, sec, nanosec = map(int, text.split(','))
+        return cls(number, (sec, nanosec))
+
+    def __str__(self) -> str:
+        return f'{self.number},{self.stamp[0]},{self.stamp[1]}'
+
+
+def patches() -> npt.NDArray[np.uint8]:
+    """(1, 16, 32, 3) BGR: what is shown where nobody gives pictures."""
+    return np.random.default_rng(0).integers(0, 256, (1, 16, 32, 3), np.uint8)
+
+
+def enlarged(picture: npt.NDArray[np.uint8], size: tuple[int, int]) -> npt.NDArray[np.uint8]:
+    """(height, width, 3): a picture as a camera of this (width, height) shows it."""
+    return np.asarray(cv2.resize(picture, size), np.uint8)
+
+
+def publish(
+    topic: str,
+    size: tuple[int, int],
+    rate: float,
+    pictures: npt.NDArray[np.uint8],
+    stop: threading.Event,
+) -> None:
     """Publish until it is time to stop; a frame that is late delays those after it."""
     node = rclpy.create_node('camera')
     publisher = node.create_publisher(Image, topic, QOS)
-    patches = np.random.default_rng(0).integers(0, 256, (16, 32, 3), np.uint8)
-    image = Image()
-    fill_image(image, np.asarray(cv2.resize(patches, size), np.uint8), 'bgr8')
+    images = [Image() for _ in pictures]
+    for image, picture in zip(images, pictures, strict=True):
+        fill_image(image, enlarged(picture, size), 'bgr8')
     number = 0
     due = time.monotonic()
     while not stop.wait(max(0.0, due - time.monotonic())):
-        image.header.stamp = node.get_clock().now().to_msg()
-        image.header.frame_id = str(number)
+        image = images[number % len(images)]
+        image.header.stamp = stamp = node.get_clock().now().to_msg()
+        image.header.frame_id = str(FrameId(number, (stamp.sec, stamp.nanosec)))
         publisher.publish(image)
         number += 1
         due = max(due + 1 / rate, time.monotonic())
@@ -48,11 +89,13 @@ def main() -> None:
     parser.add_argument('topic')
     parser.add_argument('--size', type=int, nargs=2, required=True, metavar=('W', 'H'))
     parser.add_argument('--rate', type=float, required=True, metavar='HZ')
+    parser.add_argument('--pictures', help='a .npy file: (N, H, W, 3) BGR')
     options = parser.parse_args()
+    pictures = np.load(options.pictures) if options.pictures else patches()
     stop = threading.Event()
     with on_stop_signal(stop.set):
         rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
-        publish(options.topic, tuple(options.size), options.rate, stop)
+        publish(options.topic, tuple(options.size), options.rate, pictures, stop)
         rclpy.shutdown()
 
 

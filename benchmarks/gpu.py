@@ -59,7 +59,7 @@ from bisenet_ros.engine.torch_engine import TorchEngine
 from bisenet_ros.engine.upsample_argmax import scale_to
 from bisenet_ros.errors import UserError
 from bisenet_ros.model_settings import DEFAULT_WEIGHTS
-from bisenet_ros.preprocess import resize
+from bisenet_ros.resizing import resize
 from bisenet_ros.synthetic.drive import SyntheticDrive
 
 RATES = 'rates'

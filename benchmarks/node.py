@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the way through ROS costs, and that overload makes neither labels old nor memory grow.
 
-    python benchmarks/node.py [--cameras 1 2 6] [--rates 30 60] [--json node.json]
-    python benchmarks/node.py --soak 600 [--json soak.json]
+    python -m benchmarks.node [--cameras 1 2 6] [--rates 30 60] [--json node.json]
+    python -m benchmarks.node --overload 600 [--json overload.json]
 
 Needs ROS 2. Cameras, the node and the consumer of its labels are processes of their own on one DDS
 domain, with the profile for large images where Fast DDS is used.
@@ -40,6 +40,7 @@ from rclpy.task import Future
 from rclpy.time import Time
 from sensor_msgs.msg import Image
 
+from benchmarks.camera import FrameId
 from bisenet_ros.benchmark.machine import describe_machine
 from bisenet_ros.console import write_json
 from bisenet_ros.errors import UserError
@@ -108,8 +109,8 @@ class Load:
     def camera_command(self, name: str) -> list[str]:
         """A camera's command line."""
         size = map(str, self.frame)
-        camera = str(Path(__file__).with_name('camera.py'))
-        return [sys.executable, camera, f'{name}/image', '--rate', str(self.rate), '--size', *size]
+        camera = [sys.executable, '-m', 'benchmarks.camera', f'{name}/image']
+        return [*camera, '--rate', str(self.rate), '--size', *size]
 
 
 @dataclass(frozen=True)
@@ -189,11 +190,13 @@ class Consumer:
         now = self._node.get_clock().now()
         age = now - Time.from_msg(labels.header.stamp, clock_type=now.clock_type)
         with self._lock:
-            self._latency_ms[name][int(labels.header.frame_id)] = 1e-6 * age.nanoseconds
+            self._latency_ms[name][FrameId.read(labels.header.frame_id).number] = (
+                1e-6 * age.nanoseconds
+            )
 
     def _take_timing(self, name: str, timing: SegmentationTiming) -> None:
         with self._lock:
-            self._timings[name][int(timing.header.frame_id)] = timing
+            self._timings[name][FrameId.read(timing.header.frame_id).number] = timing
 
     def _spin(self) -> None:
         try:
@@ -321,7 +324,7 @@ def measure(load: Load, seconds: float) -> dict[str, Any]:
     }
 
 
-def soak(load: Load, seconds: float) -> dict[str, Any]:
+def overload(load: Load, seconds: float) -> dict[str, Any]:
     """Run an overload for a long time; ages of labels, memory, and the verdict."""
     with running(load) as graph:
         memory = graph.run(seconds)
@@ -384,13 +387,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('--soak', type=float, metavar='SECONDS', help='the second form')
+    parser.add_argument('--overload', type=float, metavar='SECONDS', help='the second form')
     parser.add_argument('--seconds', type=float, default=10.0, help='per row of the first form')
     parser.add_argument('--cameras', type=int, nargs='+', default=[1, 2, 3, 4, 6])
     parser.add_argument('--rates', type=float, nargs='+', default=[30.0, 60.0], metavar='HZ')
     parser.add_argument('--frame', type=int, nargs=2, default=(2048, 1024), metavar=('W', 'H'))
     parser.add_argument(
-        '--network', type=int, nargs=2, metavar=('W', 'H'), help='64 64, or 2048 1024 to soak'
+        '--network', type=int, nargs=2, metavar=('W', 'H'), help='64 64, or 2048 1024 for overload'
     )
     parser.add_argument('--weights', default='camvid')
     parser.add_argument('--json', type=Path, metavar='FILE')
@@ -401,11 +404,11 @@ def main() -> int:
         os.environ.update(ros_environment(os.environ, Path(logs)))
         rclpy.init()
         try:
-            if options.soak:
+            if options.overload:
                 slow = {'device': 'cpu', 'engine': 'torch', 'precision': 'fp32'}
                 size = list(options.network or (2048, 1024))
                 parameters = {'weights': weights, 'network_size': size, **slow}
-                results: Any = soak(Load(1, 60.0, frame, OUTPUTS, parameters), options.soak)
+                results: Any = overload(Load(1, 60.0, frame, OUTPUTS, parameters), options.overload)
                 print_verdict(results)
             else:
                 parameters = {'weights': weights, 'network_size': list(options.network or (64, 64))}
@@ -421,7 +424,11 @@ def main() -> int:
             rclpy.shutdown()
     if options.json:
         write_json(options.json, {'machine': describe_machine(), 'results': results})
-    return 0 if not options.soak or (results['labels_are_new'] and results['memory_is_flat']) else 1
+    return (
+        0
+        if not options.overload or (results['labels_are_new'] and results['memory_is_flat'])
+        else 1
+    )
 
 
 if __name__ == '__main__':

@@ -76,8 +76,13 @@ def choose_batching(
 
     width, height = segmenter.network_size
     frames = [np.zeros((height, width, 3), np.uint8)] * cameras
+
+    def segment(count: int) -> object:
+        # Without ego masks, which have the shape of a camera's images.
+        return segmenter.batch(frames[:count], [None] * count)
+
     # Here and below the least of several, for whatever else the machine does only adds to it.
-    single = min(seconds(lambda: segmenter(frames[0])) for _ in range(2))
+    single = min(seconds(lambda: segment(1)) for _ in range(2))
     warm_up = single * sum(range(2, cameras + 1))
     rounds = int((BUDGET - warm_up) / (2 * cameras * single))
     if rounds < 1:
@@ -85,11 +90,11 @@ def choose_batching(
         return Batching(together=False, reason=reason)
     try:
         for size in range(2, cameras + 1):
-            segmenter.batch(frames[:size])
+            segment(size)
         batched, singly = [], []
         for _ in range(min(rounds, MOST_ROUNDS)):
-            batched.append(seconds(lambda: segmenter.batch(frames)))
-            singly.append(seconds(lambda: [segmenter(frame) for frame in frames]))
+            batched.append(seconds(lambda: segment(cameras)))
+            singly.append(seconds(lambda: [segment(1) for _ in frames]))
     except OutOfMemoryError:
         reason = f'the device has too little memory for a batch of {cameras}'
         return Batching(together=False, reason=reason)

@@ -1,45 +1,106 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Which CameraInfo belongs to which frame: the one of exactly its stamp."""
+"""Which CameraInfo belongs to which frame, and what it says of masks of another size.
+
+A CameraInfo describes the whole sensor: its image is what `binning` and `roi` leave of that.
+"""
 
 from __future__ import annotations
 
+import copy
 import threading
 from collections import OrderedDict
-from typing import Any
+from typing import Any, NamedTuple
+
+import numpy as np
+
+
+class Sizes(NamedTuple):
+    """(width, height) of a camera's image, and of what was found in it."""
+
+    image: tuple[int, int]
+    found: tuple[int, int]
+
+
+def image_size(info: Any) -> tuple[int, int]:
+    """(width, height) of the images that a CameraInfo describes; a binning of 0 means 1."""
+    width, height = info.roi.width or info.width, info.roi.height or info.height
+    return width // (info.binning_x or 1), height // (info.binning_y or 1)
+
+
+def scaled(info: Any, sizes: Sizes) -> Any:
+    """A CameraInfo of what was found in an image.
+
+    It is the camera's own, unchanged, if that is as large as the image. Otherwise it is a copy:
+    `width` and `height` are those of what was found, `k` and `p` lead to its pixels, and `binning`
+    and `roi`, which are in them then, are 0. `d` and `r` do not depend on the size. An info of
+    another size than the image says nothing of it, and is not changed either.
+
+    Binning and ROI shift and divide pixels as image_geometry does it. The size scales them as the
+    network's output is drawn: the outer edges stay, and (0, 0), the centre of the first pixel,
+    moves.
+
+    Args:
+        info: With the fields of `sensor_msgs/CameraInfo`.
+        sizes: Of the image and of what was found in it.
+    """
+    if sizes.found == sizes.image or image_size(info) != sizes.image:
+        return info
+    to_image, to_found = np.eye(3), np.eye(3)
+    offsets, binnings = (info.roi.x_offset, info.roi.y_offset), (info.binning_x, info.binning_y)
+    for axis in (0, 1):
+        binning = binnings[axis] or 1
+        to_image[axis, axis], to_image[axis, 2] = 1 / binning, -offsets[axis] / binning
+        factor = sizes.found[axis] / sizes.image[axis]
+        to_found[axis, axis], to_found[axis, 2] = factor, (factor - 1) / 2
+    change = to_found @ to_image
+    other = copy.copy(info)
+    other.k = (change @ np.reshape(info.k, (3, 3))).reshape(-1)
+    other.p = (change @ np.reshape(info.p, (3, 4))).reshape(-1)
+    other.width, other.height = sizes.found
+    other.binning_x = other.binning_y = 0
+    other.roi = copy.copy(info.roi)
+    other.roi.x_offset = other.roi.y_offset = other.roi.width = other.roi.height = 0
+    return other
 
 
 class CameraInfoMatcher:
     """Pairs a frame with the CameraInfo of exactly its stamp, whichever of the two is first.
 
-    An info may arrive before its frame is segmented (the rule) or after (a fast device). Both
-    sides are remembered for the last `depth` stamps: by default those of the many seconds that a
-    slow device may take for a frame while the camera goes on.
+    An info may arrive before its frame is segmented (the rule) or after (a fast device). Both sides
+    are remembered for the last `depth` stamps: by default those of the many seconds that a slow
+    device may take for a frame while the camera goes on.
     """
 
     def __init__(self, depth: int = 1024) -> None:
         self._depth = depth
         self._lock = threading.Lock()
         self._infos: OrderedDict[tuple[int, int], Any] = OrderedDict()
-        self._awaited: OrderedDict[tuple[int, int], None] = OrderedDict()
+        self._awaited: OrderedDict[tuple[int, int], Sizes] = OrderedDict()
 
     def arrived(self, info: Any) -> Any:
-        """Take in an info; returns it if its frame has already gone out, else None."""
+        """Take in an info; if its frame has already gone out, the info `scaled` to it."""
         with self._lock:
             stamp = _stamp(info)
             if stamp in self._awaited:
-                del self._awaited[stamp]
-                return info
+                return scaled(info, self._awaited.pop(stamp))
             self._remember(self._infos, stamp, info)
             return None
 
-    def match(self, message: Any) -> Any:
-        """The info of a frame that goes out now, or None; in that case `arrived` gives it later."""
+    def match(self, message: Any, sizes: Sizes) -> Any:
+        """The info of a frame that goes out now, as the camera sent it.
+
+        None where it has not come yet: `arrived` gives it then.
+
+        Args:
+            message: The frame's image.
+            sizes: Of the image and of what was found in it.
+        """
         with self._lock:
             stamp = _stamp(message)
             if stamp in self._infos:
                 return self._infos.pop(stamp)
-            self._remember(self._awaited, stamp, None)
+            self._remember(self._awaited, stamp, sizes)
             return None
 
     def clear(self) -> None:

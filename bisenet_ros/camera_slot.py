@@ -21,12 +21,14 @@ class FrameCounts:
         published: Frames that were segmented and published.
         dropped: Frames that a newer one replaced, or that a failing device lost.
         malformed: Frames that could not be decoded.
+        lost: Frames that were sent, but got lost before they arrived, as far as is known.
     """
 
     received: int = 0
     published: int = 0
     dropped: int = 0
     malformed: int = 0
+    lost: int = 0
 
 
 @dataclass(frozen=True)
@@ -115,8 +117,19 @@ class CameraSlot:
             self._count(malformed=1)
             self._state = replace(self._state, last_error=reason)
 
+    def count_lost(self, number: int) -> None:
+        """Frames were sent, but got lost on the way."""
+        with self._arrival:
+            self._count(lost=number)
+
     def _count(
-        self, *, received: int = 0, published: int = 0, dropped: int = 0, malformed: int = 0
+        self,
+        *,
+        received: int = 0,
+        published: int = 0,
+        dropped: int = 0,
+        malformed: int = 0,
+        lost: int = 0,
     ) -> FrameCounts:
         counts = self._state.counts
         counts = FrameCounts(
@@ -124,6 +137,7 @@ class CameraSlot:
             published=counts.published + published,
             dropped=counts.dropped + dropped,
             malformed=counts.malformed + malformed,
+            lost=counts.lost + lost,
         )
         self._state = replace(self._state, counts=counts)
         return counts

@@ -17,17 +17,20 @@ from typing import Any, get_args
 
 import torch
 from safetensors import SafetensorError, safe_open
+from safetensors.torch import load
 from safetensors.torch import save as serialize
 from torch import Tensor
 
 from bisenet_ros.errors import UserError
+from bisenet_ros.json_text import parse_json
 from bisenet_ros.label_space import LabelSpace
-from bisenet_ros.limits import MIN_SIDE
+from bisenet_ros.limits import MAX_SIDE, MIN_SIDE
 from bisenet_ros.network import NETWORKS, SegmentationNetwork, Upsampling, options_of
 from bisenet_ros.preprocess import ChannelOrder, Normalization
 
 METADATA_KEY = 'bisenet_ros'
 FORMAT = 1
+_STORED = (torch.float16, torch.bfloat16, torch.float32, torch.float64, torch.int64)
 WEIGHTS_DIRECTORY = Path(__file__).parent / 'weights'
 
 
@@ -167,7 +170,9 @@ class Checkpoint:
                         f'{path} is a safetensors file, but not a bisenet_ros checkpoint: '
                         'it has no metadata of ours'
                     )
-                state_dict = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            # Not from `file`: its tensors are pages of the mapped file, whose truncation would kill
+            # the process, and safetensors 0.8 leaks objects with each of them.
+            state_dict = load(path.read_bytes())
         except SafetensorError as error:
             advice = 'copy or download it again'
             if path.suffix in ('.pth', '.pt'):
@@ -192,7 +197,7 @@ class Checkpoint:
             CheckpointError: It is damaged, or of a newer format.
         """
         try:
-            metadata = json.loads(text)
+            metadata = parse_json(text)
             if metadata['format'] != FORMAT:
                 raise CheckpointError(
                     f'checkpoint format {metadata["format"]}, but this version of bisenet_ros '
@@ -201,8 +206,16 @@ class Checkpoint:
             red, green, blue = (float(value) for value in metadata['mean'])
             std_red, std_green, std_blue = (float(value) for value in metadata['std'])
             width, height = (int(value) for value in metadata['network_size'])
-            if min(width, height) < MIN_SIDE:
-                raise CheckpointError(f'network size {width}x{height} is under {MIN_SIDE}')
+            if not all(MIN_SIDE <= side <= MAX_SIDE for side in (width, height)):
+                raise CheckpointError(
+                    f'network size {width}x{height} is not from {MIN_SIDE} to {MAX_SIDE}'
+                )
+            for name, tensor in state_dict.items():
+                if tensor.dtype not in _STORED:
+                    raise CheckpointError(
+                        f'the tensor {name!r} is of {tensor.dtype}: weights are of float16, '
+                        'bfloat16, float32 or float64'
+                    )
             if not all(t.isfinite().all() for t in state_dict.values() if t.is_floating_point()):
                 raise CheckpointError('the weights are not finite: train or copy them again')
             network = _one_of(metadata['network'], tuple(NETWORKS), 'network')
@@ -224,7 +237,7 @@ class Checkpoint:
                 provenance=dict(metadata['provenance']),
                 accuracy=dict(metadata['accuracy']),
             )
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise CheckpointError(
                 f'the metadata of {path} is damaged ({type(error).__name__}: {error})'
             ) from error

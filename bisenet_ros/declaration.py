@@ -18,7 +18,7 @@ from typing import Any, TypeVar, cast, get_type_hints
 
 from bisenet_ros.errors import UserError
 
-Value = bool | int | float | str | tuple[str, ...] | tuple[int, ...]
+Value = bool | int | float | str | tuple[str, ...] | tuple[int, ...] | tuple[float, ...]
 """A parameter's value: what ROS calls an array is a tuple here."""
 
 T = TypeVar('T', bound=Value)
@@ -52,16 +52,21 @@ class Declaration:
 
     Attributes:
         name: As in parameter files.
+        field: The attribute of the settings that has the value.
         default: The value without a parameter file.
         type: The type by its ROS name, such as `string array`.
         description: One sentence or two, for `ros2 param describe` and the documentation.
         changes: When a new value takes effect.
         bounds: Smallest and largest value of a number; None for everything else.
         choices: The values that a string may have; empty where any may be.
-        check: The reason to refuse a value that type, bounds and choices allow, or None.
+        check: The reason to refuse a value that type, bounds and choices allow, which begins with
+            the parameter's name; or None.
+        per_camera: Whether a camera may have a value of its own, as `<camera>.<name>`; the default
+            is empty then, and an empty value of a camera leaves it to the parameter itself.
     """
 
     name: str
+    field: str
     default: Value
     type: str
     description: str
@@ -69,6 +74,17 @@ class Declaration:
     bounds: tuple[float, float] | None
     choices: tuple[str, ...]
     check: Callable[[Any], str | None] | None
+    per_camera: bool
+
+    def of_camera(self, camera: str) -> Declaration:
+        """The declaration of a camera's own value."""
+        general = self.check
+
+        def check(value: Any) -> str | None:
+            reason = general(value) if general else None
+            return None if reason is None else f'{camera}.{reason}'
+
+        return dataclasses.replace(self, name=f'{camera}.{self.name}', check=check)
 
     def refusal(self, value: Value) -> str | None:
         """Why a value of the right type cannot be taken, or None where it can."""
@@ -83,7 +99,7 @@ class Declaration:
     def value_of(self, given: Any) -> Value:
         """The value that a parameter file or the command line of ROS gave.
 
-        A whole number where a float is wanted, and an empty list, are taken for what they mean.
+        Whole numbers where floats are wanted, and an empty list, are taken for what they mean.
 
         Raises:
             UserError: The type is wrong, or the value is refused.
@@ -91,7 +107,9 @@ class Declaration:
         value: Value = plain(given)
         found = type_name(value)
         if self.type == 'double' and found == 'integer':
-            value = float(given)
+            value = _double(given)
+        elif self.type == 'double array' and found == 'integer array':
+            value = tuple(map(_double, given))
         elif isinstance(self.default, tuple) and found == NOT_SET:
             value = ()
         elif found != self.type:
@@ -122,14 +140,21 @@ def parameter(
     bounds: tuple[float, float] | None = None,
     choices: Callable[[], tuple[str, ...]] = tuple,
     check: Callable[[Any], str | None] | None = None,
+    name: str | None = None,
+    per_camera: bool = False,
 ) -> T:
-    """A field of a dataclass that is a parameter; see `Declaration`, and `choices` gives those."""
+    """A field of a dataclass that is a parameter; see `Declaration`, and `choices` gives those.
+
+    Without a `name`, the field's is the parameter's.
+    """
     metadata = {
+        'name': name,
         'description': description,
         'changes': changes,
         'bounds': bounds,
         'choices': choices,
         'check': check,
+        'per_camera': per_camera,
     }
     return dataclasses.field(default=default, metadata=metadata)
 
@@ -137,15 +162,33 @@ def parameter(
 def declarations(settings: type) -> dict[str, Declaration]:
     """The parameters of a class of settings by name, in the order of its fields."""
     types = get_type_hints(settings)
-    return {
-        field.name: Declaration(
-            name=field.name,
+    found: dict[str, Declaration] = {}
+    for field in dataclasses.fields(settings):
+        if not field.metadata:
+            continue
+        name = field.metadata['name'] or field.name
+        found[name] = Declaration(
+            **{**field.metadata, 'name': name, 'choices': field.metadata['choices']()},
+            field=field.name,
             default=cast('Value', field.default),
             type=_TYPE_NAMES[types[field.name]],
-            **{**field.metadata, 'choices': field.metadata['choices']()},
         )
-        for field in dataclasses.fields(settings)
-    }
+    return found
+
+
+@dataclass(frozen=True)
+class Declared:
+    """Settings whose fields are parameters.
+
+    Raises:
+        UserError: A value is not one that its parameter may have.
+    """
+
+    def __post_init__(self) -> None:
+        for declared in declarations(type(self)).values():
+            reason = declared.refusal(getattr(self, declared.field))
+            if reason is not None:
+                raise UserError(reason)
 
 
 def check_name(name: str, known: Mapping[str, object]) -> None:
@@ -170,5 +213,11 @@ def type_name(value: Any) -> str:
     if value is None or value == ():
         return NOT_SET
     if isinstance(value, tuple):
-        return f'{type_name(value[0])} array'
-    return _TYPE_NAMES[type(value)]
+        kinds = {type_name(element) for element in value}
+        return f'{kinds.pop()} array' if len(kinds) == 1 else 'mixed array'
+    return _TYPE_NAMES.get(type(value), type(value).__name__)
+
+
+def _double(number: Any) -> float:
+    """A number as ROS's double; infinite where it is beyond the integers that ROS has."""
+    return float(number) if abs(number) < 2**63 else float('inf')

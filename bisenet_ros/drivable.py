@@ -67,22 +67,40 @@ def mean_confidence(mask: npt.NDArray[np.uint8], confidence: npt.NDArray[np.uint
     return cv2.mean(confidence, mask)[0] / 255 if cv2.countNonZero(mask) else float('nan')
 
 
-def free_space_boundary(mask: npt.NDArray[np.uint8]) -> npt.NDArray[np.int32]:
+def free_space_boundary(
+    mask: npt.NDArray[np.uint8], ego: npt.NDArray[np.bool_] | None = None
+) -> npt.NDArray[np.int32]:
     """How far up each column the vehicle may drive without a gap.
 
     Args:
         mask: (H, W), 0 or 255.
+        ego: (H, W), where the vehicle itself hides what is behind it: no gap, and not drivable
+            either.
 
     Returns:
-        (W,) per column the top row of the drivable run that starts at the bottom edge; 0 where the
-        whole column is drivable, H where its bottom pixel is not.
+        (W,) per column the top row of the drivable run that starts at the bottom edge, or above the
+        vehicle there; 0 where the whole column is drivable, H where there is none.
     """
+    if ego is not None:
+        return _boundary_behind(mask, ego)
     # (W, H): a row is a column of the mask from the bottom up, so that argmax, which stops at the
     # first True, runs along memory.
     blocked = cv2.rotate(mask, cv2.ROTATE_90_CLOCKWISE) == 0
     run = np.argmax(blocked, axis=1)
     run[~blocked[np.arange(run.size), run]] = mask.shape[0]  # nothing blocks
     return np.asarray(mask.shape[0] - run, np.int32)
+
+
+def _boundary_behind(
+    mask: npt.NDArray[np.uint8], ego: npt.NDArray[np.bool_]
+) -> npt.NDArray[np.int32]:
+    boundary = free_space_boundary(np.where(ego, np.uint8(255), mask))
+    # Where such a run ends with the vehicle, the free space ends at the first drivable pixel below.
+    ends = np.flatnonzero(boundary < mask.shape[0])
+    ends = ends[mask[boundary[ends], ends] == 0]
+    below = (mask[:, ends] > 0) & (np.arange(mask.shape[0])[:, np.newaxis] >= boundary[ends])
+    boundary[ends] = np.where(below.any(axis=0), below.argmax(axis=0), mask.shape[0])
+    return boundary
 
 
 def outline(mask: npt.NDArray[np.uint8], max_points: int = 128) -> npt.NDArray[np.float32]:
@@ -131,18 +149,23 @@ class DrivableArea:
     outline: npt.NDArray[np.float32]
 
 
-def measure_area(mask: npt.NDArray[np.uint8], confidence: npt.NDArray[np.uint8]) -> DrivableArea:
+def measure_area(
+    mask: npt.NDArray[np.uint8],
+    confidence: npt.NDArray[np.uint8],
+    ego: npt.NDArray[np.bool_] | None = None,
+) -> DrivableArea:
     """Measure a mask.
 
     Args:
         mask: (H, W), 0 or 255.
         confidence: (H, W), 0 to 255.
+        ego: (H, W), where the vehicle itself is.
     """
     height, width = mask.shape
     return DrivableArea(
         size=(width, height),
         fraction=cv2.countNonZero(mask) / mask.size,
         confidence=mean_confidence(mask, confidence),
-        free_space_boundary=free_space_boundary(mask),
+        free_space_boundary=free_space_boundary(mask, ego),
         outline=outline(mask),
     )

@@ -54,5 +54,5 @@ def _indices(path: Path, content: bytes) -> npt.NDArray[np.uint8] | None:
             return np.asarray(image, np.uint8) if image.mode == 'P' else None
     except UnidentifiedImageError:
         return None  # OpenCV is asked next
-    except (OSError, SyntaxError) as error:  # of a PNG whose chunks are wrong
+    except (Image.DecompressionBombError, OSError, SyntaxError, ValueError) as error:
         raise MediaError(f'{path}: not an image, or damaged') from error

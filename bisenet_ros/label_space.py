@@ -90,7 +90,7 @@ class LabelSpace:
                 colors=tuple((int(r), int(g), int(b)) for r, g, b in data['colors']),
                 drivable=tuple(str(name) for name in data['drivable']),
             )
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise UserError(
                 f'a label space needs names, colors and drivable; {type(error).__name__}: {error}'
             ) from error

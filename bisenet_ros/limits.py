@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Sizes in pixels that everything here keeps to."""
+"""Sizes that everything here keeps to: beyond them a file or a message is damaged, or an attack."""
 
 from __future__ import annotations
 
@@ -9,3 +9,13 @@ MIN_SIDE = 32
 
 MAX_SIDE = 8192
 """The greatest width and height; beyond it a header is corrupt rather than a camera that large."""
+
+MAX_PIXELS = MAX_SIDE**2
+"""Pixels of the largest image that is decoded."""
+
+MAX_CHUNK = 1 << 29
+"""Bytes that a chunk or a message of a bag may have when it is decompressed: more than twice an
+image of the largest size."""
+
+MAX_DOCUMENT = 1 << 22
+"""Bytes of a YAML file."""

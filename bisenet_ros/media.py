@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from collections.abc import Iterator
@@ -16,7 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from bisenet_ros.errors import UserError
-from bisenet_ros.image_codec import JPEG_START, ImageError, jpeg_size
+from bisenet_ros.image_header import CutShortError, HeaderError, check_size
+from bisenet_ros.limits import MAX_PIXELS
 
 # fmt: off
 IMAGE_SUFFIXES = frozenset([
@@ -33,6 +35,11 @@ VIDEO_SUFFIXES = frozenset([
 
 _COUNTED_SUFFIXES = frozenset(['.avi', '.m4v', '.mov', '.mp4'])
 """Videos whose header has a number of frames."""
+
+_SIDES = (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT)
+
+_MOST_FRAMES = 1 << 31
+"""A header that promises more does not know; neither does one with a number that is none."""
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -85,17 +92,18 @@ def read_file(path: Path) -> bytes:
     """The content of an image file.
 
     Raises:
-        MediaError: There is no such file, or it is a JPEG that breaks off.
+        MediaError: There is no such file, it claims too many pixels, or is a JPEG that breaks off.
     """
     try:
         data = path.read_bytes()
     except OSError as error:
         raise MediaError(f'{path}: {error.strerror}') from error
-    if data.startswith(JPEG_START):
-        try:
-            jpeg_size(data)
-        except ImageError as error:
-            raise MediaError(f'{path}: the JPEG image is cut off: copy it again') from error
+    try:
+        check_size(data)
+    except CutShortError as error:
+        raise MediaError(f'{path}: the {error.codec} image is cut off: copy it again') from error
+    except HeaderError as error:
+        raise MediaError(f'{path}: {error}') from error
     return data
 
 
@@ -148,7 +156,8 @@ class Video:
         capture = self._open()
         rate = capture.get(cv2.CAP_PROP_FPS)
         self.rate = rate if 0 < rate <= 1000 else 25.0
-        self.frame_count = max(0, int(capture.get(cv2.CAP_PROP_FRAME_COUNT)))
+        count = capture.get(cv2.CAP_PROP_FRAME_COUNT)
+        self.frame_count = int(count) if 0 < count < _MOST_FRAMES else 0
         capture.release()
 
     def breaks_off_after(self, count: int) -> bool:
@@ -166,6 +175,11 @@ class Video:
             capture = cv2.VideoCapture(str(self.path), cv2.CAP_FFMPEG)
         if not capture.isOpened():
             raise MediaError(f'{self.path}: not a video that OpenCV reads')
+        sides = [int(capture.get(side)) for side in _SIDES]
+        if math.prod(sides) > MAX_PIXELS:
+            raise MediaError(
+                f'{self.path}: {sides[0]}x{sides[1]}, over the limit of {MAX_PIXELS} pixels'
+            )
         return capture
 
     def __iter__(self) -> Iterator[Pixels]:

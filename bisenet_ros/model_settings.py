@@ -11,10 +11,10 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
+from functools import partial
 
-from bisenet_ros.declaration import Changes, declarations, parameter
+from bisenet_ros.declaration import Changes, Declared, declarations, parameter
 from bisenet_ros.engine.registry import engine_choices
-from bisenet_ros.errors import UserError
 from bisenet_ros.limits import MAX_SIDE, MIN_SIDE
 
 DEFAULT_WEIGHTS = 'camvid'
@@ -34,22 +34,18 @@ def _check_device(device: str) -> str | None:
     return f'device must be auto, cpu, cuda or cuda:N, not {device!r}'
 
 
-def _check_network_size(size: tuple[int, ...]) -> str | None:
+def _check_size(name: str, size: tuple[int, ...]) -> str | None:
     if size and (len(size) != 2 or not all(MIN_SIDE <= side <= MAX_SIDE for side in size)):
         return (
-            f'network_size must be [width, height], {MIN_SIDE} to {MAX_SIDE} each, or [],'
+            f'{name} must be [width, height], {MIN_SIDE} to {MAX_SIDE} each, or [],'
             f' not {list(size)}'
         )
     return None
 
 
 @dataclass(frozen=True)
-class ModelSettings:
-    """What is asked of a model; `Segmenter.settings` says what came of it on this machine.
-
-    Raises:
-        UserError: A value is not one that its parameter may have.
-    """
+class ModelSettings(Declared):
+    """What is asked of a model; `Segmenter.settings` says what came of it on this machine."""
 
     weights: str = parameter(
         DEFAULT_WEIGHTS,
@@ -87,7 +83,20 @@ class ModelSettings:
         (),
         '[width, height] of what the network sees; empty for what the checkpoint was trained for.',
         Changes.ON_RELOAD,
-        check=_check_network_size,
+        check=partial(_check_size, 'network_size'),
+    )
+    output_size: tuple[int, ...] = parameter(
+        (),
+        "[width, height] of labels, masks, confidence and overlay; empty for the camera's.",
+        Changes.AT_ONCE,
+        check=partial(_check_size, 'output_size'),
+    )
+    ego_mask: str = parameter(
+        '',
+        'Path of a PNG of the shape of the images, white where the vehicle itself is: there, pixels'
+        ' are labelled 255 and not drivable, and the free space goes on above.',
+        Changes.ON_CONFIGURE,
+        per_camera=True,
     )
     self_check: bool = parameter(
         True,
@@ -112,12 +121,6 @@ class ModelSettings:
         Changes.AT_ONCE,
         bounds=(0.0, 1.0),
     )
-
-    def __post_init__(self) -> None:
-        for name, declared in declarations(type(self)).items():
-            reason = declared.refusal(getattr(self, name))
-            if reason is not None:
-                raise UserError(reason)
 
     @property
     def size(self) -> tuple[int, int] | None:

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bisenet_ros.label_space import IGNORE, LabelSpace
+from bisenet_ros.resizing import resize
 
 _EDGE_COLOR = (255, 255, 255)
 
@@ -26,7 +27,7 @@ def overlay(
     """The frame with every labelled pixel tinted in the colour of its class.
 
     Args:
-        frame: (H, W, 3) BGR.
+        frame: BGR, of any size: it is shown at that of the labels.
         labels: (H, W) class ids; a pixel that is not labelled (255) keeps the frame.
         label_space: The colours.
         alpha: Opacity of the colours, 0 (the frame alone) to 1 (the colours alone).
@@ -36,6 +37,7 @@ def overlay(
     Returns:
         (H, W, 3) BGR, a new array.
     """
+    frame = resize(frame, (labels.shape[1], labels.shape[0]))
     bgr_table = label_space.color_table()[:, np.newaxis, ::-1]  # (256, 1, 3)
     colors = cv2.applyColorMap(labels, np.ascontiguousarray(bgr_table))
     blended = cv2.addWeighted(frame, 1 - alpha, colors, alpha, 0)

@@ -10,18 +10,25 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from bisenet_ros.declaration import check_name, type_name
+from bisenet_ros.declaration import type_name
 from bisenet_ros.errors import UserError
 from bisenet_ros.node_name import matches
-from bisenet_ros.settings import OF_EVERY_NODE, PARAMETERS, REPORTED, Settings
-from bisenet_ros.yaml_document import yaml_errors
+from bisenet_ros.settings import (
+    OF_EVERY_NODE,
+    PARAMETERS,
+    REPORTED,
+    Settings,
+    check_camera,
+    declaration_of,
+)
+from bisenet_ros.yaml_document import read_yaml, yaml_errors
 
 NODE = 'segmenter'
 
@@ -31,7 +38,8 @@ _FALSE = frozenset(('N', 'n', 'no', 'No', 'NO', 'false', 'False', 'FALSE', 'off'
 # What C's strtol takes with base 0, and strtod.
 _INTEGER = re.compile(r'\s*[+-]?(0[xX][0-9a-fA-F]+|[0-9]+)')
 _DOUBLE = re.compile(
-    r'\s*[+-]?(([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?|\.?inf|infinity|\.?nan)', re.IGNORECASE
+    r'\s*[+-]?(([0-9]+(\.[0-9]*)?|\.[0-9]+)(e[+-]?[0-9]+)?|\.?inf|infinity|\.?nan)',
+    re.IGNORECASE,
 )
 
 
@@ -68,7 +76,7 @@ def read_settings(
     values = {} if path is None else read_parameters(path)
     given = {name: value for name, value in options.items() if value is not None}
     given = {name: PARAMETERS[name].value_of(value) for name, value in given.items()}
-    return Settings(**{**(beneath or {}), **values, **given})
+    return Settings().changed({**(beneath or {}), **values, **given})
 
 
 def read_parameters(path: Path) -> dict[str, Any]:
@@ -89,24 +97,47 @@ def read_parameters(path: Path) -> dict[str, Any]:
             'one'
         )
     node = nodes[0] if nodes else f'/{NODE}'
-    values: dict[str, Any] = {}
-    found = False
-    for entry in entries:
-        if not matches(entry.node, node):
-            continue
-        found = True
-        if entry.name in REPORTED or OF_EVERY_NODE.fullmatch(entry.name):
-            continue
-        try:
-            check_name(entry.name, PARAMETERS)
-            values[entry.name] = PARAMETERS[entry.name].value_of(entry.value)
-        except UserError as error:
-            raise UserError(f'{path}:{entry.line}: {error}') from error
-    if not found:
+    if not any(matches(entry.node, node) for entry in entries):
         raise UserError(
             f'{path}: nothing for a node {NODE!r} in it: its parameters stand under'
             f" '/**: {_VALUES}:' or '{NODE}: {_VALUES}:'"
         )
+    return _parameters_of(path, entries, node)
+
+
+def read_parameters_of(path: Path, node: str) -> dict[str, Any]:
+    """What a file says to a node, by parameter; nothing where it is for others.
+
+    Args:
+        path: The file.
+        node: The node's name with its namespace, such as `/robot/segmenter`.
+
+    Raises:
+        UserError: It cannot be read, is no parameter file, or has a parameter that the node would
+            refuse.
+    """
+    return _parameters_of(path, list(_entries(path)), node)
+
+
+def _parameters_of(path: Path, entries: Sequence[Entry], node: str) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    lines: dict[str, int] = {}
+    for entry in entries:
+        if not matches(entry.node, node):
+            continue
+        if entry.name in REPORTED or OF_EVERY_NODE.fullmatch(entry.name):
+            continue
+        try:
+            values[entry.name] = declaration_of(entry.name).value_of(entry.value)
+        except UserError as error:
+            raise UserError(f'{path}:{entry.line}: {error}') from error
+        lines[entry.name] = entry.line
+    cameras = values.get('cameras', PARAMETERS['cameras'].default)
+    for name, line in lines.items():
+        try:
+            check_camera(name, cameras)
+        except UserError as error:
+            raise UserError(f'{path}:{line}: {error}') from error
     return values
 
 
@@ -139,7 +170,7 @@ def _entries(path: Path) -> Iterator[Entry]:
 
 def _all_sections(path: Path) -> Iterator[tuple[str, yaml.Node]]:
     with yaml_errors(path):
-        documents = list(yaml.compose_all(path.read_text(encoding='utf-8'), yaml.SafeLoader))
+        documents = list(yaml.compose_all(read_yaml(path), yaml.SafeLoader))
     for document in documents:
         yield from _sections(path, document, '')
 
@@ -152,10 +183,11 @@ def _sections(path: Path, node: yaml.Node | None, name: str) -> Iterator[tuple[s
             f'{path}:{line}: no ROS parameter file: it has nodes, with {_VALUES} under each'
         )
     for key, value in node.value:
-        if key.value == _VALUES and name:
+        text = _name(path, key)
+        if text == _VALUES and name:
             yield name, value
         else:
-            yield from _sections(path, value, f'{name}/{str(key.value).lstrip("/")}')
+            yield from _sections(path, value, f'{name}/{text.lstrip("/")}')
 
 
 def _parameters(path: Path, node: str, values: yaml.Node, prefix: str) -> Iterator[Entry]:
@@ -163,7 +195,7 @@ def _parameters(path: Path, node: str, values: yaml.Node, prefix: str) -> Iterat
         line = values.start_mark.line + 1
         raise UserError(f'{path}:{line}: {prefix or _VALUES} has no names with values')
     for key, value in values.value:
-        name, line = f'{prefix}{key.value}', key.start_mark.line + 1
+        name, line = f'{prefix}{_name(path, key)}', key.start_mark.line + 1
         if isinstance(value, yaml.MappingNode):
             yield from _parameters(path, node, value, f'{name}.')
         elif isinstance(value, yaml.SequenceNode):
@@ -173,6 +205,12 @@ def _parameters(path: Path, node: str, values: yaml.Node, prefix: str) -> Iterat
             yield Entry(node, name, elements, line)
         else:
             yield Entry(node, name, _scalar(path, value), line)
+
+
+def _name(path: Path, key: yaml.Node) -> str:
+    if isinstance(key, yaml.ScalarNode):
+        return str(key.value)
+    raise UserError(f'{path}:{key.start_mark.line + 1}: a name is one word, no list or mapping')
 
 
 def _scalar(path: Path, node: yaml.Node) -> Any:
@@ -193,7 +231,9 @@ def _plain_meaning(text: str) -> Any:
     if _INTEGER.fullmatch(text):
         digits = text.strip().lstrip('+-')
         base = 16 if digits[:2].lower() == '0x' else 8 if digits.startswith('0') else 10
-        if base != 8 or not digits.strip('01234567'):
+        # Python refuses to read very long decimal numbers, which are too large in any case.
+        is_short = base != 10 or len(digits) < 20
+        if is_short and (base != 8 or not digits.strip('01234567')):
             number = int(digits, base) * (-1 if text.strip().startswith('-') else 1)
             if -(2**63) <= number < 2**63:
                 return number

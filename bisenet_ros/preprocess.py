@@ -1,9 +1,10 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""From a camera's frame to what a network takes: the only code that does it.
+"""From a resized frame to what a network takes: the only code that does it.
 
-Training, evaluation, replay and the node all come through here, so that a network is never shown
-anything on the vehicle that is prepared otherwise than what it learned from.
+Training, evaluation, replay and the node all come through `resizing.resize` and through here, so
+that a network is never shown anything on the vehicle that is prepared otherwise than what it
+learned from.
 """
 
 from __future__ import annotations
@@ -12,30 +13,12 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-import cv2
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from bisenet_ros.errors import UserError
 
 ChannelOrder = Literal['rgb', 'bgr']
-
-
-def resize(frame: npt.NDArray[np.uint8], size: tuple[int, int]) -> npt.NDArray[np.uint8]:
-    """(H, W, 3) uint8 -> (height, width, 3) uint8, without aliasing; the frame itself if it fits.
-
-    Args:
-        frame: Any three-channel image.
-        size: (width, height) to reach; the aspect ratio is not kept.
-    """
-    height, width = frame.shape[:2]
-    if (width, height) == size:
-        return frame
-    shrinks = size[0] * size[1] < width * height
-    interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(frame, size, interpolation=interpolation), np.uint8)
 
 
 @dataclass(frozen=True)

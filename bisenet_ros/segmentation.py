@@ -7,6 +7,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -18,30 +19,54 @@ if TYPE_CHECKING:  # torch is loaded by who draws labels, not by who reads recor
 
 
 class Segmentation:
-    """What the network sees in one frame, at the size of the frame.
+    """What the network sees in one frame, at the frame's size or at `output_size`.
 
     Attributes:
         labels: (H, W) uint8 class ids; `IGNORE` where the confidence is below the threshold.
         label_space: What the ids mean, and which of them may be driven on.
+        ego: (H, W) bool, where the vehicle itself is: not labelled, not drivable, of confidence 0;
+            None without an ego mask.
     """
 
-    def __init__(self, drawn: Labels, label_space: LabelSpace, min_drivable_area: float) -> None:
+    def __init__(
+        self,
+        drawn: Labels,
+        label_space: LabelSpace,
+        min_drivable_area: float,
+        ego: npt.NDArray[np.bool_] | None = None,
+    ) -> None:
         self._drawn = drawn
         self._min_drivable_area = min_drivable_area
         self.label_space = label_space
+        self.ego = ego
+        self._white = None if ego is None else ego.view(np.uint8) * np.uint8(255)
         self.labels = drawn.labels
+        if self._white is not None:
+            self.labels = np.asarray(cv2.bitwise_or(drawn.labels, self._white), np.uint8)  # IGNORE
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height) of labels, confidence and mask."""
+        height, width = self.labels.shape
+        return width, height
 
     @cached_property
     def confidence(self) -> npt.NDArray[np.uint8]:
         """(H, W): the softmax probability of the best class times 255, also where not labelled."""
-        return self._drawn.confidence
+        return self._outside(self._drawn.confidence)
 
     @cached_property
     def drivable(self) -> npt.NDArray[np.uint8]:
         """(H, W): 255 where the vehicle may drive, else 0."""
-        return without_small_areas(self._drawn.drivable, self._min_drivable_area)
+        return without_small_areas(self._outside(self._drawn.drivable), self._min_drivable_area)
 
     @cached_property
     def area(self) -> DrivableArea:
         """The drivable mask in numbers."""
-        return measure_area(self.drivable, self.confidence)
+        return measure_area(self.drivable, self.confidence, self.ego)
+
+    def _outside(self, image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+        """The image with 0 where the vehicle is."""
+        if self._white is None:
+            return image
+        return np.asarray(cv2.subtract(image, self._white), np.uint8)  # never under 0

@@ -4,7 +4,7 @@
 
 segmenter = Segmenter.load('camvid')
 result = segmenter(frame)  # (H, W, 3) uint8 BGR, any size from 32x32
-result.labels, result.confidence, result.drivable  # each (H, W) uint8
+result.labels, result.confidence, result.drivable  # each (H, W) uint8, or of `output_size`
 """
 
 from __future__ import annotations
@@ -20,12 +20,13 @@ import numpy.typing as npt
 import torch
 
 from bisenet_ros.checkpoint import Checkpoint
+from bisenet_ros.ego_mask import EgoMask, load_ego_masks
 from bisenet_ros.engine.engine import Engine
 from bisenet_ros.engine.hardware import cpu_threads, resolve_device, resolve_precision
 from bisenet_ros.engine.labels import draw_labels
 from bisenet_ros.engine.loading import load_engine
 from bisenet_ros.engine.profiling import stage
-from bisenet_ros.engine.registry import device_for
+from bisenet_ros.engine.registry import PLAIN, device_for
 from bisenet_ros.engine.upsample_argmax import scale_to
 from bisenet_ros.errors import UserError
 from bisenet_ros.label_space import LabelSpace
@@ -42,15 +43,17 @@ class Segmenter:
     Attributes:
         checkpoint: Where its weights and their meaning come from.
         network_size: (width, height) that frames are resized to for the network.
+        ego_mask: Where the vehicle itself is in frames; None without one.
         engine_note: Why what runs is not the engine that was to run, in one line; empty if it is.
     """
 
-    def __init__(self, checkpoint: Checkpoint, settings: ModelSettings) -> None:
+    def __init__(self, checkpoint: Checkpoint, settings: ModelSettings, note: str = '') -> None:
         """Set the network up and run it once, so that the first frame is as fast as others.
 
         Args:
             checkpoint: What to run; `settings.weights` only names it.
             settings: How.
+            note: Why the settings are not those that were asked for, for `engine_note`.
 
         Raises:
             UserError: The settings ask for what is not here, or contradict the checkpoint.
@@ -58,6 +61,7 @@ class Segmenter:
         device = resolve_device(device_for(settings.engine, settings.device))
         precision = resolve_precision(settings.precision, device)
         self.checkpoint = checkpoint
+        self.ego_mask = load_ego_masks({'': settings.ego_mask}).get('')
         self.network_size = settings.size or checkpoint.network_size
         with cpu_threads(settings.cpu_threads):
             threads = torch.get_num_threads()
@@ -73,7 +77,8 @@ class Segmenter:
         self._engine: Engine | None = loaded.engine
         self._engine_notes = loaded.engine.notes
         self._engine_lock = threading.Lock()
-        self.engine_note = loaded.note
+        self.engine_note = '; '.join(filter(None, (note, loaded.note)))
+        self._asked_for = (settings, note)
         resolved = replace(
             settings,
             device=str(device),
@@ -95,9 +100,11 @@ class Segmenter:
         engine: str = 'auto',
         cpu_threads: int = 0,
         network_size: tuple[int, int] | None = None,
+        output_size: tuple[int, int] | None = None,
         confidence_threshold: float = 0.0,
         drivable_classes: Sequence[str] | None = None,
         min_drivable_area: float = 0.0,
+        ego_mask: str | Path = '',
         self_check: bool = True,
     ) -> Segmenter:
         """Read weights and set the network up.
@@ -111,10 +118,12 @@ class Segmenter:
             engine: `auto` (the fastest there is) or a key of `ENGINES`.
             cpu_threads: That a network on the CPU computes with; 0 for what torch has here.
             network_size: (width, height) to run the network at; None for what it was trained for.
+            output_size: (width, height) of what is found in a frame; None for that of the frame.
             confidence_threshold: A pixel is not labelled (`IGNORE`) if its confidence, 0 to 255, is
                 below 255 times this.
             drivable_classes: Names of classes; None for what the checkpoint says.
             min_drivable_area: Drivable components of a smaller fraction of the frame are dropped.
+            ego_mask: Path of a PNG that is white where the vehicle itself is in every frame.
             self_check: Whether the labels of one frame are compared with those of plain PyTorch.
 
         Raises:
@@ -128,9 +137,11 @@ class Segmenter:
                 engine=engine,
                 cpu_threads=cpu_threads,
                 network_size=tuple(network_size or ()),
+                output_size=tuple(output_size or ()),
                 confidence_threshold=confidence_threshold,
                 drivable_classes=tuple(drivable_classes or OF_CHECKPOINT),
                 min_drivable_area=min_drivable_area,
+                ego_mask=str(ego_mask),
                 self_check=self_check,
             )
         )
@@ -143,6 +154,20 @@ class Segmenter:
             UserError: The settings ask for what is not here.
         """
         return cls(Checkpoint.load(settings.weights), settings.model)
+
+    def again(self) -> Segmenter:
+        """Another one like it, with the weights from memory: their file may be another by now."""
+        settings, note = self._asked_for
+        return Segmenter(self.checkpoint, settings, note)
+
+    def plain(self, reason: str) -> Segmenter:
+        """One with the same weights that computes in the plainest way: with torch, in float32.
+
+        Args:
+            reason: Why this one is not to go on.
+        """
+        settings = replace(self._asked_for[0], engine=PLAIN, precision='fp32')
+        return Segmenter(self.checkpoint, settings, f'{reason}: {PLAIN} runs in fp32 instead')
 
     @property
     def settings(self) -> ModelSettings:
@@ -167,8 +192,8 @@ class Segmenter:
     def apply(self, settings: ModelSettings) -> None:
         """Take over what may change from frame to frame; the next frame has it.
 
-        That are `confidence_threshold`, `drivable_classes` and `min_drivable_area`. What else a
-        settings object says takes another `Segmenter`.
+        That are `output_size`, `confidence_threshold`, `drivable_classes` and `min_drivable_area`.
+        What else a settings object says takes another `Segmenter`.
 
         Raises:
             UserError: A drivable class is none of the network's; nothing has changed then.
@@ -179,6 +204,7 @@ class Segmenter:
             label_space = replace(label_space, drivable=drivable)
         resolved = replace(
             self.settings,
+            output_size=settings.output_size,
             confidence_threshold=settings.confidence_threshold,
             drivable_classes=label_space.drivable,
             min_drivable_area=settings.min_drivable_area,
@@ -211,17 +237,27 @@ class Segmenter:
         """Segment one frame; see `batch`."""
         return self.batch([frame])[0]
 
-    def batch(self, frames: Sequence[npt.NDArray[np.uint8]]) -> list[Segmentation]:
+    def batch(
+        self,
+        frames: Sequence[npt.NDArray[np.uint8]],
+        ego_masks: Sequence[EgoMask | None] | None = None,
+    ) -> list[Segmentation]:
         """Segment frames, of several cameras say, in one inference.
 
         Args:
             frames: (H, W, 3) uint8 BGR arrays, each of any size from 32x32, contiguous or not.
+            ego_masks: Those of the frames, where cameras have their own; None for `ego_mask`.
 
         Raises:
-            UserError: A frame is something else.
+            UserError: A frame is something else, or has not the shape of its ego mask.
+            NotFiniteError: The network computed numbers that are not finite; on a GPU, who looks
+                at the labels gets it.
         """
-        for frame in frames:
+        masks = [self.ego_mask] * len(frames) if ego_masks is None else ego_masks
+        for frame, mask in zip(frames, masks, strict=True):
             _check_frame(frame)
+            if mask is not None:
+                mask.check((frame.shape[1], frame.shape[0]))
         if not frames:
             return []
         settings, label_space = self._active
@@ -231,19 +267,28 @@ class Segmenter:
             if self._engine is None:
                 raise RuntimeError('the segmenter is closed')
             logits = self._engine(frames)
+        sizes = [settings.output_size[::-1] or frame.shape[:2] for frame in frames]
         # On a GPU, the labels of all frames are under way before those of the first are waited for.
         with stage('post'), cpu_threads(threads):
             drawn = [
                 draw_labels(
                     coarse,
-                    frame.shape[:2],
-                    scale_to(frame.shape[:2], self.network_size),
+                    (height, width),
+                    scale_to((height, width), self.network_size),
                     drivable_ids,
                     settings.least_confidence,
                 )
-                for coarse, frame in zip(logits, frames, strict=True)
+                for coarse, (height, width) in zip(logits, sizes, strict=True)
             ]
-            return [Segmentation(each, label_space, settings.min_drivable_area) for each in drawn]
+            return [
+                Segmentation(
+                    each,
+                    label_space,
+                    settings.min_drivable_area,
+                    None if mask is None else mask.at((width, height)),
+                )
+                for each, mask, (height, width) in zip(drawn, masks, sizes, strict=True)
+            ]
 
 
 def _check_frame(frame: npt.NDArray[np.uint8]) -> None:

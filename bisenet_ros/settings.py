@@ -5,9 +5,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
-from bisenet_ros.declaration import Changes, declarations, parameter
+from bisenet_ros.declaration import Changes, Declaration, check_name, declarations, parameter
+from bisenet_ros.errors import UserError
+from bisenet_ros.ground_settings import GroundSettings
 from bisenet_ros.model_settings import ModelSettings
 
 _MAX_CAMERA_NAME = 128
@@ -33,8 +37,13 @@ def _check_cameras(names: tuple[str, ...]) -> str | None:
 
 
 @dataclass(frozen=True)
-class Settings(ModelSettings):
-    """A snapshot of the node's parameters; a change makes a new one."""
+class Settings(GroundSettings, ModelSettings):
+    """A snapshot of the node's parameters; a change makes a new one.
+
+    Attributes:
+        of_cameras: Values that cameras have of their own, by the parameter's name with the
+            camera's before it, `front.mounting`; none is empty.
+    """
 
     cameras: tuple[str, ...] = parameter(
         ('',),
@@ -91,10 +100,48 @@ class Settings(ModelSettings):
         'Configure and activate at start, without a lifecycle manager.',
         Changes.AT_START,
     )
+    of_cameras: Mapping[str, Any] = field(default_factory=dict, hash=False)
+
+    def values(self) -> dict[str, Any]:
+        """The values by parameter, those of single cameras included."""
+        own = {name: getattr(self, declared.field) for name, declared in PARAMETERS.items()}
+        return {**own, **self.of_cameras}
+
+    def changed(self, values: Mapping[str, Any]) -> Settings:
+        """The settings with other values, by parameter; those of single cameras too.
+
+        Raises:
+            UserError: A name is no parameter, or a value not one that it may have.
+        """
+        fields: dict[str, Any] = {}
+        of_cameras = dict(self.of_cameras)
+        for name, value in values.items():
+            declared = declaration_of(name)
+            if name in PARAMETERS:
+                fields[declared.field] = value
+                continue
+            reason = declared.refusal(value)
+            if reason is not None:
+                raise UserError(reason)
+            of_cameras[name] = value
+        given = {name: value for name, value in of_cameras.items() if value}
+        return replace(self, **fields, of_cameras=given)
+
+    def for_camera(self, camera: str) -> Settings:
+        """The settings as they are for one camera: its own values in place of the general ones."""
+        own = {
+            declared.field: self.of_cameras[name]
+            for declared in PER_CAMERA.values()
+            if (name := declared.of_camera(camera).name) in self.of_cameras
+        }
+        return replace(self, **own, of_cameras={}) if own else self
 
 
 PARAMETERS = declarations(Settings)
 """Every parameter that can be set, by name, in the order of the documentation."""
+
+PER_CAMERA = {name: declared for name, declared in PARAMETERS.items() if declared.per_camera}
+"""Those that a camera may have of its own, as `<camera>.<name>`."""
 
 REPORTED: dict[str, str] = {
     'class_names': 'Names of the classes, by id.',
@@ -106,17 +153,97 @@ OF_EVERY_NODE = re.compile(r'use_sim_time|start_type_description_service|qos_ove
 """Parameters that ROS itself gives to every node."""
 
 
+def declaration_of(name: str) -> Declaration:
+    """What may be said of a parameter, be it a general one or one of a camera.
+
+    Raises:
+        UserError: There is none of that name.
+    """
+    for general, declared in PER_CAMERA.items():
+        camera = name.removesuffix(f'.{general}')
+        if camera and camera != name:
+            return declared.of_camera(camera)
+    check_name(name, PARAMETERS)
+    return PARAMETERS[name]
+
+
+def check_camera(name: str, cameras: Sequence[str]) -> None:
+    """Refuse a camera's own parameter where there is no such camera.
+
+    Args:
+        name: Of any parameter.
+        cameras: The value of `cameras`.
+
+    Raises:
+        UserError: There is none.
+    """
+    if name in PARAMETERS:
+        return
+    known = {
+        declared.of_camera(camera).name
+        for camera in filter(None, cameras)
+        for declared in PER_CAMERA.values()
+    }
+    if name not in known:
+        raise UserError(
+            f'parameter {name} is for a camera that cameras does not have: {list(cameras)}'
+        )
+
+
+def camera_of(image_topic: str, cameras: Sequence[str]) -> str:
+    """Which of the node's cameras publishes a topic that was recorded.
+
+    It is the one whose name is in the topic's namespace, the longest of several, or the only one.
+
+    Args:
+        image_topic: Where the camera's images were recorded.
+        cameras: The value of `cameras`.
+
+    Returns:
+        A camera's name; empty where it is none of them.
+    """
+    if len(cameras) == 1:
+        return cameras[0]
+    named = [camera for camera in cameras if f'/{camera}/' in f'/{image_topic.lstrip("/")}']
+    return max(named, key=len, default='')
+
+
+def values_for_recorded(
+    values: Mapping[str, Any], image_topics: Mapping[str, str]
+) -> dict[str, Any]:
+    """A node's parameters for cameras that were recorded, under the names that they have there.
+
+    Args:
+        values: By parameter, as `Settings.values` gives them.
+        image_topics: By the name of the camera in the recording.
+    """
+    cameras = values.get('cameras', PARAMETERS['cameras'].default)
+    found = {name: value for name, value in values.items() if name in PARAMETERS}
+    found['cameras'] = tuple(image_topics)
+    for recorded, image_topic in image_topics.items():
+        camera = camera_of(image_topic, cameras)
+        for declared in PER_CAMERA.values():
+            value = values.get(declared.of_camera(camera).name)
+            if value:
+                name = declared.of_camera(recorded).name if recorded else declared.name
+                found[name] = value
+    return found
+
+
 def markdown() -> str:
     """The documentation of all parameters: docs/parameters.md."""
     lines = [
         '# Parameters of the node `segmenter`',
         '',
-        'Generated from the declarations in bisenet_ros/settings.py and model_settings.py by'
-        ' `python3 -m bisenet_ros.settings > docs/parameters.md`.',
+        'Generated from the declarations in bisenet_ros/settings.py, model_settings.py and'
+        ' ground_settings.py by `python3 -m bisenet_ros.settings > docs/parameters.md`.',
         '',
         'A name that is not in this table, a value of another type or outside its range is refused'
         ' with a reason: at start the node says so and ends with exit code 2. `--params FILE` of'
         ' every verb reads the same files by the same rules.',
+        '',
+        'Where there is a name with `<camera>.` in front, each of `cameras` may have a value of its'
+        ' own, such as `front.mounting`; an empty one stands for the value without the name.',
         '',
         '| parameter | type | default | may be | takes effect | meaning |',
         '|---|---|---|---|---|---|',
@@ -126,8 +253,11 @@ def markdown() -> str:
             allowed = '{:g} to {:g}'.format(*declared.bounds)
         else:
             allowed = ', '.join(declared.choices)
+        names = f'`{declared.name}`'
+        if declared.per_camera:
+            names += f', `<camera>.{declared.name}`'
         lines.append(
-            f'| `{declared.name}` | {declared.type} | `{declared.example()}`'
+            f'| {names} | {declared.type} | `{declared.example()}`'
             f' | {allowed} | {declared.changes.value} | {declared.description} |'
         )
     lines += ['', 'Read-only, set when a checkpoint is loaded:', '']

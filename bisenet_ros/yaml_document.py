@@ -1,6 +1,10 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A YAML file that knows on which line each of its values stands."""
+"""A YAML file that knows on which line each of its values stands.
+
+A file may come from anybody: only plain values are made of it, and a file of a few lines that would
+become millions of values is refused.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +17,14 @@ from typing import Any
 import yaml
 
 from bisenet_ros.errors import UserError
+from bisenet_ros.limits import MAX_DOCUMENT
 
 Location = Sequence[str | int]
 """Keys and indices that lead to a value."""
+
+_MAX_DEPTH = 50
+_MAX_VALUES = 100_000
+"""Scalars, lists and mappings of a file, an alias counted as all that it stands for."""
 
 
 class DocumentError(UserError):
@@ -43,6 +52,67 @@ def yaml_errors(path: Path) -> Iterator[None]:
         raise DocumentError(f'{path}: not YAML: {reason}') from error
 
 
+def read_yaml(path: Path) -> str:
+    """The text of a YAML file of which values can be made, in `yaml_errors`.
+
+    Raises:
+        DocumentError: It is too large, nested too deeply, or has aliases that stand for too much.
+    """
+    with path.open('rb') as file:
+        content = file.read(MAX_DOCUMENT + 1)
+    if len(content) > MAX_DOCUMENT:
+        raise DocumentError(f'{path}: over {MAX_DOCUMENT >> 20} MiB, more than any such file has')
+    text = content.decode('utf-8-sig')
+    check_values(path, text)
+    return text
+
+
+def check_values(path: Path, text: str) -> None:
+    """Refuse a text of which too many values would be made, or values without end.
+
+    Raises:
+        DocumentError: It is one.
+        yaml.YAMLError: It is not YAML.
+    """
+    count = 0
+    open_: list[tuple[str | None, int]] = []  # anchor of a list or mapping, values before it
+    sizes: dict[str, int] = {}  # values that an anchor stands for
+    for event in yaml.parse(text, yaml.CSafeLoader):
+        line = 1 if event.start_mark is None else event.start_mark.line + 1
+        if isinstance(event, yaml.AliasEvent):
+            if any(anchor == event.anchor for anchor, _ in open_):
+                raise DocumentError(f'{path}:{line}: *{event.anchor} stands for what it is in')
+            count += sizes.get(event.anchor or '', 1)
+        elif isinstance(event, yaml.ScalarEvent):
+            count += 1
+            if event.anchor is not None:
+                sizes[event.anchor] = 1
+        elif isinstance(event, yaml.CollectionStartEvent):
+            open_.append((event.anchor, count))
+            count += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            anchor, before = open_.pop()
+            if anchor is not None:
+                sizes[anchor] = count - before
+        if len(open_) > _MAX_DEPTH:
+            raise DocumentError(f'{path}:{line}: over {_MAX_DEPTH} levels deep')
+        if count > _MAX_VALUES:
+            raise DocumentError(f'{path}:{line}: over {_MAX_VALUES} values')
+
+
+class _Loader(yaml.SafeLoader):
+    """Names the line of a value that has not the form of its type, such as the date 2026-13-45."""
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        try:
+            return super().construct_object(node, deep)
+        except (ValueError, LookupError, AttributeError, OverflowError) as error:
+            kind = node.tag.rpartition(':')[2]
+            raise yaml.constructor.ConstructorError(
+                None, None, f'{str(node.value)[:100]!r} is no {kind}', node.start_mark
+            ) from error
+
+
 @dataclass(frozen=True)
 class Document:
     """A YAML file.
@@ -61,10 +131,11 @@ class Document:
         """Read a file.
 
         Raises:
-            DocumentError: It cannot be read, is not YAML, or names a key twice.
+            DocumentError: It cannot be read, is not YAML, is refused by `read_yaml`, or names a key
+                twice.
         """
         with yaml_errors(path):
-            loader = yaml.SafeLoader(path.read_text(encoding='utf-8'))
+            loader = _Loader(read_yaml(path))
             try:
                 root = loader.get_single_node()
                 value = None if root is None else loader.construct_document(root)

@@ -8,27 +8,47 @@
 
 The node starts itself (parameter `autostart`), so that one file serves every ROS 2 from Humble on:
 the lifecycle node of launch learnt to do that after Jazzy only.
+
+Where the command line names this file, the launch ends with the node, and with exit code 1 if the
+node failed. In a larger launch that includes it, the rest goes on.
 """
 
 from __future__ import annotations
 
+import itertools
 import posixpath
-from collections.abc import Mapping
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from ament_index_python.packages import get_package_share_directory
 from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
-from launch.actions import DeclareLaunchArgument, EmitEvent, OpaqueFunction, RegisterEventHandler
+from launch.actions import (
+    DeclareLaunchArgument,
+    EmitEvent,
+    OpaqueFunction,
+    RegisterEventHandler,
+    Shutdown,
+)
 from launch.event_handlers import OnProcessExit
 from launch.events import matches_action
-from launch.events.process import ShutdownProcess
+from launch.events.process import ProcessExited, ShutdownProcess
 from launch_ros.actions import Node
 
 from bisenet_ros.node import large_images
+from bisenet_ros.parameter_file import NODE, read_parameters_of
+
+PACKAGE = 'bisenet_ros'
 
 BOOLEANS = ('true', 'false', 'True', 'False')
 # An empty argument leaves the parameter to the parameter file, or to the node's own default.
 UNSET = ''
+
+OnExit = (
+    list[LaunchDescriptionEntity]
+    | Callable[[ProcessExited, LaunchContext], list[LaunchDescriptionEntity]]
+)
+"""What follows when a process has ended."""
 
 RESPAWN_DELAY = 1.0
 """Seconds until a node that ended is started again."""
@@ -49,7 +69,7 @@ ARGUMENTS = (
         'cameras',
         default_value=UNSET,
         description='Names of several cameras, separated by commas: front,left,right; '
-        'empty: as in params',
+        'empty: as in params, or one without a name',
     ),
     DeclareLaunchArgument(
         'transport',
@@ -145,12 +165,7 @@ def image_remappings(camera: str, image: str, camera_info: str) -> list[tuple[st
 
 
 def node_parameters(arguments: Mapping[str, str]) -> list[str | dict[str, object]]:
-    """Parameters of the node: the user's file, then the arguments that were given.
-
-    Raises:
-        RuntimeError: `params` names no file; launch itself would only warn, and the node would
-            run with its defaults.
-    """
+    """Parameters of the node: the user's file, then the arguments that were given."""
     given: dict[str, object] = {
         name: arguments[name] for name in ('transport', 'weights', 'device') if arguments[name]
     }
@@ -159,20 +174,54 @@ def node_parameters(arguments: Mapping[str, str]) -> list[str | dict[str, object
     }
     if arguments['cameras']:
         given['cameras'] = camera_names(arguments)
-
     parameters: list[str | dict[str, object]] = []
     if arguments['params']:
-        if not Path(arguments['params']).is_file():
-            raise RuntimeError(f'params:={arguments["params"]}: there is no such file')
         parameters.append(arguments['params'])
     if given:
         parameters.append(given)
     return parameters
 
 
-def camera_names(arguments: Mapping[str, str]) -> list[str]:
-    """Names of the cameras, as the argument gives them: one empty name where it gives none."""
-    return [name.strip() for name in arguments['cameras'].split(',')]
+def camera_names(arguments: Mapping[str, str]) -> Sequence[str]:
+    """Names of the cameras, from the argument, else the parameter file; one empty name without.
+
+    Raises:
+        RuntimeError: `params` names no file; launch itself would only warn, and the node would
+            run with its defaults.
+        UserError: It is no parameter file, or has a parameter that the node would refuse.
+    """
+    file = arguments['params']
+    if file and not Path(file).is_file():
+        raise RuntimeError(f'params:={file}: there is no such file')
+    if arguments['cameras']:
+        return [name.strip() for name in arguments['cameras'].split(',')]
+    if not file:
+        return ['']
+    node = posixpath.join('/', arguments['namespace'], NODE)
+    cameras: Sequence[str] = read_parameters_of(Path(file), node).get('cameras', [''])
+    return cameras
+
+
+def is_named_by(command_line: Sequence[str]) -> bool:
+    """Whether a command line is to launch this file: by its path, or by package and name."""
+    here = Path(__file__)
+    by_name = (PACKAGE, here.name) in itertools.pairwise(command_line)
+    return by_name or any(
+        argument.endswith(here.name) and Path(argument).exists() and here.samefile(argument)
+        for argument in command_line
+    )
+
+
+def end_launch(event: ProcessExited, context: LaunchContext) -> list[LaunchDescriptionEntity]:
+    """What follows the end of the node where nothing else is launched.
+
+    Raises:
+        RuntimeError: The node failed. Nothing but an error gives `ros2 launch` another exit code
+            than 0.
+    """
+    if event.returncode and not context.is_shutdown:
+        raise RuntimeError(f'the segmenter ended with exit code {event.returncode}')
+    return [Shutdown(reason='the segmenter has ended')]
 
 
 def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
@@ -180,14 +229,14 @@ def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     arguments = {
         argument.name: context.launch_configurations[argument.name] for argument in ARGUMENTS
     }
-    config = Path(get_package_share_directory('bisenet_ros'), 'config')
+    config = Path(get_package_share_directory(PACKAGE), 'config')
     cameras = camera_names(arguments)
     environment = dict(context.environment)
     large_images.use_profile(environment)
     segmenter = Node(
-        package='bisenet_ros',
+        package=PACKAGE,
         executable='segmenter_node',
-        name='segmenter',
+        name=NODE,
         namespace=arguments['namespace'],
         parameters=node_parameters(arguments),
         remappings=[
@@ -201,21 +250,36 @@ def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         respawn_delay=RESPAWN_DELAY,
         output='screen',
     )
-    if not is_true(arguments['rviz']):
-        return [segmenter]
+    started: list[LaunchDescriptionEntity] = [segmenter]
+    followed_by: OnExit = []
+    if is_true(arguments['rviz']):
+        watching = rviz(arguments, cameras[0], config / 'segment.rviz')
+        started.append(watching)
+        # RViz is there to watch the node, and ends with it; what else a larger launch runs stays.
+        ends = EmitEvent(event=ShutdownProcess(process_matcher=matches_action(watching)))
+        followed_by = [ends]
+    if is_named_by(sys.argv):
+        followed_by = end_launch
+    if followed_by and not is_true(arguments['respawn']):
+        exit_of_node = OnProcessExit(target_action=segmenter, on_exit=followed_by)
+        started.append(RegisterEventHandler(exit_of_node))
+    return started
 
-    # The displays name the topics of a camera without a name: lead them to the first camera's.
-    rviz = Node(
+
+def rviz(arguments: Mapping[str, str], camera: str, config: Path) -> Node:
+    """RViz, showing the topics of one camera."""
+    # The displays name the topics of a camera without a name: lead them to this camera's.
+    return Node(
         package='rviz2',
         executable='rviz2',
         name='segmenter_rviz',
         namespace=arguments['namespace'],
-        arguments=['-d', str(config / 'segment.rviz')],
+        arguments=['-d', str(config)],
         parameters=[{'use_sim_time': is_true(arguments['use_sim_time'] or 'false')}],
         remappings=[
-            ('image', posixpath.join(cameras[0], arguments['image'])),
+            ('image', posixpath.join(camera, arguments['image'])),
             *(
-                (topic, posixpath.join(cameras[0], topic))
+                (topic, posixpath.join(camera, topic))
                 for topic in (
                     'segmentation/overlay',
                     'segmentation/labels',
@@ -225,16 +289,6 @@ def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         ],
         output='screen',
     )
-    if is_true(arguments['respawn']):
-        return [segmenter, rviz]
-    # RViz is there to watch the node, and ends with it; what else runs in a larger launch stays.
-    rviz_ends_too = RegisterEventHandler(
-        OnProcessExit(
-            target_action=segmenter,
-            on_exit=[EmitEvent(event=ShutdownProcess(process_matcher=matches_action(rviz)))],
-        )
-    )
-    return [segmenter, rviz, rviz_ends_too]
 
 
 def generate_launch_description() -> LaunchDescription:

@@ -4,10 +4,13 @@
 
 from __future__ import annotations
 
+import re
 import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import settings
 from tiny_checkpoint import save_tiny_checkpoint
 
 from bisenet_ros.segmenter import Segmenter
@@ -15,6 +18,32 @@ from bisenet_ros.segmenter import Segmenter
 # A shell that starts a job in the background lets it ignore SIGINT, and so all that it starts:
 # tests that interrupt a process would wait for ever.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+STARTS_GRAPHS = re.compile(
+    r'test/(node/|live/|commands/test_demo|test_(config|launch|messages)\.py)'
+)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
+    """Where tests run side by side, let those of a file run one after the other.
+
+    And all that start ROS graphs: a graph looks for a DDS domain that is free before it takes it.
+    """
+    from xdist.scheduler import LoadFileScheduling
+
+    class Scheduling(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return 'ROS graphs' if STARTS_GRAPHS.match(nodeid) else super()._split_scope(nodeid)
+
+    return Scheduling(config, log)
+
+
+# What Hypothesis tries: the same few in every run of the suite, or with
+# `--hypothesis-profile million` others each time, a million in all.
+settings.register_profile('quick', max_examples=500, derandomize=True, deadline=None, database=None)
+settings.register_profile('million', max_examples=250_000, deadline=None, database=None)
+settings.load_profile('quick')
 
 
 @pytest.fixture(scope='session')

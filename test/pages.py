@@ -77,7 +77,7 @@ def screenshot(page: Path, folder: Path) -> npt.NDArray[np.uint8]:
         f'--user-data-dir={folder / "profile"}', '--host-resolver-rules=MAP * ~NOTFOUND',
         '--enable-logging=stderr', f'--screenshot={shot}', page.as_uri(),
     ]  # fmt: skip
-    result = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    result = subprocess.run(command, capture_output=True, text=True, timeout=240, check=True)
     assert 'CONSOLE' not in result.stderr
     image = cv2.imread(str(shot))
     assert image is not None

@@ -202,6 +202,8 @@ class Stream:
     """Publishes messages with ever new stamps, so that nobody has to wait for a discovery.
 
     Attributes:
+        fill: Puts in all but the header.
+        stamp: Gives the next message's; the time that it is if nothing else is said.
         stamps: (sec, nanosec) of everything published.
     """
 
@@ -220,19 +222,25 @@ class Stream:
         self._message = message
         self._frame_id = frame_id
         self.fill = fill
+        self.stamp: Callable[[], Any] = lambda: node.get_clock().now().to_msg()
         self.stamps: list[tuple[int, int]] = []
         self._publisher = node.create_publisher(message, topic, qos)
-        self._timer = node.create_timer(1 / rate, self._publish)
+        self._timer = node.create_timer(1 / rate, self.publish)
 
     def close(self) -> None:
         """Stop to publish."""
         self._node.destroy_timer(self._timer)
         self._node.destroy_publisher(self._publisher)
 
-    def _publish(self) -> None:
+    def pause(self) -> None:
+        """Publish nothing but what `publish` is called for; from the thread that spins."""
+        self._timer.cancel()
+
+    def publish(self) -> None:
+        """Publish one message now; from the thread that spins."""
         message = self._message()
         self.fill(message)
-        message.header.stamp = self._node.get_clock().now().to_msg()
+        message.header.stamp = self.stamp()
         message.header.frame_id = self._frame_id
         self.stamps.append(stamp_of(message))
         self._publisher.publish(message)
@@ -241,12 +249,15 @@ class Stream:
 class Process:
     """A program under test, whose output is read as it comes."""
 
-    def __init__(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
+    def __init__(
+        self, command: Sequence[str], environment: Mapping[str, str], stdin: int | None = None
+    ) -> None:
         # No test is to choose a Fast DDS profile by accident.
         inherited = {name: value for name, value in os.environ.items() if name not in VARIABLES}
         self._process = subprocess.Popen(
             command,
             env={**inherited, **environment},
+            stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -317,11 +328,14 @@ class Process:
 
 @contextmanager
 def running(
-    command: Sequence[str], domain: int, environment: Mapping[str, str] | None = None
+    command: Sequence[str],
+    domain: int,
+    environment: Mapping[str, str] | None = None,
+    stdin: int | None = None,
 ) -> Iterator[Process]:
     """A program on a DDS domain, killed at the end if it has not ended by then."""
     environment = {'ROS_DOMAIN_ID': str(domain), 'OMP_NUM_THREADS': '1', **(environment or {})}
-    process = Process(command, environment)
+    process = Process(command, environment, stdin)
     try:
         yield process
     finally:

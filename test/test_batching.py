@@ -37,17 +37,12 @@ class Device:
         self.sizes: list[int] = []
         self.seconds = 0.0
 
-    def __call__(self, frame: npt.NDArray[np.uint8]) -> None:
-        self._work(1, self._frame_ms)
-
-    def batch(self, frames: Sequence[npt.NDArray[np.uint8]]) -> None:
+    def batch(self, frames: Sequence[npt.NDArray[np.uint8]], ego_masks: Sequence[None]) -> None:
+        assert len(ego_masks) == len(frames)
         if len(frames) > self._largest:
             raise torch.cuda.OutOfMemoryError('CUDA out of memory')
-        self._work(len(frames), self._batch_ms)
-
-    def _work(self, size: int, duration_ms: float) -> None:
-        self.sizes.append(size)
-        self.seconds += duration_ms / 1e3
+        self.sizes.append(len(frames))
+        self.seconds += (self._frame_ms if len(frames) == 1 else self._batch_ms) / 1e3
 
 
 def choose(device: Any, cameras: int) -> batching.Batching:

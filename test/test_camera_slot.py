@@ -9,8 +9,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from bisenet_ros.camera_info import CameraInfoMatcher
+from bisenet_ros.camera_info import CameraInfoMatcher, Sizes
 from bisenet_ros.camera_slot import CameraSlot, FrameCounts
+
+SIZES = Sizes(image=(640, 480), found=(640, 480))
 
 
 @pytest.fixture
@@ -64,7 +66,7 @@ def test_a_frame_wakes_who_waits_for_it() -> None:
 
     def wait_and_take() -> None:
         with arrival:
-            arrival.wait_for(lambda: taken.append(slot.take()) or taken[-1] is not None, timeout=20)
+            arrival.wait_for(lambda: taken.append(slot.take()) or taken[-1] is not None, timeout=90)
 
     waiter = threading.Thread(target=wait_and_take)
     waiter.start()
@@ -85,13 +87,13 @@ def test_info_before_its_frame() -> None:
     matcher = CameraInfoMatcher()
     info = stamped(1, 500)
     assert matcher.arrived(info) is None
-    assert matcher.match(stamped(1, 500)) is info
+    assert matcher.match(stamped(1, 500), SIZES) is info
 
 
 def test_info_after_its_frame() -> None:
     matcher = CameraInfoMatcher()
     info = stamped(1, 500)
-    assert matcher.match(stamped(1, 500)) is None
+    assert matcher.match(stamped(1, 500), SIZES) is None
     assert matcher.arrived(info) is info
     assert matcher.arrived(info) is None, 'a frame has one info'
 
@@ -99,7 +101,7 @@ def test_info_after_its_frame() -> None:
 def test_info_of_another_stamp_is_never_given() -> None:
     matcher = CameraInfoMatcher()
     matcher.arrived(stamped(1, 499))
-    assert matcher.match(stamped(1, 500)) is None
+    assert matcher.match(stamped(1, 500), SIZES) is None
     assert matcher.arrived(stamped(1, 501)) is None
 
 
@@ -107,10 +109,10 @@ def test_only_the_last_infos_and_frames_are_remembered() -> None:
     matcher = CameraInfoMatcher(depth=2)
     for sec in range(3):
         matcher.arrived(stamped(sec))
-    assert matcher.match(stamped(0)) is None
-    assert matcher.match(stamped(1)) is not None
+    assert matcher.match(stamped(0), SIZES) is None
+    assert matcher.match(stamped(1), SIZES) is not None
     for sec in range(10, 13):
-        matcher.match(stamped(sec))
+        matcher.match(stamped(sec), SIZES)
     assert matcher.arrived(stamped(10)) is None
     assert matcher.arrived(stamped(12)) is not None
 
@@ -119,13 +121,13 @@ def test_an_info_is_there_when_a_slow_device_took_ten_seconds_for_its_frame() ->
     matcher = CameraInfoMatcher()
     for number in range(60 * 10):  # of a camera with 60 frames per second
         matcher.arrived(stamped(number))
-    assert matcher.match(stamped(0)) is not None
+    assert matcher.match(stamped(0), SIZES) is not None
 
 
 def test_clear_forgets_infos_and_frames() -> None:
     matcher = CameraInfoMatcher()
     matcher.arrived(stamped(1))
-    matcher.match(stamped(2))
+    matcher.match(stamped(2), SIZES)
     matcher.clear()
-    assert matcher.match(stamped(1)) is None
+    assert matcher.match(stamped(1), SIZES) is None
     assert matcher.arrived(stamped(2)) is None

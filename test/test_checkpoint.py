@@ -4,16 +4,20 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import math
 import os
 import re
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from bisenet_ros.checkpoint import (
@@ -52,8 +56,6 @@ def path(checkpoint: Checkpoint, tmp_path: Path) -> Path:
 
 def rewrite(path: Path, **changes: Any) -> None:
     """Change entries of the metadata in a file; None removes one."""
-    from safetensors import safe_open
-
     with safe_open(path, framework='pt') as file:
         metadata = json.loads(file.metadata()[METADATA_KEY])
     metadata.update(changes)
@@ -96,6 +98,34 @@ def test_a_file_can_hold_exact_numbers(checkpoint: Checkpoint, tmp_path: Path) -
 def test_the_file_holds_halves_and_is_small(path: Path) -> None:
     assert {t.dtype for t in load_file(path).values()} == {torch.float16, torch.int64}
     assert path.stat().st_size < 8_000_000
+
+
+def test_a_file_that_is_cut_short_later_does_no_harm(path: Path) -> None:
+    """Tensors that were pages of the mapped file would end the process with a bus error."""
+    program = """
+import os, sys
+from bisenet_ros.checkpoint import Checkpoint
+checkpoint = Checkpoint.load(sys.argv[1])
+os.truncate(sys.argv[1], 0)
+print(len([tensor.sum() for tensor in checkpoint.state_dict.values()]))
+"""
+    tensors = len(load_file(path))
+    done = subprocess.run(
+        [sys.executable, '-c', program, path], stdout=subprocess.PIPE, text=True, check=True
+    )
+    assert int(done.stdout) == tensors
+
+
+def test_loading_again_and_again_leaves_nothing_behind(path: Path) -> None:
+    def objects() -> int:
+        Checkpoint.load(path)
+        gc.collect()
+        return sys.getallocatedblocks()
+
+    objects()
+    before = objects()
+    after = [objects() for _ in range(5)][-1]
+    assert after - before < 5 * len(load_file(path)), 'not even one object for each tensor'
 
 
 def test_what_float16_cannot_hold_is_kept_as_it_is(checkpoint: Checkpoint, tmp_path: Path) -> None:
@@ -149,7 +179,7 @@ def test_a_foreign_safetensors_file_is_refused(tmp_path: Path) -> None:
         ({'mean': [0.5]}, 'damaged'),
         ({'mean': [0.5, math.nan, 0.5]}, 'must be finite'),
         ({'std': [0.5, 0.0, 0.5]}, 'must be positive'),
-        ({'network_size': [480, 16]}, 'network size 480x16 is under 32'),
+        ({'network_size': [480, 16]}, 'network size 480x16 is not from 32 to 8192'),
         ({'label_space': {'names': ['a'], 'colors': [], 'drivable': []}}, 'as many colours'),
         ({'label_space': {'names': ['a']}}, 'needs names, colors and drivable'),
     ],
@@ -180,6 +210,18 @@ def test_weights_that_are_not_finite_are_refused(checkpoint: Checkpoint, tmp_pat
     replace(checkpoint, state_dict=state).save(tmp_path / 'nan.safetensors')
     with pytest.raises(CheckpointError, match='not finite'):
         Checkpoint.load(tmp_path / 'nan.safetensors')
+
+
+@pytest.mark.parametrize('dtype', [torch.float8_e4m3fn, torch.uint8, torch.bool])
+def test_weights_of_another_type_are_refused(path: Path, dtype: torch.dtype) -> None:
+    tensors = load_file(path)
+    with safe_open(path, framework='pt') as file:
+        metadata = file.metadata()
+    tensors['head.classify.bias'] = torch.zeros(len(CAMVID)).to(dtype)
+    save_file(tensors, path, metadata)
+    message = rf"tensor 'head\.classify\.bias' is of {dtype}: weights are of float16"
+    with pytest.raises(CheckpointError, match=message):
+        Checkpoint.load(path)
 
 
 def test_missing_weights_say_what_there_is() -> None:

@@ -26,7 +26,7 @@ def bisenet(*arguments: str) -> subprocess.CompletedProcess[str]:
         [sys.executable, '-m', 'bisenet_ros.cli', *arguments],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
         check=False,
     )
 
@@ -146,7 +146,7 @@ def test_ctrl_c_ends_without_a_traceback(tmp_path: Path) -> None:
     # Opening a pipe for writing waits for its reader: from here on the verb is at work.
     with process, pipe.open('wb'):
         process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=30)
+        _, errors = process.communicate(timeout=240)
     assert process.returncode == 130
     assert 'Traceback' not in errors
 
@@ -167,6 +167,6 @@ def test_ctrl_c_while_the_verbs_load_ends_without_a_traceback(tmp_path: Path) ->
         assert process.stdout is not None
         assert process.stdout.readline() == 'loading\n'
         process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=30)
+        _, errors = process.communicate(timeout=240)
     assert process.returncode == 130
     assert errors == ''

@@ -140,6 +140,26 @@ def test_boundary_on_random_masks() -> None:
         assert free_space_boundary(mask).tolist() == expected
 
 
+def test_boundary_above_the_vehicle() -> None:
+    # From the bottom up: v the vehicle, . drivable, # not; and how many rows up it is free.
+    columns = {
+        'vvv....##': 7,
+        'vvv#.....': 0,
+        '...vv.##.': 6,  # a bull bar
+        '...vv##..': 3,
+        'v..v.vv#.': 5,
+        'vvvvvvvvv': 0,
+        'vvv......': 9,
+        '#vv......': 0,
+        '.......vv': 7,
+    }
+    pixels = np.array([list(column[::-1]) for column in columns]).T  # (H, W)
+    mask = np.where(pixels == '.', 255, 0).astype(np.uint8)
+    boundary = free_space_boundary(mask, pixels == 'v')
+    assert boundary.dtype == np.int32
+    assert (len(pixels) - boundary).tolist() == list(columns.values())
+
+
 def corners(left: int, top: int, width: int, height: int) -> set[tuple[float, float]]:
     right, bottom = left + width - 1, top + height - 1
     return {(left, top), (right, top), (right, bottom), (left, bottom)}

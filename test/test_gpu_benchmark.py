@@ -51,6 +51,7 @@ def report(tmp_path: Path) -> Any:
     return measure
 
 
+@pytest.mark.slow
 def test_it_runs_on_a_cpu(report: Any) -> None:
     names = ['reference: eager', *OURS]
     printed, found = report('--network', '70', '33', '--only', *names)
@@ -71,6 +72,7 @@ def test_it_runs_on_a_cpu(report: Any) -> None:
         assert parts.pop('together') == pytest.approx(sum(parts.values()))
 
 
+@pytest.mark.slow
 def test_one_that_fails_is_noted_and_the_others_run(report: Any, tmp_path: Path) -> None:
     pytest.importorskip('onnxscript')
     # It fails with an error for the first size, and crashes for the second.

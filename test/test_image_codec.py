@@ -112,126 +112,114 @@ def bgr_of_yuv(y: Pixels, u: Pixels, v: Pixels) -> npt.NDArray[np.float64]:
     return np.stack([blue, green, red], axis=-1).clip(0, 255)
 
 
-@pytest.mark.parametrize('size', SIZES)
-@pytest.mark.parametrize('padding', PADDINGS)
-@pytest.mark.parametrize('is_bigendian', [False, True])
+LAYOUTS = list(itertools.product(SIZES, PADDINGS))
+ORDERED_LAYOUTS = [(*layout, big) for layout in LAYOUTS for big in (False, True)]
+
+
 @pytest.mark.parametrize('encoding', PACKED_COLOR)
-def test_packed_color(
-    encoding: str,
-    is_bigendian: bool,
-    padding: int,
-    size: tuple[int, int],
-    rng: np.random.Generator,
-) -> None:
-    channels = {c: rng.integers(0, 256, size[::-1], np.uint8) for c in 'bgra'}
-    samples = np.stack([channels[c] for c in PACKED_COLOR[encoding]], axis=-1)
-    rows = sample_bytes(samples, 16 if encoding.endswith('16') else 8, is_bigendian)
+def test_packed_color(encoding: str, rng: np.random.Generator) -> None:
+    for layout in ORDERED_LAYOUTS:
+        size, padding, is_bigendian = layout
+        channels = {c: rng.integers(0, 256, size[::-1], np.uint8) for c in 'bgra'}
+        samples = np.stack([channels[c] for c in PACKED_COLOR[encoding]], axis=-1)
+        rows = sample_bytes(samples, 16 if encoding.endswith('16') else 8, is_bigendian)
 
-    frame = decode_image(image_of_rows(rows, size, encoding, padding, is_bigendian))
+        frame = decode_image(image_of_rows(rows, size, encoding, padding, is_bigendian))
 
-    assert frame.dtype == np.uint8
-    np.testing.assert_array_equal(frame, np.stack([channels[c] for c in 'bgr'], axis=-1))
+        assert frame.dtype == np.uint8
+        expected = np.stack([channels[c] for c in 'bgr'], axis=-1)
+        np.testing.assert_array_equal(frame, expected, err_msg=str(layout))
 
 
-@pytest.mark.parametrize('size', SIZES)
-@pytest.mark.parametrize('padding', PADDINGS)
-@pytest.mark.parametrize('is_bigendian', [False, True])
 @pytest.mark.parametrize('encoding', ['mono8', 'mono16', '8UC1'])
-def test_mono(
-    encoding: str,
-    is_bigendian: bool,
-    padding: int,
-    size: tuple[int, int],
-    rng: np.random.Generator,
-) -> None:
-    gray = rng.integers(0, 256, size[::-1], np.uint8)
-    rows = sample_bytes(gray, 16 if encoding == 'mono16' else 8, is_bigendian)
+def test_mono(encoding: str, rng: np.random.Generator) -> None:
+    for layout in ORDERED_LAYOUTS:
+        size, padding, is_bigendian = layout
+        gray = rng.integers(0, 256, size[::-1], np.uint8)
+        rows = sample_bytes(gray, 16 if encoding == 'mono16' else 8, is_bigendian)
 
-    frame = decode_image(image_of_rows(rows, size, encoding, padding, is_bigendian))
+        frame = decode_image(image_of_rows(rows, size, encoding, padding, is_bigendian))
 
-    np.testing.assert_array_equal(frame, np.stack([gray, gray, gray], axis=-1))
+        expected = np.stack([gray, gray, gray], axis=-1)
+        np.testing.assert_array_equal(frame, expected, err_msg=str(layout))
 
 
-@pytest.mark.parametrize('size', SIZES)
-@pytest.mark.parametrize('padding', PADDINGS)
 @pytest.mark.parametrize(('bits', 'is_bigendian'), [(8, False), (16, False), (16, True)])
 @pytest.mark.parametrize('pattern', ['rggb', 'bggr', 'gbrg', 'grbg'])
-def test_bayer(
-    pattern: str, bits: int, is_bigendian: bool, padding: int, size: tuple[int, int]
-) -> None:
+def test_bayer(pattern: str, bits: int, is_bigendian: bool) -> None:
     # Each colour is another ramp: bilinear demosaicing gives ramps back exactly, and a pattern
     # that is shifted or swapped gives another colour everywhere.
-    width, height = size
-    y, x = np.mgrid[:height, :width]
-    scene = {'b': x, 'g': 90 + x + y, 'r': 250 - 2 * y}
-    mosaic = np.empty((height, width), np.uint8)
-    for (row, column), color in zip(itertools.product((0, 1), (0, 1)), pattern, strict=True):
-        mosaic[row::2, column::2] = scene[color][row::2, column::2]
-    rows = sample_bytes(mosaic, bits, is_bigendian)
+    encoding = f'bayer_{pattern}{bits}'
+    for layout in LAYOUTS:
+        size, padding = layout
+        width, height = size
+        y, x = np.mgrid[:height, :width]
+        scene = {'b': x, 'g': 90 + x + y, 'r': 250 - 2 * y}
+        mosaic = np.empty((height, width), np.uint8)
+        for (row, column), color in zip(itertools.product((0, 1), (0, 1)), pattern, strict=True):
+            mosaic[row::2, column::2] = scene[color][row::2, column::2]
+        rows = sample_bytes(mosaic, bits, is_bigendian)
 
-    frame = decode_image(image_of_rows(rows, size, f'bayer_{pattern}{bits}', padding, is_bigendian))
+        frame = decode_image(image_of_rows(rows, size, encoding, padding, is_bigendian))
 
-    assert frame.shape == (height, width, 3)
-    inside = np.s_[1:-1, 1:-1]  # at the border there is nothing to interpolate with
-    np.testing.assert_array_equal(
-        frame[inside], np.stack([scene[c] for c in 'bgr'], axis=-1)[inside]
-    )
+        assert frame.shape == (height, width, 3)
+        inside = np.s_[1:-1, 1:-1]  # at the border there is nothing to interpolate with
+        expected = np.stack([scene[c] for c in 'bgr'], axis=-1)[inside]
+        np.testing.assert_array_equal(frame[inside], expected, err_msg=str(layout))
 
 
-@pytest.mark.parametrize('size', SIZES)
-@pytest.mark.parametrize('padding', PADDINGS)
 @pytest.mark.parametrize('encoding', YUV422)
-def test_yuv422(
-    encoding: str, padding: int, size: tuple[int, int], rng: np.random.Generator
-) -> None:
-    width, height = size
-    pairs = (width + 1) // 2
-    luma = rng.integers(16, 236, (height, pairs, 2), np.uint8)
-    u, v = rng.integers(0, 256, (2, height, pairs), np.uint8)
-    samples = {'u': [u], 'v': [v], 'y': [luma[..., 0], luma[..., 1]]}
-    rows = np.stack([samples[c].pop(0) for c in YUV422[encoding]], axis=-1).reshape(height, -1)
+def test_yuv422(encoding: str, rng: np.random.Generator) -> None:
+    for layout in LAYOUTS:
+        size, padding = layout
+        width, height = size
+        pairs = (width + 1) // 2
+        luma = rng.integers(16, 236, (height, pairs, 2), np.uint8)
+        u, v = rng.integers(0, 256, (2, height, pairs), np.uint8)
+        samples = {'u': [u], 'v': [v], 'y': [luma[..., 0], luma[..., 1]]}
+        rows = np.stack([samples[c].pop(0) for c in YUV422[encoding]], axis=-1).reshape(height, -1)
 
-    frame = decode_image(image_of_rows(rows, size, encoding, padding))
+        frame = decode_image(image_of_rows(rows, size, encoding, padding))
 
-    y = rows[:, (1 if YUV422[encoding] == 'uyvy' else 0) :: 2]
-    expected = bgr_of_yuv(y, u.repeat(2, axis=1), v.repeat(2, axis=1))[:, :width]
-    np.testing.assert_allclose(frame, expected, atol=1.01)
+        y = rows[:, (1 if YUV422[encoding] == 'uyvy' else 0) :: 2]
+        expected = bgr_of_yuv(y, u.repeat(2, axis=1), v.repeat(2, axis=1))[:, :width]
+        np.testing.assert_allclose(frame, expected, atol=1.01, err_msg=str(layout))
 
 
-@pytest.mark.parametrize('size', SIZES)
-@pytest.mark.parametrize('padding', PADDINGS)
 @pytest.mark.parametrize('encoding', ['nv12', 'nv21'])
-def test_yuv420(
-    encoding: str, padding: int, size: tuple[int, int], rng: np.random.Generator
-) -> None:
-    width, height = size
-    half = ((height + 1) // 2, (width + 1) // 2)
-    y = rng.integers(16, 236, (height, width), np.uint8)
-    u, v = rng.integers(0, 256, (2, *half), np.uint8)
-    chroma = np.stack([u, v] if encoding == 'nv12' else [v, u], axis=-1).reshape(half[0], -1)
-    luma = np.pad(y, ((0, 0), (0, width % 2)))  # the chroma row is a byte longer for odd widths
+def test_yuv420(encoding: str, rng: np.random.Generator) -> None:
+    for layout in LAYOUTS:
+        size, padding = layout
+        width, height = size
+        half = ((height + 1) // 2, (width + 1) // 2)
+        y = rng.integers(16, 236, (height, width), np.uint8)
+        u, v = rng.integers(0, 256, (2, *half), np.uint8)
+        chroma = np.stack([u, v] if encoding == 'nv12' else [v, u], axis=-1).reshape(half[0], -1)
+        luma = np.pad(y, ((0, 0), (0, width % 2)))  # a chroma row is a byte longer for odd widths
 
-    frame = decode_image(image_of_rows(np.vstack([luma, chroma]), size, encoding, padding))
+        frame = decode_image(image_of_rows(np.vstack([luma, chroma]), size, encoding, padding))
 
-    u_full, v_full = (
-        plane.repeat(2, axis=0).repeat(2, axis=1)[:height, :width] for plane in (u, v)
-    )
-    np.testing.assert_allclose(frame, bgr_of_yuv(y, u_full, v_full), atol=1.01)
+        u_full, v_full = (
+            plane.repeat(2, axis=0).repeat(2, axis=1)[:height, :width] for plane in (u, v)
+        )
+        expected = bgr_of_yuv(y, u_full, v_full)
+        np.testing.assert_allclose(frame, expected, atol=1.01, err_msg=str(layout))
 
 
-@pytest.mark.parametrize('size', SIZES)
-@pytest.mark.parametrize('padding', PADDINGS)
-def test_yuv444(padding: int, size: tuple[int, int], rng: np.random.Generator) -> None:
-    width, height = size
-    y = rng.integers(16, 236, (height, width), np.uint8)
-    u, v = rng.integers(0, 256, (2, height, width), np.uint8)
-    luma_rows = np.pad(y, ((0, 0), (0, padding)))
-    chroma_rows = np.pad(np.stack([u, v], axis=-1).reshape(height, -1), ((0, 0), (0, 2 * padding)))
-    data = luma_rows.tobytes() + chroma_rows.tobytes()
+def test_yuv444(rng: np.random.Generator) -> None:
+    for layout in LAYOUTS:
+        (width, height), padding = layout
+        y = rng.integers(16, 236, (height, width), np.uint8)
+        u, v = rng.integers(0, 256, (2, height, width), np.uint8)
+        luma_rows = np.pad(y, ((0, 0), (0, padding)))
+        chroma_rows = np.stack([u, v], axis=-1).reshape(height, -1)
+        chroma_rows = np.pad(chroma_rows, ((0, 0), (0, 2 * padding)))
+        data = luma_rows.tobytes() + chroma_rows.tobytes()
 
-    frame = decode_image(Image(width, height, 'nv24', width + padding, data))
+        frame = decode_image(Image(width, height, 'nv24', width + padding, data))
 
-    np.testing.assert_allclose(frame, bgr_of_yuv(y, u, v), atol=1.01)
+        expected = bgr_of_yuv(y, u, v)
+        np.testing.assert_allclose(frame, expected, atol=1.01, err_msg=str(layout))
 
 
 @pytest.mark.parametrize(

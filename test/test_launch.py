@@ -48,6 +48,22 @@ service.include_launch_description(LaunchDescription([
 sys.exit(service.run())
 """
 
+# A larger launch that includes another file, and has something to do when the node has ended.
+LARGER_LAUNCH_FILE = """
+from launch import LaunchDescription
+from launch.actions import ExecuteProcess, IncludeLaunchDescription, RegisterEventHandler
+from launch.event_handlers import OnProcessExit
+from launch.launch_description_sources import PythonLaunchDescriptionSource
+
+def go_on(event, context):
+    ended = 'segmenter_node' in event.process_name
+    return [ExecuteProcess(cmd=['touch', '{went_on}'])] if ended else []
+
+def generate_launch_description():
+    included = IncludeLaunchDescription(PythonLaunchDescriptionSource('{included}'))
+    return LaunchDescription([RegisterEventHandler(OnProcessExit(on_exit=go_on)), included])
+"""
+
 # Tells how it was started, in a file of its own name beside itself.
 REPORT_START = """#!{python}
 import json, os, pathlib, sys
@@ -90,6 +106,7 @@ class Started:
 
     segmenter: dict[str, Any] | None
     rviz: dict[str, Any] | None
+    manager: dict[str, Any] | None
     returncode: int
     output: str
 
@@ -116,6 +133,7 @@ def prefix(tmp_path: Path) -> Path:
     programs = {
         ('bisenet_ros', 'segmenter_node'): '',
         ('rviz2', 'rviz2'): RUN_UNTIL_STOPPED.format(rendezvous=rendezvous),
+        ('nav2_lifecycle_manager', 'lifecycle_manager'): '',
     }
     for (package, executable), then in programs.items():
         marker = prefix / 'share' / 'ament_index' / 'resource_index' / 'packages' / package
@@ -126,6 +144,21 @@ def prefix(tmp_path: Path) -> Path:
         program.write_text(REPORT_START.format(python=sys.executable, topics=topics, then=then))
         program.chmod(0o755)
     return prefix
+
+
+def installed_launch_file(prefix: Path, name: str = 'segment.launch.py') -> Path:
+    """Where a launch file is in the install tree."""
+    return prefix / 'share' / 'bisenet_ros' / 'launch' / name
+
+
+@pytest.fixture
+def larger_launch_file(prefix: Path, tmp_path: Path) -> Path:
+    """One that includes segment.launch.py; it makes `went_on` beside itself when the node ended."""
+    file = tmp_path / 'larger.launch.py'
+    included = installed_launch_file(prefix)
+    went_on = tmp_path / 'went_on'
+    file.write_text(LARGER_LAUNCH_FILE.format(included=included, went_on=went_on))
+    return file
 
 
 def report_of(program: Path) -> dict[str, Any] | None:
@@ -139,7 +172,10 @@ def report_of(program: Path) -> dict[str, Any] | None:
 
 @pytest.fixture
 def launch(prefix: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Launch:
-    """Runs the installed launch file with arguments such as 'device:=cpu' until all has ended."""
+    """Runs a launch file with arguments such as 'device:=cpu' until all has ended.
+
+    That is the installed segment.launch.py, unless `file` gives another.
+    """
     others = os.environ.get('AMENT_PREFIX_PATH', '')
     monkeypatch.setenv('AMENT_PREFIX_PATH', f'{prefix}{os.pathsep}{others}'.rstrip(os.pathsep))
     monkeypatch.setenv('ROS_LOG_DIR', str(tmp_path / 'log'))
@@ -147,20 +183,21 @@ def launch(prefix: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lau
         if variable.startswith(('FASTDDS_', 'FASTRTPS_')):
             monkeypatch.delenv(variable)
 
-    def run(*arguments: str) -> Started:
-        command = [sys.executable, '-c', RUN_LAUNCH_FILE]
-        installed = prefix / 'share' / 'bisenet_ros' / 'launch' / 'segment.launch.py'
+    installed = installed_launch_file(prefix)
+
+    def run(*arguments: str, file: Path = installed) -> Started:
         ended = subprocess.run(
-            [*command, str(installed), *arguments],
+            [sys.executable, '-c', RUN_LAUNCH_FILE, str(file), *arguments],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=60,
+            timeout=240,
             check=False,
         )
         return Started(
             segmenter=report_of(prefix / 'lib' / 'bisenet_ros' / 'segmenter_node'),
             rviz=report_of(prefix / 'lib' / 'rviz2' / 'rviz2'),
+            manager=report_of(prefix / 'lib' / 'nav2_lifecycle_manager' / 'lifecycle_manager'),
             returncode=ended.returncode,
             output=ended.stdout,
         )
@@ -211,6 +248,31 @@ def test_named_cameras_have_their_topics_under_their_names(launch: Launch) -> No
     assert node['topics']['front/image/compressed'] == '/front/color/image_raw/compressed'
     assert node['topics']['front/camera_info'] == '/front/color/camera_info'
     assert node['topics']['left/image'] == '/left/color/image_raw'
+
+
+@needs_launch
+@pytest.mark.parametrize('section', ['/**', 'segmenter', 'robot/segmenter', '/robot/*'])
+def test_cameras_that_the_parameter_file_names_are_led_to_their_topics(
+    launch: Launch, tmp_path: Path, section: str
+) -> None:
+    params = tmp_path / 'params.yaml'
+    params.write_text(f'{section}: {{ros__parameters: {{cameras: [front, left]}}}}')
+    namespace = 'robot' if 'robot' in section else ''
+    node = segmenter(launch(f'params:={params}', f'namespace:={namespace}', 'image:=color/raw'))
+    assert node['parameters']['cameras'] == ['front', 'left']
+    prefix = f'/{namespace}'.rstrip('/')
+    assert node['topics']['front/image'] == f'{prefix}/front/color/raw'
+    assert node['topics']['left/camera_info'] == f'{prefix}/left/color/camera_info'
+
+
+@needs_launch
+def test_cameras_of_another_node_in_the_parameter_file_are_not_ours(
+    launch: Launch, tmp_path: Path
+) -> None:
+    params = tmp_path / 'params.yaml'
+    params.write_text('/other/segmenter: {ros__parameters: {cameras: [front, left]}}')
+    node = segmenter(launch(f'params:={params}', 'image:=/camera/image_raw'))
+    assert node['topics']['image'] == '/camera/image_raw'
 
 
 @needs_launch
@@ -294,19 +356,37 @@ def test_a_node_that_fails_is_started_again_where_that_is_asked_for(
         'if len(starts.read()) == 2:\n    os.kill(os.getppid(), 2)\nsys.exit(1)\n'
     )
     node.write_text(node.read_text() + count)
-    launch(f'respawn:={str(respawn).lower()}')
+    started = launch(f'respawn:={str(respawn).lower()}')
     assert starts.read_text() == ('xx' if respawn else 'x')
+    assert started.returncode == (0 if respawn else 1)
+    assert ('the segmenter ended with exit code 1' in started.output) is not respawn
 
 
 @needs_launch
+def test_a_larger_launch_goes_on_when_the_node_fails(
+    launch: Launch, prefix: Path, larger_launch_file: Path
+) -> None:
+    node = prefix / 'lib' / 'bisenet_ros' / 'segmenter_node'
+    node.write_text(node.read_text() + 'sys.exit(1)\n')
+    started = launch(file=larger_launch_file)
+    assert started.segmenter is not None, started.output
+    assert started.returncode == 0
+    assert larger_launch_file.with_name('went_on').exists()
+
+
+@needs_launch
+@pytest.mark.parametrize('included', [False, True])
 def test_rviz_shows_the_first_camera_and_ends_with_the_node(
-    launch: Launch, prefix: Path, tmp_path: Path
+    launch: Launch, prefix: Path, tmp_path: Path, larger_launch_file: Path, included: bool
 ) -> None:
     node = prefix / 'lib' / 'bisenet_ros' / 'segmenter_node'
     wait = END_AFTER_RVIZ.format(rendezvous=tmp_path / 'rendezvous')
     node.write_text(node.read_text() + wait)
 
-    started = launch('rviz:=true', 'cameras:=front,left', 'namespace:=robot', 'image:=image_raw')
+    started = launch(
+        *('rviz:=true', 'cameras:=front,left', 'namespace:=robot', 'image:=image_raw'),
+        file=larger_launch_file if included else installed_launch_file(prefix),
+    )
 
     segmenter(started)
     assert started.rviz is not None, started.output
@@ -319,10 +399,25 @@ def test_rviz_shows_the_first_camera_and_ends_with_the_node(
 
 
 @needs_launch
+def test_a_lifecycle_manager_starts_the_node(launch: Launch, prefix: Path) -> None:
+    file = installed_launch_file(prefix, 'lifecycle_manager.launch.py')
+    started = launch('namespace:=robot', 'image:=camera/image_raw', file=file)
+    node = segmenter(started)
+    assert node['parameters']['autostart'] is False
+    assert node['topics']['image'] == '/robot/camera/image_raw'
+    assert started.manager is not None, started.output
+    assert started.manager['namespace'] == node['namespace'] == '/robot'
+    assert started.manager['parameters']['node_names'] == [node['name']]
+    assert started.manager['parameters']['autostart'] is True
+    assert started.manager['parameters']['bond_timeout'] == 0.0
+
+
+@needs_launch
 @pytest.mark.parametrize(
     ('arguments', 'reason'),
     [
         (['params:=/nowhere/params.yaml'], 'params:=/nowhere/params.yaml: there is no such file'),
+        ([f'params:={ROOT / "pyproject.toml"}'], 'pyproject.toml'),
         (['cameras:=front,left', 'image:=/camera'], 'leave out the slash'),
         (['rviz:=perhaps'], 'rviz'),
         (['transport:=pigeon'], 'transport'),
@@ -335,6 +430,35 @@ def test_wrong_arguments_are_refused_before_anything_starts(
     assert started.returncode == 1
     assert reason in started.output
     assert started.segmenter is None
+
+
+@needs_launch
+@pytest.mark.skipif(
+    importlib.util.find_spec('launch_testing') is None,
+    reason='launch_testing is not installed: it comes with ROS 2, the wheels do not have it',
+)
+def test_the_real_node_labels_a_frame_and_ends_well(
+    launch: Launch, prefix: Path, weights: Path
+) -> None:
+    from ros_peers import own_domain
+
+    del launch  # has set the environment
+    node = prefix / 'lib' / 'bisenet_ros' / 'segmenter_node'
+    node.write_text(f'#!/bin/sh\nexec {sys.executable} -m bisenet_ros.node.segmenter_node "$@"\n')
+    with own_domain() as domain:
+        ended = subprocess.run(
+            [
+                *(sys.executable, '-m', 'launch_testing.launch_test'),
+                *(str(ROOT / 'test' / 'launch_test_segmenter.py'), f'weights:={weights}'),
+            ],
+            env={**os.environ, 'ROS_DOMAIN_ID': str(domain)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=110,
+            check=False,
+        )
+    assert ended.returncode == 0, ended.stdout
 
 
 @needs_launch

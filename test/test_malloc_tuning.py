@@ -53,7 +53,7 @@ def run(code: str, **environment: str) -> str:
         check=True,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
     )
     return done.stdout.strip()
 

@@ -58,6 +58,7 @@ SAMPLES = [
             fraction=0.25,
             confidence=0.875,
             free_space_boundary=list(range(1920)),
+            free_space_range=[0.5, float('inf')],
             outline=Polygon(points=[Point32(x=1.5, y=-2.0), Point32(x=2.0**20, y=0.0)]),
         ),
         id='DrivableArea',

@@ -12,7 +12,7 @@ import pytest
 from bisenet_ros.errors import UserError
 from bisenet_ros.node import parameters as node_parameters
 from bisenet_ros.parameter_file import read_parameters, read_settings, write_parameters
-from bisenet_ros.settings import PARAMETERS, Settings
+from bisenet_ros.settings import Settings, values_for_recorded
 
 rclpy = pytest.importorskip('rclpy', reason='ROS 2 is not here')
 
@@ -66,11 +66,16 @@ def in_ros(context: object, file: Path) -> Settings:
         "drivable_classes: ['']",
         'drivable_classes: []',
         'use_sim_time: true',
+        'mounting: [0, 0, 1, 0, 0, 0]',
+        'grid.max_error: 2',
+        'grid: {max_error: 2, width: 12.5}',
+        'cameras: [a/b], a/b.mounting: [1.0, 0.0, 1.5, 0.0, 0.1, 0.0]',
+        'cameras: [a], a: {mounting: []}',
     ],
 )
 def test_values_are_those_of_ros(context: object, tmp_path: Path, given: str) -> None:
     file = tmp_path / 'parameters.yaml'
-    file.write_text(f'/**:\n  ros__parameters:\n    {given}\n')
+    file.write_text(f'/**:\n  ros__parameters: {{{given}}}\n')
     assert read_settings(file, {}) == in_ros(context, file)
 
 
@@ -126,6 +131,7 @@ def test_options_win_over_the_file(tmp_path: Path) -> None:
         ('network_size: [1, 2.5]', ':3: network_size: values of different types in one list'),
         ('network_size: [[1]]', ':3: a list in a list'),
         ('max_rate: {a: 1}', ":3: unknown parameter 'max_rate.a'"),
+        ('front.mounting: []', ':3: parameter front.mounting is for a camera that cameras does'),
         ('[', ': not YAML: '),
     ],
 )
@@ -167,8 +173,31 @@ def test_what_is_written_means_the_same_to_ros(context: object, tmp_path: Path) 
         network_size=(64, 32),
         min_drivable_area=1e-5,
         autostart=False,
+        cameras=('front', 'left'),
+        mounting=(1.0, 0.0, 1.5, 0.0, 0.1, 0.0),
+        of_cameras={'left.mounting': (0.0, 1.0, 2.0, 0.0, 0.25, 1.5)},
     )
     file = tmp_path / 'parameters.yaml'
-    write_parameters(file, {name: getattr(settings, name) for name in PARAMETERS})
+    write_parameters(file, settings.values())
     assert in_ros(context, file) == settings
     assert read_settings(file, {}) == settings
+
+
+def test_recorded_cameras_have_the_parameters_of_the_cameras_that_they_are() -> None:
+    low, high = (0.0, 0.0, 1.0, 0.0, 0.0, 0.0), (0.0, 0.0, 2.0, 0.0, 0.0, 0.0)
+    settings = Settings(
+        cameras=('front', 'front/left'),
+        mounting=low,
+        max_rate=3.0,
+        of_cameras={'front/left.mounting': high},
+    )
+    topics = {'a': '/car/front/left/image_raw', 'b': '/front/image', 'c': '/rear/image'}
+    found = Settings().changed(values_for_recorded(settings.values(), topics))
+    assert found.cameras == ('a', 'b', 'c')
+    assert found.max_rate == 3.0
+    assert [found.for_camera(name).mounting for name in 'abc'] == [high, low, low]
+
+    only = values_for_recorded(settings.values(), {'': '/front/left/image/compressed'})
+    assert Settings().changed(only).mounting == high
+    alone = settings.changed({'cameras': ('front/left',)})
+    assert Settings().changed(values_for_recorded(alone.values(), {'': '/image'})).mounting == high

@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from bisenet_ros.errors import UserError
-from bisenet_ros.preprocess import Normalization, resize
+from bisenet_ros.preprocess import Normalization
+from bisenet_ros.resizing import resize
 
 MEAN, STD = (0.1, 0.2, 0.3), (0.5, 0.25, 0.125)
 

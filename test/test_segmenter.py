@@ -25,7 +25,7 @@ from bisenet_ros.engine.hardware import cpu_has_bf16
 from bisenet_ros.errors import UserError
 from bisenet_ros.label_space import CAMVID, IGNORE
 from bisenet_ros.model_settings import ModelSettings
-from bisenet_ros.preprocess import resize
+from bisenet_ros.resizing import resize
 from bisenet_ros.segmenter import Segmenter
 
 Frame = npt.NDArray[np.uint8]
@@ -91,6 +91,34 @@ def test_labels_of_any_size_are_upsampled_logits(
     upsampled = F.interpolate(coarse, size=size, mode='bilinear', align_corners=False)
     labels = segmenter(frame).labels
     assert np.mean(labels != upsampled[0].argmax(0).numpy()) < 0.001
+
+
+@pytest.mark.parametrize('engine', ['torch', 'openvino'])
+@pytest.mark.parametrize('size', [(32, 40), (90, 200), (300, 260)])  # height, width
+def test_output_size_is_drawn_from_the_logits(
+    weights: Path, engine: str, size: tuple[int, int]
+) -> None:
+    if find_spec(engine) is None:
+        pytest.skip(f'{engine} is not installed')
+    segmenter = Segmenter.load(
+        weights, device='cpu', precision='fp32', engine=engine, output_size=size[::-1]
+    )
+    frame, checkpoint = make_frame(120, 160), segmenter.checkpoint
+    with torch.inference_mode():
+        shown = network_input(resize(frame, checkpoint.network_size), checkpoint)
+        coarse = checkpoint.build().coarse(shown)
+    upsampled = F.interpolate(coarse, size=size, mode='bilinear', align_corners=False)[0]
+    result = segmenter(frame)
+    assert result.size == size[::-1]
+    assert np.mean(result.labels != upsampled.argmax(0).numpy()) < 0.001  # rounding alone
+    np.testing.assert_allclose(
+        result.confidence, 255 * upsampled.softmax(0).amax(0).numpy(), atol=1
+    )
+    drivable = CAMVID.ids_of(CAMVID.drivable)
+    np.testing.assert_array_equal(result.drivable, drivable_mask(result.labels, drivable))
+    assert result.area.size == result.size
+    segmenter.apply(ModelSettings())
+    assert segmenter(frame).size == (160, 120)
 
 
 @pytest.mark.parametrize('size', [(32, 32), (33, 57), (96, 128), (255, 40), (720, 1281)])
@@ -282,6 +310,7 @@ def test_what_is_no_frame_is_refused(segmenter: Segmenter, frame: Any, message: 
         ({'precision': 'fp16', 'device': 'cpu'}, 'precision fp16 needs a GPU'),
         ({'network_size': (128, 16)}, r'network_size must be .*32 to 8192.*not \[128, 16\]'),
         ({'network_size': (128,)}, r'network_size must be .*not \[128\]'),
+        ({'output_size': (64, 1 << 20)}, r'output_size must be .*32 to 8192.*not \[64, 1048576\]'),
         ({'drivable_classes': ['lane']}, "no class 'lane'"),
         ({'confidence_threshold': 2}, 'confidence_threshold must be from 0 to 1, not 2'),
     ],

@@ -24,6 +24,8 @@ from typing import Any, BinaryIO, NamedTuple
 
 from rosbags.rosbag2.storage_mcap import decompress
 
+from bisenet_ros.bag.bounded import BoundedReader
+
 _MAGIC = b'\x89MCAP0\r\n'
 _HEADER, _FOOTER, _SCHEMA, _MESSAGE, _CHUNK, _END_OF_DATA = 0x01, 0x02, 0x03, 0x05, 0x06, 0x0F
 _RECORD = struct.Struct('<BQ')  # opcode, length of what follows
@@ -88,7 +90,7 @@ def open_mcap(path: Any) -> BinaryIO:
             pieces = [_MAGIC, *_unindexed(file), _NO_SUMMARY]
         else:
             pieces = list(_indexed(file, summary))
-    return io.BufferedReader(_Spliced(path.open('rb'), pieces))
+    return BoundedReader(_Spliced(path.open('rb'), pieces))
 
 
 def _is_mcap(file: BinaryIO) -> bool:

@@ -41,15 +41,10 @@ from bisenet_ros.outputs import NAMESPACE, OUTPUTS
 _STORAGES = ('.mcap', '.db3', '.mcap.zstd', '.db3.zstd')
 """Endings of the files that rosbag2 writes."""
 
-# Topics of type Image that are no camera's picture.
-_OUTPUTS = tuple(f'/{NAMESPACE}/{output.name}' for output in OUTPUTS)
 _COMPRESSED, _COMPRESSED_DEPTH = '/compressed', '/compressedDepth'
 _STATIC_TRANSFORMS = ('/tf_static', 'tf_static')
-_NO_PICTURE = (
-    LABELS_TOPIC,
-    *_OUTPUTS,
-    *(f'{o}{_COMPRESSED}' for o in _OUTPUTS),
-)
+# Topics with images that are no camera's picture.
+_NO_PICTURE = (LABELS_TOPIC, *(f'/{NAMESPACE}/{output.name}' for output in OUTPUTS))
 
 
 _IMAGE_TYPES = (IMAGE_TYPE, COMPRESSED_IMAGE_TYPE)

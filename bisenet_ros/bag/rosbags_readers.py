@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The readers of rosbags, made to ignore the definitions of messages.
+"""The readers of rosbags, made to ignore the definitions of messages and to distrust lengths.
 
 rosbags parses the definition of every message in a bag, and one that is damaged, in another
 encoding or of another serialisation makes the whole bag unreadable. The types that are read here
@@ -9,9 +9,10 @@ are those of ROS and of this package, which are known without the bag.
 
 from __future__ import annotations
 
+import functools
 import io
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Generator, Mapping, Sequence
 from pathlib import Path, PosixPath
 from typing import Any, BinaryIO
 
@@ -25,8 +26,11 @@ from rosbags.rosbag2.reader import DirectoryReader
 from rosbags.rosbag2.storage_mcap import McapReader
 from rosbags.rosbag2.storage_sqlite3 import Sqlite3Reader
 from rosbags.typesys import Stores, get_typestore
+from rosbags.typesys.store import Typestore
 
+from bisenet_ros.bag.bounded import BoundedReader, decompress_zstd, limit_decompression
 from bisenet_ros.bag.mcap_file import open_mcap
+from bisenet_ros.yaml_document import check_values
 
 SERIALIZATION = 'cdr'
 """Of the messages of ROS 2; bags may hold others, such as JSON."""
@@ -44,13 +48,25 @@ class BagReader(AnyReader):
     def __init__(self, paths: Sequence[Path]) -> None:
         paths = [_Folder(path) if path.is_dir() else path for path in paths]
         super().__init__(paths)
-        store = Stores.LATEST if self.is2 else Stores.ROS1_NOETIC
-        self.default_typestore = get_typestore(store)
+        self._types = _types(Stores.LATEST if self.is2 else Stores.ROS1_NOETIC)
         self.readers = (
             [_Rosbag2Reader(path) for path in paths]
             if self.is2
             else [_Rosbag1Reader(path) for path in paths]
         )
+
+    def _open(self) -> None:
+        """See the base class, which compiles all types of ROS again whenever a bag is opened."""
+        assert self.stack is not None
+        for reader in self.readers:
+            self.stack.enter_context(reader)
+        self.connections = [one for reader in self.readers for one in reader.connections]
+        self.typestore = self._types
+
+
+@functools.cache
+def _types(store: Stores) -> Typestore:
+    return get_typestore(store)
 
 
 class _Folder(PosixPath):
@@ -65,6 +81,7 @@ class _Folder(PosixPath):
     def read_text(self, *_: Any, **__: Any) -> str:
         """Of the metadata.yaml in the folder: without topics of other serialisations."""
         text = self.read_bytes().decode('utf-8-sig')
+        check_values(self, text)
         try:
             metadata = yaml.load(text, yaml.CSafeLoader)
             information = metadata['rosbag2_bagfile_information']
@@ -76,6 +93,16 @@ class _Folder(PosixPath):
         except (KeyError, TypeError, yaml.YAMLError):  # rosbags says what is wrong
             return text
         return str(yaml.dump(metadata, Dumper=yaml.CSafeDumper))
+
+
+limit_decompression()
+
+
+class _BoundedFile(PosixPath):
+    """A file whose reader takes no more memory than it has bytes."""
+
+    def open(self, *_: Any, **__: Any) -> Any:
+        return BoundedReader(io.FileIO(self))
 
 
 class _McapReader(McapReader):
@@ -115,6 +142,22 @@ def _hide_definitions(connection: apsw.Connection) -> None:
 class _FolderReader(DirectoryReader):
     STORAGE_PLUGINS: Mapping[str, type[Any]] = {'mcap': _McapReader, 'sqlite3': _Sqlite3Reader}
 
+    def open(self) -> None:
+        """See the base class, which is not to decompress messages: it would to any length."""
+        super().open()
+        self._compressed = self.metadata.compression_mode == 'message'
+        if self._compressed:
+            self.metadata = self.metadata._replace(compression_mode=None)
+
+    def messages(
+        self,
+        connections: Collection[Connection],
+        start: int | None = None,
+        stop: int | None = None,
+    ) -> Generator[tuple[Connection, int, bytes], None, None]:
+        for connection, received, data in super().messages(connections, start, stop):
+            yield connection, received, decompress_zstd(data) if self._compressed else data
+
 
 class _Rosbag2Reader(Rosbag2Reader):
     STORAGE_PLUGINS: Mapping[str, type[Any]] = {
@@ -125,6 +168,9 @@ class _Rosbag2Reader(Rosbag2Reader):
 
 
 class _Rosbag1Reader(Rosbag1Reader):
+    def __init__(self, path: Path) -> None:
+        super().__init__(_BoundedFile(path))
+
     def read_connection(self) -> Connection:
         """See the base class; the definition may be in any encoding, and is left out."""
         file = self.bio

@@ -24,7 +24,8 @@ from bisenet_ros.engine.hardware import resolve_precision
 from bisenet_ros.engine.pipeline import Pipeline
 from bisenet_ros.engine.upsample_argmax import scale_to, upsample_argmax
 from bisenet_ros.errors import UserError
-from bisenet_ros.preprocess import Normalization, resize
+from bisenet_ros.preprocess import Normalization
+from bisenet_ros.resizing import resize
 
 Pixels = npt.NDArray[np.uint8]
 Labeller = Callable[[Pixels], Pixels]

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from bisenet_ros.benchmark.report import print_report
 from bisenet_ros.benchmark.rounds import Times, in_turn, percentiles, rounds_in_all
 from bisenet_ros.benchmark.starting import measure_start, starts_in_all
 from bisenet_ros.benchmark.streaming import BISECTIONS, highest_sustained, stream
-from bisenet_ros.console import is_standard_output, notes, progress_bar, write_json
+from bisenet_ros.console import is_standard_output, notes, progress_bar, warn, write_json
 from bisenet_ros.engine.hardware import cpu_threads
 from bisenet_ros.model_settings import ModelSettings
 from bisenet_ros.segmenter import Segmenter
@@ -65,6 +65,9 @@ def benchmark(settings: Benchmark, *, json_file: Path | None, chart_file: Path |
     """
     if chart_file is not None:
         check_chart_path(chart_file)
+    if settings.model.output_size or settings.model.ego_mask:
+        warn('all are compared on whole frames: without output_size and ego_mask')
+        settings = replace(settings, model=replace(settings.model, output_size=(), ego_mask=''))
     with cpu_threads(settings.model.cpu_threads):
         figures = measure(settings)
     if json_file is not None:

@@ -89,7 +89,7 @@ def run_demo(demo: Demo) -> dict[str, Any]:
             source = _rendered(view, folder / 'drive')
         frames = open_source(source)
         with _Display(frames.frame_count) as display:
-            run_graph(source, vars(demo.settings), folder, logs, restamp=True, hear=display.hear)
+            run_graph(source, demo.settings.values(), folder, logs, restamp=True, hear=display.hear)
         with RecordedOutputs(folder, label_space) as outputs:
             count = sum(map(len, outputs.published.values()))
             if not outputs.arrivals:

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rich.console import Console
@@ -15,6 +15,7 @@ from bisenet_ros.console import (
     make_folder,
     notes,
     progress_bar,
+    warn,
     write_json,
 )
 from bisenet_ros.errors import UserError
@@ -84,8 +85,13 @@ def evaluate_weights(
         UserError: The data is not there or not right, the weights are for other classes, or the
             options contradict each other.
     """
+    if settings.ego_mask:
+        warn('ego_mask is of one vehicle: a data set is evaluated without it')
+        settings = replace(settings, ego_mask='')
     submission = None
     if outputs.submission is not None:
+        if settings.output_size:
+            raise UserError('--submission needs labels of the size of the frames: no output_size')
         submission = source.settings.submission(outputs.submission)
     asks_for_figures = outputs.json_file is not None or outputs.folder is not None
     if not source.settings.has_truth and (asks_for_figures or submission is None):

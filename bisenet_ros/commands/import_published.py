@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import tempfile
 from pathlib import Path
@@ -14,6 +13,7 @@ import torch
 from bisenet_ros.console import make_folder, notes
 from bisenet_ros.errors import UserError
 from bisenet_ros.importing import import_weights
+from bisenet_ros.json_text import parse_json
 from bisenet_ros.label_space import LabelSpace
 from bisenet_ros.preprocess import Normalization
 
@@ -90,7 +90,7 @@ def _read_label_space(path: Path) -> LabelSpace:
         UserError: It cannot be read, is no JSON, or no label space.
     """
     try:
-        return LabelSpace.from_dict(json.loads(path.read_text(encoding='utf-8-sig')))
+        return LabelSpace.from_dict(parse_json(path.read_text(encoding='utf-8-sig')))
     except OSError as error:
         raise UserError(f'cannot read {path}: {error.strerror}') from error
     except ValueError as error:

@@ -97,7 +97,9 @@ def _option(declared: Declaration) -> Any:
     elif declared.type == 'string array':
         settings |= {'metavar': 'NAME,...', 'parser': _names}
     elif declared.type == 'string':
-        settings['metavar'] = 'NAME_OR_PATH' if declared.name == 'weights' else 'NAME'
+        settings['metavar'] = {'weights': 'NAME_OR_PATH', 'ego_mask': 'FILE'}.get(
+            declared.name, 'NAME'
+        )
     return Annotated[kind | None, typer.Option(name, **settings)]
 
 

@@ -134,7 +134,7 @@ def _replay_one(
                 task = progress.add_task('playing', total=frame_count)
                 run_graph(
                     Source(path, options.image_topic, options.labels_topic),
-                    vars(options.settings),
+                    options.settings.values(),
                     folder,
                     logs,
                     rate=rate or 1.0,

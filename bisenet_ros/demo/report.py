@@ -19,7 +19,7 @@ from bisenet_ros.formatting import number, percent
 from bisenet_ros.label_space import LabelSpace
 from bisenet_ros.live.sources import Frames
 from bisenet_ros.media import VideoWriter, write_image
-from bisenet_ros.metrics import ConfusionMatrix, Frame
+from bisenet_ros.metrics import ConfusionMatrix, Frame, truth_at
 from bisenet_ros.overlay import overlay
 from bisenet_ros.replay.measure.evaluation import Accuracy
 from bisenet_ros.segmenter import Segmenter
@@ -163,6 +163,8 @@ def evaluate(
             found = outputs.of(frame)
             if found is not None:
                 image, truth = frame.image(), frame.truth()
+                if truth is not None:
+                    truth = truth_at(truth, image.shape, found.labels.shape)
                 drawn = overlay(
                     image, found.labels, label_space, overlay_alpha, drivable=found.drivable
                 )

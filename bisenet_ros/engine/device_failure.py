@@ -6,6 +6,8 @@ from __future__ import annotations
 
 from enum import Enum, auto
 
+from bisenet_ros.errors import UserError
+
 _PREFIXES = (
     'CUDA error',
     'cuDNN error',
@@ -46,12 +48,21 @@ class DeviceFailure(Enum):
     PASSING = auto()
     """Another try."""
 
+    NUMBERS = auto()
+    """Another way to compute: what came out is not finite."""
+
     LASTING = auto()
     """Another process: whatever this one asks of the device from now on fails."""
 
 
-def device_failure(error: RuntimeError) -> DeviceFailure | None:
+class NotFiniteError(UserError):
+    """A network computed numbers that are not finite: no label may be made of them."""
+
+
+def device_failure(error: RuntimeError | NotFiniteError) -> DeviceFailure | None:
     """The kind of failure that an error tells of; None if it is the program's, not the device's."""
+    if isinstance(error, NotFiniteError):
+        return DeviceFailure.NUMBERS
     import torch  # only needed when something failed; by then it is loaded
 
     text = str(error)

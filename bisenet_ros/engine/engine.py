@@ -42,7 +42,7 @@ class Engine(Protocol):
 
         Args:
             frames: At least one, each of any size from 32x32: the engine brings them to the size
-                of the network, as `bisenet_ros.preprocess.resize` does.
+                of the network, as `bisenet_ros.resizing.resize` does.
 
         Returns:
             (B, C, h', w') float32, where h' and w' are those of the network's size, padded to

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import cached_property, lru_cache
 from typing import Protocol
 
@@ -13,6 +14,7 @@ import torch
 from torch import Tensor
 
 from bisenet_ros.drivable import drivable_mask
+from bisenet_ros.engine.device_failure import NotFiniteError
 from bisenet_ros.engine.hardware import cpu_threads
 from bisenet_ros.engine.kernels import kernels_for
 from bisenet_ros.engine.pinned_memory import Download
@@ -54,10 +56,13 @@ def draw_labels(
 
     Args:
         logits: As `upsample_argmax` takes them, as for the next two.
-        size: Of the frame, (height, width).
-        scale: Pixels of the frame per node of the grid of logits.
+        size: Of what is drawn, (height, width): the frame's own or another.
+        scale: Pixels of that per node of the grid of logits.
         drivable_ids: Labels that the mask is to show.
         lowest_confidence: 0 to 255: pixels of less are not labelled.
+
+    Raises:
+        NotFiniteError: The logits are not finite; on a GPU, who looks at the labels gets it.
     """
     drawn = HostLabels if logits.is_cpu else DeviceLabels
     return drawn(logits, size, scale, drivable_ids, lowest_confidence)
@@ -77,6 +82,7 @@ class HostLabels:
         self._coarse = (logits, size, scale)
         self._drivable_ids = drivable_ids
         self._threads = torch.get_num_threads()
+        _check_finite(logits.sum().item(), logits.device)
         self.labels = upsample_argmax(logits, size, scale)
         if lowest_confidence > 0:
             self.labels[self.confidence < lowest_confidence] = IGNORE
@@ -107,6 +113,7 @@ class DeviceLabels:
         self._coarse = (logits, size, scale)
         self._table = _table(drivable_ids, logits.device)
         self._lowest_confidence = lowest_confidence
+        self._sum = Download(logits.sum())
         planes = self._draw(with_confidence=lowest_confidence > 0)
         # One after the other: the labels leave while the mask is still on its way.
         self._labels, self._drivable = Download(planes[0]), Download(planes[1])
@@ -114,17 +121,23 @@ class DeviceLabels:
     @property
     def labels(self) -> Image:
         """See `Labels`."""
+        self._check()
         return self._labels.array()
 
     @property
     def drivable(self) -> Image:
         """See `Labels`."""
+        self._check()
         return self._drivable.array()
 
     @cached_property
     def confidence(self) -> Image:
         """See `Labels`."""
+        self._check()
         return Download(self._draw(with_confidence=True)[2]).array()
+
+    def _check(self) -> None:
+        _check_finite(self._sum.array().item(), self._coarse[0].device)
 
     def _draw(self, with_confidence: bool) -> Tensor:
         logits, size, scale = self._coarse
@@ -132,6 +145,15 @@ class DeviceLabels:
             return kernels_for(logits.device).draw(
                 logits, size, scale, self._table, self._lowest_confidence, with_confidence
             )
+
+
+def _check_finite(total: float, device: torch.device) -> None:
+    """Refuse logits by their sum, in which every NaN and infinity shows."""
+    if not math.isfinite(total):
+        raise NotFiniteError(
+            f'the network computes numbers that are not finite on this {device.type}, of which no'
+            ' labels can be made: try precision fp32, or engine torch'
+        )
 
 
 @lru_cache(maxsize=8)

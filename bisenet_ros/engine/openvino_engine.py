@@ -18,7 +18,8 @@ from bisenet_ros.engine.pipeline import Pipeline
 from bisenet_ros.engine.profiling import stage
 from bisenet_ros.engine.winograd import use_winograd
 from bisenet_ros.network import SegmentationNetwork
-from bisenet_ros.preprocess import Normalization, resize
+from bisenet_ros.preprocess import Normalization
+from bisenet_ros.resizing import resize
 
 _PRECISIONS = {'bf16': ov.Type.bf16, 'fp32': ov.Type.f32}
 

@@ -58,12 +58,21 @@ def translate(
     parameter = ops.parameter(list(shape), _DTYPES[dtype], names[0])
     parameter.output(0).set_names({names[0]})
     try:
-        graph = fx.GraphModule(module, _Tracer().trace(module))
-        output = _Translation(graph).run(parameter.output(0))
+        output = _Translation(module, graph=_trace(module)).run(parameter.output(0))
     except _REFUSALS as error:
         raise UnsupportedNetworkError(first_line(error)) from error
     output.set_names({names[1]})
     return ov.Model([ops.result(output)], [parameter], type(module).__name__)
+
+
+def _trace(module: nn.Module) -> fx.Graph:
+    """The operations of a module."""
+    tracer = _Tracer()
+    graph = tracer.trace(module)
+    # Tracing leaves reference cycles: with the module in them, its weights would stay in memory
+    # until Python happens to look for cycles.
+    del tracer.root
+    return graph
 
 
 class _Tracer(fx.Tracer):

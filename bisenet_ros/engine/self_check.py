@@ -19,7 +19,8 @@ from torch import Tensor
 from bisenet_ros.engine.engine import Engine
 from bisenet_ros.engine.torch_engine import TorchEngine
 from bisenet_ros.network import SegmentationNetwork
-from bisenet_ros.preprocess import Normalization, resize
+from bisenet_ros.preprocess import Normalization
+from bisenet_ros.resizing import resize
 
 _MOST_WRONG = 0.01
 """The share of wrong labels that an engine may have; with bf16 it is 0.04 % on CamVid."""

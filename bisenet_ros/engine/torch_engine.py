@@ -16,7 +16,8 @@ from bisenet_ros.engine.hardware import DTYPES
 from bisenet_ros.engine.profiling import stage
 from bisenet_ros.engine.winograd import use_winograd
 from bisenet_ros.network import SegmentationNetwork, fold_batch_norm
-from bisenet_ros.preprocess import Normalization, resize
+from bisenet_ros.preprocess import Normalization
+from bisenet_ros.resizing import resize
 
 
 class TorchEngine:

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""From the coarse logits of a network to a label, or a confidence, for every pixel of the camera.
+"""From the coarse logits of a network to a label, or a confidence, for every pixel of a size.
 
 By definition, with `scale` in output pixels per node of the grid of logits:
 
@@ -43,10 +43,10 @@ _MAX_THREADS = 4  # more only wait for memory
 
 
 def scale_to(size: Size, network_size: tuple[int, int]) -> Scale:
-    """The scale from a network's logits to a frame's size, by the ratio of the sizes.
+    """The scale from a network's logits to a size, by the ratio of the sizes.
 
     Args:
-        size: (height, width) of the frame.
+        size: (height, width): the frame's, or another that it is shown at.
         network_size: (width, height) that the network ran at; what it was padded by, at the right
             and the bottom, does not count.
     """

@@ -186,12 +186,18 @@ def _other_kind(file: bytes) -> str:
             'a safetensors file: one of bisenet_ros needs no import; the tensors of another go '
             'into a .pth file with torch.save'
         )
-    content = io.BytesIO(file)
-    if zipfile.is_zipfile(content):
-        with zipfile.ZipFile(content) as archive:
-            if any(name.endswith('/constants.pkl') for name in archive.namelist()):
-                return 'a TorchScript program: save the state dict of its network with torch.save'
+    if any(name.endswith('/constants.pkl') for name in _names_in_zip(file)):
+        return 'a TorchScript program: save the state dict of its network with torch.save'
     return ''
+
+
+def _names_in_zip(file: bytes) -> list[str]:
+    """What a zip file holds; nothing where it is none, or a damaged one."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(file)) as archive:
+            return archive.namelist()
+    except (NotImplementedError, ValueError, struct.error, zipfile.BadZipFile):
+        return []
 
 
 def _find_tensors(path: Path, content: object) -> tuple[list[str], StateDict]:

@@ -17,6 +17,7 @@ from bisenet_ros.live.events import Event
 from bisenet_ros.live.processes import Processes, ended_by_signals, ros_environment
 from bisenet_ros.live.sources import Source, open_source
 from bisenet_ros.parameter_file import write_parameters
+from bisenet_ros.settings import values_for_recorded
 
 START_TIMEOUT = 120.0
 """Seconds for the node to load its network and to answer for the first time."""
@@ -58,7 +59,8 @@ def run_graph(
 
     Args:
         source: What is played.
-        parameters: The node's; what has to fit the source and the graph is set here: `cameras`,
+        parameters: The node's, of which each camera of the source has those of the camera that it
+            is; what has to fit the source and the graph is set here: `cameras`,
             `transport`, `image_reliability`, `autostart` and `use_sim_time`.
         folder: A temporary folder.
         logs: A folder for what the processes say.
@@ -79,13 +81,12 @@ def run_graph(
             f'{source.path}: a node takes its images raw or compressed, and this bag has both: '
             'name a camera with --image-topic'
         )
-    cameras = [camera.name for camera in frames.cameras]
+    cameras = {camera.name: camera.image_topic for camera in frames.cameras}
     parameter_file = folder / 'parameters.yaml'
     write_parameters(
         parameter_file,
         {
-            **parameters,
-            'cameras': cameras,
+            **values_for_recorded(parameters, cameras),
             'transport': 'compressed' if transports == {True} else 'raw',
             'image_reliability': 'auto',
             'autostart': True,

@@ -18,7 +18,15 @@ from bisenet_ros.metrics.drivable_overlap import DrivableOverlap
 from bisenet_ros.metrics.false_drivable import FalseDrivable
 from bisenet_ros.metrics.flicker import Flicker
 from bisenet_ros.metrics.free_space import FreeSpaceError
-from bisenet_ros.metrics.metric import Figure, Frame, Metric, MetricSet, Unit, number
+from bisenet_ros.metrics.metric import (
+    Figure,
+    Frame,
+    Metric,
+    MetricSet,
+    Unit,
+    number,
+    truth_at,
+)
 
 __all__ = [
     'METRICS',
@@ -38,6 +46,7 @@ __all__ = [
     'figures',
     'metrics_with',
     'number',
+    'truth_at',
 ]
 
 METRICS: dict[str, type[Metric]] = {

@@ -27,9 +27,14 @@ class FreeSpaceError(Metric):
         self._columns: Counter[int] = Counter()
 
     def update(self, frame: Frame) -> None:
-        found, true = free_space_boundary(frame.drivable), free_space_boundary(frame.true_drivable)
-        blocking = np.maximum(true - 1, 0)  # the row that ends the free space
-        counted = (true == 0) | frame.known[blocking, np.arange(true.size)]
+        true_drivable, ego = frame.true_drivable, frame.ego
+        found = free_space_boundary(frame.drivable, ego)
+        true = free_space_boundary(true_drivable, ego)
+        open_until = true
+        if ego is not None:  # which blocks nothing
+            open_until = free_space_boundary(np.where(ego, np.uint8(255), true_drivable))
+        blocking = np.maximum(open_until - 1, 0)  # the row that ends the free space
+        counted = (open_until == 0) | frame.known[blocking, np.arange(true.size)]
         errors, counts = np.unique((true - found)[counted], return_counts=True)
         self._columns.update(dict(zip(errors.tolist(), counts.tolist(), strict=True)))
 

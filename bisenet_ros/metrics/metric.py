@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from bisenet_ros.drivable import drivable_mask
 from bisenet_ros.label_space import IGNORE, LabelSpace
+from bisenet_ros.resizing import resize_ids
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -55,6 +56,7 @@ class Frame:
         drivable: (H, W), 255 where the vehicle may drive, else 0.
         confidence: (H, W) probability of the label times 255; None from a model that gives none.
         truth: (H, W) true class ids, `IGNORE` where there is none; None without a truth.
+        ego: (H, W), where the vehicle itself is; None without an ego mask.
         previous: The frame of the same camera and size that came before; None for the first one.
     """
 
@@ -64,6 +66,7 @@ class Frame:
     drivable: Pixels
     confidence: Pixels | None = None
     truth: Pixels | None = None
+    ego: npt.NDArray[np.bool_] | None = None
     previous: Frame | None = None
 
     @cached_property
@@ -82,6 +85,17 @@ class Frame:
         """The truth, for metrics that need one."""
         assert self.truth is not None, 'a metric with needs_truth is given none'
         return self.truth
+
+
+def truth_at(truth: Pixels, image: tuple[int, ...], found: tuple[int, ...]) -> Pixels:
+    """The truth of an image at the size of what was found in it, each pixel from the nearest one.
+
+    Args:
+        truth: (H, W) class ids. If it is not as large as the image, it is left as it is.
+        image: Shape of the image, (H, W) or (H, W, 3).
+        found: Shape of the labels, (h, w).
+    """
+    return resize_ids(truth, (found[1], found[0])) if truth.shape == image[:2] else truth
 
 
 class Metric(ABC):

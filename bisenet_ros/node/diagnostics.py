@@ -11,16 +11,31 @@ from __future__ import annotations
 import os
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
-from typing import Protocol
+from statistics import median
+from typing import NamedTuple, Protocol
 
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 
+from bisenet_ros.camera_ground import CameraGround
 from bisenet_ros.camera_slot import CameraSlot, FrameCounts
-from bisenet_ros.node.image_link import ImageLink, explain_silence
+from bisenet_ros.node.image_link import ImageLink, explain_loss, explain_silence
 from bisenet_ros.node.statistics import Durations
 from bisenet_ros.node.worker import Logger, Worker
 from bisenet_ros.settings import Settings
+
+PERIOD = 1.0
+"""Seconds between two messages on /diagnostics, and between two looks at the publishers."""
+
+_RECENT = 3
+"""Over so many periods it is counted what arrives."""
+
+_LONG = 60
+"""Over so many periods goes the usual rate of a camera: the median."""
+
+_FEWEST = 10
+"""Fewer frames say nothing about a rate, or about losses."""
 
 OK = DiagnosticStatus.OK
 WARN = DiagnosticStatus.WARN
@@ -71,6 +86,8 @@ class CameraTask:
         slot: CameraSlot,
         link: Callable[[], ImageLink],
         age_ms: Durations,
+        ground: CameraGround,
+        ground_wanted: Callable[[], bool],
         settings: Callable[[], Settings],
         logger: Logger,
     ) -> None:
@@ -79,18 +96,26 @@ class CameraTask:
             slot: Where the frames arrive.
             link: Asks the graph how the camera is connected.
             age_ms: Ages of the published labels.
+            ground: What turns its masks into ground.
+            ground_wanted: Whether somebody listens to what that gives.
             settings: The parameters at this moment.
-            logger: Told once when frames stay away, and once when they come again.
+            logger: Told once when frames stay away or get few, and once when all is well again; and
+                once of each reason for which there is no ground though somebody listens to it.
         """
         self.name = slot.label
         self._slot = slot
         self._link = link
         self._age_ms = age_ms
+        self._ground_wanted = ground_wanted
+        self._ground = ground
+        self._last_problem = ''
+        self._told_problems: set[str] = set()
         self._settings = settings
         self._logger = logger
-        self._started = self._last_run = time.monotonic()
+        self._started = self._last_run = self._awake = time.monotonic()
         self._last_counts = FrameCounts()
-        self._reported = ''
+        self._arrivals = Arrivals()
+        self._reported = ''  # what was logged last; empty while all is well
         self._first_received: float | None = None  # of the frames that have arrived without a gap
         self._steady = False
 
@@ -101,47 +126,155 @@ class CameraTask:
         counts, before = state.counts, self._last_counts
         elapsed = now - self._last_run
         self._last_run, self._last_counts = now, counts
+        if elapsed > 2 * PERIOD:
+            # Callbacks did not run, and frames that came meanwhile are about to be taken.
+            self._awake = now
+        received = counts.received - before.received
+        self._arrivals.add(elapsed, received, counts.lost - before.lost)
 
-        silent = now - (self._started if state.last_received is None else state.last_received)
-        timed_out = silent > self._settings().camera_timeout
-        if timed_out:
-            self._first_received = None
-        elif state.last_received is not None:
-            if self._first_received is None:
-                self._first_received = state.last_received
-            # A single frame that got through is no sign of health: lossy links have such.
-            arriving = state.last_received - self._first_received
-            self._steady = arriving > self._settings().camera_timeout
+        last = self._started if state.last_received is None else state.last_received
+        timed_out = now - max(last, self._awake) > self._settings().camera_timeout
+        self._judge_steadiness(state.last_received, timed_out)
 
         if timed_out or not link.offers:
-            reason = explain_silence(link, os.environ, steady=self._steady)
-            status.summary(ERROR if timed_out else WARN, reason)
-            if timed_out and reason != self._reported:
-                self._logger.warning(f'{self.name}: no frames: {reason}')
-                self._reported = reason
+            self._report_silence(status, link, counts.lost, timed_out)
+        elif self._arrivals.lossy:
+            recent = self._arrivals.recent
+            reason = explain_loss(link, os.environ, received=recent.received, lost=recent.lost)
+            status.summary(WARN, reason)
+            self._log(_LOSS, reason)
+        elif self._arrivals.slow:
+            reason = (
+                f'{self._arrivals.recent.rate:.1f} frames a second arrive, of'
+                f' {self._arrivals.usual_rate:.1f} before'
+            )
+            status.summary(WARN, reason)
+            self._log('slow', reason)
+        elif self._reported and not self._steady:
+            status.summary(WARN, 'frames arrive again, but not for long')
         else:
             status.summary(OK, 'frames arrive' if counts.received else 'waiting for a frame')
-            if self._reported and self._steady:
+            if self._reported:
                 self._logger.info(f'{self.name}: frames arrive')
                 self._reported = ''
         malformed = counts.malformed - before.malformed
         if malformed:
             status.summary(WARN, f'{malformed} malformed frames dropped: {state.last_error}')
+        if len(link.offers) > 1:
+            status.summary(
+                WARN,
+                f'{len(link.offers)} publishers of {link.topic}: frames of all are segmented as'
+                ' they come',
+            )
 
         status.message.hardware_id = link.topic
         status.add('topic', link.topic)
         status.add('reliability', 'reliable' if link.reliable else 'best effort')
         status.add('publishers', len(link.offers))
         if state.last_received is not None:
-            status.add('seconds_since_last_frame', silent)
+            status.add('seconds_since_last_frame', now - last)
         if elapsed > 0:
-            status.add('fps_in', (counts.received - before.received) / elapsed)
+            status.add('fps_in', received / elapsed)
             status.add('fps_out', (counts.published - before.published) / elapsed)
         status.add('frames_in', counts.received)
         status.add('frames_out', counts.published)
         status.add('frames_dropped', counts.dropped)
         status.add('frames_malformed', counts.malformed)
+        status.add('frames_lost', counts.lost)
         status.add_percentiles('pipeline_latency_ms', self._age_ms)
+        self._report_ground(status)
+
+    def _report_ground(self, status: Status) -> None:
+        status.add('pose', self._ground.pose_source)
+        problem = self._ground.problem if self._ground_wanted() else ''
+        if problem:
+            status.summary(WARN, f'no grid and no scan: {problem}')
+        # Not at first sight: CameraInfo and TF may come a moment after the first image.
+        if problem and problem == self._last_problem and problem not in self._told_problems:
+            self._told_problems.add(problem)
+            self._logger.warning(f'{self.name}: no grid and no scan: {problem}')
+        self._last_problem = problem
+
+    def _judge_steadiness(self, last_received: float | None, timed_out: bool) -> None:
+        if timed_out or self._arrivals.lossy:
+            self._first_received = None
+        elif last_received is not None:
+            if self._first_received is None:
+                self._first_received = last_received
+            # A single frame that got through is no sign of health: lossy links have such.
+            self._steady = last_received - self._first_received > self._settings().camera_timeout
+
+    def _report_silence(self, status: Status, link: ImageLink, lost: int, timed_out: bool) -> None:
+        reason = explain_silence(link, os.environ, steady=self._steady, lost=lost)
+        status.summary(ERROR if timed_out else WARN, reason)
+        # Of a lossy link, frames stay away now and then: that they get lost has been said.
+        if timed_out and not (self._reported == _LOSS and self._arrivals.lossy):
+            self._log(reason, f'no frames: {reason}')
+
+    def _log(self, kind: str, text: str) -> None:
+        if kind != self._reported:
+            self._logger.warning(f'{self.name}: {text}')
+            self._reported = kind
+
+
+_LOSS = 'loss'
+
+
+class _Recent(NamedTuple):
+    """What arrived over the last periods."""
+
+    rate: float
+    received: int
+    lost: int
+
+
+class Arrivals:
+    """Whether far fewer frames arrive than are sent, or than did before.
+
+    That begins at half of them and ends at nine tenths, so that a report does not go to and fro.
+
+    Attributes:
+        lossy: Most frames get lost on the way.
+        slow: Frames are fewer than they used to be. After a minute, that is what is usual.
+    """
+
+    def __init__(self) -> None:
+        self._periods: deque[tuple[float, int, int]] = deque(maxlen=_RECENT)
+        self._rates: deque[float] = deque(maxlen=_LONG)
+        self.lossy = False
+        self.slow = False
+
+    def add(self, seconds: float, received: int, lost: int) -> None:
+        """Take in a period, just over."""
+        if seconds <= 0:
+            return
+        if not received and not lost:
+            # Silence is reported as such; what comes after it is counted anew.
+            if not self.lossy:
+                self._periods.clear()
+                self.slow = False
+            return
+        self._periods.append((seconds, received, lost))
+        self._rates.append(received / seconds)
+        recent, usual = self.recent, self.usual_rate
+        sent = recent.received + recent.lost
+        if sent >= _FEWEST and recent.received:
+            self.lossy = recent.received < sent * (0.9 if self.lossy else 0.5)
+        if len(self._periods) == _RECENT:
+            expected = usual * sum(seconds for seconds, *_ in self._periods)
+            most = usual * (0.9 if self.slow else 0.5)
+            self.slow = expected >= _FEWEST and recent.rate < most
+
+    @property
+    def recent(self) -> _Recent:
+        """What arrived over the last periods."""
+        seconds, received, lost = (sum(column) for column in zip(*self._periods, strict=True))
+        return _Recent(received / seconds, int(received), int(lost))
+
+    @property
+    def usual_rate(self) -> float:
+        """Frames per second over a longer time."""
+        return median(self._rates)
 
 
 class ProcessingTime:
@@ -207,23 +340,26 @@ class EngineTask:
         self,
         worker: Callable[[], Worker | None],
         processing: ProcessingTime,
-        weights: Callable[[], str],
+        loading: Callable[[], bool],
     ) -> None:
         """
         Args:
             worker: The worker, or None before the node is configured.
             processing: What batches take.
-            weights: The weights that were loaded last.
+            loading: Whether a network is being loaded.
         """
         self._worker = worker
         self._processing = processing
-        self._weights = weights
+        self._loading = loading
 
     def run(self, status: Status) -> None:
         """See `Task`."""
         worker = self._worker()
         if worker is None:
-            status.summary(WARN, 'the node is not configured')
+            loading = self._loading()
+            status.summary(
+                WARN, 'the network is being loaded' if loading else 'the node is not configured'
+            )
             return
         if not worker.running:
             status.summary(WARN, 'the node is not active')
@@ -243,7 +379,14 @@ class EngineTask:
         status.add('engine', segmenter.engine)
         status.add('network', segmenter.checkpoint.network)
         status.add('network_size', f'{width}x{height}')
-        status.add('weights', self._weights())
+        status.add('weights', segmenter.settings.weights)
+        status.add('loading', self._loading())
+        status.add('fallback', segmenter.engine_note or 'none')
         status.add('batching', worker.batching)
         status.add('batching_reason', worker.batching.reason)
+        # With torch, which is loaded by now.
+        from bisenet_ros.engine.device_state import device_state
+
+        for key, value in device_state(segmenter.device).items():
+            status.add(key, value)
         self._processing.report(status)

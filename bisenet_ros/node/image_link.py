@@ -61,13 +61,16 @@ def agreed_reliability(offers: Sequence[Offer]) -> bool:
     return bool(offers) and all(offer.reliable for offer in offers)
 
 
-def explain_silence(link: ImageLink, environment: Mapping[str, str], *, steady: bool) -> str:
+def explain_silence(
+    link: ImageLink, environment: Mapping[str, str], *, steady: bool, lost: int
+) -> str:
     """The most likely reason why no frame arrives, and what to do.
 
     Args:
         link: What the graph shows.
         environment: The node's environment variables.
         steady: Whether frames used to arrive, one after the other.
+        lost: How many frames are known to have got lost on the way.
     """
     wrong = sorted({offer.type for offer in link.offers if offer.type != link.type})
     offers = [offer for offer in link.offers if offer.type == link.type]
@@ -90,13 +93,29 @@ def explain_silence(link: ImageLink, environment: Mapping[str, str], *, steady: 
             f'{link.topic} is offered with best effort, but image_reliability asks for reliable:'
             ' set it to auto or best_effort'
         )
-    if link.reliable:
+    # Where frames came one after the other and none was lost, the way is sound.
+    if link.reliable or (steady and not lost):
         any_more = ' any more' if steady else ''
         return f'{link.topic} has a publisher, but it sends nothing{any_more}'
-    # A lossy link can look steady for a while, so the way is named even then.
     arrives = 'nothing arrives any more' if steady else 'hardly a frame arrives'
-    lost = _lost_on_the_way(link, environment)
-    return f'{link.topic} has a publisher, but {arrives}{lost}'
+    return f'{link.topic} has a publisher, but {arrives}{_lost_on_the_way(link, environment)}'
+
+
+def explain_loss(
+    link: ImageLink, environment: Mapping[str, str], *, received: int, lost: int
+) -> str:
+    """What becomes of frames of which many get lost, and what to do.
+
+    Args:
+        link: What the graph shows.
+        environment: The node's environment variables.
+        received: How many frames arrived of late.
+        lost: How many got lost in the same time.
+    """
+    return (
+        f'{lost} of {received + lost} frames of {link.topic} got lost on the way'
+        f'{_lost_on_the_way(link, environment)}'
+    )
 
 
 def _instead(link: ImageLink) -> str:

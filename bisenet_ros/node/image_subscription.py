@@ -116,7 +116,10 @@ class ImageSubscription:
             self._topic,
             lambda message: self._slot.put(message, time.monotonic()),
             qos,
-            event_callbacks=SubscriptionEventCallbacks(incompatible_qos=self._incompatible),
+            event_callbacks=SubscriptionEventCallbacks(
+                incompatible_qos=self._incompatible,
+                message_lost=lambda event: self._slot.count_lost(event.total_count_change),
+            ),
         )
 
     def _incompatible(self, event: Any) -> None:

@@ -13,11 +13,19 @@ from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescri
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-from bisenet_ros.declaration import Changes, Declaration, Value, check_name, plain
+from bisenet_ros.declaration import Changes, Declaration, Value, plain
 from bisenet_ros.errors import UserError
 from bisenet_ros.node_name import matches
 from bisenet_ros.parameter_file import nodes_in
-from bisenet_ros.settings import OF_EVERY_NODE, PARAMETERS, REPORTED, Settings
+from bisenet_ros.settings import (
+    OF_EVERY_NODE,
+    PARAMETERS,
+    PER_CAMERA,
+    REPORTED,
+    Settings,
+    check_camera,
+    declaration_of,
+)
 
 
 def declare(node: Node) -> Settings:
@@ -28,15 +36,35 @@ def declare(node: Node) -> Settings:
     """
     # rclpy has no public way to ask what a node was started with.
     given: Mapping[str, Parameter[Any]] = node._parameter_overrides
+    values: dict[str, Any] = {}
     for name in given:
         if name not in REPORTED and not OF_EVERY_NODE.fullmatch(name):
-            check_name(name, PARAMETERS)
-    values: dict[str, Any] = {}
+            values[name] = declaration_of(name).value_of(given[name].value)
+    settings = Settings().changed(values)
+    for name in values:
+        check_camera(name, settings.cameras)
     for name, declared in PARAMETERS.items():
-        value = declared.value_of(given[name].value) if name in given else declared.default
-        _declare(node, declared, value)
-        values[name] = value
-    return Settings(**values)
+        _declare(node, declared, values.get(name, declared.default))
+    declare_of_cameras(node, settings)
+    return settings
+
+
+def declare_of_cameras(node: Node, settings: Settings) -> None:
+    """Let each camera, and no other, have the parameters that are its own."""
+    wanted = {
+        of_camera.name: of_camera
+        for camera in settings.cameras
+        if camera
+        for declared in PER_CAMERA.values()
+        for of_camera in [declared.of_camera(camera)]
+    }
+    endings = tuple(f'.{name}' for name in PER_CAMERA)
+    for name in [name for name in node._parameters if name.endswith(endings)]:
+        if name not in wanted:
+            node.undeclare_parameter(name)
+    for name, declared in wanted.items():
+        if not node.has_parameter(name):
+            _declare(node, declared, settings.of_cameras.get(name, declared.default))
 
 
 def files_without_this_node(arguments: Sequence[str], node: str) -> list[str]:

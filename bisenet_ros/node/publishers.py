@@ -76,7 +76,7 @@ class CameraPublishers:
         self.age_ms = Durations()
         self.missing: list[str] = []
         for output in outputs.OUTPUTS:
-            self._create(prefix, output.name, output.type, STREAM)
+            self._create(prefix, output.name, output.type, LATCHED if output.latched else STREAM)
         self._create(prefix, *LABEL_INFO, LATCHED)
 
     def destroy(self) -> None:
@@ -117,6 +117,15 @@ class CameraPublishers:
                 result.age_ms = self._age_ms(result.frame.message.header)
                 self.age_ms.add(result.age_ms)
 
+    def ground_wanted(self) -> bool:
+        """Whether somebody listens to what is on the ground."""
+        return any(
+            output.on_ground
+            and output.name in self._publishers
+            and self._publishers[output.name].get_subscription_count() > 0
+            for output in outputs.OUTPUTS
+        )
+
     def _create(self, prefix: str, name: str, kind: str, qos: QoSProfile) -> None:
         package, _, message_name = kind.split('/')
         message = optional_message(package, message_name)
@@ -132,7 +141,8 @@ class CameraPublishers:
             return
         filled = output.fill(result)
         if isinstance(filled, Mapping):
-            header = result.frame.message.header
+            stamp = result.frame.message.header.stamp
+            header = Header(stamp=stamp, frame_id=output.frame_id(result))
             publisher.publish(to_message(publisher.msg_type, filled, header))
         elif filled is not None:
             publisher.publish(filled)

@@ -9,14 +9,22 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
 
 from bisenet_ros.batching import Batching
+from bisenet_ros.camera_ground import CameraGround
 from bisenet_ros.camera_pipeline import CameraPipeline, Frame, Network, SegmentedFrame
 from bisenet_ros.camera_slot import CameraSlot
-from bisenet_ros.engine.device_failure import DeviceFailure, DeviceLostError, device_failure
+from bisenet_ros.ego_mask import EgoMask
+from bisenet_ros.engine.device_failure import (
+    DeviceFailure,
+    DeviceLostError,
+    NotFiniteError,
+    device_failure,
+)
 from bisenet_ros.errors import UserError
 from bisenet_ros.image_codec import ImageError
 from bisenet_ros.rounds import rounds
@@ -48,9 +56,10 @@ class Worker:
 
     A round is one batch, or a batch of one for each camera: see `rounds`. A frame that cannot be
     decoded is counted and reported, and the work goes on. When the device fails, the frames at hand
-    are dropped and the network is loaded anew, as it was last, after a pause that doubles with each
-    failure. Where memory was short, the old network's is given back before that. Any other error
-    ends the thread, also a `DeviceLostError`; `start` hands it over.
+    are dropped and the network is loaded anew, from memory, after a pause that doubles with each
+    failure. Where memory was short, the old network's is given back before that; where numbers were
+    not finite, plain torch takes over in float32. Any other error ends the thread, also a
+    `DeviceLostError`; `start` hands it over.
 
     Attributes:
         pipeline: What decodes and segments.
@@ -68,18 +77,21 @@ class Worker:
         processed: Callable[[float], None],
         max_rate: Callable[[], float],
         logger: Logger,
+        ego_masks: Mapping[str, EgoMask] = MappingProxyType({}),
+        grounds: Mapping[str, CameraGround] = MappingProxyType({}),
     ) -> None:
         """
         Args:
             slots: The cameras.
             arrival: The condition that every slot notifies.
-            load: Makes a segmenter; called at once, and again in the worker's thread when the
-                device has failed.
+            load: Makes a segmenter; called at once.
             batching: How that segmenter is to treat several cameras; called after each `load`.
             deliver: Where results go; called in the worker's thread.
             processed: Told how many ms decoding, inference and publishing of a batch took together.
             max_rate: Most rounds per second at this moment; 0 is no limit.
             logger: Where malformed frames and failures are reported.
+            ego_masks: Of the cameras that have one, by name.
+            grounds: What turns the masks of a camera into ground, by its name.
 
         Raises:
             UserError: As `load` raises it, or the device failed.
@@ -87,15 +99,16 @@ class Worker:
         """
         self._slots = slots
         self._arrival = arrival
-        self._load = load
         self._choose_batching = batching
         self._deliver = deliver
         self._processed = processed
         self._max_rate = max_rate
         self._logger = logger
-        self._told_notes = 0
+        self._told_notes: set[str] = set()
         self._loading = threading.Lock()  # of two that load, the one that began last is in use
-        self.pipeline = CameraPipeline([slot.name for slot in slots], self._loaded(load))
+        self._applied: ModelSettings | None = None
+        cameras = [slot.name for slot in slots]
+        self.pipeline = CameraPipeline(cameras, self._loaded(load), ego_masks, grounds)
         self._enabled = True
         self._stopping = False
         self._thread: ThreadPoolExecutor | None = None
@@ -138,6 +151,7 @@ class Worker:
         """
         with self._arrival:
             self.segmenter.apply(settings)
+            self._applied = settings
 
     def reload(self, load: Callable[[], Segmenter]) -> None:
         """Load another segmenter; the old one works until then, and on if that fails.
@@ -150,9 +164,7 @@ class Worker:
             DeviceLostError: The device failed in a way that lasts.
         """
         with self._loading:
-            self.pipeline.network = self._loaded(load)
-            self._load = load
-            self._closed = False
+            self._use(self._loaded(load))
         with self._arrival:
             self.device_failure = ''
             self._retry = FIRST_RETRY
@@ -221,7 +233,7 @@ class Worker:
         try:
             for slot, frame in zip(slots, self.pipeline.segment(frames), strict=True):
                 self._deliver(slot, frame)
-        except RuntimeError as error:
+        except (RuntimeError, NotFiniteError) as error:
             failure = _failure_of(error)
             self.device_failure = _first_line(error)
         else:
@@ -246,16 +258,24 @@ class Worker:
             with self._loading:
                 self.segmenter.close()
                 self._closed = True
-        self._load_again()
+        if failure is DeviceFailure.NUMBERS:
+            reason = self.device_failure
+            self._load_again('plain torch takes over in fp32', lambda old: old.plain(reason))
+        else:
+            self._load_again()
 
-    def _load_again(self) -> None:
+    def _load_again(
+        self,
+        what: str = 'the network is loaded again',
+        load: Callable[[Segmenter], Segmenter] = lambda old: old.again(),
+    ) -> None:
         """Load the network anew; once, or until that succeeds where the old one is closed."""
         old = self.pipeline.network
         while True:
             pause, self._retry = self._retry, min(2 * self._retry, LONGEST_RETRY)
             self._logger.error(
-                f'the device failed: {self.device_failure}; the network is loaded again in'
-                f' {pause:g} s. If this does not end, restart the node.'
+                f'{_FAILED}{self.device_failure}; {what} in {pause:g} s.'
+                ' If this does not end, restart the node.'
             )
             with self._arrival:
                 if self._arrival.wait_for(lambda: self._stopping, timeout=pause):
@@ -264,16 +284,20 @@ class Worker:
                 with self._loading:
                     if self.pipeline.network is not old:  # by `reload`
                         return
-                    network = self._loaded(self._load)
-                    with self._arrival:
-                        # Settings that came while it was being loaded went to the old one.
-                        network.segmenter.apply(self.segmenter.settings)
-                        self.pipeline.network = network
-                    self._closed = False
+                    self._use(self._loaded(lambda: load(old.segmenter)))
             except UserError as again:  # the old one is tried once more, if it is still there
                 self.device_failure = str(again).removeprefix(_FAILED)
             if not self._closed:
                 return
+
+    def _use(self, network: Network) -> None:
+        """Segment with another network from now on; who calls holds `_loading`."""
+        with self._arrival:
+            # Settings that came while it was being loaded went to the old one.
+            if self._applied is not None:
+                network.segmenter.apply(self._applied)
+            self.pipeline.network = network
+        self._closed = False
 
     def _loaded(self, load: Callable[[], Segmenter]) -> Network:
         try:
@@ -286,16 +310,16 @@ class Worker:
             self._logger.info(
                 f'{len(self._slots)} cameras are segmented {batching}: {batching.reason}'
             )
-        self._told_notes = 0
+        self._told_notes.clear()
         self._tell_notes(segmenter)
         return Network(segmenter, batching)
 
     def _tell_notes(self, segmenter: Segmenter) -> None:
         """Log what the segmenter could not do as it was meant to, each thing once."""
-        notes = segmenter.notes
-        for note in notes[self._told_notes :]:
-            self._logger.warning(note)
-        self._told_notes = len(notes)
+        for note in segmenter.notes:
+            if note not in self._told_notes:
+                self._told_notes.add(note)
+                self._logger.warning(note)
 
 
 class _WallClock:
@@ -315,7 +339,7 @@ class _WallClock:
         return not self._stopping()
 
 
-def _failure_of(error: RuntimeError) -> DeviceFailure:
+def _failure_of(error: RuntimeError | NotFiniteError) -> DeviceFailure:
     """What an error calls for.
 
     Raises:

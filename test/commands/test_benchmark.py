@@ -32,6 +32,7 @@ def benchmark(weights: Path, *arguments: str | Path) -> Result:
     )
 
 
+@pytest.mark.slow
 def test_figures_and_picture(
     weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

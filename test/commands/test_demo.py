@@ -17,13 +17,15 @@ from pathlib import Path
 import cv2
 import pytest
 from tiny_checkpoint import save_tiny_checkpoint
+from typer.testing import CliRunner, Result
 
+from bisenet_ros.cli import app
 from bisenet_ros.commands.demo import Demo, View, run_demo
 from bisenet_ros.media import Video
 from bisenet_ros.settings import Settings
 from bisenet_ros.synthetic.drive import SyntheticDrive
 
-TIMEOUT = 100.0
+TIMEOUT = 240.0
 SIZE = (160, 120)
 
 
@@ -50,6 +52,11 @@ def command(*arguments: str | Path) -> list[str]:
     return [sys.executable, '-m', 'bisenet_ros.cli', *map(str, arguments)]
 
 
+def bisenet(*arguments: object) -> Result:
+    return CliRunner().invoke(app, list(map(str, arguments)))
+
+
+@pytest.mark.slow
 def test_the_synthetic_drive(weights: Path, tmp_path: Path) -> None:
     demo = Demo(
         view=View(seconds=2.0, size=SIZE, rate=10),
@@ -90,14 +97,13 @@ def test_the_synthetic_drive(weights: Path, tmp_path: Path) -> None:
     assert {path.name for path in output.iterdir()} == linked | {'index.html', 'log'}
 
 
+@pytest.mark.slow
 def test_a_recorded_drive_gives_live_what_it_gives_offline(
     weights: Path, drive: Path, tmp_path: Path
 ) -> None:
     bag, figures = tmp_path / 'bag', tmp_path / 'figures.json'
-    recording = command(
-        'record', drive / 'images', '-o', bag, '--labels', drive / 'labels', '--weights', weights
-    )
-    subprocess.run(recording, check=True, timeout=TIMEOUT)
+    recording = ['record', drive / 'images', '-o', bag, '--labels', drive / 'labels']
+    assert bisenet(*recording, '--weights', weights).exit_code == 0
     playing = command(
         'demo', '--source', bag, '-o', tmp_path / 'demo', '--weights', weights, '--device', 'cpu',
         '--verify', '--json', figures,
@@ -140,6 +146,7 @@ def streaming(weights: Path, drive: Path, output: Path) -> Iterator[subprocess.P
         process.communicate()
 
 
+@pytest.mark.slow
 def test_ctrl_c_leaves_no_process_behind(weights: Path, drive: Path, tmp_path: Path) -> None:
     with streaming(weights, drive, tmp_path / 'demo') as process:
         children = _descendants(process.pid)
@@ -152,6 +159,7 @@ def test_ctrl_c_leaves_no_process_behind(weights: Path, drive: Path, tmp_path: P
     assert [path.name for path in (tmp_path / 'demo').iterdir()] == ['log']
 
 
+@pytest.mark.slow
 def test_the_death_of_a_process_ends_the_demo(weights: Path, drive: Path, tmp_path: Path) -> None:
     with streaming(weights, drive, tmp_path / 'demo') as process:
         children = _descendants(process.pid)
@@ -173,14 +181,8 @@ def test_the_death_of_a_process_ends_the_demo(weights: Path, drive: Path, tmp_pa
     ],
 )
 def test_bad_input(weights: Path, tmp_path: Path, arguments: list[str], message: str) -> None:
-    result = subprocess.run(
-        command('demo', '-o', tmp_path, '--seconds', '1', '--weights', weights, *arguments),
-        capture_output=True,
-        text=True,
-        timeout=TIMEOUT,
-        check=False,
-    )
-    assert result.returncode == 2
+    result = bisenet('demo', '-o', tmp_path, '--seconds', 1, '--weights', weights, *arguments)
+    assert result.exit_code == 2
     (line,) = (line for line in result.stderr.splitlines() if line.startswith('bisenet: '))
     assert message in line
     assert 'Traceback' not in result.stderr

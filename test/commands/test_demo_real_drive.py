@@ -24,6 +24,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_live_is_as_good_as_offline(tmp_path: Path) -> None:
     bag, figures = tmp_path / 'bag', tmp_path / 'figures.json'

@@ -77,6 +77,7 @@ def many(weights: Path, drives: Path, tmp_path_factory: pytest.TempPathFactory) 
     return output
 
 
+@pytest.mark.slow
 def test_a_folder_of_bags_counts_as_one_bag_with_all_frames(
     weights: Path, many: Path, tmp_path: Path
 ) -> None:
@@ -91,6 +92,7 @@ def test_a_folder_of_bags_counts_as_one_bag_with_all_frames(
     assert merged['accuracy']['frames'] == 6
 
 
+@pytest.mark.slow
 def test_the_number_of_workers_changes_no_figure(
     weights: Path, drives: Path, many: Path, tmp_path: Path
 ) -> None:
@@ -104,6 +106,7 @@ def test_the_number_of_workers_changes_no_figure(
     assert f'Failed miou: {miou:.4g}, at least 1' in result.stdout
 
 
+@pytest.mark.slow
 def test_each_bag_has_its_results(weights: Path, drives: Path, many: Path, tmp_path: Path) -> None:
     assert replay(weights, drives / 'front', '-o', tmp_path / 'one').exit_code == 0
     folders = {path.name for path in many.iterdir() if path.is_dir()}
@@ -173,6 +176,7 @@ def test_a_model_that_cannot_be_used(
     assert not (tmp_path / 'out' / 'metrics.json').exists()
 
 
+@pytest.mark.slow
 def test_a_process_that_dies_takes_one_bag_with_it(
     weights: Path, drives: Path, tmp_path: Path
 ) -> None:

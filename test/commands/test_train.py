@@ -17,6 +17,7 @@ from bisenet_ros import cli
 from bisenet_ros.checkpoint import Checkpoint
 
 
+@pytest.mark.slow
 def test_one_command_trains(tmp_path: Path) -> None:
     data = make_cityscapes_tree(tmp_path / 'city', train=3, val=1)
     write_config(tmp_path / 'small.yaml', Path('/nowhere'))
@@ -26,7 +27,7 @@ def test_one_command_trains(tmp_path: Path) -> None:
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=110,
+        timeout=240,
     )
     assert result.returncode == 0, result.stderr
     assert 'step 2: loss' in result.stderr

@@ -53,6 +53,7 @@ SCRIPT = """if True:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path('/proc/self/task').exists(), reason='needs the /proc of Linux')
 @pytest.mark.parametrize('engine', ['torch', 'openvino'])
 def test_so_many_threads_work(engine: str, weights: Path) -> None:
@@ -62,7 +63,7 @@ def test_so_many_threads_work(engine: str, weights: Path) -> None:
         [sys.executable, '-W', 'ignore', '-c', SCRIPT, str(weights), engine],
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=240,
     )
     assert result.returncode == 0, result.stderr
     # The rest is to resize frames and to draw labels, in the thread that calls.

@@ -88,6 +88,7 @@ def test_earlier_frames_leave_no_trace() -> None:
     torch.testing.assert_close(engine(FRAMES), before, rtol=0, atol=0)
 
 
+@pytest.mark.slow
 @kernel_calls.needs_interpreter
 def test_logits_through_the_kernels_are_those_of_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
     size, frames = (50, 34), [noise(40, 33)]

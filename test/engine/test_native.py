@@ -85,7 +85,7 @@ def test_a_forked_process_starts_threads_of_its_own() -> None:
         assert same
     """
     result = subprocess.run(
-        [sys.executable, '-W', 'ignore', '-c', script], capture_output=True, text=True, timeout=60
+        [sys.executable, '-W', 'ignore', '-c', script], capture_output=True, text=True, timeout=240
     )
     assert result.returncode == 0, result.stderr
 

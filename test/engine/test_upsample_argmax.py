@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
@@ -50,8 +51,10 @@ LOGITS: dict[str, Callable[[int, int, int], Tensor]] = {
     'near ties': near_ties,
 }
 
-# classes, grid (h, w), scale (y, x), rows and columns cropped
-GEOMETRIES: list[tuple[int, Size, Scale, Size]] = [
+Geometry = tuple[int, Size, Scale, Size]
+"""Classes, grid (h, w), scale (y, x), rows and columns cropped."""
+
+GEOMETRIES: list[Geometry] = [
     *((19, (16, 28), (float(scale), float(scale)), (0, 0)) for scale in range(3, 17)),
     (19, (128, 64), (1.0, 1.0), (0, 0)),
     (19, (32, 40), (2.0, 2.0), (0, 0)),
@@ -65,6 +68,7 @@ GEOMETRIES: list[tuple[int, Size, Scale, Size]] = [
     (255, (8, 8), (16.0, 16.0), (0, 0)),
     (19, (96, 120), (0.7, 0.9), (2, 3)),
     (11, (64, 40), (0.4, 6.0), (0, 0)),
+    (11, (128, 256), (0.5, 0.3125), (0, 0)),  # 2048x1024 shown at 80x64
 ]
 
 
@@ -114,37 +118,48 @@ def confidence_of(scores: Tensor) -> npt.NDArray[np.uint8]:
     return confidence
 
 
-@pytest.mark.parametrize('kind', LOGITS)
-@pytest.mark.parametrize(('classes', 'grid', 'scale', 'crop'), GEOMETRIES)
-def test_labels_are_the_argmax_of_interpolate(
-    implementation: str, classes: int, grid: Size, scale: Scale, crop: Size, kind: str
-) -> None:
+@cache
+def labelled(geometry: Geometry, kind: str) -> tuple[Tensor, npt.NDArray[np.uint8]]:
+    """Logits, and the ids of (height, width) pixels: the same in all tests, and computed once."""
+    classes, grid, scale, crop = geometry
+    torch.manual_seed(0)
     logits = LOGITS[kind](classes, *grid)
-    scores = upsampled(logits, scale, crop)
-    height, width = scores.shape[1:]
-    labels = upsample_argmax(logits, (height, width), scale)
-    assert labels.dtype == np.uint8
-    if rounds_like_torch(implementation):
-        np.testing.assert_array_equal(labels, scores.argmax(0).numpy())
-    else:
-        chosen = scores.gather(0, torch.from_numpy(labels)[None].long())[0]
-        torch.testing.assert_close(chosen, scores.amax(0), rtol=1e-5, atol=1e-6)
+    return logits, upsampled(logits, scale, crop).argmax(0).byte().numpy()
+
+
+@pytest.mark.parametrize('kind', LOGITS)
+def test_labels_are_the_argmax_of_interpolate(implementation: str, kind: str) -> None:
+    wrong: list[str] = []
+    for geometry in GEOMETRIES:
+        _, _, scale, crop = geometry
+        logits, expected = labelled(geometry, kind)
+        height, width = expected.shape
+        labels = upsample_argmax(logits, (height, width), scale)
+        assert labels.dtype == np.uint8
+        others = int(np.count_nonzero(labels != expected))
+        if others and not rounds_like_torch(implementation):
+            # Then they are those of scores that differ by rounding alone.
+            scores = upsampled(logits, scale, crop)
+            chosen = scores.gather(0, torch.from_numpy(labels)[None].long())[0]
+            others = int((~torch.isclose(chosen, scores.amax(0), rtol=1e-5, atol=1e-6)).sum())
+        if others:
+            wrong.append(f'{others} pixels of {geometry}')
+    assert not wrong
 
 
 @pytest.mark.parametrize('kind', ['random', 'large', 'smooth', 'equal'])
-@pytest.mark.parametrize(('classes', 'grid', 'scale', 'crop'), GEOMETRIES[-10:])
-def test_confidence_is_the_softmax_of_interpolate(
-    implementation: str, classes: int, grid: Size, scale: Scale, crop: Size, kind: str
-) -> None:
-    logits = LOGITS[kind](classes, *grid)
-    scores = upsampled(logits, scale, crop)
-    height, width = scores.shape[1:]
-    confidence = upsample_confidence(logits, (height, width), scale)
-    assert confidence.dtype == np.uint8
-    difference = confidence.astype(int) - confidence_of(scores)
-    # The last digit of a logit of a million is a sixteenth.
-    assert np.abs(difference).max() <= (1 if rounds_like_torch(implementation) else 4)
-    assert np.count_nonzero(difference) < 0.001 * difference.size
+def test_confidence_is_the_softmax_of_interpolate(implementation: str, kind: str) -> None:
+    for classes, grid, scale, crop in GEOMETRIES[-10:]:
+        logits = LOGITS[kind](classes, *grid)
+        scores = upsampled(logits, scale, crop)
+        height, width = scores.shape[1:]
+        confidence = upsample_confidence(logits, (height, width), scale)
+        assert confidence.dtype == np.uint8
+        difference = confidence.astype(int) - confidence_of(scores)
+        # The last digit of a logit of a million is a sixteenth.
+        most = 1 if rounds_like_torch(implementation) else 4
+        assert np.abs(difference).max() <= most, (classes, grid, scale, crop)
+        assert np.mean(difference != 0) < 0.001, (classes, grid, scale, crop)
 
 
 def test_memory_layout_does_not_matter(implementation: str) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from small_bags import START, STEP, Entry, drive, picture, write_bag
+from small_bags import START, STEP, Entry, InfoEntry, drive, picture, write_bag
 from typer.testing import CliRunner, Result
 
 from bisenet_ros.bag.messages import messages, open_bag
@@ -23,7 +23,10 @@ from bisenet_ros.errors import UserError
 from bisenet_ros.label_space import CAMVID
 from bisenet_ros.live.graph import run_graph
 from bisenet_ros.live.sources import Source
+from bisenet_ros.media import write_image
 from bisenet_ros.segmenter import Segmenter
+
+GROUND = ('grid', 'free_space_scan')
 
 
 def replay(weights: Path, bag: Path, output: Path, *arguments: str) -> Result:
@@ -46,6 +49,19 @@ def labels_of(output: Path, camera: str = '') -> Iterator[tuple[int, bytes]]:
             yield found.stamp, np.asarray(found.message.data).tobytes()
 
 
+def with_infos(camera: str, entries: list[Any]) -> Iterator[Any]:
+    """The messages of a camera with a CameraInfo before each image."""
+    for entry in entries:
+        if entry.topic == f'{camera}/image':
+            yield InfoEntry(f'{camera}/camera_info', entry.stamp, focal=60.0)
+        yield entry
+
+
+def content_of(message: Any) -> Any:
+    """What counts in an image, a grid or a scan."""
+    return np.asarray(message.ranges if hasattr(message, 'ranges') else message.data)
+
+
 def run(source: Path, folder: Path, parameters: dict[str, object]) -> list[str]:
     """Run a graph on a bag, four times as fast as it was recorded; the events that it told of."""
     heard: list[str] = []
@@ -56,6 +72,7 @@ def run(source: Path, folder: Path, parameters: dict[str, object]) -> list[str]:
     return heard
 
 
+@pytest.mark.slow
 def test_the_node_gets_its_parameters(weights: Path, tmp_path: Path) -> None:
     bag = write_bag(tmp_path / 'bag', drive(6))
     settings: dict[str, Any] = {
@@ -99,23 +116,39 @@ PARAMS = """\
     precision: fp32
     engine: torch
     network_size: [96, 64]
+    output_size: [80, 36]
+    ego_mask: {ego}
+    left.ego_mask: {left_ego}
+    weights: {weights}
     self_check: no
     cpu_threads: 1
     confidence_threshold: 1.1e-1
     drivable_classes: [sky, road, car]
     min_drivable_area: 2e-2
     overlay_alpha: 0.25
+    cameras: [front, left, rear]
+    mounting: [0.0, 0.0, 1.5, 0.0, 0.5, 0.0]
+    left.mounting: [0.0, 0.5, 1.0, 0.1, 0.6, 0.5]
+    grid.resolution: 0.5
 """
 
 
-@pytest.mark.parametrize('cameras', [('',), ('/front', '/left', '/rear')], ids=['one', 'three'])
+@pytest.mark.slow
 def test_a_parameter_file_means_the_same_live_and_in_a_replay(
-    weights: Path, tmp_path: Path, cameras: tuple[str, ...]
+    weights: Path, tmp_path: Path
 ) -> None:
-    entries = [entry for camera in cameras for entry in drive(8, camera)]
+    cameras = ('/front', '/left', '/rear')
+    entries = [entry for camera in cameras for entry in with_infos(camera, drive(8, camera))]
     bag = write_bag(tmp_path / 'bag', sorted(entries, key=lambda entry: entry.stamp))
     params = tmp_path / 'vehicle.yaml'
-    params.write_text(PARAMS + f'    weights: "{weights}"\n')
+    ego = np.zeros((96, 128), np.uint8)
+    ego[80:, 16:-16] = 255
+    write_image(tmp_path / 'ego.png', ego)
+    write_image(tmp_path / 'left.png', ego[::-1])  # upside down
+    text = PARAMS.format(
+        ego=tmp_path / 'ego.png', left_ego=tmp_path / 'left.png', weights=json.dumps(str(weights))
+    )
+    params.write_text(text)
     published: dict[str, dict[tuple[str, int], bytes]] = {}
     for how, options in (('every', []), ('live', ['--live', '--rate', '2'])):
         command = ['replay', str(bag), '-o', str(tmp_path / how), '--params', str(params), *options]
@@ -124,23 +157,34 @@ def test_a_parameter_file_means_the_same_live_and_in_a_replay(
         topics = [
             f'{camera}/segmentation/{kind}'
             for camera in cameras
-            for kind in ('labels', 'drivable', 'confidence', 'overlay')
+            for kind in ('labels', 'drivable', 'confidence', 'overlay', *GROUND)
         ]
         with closing(open_bag(tmp_path / how / 'output.mcap')) as reader:
             published[how] = {
-                (found.topic, found.stamp): np.asarray(found.message.data).tobytes()
+                (found.topic, found.stamp): content_of(found.message).tobytes()
                 for found in messages(reader, topics)
             }
     assert len(published['every']) == 8 * len(topics)
     assert {topic for topic, _ in published['live']} == set(topics)
     for place, pixels in published['live'].items():
         assert pixels == published['every'][place], place
+        if place[0].endswith('labels'):
+            labels = np.frombuffer(pixels, np.uint8).reshape(36, 80)
+            if place[0].startswith('/left'):
+                labels = labels[::-1]
+            assert (labels[30:, 10:70] == 255).all()
+            assert (labels[:6, 10:70] != 255).any()
 
     model = metrics_of(tmp_path / 'live')['model']
     assert model == metrics_of(tmp_path / 'every')['model']
     assert model['weights'] == str(weights)
     assert (model['device'], model['precision'], model['engine']) == ('cpu', 'fp32', 'torch')
     assert (model['network_size'], model['self_check']) == ([96, 64], False)
+    assert model['output_size'] == [80, 36]
+    assert model['ego_mask'] == str(tmp_path / 'ego.png')
+    every = metrics_of(tmp_path / 'every')
+    assert every['accuracy']['frames'] == 8 * len(cameras)
+    assert 'labels and masks are 80x36' in every['notes'][-1]
     assert (model['confidence_threshold'], model['min_drivable_area']) == (0.11, 0.02)
     assert model['drivable_classes'] == ['sky', 'road', 'car']
     # The parameters have changed what there is to see.
@@ -148,7 +192,7 @@ def test_a_parameter_file_means_the_same_live_and_in_a_replay(
     assert replay(weights, bag, plain).exit_code == 0
     with closing(open_bag(plain / 'output.mcap')) as reader:
         for found in messages(reader, topics):
-            if not found.topic.endswith('confidence'):
+            if not found.topic.endswith(('confidence', *GROUND)):
                 pixels = np.asarray(found.message.data).tobytes()
                 assert pixels != published['every'][found.topic, found.stamp]
 
@@ -159,6 +203,7 @@ def test_what_the_node_refuses_is_the_users_error(weights: Path, tmp_path: Path)
         run(bag, tmp_path / 'live', {'weights': str(weights), 'min_drivable_area': 7.0})
 
 
+@pytest.mark.slow
 def test_live_gives_the_labels_that_every_frame_gives(weights: Path, tmp_path: Path) -> None:
     bag = write_bag(tmp_path / 'bag', drive(20))
     assert replay(weights, bag, tmp_path / 'every').exit_code == 0

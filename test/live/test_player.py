@@ -20,7 +20,7 @@ from small_bags import START, STEP, Entry, InfoEntry, drive, picture, truth_of, 
 from bisenet_ros.errors import UserError
 from bisenet_ros.live.processes import Process, Processes
 
-TIMEOUT = 30.0
+TIMEOUT = 90.0
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ import pytest
 from bisenet_ros.errors import UserError
 from bisenet_ros.live.processes import Process, ProcessError, Processes, ros_environment
 
-TIMEOUT = 20.0
+TIMEOUT = 90.0
 
 WORKER = """
 import signal, sys, threading

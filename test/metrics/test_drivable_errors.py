@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -49,6 +51,18 @@ def test_a_boundary_at_a_pixel_without_truth_does_not_count() -> None:
     nothing = FreeSpaceError(classes(2))
     nothing.update(masked(found, free_below(8, 8), np.zeros(found.shape, bool)))
     assert np.isnan([nothing.mean(), nothing.overreach(), nothing.p95()]).all()
+
+
+def test_the_free_space_begins_above_the_vehicle() -> None:
+    found, true = free_below(2, 4, 8, 5), free_below(4, 4, 6, 8)
+    ego = np.zeros(found.shape, bool)
+    ego[6:] = True
+    found[ego] = true[ego] = 0  # so the third column is free nowhere in either, the last in `found`
+    frame = masked(found, true, ~ego)
+    error = FreeSpaceError(classes(2))
+    error.update(replace(frame, ego=ego))
+    assert error.mean() == (2 + 0 + 0 + 3) / 4
+    assert error.overreach() == (2 + 3) / 4
 
 
 def test_false_drivable_is_a_share_of_what_is_called_drivable() -> None:

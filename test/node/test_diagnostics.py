@@ -11,15 +11,19 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import torch
 from diagnostic_msgs.msg import DiagnosticStatus
 from ros_peers import image_message, street
 
 from bisenet_ros.batching import choose_batching
+from bisenet_ros.camera_ground import CameraGround
 from bisenet_ros.camera_slot import CameraSlot
+from bisenet_ros.engine.device_state import device_state
 from bisenet_ros.node.diagnostics import (
     ERROR,
     OK,
     WARN,
+    Arrivals,
     CameraTask,
     EngineTask,
     ProcessingTime,
@@ -62,9 +66,17 @@ class Camera:
         self.link = CONNECTED
         self.settings = SimpleNamespace(camera_timeout=3600.0)
         self.age_ms = Durations()
+        self.ground = CameraGround('front', Settings)
+        self.ground_wanted = False
         self.log = Log()
         self.task = CameraTask(
-            self.slot, lambda: self.link, self.age_ms, lambda: self.settings, self.log
+            self.slot,
+            lambda: self.link,
+            self.age_ms,
+            self.ground,
+            lambda: self.ground_wanted,
+            lambda: self.settings,
+            self.log,
         )
 
     def receive(self) -> None:
@@ -162,7 +174,8 @@ def test_a_frame_now_and_then_is_no_end_of_the_silence(camera: Camera) -> None:
         camera.time_out()
         assert 'hardly a frame arrives' in run(camera.task).message
         camera.receive()
-        assert run(camera.task).level == OK
+        message = run(camera.task)
+        assert (message.level, message.message) == (WARN, 'frames arrive again, but not for long')
     assert len(camera.log.lines) == 1
 
 
@@ -172,6 +185,139 @@ def test_another_reason_is_logged_again(camera: Camera) -> None:
     camera.link = replace(CONNECTED, offers=())
     run(camera.task)
     assert len(camera.log.lines) == 2
+
+
+def test_frames_that_get_lost_are_told_once_and_so_is_their_end(
+    camera: Camera, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seconds = time.monotonic()
+    monkeypatch.setattr(time, 'monotonic', lambda: seconds)
+    camera.link = replace(CONNECTED, reliable=False)
+
+    def pass_on(received: int, lost: int) -> DiagnosticStatus:
+        nonlocal seconds
+        seconds += 1.0
+        for _ in range(received):
+            camera.receive()
+        camera.slot.count_lost(lost)
+        return run(camera.task)
+
+    for _ in range(3):
+        message = pass_on(received=5, lost=20)
+        assert message.level == WARN
+        seconds += 1.0
+        camera.time_out()  # of the few that get through, none comes for a while
+        assert run(camera.task).level == ERROR
+    assert '60 of 75 frames of /front/image got lost on the way' in message.message
+    assert values(message)['frames_lost'] == '60'
+    (line,) = camera.log.lines
+    assert '20 of 25 frames of /front/image got lost on the way' in line
+    for _ in range(3):  # a fourth of them is still too many to say that all is well
+        message = pass_on(received=15, lost=5)
+        assert message.level == WARN
+    for _ in range(3):
+        message = pass_on(received=25, lost=0)
+    assert message.level == WARN, 'they have come for too short a time'
+    camera.settings = SimpleNamespace(camera_timeout=1.0)
+    for _ in range(3):
+        seconds += 1.0
+        for _ in range(25):
+            camera.slot.put('frame', seconds)
+        message = run(camera.task)
+    assert message.level == OK
+    assert camera.log.lines[1:] == ['camera front: frames arrive']
+
+
+def test_a_rate_that_drops_is_told_until_it_is_the_usual_one() -> None:
+    arrivals = Arrivals()
+    for _ in range(10):
+        arrivals.add(1.0, received=30, lost=0)
+        assert not arrivals.slow
+    told = 0
+    for _ in range(60):
+        arrivals.add(1.0, received=10, lost=0)
+        told += arrivals.slow
+    assert 5 < told < 60
+    assert not arrivals.slow
+    assert not arrivals.lossy
+    assert arrivals.usual_rate == 10.0
+
+
+def test_a_rate_between_half_and_nine_tenths_does_not_change_what_is_said() -> None:
+    arrivals = Arrivals()
+    for _ in range(30):
+        arrivals.add(1.0, received=30, lost=0)
+    for received, slow in ((20, False), (8, True), (20, True), (29, False), (20, False)):
+        for _ in range(3):
+            arrivals.add(1.0, received=received, lost=0)
+        assert arrivals.slow is slow, received
+
+
+def test_a_pause_is_no_drop_of_the_rate() -> None:
+    arrivals = Arrivals()
+    for received in (30, 30, 30, 12, 0, 0, 0, 14, 30):
+        arrivals.add(1.0, received=received, lost=0)
+        assert not arrivals.slow
+
+
+def test_a_slow_camera_and_its_end_are_reported(
+    camera: Camera, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seconds = time.monotonic()
+    monkeypatch.setattr(time, 'monotonic', lambda: seconds)
+    camera.settings = SimpleNamespace(camera_timeout=2.0)
+    levels = []
+    for rate in (30, 30, 30, 30, 30, 5, 5, 5, 30, 30, 30):
+        seconds += 1.0
+        for _ in range(rate):
+            camera.slot.put('frame', seconds)
+        levels.append(run(camera.task).level)
+    assert levels == [OK] * 6 + [WARN] * 4 + [OK]
+    assert camera.log.lines == [
+        'camera front: 13.3 frames a second arrive, of 30.0 before',
+        'camera front: frames arrive',
+    ]
+
+
+def test_time_in_which_no_callback_ran_is_no_silence_of_the_camera(
+    camera: Camera, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seconds = time.monotonic()
+    monkeypatch.setattr(time, 'monotonic', lambda: seconds)
+    camera.receive()
+    camera.settings = SimpleNamespace(camera_timeout=2.0)
+    assert run(camera.task).level == OK
+    seconds += 30.0
+    assert run(camera.task).level == OK, 'frames may be waiting to be taken'
+    for _ in range(2):
+        seconds += 1.0
+        assert run(camera.task).level == OK
+    seconds += 1.0
+    assert run(camera.task).level == ERROR
+
+
+def test_two_publishers_of_one_topic_are_reported(camera: Camera) -> None:
+    camera.receive()
+    camera.link = replace(CONNECTED, offers=2 * CONNECTED.offers)
+    message = run(camera.task)
+    assert (message.level, message.message) == (
+        WARN,
+        '2 publishers of /front/image: frames of all are segmented as they come',
+    )
+
+
+def test_what_a_gpu_tells_and_what_it_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert device_state('cpu') == {}
+    monkeypatch.setattr(torch.cuda, 'mem_get_info', lambda _: (3 << 30, 8 << 30))
+    shown = device_state('cuda:0')
+    assert shown['device_memory_used_mib'] == 5 * 1024
+    assert shown['device_memory_total_mib'] == 8 * 1024
+
+    def fail(_: str) -> None:
+        raise torch.AcceleratorError('CUDA error: an illegal memory access was encountered')
+
+    monkeypatch.setattr(torch.cuda, 'mem_get_info', fail)
+    assert device_state('cuda:0') == {}
 
 
 def test_malformed_frames_warn_while_they_come(camera: Camera) -> None:
@@ -243,8 +389,12 @@ def test_the_engine_from_unconfigured_to_running(weights: Path) -> None:
         logger=Log(),
     )
     workers: list[Worker] = []
-    task = EngineTask(lambda: workers[0] if workers else None, processing, lambda: 'tiny')
+    loading = True
+    task = EngineTask(lambda: workers[0] if workers else None, processing, lambda: loading)
 
+    message = run(task)
+    assert (message.level, message.message) == (WARN, 'the network is being loaded')
+    loading = False
     message = run(task)
     assert (message.level, message.message) == (WARN, 'the node is not configured')
     workers.append(worker)
@@ -253,14 +403,15 @@ def test_the_engine_from_unconfigured_to_running(weights: Path) -> None:
     worker.start(lambda _: None)
     try:
         slot.put(image_message(street(96, 128)), time.monotonic())
-        assert delivered.wait(timeout=20)
+        assert delivered.wait(timeout=90)
         message = run(task)
         assert (message.level, message.message) == (OK, 'running')
         shown = values(message)
         assert shown['device'] == 'cpu'
         assert shown['precision'] == 'fp32'
         assert shown['network_size'] == '128x96'
-        assert shown['weights'] == 'tiny'
+        assert shown['weights'] == str(weights)
+        assert (shown['loading'], shown['fallback']) == ('False', 'none')
         assert shown['batching'] == 'one after the other'
         assert shown['batching_reason'] == 'there is one camera'
         assert 0 < float(shown['processing_time_ms_p50']) <= float(shown['processing_time_ms_p99'])
@@ -278,3 +429,22 @@ def test_the_engine_from_unconfigured_to_running(weights: Path) -> None:
         )
     finally:
         worker.stop()
+
+
+def test_why_there_is_no_ground_is_said_once_to_who_wants_it(camera: Camera) -> None:
+    camera.receive()
+    message = SimpleNamespace(header=SimpleNamespace(frame_id='optical', stamp=None))
+    seen = SimpleNamespace(size=(32, 32), ego=None)
+    assert camera.ground.of_frame(message, (32, 32), seen, None) is None
+    assert values(run(camera.task))['pose'] == 'missing'
+    assert run(camera.task).level == OK
+
+    camera.ground_wanted = True
+    for _ in range(4):
+        status = run(camera.task)
+    assert status.level == WARN
+    assert 'no grid and no scan: the pose of the camera is not known: set front.mounting' in (
+        status.message
+    )
+    (line,) = camera.log.lines
+    assert line.startswith('camera front: no grid and no scan: the pose of the camera is not known')

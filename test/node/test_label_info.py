@@ -65,6 +65,7 @@ def vision_msgs(tmp_path_factory: pytest.TempPathFactory) -> Any:
         del sys.modules[name]
 
 
+@pytest.mark.slow
 def test_label_info_is_latched_and_follows_the_threshold(
     domain: int, peer: Peer, weights: Path, vision_msgs: Any
 ) -> None:

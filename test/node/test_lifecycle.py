@@ -122,6 +122,7 @@ def test_a_signal_before_the_network_is_loaded(domain: int, peer: Peer, weights:
         ('drivable_classes: [lawn]', "no class 'lawn': the classes are sky, building"),
         ('class_names: [lawn]', 'class_names is read-only, it follows the weights: leave it out'),
         ('max_rat: 1.0', "unknown parameter 'max_rat': did you mean 'max_rate'?"),
+        (f'cameras: [{300 * "a"}]', 'cameras: a name has 300 characters, over the 128'),
         ('use_sim_time: "true"', "'use_sim_time' to 'true' of type 'STRING', expecting type 'BOOL"),
     ],
 )
@@ -138,6 +139,26 @@ def test_what_cannot_work_ends_with_2_and_one_line(
     assert len(lines) == 1, lines
     assert 'ERROR' in lines[0]
     assert line in lines[0]
+
+
+@pytest.mark.parametrize(
+    ('remapping', 'line'),
+    [
+        (f'__ns:=/{300 * "a"}', 'ROS does not create the node: error creating node: invalid node'),
+        (
+            f'image:=/{240 * "a"}',
+            'ROS does not take the name of the topic image in the namespace /',
+        ),
+    ],
+)
+def test_names_that_are_too_long_end_with_2_and_one_line(
+    domain: int, remapping: str, line: str
+) -> None:
+    with running(node_command('-r', remapping), domain) as process:
+        assert process.wait() == 2
+        (said,) = process.output.splitlines()
+    assert 'ERROR' in said
+    assert line in said
 
 
 FAIL = """

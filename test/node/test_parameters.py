@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -17,7 +16,12 @@ from rclpy.parameter import Parameter
 from bisenet_ros.declaration import Changes
 from bisenet_ros.engine.registry import ENGINES
 from bisenet_ros.errors import UserError
-from bisenet_ros.node.parameters import check_reported, declare, files_without_this_node
+from bisenet_ros.node.parameters import (
+    check_reported,
+    declare,
+    declare_of_cameras,
+    files_without_this_node,
+)
 from bisenet_ros.settings import PARAMETERS, Settings, markdown
 
 Start = Callable[..., Node]
@@ -84,6 +88,26 @@ def test_a_dumped_file_may_hold_the_read_only_parameters_as_they_are(start: Star
         check_reported(node, {'class_names': ['road', 'lawn']})
 
 
+def test_cameras_may_have_values_of_their_own(start: Start) -> None:
+    general, own = (0.0, 0.0, 1.5, 0.0, 0.1, 0.0), (1.0, 0.0, 2.0, 0.0, 0.0, 0.0)
+    node = start(
+        f'cameras: [front, left/a], mounting: {list(general)}, grid.length: 40,'
+        ' left/a.mounting: [1, 0, 2, 0, 0, 0]'
+    )
+    settings = declare(node)
+    assert settings.for_camera('front').mounting == general
+    assert settings.for_camera('left/a').mounting == own
+    assert settings.for_camera('left/a').grid_length == 40.0
+    assert list(node.get_parameter('left/a.mounting').value) == list(own)
+    assert node.get_parameter('front.mounting').type_ is Parameter.Type.DOUBLE_ARRAY
+
+    changed = settings.changed({'left/a.mounting': (), 'cameras': ('front', 'rear')})
+    assert changed.for_camera('left/a').mounting == general
+    declare_of_cameras(node, changed)
+    assert node.has_parameter('rear.mounting')
+    assert not node.has_parameter('left/a.mounting')
+
+
 def test_parameters_that_every_node_has_are_none_of_ours(start: Start) -> None:
     assert declare(start('use_sim_time: true')) == Settings()
 
@@ -107,6 +131,14 @@ def test_parameters_that_every_node_has_are_none_of_ours(start: Start) -> None:
         (f'cameras: [{300 * "a"}]', 'cameras: a name has 300 characters, over the 128'),
         ('cameras: []', "cameras needs a name; [''] is one camera without a prefix"),
         ("weights: ''", 'weights must be a name or a path'),
+        ('mounting: [0.0, 0.0, 1.5]', 'mounting must be [x, y, z, roll, pitch, yaw] in metres'),
+        ('mounting: [0, 0, 0, 0, 0, 0]', 'mounting must have the camera above the ground'),
+        ('mounting: [0, 0, 1, 0, 15, 0]', 'mounting must have its angles in radians'),
+        ('grid.resolution: 0.01, grid.length: 200', 'make 20000 x 2000 cells, over the 1,000,000'),
+        ('grid.resoltion: 0.2', "unknown parameter 'grid.resoltion': did you mean 'grid.reso"),
+        ('front.mounting: []', 'parameter front.mounting is for a camera that cameras does not ha'),
+        ('cameras: [a], a.mounting: [1.0]', 'parameter a.mounting must be [x, y, z, roll,'),
+        ('a.mountin: [1.0]', "unknown parameter 'a.mountin': did you mean 'mounting'?"),
         ('max_rat: 1.0', "unknown parameter 'max_rat': did you mean 'max_rate'?"),
         ('zebra: 1.0', "unknown parameter 'zebra'; there are weights, device"),
     ],
@@ -172,8 +204,7 @@ def test_ros_knows_type_range_and_description_of_every_parameter(start: Start) -
 
 
 def test_defaults_pass_their_own_checks() -> None:
-    for field in dataclasses.fields(Settings):
-        declaration = PARAMETERS[field.name]
+    for declaration in PARAMETERS.values():
         assert declaration.refusal(declaration.default) is None
 
 

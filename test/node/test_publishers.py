@@ -15,7 +15,7 @@ import rclpy
 from rclpy.context import Context
 from rclpy.node import Node
 from ros_peers import Peer, fill_with, stamp_of, street
-from sensor_msgs.msg import CameraInfo, Image
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from bisenet_ros.camera_pipeline import SegmentedFrame
 from bisenet_ros.camera_slot import CameraSlot, FrameCounts
@@ -94,12 +94,16 @@ def test_the_age_is_against_whatever_stamp_a_camera_gives(
         ('confidence', {'confidence'}),
         ('overlay', {'drivable'}),
         ('camera_info', set()),
+        ('labels/compressed', set()),
+        ('confidence/compressed', {'confidence'}),
     ],
 )
 def test_what_is_computed_is_what_somebody_listens_to(
     node: Node, peer: Peer, frame: SegmentedFrame, topic: str, computed: set[str]
 ) -> None:
-    kind = CameraInfo if topic == 'camera_info' else Image
+    kind = CompressedImage if topic.endswith('/compressed') else Image
+    if topic == 'camera_info':
+        kind = CameraInfo
     inbox = peer.listen(kind, f'segmentation/{topic}')
     outputs = CameraPublishers(node, '')
     # Once more for as long as the two sides have not found each other.

@@ -37,6 +37,7 @@ from std_srvs.srv import SetBool, Trigger
 from tiny_checkpoint import save_tiny_checkpoint
 
 from bisenet_ros.drivable import free_space_boundary
+from bisenet_ros.image_codec import decode_compressed
 from bisenet_ros.label_space import CAMVID, LabelSpace
 from bisenet_ros.model_settings import ModelSettings
 from bisenet_ros.overlay import overlay
@@ -168,6 +169,31 @@ def test_confidence_and_overlay_are_published_once_somebody_subscribes(
     np.testing.assert_array_equal(pixels_of(drawn), bgr[..., ::-1])
 
 
+def test_compressed_outputs_are_what_image_transport_reads(
+    graph: Graph, segmenter: Segmenter
+) -> None:
+    kinds = ('labels', 'drivable', 'confidence', 'overlay')
+    with graph.peer.streaming(Image, 'image', fill_with(FRAME, 'bgr8')) as stream:
+        inboxes = {
+            kind: graph.peer.listen(CompressedImage, f'segmentation/{kind}/compressed')
+            for kind in kinds
+        }
+        found = {kind: inbox.wait() for kind, inbox in inboxes.items()}
+        assert {stamp_of(message) for message in found.values()} <= set(stream.stamps)
+    expected = segmenter(FRAME)
+    for kind in ('labels', 'drivable', 'confidence'):
+        # The formats are those of compressed_image_transport, the space at the end included.
+        assert found[kind].format == 'mono8; png compressed '
+        pixels = cv2.imdecode(np.frombuffer(found[kind].data, np.uint8), cv2.IMREAD_UNCHANGED)
+        np.testing.assert_array_equal(pixels, getattr(expected, kind))
+    assert found['overlay'].format == 'rgb8; jpeg compressed bgr8'
+    bgr = overlay(FRAME, expected.labels, CAMVID, 0.5, drivable=expected.drivable)
+    assert bytes(found['overlay'].data).startswith(b'\xff\xd8')
+    difference = decode_compressed(found['overlay']).astype(int) - bgr
+    assert np.abs(difference).mean() < 10  # with red and blue swapped it is over 50
+    assert found['overlay'].header.frame_id == 'front_optical'
+
+
 def test_drivable_area_and_timing(graph: Graph, segmenter: Segmenter) -> None:
     messages = pytest.importorskip(
         'bisenet_ros.msg', reason='the messages are not compiled: there was no C compiler'
@@ -192,12 +218,11 @@ def test_drivable_area_and_timing(graph: Graph, segmenter: Segmenter) -> None:
 
 
 def test_without_subscribers_the_work_goes_on_and_is_reported(graph: Graph) -> None:
+    inbox = graph.peer.listen(DiagnosticArray, '/diagnostics', RELIABLE)
     with graph.peer.streaming(Image, 'image', fill_with(FRAME, 'bgr8')):
-        before, after = (
-            {value.key: value.value for value in graph.status('segmenter: camera').values}
-            for _ in range(2)
-        )
-    assert int(after['frames_out']) > int(before['frames_out'])
+        before = int(_camera_values(inbox.wait())['frames_out'])
+        array = inbox.wait(lambda array: int(_camera_values(array)['frames_out']) > before)
+    after = _camera_values(array)
     assert float(after['pipeline_latency_ms_p50']) > 0
     assert float(after['fps_out']) > 0
 
@@ -268,16 +293,16 @@ def test_reliability_follows_the_publisher(graph: Graph) -> None:
         wanted = policy.name.lower().replace('_', ' ')
         with graph.peer.streaming(Image, 'image', fill_with(FRAME, 'bgr8'), qos=qos) as stream:
             diagnostics = graph.peer.listen(DiagnosticArray, '/diagnostics', RELIABLE)
-            diagnostics.wait(lambda array, wanted=wanted: _reliability(array) == wanted)
+            diagnostics.wait(lambda a, wanted=wanted: _camera_values(a)['reliability'] == wanted)
             (endpoint,) = graph.peer.node.get_subscriptions_info_by_topic('/image')
             assert endpoint.qos_profile.reliability == policy
             sent = len(stream.stamps)
             assert labels.wait(lambda m, s=stream, n=sent: stamp_of(m) in s.stamps[n:])
 
 
-def _reliability(array: DiagnosticArray) -> str:
+def _camera_values(array: DiagnosticArray) -> dict[str, str]:
     (camera,) = (status for status in array.status if status.name == 'segmenter: camera')
-    return next(value.value for value in camera.values if value.key == 'reliability')
+    return {value.key: value.value for value in camera.values}
 
 
 def test_parameters_that_change_at_once(graph: Graph, segmenter: Segmenter) -> None:
@@ -394,6 +419,7 @@ def test_three_cameras_have_the_labels_that_each_has_alone(weights: Path) -> Non
             np.testing.assert_array_equal(pixels_of(message), alone(sent[name]).labels)
 
 
+@pytest.mark.slow
 def test_several_cameras_compressed_in_a_namespace(weights: Path, segmenter: Segmenter) -> None:
     """One node, two cameras of different size, one of which says nothing at first."""
     sent = {'front': street(120, 160, 1), 'left': street(64, 80, 2)}

@@ -24,7 +24,7 @@ def test_the_first_signal_calls_back_and_interrupts_nothing(number: signal.Signa
 
     with on_stop_signal(stop):
         os.kill(os.getpid(), number)
-        assert called.wait(timeout=20)
+        assert called.wait(timeout=90)
         os.kill(os.getpid(), number)  # Ctrl-C twice
     assert calls == ['signals']
 

@@ -50,6 +50,7 @@ def camera(domain: int, reliability: str, *, with_profile: bool) -> Iterator[Pro
         yield process
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('reliability', ['BEST_EFFORT', 'RELIABLE'])
 def test_with_the_profile_they_arrive(
     domain: int, peer: Peer, weights: Path, reliability: str
@@ -71,6 +72,7 @@ def test_with_the_profile_they_arrive(
     assert timing.frames_in - in_time in (0, 1)
 
 
+@pytest.mark.slow
 def test_without_it_the_node_says_why_they_do_not(domain: int, peer: Peer, weights: Path) -> None:
     diagnostics = peer.listen(DiagnosticArray, '/diagnostics', RELIABLE)
     with (
@@ -84,6 +86,7 @@ def test_without_it_the_node_says_why_they_do_not(domain: int, peer: Peer, weigh
         assert str(profile()) in text
 
 
+@pytest.mark.slow
 def test_a_publisher_that_is_less_reliable_than_asked_for_is_reported(
     domain: int, peer: Peer, weights: Path
 ) -> None:

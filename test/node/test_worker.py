@@ -20,6 +20,7 @@ import pytest
 import torch
 from cpu_marks import needs_bf16
 from ros_peers import image_message, street
+from tiny_checkpoint import save_tiny_checkpoint
 
 from bisenet_ros.batching import Batching
 from bisenet_ros.camera_pipeline import SegmentedFrame
@@ -100,14 +101,23 @@ class Bench:
 
 
 class Faulty:
-    """A segmenter whose device fails for the first calls, then works."""
+    """A segmenter whose device fails for the first calls, then works.
+
+    Attributes:
+        again: Makes what takes its place; that is the sound one if nothing else is said.
+    """
 
     notes = ()
 
-    def __init__(self, segmenter: Segmenter, errors: Sequence[Exception]) -> None:
+    def __init__(
+        self,
+        segmenter: Segmenter,
+        errors: Sequence[Exception],
+        again: Callable[[], Any] | None = None,
+    ) -> None:
         self._segmenter = segmenter
         self._errors = list(errors)
-        self.settings = segmenter.settings
+        self.again = again or (lambda: segmenter)
 
     def close(self) -> None:
         self._errors = [AssertionError('it was used after it was closed')]
@@ -115,10 +125,10 @@ class Faulty:
     def apply(self, settings: ModelSettings) -> None:
         self.settings = settings
 
-    def batch(self, frames: Sequence[Frame]) -> list[Segmentation]:
+    def batch(self, frames: Sequence[Frame], *ego_masks: Any) -> list[Segmentation]:
         if self._errors:
             raise self._errors.pop(0)
-        return self._segmenter.batch(frames)
+        return self._segmenter.batch(frames, *ego_masks)
 
 
 class Gated:
@@ -132,11 +142,11 @@ class Gated:
         self.let_through = threading.Semaphore(0)
         self.batches: list[int] = []
 
-    def batch(self, frames: Sequence[Frame]) -> list[Segmentation]:
+    def batch(self, frames: Sequence[Frame], *ego_masks: Any) -> list[Segmentation]:
         self.batches.append(len(frames))
         self.entered.release()
         assert self.let_through.acquire(timeout=TIMEOUT)
-        return self._segmenter.batch(frames)
+        return self._segmenter.batch(frames, *ego_masks)
 
 
 @pytest.fixture(scope='module')
@@ -371,19 +381,15 @@ def test_a_failed_device_is_reported_and_tried_again(
 ) -> None:
     monkeypatch.setattr(worker_module, 'FIRST_RETRY', 0.01)
     failed = RuntimeError('cuDNN error: CUDNN_STATUS_NOT_INITIALIZED\nSee the manual')
-    loaded: list[Any] = [
-        Faulty(segmenter, [failed, failed]),
+    loaded: list[Exception] = [
         torch.cuda.OutOfMemoryError('CUDA out of memory while loading'),
         UserError('no weights'),
     ]
 
-    def load() -> Any:
-        result = loaded.pop(0) if loaded else segmenter
-        if isinstance(result, Exception):
-            raise result
-        return result
+    def again() -> Any:
+        raise loaded.pop(0)
 
-    bench = make(load)
+    bench = make(lambda: Faulty(segmenter, [failed, failed], again))
     for seed in range(2):
         bench.put(street(96, 128, seed))
         said = bench.log.lines.get(timeout=TIMEOUT)
@@ -411,11 +417,8 @@ def test_settings_that_come_while_a_failed_device_recovers_are_kept(
         assert may_end.wait(TIMEOUT)
         return again
 
-    loads: list[Callable[[], Any]] = [
-        lambda: Faulty(segmenter, [torch.cuda.OutOfMemoryError('out of memory')]),
-        load_slowly,
-    ]
-    bench = make(lambda: loads.pop(0)())
+    short = torch.cuda.OutOfMemoryError('out of memory')
+    bench = make(lambda: Faulty(segmenter, [short], load_slowly))
     bench.put(street(96, 128))
     assert loading.wait(TIMEOUT)
     bench.worker.apply(ModelSettings(confidence_threshold=1.0))
@@ -424,43 +427,53 @@ def test_settings_that_come_while_a_failed_device_recovers_are_kept(
     assert (bench.result().segmentation.labels == IGNORE).all()
 
 
+def test_settings_that_come_while_another_network_is_loaded_are_kept(
+    make: Callable[..., Bench], weights: Path
+) -> None:
+    bench = make()
+
+    def load() -> Segmenter:
+        loaded = Segmenter.load(weights, device='cpu')
+        bench.worker.apply(ModelSettings(confidence_threshold=1.0))
+        return loaded
+
+    bench.worker.reload(load)
+    bench.put(street(96, 128))
+    assert (bench.result().segmentation.labels == IGNORE).all()
+
+
 def test_a_failed_device_is_tried_again_with_what_was_loaded_last(
     make: Callable[..., Bench], segmenter: Segmenter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(worker_module, 'FIRST_RETRY', 0.01)
-    faulty = Faulty(segmenter, [torch.cuda.OutOfMemoryError('out of memory')])
-    reloaded: list[Any] = [faulty, segmenter]
+    again: list[Segmenter] = [segmenter]
+    faulty = Faulty(segmenter, [torch.cuda.OutOfMemoryError('out of memory')], again.pop)
 
     def no_weights() -> Segmenter:
         raise UserError('no weights')
 
-    first: list[Any] = [segmenter]
-    bench = make(first.pop)
-    bench.worker.reload(lambda: reloaded.pop(0))
+    bench = make()
+    bench.worker.reload(lambda: faulty)
     with pytest.raises(UserError, match='no weights'):
         bench.worker.reload(no_weights)
     bench.put(street(96, 128, 0))
     assert 'the device failed' in bench.log.lines.get(timeout=TIMEOUT)
     bench.put(street(96, 128, 1))
     np.testing.assert_array_equal(bench.result().pixels, street(96, 128, 1))
-    assert not reloaded
+    assert not again
 
 
 def test_stop_does_not_wait_for_the_next_try(
     make: Callable[..., Bench], segmenter: Segmenter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(worker_module, 'FIRST_RETRY', 3600.0)
-    loaded: list[Any] = []
-
-    def load() -> Any:
-        loaded.append(Faulty(segmenter, [torch.cuda.OutOfMemoryError('out of memory')]))
-        return loaded[-1]
-
-    bench = make(load)
+    again: list[Segmenter] = [segmenter]
+    short = torch.cuda.OutOfMemoryError('out of memory')
+    bench = make(lambda: Faulty(segmenter, [short], again.pop))
     bench.put(street(96, 128))
     bench.log.lines.get(timeout=TIMEOUT)
     bench.worker.stop()
-    assert len(loaded) == 1
+    assert again
 
 
 def test_a_device_that_fails_while_loading_is_one_line_for_the_user() -> None:
@@ -490,29 +503,24 @@ def test_an_error_that_stays_ends_the_work_and_is_not_tried_again(
     monkeypatch.setattr(worker_module, 'FIRST_RETRY', 0.01)
     lost = torch.AcceleratorError('CUDA error: an illegal memory access was encountered\nMore')
     passing = RuntimeError('cuDNN error: CUDNN_STATUS_EXECUTION_FAILED')
-    loaded: list[Any] = {
-        'with a frame': [Faulty(segmenter, [lost])],
-        'while loading': [Faulty(segmenter, [passing]), lost],
-        'in the beginning': [lost],
-    }[when]
+    tried: list[str] = []
 
-    def load() -> Any:
-        result = loaded.pop(0)
-        if isinstance(result, Exception):
-            raise result
-        return result
+    def fail() -> Any:
+        tried.append('again')
+        raise lost
 
     if when == 'in the beginning':
         with pytest.raises(DeviceLostError, match='illegal memory access'):
-            Bench(load)
+            Bench(fail)
         return
-    bench = make(load)
+    error = lost if when == 'with a frame' else passing
+    bench = make(lambda: Faulty(segmenter, [error], fail))
     bench.put(street(96, 128))
     with pytest.raises(
         DeviceLostError, match=r'for good: .*illegal memory access was encountered\.'
     ):
         bench.ended.result(timeout=TIMEOUT)
-    assert not loaded
+    assert tried == ([] if when == 'with a frame' else ['again'])
 
 
 def test_memory_of_the_old_network_is_given_back_before_the_new_one_is_loaded(
@@ -527,6 +535,7 @@ def test_memory_of_the_old_network_is_given_back_before_the_new_one_is_loaded(
         if len(alive) == 2:
             raise torch.cuda.OutOfMemoryError('CUDA out of memory while loading')
         loaded = Segmenter.load(weights, device='cpu', engine='torch')
+        loaded.again = load
         engines.append(weakref.ref(loaded._engine))
         if len(alive) == 1:
 
@@ -550,8 +559,8 @@ def test_a_worker_that_was_stopped_without_a_network_loads_one_when_it_starts_ag
     make: Callable[..., Bench], weights: Path, segmenter: Segmenter
 ) -> None:
     short = torch.cuda.OutOfMemoryError('CUDA out of memory')
-    loaded: list[Any] = [Faulty(segmenter, [short]), Segmenter.load(weights, device='cpu')]
-    bench = make(lambda: loaded.pop(0))
+    again: list[Segmenter] = [Segmenter.load(weights, device='cpu')]
+    bench = make(lambda: Faulty(segmenter, [short], again.pop))
     bench.put(street(96, 128))
     bench.log.lines.get(timeout=TIMEOUT)
     bench.worker.stop()
@@ -561,7 +570,84 @@ def test_a_worker_that_was_stopped_without_a_network_loads_one_when_it_starts_ag
     bench.log.lines.get(timeout=TIMEOUT)
     bench.put(street(96, 128))
     bench.result()
-    assert not loaded
+    assert not again
+
+
+def spoil(segmenter: Segmenter, value: float) -> None:
+    """Let its engine compute a number that is none, in one place of the first frame."""
+    engine = segmenter._engine
+    assert engine is not None
+
+    def run(frames: Sequence[Frame]) -> torch.Tensor:
+        logits = engine(frames).clone()
+        logits[0, 3, 5, 7] = value
+        return logits
+
+    segmenter._engine = run
+
+
+@pytest.mark.parametrize('value', [float('nan'), float('inf')])
+def test_no_labels_are_made_of_numbers_that_are_not_finite_and_plain_torch_takes_over(
+    make: Callable[..., Bench], weights: Path, monkeypatch: pytest.MonkeyPatch, value: float
+) -> None:
+    monkeypatch.setattr(worker_module, 'FIRST_RETRY', 0.01)
+    spoiled = Segmenter.load(weights, device='cpu', engine='openvino', confidence_threshold=0.2)
+    expected = Segmenter.load(
+        weights, device='cpu', engine='torch', precision='fp32', confidence_threshold=0.2
+    )
+    spoil(spoiled, value)
+    bench = make(lambda: spoiled)
+    bench.put(street(96, 128))
+    said = bench.log.lines.get(timeout=TIMEOUT)
+    assert 'numbers that are not finite on this cpu' in said
+    assert 'plain torch takes over in fp32 in 0.01 s' in said
+    bench.put(street(96, 128))
+    result = bench.result().segmentation
+    np.testing.assert_array_equal(result.labels, expected(street(96, 128)).labels)
+    assert bench.slots[0].state.counts.dropped == 1
+    now = bench.worker.segmenter
+    assert (now.engine, now.precision) == ('torch', 'fp32')
+    assert now.engine_note.endswith('torch runs in fp32 instead')
+    assert now.again().engine_note == now.engine_note
+
+
+def test_numbers_that_are_never_finite_are_never_labels(
+    make: Callable[..., Bench], weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker_module, 'FIRST_RETRY', 0.01)
+
+    def load() -> Segmenter:
+        spoiled = Segmenter.load(weights, device='cpu', engine='torch')
+        spoil(spoiled, float('nan'))
+        return spoiled
+
+    monkeypatch.setattr(Segmenter, 'plain', lambda *_: load())
+    bench = make(load)
+    for _ in range(3):
+        bench.put(street(96, 128))
+        assert 'not finite' in bench.log.lines.get(timeout=TIMEOUT)
+    assert bench.worker.device_failure
+    assert bench.results.empty()
+
+
+def test_a_failed_network_is_loaded_from_memory_whatever_became_of_its_file(
+    make: Callable[..., Bench], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker_module, 'FIRST_RETRY', 0.01)
+    weights = save_tiny_checkpoint(tmp_path / 'weights.safetensors')
+    bench = make(lambda: Segmenter.load(weights, device='cpu', engine='torch'))
+    expected = bench.worker.segmenter(street(96, 128)).labels
+    with weights.open('r+b') as file:  # what was mapped would be gone: SIGBUS
+        file.truncate(100)
+
+    def fail(frames: Sequence[Frame]) -> None:
+        raise torch.cuda.OutOfMemoryError('CUDA out of memory')
+
+    bench.worker.segmenter._engine = fail
+    bench.put(street(96, 128))
+    bench.log.lines.get(timeout=TIMEOUT)
+    bench.put(street(96, 128))
+    np.testing.assert_array_equal(bench.result().segmentation.labels, expected)
 
 
 @pytest.mark.parametrize(

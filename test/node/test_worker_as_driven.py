@@ -24,7 +24,7 @@ from bisenet_ros.node.worker import Worker
 from bisenet_ros.replay.measure.as_driven import replay_as_driven
 from bisenet_ros.replay.measure.evaluator import Taken
 
-TIMEOUT = 20.0
+TIMEOUT = 90.0
 SECONDS_PER_FRAME = 0.07
 CAMERAS = [Camera(name, f'/{name}', None, 0) for name in ('front', 'left', 'rear')]
 PIXELS = street(32, 32)

@@ -10,6 +10,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from small_bags import STEP, drive, write_bag
 
 from bisenet_ros.checkpoint import Checkpoint
@@ -30,6 +31,7 @@ def peak_of_replay(weights: Path, bag: Path, output: Path) -> int:
     return usage.ru_maxrss * 1024
 
 
+@pytest.mark.slow
 def test_a_long_bag_needs_no_more_memory_than_a_short_one(weights: Path, tmp_path: Path) -> None:
     tiny = tmp_path / 'tiny.safetensors'
     replace(Checkpoint.load(weights), network_size=(32, 32)).save(tiny)

@@ -180,7 +180,8 @@ def test_chance_comes_from_the_generator_alone(image: Image, labels: Image) -> N
     augmentation = Augmentation(
         AugmentationSettings(aspect=1.2, hue=0.1, gamma=1.5, rain=0.5, blur=0.5, jpeg=0.5)
     )
-    again = pickle.loads(pickle.dumps(augmentation))  # as a DataLoader's worker gets it
+    # As a DataLoader's worker gets it.
+    again = pickle.loads(pickle.dumps(augmentation))  # noqa: S301
 
     def views(augment: Augmentation, disturbance: int) -> list[tuple[Image, Image]]:
         generator = torch.Generator().manual_seed(5)

@@ -20,7 +20,7 @@ from bisenet_ros.checkpoint import Checkpoint
 from bisenet_ros.errors import UserError
 from bisenet_ros.label_space import CAMVID, IGNORE, LabelSpace
 from bisenet_ros.model_settings import ModelSettings
-from bisenet_ros.preprocess import resize
+from bisenet_ros.resizing import resize
 from bisenet_ros.segmenter import Segmenter
 from bisenet_training.datasets import Dataset, Sample
 from bisenet_training.evaluation import EvaluatedFrame, MultiViewPredictor, Views, evaluate

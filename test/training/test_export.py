@@ -28,7 +28,8 @@ from bisenet_ros.checkpoint import Checkpoint
 from bisenet_ros.errors import UserError
 from bisenet_ros.label_space import LabelSpace
 from bisenet_ros.network import NETWORKS
-from bisenet_ros.preprocess import Normalization, resize
+from bisenet_ros.preprocess import Normalization
+from bisenet_ros.resizing import resize
 from bisenet_ros.segmenter import Segmenter
 from bisenet_training.export.exporting import export
 from bisenet_training.export.formats import FORMATS, FormatName
@@ -56,10 +57,13 @@ def parametrize(*names: FormatName) -> pytest.MarkDecorator:
         [
             pytest.param(
                 name,
-                marks=pytest.mark.skipif(
-                    any(find_spec(package) is None for package in FORMATS[name].packages),
-                    reason=f'{FORMATS[name].title} is not installed',
-                ),
+                marks=[
+                    pytest.mark.skipif(
+                        any(find_spec(package) is None for package in FORMATS[name].packages),
+                        reason=f'{FORMATS[name].title} is not installed',
+                    ),
+                    *([pytest.mark.slow] if name == 'onnx' else []),
+                ],
             )
             for name in names
         ],
@@ -128,9 +132,11 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Exported:
 # ---- what is written ----
 
 
-@every_format
-@pytest.mark.parametrize('network', NETWORKS)
-def test_every_network_can_be_exported(name: FormatName, network: str, exported: Exported) -> None:
+# Of the same operations as smaller ones.
+LARGER = ('bisenetv1_resnet101', 'bisenetv2_large')
+
+
+def assert_can_be_exported(name: FormatName, network: str, exported: Exported) -> None:
     if 'resnet' in network and find_spec('torchvision') is None:
         pytest.skip('torchvision, which has the ResNets, is not installed')
     path, parity = exported(name, IMAGES_IN_LOGITS_OUT, network)
@@ -138,6 +144,18 @@ def test_every_network_can_be_exported(name: FormatName, network: str, exported:
     assert parity.max_logit_difference is not None
     assert 0 < parity.max_logit_difference < 1e-3 * parity.max_logit
     assert ExportedSegmenter.load(path, device='cpu')(FRAMES[0]).labels.shape == (90, 120)
+
+
+@every_format
+@pytest.mark.parametrize('network', [name for name in NETWORKS if name not in LARGER])
+def test_a_network_can_be_exported(name: FormatName, network: str, exported: Exported) -> None:
+    assert_can_be_exported(name, network, exported)
+
+
+@parametrize('openvino')
+@pytest.mark.parametrize('network', LARGER)
+def test_so_can_a_larger_one(name: FormatName, network: str, exported: Exported) -> None:
+    assert_can_be_exported(name, network, exported)
 
 
 @every_format

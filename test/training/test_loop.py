@@ -131,10 +131,10 @@ def test_every_network_trains(network: str, data: Path, tmp_path: Path) -> None:
 
 def test_a_part_of_a_batch_at_a_time_is_a_step_all_the_same(data: Path, tmp_path: Path) -> None:
     config = small_config(
-        tmp_path, data, ['accumulate=2', 'max_steps=3', 'precision=bf16', 'validation=null']
+        tmp_path, data, ['accumulate=2', 'max_steps=2', 'precision=bf16', 'validation=null']
     )
     fit(config, tmp_path / 'run', resume=False)
-    assert list(losses(tmp_path / 'run')) == [1, 2, 3]
+    assert list(losses(tmp_path / 'run')) == [1, 2]
     # One loss per step, of the size that the whole batch's loss has at the same weights.
     whole = small_config(tmp_path, data, ['max_steps=1', 'validation=null'])
     fit(whole, tmp_path / 'whole', resume=False)

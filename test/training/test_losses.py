@@ -203,7 +203,7 @@ def test_two_processes_learn_what_one_learns_from_both_batches(tmp_path: Path) -
         )
         for rank in range(distributed_loss.PROCESSES)
     ]
-    assert [process.wait(timeout=100) for process in processes] == [0, 0]
+    assert [process.wait(timeout=240) for process in processes] == [0, 0]
     for name, setting in distributed_loss.SETTINGS.items():
         expected = distributed_loss.step(setting, slice(None))
         for rank in range(distributed_loss.PROCESSES):

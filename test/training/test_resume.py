@@ -93,6 +93,7 @@ def assert_same_run(resumed: Path, undisturbed: Path) -> None:
         assert torch.equal(ours[name], tensor), name
 
 
+@pytest.mark.slow
 def test_a_killed_training_goes_on_without_a_jump(
     data: Path, undisturbed: Path, tmp_path: Path
 ) -> None:
@@ -108,6 +109,7 @@ def test_a_killed_training_goes_on_without_a_jump(
     assert_same_run(run, undisturbed)
 
 
+@pytest.mark.slow
 def test_a_training_that_is_asked_to_stop_saves_first(
     data: Path, undisturbed: Path, tmp_path: Path
 ) -> None:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import math
 import zlib
 from pathlib import Path
 from typing import Literal
@@ -12,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bisenet_ros.label_space import IGNORE, LabelSpace
+from bisenet_ros.limits import MAX_PIXELS
 from bisenet_training.datasets.image_pairs import ImagePairs, Pair, match
 from bisenet_training.datasets.label_reader import MAX_ID, IdImageReader, IdTable, Labels
 from bisenet_training.datasets.listing import files_by_stem, read_list
@@ -162,17 +164,23 @@ def _read_matrix(path: Path, name: str) -> npt.NDArray[np.generic]:
         DatasetError: There is no such file or variable, or it is no matrix of whole numbers.
     """
     # Here, for it takes longer to load than all the rest.
-    from scipy.io import loadmat
+    from scipy.io import loadmat, whosmat
     from scipy.io.matlab import MatReadError
 
     try:
         with path.open('rb') as file:
+            for found, shape, _ in whosmat(file):
+                if found == name and math.prod(shape) > MAX_PIXELS:
+                    raise DatasetError(f'{name} in {path} has over {MAX_PIXELS} elements: {shape}')
+            file.seek(0)
             values = loadmat(file, variable_names=[name]).get(name)
     except OSError as error:
         raise DatasetError(f'cannot read {path}: {error.strerror or error}') from error
     except NotImplementedError as error:
         raise DatasetError(f'{path} is a MATLAB file of version 7.3: save it with -v7') from error
-    except (IndexError, MatReadError, TypeError, ValueError, zlib.error) as error:
+    except MemoryError as error:
+        raise DatasetError(f'{path} is damaged: it claims to be larger than the memory') from error
+    except (LookupError, MatReadError, NameError, TypeError, ValueError, zlib.error) as error:
         raise DatasetError(f'{path} is not a MATLAB file, or is damaged: {error}') from error
     if values is None:
         raise DatasetError(f'{path} has no variable {name}')

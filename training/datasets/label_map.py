@@ -139,10 +139,12 @@ class LabelMap(_Part):
 
 
 def _refuse_twins(complaint: str, values: list[Any]) -> None:
-    for index, value in enumerate(values):
-        if value in values[:index]:
+    seen = set()
+    for value in values:
+        if value in seen:
             shown = list(value) if isinstance(value, tuple) else value
             raise ValueError(complaint.format(shown))
+        seen.add(value)
 
 
 def _said(error: Any) -> str:

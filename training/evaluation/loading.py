@@ -28,7 +28,7 @@ def load_predictor(settings: ModelSettings, views: Views) -> LoadedPredictor:
     """
     path = Path(settings.weights).expanduser()
     if format_of(path) is not None:
-        for name in ('precision', 'engine', 'network_size', 'confidence_threshold'):
+        for name in ('precision', 'engine', 'network_size', 'output_size', 'confidence_threshold'):
             if getattr(settings, name) != getattr(ModelSettings, name):
                 option = name.replace('_', '-')
                 raise UserError(
@@ -42,4 +42,9 @@ def load_predictor(settings: ModelSettings, views: Views) -> LoadedPredictor:
         return ExportedSegmenter.load(path, device=settings.device)
     if views.plain:
         return Segmenter.from_settings(settings)
+    if settings.output_size:
+        raise UserError(
+            '--output-size does not go with --scales, --flip and --crop, which are averaged at the '
+            'size of the frame'
+        )
     return MultiViewPredictor(Checkpoint.load(settings.weights), views, settings)

@@ -12,7 +12,8 @@ from typing import Any
 from bisenet_ros.drivable import drivable_mask
 from bisenet_ros.errors import UserError
 from bisenet_ros.label_space import LabelSpace
-from bisenet_ros.metrics import Frame, MetricSet, metrics_with
+from bisenet_ros.metrics import Frame, MetricSet, metrics_with, truth_at
+from bisenet_ros.resizing import resize
 from bisenet_training.datasets import Dataset, Sample
 from bisenet_training.evaluation.predictor import Pixels, Prediction, Predictor, id_table
 
@@ -23,7 +24,7 @@ class EvaluatedFrame:
 
     Attributes:
         index: Which of the data set.
-        sample: The frame and its truth.
+        sample: The frame and its truth, at the size of the labels.
         labels: (H, W) uint8, ids in the data set's label space.
         miou: Of this frame alone, 0 to 1; NaN without a truth.
     """
@@ -79,6 +80,8 @@ def evaluate(
 ) -> EvaluationResult:
     """Label every frame of a data set and compare with the truth.
 
+    Where labels have another size than the frame, image and truth are brought to that size.
+
     Args:
         predictor: What labels them, such as a `Segmenter`; its classes may be in another order.
         dataset: The frames and their truth.
@@ -102,6 +105,12 @@ def evaluate(
         except UserError as error:
             raise UserError(f'{sample.name}: {error}') from error
         labels = table[prediction.labels]
+        height, width = labels.shape
+        sample = replace(
+            sample,
+            image=resize(sample.image, (width, height)),
+            labels=truth_at(sample.labels, sample.image.shape, labels.shape),
+        )
         drivable = drivable_mask(labels, drivable_ids, min_drivable_area)
         confidence = prediction.confidence
         miou = result.update(

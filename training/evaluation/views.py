@@ -25,7 +25,7 @@ from bisenet_ros.label_space import IGNORE
 from bisenet_ros.limits import MIN_SIDE
 from bisenet_ros.model_settings import ModelSettings
 from bisenet_ros.network import fold_batch_norm
-from bisenet_ros.preprocess import resize
+from bisenet_ros.resizing import resize
 from bisenet_training.evaluation.predictor import Pixels
 
 STRIDE = 2 / 3

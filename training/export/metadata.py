@@ -17,6 +17,7 @@ from typing import Literal, get_args
 
 from bisenet_ros.checkpoint import METADATA_KEY, Checkpoint
 from bisenet_ros.errors import UserError
+from bisenet_ros.json_text import parse_json
 
 EXPORT_KEY = 'bisenet_ros_export'
 
@@ -81,7 +82,7 @@ class Metadata:
             )
         checkpoint = Checkpoint.from_metadata(path, documents[METADATA_KEY], {})
         try:
-            said = json.loads(documents[EXPORT_KEY])
+            said = parse_json(documents[EXPORT_KEY])
             if said['format'] != FORMAT:
                 raise ExportError(
                     f'{path} has export format {said["format"]}, and this version of bisenet_ros '

@@ -13,7 +13,7 @@ import torch
 
 from bisenet_ros.checkpoint import Checkpoint
 from bisenet_ros.formatting import percent
-from bisenet_ros.preprocess import resize
+from bisenet_ros.resizing import resize
 from bisenet_training.export.format import Model, to_input
 from bisenet_training.export.metadata import ExportError, Precision
 

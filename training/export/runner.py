@@ -17,7 +17,7 @@ from torch import Tensor
 from bisenet_ros.engine.hardware import resolve_device
 from bisenet_ros.engine.upsample_argmax import upsample_argmax, upsample_confidence
 from bisenet_ros.label_space import LabelSpace
-from bisenet_ros.preprocess import resize
+from bisenet_ros.resizing import resize
 from bisenet_training.export.format import Model, to_input
 from bisenet_training.export.formats import SUFFIXES, format_of
 from bisenet_training.export.metadata import ExportError

@@ -215,7 +215,7 @@ def _changed_labels(a: RunResult, b: RunResult, common: set[FrameId]) -> dict[Fr
             if frame != other or labels_a.shape != labels_b.shape:
                 raise RunError(
                     f'frame {frame.frame} of {camera} has another place or size in {b.path} than '
-                    f'in {a.path}: they are not of the same bag'
+                    f'in {a.path}: they are not of the same bag, or have another output_size'
                 )
             shares[frame] = float(np.count_nonzero(labels_a != labels_b) / labels_a.size)
     return shares

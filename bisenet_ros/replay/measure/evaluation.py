@@ -14,8 +14,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from bisenet_ros.label_space import LabelSpace
-from bisenet_ros.metrics import Figure, Frame, MetricSet, figures, metrics_with
+from bisenet_ros.label_space import IGNORE, LabelSpace
+from bisenet_ros.metrics import Figure, Frame, MetricSet, figures, metrics_with, truth_at
+from bisenet_ros.resizing import resize
 from bisenet_ros.segmentation import Segmentation
 
 LOWEST = 10
@@ -106,7 +107,7 @@ class Confidence:
         self._lowest: list[tuple[float, FrameId]] = []  # a heap of the negated mean
 
     def update(self, confidence: Pixels, frame: FrameId) -> float:
-        """Count one frame's (H, W) confidence, 0 to 255; its mean from 0 to 1."""
+        """Count the confidence of a frame's pixels, 0 to 255; its mean from 0 to 1."""
         pixels = np.bincount(confidence.reshape(-1), minlength=256)
         self._pixels += pixels
         mean = _mean_level(pixels)
@@ -192,6 +193,7 @@ class Evaluation:
         self._metrics = MetricSet(metrics_with(truth=False), label_space)
         self._times_ms = {time: Samples() for time in (*STAGES, 'age')}
         self._last: Frame | None = None
+        self._image_shape: tuple[int, ...] = ()  # of the last frame, as the camera sent it
 
     def update(
         self, frame: FrameId, image: Pixels, result: Segmentation, times_ms: Mapping[str, float]
@@ -201,7 +203,7 @@ class Evaluation:
         Args:
             frame: Which it is.
             image: (H, W, 3) BGR.
-            result: What was found in it.
+            result: What was found in it, at whatever size.
             times_ms: What each of `STAGES` took; and the age of the result, from the arrival of
                 the frame, where frames arrive in time.
 
@@ -209,10 +211,20 @@ class Evaluation:
             The frame's own figures, in a form that JSON can hold.
         """
         self._frames += 1
+        self._image_shape = image.shape
+        image = resize(image, result.size)
         fraction = float(np.count_nonzero(result.drivable) / result.drivable.size)
         self._drivable_fraction.append(fraction)
-        confidence = self._confidence.update(result.confidence, frame)
-        seen = Frame(self._label_space, image, result.labels, result.drivable, result.confidence)
+        found = result.confidence if result.ego is None else result.confidence[~result.ego]
+        confidence = self._confidence.update(found, frame)
+        seen = Frame(
+            self._label_space,
+            image,
+            result.labels,
+            result.drivable,
+            result.confidence,
+            ego=result.ego,
+        )
         previous = self._last
         if previous is not None and previous.image.shape == image.shape:
             seen = replace(seen, previous=previous)
@@ -233,7 +245,9 @@ class Evaluation:
         """Count the truth of the frame that was counted last.
 
         Args:
-            truth: (H, W) class ids, `IGNORE` where there is none.
+            truth: (H, W) class ids, `IGNORE` where there is none, of the size of the image, which
+                is brought to that of the labels, or of theirs. Where the vehicle itself is, it
+                does not count.
 
         Returns:
             The frame's own figures, and its confusion matrix.
@@ -242,6 +256,10 @@ class Evaluation:
             UserError: The truth has another size, or an id that is no class.
         """
         assert self._last is not None, 'a frame comes before its truth'
+        truth = truth_at(truth, self._image_shape, self._last.labels.shape)
+        ego = self._last.ego
+        if ego is not None and truth.shape == ego.shape:
+            truth = np.where(ego, np.uint8(IGNORE), truth)
         of_frame = Accuracy(self._label_space)
         of_frame.update(replace(self._last, truth=truth))
         self.accuracy.add(of_frame)

@@ -129,15 +129,22 @@ class Evaluator:
         if output is None:
             return 1
         times_ms = output.times_ms
+        mask = self._pipeline.ego_masks.get(decoded.camera)
+        height, width = output.labels.shape
+        ego = None if mask is None else mask.at((width, height))
+        segmentation = Segmentation(output, output.label_space, 0.0, ego)
         segmented = SegmentedFrame(
             decoded.camera,
             decoded.message,
             decoded.pixels,
             times_ms['decode'],
-            Segmentation(output, output.label_space, min_drivable_area=0.0),
+            segmentation,
             times_ms['inference'],
             frame.camera_info,
         )
+        if frame.camera_info is not None:
+            self._pipeline.take_camera_info(frame.camera.name, frame.camera_info)
+        segmented = self._pipeline.with_ground(segmented)
         self._measure(frame, segmented, age_ms=times_ms['age'])
         return 0
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""All that the node publishes of each frame as one MCAP file, for Foxglove and `ros2 bag play`."""
+"""What the node publishes of each frame as one MCAP file, for Foxglove and `ros2 bag play`."""
 
 from __future__ import annotations
 
@@ -62,23 +62,29 @@ class OutputBag:
         """
         if self._camera_images:
             kind = COMPRESSED_IMAGE_TYPE if frame.camera.compressed else IMAGE_TYPE
-            self._write(frame, frame.camera.image_topic, kind, fields_of(frame.message))
+            image, frame_id = fields_of(frame.message), frame.message.header.frame_id
+            self._write(frame, frame.camera.image_topic, kind, image, frame_id)
         for output in outputs.OUTPUTS:
-            filled = output.fill(result)
+            filled = output.fill(result) if output.recorded else None
             if filled is None:
                 continue
             fields = filled if isinstance(filled, Mapping) else fields_of(filled)
             topic = f'{frame.camera.prefix}/{NAMESPACE}/{output.name}'
-            self._write(frame, topic, output.type, fields)
+            self._write(frame, topic, output.type, fields, output.frame_id(result))
 
     def _write(
-        self, frame: RecordedFrame, topic: str, kind: str, fields: Mapping[str, Any]
+        self,
+        frame: RecordedFrame,
+        topic: str,
+        kind: str,
+        fields: Mapping[str, Any],
+        frame_id: str,
     ) -> None:
         self._writer.write_message(
             topic,
             kind,
             frame.stamp,
-            frame.message.header.frame_id,
+            frame_id,
             fields,
             received=frame.received,
         )

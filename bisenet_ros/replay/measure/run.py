@@ -16,7 +16,9 @@ from bisenet_ros.bag.messages import BagError
 from bisenet_ros.bag.reader import RecordedFrame, ReplayBag
 from bisenet_ros.bag.recorded_outputs import RecordedOutputs
 from bisenet_ros.batching import EACH_FRAME, choose_batching
+from bisenet_ros.camera_ground import CameraGround
 from bisenet_ros.camera_pipeline import CameraPipeline, Network
+from bisenet_ros.ego_mask import load_ego_masks
 from bisenet_ros.replay.measure.as_driven import replay_as_driven
 from bisenet_ros.replay.measure.evaluation import Evaluation
 from bisenet_ros.replay.measure.evaluator import Evaluator, Taken
@@ -29,7 +31,7 @@ from bisenet_ros.replay.report.page import write_page
 from bisenet_ros.replay.report.pictures import draw_pictures
 from bisenet_ros.replay.report.videos import OverlayVideos
 from bisenet_ros.segmenter import Segmenter
-from bisenet_ros.settings import Settings
+from bisenet_ros.settings import Settings, values_for_recorded
 from bisenet_ros.version import versions
 
 
@@ -69,7 +71,8 @@ def replay(
     Args:
         bag: The frames.
         segmenter: Set up as the node's is.
-        settings: The node's, of which `max_rate` and `overlay_alpha` matter here.
+        settings: The node's, of which `max_rate`, `overlay_alpha`, `ego_mask` and those of the
+            ground matter.
         output: A folder; files of an earlier replay are replaced.
         advance: Called after every frame.
         rate: None for every frame; a number for those that the node would have taken if they had
@@ -78,6 +81,7 @@ def replay(
         extras: What is written beside the usual files.
 
     Raises:
+        UserError: An ego mask cannot be used.
         OSError: Not even what was found by then can be written.
     """
     damage, failure = bag.damage, ''
@@ -89,7 +93,11 @@ def replay(
     as_driven = rate is not None and recorded is None
     batching = choose_batching(segmenter, len(bag.cameras)) if as_driven else EACH_FRAME
     cameras = [camera.name for camera in bag.cameras]
-    pipeline = CameraPipeline(cameras, Network(segmenter, batching))
+    topics = {camera.name: camera.image_topic for camera in bag.cameras}
+    of_bag = settings.changed(values_for_recorded(settings.values(), topics))
+    ego_masks = load_ego_masks({name: of_bag.for_camera(name).ego_mask for name in cameras})
+    grounds = {name: CameraGround(name, lambda: of_bag) for name in cameras}
+    pipeline = CameraPipeline(cameras, Network(segmenter, batching), ego_masks, grounds)
     evaluator = Evaluator(bag, pipeline, settings.overlay_alpha, lines, outputs, videos)
 
     def arriving() -> Iterator[RecordedFrame]:
@@ -137,7 +145,7 @@ def replay(
     metrics = {
         'complete': not problems,
         'problems': problems,
-        'notes': bag.notes,
+        'notes': [*bag.notes, *_notes_on_sizes(segmenter, bag)],
         'bag': describe_bag(bag.path),
         'model': describe_model(segmenter),
         'versions': versions(),
@@ -153,3 +161,15 @@ def replay(
     page = output / 'report.html'
     write_page(page, metrics, evaluator.summaries, pictures, segmenter.label_space)
     return Result(metrics, problems, evaluator.evaluations)
+
+
+def _notes_on_sizes(segmenter: Segmenter, bag: ReplayBag) -> list[str]:
+    """What figures are of, where that is not the camera's size."""
+    size = segmenter.settings.output_size
+    if not size or all(camera.labels_topic is None for camera in bag.cameras):
+        return []
+    width, height = size
+    return [
+        f'labels and masks are {width}x{height} (output_size); the truth was brought to that size, '
+        'each pixel from the nearest one, and figures in pixels are of that size'
+    ]

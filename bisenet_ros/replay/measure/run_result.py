@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ import numpy.typing as npt
 from bisenet_ros.bag.messages import messages, open_bag
 from bisenet_ros.errors import UserError
 from bisenet_ros.image_codec import decode_image, decode_labels
+from bisenet_ros.json_text import parse_json
 from bisenet_ros.replay.measure.evaluation import FrameId
 from bisenet_ros.replay.measure.figures import AccuracyCounts
 
@@ -123,7 +123,7 @@ class RunResult:
 
 def _metrics(path: Path) -> dict[str, Any]:
     try:
-        metrics = json.loads(path.read_text(encoding='utf-8'))
+        metrics = parse_json(path.read_text(encoding='utf-8'))
     except ValueError as error:
         raise RunError(f'{path}: not JSON: {error}') from error
     if isinstance(metrics, dict) and 'bags' in metrics:
@@ -138,7 +138,7 @@ def _frames(lines: Iterator[str], path: Path) -> Iterator[EvaluatedFrame]:
     dropped: dict[str, int] = {}
     for number, text in enumerate(lines, start=1):
         try:
-            line = json.loads(text)
+            line = parse_json(text)
             frame = FrameId(line.pop('camera'), line.pop('frame'), line.pop('stamp'))
             time_s = line.pop('time_s')
             counts = None

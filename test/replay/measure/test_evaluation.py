@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 from small_bags import picture, truth_of
 
+from bisenet_ros.drivable import drivable_mask
+from bisenet_ros.errors import UserError
 from bisenet_ros.label_space import CAMVID
 from bisenet_ros.metrics import ConfusionMatrix
 from bisenet_ros.replay.measure.evaluation import Confidence, Evaluation, FrameId, Samples, together
@@ -79,6 +81,42 @@ def test_a_frame(segmenter: Segmenter) -> None:
     figures = evaluation.figures()
     assert figures['accuracy']['pixel_accuracy'] == compared['pixel_accuracy']
     assert figures['fps'] == pytest.approx(1000 / 21)
+
+
+def test_a_truth_of_the_cameras_size_is_brought_to_that_of_the_labels() -> None:
+    image, truth = picture(0), truth_of(0)  # 64x48
+    labels = truth[1::3, 2::4]  # 16x16: of 4x3 pixels the one in which their centre lies
+    labels = np.where(labels == 255, 0, labels)
+    drivable = drivable_mask(labels, CAMVID.ids_of(CAMVID.drivable))
+    drawn = SimpleNamespace(labels=labels, confidence=labels, drivable=drivable)
+    evaluation = Evaluation(CAMVID)
+    for index in range(2):
+        result = Segmentation(drawn, CAMVID, 0.0)
+        line = evaluation.update(FrameId('/image', index, index), image, result, LATENCY)
+    assert line['flicker'] == 0
+    for given in (truth, truth[1::3, 2::4]):
+        compared = evaluation.compare(given)
+        assert compared['pixel_accuracy'] == compared['drivable_iou'] == 1
+        assert np.sum(compared['confusion']) == np.count_nonzero(truth[1::3, 2::4] != 255)
+    with pytest.raises(UserError, match='labels are 16x16, but the truth is 63x48'):
+        evaluation.compare(truth[:, 1:])
+
+
+def test_the_vehicle_itself_does_not_count() -> None:
+    truth = np.where(truth_of(0) == 255, 1, truth_of(0))
+    ego = np.zeros(truth.shape, bool)
+    ego[40:, 10:50] = True
+    drivable = drivable_mask(truth, CAMVID.ids_of(CAMVID.drivable))
+    confidence = np.full_like(truth, 204)
+    drawn = SimpleNamespace(labels=truth, confidence=confidence, drivable=drivable)
+    evaluation = Evaluation(CAMVID)
+    result = Segmentation(drawn, CAMVID, 0.0, ego)
+    line = evaluation.update(FrameId('/image', 0, 0), picture(0), result, LATENCY)
+    assert line['confidence'] == pytest.approx(0.8)
+    compared = evaluation.compare(truth)
+    assert compared['pixel_accuracy'] == compared['drivable_iou'] == 1
+    assert np.sum(compared['confusion']) == truth.size - ego.sum()
+    assert compared['free_space_error_px'] == 0
 
 
 def test_drivable_accuracy_is_that_of_the_mask_that_is_published(segmenter: Segmenter) -> None:

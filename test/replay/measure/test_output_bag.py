@@ -29,13 +29,13 @@ from bisenet_ros.camera_pipeline import SegmentedFrame
 from bisenet_ros.camera_slot import FrameCounts
 from bisenet_ros.drivable import drivable_mask, free_space_boundary, outline
 from bisenet_ros.label_space import CAMVID
-from bisenet_ros.outputs import OUTPUTS, Result
+from bisenet_ros.outputs import Result
 from bisenet_ros.overlay import overlay
 from bisenet_ros.replay.measure.output_bag import OutputBag
 from bisenet_ros.segmentation import Segmentation
 from bisenet_ros.segmenter import Segmenter
 
-KINDS = [output.name for output in OUTPUTS if output.name != 'camera_info']
+KINDS = ['labels', 'drivable', 'drivable_area', 'confidence', 'overlay', 'timing']
 COUNTS = FrameCounts(received=9, published=5, dropped=3, malformed=1)
 
 
@@ -106,6 +106,8 @@ def test_drivable_area(tmp_path: Path) -> None:
     assert area.fraction == pytest.approx((drivable == 255).mean())
     assert area.confidence == pytest.approx(confidence[drivable == 255].mean() / 255)
     np.testing.assert_array_equal(area.free_space_boundary, free_space_boundary(drivable))
+    assert np.isnan(area.free_space_range).all()
+    assert area.free_space_range.shape == labels.shape[1:]
     points = [(point.x, point.y) for point in area.outline.points]
     np.testing.assert_array_equal(points, outline(drivable))
 

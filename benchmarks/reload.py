@@ -1,0 +1,105 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What a camera's labels suffer while the node loads another network: ~/reload under load.
+
+    python benchmarks/reload.py
+    python benchmarks/reload.py --rate 30 --frame 1280 720
+
+Camera, node and consumer are three processes. The frames of a few seconds before the call are
+compared with those from the call to a second after its answer.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+
+import rclpy
+from node import Heard, Load, running
+from rclpy.executors import SingleThreadedExecutor
+from std_srvs.srv import Trigger
+
+from bisenet_ros.errors import UserError
+from bisenet_ros.live.processes import ProcessError, ended_by_signals, ros_environment
+
+BEFORE, AFTER = 4.0, 1.0
+"""Seconds that are looked at."""
+
+
+def call_reload() -> float:
+    """Have the network loaded again; the seconds until the answer.
+
+    Raises:
+        UserError: The node refused it.
+    """
+    node = rclpy.create_node('caller')
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
+    try:
+        client = node.create_client(Trigger, '/segmenter/reload')
+        client.wait_for_service()
+        start = node.get_clock().now()
+        answer = client.call_async(Trigger.Request())
+        executor.spin_until_future_complete(answer)
+        if not answer.result().success:
+            raise UserError(answer.result().message)
+        return 1e-9 * (node.get_clock().now() - start).nanoseconds
+    finally:
+        executor.shutdown()
+        node.destroy_node()
+
+
+def describe(heard: Sequence[Heard]) -> str:
+    """How many frames were labelled, and the longest time between two labels."""
+    stamps = [one.timing.header.stamp for one in heard]
+    arrivals = sorted(
+        stamp.sec + 1e-9 * stamp.nanosec + 1e-3 * one.latency_ms
+        for stamp, one in zip(stamps, heard, strict=True)
+    )
+    sent = heard[-1].number - heard[0].number + 1
+    gap = max(later - earlier for earlier, later in pairwise(arrivals))
+    worst = max(one.latency_ms for one in heard)
+    return (
+        f'{len(heard)} of {sent} frames labelled, {1e3 * gap:.0f} ms at most between two labels,'
+        f' none older than {worst:.0f} ms'
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('--rate', type=float, default=10.0, metavar='HZ')
+    parser.add_argument('--frame', type=int, nargs=2, default=(640, 480), metavar=('W', 'H'))
+    parser.add_argument('--network', type=int, nargs=2, default=(512, 256), metavar=('W', 'H'))
+    parser.add_argument('--weights', default='camvid')
+    options = parser.parse_args()
+    parameters = {'weights': options.weights, 'network_size': list(options.network)}
+    load = Load(1, options.rate, tuple(options.frame), ('labels',), parameters)
+    with ended_by_signals(), tempfile.TemporaryDirectory() as logs:
+        os.environ.update(ros_environment(os.environ, Path(logs)))
+        rclpy.init()
+        try:
+            with running(load) as graph:
+                (name,) = load.names
+                graph.run(BEFORE)
+                before = graph.consumer.heard()[name]
+                graph.consumer.clear()
+                seconds = call_reload()
+                graph.run(AFTER)
+                print(f'before: {describe(before)}')
+                print(f'during: {describe(graph.consumer.heard()[name])}')
+                print(f'the answer came after {seconds:.1f} s')
+        except (UserError, ProcessError) as error:
+            sys.exit(f'reload.py: {error}')
+        finally:
+            rclpy.shutdown()
+
+
+if __name__ == '__main__':
+    main()

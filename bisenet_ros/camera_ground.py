@@ -1,0 +1,190 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What a camera's masks say of the ground: its CameraInfo, its pose, and the tables of both."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from bisenet_ros.errors import UserError
+from bisenet_ros.ground.camera_model import CameraModel
+from bisenet_ros.ground.pose import Pose
+from bisenet_ros.ground.tables import GroundTables
+from bisenet_ros.settings import Settings
+
+if TYPE_CHECKING:
+    from bisenet_ros.segmentation import Segmentation
+
+NO_CAMERA_INFO = (
+    'no CameraInfo yet, which the ground needs: let the driver publish camera_info beside the image'
+)
+
+MOUNTING, TF, MISSING = 'mounting', 'tf', 'missing'
+"""Where a camera's pose comes from."""
+
+
+class Transform(NamedTuple):
+    """Where a frame is in another one.
+
+    Attributes:
+        translation: x, y and z of its origin, metres.
+        rotation: x, y, z and w of the quaternion that turns its axes into the other's.
+    """
+
+    translation: tuple[float, float, float]
+    rotation: tuple[float, float, float, float]
+
+
+class Transforms(Protocol):
+    """Where frames are, from TF or from a recording of it."""
+
+    def find(self, parent: str, child: str, stamp: Any) -> Transform | None:
+        """Where `child` is in `parent` at the stamp of a message, or as near to it as is known."""
+
+
+class Ground:
+    """What a frame's mask says of the ground; each part is computed when it is asked for.
+
+    Attributes:
+        base_frame: The frame that all is in.
+        layout: The piece of the ground that the grid shows.
+        range_max: Metres within which the scan may have a contact.
+    """
+
+    def __init__(self, tables: GroundTables, base_frame: str, segmentation: Segmentation) -> None:
+        self.base_frame = base_frame
+        self.layout = tables.layout
+        self._tables = tables
+        self._segmentation = segmentation
+
+    @property
+    def range_max(self) -> float:
+        """See above."""
+        return self._tables.scan_range_max
+
+    @cached_property
+    def grid(self) -> npt.NDArray[np.int8]:
+        """(rows, columns) see `GroundTables.grid`."""
+        return self._tables.grid(self._segmentation.drivable)
+
+    @cached_property
+    def scan(self) -> npt.NDArray[np.float32]:
+        """(rays,) see `GroundTables.scan`."""
+        return self._tables.scan(self._segmentation.drivable)
+
+    @cached_property
+    def free_space_range(self) -> npt.NDArray[np.float32]:
+        """(W,) see `GroundTables.free_space_range`."""
+        return self._tables.free_space_range(self._segmentation.area.free_space_boundary)
+
+
+class CameraGround:
+    """Turns one camera's masks into `Ground`.
+
+    A frame takes the CameraInfo of its stamp or, where there is none, the one that came last. The
+    pose is `mounting`, or what TF says for the image's stamp; where TF does not know (any more),
+    the last that it said for the same frames.
+
+    Attributes:
+        problem: Why there is no ground; empty while there is.
+        pose_source: `MOUNTING`, `TF` or `MISSING`.
+    """
+
+    def __init__(
+        self, camera: str, settings: Callable[[], Settings], transforms: Transforms | None = None
+    ) -> None:
+        """
+        Args:
+            camera: Its name.
+            settings: The parameters at this moment.
+            transforms: Where its frame is; None where nobody knows.
+        """
+        self._camera = camera
+        self._settings = settings
+        self._transforms = transforms
+        self._all: Settings | None = None  # of which `_own` was made
+        self._own = Settings()
+        self._info: Any = None
+        self._last_pose: tuple[tuple[str, str], Pose] | None = None
+        self._key: object = None
+        self._ego: npt.NDArray[np.bool_] | None = None
+        self._tables: GroundTables | None = None
+        self.problem = ''
+        self.pose_source = MISSING
+
+    def take_camera_info(self, info: Any) -> None:
+        """Remember a CameraInfo; safe from another thread."""
+        self._info = info
+
+    def clear(self) -> None:
+        """Forget what the camera and TF said before."""
+        self._info = self._last_pose = None
+        self.problem = ''
+
+    def of_frame(
+        self, message: Any, size: tuple[int, int], segmentation: Segmentation, camera_info: Any
+    ) -> Ground | None:
+        """What a frame's mask says of the ground; None, and `problem` says why, for nothing.
+
+        Args:
+            message: The image's.
+            size: (width, height) of the image.
+            segmentation: What was found in it, also at another size.
+            camera_info: The CameraInfo of its stamp; None for none.
+        """
+        settings = self._settings_of_camera()
+        ego = segmentation.ego
+        try:
+            pose = self._pose(settings, message.header)
+            info = self._info if camera_info is None else camera_info
+            if info is None:
+                raise UserError(NO_CAMERA_INFO)
+            camera = CameraModel.from_info(info, size).resized(segmentation.size)
+            key = (camera, pose, settings.layout)
+        except UserError as error:
+            self.problem = str(error)
+            return None
+        self.problem = ''
+        if self._tables is None or key != self._key or ego is not self._ego:
+            self._key, self._ego = key, ego
+            self._tables = GroundTables(*key, ego)
+        return Ground(self._tables, settings.base_frame, segmentation)
+
+    def _settings_of_camera(self) -> Settings:
+        current = self._settings()
+        if current is not self._all:
+            self._all, self._own = current, current.for_camera(self._camera)
+        return self._own
+
+    def _pose(self, settings: Settings, header: Any) -> Pose:
+        if settings.mounting:
+            self.pose_source = MOUNTING
+            return Pose.from_mounting(settings.mounting)
+        self.pose_source = MISSING
+        frames = settings.base_frame, header.frame_id
+        found = None
+        if self._transforms is not None and header.frame_id:
+            found = self._transforms.find(*frames, header.stamp)
+        if found is not None:
+            self._last_pose = frames, Pose.from_transform(*found)
+        if self._last_pose is None or self._last_pose[0] != frames:
+            raise UserError(self._cure(*frames))
+        self.pose_source = TF
+        return self._last_pose[1]
+
+    def _cure(self, base_frame: str, frame: str) -> str:
+        name = f'{self._camera}.mounting' if self._camera else 'mounting'
+        cure = f'set {name} to [x, y, z, roll, pitch, yaw] of the camera in {base_frame}'
+        if self._transforms is None:
+            return f'the pose of the camera is not known: {cure}; there is no TF here to ask'
+        if not frame:
+            return f'the images have no frame_id to ask TF for: {cure}'
+        return (
+            f'the pose of the camera is not known: {cure}, or publish the transform from '
+            f'{base_frame} to {frame} on TF'
+        )

@@ -1,0 +1,147 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""How a calibrated camera maps directions to pixels, from what its CameraInfo says.
+
+Images are taken as the camera sends them, so K and D count; R and P, which belong to rectified
+images, do not. Pixel (0, 0) is the centre of the top left pixel.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from bisenet_ros.errors import UserError
+from bisenet_ros.ground.lens import BrownLens, FisheyeLens, Lens
+
+Array = npt.NDArray[np.float64]
+
+_BROWN = ('plumb_bob', 'rational_polynomial', 'radtan', 'thin_prism', 'pinhole', 'none', '')
+_FISHEYE = ('equidistant', 'fisheye', 'kannala_brandt', 'kannala_brandt4')
+_BROWN_COUNTS = (0, 4, 5, 8, 12, 14)
+_COEFFICIENTS = 14
+
+
+class CameraInfoError(UserError):
+    """A CameraInfo that says nothing usable about the image."""
+
+
+@dataclass(frozen=True)
+class CameraModel:
+    """A camera as it took one image.
+
+    Attributes:
+        size: (width, height) of the image in pixels.
+        focal: Focal lengths along x and y, pixels.
+        center: The principal point, pixels.
+        lens: What comes before these.
+    """
+
+    size: tuple[int, int]
+    focal: tuple[float, float]
+    center: tuple[float, float]
+    lens: Lens
+
+    @classmethod
+    def from_info(cls, info: Any, size: tuple[int, int]) -> CameraModel:
+        """The model of the camera of an image.
+
+        Binning and region of interest are applied as image_geometry does it: K is for the full
+        image, of which the region is cut out and then binned.
+
+        Args:
+            info: Has the fields of sensor_msgs/CameraInfo.
+            size: (width, height) of the image.
+
+        Raises:
+            CameraInfoError: It is not calibrated, contradicts itself, or is for another size.
+        """
+        k = [float(value) for value in info.k]
+        fx, fy, cx, cy = k[0], k[4], k[2], k[5]
+        if not any(k):
+            raise CameraInfoError(
+                'CameraInfo has zeros in K: the camera is not calibrated, or its driver does not '
+                'find the calibration'
+            )
+        if not all(map(math.isfinite, k)) or fx <= 0 or fy <= 0:
+            raise CameraInfoError(
+                f'CameraInfo has focal lengths that cannot be: fx {fx:g} and fy {fy:g} in K'
+            )
+        binning = max(1, info.binning_x), max(1, info.binning_y)
+        offset, whole = (0, 0), (info.width, info.height)
+        if info.roi.width and info.roi.height:
+            offset, whole = (
+                (info.roi.x_offset, info.roi.y_offset),
+                (info.roi.width, info.roi.height),
+            )
+        for side, full, by in zip(size, whole, binning, strict=True):
+            if side not in (full // by, -(-full // by)):
+                explained = (
+                    ''
+                    if binning == (1, 1) and whole == (info.width, info.height)
+                    else f', {whole[0]}x{whole[1]} binned by {binning[0]}x{binning[1]}'
+                )
+                raise CameraInfoError(
+                    f'CameraInfo is for {info.width}x{info.height}{explained}, but the image has '
+                    f'{size[0]}x{size[1]}: a driver that scales has to say so in binning and roi'
+                )
+        return cls(
+            size,
+            (fx / binning[0], fy / binning[1]),
+            ((cx - offset[0]) / binning[0], (cy - offset[1]) / binning[1]),
+            _lens(info.distortion_model, tuple(float(value) for value in info.d)),
+        )
+
+    def resized(self, size: tuple[int, int]) -> CameraModel:
+        """The model of the image at another size, (width, height): the outer edges stay."""
+        if size == self.size:
+            return self
+        x, y = (new / old for new, old in zip(size, self.size, strict=True))
+        (fx, fy), (cx, cy) = self.focal, self.center
+        center = (cx + 0.5) * x - 0.5, (cy + 0.5) * y - 0.5
+        return CameraModel(size, (fx * x, fy * y), center, self.lens)
+
+    def project(self, x: Array, y: Array, z: Array) -> tuple[Array, Array]:
+        """Columns and rows of the pixels that show directions.
+
+        Args:
+            x: To the right, any shape; directions may have any length.
+            y: Down.
+            z: Forward.
+
+        Returns:
+            Fractions of pixels, also outside the image; NaN where the lens does not see them.
+        """
+        u, v = self.lens.project(x, y, z)
+        return u * self.focal[0] + self.center[0], v * self.focal[1] + self.center[1]
+
+    def directions(self, columns: Array, rows: Array) -> tuple[Array, Array, Array]:
+        """Directions x, y, z that pixels show, the inverse of `project`; NaN for none."""
+        return self.lens.directions(
+            (columns - self.center[0]) / self.focal[0], (rows - self.center[1]) / self.focal[1]
+        )
+
+
+def _lens(model: str, coefficients: tuple[float, ...]) -> Lens:
+    if not all(map(math.isfinite, coefficients)):
+        raise CameraInfoError(f'CameraInfo has a D that cannot be: {list(coefficients)}')
+    name = model.strip().lower()
+    if name in _FISHEYE:
+        if any(coefficients[4:]):
+            raise CameraInfoError(f'CameraInfo has {len(coefficients)} numbers in D: {model} has 4')
+        return FisheyeLens((*coefficients[:4], *(4 - len(coefficients[:4])) * (0.0,)))
+    if name not in _BROWN:
+        raise CameraInfoError(
+            f'CameraInfo has the distortion_model {model!r}, which is not known: there are '
+            'plumb_bob, rational_polynomial and equidistant'
+        )
+    if len(coefficients) not in _BROWN_COUNTS:
+        counts = ', '.join(map(str, _BROWN_COUNTS))
+        raise CameraInfoError(
+            f'CameraInfo has {len(coefficients)} numbers in D: {model} has one of {counts}'
+        )
+    return BrownLens((*coefficients, *(_COEFFICIENTS - len(coefficients)) * (0.0,)))

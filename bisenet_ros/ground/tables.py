@@ -1,0 +1,244 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""From a camera's masks to a grid, a scan and ranges per column, by tables that are made once.
+
+The ground is the plane z = 0 of `base_frame`. What is not drivable stands on it or lies in it: the
+first place along a line of sight where the drivable ground ends is a contact, and what is behind it
+cannot be told from a mask.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from bisenet_ros.ground.camera_model import CameraModel
+from bisenet_ros.ground.layout import GridLayout
+from bisenet_ros.ground.pose import Pose
+from bisenet_ros.ground.rays import GroundRays, SeenGround
+
+Array = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.uint8]
+
+FREE, OCCUPIED, UNKNOWN = 0, 100, -1
+"""Values of nav_msgs/OccupancyGrid."""
+
+SCAN_RAYS = 1440
+"""Of a scan: all around, a quarter of a degree apart, the same for every camera."""
+
+SCAN_BEARINGS: Array = np.linspace(-np.pi, np.pi, SCAN_RAYS, endpoint=False)
+"""(SCAN_RAYS,) radians."""
+
+_COLUMN_STEP, _ROW_STEP = (
+    16,
+    16,
+)  # pixels between the directions that are computed, not interpolated
+_PROBED_EVERY, _PROBED_RADII = 4, 96  # of a scan's rays, to find out which the image has
+
+
+class _GridTable(NamedTuple):
+    """For each cell that a mask says something of, which line of sight passes its centre.
+
+    Attributes:
+        rays: From below the camera.
+        cells: (N,) the cells, counted through the grid.
+        known: (rows, columns) bool, whether a cell is one of them.
+        ray: (N,) the line.
+        distance: (N,) metres along it.
+    """
+
+    rays: GroundRays
+    cells: npt.NDArray[np.intp]
+    known: npt.NDArray[np.bool_]
+    ray: npt.NDArray[np.intp]
+    distance: Array
+
+
+class GroundTables:
+    """What one camera in one pose sees of the ground.
+
+    A table is made when it is first used.
+
+    Attributes:
+        layout: The piece of the ground.
+
+    Args:
+        camera: As its masks show the world.
+        pose: Where it is.
+        layout: See above.
+        ego: (H, W) bool, the pixels of the vehicle itself; None for none. Ground is not seen
+            through them, and what they show is no contact.
+    """
+
+    def __init__(
+        self,
+        camera: CameraModel,
+        pose: Pose,
+        layout: GridLayout,
+        ego: npt.NDArray[np.bool_] | None = None,
+    ) -> None:
+        self.layout = layout
+        self._pose = pose
+        self._ego = ego
+        self._ground = SeenGround(camera, pose, layout.trusted_range(pose.height), ego)
+
+    @property
+    def scan_range_max(self) -> float:
+        """Metres from the origin of `base_frame` within which a contact may be."""
+        return self._ground.trusted_range + float(np.hypot(*self._pose.translation[:2]))
+
+    def grid(self, mask: Mask) -> npt.NDArray[np.int8]:
+        """(rows, columns) the grid: `FREE`, `OCCUPIED` or `UNKNOWN`.
+
+        Args:
+            mask: (H, W), 255 where drivable, else 0.
+        """
+        layout, table = self.layout, self._grid_table
+        grid = np.full(layout.shape, UNKNOWN, np.int8)
+        contacts = table.rays.contacts(mask)
+        behind = table.distance - contacts[table.ray]  # (N,) metres
+        values = np.full(behind.shape, UNKNOWN, np.int8)
+        values[behind < layout.contact_depth] = OCCUPIED
+        values[behind < 0] = FREE
+        grid.reshape(-1)[table.cells] = values
+        self._keep_thin_contacts(grid, contacts)
+        return grid
+
+    def scan(self, mask: Mask) -> npt.NDArray[np.float32]:
+        """(SCAN_RAYS,) metres from the origin of `base_frame` to the first contact.
+
+        Infinity where there is none, NaN for bearings outside the view.
+
+        Args:
+            mask: (H, W), 255 where drivable, else 0.
+        """
+        ranges = np.full(SCAN_RAYS, np.nan, np.float32)
+        which, rays = self._scan_table
+        ranges[which] = np.where(rays.seen, rays.contacts(mask), np.nan)
+        return ranges
+
+    def free_space_range(self, boundary: npt.NDArray[np.int32]) -> npt.NDArray[np.float32]:
+        """(W,) metres from the origin of `base_frame` to where the free space of a column ends.
+
+        NaN where that is above the horizon or beyond the trusted range.
+
+        Args:
+            boundary: (W,) the top row of each column's free space, as
+                `drivable.free_space_boundary` gives it.
+        """
+        if self._ego is not None:
+            boundary = np.minimum(boundary, self._bonnet)
+        # Between the last drivable pixel and the first that is not; rows of the table start there.
+        place = boundary / _ROW_STEP
+        row = np.minimum(place.astype(np.intp), len(self._column_table) - 2)
+        share = (place - row)[:, None]
+        columns = np.arange(len(boundary))
+        above, below = self._column_table[row, columns], self._column_table[row + 1, columns]
+        x, y, z = ((1 - share) * above + share * below).T
+        px, py, pz = self._pose.translation
+        with np.errstate(divide='ignore', invalid='ignore'):
+            along = np.where(z < 0, -pz / z, np.nan)
+            far = np.hypot(x, y) * along > self._ground.trusted_range
+        ranges: npt.NDArray[np.float32] = np.hypot(px + along * x, py + along * y).astype(
+            np.float32
+        )
+        ranges[far] = np.nan
+        return ranges
+
+    def _keep_thin_contacts(self, grid: npt.NDArray[np.int8], contacts: Array) -> None:
+        """Occupy the cell of a contact that is too thin to cover the centre of any."""
+        table, layout = self._grid_table, self.layout
+        hit = np.isfinite(contacts)
+        x, y = table.rays.points(contacts[hit] + layout.resolution / 2, table.rays.bearings[hit])
+        columns = np.floor(x / layout.resolution).astype(np.intp)
+        rows = np.floor((y - layout.right) / layout.resolution).astype(np.intp)
+        inside = (columns >= 0) & (columns < grid.shape[1]) & (rows >= 0) & (rows < grid.shape[0])
+        columns, rows = columns[inside], rows[inside]
+        around = cv2.dilate((grid == OCCUPIED).view(np.uint8), np.ones((3, 3), np.uint8))
+        lost = table.known[rows, columns] & (around[rows, columns] == 0)
+        grid[rows[lost], columns[lost]] = OCCUPIED
+
+    @cached_property
+    def _grid_table(self) -> _GridTable:
+        layout, ground = self.layout, self._ground
+        rows, columns = layout.shape
+        x = np.broadcast_to((np.arange(columns) + 0.5) * layout.resolution, layout.shape)
+        y = np.broadcast_to(
+            ((np.arange(rows) + 0.5) * layout.resolution + layout.right)[:, None], layout.shape
+        )
+        u, v = ground.positions(x, y)
+        known = ground.is_seen(u, v, x, y) & _covers_a_pixel(u, v)
+        px, py, _ = self._pose.translation
+        away_x, away_y = x[known] - px, y[known] - py
+        distance = np.hypot(away_x, away_y)
+        heading = self._pose.heading
+        bearing = np.arctan2(away_y, away_x) - heading
+        bearing = (bearing + np.pi) % (2 * np.pi) - np.pi  # (N,) from the heading
+        reach = float(distance.max(initial=layout.resolution))
+        low, high = float(bearing.min(initial=0.0)), float(bearing.max(initial=0.0))
+        # A third of a cell apart where they are farthest apart.
+        count = 2 + int((high - low) * reach / (layout.resolution / 3))
+        bearings: Array = heading + np.linspace(low, high, count)
+        ray = np.rint((bearing - low) / max(high - low, 1e-9) * (count - 1)).astype(np.intp)
+        rays = GroundRays(
+            ground, (px, py), bearings, reach + layout.resolution, layout.resolution / 4
+        )
+        return _GridTable(rays, np.flatnonzero(known), known, ray, distance)
+
+    @cached_property
+    def _scan_table(self) -> tuple[npt.NDArray[np.intp], GroundRays]:
+        """Which bearings of a scan the image has, and their lines."""
+        reach, step = self.scan_range_max, self.layout.resolution / 4
+        radii = np.geomspace(step, reach, _PROBED_RADII)
+        probed = SCAN_BEARINGS[::_PROBED_EVERY, None]
+        x, y = radii * np.cos(probed), radii * np.sin(probed)
+        seen = self._ground.is_seen(*self._ground.positions(x, y), x, y).any(1)
+        around = seen | np.roll(seen, 1) | np.roll(seen, -1)
+        which = np.flatnonzero(np.repeat(around, _PROBED_EVERY))
+        if not which.size:
+            which = np.zeros(1, np.intp)
+        return which, GroundRays(self._ground, (0.0, 0.0), SCAN_BEARINGS[which], reach, step)
+
+    @cached_property
+    def _column_table(self) -> npt.NDArray[np.float32]:
+        """(rows, W, 3) directions in `base_frame`, `_ROW_STEP` pixels apart from row -0.5 on."""
+        camera = self._ground.camera
+        width, height = camera.size
+        rows = np.arange(0, height + _ROW_STEP, _ROW_STEP) - 0.5
+        columns = np.arange(0.0, width + _COLUMN_STEP, _COLUMN_STEP)
+        optical = np.stack(camera.directions(*np.broadcast_arrays(columns, rows[:, None])), -1)
+        directions = (optical @ self._pose.matrix.T).astype(np.float32)
+        column, share = np.divmod(np.arange(width), _COLUMN_STEP)
+        right = (share / _COLUMN_STEP).astype(np.float32)[:, None]
+        table: npt.NDArray[np.float32] = (
+            directions[:, column] * (1 - right) + directions[:, column + 1] * right
+        )
+        return table
+
+    @cached_property
+    def _bonnet(self) -> npt.NDArray[np.intp]:
+        """(W,) the row above which a column shows something else than the vehicle."""
+        assert self._ego is not None
+        seen = ~self._ego[::-1]
+        return np.where(seen.any(0), len(seen) - seen.argmax(0), 0)
+
+
+def _covers_a_pixel(u: Array, v: Array) -> npt.NDArray[np.bool_]:
+    """(rows, columns) whether cells are at least a pixel long, in whatever direction.
+
+    Args:
+        u: (rows, columns) the pixels' columns of the cells' centres.
+        v: (rows, columns) their rows.
+    """
+    ux, uy, vx, vy = (np.gradient(p, axis=axis) for p in (u, v) for axis in (1, 0))
+    # The smaller singular value of the matrix whose columns are the two sides.
+    squares = ux * ux + vx * vx + uy * uy + vy * vy
+    area = ux * vy - uy * vx
+    with np.errstate(invalid='ignore'):
+        root = np.sqrt(np.maximum(squares * squares - 4 * area * area, 0))
+        found: npt.NDArray[np.bool_] = (squares - root) / 2 >= 1
+    return found

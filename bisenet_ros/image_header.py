@@ -1,0 +1,156 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What the header of an image file says, read before anything is decoded.
+
+A few bytes can claim an image of gigabytes. Whoever decodes an image asks `check_size` first.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from collections.abc import Iterator
+
+from bisenet_ros.errors import UserError
+from bisenet_ros.limits import MAX_PIXELS
+
+JPEG_START = b'\xff\xd8\xff'
+PNG_START = b'\x89PNG\r\n\x1a\n'
+
+_JPEG_END = b'\xff\xd9'
+_SCAN = 0xDA
+_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_WITHOUT_LENGTH = frozenset((0x01, *range(0xD0, 0xD8)))
+
+_WIDTH, _HEIGHT, _TILE_WIDTH, _TILE_LENGTH = 256, 257, 322, 323
+_SHORT, _LONG, _LONG8 = 3, 4, 16
+
+_PNM_GAP = rb'(?:\s|#[^\n]*\n)+'
+_PNM = re.compile(rb'P[1-6fF]' + _PNM_GAP + rb'(\d{1,19})' + _PNM_GAP + rb'(\d{1,19})')
+
+
+class HeaderError(UserError):
+    """An image file that claims more pixels than any image here has, or is cut short."""
+
+
+class CutShortError(HeaderError):
+    """An image file that ends too early.
+
+    Attributes:
+        codec: Of the image, as people call it.
+    """
+
+    def __init__(self, codec: str, length: int) -> None:
+        super().__init__(f'the {codec} is cut short after {length} bytes')
+        self.codec = codec
+
+
+def check_size(data: bytes) -> tuple[int, int] | None:
+    """(width, height) of an image file that may be decoded; None where the format is another.
+
+    The formats are JPEG, PNG, WebP, TIFF, BMP, GIF and PNM.
+
+    Raises:
+        HeaderError: It has over `MAX_PIXELS`.
+        CutShortError: A PNG ends before its size is told, or a JPEG before its pixels are.
+    """
+    size = _size(data)
+    if size is not None and size[0] * size[1] > MAX_PIXELS:
+        raise HeaderError(
+            f'the image is {size[0]}x{size[1]}, over the limit of {MAX_PIXELS} pixels: '
+            'make it smaller'
+        )
+    return size
+
+
+def _size(data: bytes) -> tuple[int, int] | None:
+    if data.startswith(JPEG_START):
+        return _jpeg_size(data)
+    if data.startswith(PNG_START):
+        if len(data) < 24:
+            raise CutShortError('PNG', len(data))
+        width, height = struct.unpack_from('>II', data, 16)
+        return width, height
+    try:
+        if data[:4] == b'RIFF' and data[8:12] == b'WEBP':
+            return _webp_size(data)
+        if data[:4] in (b'II*\0', b'MM\0*', b'II+\0', b'MM\0+'):
+            return _tiff_size(data)
+        if data.startswith(b'BM'):
+            return _bmp_size(data)
+        if data.startswith((b'GIF87a', b'GIF89a')):
+            return struct.unpack_from('<HH', data, 6)
+    except struct.error:
+        return None  # too short to be decoded
+    found = _PNM.match(data)
+    return (int(found[1]), int(found[2])) if found else None
+
+
+def _jpeg_size(data: bytes) -> tuple[int, int]:
+    """As libjpeg finds it, from marker to marker.
+
+    Raises:
+        CutShortError: The JPEG ends before its pixels do. OpenCV may fill what is missing with grey
+            and say nothing.
+    """
+    size = None
+    position = len(JPEG_START) - 1
+    while (position := data.find(b'\xff', position)) >= 0 and position + 9 <= len(data):
+        marker, length = struct.unpack_from('>BH', data, position + 1)
+        if marker == 0xFF:  # fill byte
+            position += 1
+            continue
+        if marker == 0x00 or marker in _WITHOUT_LENGTH:
+            position += 2
+            continue
+        if marker == _SCAN:  # entropy-coded data, where FF never precedes D9
+            if size is None or data.find(_JPEG_END, position) < 0:
+                break
+            return size
+        if marker in _FRAMES:
+            height, width = struct.unpack_from('>HH', data, position + 5)
+            size = (width, height)
+        position += 2 + max(length, 2)
+    raise CutShortError('JPEG', len(data))
+
+
+def _webp_size(data: bytes) -> tuple[int, int]:
+    kind = data[12:16]
+    if kind == b'VP8X':  # the canvas of what follows: two numbers of 24 bit, less one
+        low = struct.unpack_from('<HBHB', data, 24)
+        return 1 + low[0] + (low[1] << 16), 1 + low[2] + (low[3] << 16)
+    if kind == b'VP8L':
+        (bits,) = struct.unpack_from('<I', data, 21)
+        return 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)
+    width, height = struct.unpack_from('<HH', data, 26)
+    return width & 0x3FFF, height & 0x3FFF
+
+
+def _bmp_size(data: bytes) -> tuple[int, int]:
+    (header,) = struct.unpack_from('<I', data, 14)
+    width, height = struct.unpack_from('<HH' if header == 12 else '<ii', data, 18)
+    return abs(width), abs(height)  # a negative height is of rows from the top
+
+
+def _tiff_size(data: bytes) -> tuple[int, int]:
+    """The image's or the tiles', whichever is larger: a decoder makes room for both."""
+    sides = {_WIDTH: 0, _HEIGHT: 0, _TILE_WIDTH: 0, _TILE_LENGTH: 0}
+    for tag, value in _tiff_entries(data):
+        if tag in sides:
+            sides[tag] = max(sides[tag], value)
+    return max(sides[_WIDTH], sides[_TILE_WIDTH]), max(sides[_HEIGHT], sides[_TILE_LENGTH])
+
+
+def _tiff_entries(data: bytes) -> Iterator[tuple[int, int]]:
+    """Tags and numbers of the first directory."""
+    order = '<' if data.startswith(b'I') else '>'
+    big = b'+' in data[:4]
+    place = struct.unpack_from(f'{order}Q' if big else f'{order}I', data, 8 if big else 4)[0]
+    (count,) = struct.unpack_from(f'{order}Q' if big else f'{order}H', data, place)
+    place += 8 if big else 2
+    length, value_at = (20, 12) if big else (12, 8)
+    formats = {_SHORT: 'H', _LONG: 'I', _LONG8: 'Q'}
+    for entry in range(place, min(place + count * length, len(data) - length + 1), length):
+        tag, kind = struct.unpack_from(f'{order}HH', data, entry)
+        if kind in formats and (kind != _LONG8 or big):
+            yield tag, struct.unpack_from(order + formats[kind], data, entry + value_at)[0]

@@ -1,0 +1,569 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The lifecycle node `segmenter`: camera images in, labels and drivable masks out.
+
+Callbacks run in the main thread and only ever store the newest frame; one worker thread decodes,
+segments and publishes; one more loads networks.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import faulthandler
+import functools
+import os
+import sys
+import threading
+import warnings
+from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, InvalidStateError, wait
+from concurrent.futures import Future as WorkFuture
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import rclpy
+from diagnostic_msgs.msg import DiagnosticArray
+from rcl_interfaces.msg import ParameterDescriptor, SetParametersResult
+from rclpy.callback_groups import ReentrantCallbackGroup
+from rclpy.clock import Clock, ClockType
+from rclpy.exceptions import InvalidParameterTypeException, NameValidationException
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.logging import get_logger
+from rclpy.parameter import Parameter
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from rclpy.signals import SignalHandlerOptions
+from rclpy.subscription import Subscription
+from rclpy.task import Future
+from sensor_msgs.msg import CameraInfo
+from std_srvs.srv import SetBool, Trigger
+
+from bisenet_ros.batching import choose_batching
+from bisenet_ros.camera_ground import CameraGround
+from bisenet_ros.camera_pipeline import SegmentedFrame
+from bisenet_ros.camera_slot import CameraSlot
+from bisenet_ros.declaration import Changes, plain
+from bisenet_ros.ego_mask import load_ego_masks
+from bisenet_ros.engine.device_failure import DeviceLostError
+from bisenet_ros.errors import UserError
+from bisenet_ros.label_space import LabelSpace
+from bisenet_ros.malloc_tuning import prepare_process
+from bisenet_ros.node import diagnostics, large_images, parameters
+from bisenet_ros.node.diagnostics import CameraTask, EngineTask, ProcessingTime, Status, Task
+from bisenet_ros.node.image_subscription import ImageSubscription
+from bisenet_ros.node.loader import Loader
+from bisenet_ros.node.publishers import CameraPublishers
+from bisenet_ros.node.signals import on_stop_signal
+from bisenet_ros.node.transforms import TransformListener, listen_to_transforms
+from bisenet_ros.node.worker import Worker
+from bisenet_ros.outputs import NAMESPACE, OUTPUTS, Result
+from bisenet_ros.settings import OF_EVERY_NODE, REPORTED, Settings, declaration_of
+
+if TYPE_CHECKING:
+    from bisenet_ros.segmenter import Segmenter
+
+BAD_INPUT = 2
+"""Exit code when what the user gave cannot be used."""
+
+DEVICE_LOST = 1
+"""Exit code when only another process can use the device."""
+
+TIME_TO_END = 8.0
+"""Seconds after a signal, at most: a process that hangs then says where, and ends with exit code 1.
+`ros2 launch` would kill it without a word 10 s after Ctrl-C."""
+
+_CAMERA_INFO_QOS = QoSProfile(depth=10, reliability=ReliabilityPolicy.BEST_EFFORT)
+
+Transition = Callable[['SegmenterNode', LifecycleState], TransitionCallbackReturn]
+
+
+def _transition(callback: Transition) -> Transition:
+    """A lifecycle callback whose errors reach a user.
+
+    A `UserError` is logged as one line and refuses the transition. rclpy would swallow any other
+    exception; it goes to `SegmenterNode.ended` first, which ends the process with a traceback.
+    """
+
+    @functools.wraps(callback)
+    def reporting(node: SegmenterNode, state: LifecycleState) -> TransitionCallbackReturn:
+        try:
+            return callback(node, state)
+        except UserError as error:
+            node.get_logger().error(str(error))
+            return TransitionCallbackReturn.FAILURE
+        except Exception as error:
+            node.end(error)
+            raise
+
+    return reporting
+
+
+class SegmenterNode(LifecycleNode):
+    """The node; it is run by spinning until `ended` is done.
+
+    Attributes:
+        ended: Done when the process is to end: with a result when it was asked to, with an
+            exception when something failed that nobody expected.
+    """
+
+    def __init__(self, ended: WorkFuture[None], loader: Loader) -> None:
+        """
+        Raises:
+            UserError: A parameter that the node was started with is refused, or ROS refuses the
+                node.
+        """
+        self.ended = ended
+        self._loader = loader
+        self._slots: list[CameraSlot] = []
+        self._camera_publishers: dict[str, CameraPublishers] = {}  # by the camera's name
+        self._grounds: dict[str, CameraGround] = {}
+        self._transforms: TransformListener | None = None
+        self._images: list[ImageSubscription] = []
+        self._infos: list[Subscription] = []
+        self._worker: Worker | None = None
+        self._reported: dict[str, list[Any]] = {}
+        self._processing = ProcessingTime(lambda: self._settings)
+        self._camera_tasks: list[CameraTask] = []
+        self._engine_task = EngineTask(
+            worker=lambda: self._worker,
+            processing=self._processing,
+            loading=lambda: loader.busy,
+        )
+        try:
+            with warnings.catch_warnings():  # about the pieces of a node that came to nothing
+                warnings.simplefilter('ignore', RuntimeWarning)
+                super().__init__('segmenter')
+        except (NameValidationException, RuntimeError) as error:
+            raise UserError(f'ROS does not create the node: {_first_sentence(error)}') from error
+        self._settings = parameters.declare(self)
+        name = self.get_fully_qualified_name()
+        for sentence in parameters.files_without_this_node(sys.argv, name):
+            self.get_logger().warning(sentence)
+        self.add_on_set_parameters_callback(self._on_set_parameters)
+        self.create_service(SetBool, '~/enable', self._on_enable)
+        # In a group of its own, for it waits, and nothing else of its group runs until it is done.
+        self.create_service(
+            Trigger, '~/reload', self._on_reload, callback_group=ReentrantCallbackGroup()
+        )
+        self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
+        # A steady clock: a watchdog must also work where simulated time stands still.
+        self.create_timer(
+            diagnostics.PERIOD, self._on_timer, clock=Clock(clock_type=ClockType.STEADY_TIME)
+        )
+
+    @property
+    def autostart(self) -> bool:
+        """Whether the node is to start itself."""
+        return self._settings.autostart
+
+    def start(self) -> bool:
+        """Configure and activate; whether both went well."""
+        return all(
+            transition() == TransitionCallbackReturn.SUCCESS
+            for transition in (self.trigger_configure, self.trigger_activate)
+        )
+
+    def end(self, error: BaseException | None = None) -> None:
+        """End the process; the first reason counts."""
+        _end(self.ended, error)
+
+    @_transition
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Load the network and create the publishers."""
+        self._check_topic_names()
+        parameters.declare_of_cameras(self, self._settings)
+        settings = self._settings
+        ego_masks = load_ego_masks(
+            {name: settings.for_camera(name).ego_mask for name in settings.cameras}
+        )
+        arrival = threading.Condition()
+        slots = [CameraSlot(name, arrival) for name in settings.cameras]
+        self._stop_transforms()  # those of a configuration that failed
+        self._transforms = transforms = listen_to_transforms(self)
+        grounds = {
+            name: CameraGround(name, lambda: self._settings, transforms)
+            for name in settings.cameras
+        }
+        loading = self._loader.submit(
+            lambda: Worker(
+                slots,
+                arrival,
+                load=functools.partial(_load, settings),
+                batching=lambda segmenter: choose_batching(segmenter, len(slots)),
+                deliver=self._deliver,
+                processed=self._processing.add,
+                max_rate=lambda: self._settings.max_rate,
+                logger=self.get_logger(),
+                ego_masks=ego_masks,
+                grounds=grounds,
+            )
+        )
+        if not self._wait_for(loading):
+            return TransitionCallbackReturn.FAILURE
+        worker = loading.result()
+        segmenter = worker.segmenter
+        parameters.check_reported(self, _classes(segmenter.label_space))
+        self._slots, self._grounds, self._worker = slots, grounds, worker
+        self._camera_publishers = {slot.name: CameraPublishers(self, slot.prefix) for slot in slots}
+        missing = {name for camera in self._camera_publishers.values() for name in camera.missing}
+        if missing:
+            self.get_logger().info(f'not installed, so not published: {", ".join(sorted(missing))}')
+        self._announce_classes(segmenter.label_space)
+        width, height = segmenter.network_size
+        self.get_logger().info(
+            f'loaded {segmenter.settings.weights}: {segmenter.checkpoint.network} at'
+            f' {width}x{height}, {segmenter.precision} on {segmenter.device}'
+        )
+        return TransitionCallbackReturn.SUCCESS
+
+    @_transition
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Start to work and subscribe to the cameras."""
+        assert self._worker is not None
+        self._processing.clear()
+        self._worker.start(self._on_work_ended)
+        for slot in self._slots:
+            publishers = self._camera_publishers[slot.name]
+            publishers.age_ms.clear()
+            image = ImageSubscription(self, slot, self._settings)
+            task = CameraTask(
+                slot,
+                image.link,
+                publishers.age_ms,
+                self._grounds[slot.name],
+                publishers.ground_wanted,
+                lambda: self._settings,
+                self.get_logger(),
+            )
+            info = self.create_subscription(
+                CameraInfo,
+                f'{slot.prefix}camera_info',
+                functools.partial(self._take_camera_info, slot.name),
+                _CAMERA_INFO_QOS,
+            )
+            self._images.append(image)
+            self._infos.append(info)
+            self._camera_tasks.append(task)
+            self.get_logger().info(f'{slot.label}: waiting for {image.topic}')
+        return TransitionCallbackReturn.SUCCESS
+
+    @_transition
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Stop to work, keep the network."""
+        self._stop()
+        return TransitionCallbackReturn.SUCCESS
+
+    @_transition
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Give everything back."""
+        self._release()
+        return TransitionCallbackReturn.SUCCESS
+
+    @_transition
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Stop and give everything back, from whatever state."""
+        self._stop()
+        self._release()
+        return TransitionCallbackReturn.SUCCESS
+
+    def destroy_node(self) -> None:
+        """Stop whatever is going on, then take the node out of the graph."""
+        self._stop()
+        self._release()
+        super().destroy_node()
+
+    def _stop(self) -> None:
+        for image in self._images:
+            image.destroy()
+        for info in self._infos:
+            self.destroy_subscription(info)
+        self._images.clear()
+        self._infos.clear()
+        self._camera_tasks.clear()
+        if self._worker is not None:
+            self._worker.stop()
+
+    def _release(self) -> None:
+        for publishers in self._camera_publishers.values():
+            publishers.destroy()
+        self._camera_publishers.clear()
+        self._slots.clear()
+        self._grounds.clear()
+        self._stop_transforms()
+        self._worker = None
+
+    def _stop_transforms(self) -> None:
+        if self._transforms is not None:
+            self._transforms.destroy()
+            self._transforms = None
+
+    def _check_topic_names(self) -> None:
+        """Refuse names that ROS does not take, such as those that are too long.
+
+        Raises:
+            UserError: It says which.
+        """
+        names = ('image', 'camera_info', *(f'{NAMESPACE}/{output.name}' for output in OUTPUTS))
+        for camera in self._settings.cameras:
+            for name in names:
+                topic = f'{camera}/{name}' if camera else name
+                try:
+                    resolved = self.resolve_topic_name(topic)
+                    if name == 'image':
+                        self.resolve_topic_name(f'{resolved}/compressed')
+                except RuntimeError as error:
+                    raise UserError(
+                        f'ROS does not take the name of the topic {topic} in the namespace'
+                        f' {self.get_namespace()}, as it is remapped: {_first_sentence(error)}'
+                    ) from error
+
+    def _wait_for(self, loading: WorkFuture[Any]) -> bool:
+        """Wait until something is loaded, True, or the process is to end, False.
+
+        ROS answers a transition when its callback returns, and runs no other one meanwhile. So
+        diagnostics are published from here.
+        """
+        while not loading.done():
+            wait([loading, self.ended], timeout=diagnostics.PERIOD, return_when=FIRST_COMPLETED)
+            if self.ended.done():
+                return False
+            self._publish_diagnostics()
+        return True
+
+    def _done(self, loading: WorkFuture[Any]) -> Future:
+        """What a callback awaits until something is loaded."""
+        done: Future = Future()
+
+        def wake(_: WorkFuture[Any]) -> None:
+            done.set_result(None)
+            if self.executor is not None:  # it looks at what is awaited whenever it wakes up
+                self.executor.create_task(lambda: None)
+
+        loading.add_done_callback(wake)
+        return done
+
+    def _take_camera_info(self, camera: str, info: CameraInfo) -> None:
+        assert self._worker is not None
+        late = self._worker.pipeline.take_camera_info(camera, info)
+        if late is not None:
+            self._camera_publishers[camera].publish_camera_info(late)
+
+    def _deliver(self, slot: CameraSlot, frame: SegmentedFrame) -> None:
+        result = Result(frame, self._settings.overlay_alpha)
+        self._camera_publishers[slot.name].publish(result, slot.count_published)
+
+    def _announce_classes(self, label_space: LabelSpace) -> None:
+        """Publish what the ids mean, on the latched topic and as read-only parameters."""
+        for publishers in self._camera_publishers.values():
+            publishers.publish_label_info(label_space, self._settings.confidence_threshold)
+        values = _classes(label_space)
+        if values == self._reported:
+            return
+        self._reported = values
+        # A descriptor that says read-only would forbid the node itself to follow a reload.
+        for name, value in values.items():
+            if self.has_parameter(name):
+                self.undeclare_parameter(name)
+            descriptor = ParameterDescriptor(
+                description=REPORTED[name], additional_constraints='read-only'
+            )
+            self.declare_parameter(name, value, descriptor, ignore_override=True)
+
+    def _on_set_parameters(self, parameters: list[Parameter]) -> SetParametersResult:
+        values: dict[str, Any] = {}
+        for parameter in parameters:
+            reason = self._refusal(parameter)
+            if reason is not None:
+                return SetParametersResult(successful=False, reason=reason)
+            if self._is_ours(parameter.name):
+                values[parameter.name] = plain(parameter.value)
+        try:
+            self._apply(self._settings.changed(values))
+        except UserError as error:
+            return SetParametersResult(successful=False, reason=str(error))
+        for name, value in values.items():
+            if declaration_of(name).changes is Changes.ON_RELOAD and self._worker:
+                self.get_logger().info(f'{name} = {value!r} takes effect with ~/reload')
+        return SetParametersResult(successful=True)
+
+    def _refusal(self, parameter: Parameter) -> str | None:
+        name = parameter.name
+        if name in REPORTED:
+            if plain(parameter.value) == tuple(self._reported[name]):
+                return None
+            return f'{name} is read-only: it follows the weights'
+        if not self._is_ours(name):
+            return None
+        declaration = declaration_of(name)
+        if declaration.changes is Changes.ON_CONFIGURE and self._worker is not None:
+            return (
+                f'{name} cannot change while the node is configured: set it before, or clean the'
+                ' node up first'
+            )
+        return declaration.refusal(plain(parameter.value))
+
+    @staticmethod
+    def _is_ours(name: str) -> bool:
+        return not (name in REPORTED or OF_EVERY_NODE.fullmatch(name))
+
+    def _apply(self, proposed: Settings) -> None:
+        """Work with new settings from now on.
+
+        Raises:
+            UserError: They contradict the loaded network; nothing has changed then.
+        """
+        if self._worker is not None:
+            self._worker.apply(proposed)
+        threshold = self._settings.confidence_threshold
+        self._settings = proposed
+        if self._worker is not None:
+            self._worker.settings_changed()
+            if proposed.confidence_threshold != threshold:
+                self._announce_classes(self._worker.segmenter.label_space)
+
+    def _on_enable(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
+        if self._worker is None:
+            response.message = 'the node is not configured'
+            return response
+        self._worker.enable(request.data)
+        response.success = True
+        response.message = 'segmenting' if request.data else 'paused; the network stays loaded'
+        return response
+
+    async def _on_reload(
+        self, request: Trigger.Request, response: Trigger.Response
+    ) -> Trigger.Response:
+        worker = self._worker
+        if worker is None:
+            response.message = 'the node is not configured: to configure it loads the weights'
+            return response
+        load = functools.partial(_load, self._settings)
+        loading = self._loader.submit(functools.partial(worker.reload, load))
+        await self._done(loading)
+        try:
+            loading.result()
+        except UserError as error:
+            response.message = f'{error}. The network that was loaded before stays in use.'
+            return response
+        except Exception as error:
+            self.end(error)
+            response.message = str(error)
+            return response
+        if worker is not self._worker:
+            response.message = 'the node was cleaned up before the network was loaded'
+            return response
+        self._announce_classes(worker.segmenter.label_space)
+        response.success = True
+        response.message = f'loaded {worker.segmenter.settings.weights}'
+        return response
+
+    def _on_timer(self) -> None:
+        for image in self._images:
+            image.follow_publishers()
+        self._publish_diagnostics()
+
+    def _publish_diagnostics(self) -> None:
+        tasks: list[Task] = [*self._camera_tasks, self._engine_task]
+        array = DiagnosticArray()
+        array.header.stamp = self.get_clock().now().to_msg()
+        for task in tasks:
+            status = Status(f'{self.get_fully_qualified_name().lstrip("/")}: {task.name}')
+            task.run(status)
+            array.status.append(status.message)
+        self._diagnostics.publish(array)
+
+    def _on_work_ended(self, work: WorkFuture[None]) -> None:
+        error = work.exception()
+        if error is not None:
+            self.end(error)
+
+
+def _load(settings: Settings) -> Segmenter:
+    """The network that the parameters ask for."""
+    # torch takes seconds to import, and who lacks it is to read what to do.
+    try:
+        from bisenet_ros.segmenter import Segmenter
+    except ModuleNotFoundError as error:
+        raise UserError(
+            f'the Python module {error.name} is missing:'
+            f' {sys.executable} -m pip install {error.name}'
+        ) from error
+    # Ego masks are the pipeline's: a network that is loaded anew does not need their files.
+    return Segmenter.from_settings(replace(settings, ego_mask=''))
+
+
+def _first_sentence(error: Exception) -> str:
+    """What an error of ROS says, without the places in its source."""
+    return str(error).partition('\n')[0].partition(', at /')[0].rstrip(':')
+
+
+def _classes(label_space: LabelSpace) -> dict[str, list[Any]]:
+    """The read-only parameters: the names, and the colours one channel after the other."""
+    return {
+        'class_names': list(label_space.names),
+        'class_colors': [channel for color in label_space.colors for channel in color],
+    }
+
+
+def run() -> int:
+    """Run the node until it is asked to end; its exit code."""
+    faulthandler.enable()  # so that no process dies of a signal without a word
+    prepare_process()
+    large_images.use_profile(os.environ)
+    ended: WorkFuture[None] = WorkFuture()
+    loader = Loader()
+
+    def stop() -> None:
+        _end(ended)
+        faulthandler.dump_traceback_later(TIME_TO_END, exit=True)
+
+    with on_stop_signal(stop):
+        try:
+            rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
+        except RuntimeError as error:  # a wrong argument after --ros-args, a parameter file
+            print(f'segmenter_node: {error}', file=sys.stderr)
+            return BAD_INPUT
+        try:
+            code = _run(ended, loader)
+        finally:
+            loader.close()
+            rclpy.shutdown()
+    if loader.busy:
+        # Python would wait for its thread, and there is no other way to leave one.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    return code
+
+
+def _run(ended: WorkFuture[None], loader: Loader) -> int:
+    try:
+        node = SegmenterNode(ended, loader)
+    except (UserError, InvalidParameterTypeException) as error:  # the latter of rclpy's parameters
+        get_logger('segmenter').error(str(error))
+        return BAD_INPUT
+    executor = SingleThreadedExecutor()
+    try:
+        executor.add_node(node)
+        if node.autostart and not node.start() and not ended.done():
+            return BAD_INPUT
+        # Not spin_until_future_complete: up to Jazzy, each round of it adds a callback to `ended`.
+        ended.add_done_callback(lambda _: executor.create_task(lambda: None))
+        while not ended.done():
+            executor.spin_once()
+        ended.result()
+        return 0
+    except DeviceLostError as error:
+        get_logger('segmenter').fatal(str(error))
+        return DEVICE_LOST
+    finally:
+        executor.shutdown()
+        node.destroy_node()
+
+
+def _end(ended: WorkFuture[None], error: BaseException | None = None) -> None:
+    with contextlib.suppress(InvalidStateError):
+        if error is None:
+            ended.set_result(None)
+        else:
+            ended.set_exception(error)

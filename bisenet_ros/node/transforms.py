@@ -1,0 +1,56 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Where the cameras' frames are, from TF; tf2_ros need not be installed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rclpy.node import Node
+from rclpy.time import Time
+
+from bisenet_ros.camera_ground import Transform
+
+
+class TransformListener:
+    """Asks a buffer of TF without waiting; see `camera_ground.Transforms`."""
+
+    def __init__(self, buffer: Any, listener: Any, errors: type[Exception]) -> None:
+        """
+        Args:
+            buffer: A `tf2_ros.Buffer`.
+            listener: What fills it, a `tf2_ros.TransformListener`.
+            errors: What the buffer raises where it does not know.
+        """
+        self._buffer = buffer
+        self._listener = listener
+        self._errors = errors
+
+    def find(self, parent: str, child: str, stamp: Any) -> Transform | None:
+        """The transform at the stamp or, where TF does not have it yet, the latest."""
+        times = [Time()]  # zero: the latest
+        if stamp.sec >= 0:  # rclpy's Time has no negative ones, which a message can have
+            times.insert(0, Time(seconds=stamp.sec, nanoseconds=stamp.nanosec))
+        for time in times:
+            try:
+                found = self._buffer.lookup_transform(parent, child, time).transform
+            except self._errors:
+                continue
+            move, turn = found.translation, found.rotation
+            return Transform((move.x, move.y, move.z), (turn.x, turn.y, turn.z, turn.w))
+        return None
+
+    def destroy(self) -> None:
+        """End to listen."""
+        self._listener.unregister()
+
+
+def listen_to_transforms(node: Node) -> TransformListener | None:
+    """Let a node listen to TF; None where tf2_ros is not installed."""
+    try:
+        import tf2_ros
+    except ModuleNotFoundError:
+        return None
+    buffer = tf2_ros.Buffer(node=node)
+    listener = tf2_ros.TransformListener(buffer, node)
+    return TransformListener(buffer, listener, tf2_ros.TransformException)

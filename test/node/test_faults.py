@@ -1,0 +1,590 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What goes wrong on a vehicle is made to go wrong; the outcomes are in docs/reliability.md.
+
+Camera, node and consumers are processes on a DDS domain of their own. Where a fault cannot be had
+without a GPU, a program that wraps the node raises what the GPU's libraries raise.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from lifecycle_msgs.srv import GetState
+from rclpy.qos import QoSProfile
+from rclpy.time import Time
+from ros_peers import (
+    RELIABLE,
+    TIMEOUT,
+    Inbox,
+    Peer,
+    Process,
+    fill_with,
+    node_command,
+    own_domain,
+    pixels_of,
+    running,
+    running_node,
+    stamp_of,
+    street,
+)
+from rosgraph_msgs.msg import Clock
+from sensor_msgs.msg import Image
+from std_srvs.srv import Trigger
+from tiny_checkpoint import save_tiny_checkpoint
+
+from bisenet_ros.segmenter import Segmenter
+
+FRAME = street(120, 160)
+OK, ERROR = DiagnosticStatus.OK, DiagnosticStatus.ERROR
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A running node and its peer."""
+
+    domain: int
+    process: Process
+    peer: Peer
+
+
+@pytest.fixture(scope='module')
+def shared_graph(weights: Path) -> Iterator[Graph]:
+    """One node for many faults: it has to survive them all."""
+    with own_domain() as domain:
+        peer = Peer(domain)
+        try:
+            with running_node(domain, weights=weights, device='cpu', engine='torch') as process:
+                yield Graph(domain, process, peer)
+                process.send(signal.SIGTERM)
+                assert process.wait() == 0
+                assert 'Traceback' not in process.output
+        finally:
+            peer.close()
+
+
+@pytest.fixture
+def graph(shared_graph: Graph) -> Iterator[Graph]:
+    """The shared node, and a peer that listens to nothing yet."""
+    yield shared_graph
+    shared_graph.peer.stop_listening()
+
+
+@pytest.fixture(scope='module')
+def segmenter(weights: Path) -> Segmenter:
+    """What the shared node is to agree with."""
+    return Segmenter.load(weights, device='cpu', engine='torch')
+
+
+def new_labels(inbox: Inbox, stamps: list[tuple[int, int]], count: int = 5) -> list[Any]:
+    """Labels of frames that are sent from now on, as many as are asked for."""
+    sent = len(stamps)
+    inbox.clear()
+    inbox.wait(lambda _: sum(stamp_of(m) in stamps[sent:] for m in inbox.messages) >= count)
+    return [message for message in inbox.messages if stamp_of(message) in stamps[sent:]]
+
+
+def camera_status(peer: Peer) -> Inbox:
+    return peer.listen(DiagnosticArray, '/diagnostics', RELIABLE)
+
+
+def level(array: DiagnosticArray, name: str) -> Any:
+    """The level of a status, such as `camera`; None where it is not there."""
+    found = (one.level for one in array.status if one.name == f'segmenter: {name}')
+    return next(found, None)
+
+
+# The camera's frames
+
+
+def test_size_and_encoding_change_from_frame_to_frame(graph: Graph, segmenter: Segmenter) -> None:
+    kinds = [
+        (street(120, 160, 1), 'bgr8'),
+        (street(64, 48, 2), 'bgr8'),
+        (street(300, 200, 3)[..., 0], 'mono8'),
+    ]
+    sent: list[int] = []
+
+    def fill(message: Image) -> None:
+        sent.append(len(sent) % len(kinds))
+        fill_with(*kinds[sent[-1]])(message)
+
+    labels = graph.peer.listen(Image, 'segmentation/labels')
+    with graph.peer.streaming(Image, 'image', fill) as stream:
+        found = new_labels(labels, stream.stamps, count=9)
+        kind_of = dict(zip(stream.stamps, sent, strict=False))
+    assert {kind_of[stamp_of(message)] for message in found} == {0, 1, 2}
+    for message in found:
+        pixels, encoding = kinds[kind_of[stamp_of(message)]]
+        if encoding == 'bgr8':
+            assert (pixels_of(message) == segmenter(pixels).labels).all()
+        assert (message.height, message.width) == pixels.shape[:2]
+
+
+def test_two_publishers_of_different_sizes_each_get_their_labels_and_a_warning(
+    graph: Graph,
+) -> None:
+    frames = [street(120, 160, 1), street(64, 48, 2)]
+    labels = graph.peer.listen(Image, 'segmentation/labels')
+    diagnostics = camera_status(graph.peer)
+    streams = [graph.peer.streaming(Image, 'image', fill_with(frame, 'bgr8')) for frame in frames]
+    with streams[0] as first, streams[1] as second:
+        for stream, frame in ((first, frames[0]), (second, frames[1])):
+            for message in new_labels(labels, stream.stamps):
+                assert (message.height, message.width) == frame.shape[:2]
+        diagnostics.wait(lambda array: '2 publishers of /image' in array.status[0].message)
+
+
+def test_of_a_burst_of_100_frames_the_last_is_labelled(graph: Graph) -> None:
+    labels = graph.peer.listen(Image, 'segmentation/labels')
+    qos = QoSProfile(depth=100)
+    with graph.peer.streaming(Image, 'image', fill_with(FRAME, 'bgr8'), qos=qos) as stream:
+        new_labels(labels, stream.stamps)
+
+        def burst() -> tuple[int, int]:
+            stream.pause()
+            for _ in range(100):
+                stream.publish()
+            return stream.stamps[-1]
+
+        last = graph.peer.run(burst)
+        labels.wait(lambda message: stamp_of(message) == last)
+
+
+def test_stamps_of_the_future_and_of_the_past(graph: Graph) -> None:
+    labels = graph.peer.listen(Image, 'segmentation/labels')
+    with graph.peer.streaming(Image, 'image', fill_with(FRAME, 'bgr8')) as stream:
+        for seconds in (2**31 - 1, 0, 1_000_000_000):
+            stream.stamp = lambda seconds=seconds: Time(
+                seconds=seconds, nanoseconds=len(stream.stamps)
+            ).to_msg()
+            for message in new_labels(labels, stream.stamps):
+                assert message.header.frame_id == 'front_optical'
+
+
+# A camera driver as they are: a process of its own that knows nothing of this package.
+CAMERA = """
+import array
+import rclpy
+from sensor_msgs.msg import Image
+
+rclpy.init()
+node = rclpy.create_node('camera')
+publisher = node.create_publisher(Image, 'image', 1)
+image = Image(width=160, height=120, encoding='mono8', step=160)
+image.data = array.array('B', bytes(160 * 120))
+
+def publish():
+    image.header.stamp = node.get_clock().now().to_msg()
+    publisher.publish(image)
+
+node.create_timer(1 / 30, publish)
+rclpy.spin(node)
+"""
+
+
+def test_a_camera_that_dies_is_an_error_and_none_when_it_comes_back(graph: Graph) -> None:
+    labels = graph.peer.listen(Image, 'segmentation/labels')
+    diagnostics = camera_status(graph.peer)
+    for _ in range(2):
+        with running([sys.executable, '-c', CAMERA], graph.domain) as camera:
+            diagnostics.clear()
+            diagnostics.wait(lambda array: array.status[0].message == 'frames arrive')
+            labels.clear()
+            labels.wait()
+            camera.send(signal.SIGKILL)
+            camera.wait()
+            diagnostics.clear()
+            diagnostics.wait(lambda array: level(array, 'camera') == ERROR)
+
+
+# Those who listen, and the graph
+
+SUBSCRIBER = """
+import rclpy
+from sensor_msgs.msg import Image
+
+rclpy.init()
+node = rclpy.create_node('consumer')
+seen = []
+
+def take(message):
+    seen.append(message)
+    print('labels', len(seen), flush=True)
+
+node.create_subscription(Image, 'segmentation/labels', take, 5)
+rclpy.spin(node)
+"""
+
+FRAMES_WHILE_STOPPED = int(os.environ.get('BISENET_FRAMES_WHILE_STOPPED', '100'))
+"""At 50 Hz; 3000 are a minute."""
+
+
+@pytest.mark.timeout(300)
+def test_a_subscriber_that_is_stopped_holds_up_nobody(weights: Path) -> None:
+    with (
+        own_domain() as domain,
+        running_node(domain, weights=weights, device='cpu', engine='torch') as node,
+        running([sys.executable, '-c', SUBSCRIBER], domain) as stopped,
+    ):
+        peer = Peer(domain)
+        try:
+            labels = peer.listen(Image, 'segmentation/labels', RELIABLE)
+            fill = fill_with(FRAME, 'bgr8')
+            with peer.streaming(Image, 'image', fill, rate=50.0) as stream:
+                stopped.wait_for_output('labels 3')
+                stopped.send(signal.SIGSTOP)
+                sent = len(stream.stamps)
+                labels.wait(lambda _: len(stream.stamps) >= sent + FRAMES_WHILE_STOPPED)
+                new_labels(labels, stream.stamps)
+                stopped.send(signal.SIGCONT)
+                before = stopped.output.count('labels')
+                stopped.wait_for_output(f'labels {before + 10}')
+                # Killed while it is stopped, it leaves the graph without a word.
+                stopped.send(signal.SIGSTOP)
+                new_labels(labels, stream.stamps)
+                stopped.send(signal.SIGKILL)
+                new_labels(labels, stream.stamps)
+        finally:
+            peer.close()
+        node.send(signal.SIGINT)
+        assert node.wait() == 0
+
+
+CROWD = """
+import rclpy
+from sensor_msgs.msg import Image
+
+rclpy.init()
+nodes = [rclpy.create_node(f'other{number}') for number in range(50)]
+for node in nodes:
+    node.create_publisher(Image, f'{node.get_name()}/image', 1)
+    node.create_subscription(Image, 'segmentation/labels', lambda _: None, 1)
+print('all there', flush=True)
+rclpy.spin(nodes[0])
+"""
+
+
+def test_fifty_other_nodes_come_and_go(graph: Graph) -> None:
+    labels = graph.peer.listen(Image, 'segmentation/labels')
+    diagnostics = camera_status(graph.peer)
+    with graph.peer.streaming(Image, 'image', fill_with(FRAME, 'bgr8')) as stream:
+        with running([sys.executable, '-c', CROWD], graph.domain) as crowd:
+            crowd.wait_for_output('all there')
+            new_labels(labels, stream.stamps)
+            diagnostics.clear()
+            diagnostics.wait(lambda array: level(array, 'camera') == OK)
+        new_labels(labels, stream.stamps)
+
+
+# The clock
+
+
+def test_simulated_time_that_stands_still_or_jumps_back_stops_nothing(
+    domain: int, peer: Peer, weights: Path
+) -> None:
+    clock = peer.run(lambda: peer.node.create_publisher(Clock, '/clock', 10))
+    labels = peer.listen(Image, 'segmentation/labels')
+    diagnostics = camera_status(peer)
+    options = {'device': 'cpu', 'engine': 'torch', 'max_rate': 50.0, 'camera_timeout': 0.5}
+    with running_node(domain, weights=weights, use_sim_time=True, **options):
+        with peer.streaming(Image, 'image', fill_with(FRAME, 'bgr8')) as stream:
+            for seconds in (1000, 10, 0, 2_000_000_000, 5):
+
+                def publish(seconds: int = seconds) -> None:
+                    message = Clock()
+                    message.clock.sec = seconds
+                    clock.publish(message)
+
+                # The clock tells the time until diagnostics have it, and then stands still.
+                while True:
+                    peer.run(publish)
+                    diagnostics.clear()
+                    if diagnostics.wait().header.stamp.sec == seconds:
+                        break
+                new_labels(labels, stream.stamps)
+        # That no frame comes is noticed while the clock stands still.
+        diagnostics.clear()
+        diagnostics.wait(lambda array: level(array, 'camera') == ERROR)
+
+
+# The network
+
+
+# Runs the node with a fault that the test can switch on by making a file; `state` counts loadings.
+WRAPPED = """
+import os
+import sys
+from pathlib import Path
+
+import torch
+
+from bisenet_ros.node import lifecycle_node, worker
+from bisenet_ros.node.segmenter_node import main
+from bisenet_ros.segmenter import Segmenter
+
+folder = Path(sys.argv.pop(1))
+load = Segmenter.from_settings.__func__
+loaded = []
+
+def hold(name):
+    if (folder / name).exists():
+        print(name, flush=True)
+        (folder / name).read_text()  # a FIFO: until somebody writes to it
+
+def from_settings(cls, settings):
+    loaded.append(settings)
+    hold('hold loading')
+    return load(cls, settings)
+
+batch = Segmenter.batch
+
+def fail_once(self, frames):
+    for fault in ('out of memory', 'not finite'):
+        switch = folder / fault
+        if switch.exists():
+            switch.unlink()
+            if fault == 'out of memory':
+                raise torch.cuda.OutOfMemoryError('CUDA out of memory. Tried to allocate')
+            engine = self._engine
+            self._engine = lambda frames: engine(frames) * float('nan')
+    hold('hold a frame')
+    return batch(self, frames)
+
+Segmenter.from_settings = classmethod(from_settings)
+Segmenter.batch = fail_once
+worker.FIRST_RETRY = 2.0  # so that diagnostics, once a second, see it
+lifecycle_node.TIME_TO_END = float(os.environ.get('TIME_TO_END', lifecycle_node.TIME_TO_END))
+if __name__ == '__main__':
+    sys.exit(main())
+"""
+
+
+@contextmanager
+def wrapped_node(
+    domain: int,
+    folder: Path,
+    weights: Path,
+    environment: Mapping[str, str] | None = None,
+    *,
+    wait: bool = True,
+) -> Iterator[Process]:
+    command = [sys.executable, '-c', WRAPPED, str(folder), '--ros-args']
+    for parameter in (f'weights:={weights}', 'device:=cpu', 'engine:=torch'):
+        command += ['-p', parameter]
+    with running(command, domain, environment) as process:
+        if wait:
+            process.wait_for_output('waiting for')
+        yield process
+
+
+@pytest.mark.parametrize(
+    ('fault', 'fallback'),
+    [('out of memory', 'none'), ('not finite', 'torch runs in fp32 instead')],
+)
+def test_a_failed_network_comes_back_though_its_file_is_gone(
+    domain: int, peer: Peer, tmp_path: Path, fault: str, fallback: str
+) -> None:
+    weights = save_tiny_checkpoint(tmp_path / 'weights.safetensors')
+    plain = Segmenter.load(weights, device='cpu', engine='torch', precision='fp32')
+    expected = plain(FRAME).labels
+    labels = peer.listen(Image, 'segmentation/labels')
+    diagnostics = camera_status(peer)
+    with (
+        wrapped_node(domain, tmp_path, weights) as node,
+        peer.streaming(Image, 'image', fill_with(FRAME, 'bgr8')) as stream,
+    ):
+        new_labels(labels, stream.stamps)
+        weights.unlink()
+        (tmp_path / fault).touch()
+        node.wait_for_output(r'ERROR.*the device failed: .*(out of memory|not finite)')
+        diagnostics.wait(lambda array: level(array, 'engine') == ERROR)
+        node.wait_for_output('the device works again')
+        for message in new_labels(labels, stream.stamps):
+            if fault == 'not finite':
+                assert (pixels_of(message) == expected).all()
+        diagnostics.clear()
+        (engine,) = (one for one in diagnostics.wait().status if one.name == 'segmenter: engine')
+        shown = {value.key: value.value for value in engine.values}
+        assert shown['fallback'].endswith(fallback)
+        answer = peer.call(Trigger, '/segmenter/reload', Trigger.Request())
+        assert not answer.success
+        assert 'no weights' in answer.message
+        new_labels(labels, stream.stamps)
+
+
+@pytest.mark.parametrize('damage', ['cut short', 'other'])
+def test_weights_that_are_overwritten_change_nothing_until_a_reload_refuses_them(
+    domain: int, peer: Peer, tmp_path: Path, damage: str
+) -> None:
+    weights = save_tiny_checkpoint(tmp_path / 'weights.safetensors')
+    labels = peer.listen(Image, 'segmentation/labels')
+    with (
+        wrapped_node(domain, tmp_path, weights),
+        peer.streaming(Image, 'image', fill_with(FRAME, 'bgr8')) as stream,
+    ):
+        expected = bytes(new_labels(labels, stream.stamps, count=1)[0].data)
+        with weights.open('r+b') as file:  # in place, as cp does it
+            file.truncate(1000)
+            if damage == 'other':
+                file.write(b'not what it was')
+        answer = peer.call(Trigger, '/segmenter/reload', Trigger.Request())
+        assert not answer.success
+        assert 'is not a whole safetensors file' in answer.message
+        assert 'stays in use' in answer.message
+        assert bytes(new_labels(labels, stream.stamps, count=1)[0].data) == expected
+
+
+def test_while_a_network_is_loaded_the_old_one_works_and_callbacks_run(
+    domain: int, peer: Peer, weights: Path, tmp_path: Path
+) -> None:
+    labels = peer.listen(Image, 'segmentation/labels')
+    diagnostics = camera_status(peer)
+    with (
+        wrapped_node(domain, tmp_path, weights) as node,
+        peer.streaming(Image, 'image', fill_with(FRAME, 'bgr8')) as stream,
+        ThreadPoolExecutor(1) as thread,
+    ):
+        new_labels(labels, stream.stamps)
+        fifo = tmp_path / 'hold loading'
+        os.mkfifo(fifo)
+        answer = thread.submit(peer.call, Trigger, '/segmenter/reload', Trigger.Request())
+        node.wait_for_output('hold loading')
+        os.rename(fifo, tmp_path / 'held')  # a second call, on a busy machine, is not held
+        new_labels(labels, stream.stamps, count=20)
+        diagnostics.clear()
+        array = diagnostics.wait(lambda array: level(array, 'camera') == OK)
+        (engine,) = (one for one in array.status if one.name == 'segmenter: engine')
+        assert {value.key: value.value for value in engine.values}['loading'] == 'True'
+        assert not answer.done()
+        (tmp_path / 'held').write_text('go on')
+        assert answer.result().success
+        new_labels(labels, stream.stamps)
+
+
+# How it ends
+
+
+def test_a_signal_while_the_network_is_loaded_ends_the_node_at_once(
+    domain: int, peer: Peer, weights: Path, tmp_path: Path
+) -> None:
+    diagnostics = camera_status(peer)
+    os.mkfifo(tmp_path / 'hold loading')  # nobody ever writes to it
+    with wrapped_node(domain, tmp_path, weights, wait=False) as node:
+        node.wait_for_output('hold loading')
+        diagnostics.wait(lambda array: array.status[0].message == 'the network is being loaded')
+        node.send(signal.SIGTERM)
+        assert node.wait() == 0
+        assert 'Traceback' not in node.output
+
+
+def test_a_process_that_cannot_end_says_where_it_hangs(
+    domain: int, peer: Peer, weights: Path, tmp_path: Path
+) -> None:
+    with (
+        wrapped_node(domain, tmp_path, weights, {'TIME_TO_END': '0.5'}) as node,
+        peer.streaming(Image, 'image', fill_with(FRAME, 'bgr8')),
+    ):
+        os.mkfifo(tmp_path / 'hold a frame')
+        node.wait_for_output('hold a frame')
+        node.send(signal.SIGINT)
+        assert node.wait() == 1
+        assert 'Timeout' in node.output
+        assert 'in fail_once' in node.output
+
+
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_ros_is_imported(
+    domain: int, tmp_path: Path, number: signal.Signals
+) -> None:
+    package = tmp_path / 'rclpy'
+    package.mkdir()
+    (package / '__init__.py').write_text(
+        "import signal\nprint('importing', flush=True)\nwhile True: signal.pause()\n"
+    )
+    command = [sys.executable, '-m', 'bisenet_ros.node.segmenter_node']
+    path = os.pathsep.join([str(tmp_path), os.environ.get('PYTHONPATH', '')])
+    with running(command, domain, {'PYTHONPATH': path}) as process:
+        process.wait_for_output('importing')
+        process.send(number)
+        assert process.wait() == 0
+        assert process.output == 'importing\n'
+
+
+def test_another_signal_while_python_takes_itself_down(domain: int, peer: Peer) -> None:
+    program = """
+import atexit, sys
+from bisenet_ros.node.segmenter_node import main
+
+def last():
+    print('ending', flush=True)
+    sys.stdin.read()
+
+atexit.register(last)
+sys.exit(main())
+"""
+    command = [sys.executable, '-c', program, '--ros-args', '-p', 'autostart:=false']
+    reader, writer = os.pipe()
+    try:
+        with running(command, domain, stdin=reader) as process:
+            client = peer.run(lambda: peer.node.create_client(GetState, '/segmenter/get_state'))
+            assert client.wait_for_service(TIMEOUT)
+            process.send(signal.SIGINT)
+            process.wait_for_output('ending')
+            process.send(signal.SIGINT)
+            process.send(signal.SIGTERM)
+            os.close(writer)
+            writer = -1
+            assert process.wait() == 0
+    finally:
+        os.close(reader)
+        if writer >= 0:
+            os.close(writer)
+
+
+# A machine without room
+
+
+FULL = """
+mount -t tmpfs -o size=64k tmpfs "$1"
+dd if=/dev/zero of="$1/full" bs=4k 2>&- || true
+shift
+exec "$@"
+"""
+
+
+def test_with_a_full_disk_the_node_works_all_the_same(
+    domain: int, peer: Peer, weights: Path, tmp_path: Path
+) -> None:
+    # Mounts of the node's own.
+    own = ['unshare', '--mount', 'sh', '-ec', FULL, 'sh']
+    folder = tmp_path / 'log'
+    folder.mkdir()
+    if (
+        shutil.which('unshare') is None
+        or subprocess.run([*own, folder, 'true'], capture_output=True, check=False).returncode
+    ):
+        pytest.skip('mounting needs root')
+    labels = peer.listen(Image, 'segmentation/labels')
+    command = node_command(weights=weights, device='cpu', engine='torch')
+    environment = dict.fromkeys(('HOME', 'ROS_HOME', 'ROS_LOG_DIR'), str(folder))
+    with (
+        running([*own, str(folder), *command], domain, environment) as node,
+        peer.streaming(Image, 'image', fill_with(FRAME, 'bgr8')) as stream,
+    ):
+        node.wait_for_output('waiting for')
+        new_labels(labels, stream.stamps)
+        node.send(signal.SIGINT)
+        assert node.wait() == 0

@@ -1,0 +1,146 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Grid, scan and ranges over DDS: three cameras of different sizes and poses, late CameraInfo."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from diagnostic_msgs.msg import DiagnosticArray
+from nav_msgs.msg import OccupancyGrid
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from ros_peers import (
+    RELIABLE,
+    SENSOR_DATA,
+    Peer,
+    fill_with,
+    own_domain,
+    pixels_of,
+    running_node,
+    stamp_of,
+    street,
+)
+from sensor_msgs.msg import CameraInfo, Image, LaserScan
+
+from bisenet_ros.camera_ground import CameraGround
+from bisenet_ros.label_space import CAMVID
+from bisenet_ros.segmenter import Segmenter
+from bisenet_ros.settings import Settings
+
+LATCHED = QoSProfile(
+    depth=1, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL
+)
+SIZES = {'front': (160, 120), 'left': (128, 96), 'rear': (96, 64)}
+MOUNTINGS = {
+    'front': (1.0, 0.0, 1.5, 0.0, 0.3, 0.0),
+    'left': (0.5, 0.5, 1.0, 0.1, 0.4, 1.2),
+    'rear': (-0.5, 0.0, 2.0, 0.0, 0.5, 0.25),
+}
+
+
+def calibration(size: tuple[int, int]) -> CameraInfo:
+    width, height = size
+    info = CameraInfo(width=width, height=height, distortion_model='plumb_bob')
+    info.k = [0.6 * width, 0.0, width / 2, 0.0, 0.6 * width, height / 2, 0.0, 0.0, 1.0]
+    info.d = [-0.1, 0.01, 0.001, -0.001, 0.0]
+    return info
+
+
+def fill_info(size: tuple[int, int]) -> Any:
+    def fill(message: CameraInfo) -> None:
+        info = calibration(size)
+        for name in ('width', 'height', 'distortion_model', 'k', 'd'):
+            setattr(message, name, getattr(info, name))
+
+    return fill
+
+
+@pytest.fixture(scope='module')
+def graph(weights: Path) -> Iterator[Peer]:
+    """A node with three cameras, and its peer; a third of the classes may be driven on."""
+    with own_domain() as domain:
+        peer = Peer(domain)
+        try:
+            with running_node(
+                domain,
+                weights=weights,
+                device='cpu',
+                cameras=list(SIZES),
+                drivable_classes=list(drivable(weights)),
+                mounting=list(MOUNTINGS['front']),
+                **{f'{name}.mounting': list(MOUNTINGS[name]) for name in ('left', 'rear')},
+                **{'grid.resolution': 0.25},
+            ):
+                yield peer
+        finally:
+            peer.close()
+
+
+def drivable(weights: Path) -> tuple[str, ...]:
+    """What is commonest in a frame."""
+    labels = Segmenter.load(weights, device='cpu')(street(120, 160)).labels
+    return (CAMVID.names[int(np.bincount(labels.ravel()).argmax())],)
+
+
+def test_every_camera_has_its_ground(graph: Peer) -> None:
+    with ExitStack() as stack:
+        inboxes: dict[str, dict[str, Any]] = {}
+        for name, (width, height) in SIZES.items():
+            topic = f'{name}/segmentation'
+            inboxes[name] = {
+                'grid': graph.listen(OccupancyGrid, f'{topic}/grid', LATCHED),
+                'scan': graph.listen(LaserScan, f'{topic}/free_space_scan', SENSOR_DATA),
+                'mask': graph.listen(Image, f'{topic}/drivable', RELIABLE),
+            }
+            stack.enter_context(
+                graph.streaming(Image, f'{name}/image', fill_with(street(height, width), 'bgr8'))
+            )
+        # CameraInfo comes when images have been coming for a while.
+        for found in inboxes.values():
+            found['mask'].wait()
+            assert not found['grid'].messages
+        for name, size in SIZES.items():
+            stack.enter_context(graph.streaming(CameraInfo, f'{name}/camera_info', fill_info(size)))
+        for name, found in inboxes.items():
+            grid = found['grid'].wait()
+            masks = found['mask']
+            mask = masks.wait(lambda message, grid=grid: stamp_of(message) == stamp_of(grid))
+            scan = found['scan'].wait(
+                lambda message, grid=grid: stamp_of(message) == stamp_of(grid)
+            )
+            assert grid.header.frame_id == scan.header.frame_id == 'base_footprint'
+
+            settings = Settings(mounting=MOUNTINGS[name], grid_resolution=0.25)
+            pixels = pixels_of(mask)
+            seen = SimpleNamespace(size=pixels.shape[::-1], ego=None, drivable=pixels)
+            ground = CameraGround('', lambda settings=settings: settings).of_frame(
+                mask, seen.size, seen, calibration(SIZES[name])
+            )
+            assert ground is not None
+            assert (grid.info.width, grid.info.height) == ground.grid.shape[::-1] == (120, 80)
+            assert grid.info.resolution == 0.25
+            assert (grid.info.origin.position.x, grid.info.origin.position.y) == (0.0, -10.0)
+            np.testing.assert_array_equal(grid.data, ground.grid.reshape(-1))
+            np.testing.assert_array_equal(scan.ranges, ground.scan)
+            assert len({*grid.data}) > 1
+        late = graph.listen(OccupancyGrid, 'front/segmentation/grid', LATCHED)
+        late.wait()
+
+
+def test_diagnostics_tell_where_poses_come_from(graph: Peer) -> None:
+    array = graph.listen(DiagnosticArray, '/diagnostics', RELIABLE).wait(
+        lambda array: any('camera left' in status.name for status in array.status)
+    )
+    poses = {
+        status.name.rpartition(' ')[2]: value.value
+        for status in array.status
+        for value in status.values
+        if value.key == 'pose'
+    }
+    assert set(poses) == set(SIZES)

@@ -1,0 +1,180 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What a camera knows of the ground: CameraInfo that comes late or changes, and poses of TF."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bisenet_ros.camera_ground import NO_CAMERA_INFO, CameraGround
+from bisenet_ros.settings import Settings
+
+MOUNTING = (0.5, 0.0, 1.5, 0.0, 0.3, 0.0)
+# The optical frame of a camera that looks ahead, level.
+AHEAD = SimpleNamespace(x=-0.5, y=0.5, z=-0.5, w=0.5)
+SEEN = SimpleNamespace(size=(128, 96), ego=None, drivable=np.full((96, 128), 255, np.uint8))
+
+
+def camera_info(**changes: Any) -> SimpleNamespace:
+    fields = {
+        'width': 128,
+        'height': 96,
+        'k': [80.0, 0, 64, 0, 80, 48, 0, 0, 1],
+        'd': [],
+        'distortion_model': 'plumb_bob',
+        'binning_x': 1,
+        'binning_y': 1,
+        'roi': SimpleNamespace(x_offset=0, y_offset=0, width=0, height=0),
+    }
+    return SimpleNamespace(**{**fields, **changes})
+
+
+def image(sec: int = 1, frame_id: str = 'front_optical') -> SimpleNamespace:
+    stamp = SimpleNamespace(sec=sec, nanosec=0)
+    return SimpleNamespace(header=SimpleNamespace(stamp=stamp, frame_id=frame_id))
+
+
+def test_camera_info_comes_late_changes_and_is_refused() -> None:
+    settings = Settings(mounting=MOUNTING, grid_resolution=0.25)
+    camera = CameraGround('', lambda: settings)
+    assert camera.of_frame(image(), SEEN.size, SEEN, None) is None
+    assert camera.problem == NO_CAMERA_INFO
+    assert camera.pose_source == 'mounting'
+
+    camera.take_camera_info(camera_info())
+    first = camera.of_frame(image(), SEEN.size, SEEN, None)
+    assert first is not None
+    assert camera.problem == ''
+    again = camera.of_frame(image(2), SEEN.size, SEEN, camera_info())
+    assert again is not None
+    assert again._tables is first._tables  # the same camera: its tables are made once
+    camera.take_camera_info(camera_info(k=[160.0, 0, 64, 0, 160, 48, 0, 0, 1]))
+    zoomed = camera.of_frame(image(), SEEN.size, SEEN, None)
+    assert zoomed is not None
+    assert (zoomed.grid == 0).sum() != (first.grid == 0).sum()
+
+    camera.take_camera_info(camera_info(k=[0.0] * 9))
+    assert camera.of_frame(image(), SEEN.size, SEEN, None) is None
+    assert 'zeros in K' in camera.problem
+    camera.take_camera_info(camera_info(width=256, height=192))
+    assert camera.of_frame(image(), SEEN.size, SEEN, None) is None
+    assert 'is for 256x192, but the image has 128x96' in camera.problem
+    camera.take_camera_info(camera_info(width=256, height=192, binning_x=2, binning_y=2))
+    assert camera.of_frame(image(), SEEN.size, SEEN, None) is not None
+
+
+def test_masks_of_another_size_and_with_the_vehicle_in_them() -> None:
+    settings = Settings(mounting=MOUNTING, grid_resolution=0.25)
+    camera = CameraGround('', lambda: settings)
+    whole = camera.of_frame(image(), SEEN.size, SEEN, camera_info())
+    halved = SimpleNamespace(size=(64, 48), ego=None, drivable=SEEN.drivable[::2, ::2])
+    half = camera.of_frame(image(), SEEN.size, halved, camera_info())
+    assert whole is not None
+    assert half is not None
+    # The same ground: free as far as its coarser pixels can tell.
+    assert ((half.grid == 0) <= (whole.grid == 0)).all()
+    assert (half.grid == 0).sum() > 0.3 * (whole.grid == 0).sum()
+
+    ego = np.zeros((96, 128), bool)
+    ego[60:] = True
+    mask = np.where(ego, 0, SEEN.drivable).astype(np.uint8)
+    behind = SimpleNamespace(size=SEEN.size, ego=ego, drivable=mask)
+    hidden = camera.of_frame(image(), SEEN.size, behind, camera_info())
+    assert hidden is not None
+    assert set(np.unique(hidden.grid)) == {-1, 0}  # the bonnet is no contact
+    assert (hidden.grid[whole.grid == 0] == -1).any()
+
+
+def test_settings_that_change_count_at_once() -> None:
+    settings = Settings(mounting=MOUNTING, cameras=('front', 'left'))
+    camera = CameraGround('left', lambda: settings)
+    camera.take_camera_info(camera_info())
+    before = camera.of_frame(image(), SEEN.size, SEEN, None)
+    own = {'left.mounting': (0.0, 1.0, 3.0, 0.0, 0.5, 1.0), 'base_frame': 'base_link'}
+    settings = settings.changed({**own, 'grid.length': 12.0})
+    after = camera.of_frame(image(), SEEN.size, SEEN, None)
+    assert before is not None
+    assert after is not None
+    assert (before.base_frame, after.base_frame) == ('base_footprint', 'base_link')
+    assert (before.grid.shape, after.grid.shape) == ((200, 300), (200, 120))
+
+
+class UnknownTransformError(Exception):
+    """As tf2_ros.TransformException."""
+
+
+class Buffer:
+    """What a tf2_ros.Buffer does, of one transform."""
+
+    def __init__(self) -> None:
+        self.heights: dict[int, float] = {}  # by seconds; 0 is the latest
+        self.asked: list[tuple[str, str, int]] = []
+
+    def lookup_transform(self, target: str, source: str, time: Any) -> Any:
+        seconds = time.nanoseconds // 10**9
+        self.asked.append((target, source, seconds))
+        if seconds not in self.heights:
+            raise UnknownTransformError
+        move = SimpleNamespace(x=0.0, y=0.0, z=self.heights[seconds])
+        return SimpleNamespace(transform=SimpleNamespace(translation=move, rotation=AHEAD))
+
+
+def test_poses_of_tf_at_the_stamp_else_the_latest_else_the_last() -> None:
+    transforms = pytest.importorskip('bisenet_ros.node.transforms', reason='ROS 2 is not here')
+    buffer = Buffer()
+    listener = transforms.TransformListener(buffer, None, UnknownTransformError)
+    camera = CameraGround('', Settings, listener)
+    camera.take_camera_info(camera_info())
+
+    def height(message: Any) -> float | None:
+        found = camera.of_frame(message, SEEN.size, SEEN, None)
+        return None if found is None else found._tables._pose.height
+
+    assert height(image()) is None
+    assert camera.pose_source == 'missing'
+    assert camera.problem.endswith(
+        'or publish the transform from base_footprint to front_optical on TF'
+    )
+    buffer.heights = {0: 1.0}
+    assert height(image(5)) == 1.0
+    assert buffer.asked[-2:] == [
+        ('base_footprint', 'front_optical', 5),
+        ('base_footprint', 'front_optical', 0),
+    ]
+    buffer.heights = {0: 1.0, 5: 2.0}
+    assert height(image(5)) == 2.0
+    assert camera.pose_source == 'tf'
+    assert height(image(-3)) == 1.0  # a stamp that no time of rclpy can be
+    buffer.heights = {}
+    assert height(image(6)) == 1.0
+    assert height(image(6, 'other')) is None
+    assert height(image(6, '')) is None
+    assert 'no frame_id' in camera.problem
+    buffer.heights = {0: -1.0}
+    assert height(image(6)) is None
+    assert 'above the ground' in camera.problem
+
+
+def test_the_real_tf2() -> None:
+    tf2_ros = pytest.importorskip('tf2_ros', reason='tf2_ros comes with ROS 2, not with its wheels')
+    from geometry_msgs.msg import Quaternion, TransformStamped
+
+    from bisenet_ros.node.transforms import TransformListener
+
+    buffer = tf2_ros.Buffer()
+    known = TransformStamped()
+    known.header.frame_id, known.child_frame_id = 'base_footprint', 'front_optical'
+    known.transform.translation.z = 1.25
+    known.transform.rotation = Quaternion(x=-0.5, y=0.5, z=-0.5, w=0.5)
+    buffer.set_transform_static(known, 'test')
+    listener = TransformListener(buffer, None, tf2_ros.TransformException)
+    camera = CameraGround('', Settings, listener)
+    camera.take_camera_info(camera_info())
+    found = camera.of_frame(image(), SEEN.size, SEEN, None)
+    assert found is not None
+    assert found._tables._pose.height == 1.25
+    assert camera.of_frame(image(frame_id='unknown'), SEEN.size, SEEN, None) is None
