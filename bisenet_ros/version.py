@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import platform
 
-VERSION = '0.1.0'
+VERSION = '0.2.0'
 
 
 def versions() -> dict[str, str]:
