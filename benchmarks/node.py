@@ -101,7 +101,7 @@ class Load:
     def node_command(self) -> list[str]:
         """The node's command line."""
         parameters = {'cameras': f'[{", ".join(self.names)}]', **self.parameters}
-        command = [sys.executable, '-m', 'bisenet_ros.node.segmenter_node', '--ros-args']
+        command = [sys.executable, '-m', 'bisenet_ros.node', '--ros-args']
         for name, value in parameters.items():
             command += ['-p', f'{name}:={value}']
         return command

@@ -403,7 +403,7 @@ class Stack:
             'weights': self._options.weights,
             'network_size': f'[{width}, {height}]',
         }
-        command = [sys.executable, '-m', 'bisenet_ros.node.segmenter_node', '--ros-args']
+        command = [sys.executable, '-m', 'bisenet_ros.node', '--ros-args']
         for name, value in parameters.items():
             command += ['-p', f'{name}:={value}']
         return command

@@ -70,9 +70,7 @@ class Camera:
         self._labelled.clear()
         start = time.perf_counter()
         with Processes(environment, logs) as processes:
-            node = processes.start(
-                'segmenter_node', [sys.executable, '-m', 'bisenet_ros.node.segmenter_node']
-            )
+            node = processes.start('segmenter_node', [sys.executable, '-m', 'bisenet_ros.node'])
             while not self._labelled.wait(LOOK_PERIOD):
                 processes.next_event(0.0)
                 if time.perf_counter() - start > PATIENCE:

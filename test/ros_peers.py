@@ -330,7 +330,7 @@ def running(
 
 def node_command(*arguments: str, **parameters: object) -> list[str]:
     """The command line of the node."""
-    command = [sys.executable, '-m', 'bisenet_ros.node.segmenter_node', '--ros-args', *arguments]
+    command = [sys.executable, '-m', 'bisenet_ros.node', '--ros-args', *arguments]
     for name, value in parameters.items():
         command += ['-p', f'{name}:={value}']
     return command

@@ -43,8 +43,8 @@ from bisenet_ros.camera_slot import CameraSlot
 from bisenet_ros.declaration import Changes, plain
 from bisenet_ros.engine.device_failure import DeviceLostError
 from bisenet_ros.errors import UserError
+from bisenet_ros.extras import advice
 from bisenet_ros.label_space import LabelSpace
-from bisenet_ros.malloc_tuning import prepare_process
 from bisenet_ros.node import large_images, parameters
 from bisenet_ros.node.diagnostics import CameraTask, EngineTask, ProcessingTime, Status, Task
 from bisenet_ros.node.image_subscription import ImageSubscription
@@ -251,8 +251,7 @@ class SegmenterNode(LifecycleNode):
             from bisenet_ros.segmenter import Segmenter
         except ModuleNotFoundError as error:
             raise UserError(
-                f'the Python module {error.name} is missing:'
-                f' {sys.executable} -m pip install {error.name}'
+                f'the Python module {error.name} is missing: {advice(str(error.name))}'
             ) from error
         segmenter = Segmenter.from_settings(current)
         self._weights = current.weights
@@ -388,7 +387,6 @@ def _classes(label_space: LabelSpace) -> dict[str, list[Any]]:
 
 def main() -> int:
     """Run the node until it is asked to end; its exit code."""
-    prepare_process()
     large_images.use_profile(os.environ)
     ended: Future = Future()
     with on_stop_signal(lambda: ended.set_result(None)):
@@ -428,7 +426,3 @@ def _run(ended: Future) -> int:
     finally:
         executor.shutdown()
         node.destroy_node()
-
-
-if __name__ == '__main__':
-    sys.exit(main())
