@@ -172,7 +172,7 @@ def test_auto_says_so_where_an_engine_is_broken(
     monkeypatch.setattr(loading, 'import_module', import_module)
     loaded = load('auto', build('odd'))
     assert (loaded.engine.name, loaded.note) == ('torch', note)
-    with pytest.raises(UserError, match=r"python3 -m pip install openvino"):
+    with pytest.raises(UserError, match=r'python3 -m pip install openvino'):
         load('openvino', build('odd'))
 
 
