@@ -172,7 +172,7 @@ class SegmenterNode(LifecycleNode):
         width, height = segmenter.network_size
         self.get_logger().info(
             f'loaded {self._weights}: {segmenter.checkpoint.network} at {width}x{height},'
-            f' {segmenter.precision} on {segmenter.device}'
+            f' {segmenter.precision} on {segmenter.device}, engine {segmenter.settings.engine}'
         )
         return TransitionCallbackReturn.SUCCESS
 
