@@ -11,7 +11,12 @@ import pytest
 
 from bisenet_ros.errors import UserError
 from bisenet_ros.node import parameters as node_parameters
-from bisenet_ros.parameter_file import read_parameters, read_settings, write_parameters
+from bisenet_ros.parameter_file import (
+    read_parameters,
+    read_parameters_of,
+    read_settings,
+    write_parameters,
+)
 from bisenet_ros.settings import PARAMETERS, Settings
 
 rclpy = pytest.importorskip('rclpy', reason='ROS 2 is not here')
@@ -172,3 +177,17 @@ def test_what_is_written_means_the_same_to_ros(context: object, tmp_path: Path) 
     write_parameters(file, {name: getattr(settings, name) for name in PARAMETERS})
     assert in_ros(context, file) == settings
     assert read_settings(file, {}) == settings
+
+
+def test_a_node_gets_its_own_parameters_and_those_of_all(tmp_path: Path) -> None:
+    file = tmp_path / 'params.yaml'
+    file.write_text(
+        '/**: {ros__parameters: {max_rate: 5.0}}\n'
+        '/front/segmenter: {ros__parameters: {cameras: [left, right]}}\n'
+        '/rear/segmenter: {ros__parameters: {cameras: [back]}}\n'
+    )
+    assert read_parameters_of(file, '/front/segmenter') == {
+        'max_rate': 5.0,
+        'cameras': ('left', 'right'),
+    }
+    assert read_parameters_of(file, '/segmenter') == {'max_rate': 5.0}
