@@ -12,11 +12,13 @@ import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+from bisenet_ros.extras import EXTRAS, advice
+
 try:
     import typer
     from typer.core import TyperGroup
 except ModuleNotFoundError as error:
-    sys.exit(f"bisenet: {error.name} is not installed: pip install 'bisenet_ros[tools]'")
+    sys.exit(f'bisenet: {error.name} is not installed: {advice(*EXTRAS["tools"])}')
 
 from bisenet_ros.commands.options import ModelOptions, takes_model_options
 from bisenet_ros.errors import UserError
@@ -38,7 +40,7 @@ class _Roof(TyperGroup):
             library = str(error.name).partition('.')[0]
             if library in ('bisenet_ros', 'bisenet_training'):
                 raise
-            message = f"{library} is not installed: pip install 'bisenet_ros[tools]'"
+            message = f'{library} is not installed: {advice(*EXTRAS["tools"])}'
             print(f'bisenet: {message}', file=sys.stderr)
             raise typer.Exit(2) from error
         except KeyboardInterrupt as error:

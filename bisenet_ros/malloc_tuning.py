@@ -19,7 +19,7 @@ _NEVER = 2**31 - 1
 
 
 def prepare_process() -> None:
-    """Make a program's settings; call it at its start, before torch is imported.
+    """Make a program's settings; call it at its start, before torch and rclpy are imported.
 
     Between parallel stretches, OpenMP's threads spin for milliseconds, which helps them only where
     nobody else wants the cores. Beside cameras, DDS and whatever else a vehicle runs it makes a

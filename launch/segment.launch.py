@@ -219,7 +219,9 @@ def end_launch(event: ProcessExited, context: LaunchContext) -> list[LaunchDescr
         RuntimeError: The node failed. Nothing but an error gives `ros2 launch` another exit code
             than 0.
     """
-    if event.returncode and not context.is_shutdown:
+    if context.is_shutdown:
+        return []
+    if event.returncode:
         raise RuntimeError(f'the segmenter ended with exit code {event.returncode}')
     return [Shutdown(reason='the segmenter has ended')]
 

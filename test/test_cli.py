@@ -16,6 +16,7 @@ from tiny_checkpoint import save_tiny_checkpoint
 from typer.testing import CliRunner
 
 from bisenet_ros.cli import app
+from bisenet_ros.extras import EXTRAS, advice
 from bisenet_ros.version import VERSION
 
 VERBS = ('segment', 'record', 'replay', 'compare', 'check', 'demo', 'evaluate', 'import', 'info')
@@ -102,7 +103,7 @@ def test_without_the_offline_tools_it_says_what_to_install() -> None:
         [sys.executable, '-c', code], capture_output=True, text=True, check=False
     )
     assert result.returncode != 0
-    assert result.stderr == ("bisenet: typer is not installed: pip install 'bisenet_ros[tools]'\n")
+    assert result.stderr == f'bisenet: typer is not installed: {advice(*EXTRAS["tools"])}\n'
 
 
 def test_a_verb_says_what_it_needs() -> None:
@@ -114,7 +115,7 @@ def test_a_verb_says_what_it_needs() -> None:
         [sys.executable, '-c', code], capture_output=True, text=True, check=False
     )
     assert result.returncode == 2
-    assert result.stderr == "bisenet: rosbags is not installed: pip install 'bisenet_ros[tools]'\n"
+    assert result.stderr == f'bisenet: rosbags is not installed: {advice(*EXTRAS["tools"])}\n'
 
 
 def test_info_shows_classes_and_accuracy(tmp_path: Path) -> None:

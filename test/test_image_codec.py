@@ -264,7 +264,13 @@ def test_equals_opencv(
         # cv_bridge rounds to 8 bits where the high byte is kept here.
         ('mono16', 2, 1),
         ('bgr16', 6, 1),
+        ('rgb16', 6, 1),
+        ('bgra16', 8, 1),
         ('rgba16', 8, 1),
+        ('bayer_rggb16', 2, 1),
+        ('bayer_bggr16', 2, 1),
+        ('bayer_gbrg16', 2, 1),
+        ('bayer_grbg16', 2, 1),
     ],
 )
 def test_equals_cv_bridge(

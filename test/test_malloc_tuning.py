@@ -6,8 +6,10 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -31,6 +33,17 @@ def work():
 worker = threading.Thread(target=work)
 worker.start()
 worker.join()
+"""
+
+# A value that the node refuses ends it when rclpy is at work, and before the network is loaded.
+HEAPS = """
+import ctypes, sys
+from bisenet_ros.node.segmenter_node import main
+sys.argv = ['segmenter_node', '--ros-args', '-p', 'max_rate:=-1.0']
+assert main() == 2
+libc = ctypes.CDLL(None)
+libc.malloc_info(0, ctypes.c_void_p.in_dll(libc, 'stdout'))
+libc.fflush(None)
 """
 
 POLICY = """
@@ -70,6 +83,14 @@ def test_freed_memory_is_kept_in_every_thread() -> None:
 def test_what_the_user_set_for_malloc_wins() -> None:
     code = FAULTS.format(prepare='prepare_process()')
     assert int(run(code, MALLOC_ARENA_MAX='2')) >= 150
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != 'glibc', reason='a setting of glibc')
+def test_threads_of_the_node_share_one_heap(tmp_path: Path) -> None:
+    """rclpy starts threads when it is imported, and by default each gets a heap of its own."""
+    pytest.importorskip('rclpy', reason='ROS 2 is not here')
+    told = run(HEAPS, ROS_AUTOMATIC_DISCOVERY_RANGE='OFF', ROS_LOG_DIR=str(tmp_path))
+    assert re.findall('<heap nr="(.*?)"', told) == ['0']
 
 
 def test_threads_sleep_unless_the_user_says_otherwise() -> None:

@@ -11,7 +11,12 @@ import pytest
 
 from bisenet_ros.errors import UserError
 from bisenet_ros.node import parameters as node_parameters
-from bisenet_ros.parameter_file import read_parameters, read_settings, write_parameters
+from bisenet_ros.parameter_file import (
+    read_parameters,
+    read_parameters_of,
+    read_settings,
+    write_parameters,
+)
 from bisenet_ros.settings import Settings, values_for_recorded
 
 rclpy = pytest.importorskip('rclpy', reason='ROS 2 is not here')
@@ -201,3 +206,17 @@ def test_recorded_cameras_have_the_parameters_of_the_cameras_that_they_are() -> 
     assert Settings().changed(only).mounting == high
     alone = settings.changed({'cameras': ('front/left',)})
     assert Settings().changed(values_for_recorded(alone.values(), {'': '/image'})).mounting == high
+
+
+def test_a_node_gets_its_own_parameters_and_those_of_all(tmp_path: Path) -> None:
+    file = tmp_path / 'params.yaml'
+    file.write_text(
+        '/**: {ros__parameters: {max_rate: 5.0}}\n'
+        '/front/segmenter: {ros__parameters: {cameras: [left, right]}}\n'
+        '/rear/segmenter: {ros__parameters: {cameras: [back]}}\n'
+    )
+    assert read_parameters_of(file, '/front/segmenter') == {
+        'max_rate': 5.0,
+        'cameras': ('left', 'right'),
+    }
+    assert read_parameters_of(file, '/segmenter') == {'max_rate': 5.0}

@@ -9,6 +9,7 @@ Lightning imports torchmetrics, and that torchvision, which does not always impo
 from __future__ import annotations
 
 from bisenet_ros.errors import UserError
+from bisenet_ros.extras import EXTRAS, advice
 from bisenet_ros.torchvision_import import import_torchvision
 
 import_torchvision('transforms.v2')
@@ -22,7 +23,7 @@ try:
     from torch.utils.tensorboard import SummaryWriter
 except ModuleNotFoundError as error:
     library = str(error.name).partition('.')[0]
-    raise UserError(f"training needs {library}: pip install 'bisenet_ros[train]'") from error
+    raise UserError(f'training needs {library}: {advice(*EXTRAS["train"])}') from error
 
 __all__ = [
     'DDPStrategy',

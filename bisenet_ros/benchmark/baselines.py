@@ -24,6 +24,7 @@ from bisenet_ros.engine.hardware import resolve_precision
 from bisenet_ros.engine.pipeline import Pipeline
 from bisenet_ros.engine.upsample_argmax import scale_to, upsample_argmax
 from bisenet_ros.errors import UserError
+from bisenet_ros.extras import EXTRAS, advice
 from bisenet_ros.preprocess import Normalization
 from bisenet_ros.resizing import resize
 
@@ -172,7 +173,7 @@ def onnx_runtime(checkpoint: Checkpoint, network_size: Size) -> Labeller:
 
 def _require(package: str, extra: str) -> None:
     if find_spec(package) is None:
-        raise UserError(f"{package} is not installed: pip install 'bisenet_ros[{extra}]'")
+        raise UserError(f'{package} is not installed: {advice(*EXTRAS[extra])}')
 
 
 def _labels_in_graph(checkpoint: Checkpoint, network_size: Size) -> Pipeline:

@@ -19,6 +19,7 @@ from bisenet_ros.engine.engine import (
 from bisenet_ros.engine.registry import AUTO, ENGINES, PLAIN, candidates, engine_choices
 from bisenet_ros.engine.self_check import SelfCheck
 from bisenet_ros.errors import UserError
+from bisenet_ros.extras import EXTRAS, advice
 from bisenet_ros.network import SegmentationNetwork
 from bisenet_ros.preprocess import Normalization
 
@@ -109,9 +110,9 @@ def _constructor(name: str, device: torch.device) -> EngineConstructor:
     except ImportError as error:
         if str(error.name).partition('.')[0] == 'bisenet_ros':
             raise
-        advice = f"pip install 'bisenet_ros[{entry.extra}]', or " if entry.extra else ''
+        install = f'{advice(*EXTRAS[entry.extra])}, or ' if entry.extra else ''
         raise _NotInstalledError(
-            f'engine {name} is not installed ({first_line(error)}): {advice}use auto'
+            f'engine {name} is not installed ({first_line(error)}): {install}use auto'
         ) from error
     return cast(EngineConstructor, getattr(module, entry.constructor))
 

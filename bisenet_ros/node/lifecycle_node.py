@@ -46,8 +46,8 @@ from bisenet_ros.declaration import Changes, plain
 from bisenet_ros.ego_mask import load_ego_masks
 from bisenet_ros.engine.device_failure import DeviceLostError
 from bisenet_ros.errors import UserError
+from bisenet_ros.extras import advice
 from bisenet_ros.label_space import LabelSpace
-from bisenet_ros.malloc_tuning import prepare_process
 from bisenet_ros.node import diagnostics, large_images, parameters
 from bisenet_ros.node.diagnostics import CameraTask, EngineTask, ProcessingTime, Status, Task
 from bisenet_ros.node.image_subscription import ImageSubscription
@@ -212,7 +212,8 @@ class SegmenterNode(LifecycleNode):
         width, height = segmenter.network_size
         self.get_logger().info(
             f'loaded {segmenter.settings.weights}: {segmenter.checkpoint.network} at'
-            f' {width}x{height}, {segmenter.precision} on {segmenter.device}'
+            f' {width}x{height}, {segmenter.precision} on {segmenter.device},'
+            f' engine {segmenter.engine}'
         )
         return TransitionCallbackReturn.SUCCESS
 
@@ -485,8 +486,7 @@ def _load(settings: Settings) -> Segmenter:
         from bisenet_ros.segmenter import Segmenter
     except ModuleNotFoundError as error:
         raise UserError(
-            f'the Python module {error.name} is missing:'
-            f' {sys.executable} -m pip install {error.name}'
+            f'the Python module {error.name} is missing: {advice(str(error.name))}'
         ) from error
     # Ego masks are the pipeline's: a network that is loaded anew does not need their files.
     return Segmenter.from_settings(replace(settings, ego_mask=''))
@@ -508,7 +508,6 @@ def _classes(label_space: LabelSpace) -> dict[str, list[Any]]:
 def run() -> int:
     """Run the node until it is asked to end; its exit code."""
     faulthandler.enable()  # so that no process dies of a signal without a word
-    prepare_process()
     large_images.use_profile(os.environ)
     ended: WorkFuture[None] = WorkFuture()
     loader = Loader()

@@ -15,6 +15,8 @@ import signal
 import sys
 from typing import Any
 
+from bisenet_ros.malloc_tuning import prepare_process
+
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -27,6 +29,8 @@ def main() -> int:
     # Importing ROS takes a while, and leaves nothing that would have to be put in order.
     for number in _STOP_SIGNALS:
         signal.signal(number, _end)
+    prepare_process()
+    # Only now: rclpy starts threads when it is imported, which get heaps of their own by default.
     from bisenet_ros.node.lifecycle_node import run
 
     try:

@@ -154,7 +154,7 @@ def test_what_bf16_rounds_is_no_reason_to_refuse_an_engine(network_name: str) ->
         (
             ImportError('libopenvino.so: cannot open shared object file', name='openvino'),
             'engine openvino is not installed (libopenvino.so: cannot open shared object file): '
-            "pip install 'bisenet_ros[openvino]', or use auto: torch runs instead",
+            'python3 -m pip install openvino, or use auto: torch runs instead',
         ),
     ],
 )
@@ -172,7 +172,7 @@ def test_auto_says_so_where_an_engine_is_broken(
     monkeypatch.setattr(loading, 'import_module', import_module)
     loaded = load('auto', build('odd'))
     assert (loaded.engine.name, loaded.note) == ('torch', note)
-    with pytest.raises(UserError, match=r"pip install 'bisenet_ros\[openvino\]'"):
+    with pytest.raises(UserError, match=r'python3 -m pip install openvino'):
         load('openvino', build('odd'))
 
 

@@ -26,6 +26,8 @@ from ros_peers import (
 from sensor_msgs.msg import Image
 from std_srvs.srv import SetBool, Trigger
 
+from bisenet_ros.extras import advice
+
 FRAME = street(120, 160)
 
 
@@ -219,7 +221,7 @@ def test_without_torch_the_node_says_how_to_install_it(domain: int, tmp_path: Pa
     with running(node_command(), domain, {'PYTHONPATH': str(tmp_path)}) as process:
         assert process.wait() == 2
         (line,) = process.output.splitlines()
-    assert f'the Python module torch is missing: {sys.executable} -m pip install torch' in line
+    assert f'the Python module torch is missing: {advice("torch")}' in line
 
 
 def test_arguments_that_ros_cannot_read_end_with_2(domain: int, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bisenet_ros.errors import UserError
+from bisenet_ros.extras import advice
 from bisenet_ros.label_space import LabelSpace
 
 _MOST_NUMBERS = 32
@@ -26,7 +27,7 @@ def check_matplotlib() -> None:
     try:
         import_module('matplotlib')
     except ModuleNotFoundError as error:
-        raise UserError("charts need matplotlib: pip install 'bisenet_ros[train]'") from error
+        raise UserError(f'charts need matplotlib: {advice("matplotlib")}') from error
 
 
 def draw_confusion(path: Path, counts: npt.NDArray[np.int64], label_space: LabelSpace) -> None:

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from bisenet_ros.engine.pipeline import Pipeline
 from bisenet_ros.errors import UserError
+from bisenet_ros.extras import EXTRAS, advice
 from bisenet_ros.preprocess import Normalization
 from bisenet_training.export.metadata import Metadata
 
@@ -61,7 +62,7 @@ class Format(ABC):
                 import_module(package)
         except ModuleNotFoundError as error:
             raise UserError(
-                f"{self.title} is not installed: pip install 'bisenet_ros[{self.extra}]'"
+                f'{self.title} is not installed: {advice(*EXTRAS[self.extra])}'
             ) from error
 
     def best_device(self) -> str:

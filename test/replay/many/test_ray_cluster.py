@@ -125,4 +125,4 @@ def test_without_ray(
     monkeypatch.setitem(sys.modules, 'ray', None)  # as if it were not installed
     result = replay(weights, drives, '-o', tmp_path / 'out', '--ray', '127.0.0.1:1')
     assert result.exit_code == 2
-    assert "pip install 'bisenet_ros[ray]'" in result.stderr
+    assert 'python3 -m pip install ray' in result.stderr
