@@ -351,7 +351,7 @@ def from_settings(cls, settings):
 
 batch = Segmenter.batch
 
-def fail_once(self, frames):
+def fail_once(self, frames, ego_masks):
     for fault in ('out of memory', 'not finite'):
         switch = folder / fault
         if switch.exists():
@@ -361,7 +361,7 @@ def fail_once(self, frames):
             engine = self._engine
             self._engine = lambda frames: engine(frames) * float('nan')
     hold('hold a frame')
-    return batch(self, frames)
+    return batch(self, frames, ego_masks)
 
 Segmenter.from_settings = classmethod(from_settings)
 Segmenter.batch = fail_once
