@@ -227,6 +227,10 @@ class Stream:
         self._publisher = node.create_publisher(message, topic, qos)
         self._timer = node.create_timer(1 / rate, self.publish)
 
+    def sent(self, message: Any) -> bool:
+        """Whether a message has the stamp of one from here, and not from a stream before."""
+        return stamp_of(message) in self.stamps
+
     def close(self) -> None:
         """Stop to publish."""
         self._node.destroy_timer(self._timer)

@@ -122,11 +122,27 @@ class Buffer:
         move = SimpleNamespace(x=0.0, y=0.0, z=self.heights[seconds])
         return SimpleNamespace(transform=SimpleNamespace(translation=move, rotation=AHEAD))
 
+    def clear(self) -> None:
+        self.heights.clear()
+
+
+class Listener:
+    """What a tf2_ros.TransformListener can do."""
+
+    def unregister(self) -> None:
+        pass
+
+
+def ros_clock() -> Any:
+    from rclpy.clock import ROSClock
+
+    return ROSClock()
+
 
 def test_poses_of_tf_at_the_stamp_else_the_latest_else_the_last() -> None:
     transforms = pytest.importorskip('bisenet_ros.node.transforms', reason='ROS 2 is not here')
     buffer = Buffer()
-    listener = transforms.TransformListener(buffer, None, UnknownTransformError)
+    listener = transforms.TransformListener(buffer, None, UnknownTransformError, ros_clock())
     camera = CameraGround('', Settings, listener)
     camera.take_camera_info(camera_info())
 
@@ -159,6 +175,24 @@ def test_poses_of_tf_at_the_stamp_else_the_latest_else_the_last() -> None:
     assert 'above the ground' in camera.problem
 
 
+def test_time_that_goes_back_clears_what_tf_said() -> None:
+    transforms = pytest.importorskip('bisenet_ros.node.transforms', reason='ROS 2 is not here')
+    from rclpy.time import Time
+
+    clock, buffer = ros_clock(), Buffer()
+    clock._set_ros_time_is_active(True)
+    listener = transforms.TransformListener(buffer, Listener(), UnknownTransformError, clock)
+    stamp = image(5).header.stamp
+    for seconds, known in ((10, True), (20, True), (5, False)):
+        buffer.heights = {5: 1.0}
+        clock.set_ros_time_override(Time(seconds=seconds))
+        assert (listener.find('base_footprint', 'front_optical', stamp) is not None) is known
+    listener.destroy()
+    buffer.heights = {5: 1.0}
+    clock.set_ros_time_override(Time(seconds=1))
+    assert buffer.heights
+
+
 def test_the_real_tf2() -> None:
     tf2_ros = pytest.importorskip('tf2_ros', reason='tf2_ros comes with ROS 2, not with its wheels')
     from geometry_msgs.msg import Quaternion, TransformStamped
@@ -171,7 +205,7 @@ def test_the_real_tf2() -> None:
     known.transform.translation.z = 1.25
     known.transform.rotation = Quaternion(x=-0.5, y=0.5, z=-0.5, w=0.5)
     buffer.set_transform_static(known, 'test')
-    listener = TransformListener(buffer, None, tf2_ros.TransformException)
+    listener = TransformListener(buffer, None, tf2_ros.TransformException, ros_clock())
     camera = CameraGround('', Settings, listener)
     camera.take_camera_info(camera_info())
     found = camera.of_frame(image(), SEEN.size, SEEN, None)

@@ -6,6 +6,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from rclpy.clock import Clock, JumpThreshold
+from rclpy.duration import Duration
 from rclpy.node import Node
 from rclpy.time import Time
 
@@ -15,16 +17,19 @@ from bisenet_ros.camera_ground import Transform
 class TransformListener:
     """Asks a buffer of TF without waiting; see `camera_ground.Transforms`."""
 
-    def __init__(self, buffer: Any, listener: Any, errors: type[Exception]) -> None:
+    def __init__(self, buffer: Any, listener: Any, errors: type[Exception], clock: Clock) -> None:
         """
         Args:
             buffer: A `tf2_ros.Buffer`.
             listener: What fills it, a `tf2_ros.TransformListener`.
             errors: What the buffer raises where it does not know.
+            clock: When it goes back, the buffer forgets what moves: it would take nothing older.
         """
         self._buffer = buffer
         self._listener = listener
         self._errors = errors
+        back = JumpThreshold(min_forward=None, min_backward=Duration(nanoseconds=-1))
+        self._jumps = clock.create_jump_callback(back, post_callback=lambda _: buffer.clear())
 
     def find(self, parent: str, child: str, stamp: Any) -> Transform | None:
         """The transform at the stamp or, where TF does not have it yet, the latest."""
@@ -42,6 +47,7 @@ class TransformListener:
 
     def destroy(self) -> None:
         """End to listen."""
+        self._jumps.unregister()
         self._listener.unregister()
 
 
@@ -51,6 +57,8 @@ def listen_to_transforms(node: Node) -> TransformListener | None:
         import tf2_ros
     except ModuleNotFoundError:
         return None
-    buffer = tf2_ros.Buffer(node=node)
+    # Without the node: with it, a buffer offers a service that it never takes back, and in some
+    # versions raises a TypeError when the node's clock goes back.
+    buffer = tf2_ros.Buffer()
     listener = tf2_ros.TransformListener(buffer, node)
-    return TransformListener(buffer, listener, tf2_ros.TransformException)
+    return TransformListener(buffer, listener, tf2_ros.TransformException, node.get_clock())

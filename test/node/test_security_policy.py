@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -40,8 +41,12 @@ def allowed() -> dict[str, set[str]]:
     return found
 
 
+TF = set() if find_spec('tf2_ros') else {'/tf', '/tf_static'}
+"""The topics that the node does not listen to here, for want of tf2_ros."""
+
+
 def not_installed() -> set[str]:
-    """The topics that are not there for want of their message types."""
+    """The topics that are not published for want of their message types."""
     named = [*((output.name, output.type) for output in OUTPUTS), LABEL_INFO]
     return {
         f'/{NAMESPACE}/{name}'
@@ -72,7 +77,7 @@ def test_the_policy_is_what_the_node_does(domain: int, peer: Peer, weights: Path
     assert policy.keys() == {'subscribe', 'publish', 'reply'}
     subscribed = peer.node.get_subscriber_names_and_types_by_node
     with running_node(domain, weights=weights, device='cpu', self_check=False):
-        raw = policy['subscribe'] - {'/image/compressed'}
+        raw = policy['subscribe'] - TF - {'/image/compressed'}
         assert of_node(peer, subscribed, raw) == raw
 
         change(peer, Transition.TRANSITION_DEACTIVATE, Transition.TRANSITION_CLEANUP)
@@ -82,7 +87,7 @@ def test_the_policy_is_what_the_node_does(domain: int, peer: Peer, weights: Path
         change(peer, Transition.TRANSITION_CONFIGURE, Transition.TRANSITION_ACTIVATE)
 
         for query, wanted in (
-            (subscribed, policy['subscribe'] - {'/image'}),
+            (subscribed, policy['subscribe'] - TF - {'/image'}),
             (
                 peer.node.get_publisher_names_and_types_by_node,
                 policy['publish'] - not_installed(),
@@ -92,3 +97,4 @@ def test_the_policy_is_what_the_node_does(domain: int, peer: Peer, weights: Path
         ):
             assert of_node(peer, query, wanted) == wanted
     assert not_installed() <= policy['publish']
+    assert policy['subscribe'] >= TF

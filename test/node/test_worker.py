@@ -10,10 +10,12 @@ import time
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, wait
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -588,13 +590,26 @@ def spoil(segmenter: Segmenter, value: float) -> None:
 
 @pytest.mark.parametrize('value', [float('nan'), float('inf')])
 def test_no_labels_are_made_of_numbers_that_are_not_finite_and_plain_torch_takes_over(
-    make: Callable[..., Bench], weights: Path, monkeypatch: pytest.MonkeyPatch, value: float
+    make: Callable[..., Bench],
+    weights: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    value: float,
 ) -> None:
     monkeypatch.setattr(worker_module, 'FIRST_RETRY', 0.01)
-    spoiled = Segmenter.load(weights, device='cpu', engine='openvino', confidence_threshold=0.2)
-    expected = Segmenter.load(
-        weights, device='cpu', engine='torch', precision='fp32', confidence_threshold=0.2
+    bonnet = np.zeros((96, 128), np.uint8)
+    bonnet[80:] = 255
+    assert cv2.imwrite(str(tmp_path / 'bonnet.png'), bonnet)
+    load = partial(
+        Segmenter.load,
+        weights,
+        device='cpu',
+        confidence_threshold=0.2,
+        output_size=(64, 48),
+        ego_mask=tmp_path / 'bonnet.png',
     )
+    spoiled = load(engine='openvino')
+    expected = load(engine='torch', precision='fp32')
     spoil(spoiled, value)
     bench = make(lambda: spoiled)
     bench.put(street(96, 128))
@@ -602,11 +617,12 @@ def test_no_labels_are_made_of_numbers_that_are_not_finite_and_plain_torch_takes
     assert 'numbers that are not finite on this cpu' in said
     assert 'plain torch takes over in fp32 in 0.01 s' in said
     bench.put(street(96, 128))
-    result = bench.result().segmentation
-    np.testing.assert_array_equal(result.labels, expected(street(96, 128)).labels)
+    assert bench.result().segmentation.size == (64, 48)
     assert bench.slots[0].state.counts.dropped == 1
     now = bench.worker.segmenter
-    assert (now.engine, now.precision) == ('torch', 'fp32')
+    assert now.settings == expected.settings
+    frame = street(96, 128, 2)
+    np.testing.assert_array_equal(now(frame).labels, expected(frame).labels)
     assert now.engine_note.endswith('torch runs in fp32 instead')
     assert now.again().engine_note == now.engine_note
 
@@ -689,7 +705,7 @@ def test_what_the_engine_cannot_do_is_logged_once(make: Callable[..., Bench]) ->
     segmenter = SimpleNamespace(notes=('engine x cannot run this network: torch runs instead',))
     bench = make(lambda: segmenter)
     assert bench.log.lines.get_nowait() == segmenter.notes[0]
-    segmenter.batch = lambda frames: [None] * len(frames)
+    segmenter.batch = lambda frames, _: [SimpleNamespace(size=(128, 96)) for _ in frames]
     bench.put(street(96, 128))
     bench.result()
     segmenter.notes += ('no CUDA graph for 1 frame(s)',)
