@@ -2,7 +2,8 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
 #
-# Train the weights for CamVid from beginning to end, teacher and student, and measure them on val:
+# Train the weights for CamVid from beginning to end, teacher and student. Both end with a report on
+# val, in the folder evaluation of their runs:
 #
 #     sh benchmarks/train_weights.sh /datasets/camvid runs/camvid
 #
@@ -10,7 +11,7 @@
 #
 #     TEACHER_STEPS=2 STUDENT_STEPS=2 FRAMES=8 sh benchmarks/train_weights.sh /datasets/camvid runs/try
 #
-# A run that was killed goes on when the same command is given again. Neither is evaluated before its
+# A run that was killed goes on when the same command is given again. Nothing is evaluated before the
 # end, so that val chooses nothing.
 set -eu
 
@@ -32,7 +33,3 @@ train() { # NAME RECIPE STEPS [key=value ...]
 train teacher fpn_efficientnet_lite0_camvid "$teacher_steps"
 train student bisenetv2_camvid_distilled "$student_steps" \
     "teacher.weights=$runs/teacher/weights.safetensors"
-for name in teacher student; do
-    "$python" -m bisenet_ros evaluate --data "$data" --split val \
-        --weights "$runs/$name/weights.safetensors" --json "$runs/$name/val.json"
-done

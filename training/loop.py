@@ -36,6 +36,7 @@ from bisenet_training.augment import Augmentation
 from bisenet_training.average import AverageNetwork
 from bisenet_training.config import TrainingConfig
 from bisenet_training.data import Plan, Shard, Views, make_loader, suitable_workers
+from bisenet_training.depthwise import keep_depthwise_in_float32
 from bisenet_training.distributed import add_up, launch, processes_on_machine
 from bisenet_training.extra import Fabric
 from bisenet_training.final_weights import export
@@ -103,6 +104,8 @@ def fit(config: TrainingConfig, output: Path, *, resume: bool) -> Signals | None
     convert_conv2d_weight_memory_format(initial.network, torch.channels_last)
     average = fabric.to_device(AverageNetwork(initial.network, config.average_decay))
     network = synchronize(initial.network)
+    if not on_gpu and config.precision == 'bf16':
+        keep_depthwise_in_float32(network)
     student = Student(network, None if teacher is None else teacher.compared_channels)
     model, optimizer = fabric.setup(student, build_optimizer(student, config.optimizer))
     normalize = config.normalization.build()
