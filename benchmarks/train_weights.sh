@@ -18,9 +18,9 @@ set -eu
 data=$1
 runs=$2
 python=${PYTHON:-python3}
-teacher_steps=${TEACHER_STEPS:-2500}
-student_steps=${STUDENT_STEPS:-8000}
-frames=${FRAMES:-400}
+teacher_steps=${TEACHER_STEPS:-2000}
+student_steps=${STUDENT_STEPS:-6000}
+frames=${FRAMES:-200}
 
 train() { # NAME RECIPE STEPS [key=value ...]
     name=$1 recipe=$2 steps=$3
