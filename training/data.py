@@ -88,19 +88,30 @@ class Views(TorchDataset[View]):
         augmentation: What makes a view of a frame.
         crop: (width, height) of a view.
         seed: Of all chance.
+        pasted: Ids of the classes that are copied from one view to another.
     """
 
     plan: Plan
     augmentation: Augmentation
     crop: Size
     seed: int
+    pasted: tuple[int, ...] = ()
 
     def __getitem__(self, number: int) -> View:
         """The view that a sample is, from its number."""
         dataset, index = self.plan[number]
-        sample = dataset[index]
         chance = np.random.SeedSequence((self.seed, 2, number)).generate_state(1, np.uint64)
         generator = torch.Generator().manual_seed(int(chance[0]))
+        image, labels = self._view(dataset, index, generator)
+        if torch.rand((), generator=generator).item() < self.augmentation.settings.copy_paste:
+            other = int(torch.randint(len(dataset), (), generator=generator))
+            source, source_labels = self._view(dataset, other, generator)
+            copied = np.isin(source_labels, self.pasted)
+            image[copied], labels[copied] = source[copied], source_labels[copied]
+        return image, labels
+
+    def _view(self, dataset: Dataset, index: int, generator: torch.Generator) -> View:
+        sample = dataset[index]
         view: View = self.augmentation(sample.image, sample.labels, self.crop, generator)
         return view
 

@@ -13,9 +13,17 @@ import torch
 from bisenet_ros.checkpoint import Checkpoint
 from bisenet_ros.errors import UserError
 from bisenet_ros.label_space import LabelSpace
-from bisenet_ros.network import NETWORKS, BiSeNetV1, SegmentationNetwork, Upsampling
+from bisenet_ros.network import (
+    NETWORKS,
+    BiSeNetV1,
+    FeaturePyramid,
+    SegmentationNetwork,
+    Upsampling,
+)
+from bisenet_ros.network.efficientnet_lite import EfficientNetLite
 from bisenet_ros.network.resnet import ResNet
 from bisenet_training.config import NetworkSettings
+from bisenet_training.imagenet import installed_imagenet_weights
 
 _LAST_LAYER = 'head.classify.'
 
@@ -61,11 +69,21 @@ def make_network(
         initial = _build(settings, upsampling, options, label_space, seed)
         _take_over(initial.network, start, label_space, say)
     if settings.imagenet_weights is not None:
-        assert isinstance(initial.network, BiSeNetV1)
-        assert isinstance(initial.network.context.backbone, ResNet)
-        initial.network.context.backbone.load_imagenet(settings.imagenet_weights)
-        say(f'the backbone starts from {settings.imagenet_weights}')
+        path = settings.imagenet_weights
+        if path == 'installed':
+            path = installed_imagenet_weights(settings.name)
+        _backbone(initial.network).load_imagenet(path)
+        say(f'the backbone starts from {path}')
     return initial
+
+
+def _backbone(network: SegmentationNetwork) -> ResNet | EfficientNetLite:
+    """The part that ImageNet weights are for."""
+    if isinstance(network, FeaturePyramid):
+        return network.encoder
+    assert isinstance(network, BiSeNetV1)
+    assert isinstance(network.context.backbone, ResNet)
+    return network.context.backbone
 
 
 def _build(

@@ -36,6 +36,7 @@ from bisenet_training.augment import Augmentation
 from bisenet_training.average import AverageNetwork
 from bisenet_training.config import TrainingConfig
 from bisenet_training.data import Plan, Shard, Views, make_loader, suitable_workers
+from bisenet_training.depthwise import keep_depthwise_in_float32
 from bisenet_training.distributed import add_up, launch, processes_on_machine
 from bisenet_training.extra import Fabric
 from bisenet_training.final_weights import export
@@ -46,7 +47,9 @@ from bisenet_training.optim import build_optimizer
 from bisenet_training.progress import TrainingProgress
 from bisenet_training.run_folder import RunFolder, StepRow
 from bisenet_training.run_log import RunLog
+from bisenet_training.student import Student
 from bisenet_training.synchronized import synchronize
+from bisenet_training.teacher import Teacher
 from bisenet_training.training_data import TrainingData
 from bisenet_training.validation import validate
 
@@ -78,8 +81,12 @@ def fit(config: TrainingConfig, output: Path, *, resume: bool) -> Signals | None
     folder = RunFolder(output)
     data = TrainingData.open(config)
     config.loss.check_classes(len(data.label_space))
+    pasted = data.label_space.ids_of(config.augmentation.pasted_classes)
     progress = TrainingProgress(config.max_steps, config.batch, visible=fabric.is_global_zero)
     initial = make_network(config.network, data.label_space, config.seed, progress.say)
+    teacher = None
+    if config.teacher is not None:
+        teacher = Teacher(config.teacher, data.label_space, fabric.device)
     if fabric.is_global_zero:
         folder.begin(config, resume=resume)
     goes_on = resume and _has_state(folder, fabric)
@@ -87,7 +94,7 @@ def fit(config: TrainingConfig, output: Path, *, resume: bool) -> Signals | None
 
     # ---- the batches ----
     plan = Plan(data.train, data.shares, config.max_steps * config.batch, config.seed)
-    views = Views(plan, Augmentation(config.augmentation), config.crop, config.seed)
+    views = Views(plan, Augmentation(config.augmentation), config.crop, config.seed, pasted)
     workers = config.workers
     if workers is None:
         workers = suitable_workers(processes_on_machine())
@@ -97,8 +104,10 @@ def fit(config: TrainingConfig, output: Path, *, resume: bool) -> Signals | None
     convert_conv2d_weight_memory_format(initial.network, torch.channels_last)
     average = fabric.to_device(AverageNetwork(initial.network, config.average_decay))
     network = synchronize(initial.network)
-    model, optimizer = fabric.setup(network, build_optimizer(network, config.optimizer))
-    model.mark_forward_method('coarse_heads')  # through DDP, where there is DDP
+    if not on_gpu and config.precision == 'bf16':
+        keep_depthwise_in_float32(network)
+    student = Student(network, None if teacher is None else teacher.compared_channels)
+    model, optimizer = fabric.setup(student, build_optimizer(student, config.optimizer))
     normalize = config.normalization.build()
     criterion = fabric.to_device(SegmentationLoss(config.loss, len(data.label_space), class_shares))
 
@@ -121,7 +130,7 @@ def fit(config: TrainingConfig, output: Path, *, resume: bool) -> Signals | None
 
     # ---- the state: new, or the last one that was saved ----
     learned = {
-        'network': network,
+        'student': student,
         'average': average,
         'optimizer': optimizer,
         'precision': fabric.strategy.precision,  # the scale of the loss in fp16
@@ -140,7 +149,7 @@ def fit(config: TrainingConfig, output: Path, *, resume: bool) -> Signals | None
     stopped_by: Signals | None = None
     log = RunLog(folder, progress, step, writes=fabric.is_global_zero)
     with Interruption() as interruption, log:
-        network.train()
+        model.train()
         since = time.perf_counter()
         while step < config.max_steps and stopped_by is None:
             # ---- a step ----
@@ -155,9 +164,12 @@ def fit(config: TrainingConfig, output: Path, *, resume: bool) -> Signals | None
                 # Gradients are summed over processes once, after the last part.
                 with fabric.no_backward_sync(model, enabled=part < config.accumulate - 1):
                     with fabric.autocast():
-                        # (B, classes, H/8, W/8), and the boosters' at scales of their own
-                        heads = model.coarse_heads(normalize(images))
+                        # heads: (B, classes, H/8, W/8), the boosters' at scales of their own
+                        heads, features = model(normalize(images))
                     loss = criterion(heads, labels.long(), step / config.max_steps).total  # ()
+                    if teacher is not None:
+                        with fabric.autocast():
+                            loss = loss + teacher.loss(images, heads[0], features)
                     loss = loss / config.accumulate
                     fabric.backward(loss)
                 step_loss += loss.detach()

@@ -11,7 +11,8 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import nn
 
-from bisenet_ros.network import BiSeNetV1, SegmentationNetwork
+from bisenet_ros.network import BiSeNetV1, FeaturePyramid, SegmentationNetwork
+from bisenet_training.student import Student
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -96,33 +97,38 @@ def head_modules(network: SegmentationNetwork) -> tuple[nn.Module, ...]:
 
     They are the main head and the boosters, and of V1 also the fusion module, as in the recipes of
     CoinCheung/BiSeNet. (V1's Spatial Path and attention modules start from nothing as well, but
-    train at the backbone's rate there.)
+    train at the backbone's rate there.) Of a feature pyramid they are all but the encoder.
     """
+    if isinstance(network, FeaturePyramid):
+        return tuple(part for part in network.children() if part is not network.encoder)
     heads = (network.head, *network.boosters)
     return (network.fusion, *heads) if isinstance(network, BiSeNetV1) else heads
 
 
 def build_optimizer(
-    network: SegmentationNetwork, settings: SgdSettings | AdamWSettings
+    student: Student, settings: SgdSettings | AdamWSettings
 ) -> torch.optim.Optimizer:
-    """An optimiser of all parameters of a network.
+    """An optimiser of all parameters of a network and of its projection.
 
     Its groups are `backbone` and `head`, and for either `…_no_decay` with the parameters of one
     dimension: biases and batch norms. In these networks everything else is a convolution's weight.
     `initial_lr` of a group is what the schedule scales.
     """
-    groups = list(_parameter_groups(network, settings))
+    groups = list(_parameter_groups(student, settings))
     if isinstance(settings, SgdSettings):
         return torch.optim.SGD(groups, lr=settings.lr, momentum=settings.momentum, fused=True)
     return torch.optim.AdamW(groups, lr=settings.lr, fused=True)
 
 
 def _parameter_groups(
-    network: SegmentationNetwork, settings: SgdSettings | AdamWSettings
+    student: Student, settings: SgdSettings | AdamWSettings
 ) -> Iterator[dict[str, Any]]:
-    in_heads = {p for module in head_modules(network) for p in module.parameters()}
-    backbone = [p for p in network.parameters() if p not in in_heads]
-    heads = [p for p in network.parameters() if p in in_heads]
+    from_nothing = nn.ModuleList(head_modules(student.network))
+    if student.projection is not None:
+        from_nothing.append(student.projection)
+    in_heads = set(from_nothing.parameters())
+    backbone = [p for p in student.parameters() if p not in in_heads]
+    heads = [p for p in student.parameters() if p in in_heads]
     for name, parameters, factor in (
         ('backbone', backbone, 1.0),
         ('head', heads, settings.head_lr_factor),

@@ -200,6 +200,7 @@ _MODULES: dict[Any, Callable[..., Argument]] = {
     nn.Identity: lambda _, x: x,
     nn.MaxPool2d: _max_pool,
     nn.ReLU: lambda _, x: ops.relu(x).output(0),
+    nn.ReLU6: lambda _, x: ops.clamp(x, 0, 6).output(0),
     WinogradConvolution: _winograd,
 }
 

@@ -14,6 +14,7 @@ from bisenet_ros.network.base import (
     SegmentationNetwork,
     Upsampling,
 )
+from bisenet_ros.network.fpn import FeaturePyramid
 from bisenet_ros.network.layers import ConvNorm, SegmentationHead, fold_batch_norm
 from bisenet_ros.network.v1 import BiSeNetV1
 from bisenet_ros.network.v2 import BiSeNetV2
@@ -24,6 +25,8 @@ NETWORKS: dict[str, NetworkConstructor] = {
     'bisenetv1_resnet101': partial(BiSeNetV1, backbone='resnet101'),
     'bisenetv2': BiSeNetV2,
     'bisenetv2_large': partial(BiSeNetV2, width=2, depth=3),
+    'fpn_efficientnet_lite0': FeaturePyramid,
+    'fpn_efficientnet_lite2': partial(FeaturePyramid, width=1.1, depth=1.2),
 }
 """Every network by the name that a checkpoint gives: a class, or one with some arguments given."""
 
@@ -43,6 +46,7 @@ __all__ = [
     'BiSeNetV1',
     'BiSeNetV2',
     'ConvNorm',
+    'FeaturePyramid',
     'NetworkConstructor',
     'SegmentationHead',
     'SegmentationNetwork',

@@ -68,9 +68,18 @@ class SegmentationNetwork(nn.Module, ABC):
 
     def coarse_heads(self, x: Tensor) -> tuple[Tensor, ...]:
         """As `coarse`, and the logits of each booster at its own scale of the padded input."""
+        return self.features_and_heads(x)[1]
+
+    def features_and_heads(self, x: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """What the main head sees, (B, C, H'/8, W'/8), and `coarse_heads`."""
         fused, boosted = self.features(pad_to_stride(x))
         boosters = (head(seen) for head, seen in zip(self.boosters, boosted, strict=False))
-        return (self.head(fused), *boosters)
+        return fused, (self.head(fused), *boosters)
+
+    @property
+    def feature_channels(self) -> int:
+        """Width of what the main head sees."""
+        return self.head.project.conv.in_channels
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, 3, H, W) -> logits (B, classes, H, W)."""

@@ -4,24 +4,19 @@
 
 from __future__ import annotations
 
-import struct
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Literal
 
-import torch
 from torch import Tensor, nn
 
 from bisenet_ros.errors import UserError
+from bisenet_ros.network.pytorch_file import load_pytorch_file
 from bisenet_ros.torchvision_import import import_torchvision
 
 ResNetName = Literal['resnet18', 'resnet101']
 
 CHANNELS: dict[ResNetName, tuple[int, int]] = {'resnet18': (256, 512), 'resnet101': (1024, 2048)}
 """Channels of the features at 1/16 and 1/32."""
-
-# What torch.load raises at what is no pickle: it has no error of its own for that.
-_DAMAGE = (EOFError, LookupError, RuntimeError, UnpicklingError, ValueError, struct.error)
 
 
 class ResNet(nn.Module):
@@ -66,15 +61,7 @@ class ResNet(nn.Module):
         Raises:
             UserError: The file cannot be read, or holds something else.
         """
-        try:
-            classifier = torch.load(path, map_location='cpu', weights_only=True)
-        except OSError as error:
-            raise UserError(f'cannot read {path}: {error.strerror or error}') from error
-        except _DAMAGE as error:
-            raise UserError(
-                f'{path} is not a weights file of PyTorch: give the .pth of {self.name} as '
-                'torchvision publishes it'
-            ) from error
+        classifier = load_pytorch_file(path, f"torchvision's {self.name}")
         try:
             self.load_state_dict(
                 {name: value for name, value in classifier.items() if not name.startswith('fc.')}

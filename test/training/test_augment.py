@@ -178,7 +178,9 @@ def test_no_labelled_pixel_is_no_trouble(image: Image) -> None:
 
 def test_chance_comes_from_the_generator_alone(image: Image, labels: Image) -> None:
     augmentation = Augmentation(
-        AugmentationSettings(aspect=1.2, hue=0.1, gamma=1.5, rain=0.5, blur=0.5, jpeg=0.5)
+        AugmentationSettings(
+            aspect=1.2, hue=0.1, gamma=1.5, rain=0.5, blur=0.5, jpeg=0.5, noise=0.5, cutout=0.5
+        )
     )
     # As a DataLoader's worker gets it.
     again = pickle.loads(pickle.dumps(augmentation))  # noqa: S301
@@ -209,6 +211,7 @@ def test_chance_comes_from_the_generator_alone(image: Image, labels: Image) -> N
         {'blur': 1},
         {'jpeg': 1},
         {'rain': 1},
+        {'noise': 1},
     ],
     ids=str,
 )
@@ -223,6 +226,19 @@ def test_colour_changes_but_not_geometry(labels: Image, settings: dict[str, floa
         # Still the same squares: green falls with the label.
         means = [view[labels == label][:, 1].mean() for label in range(12)]
         assert np.corrcoef(means, np.arange(12))[0, 1] < -0.8
+
+
+def test_what_is_hidden_has_no_labels(labels: Image) -> None:
+    image = np.full((HEIGHT, WIDTH, 3), 30, np.uint8)
+    for seed in range(10):
+        view, truth = augment(image, labels, (WIDTH, HEIGHT), seed, cutout=1)
+        hidden = truth == IGNORE
+        np.testing.assert_array_equal(view, np.where(hidden, 114, 30)[..., None].repeat(3, 2))
+        np.testing.assert_array_equal(truth[~hidden], labels[~hidden])
+        rows, columns = hidden.any(1).sum(), hidden.any(0).sum()
+        assert hidden.sum() == rows * columns  # a rectangle
+        assert HEIGHT / 8 - 1 <= rows <= HEIGHT / 2 + 1
+        assert WIDTH / 8 - 1 <= columns <= WIDTH / 2 + 1
 
 
 def test_channels_are_not_confused() -> None:

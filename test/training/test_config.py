@@ -96,7 +96,9 @@ def test_overrides_replace_values(tmp_path: Path) -> None:
         ('optimizer.lr=fast', r'optimizer.lr=fast: input should be a valid number'),
         ('network.name=bisenetv3', r"no network 'bisenetv3': there are bisenetv1_xception39"),
         ('network.options={gate: norm}', r"bisenetv2 has no option 'gate': there are aggregation"),
-        ('network.imagenet_weights=a.pth', 'imagenet_weights are for a ResNet'),
+        ('network.imagenet_weights=a.pth', 'no imagenet_weights are there for bisenetv2'),
+        ('augmentation.copy_paste=0.5', 'copy_paste and pasted_classes go together'),
+        ('teacher.weight=camvid', r'unknown key; did you mean weights\?'),
         ('accumulate=3', 'a batch of 4 does not fall into 3 parts'),
         ('accumulate=4', 'batch norms need two images or more in each part of a batch'),
         ('max_steps=0', 'max_steps=0: input should be greater than or equal to 1'),
@@ -137,6 +139,11 @@ def test_a_network_starts_from_one_thing() -> None:
             'bisenetv1_resnet18_camvid',
             ['network.imagenet_weights=a.pth', 'network.initial_weights=camvid'],
         )
+
+
+def test_installed_weights_are_those_of_an_efficientnet() -> None:
+    with pytest.raises(UserError, match='no package brings the weights of a ResNet'):
+        load_config('bisenetv1_resnet18_camvid', ['network.imagenet_weights=installed'])
 
 
 def test_only_relative_paths_start_from_the_data_folder(tmp_path: Path) -> None:

@@ -75,3 +75,21 @@ def test_batches_follow_from_seed_and_step_alone(datasets: list[Dataset], worker
     assert not whole[0][0].equal(whole[1][0])
     other = Views(plan, views.augmentation, (64, 32), seed=1)
     assert not np.array_equal(other[0][0], views[0][0])
+
+
+def test_pixels_of_some_classes_are_copied_from_other_frames(datasets: list[Dataset]) -> None:
+    car = datasets[0].label_space.names.index('car')
+    plan = Plan(datasets[:1], [1], 20, seed=0)
+    settings = AugmentationSettings(copy_paste=1, pasted_classes=('car',))
+    views = Views(plan, Augmentation(settings), (64, 32), seed=0, pasted=(car,))
+    without = Views(plan, Augmentation(AugmentationSettings()), (64, 32), seed=0)
+    pasted = 0
+    for number in range(len(plan)):
+        (image, labels), (image_before, labels_before) = views[number], without[number]
+        changed = labels != labels_before
+        assert (labels[changed] == car).all()
+        # What is not a car has the pixels of before.
+        others = labels != car
+        np.testing.assert_array_equal(image[others], image_before[others])
+        pasted += changed.sum()
+    assert pasted > 0

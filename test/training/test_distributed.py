@@ -12,8 +12,10 @@ import pytest
 import torch
 from small_datasets import make_cityscapes_tree
 from small_trainings import losses, small_config, write_config
+from tiny_checkpoint import save_tiny_checkpoint
 
 from bisenet_ros.errors import UserError
+from bisenet_ros.label_space import CITYSCAPES
 from bisenet_training.distributed import launch
 from bisenet_training.loop import fit
 from bisenet_training.run_folder import read_rows
@@ -85,11 +87,13 @@ def test_gradients_and_statistics_are_those_of_the_whole_batch(tmp_path: Path) -
 def test_two_processes_have_the_losses_of_one(tmp_path: Path) -> None:
     data = make_cityscapes_tree(tmp_path / 'city', train=6, val=3)
     config = write_config(tmp_path / 'small.yaml', data)
+    teacher = save_tiny_checkpoint(tmp_path / 'teacher.safetensors', CITYSCAPES, seed=1)
+    overrides = [*OVERRIDES, f'teacher={{weights: {teacher}, features_weight: 1}}']
     result = torchrun(
-        *('-m', 'bisenet_ros.cli', 'train', str(config), *OVERRIDES, '-o', str(tmp_path / 'two'))
+        *('-m', 'bisenet_ros.cli', 'train', str(config), *overrides, '-o', str(tmp_path / 'two'))
     )
     assert result.returncode == 0, result.stderr
-    fit(small_config(tmp_path, data, OVERRIDES), tmp_path / 'one', resume=False)
+    fit(small_config(tmp_path, data, overrides), tmp_path / 'one', resume=False)
     alone, together = losses(tmp_path / 'one'), losses(tmp_path / 'two')
     # The first is that of the same weights: the same images, statistics, dropout and loss.
     assert together[1] == pytest.approx(alone[1], rel=1e-6)

@@ -133,7 +133,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Exported:
 
 
 # Of the same operations as smaller ones.
-LARGER = ('bisenetv1_resnet101', 'bisenetv2_large')
+LARGER = ('bisenetv1_resnet101', 'bisenetv2_large', 'fpn_efficientnet_lite2')
 
 
 def assert_can_be_exported(name: FormatName, network: str, exported: Exported) -> None:

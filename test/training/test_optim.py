@@ -18,6 +18,7 @@ from bisenet_training.optim import (
     SgdSettings,
     build_optimizer,
 )
+from bisenet_training.student import Student
 
 SGD = SgdSettings(lr=0.01, weight_decay=5e-4, head_lr_factor=10)
 
@@ -28,10 +29,14 @@ SGD = SgdSettings(lr=0.01, weight_decay=5e-4, head_lr_factor=10)
         ('bisenetv1_xception39', ('fusion', 'head', 'boosters')),
         ('bisenetv1_resnet18', ('fusion', 'head', 'boosters')),
         ('bisenetv2', ('head', 'boosters')),
+        (
+            'fpn_efficientnet_lite0',
+            ('embed', 'lateral', 'shrink4', 'smooth', 'head', 'boosters'),
+        ),
     ],
 )
 def test_every_parameter_is_in_its_group(name: str, heads: tuple[str, ...]) -> None:
-    network = NETWORKS[name](3, boosters=True)
+    network = Student(NETWORKS[name](3, boosters=True), teacher_channels=8)
     optimizer = build_optimizer(network, SGD)
     assert isinstance(optimizer, torch.optim.SGD)
     groups = optimizer.param_groups
@@ -39,7 +44,7 @@ def test_every_parameter_is_in_its_group(name: str, heads: tuple[str, ...]) -> N
     assert sum(len(group['params']) for group in groups) == len(group_of)
     convolutions = {m.weight for m in network.modules() if isinstance(m, nn.Conv2d)}
     for parameter_name, parameter in network.named_parameters():
-        in_head = parameter_name.startswith(heads)
+        in_head = parameter_name.removeprefix('network.').startswith((*heads, 'projection'))
         group = group_of[parameter]
         assert group['lr'] == pytest.approx(0.1 if in_head else 0.01)
         assert group['weight_decay'] == (5e-4 if parameter in convolutions else 0)
@@ -48,7 +53,7 @@ def test_every_parameter_is_in_its_group(name: str, heads: tuple[str, ...]) -> N
 
 
 def test_decay_shrinks_convolutions_alone() -> None:
-    network = NETWORKS['bisenetv2'](2)
+    network = Student(NETWORKS['bisenetv2'](2), None)
     before = {name: value.clone() for name, value in network.named_parameters()}
     for parameter in network.parameters():
         parameter.grad = torch.zeros_like(parameter)
@@ -81,7 +86,7 @@ def test_the_rate_is_poly_after_a_linear_warmup() -> None:
 
 
 def test_a_schedule_keeps_the_ratio_of_the_groups() -> None:
-    optimizer = build_optimizer(NETWORKS['bisenetv2'](2), SGD)
+    optimizer = build_optimizer(Student(NETWORKS['bisenetv2'](2), None), SGD)
     rates = LambdaLR(optimizer, lambda step: ScheduleSettings().factor(step, 10))
     for _ in range(5):
         optimizer.step()

@@ -12,7 +12,13 @@ import torch
 from torch import nn
 
 from bisenet_ros.torchvision_import import import_torchvision
-from bisenet_training.augment.degradation import RandomGamma, RandomJpeg, RandomRain
+from bisenet_training.augment.degradation import (
+    RandomCutout,
+    RandomGamma,
+    RandomJpeg,
+    RandomNoise,
+    RandomRain,
+)
 from bisenet_training.augment.random_window import RandomWindow
 from bisenet_training.augment.settings import AugmentationSettings
 
@@ -76,5 +82,9 @@ def _transforms(settings: AugmentationSettings) -> Iterator[nn.Module]:
     yield v2.ColorJitter(settings.brightness, settings.contrast, settings.saturation, settings.hue)
     if settings.gamma > 1:
         yield RandomGamma(settings.gamma)
+    if settings.noise:
+        yield v2.RandomApply([RandomNoise()], settings.noise)
     if settings.jpeg:
         yield v2.RandomApply([RandomJpeg()], settings.jpeg)
+    if settings.cutout:
+        yield v2.RandomApply([RandomCutout()], settings.cutout)

@@ -1,8 +1,8 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What exposure, weather and image links do to a camera's image.
+"""What exposure, sensors, weather, image links and obstacles do to a camera's image.
 
-Transforms of RGB images (3, H, W) uint8; labels stay as they are.
+Transforms of RGB images (3, H, W) uint8; labels stay as they are, but for what is hidden.
 """
 
 from __future__ import annotations
@@ -15,7 +15,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from bisenet_ros.label_space import IGNORE
 from bisenet_ros.torchvision_import import import_torchvision
+from bisenet_training.augment.random_window import FILL
 
 tv_tensors = import_torchvision('tv_tensors')
 v2 = import_torchvision('transforms.v2')
@@ -92,3 +94,50 @@ class RandomJpeg(Transform):
         _, encoded = cv2.imencode('.jpg', bgr, (cv2.IMWRITE_JPEG_QUALITY, params['quality']))
         decoded = torch.from_numpy(cv2.imdecode(encoded, cv2.IMREAD_COLOR))
         return tv_tensors.wrap(decoded.permute(2, 0, 1).flip(0), like=inpt)
+
+
+class RandomNoise(Transform):
+    """Noise of a sensor in the dark: normal, of its own in every pixel and channel."""
+
+    _transformed_types = (tv_tensors.Image,)
+
+    MAX_DEVIATION = 20.0
+
+    def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
+        """What is added, (3, H, W)."""
+        deviation = self.MAX_DEVIATION * torch.rand(()).item()
+        return {'noise': deviation * torch.randn(flat_inputs[0].shape)}
+
+    def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
+        """Add it."""
+        noisy = inpt.as_subclass(Tensor).float() + params['noise']
+        return tv_tensors.wrap(noisy.round().clamp(0, 255).to(torch.uint8), like=inpt)
+
+
+class RandomCutout(Transform):
+    """A grey rectangle without labels, as what stands in front of the camera (cutout).
+
+    Its sides are between an eighth and a half of the image's.
+    """
+
+    _transformed_types = (tv_tensors.Image, tv_tensors.Mask)
+
+    def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
+        """The rows and columns that are hidden."""
+        height, width = flat_inputs[0].shape[-2:]
+        return {'rows': _part(height), 'columns': _part(width)}
+
+    def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
+        """Hide them."""
+        pixels = inpt.as_subclass(Tensor).clone()
+        filling = IGNORE if isinstance(inpt, tv_tensors.Mask) else FILL
+        pixels[..., params['rows'], params['columns']] = filling
+        return tv_tensors.wrap(pixels, like=inpt)
+
+
+def _part(side: int) -> slice:
+    """An eighth to a half of a side."""
+    share, place = torch.rand(2).tolist()
+    length = round(side * (0.125 + 0.375 * share))
+    start = round((side - length) * place)
+    return slice(start, start + length)

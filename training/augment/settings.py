@@ -39,6 +39,11 @@ class AugmentationSettings(BaseModel):
         blur: Probability of a blur, as from a lens that is dirty or out of focus.
         jpeg: Probability of JPEG artefacts, as from a camera that sends compressed images.
         rain: Probability of rain-like streaks.
+        noise: Probability of a sensor's noise.
+        cutout: Probability that a rectangle is hidden: grey, and without labels.
+        copy_paste: Probability that pixels of `pasted_classes` are copied from a view of another
+            frame of the same data set (Ghiasi et al. 2021), where they stay in their places.
+        pasted_classes: Names of classes that are rare in the data set: poles, signs, pedestrians.
     """
 
     model_config = ConfigDict(extra='forbid', frozen=True)
@@ -58,9 +63,15 @@ class AugmentationSettings(BaseModel):
     blur: Probability = 0.0
     jpeg: Probability = 0.0
     rain: Probability = 0.0
+    noise: Probability = 0.0
+    cutout: Probability = 0.0
+    copy_paste: Probability = 0.0
+    pasted_classes: tuple[str, ...] = ()
 
     @model_validator(mode='after')
     def _is_consistent(self) -> AugmentationSettings:
         if self.min_scale > self.max_scale:
             raise ValueError('min_scale is greater than max_scale: nothing can be between')
+        if bool(self.copy_paste) != bool(self.pasted_classes):
+            raise ValueError('copy_paste and pasted_classes go together: give both or neither')
         return self

@@ -10,6 +10,7 @@ from bisenet_ros.label_space import CAMVID, IGNORE
 from bisenet_training.datasets.image_pairs import ImagePairs, match
 from bisenet_training.datasets.label_reader import IdImageReader
 from bisenet_training.datasets.listing import files_by_stem
+from bisenet_training.datasets.sample import DatasetError
 from bisenet_training.datasets.settings import SplitSettings
 
 VOID = 11
@@ -24,13 +25,21 @@ class CamvidSettings(SplitSettings):
     Attributes:
         root: The folder that holds the splits.
         split: One of them: train, val, test.
+        drives: Beginnings of names, 0001TP for one, of the drives to take; () for all. The splits
+            share drives, so only drives that were left out say how weights do elsewhere.
     """
 
     kind: Literal['camvid'] = 'camvid'
     evaluated_split = 'val'
+    drives: tuple[str, ...] = ()
 
     def open(self) -> ImagePairs:
         images, labels = self.root / self.split, self.root / f'{self.split}annot'
         pairs = match(files_by_stem(images), files_by_stem(labels), images, labels)
-        reader = IdImageReader(_CLASSES, 'CamVid')
-        return ImagePairs(f'CamVid {self.split}', pairs, CAMVID, reader)
+        title = f'CamVid {self.split}'
+        if self.drives:
+            pairs = [pair for pair in pairs if pair.name.startswith(self.drives)]
+            title += f' {" ".join(self.drives)}'
+            if not pairs:
+                raise DatasetError(f'no frame in {images} is of {" or ".join(self.drives)}')
+        return ImagePairs(title, pairs, CAMVID, IdImageReader(_CLASSES, 'CamVid'))

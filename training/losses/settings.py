@@ -12,6 +12,7 @@ from bisenet_ros.errors import UserError
 
 Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1)]
+Temperature = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class LossSettings(BaseModel):
@@ -69,3 +70,26 @@ class LossSettings(BaseModel):
                 f'class_weights are {len(weights)} numbers, but there are {num_classes} classes: '
                 'give one for each'
             )
+
+
+class TeacherSettings(BaseModel):
+    """A trained network to learn from beside the labels (distillation).
+
+    Attributes:
+        weights: Name of shipped weights, or a checkpoint of any network, for the same classes. It
+            sees what the student sees.
+        logits_weight: What its logits count, against the loss on labels.
+        temperature: Divides logits before they become probabilities, so that the teacher also says
+            what a pixel might be otherwise.
+        features_weight: What its features at 1/8 count; 0 leaves them out.
+        features_temperature: Divides features before they become shares of the image. The paper on
+            channel-wise distillation has 4, and a weight of 50 for features after ReLU.
+    """
+
+    model_config = ConfigDict(extra='forbid', frozen=True)
+
+    weights: str
+    logits_weight: Weight = 1.0
+    temperature: Temperature = 2.0
+    features_weight: Weight = 0.0
+    features_temperature: Temperature = 4.0

