@@ -245,9 +245,9 @@ def test_pairs_in_folders_and_in_a_list(
         (['--label-map', 'map.yaml'], '--label-map does not go with --dataset camvid'),
         (['--split', 'night'], 'there is no folder'),
         (['--submission', 'out'], '--submission does not go with --dataset camvid'),
-        (['--stride', '0.5'], '--stride is for --crop'),
-        (['--scales', 'half'], "--scales takes numbers, as in 0.75,1,1.25, not 'half'"),
-        (['--crop', '512*512'], "--crop takes a size, as in 1024x512 or 512, not '512*512'"),
+        (['--stride', '0.5'], '--stride needs --crop'),
+        (['--scales', 'half'], '--scales half: not a list of numbers such as 0.75,1,1.25'),
+        (['--crop', '512*512'], '--crop 512*512: not a size such as 1024x512 or 512'),
         (['--crop', '16'], 'a crop is at least 32 pixels wide and high, not 16x16'),
     ],
 )

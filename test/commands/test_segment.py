@@ -98,7 +98,7 @@ def test_a_video_that_breaks_off(weights: Path, tmp_path: Path, suffix: str) -> 
     assert result.exit_code == 2
     done = len(list(output.glob('*_labels.png')))
     assert 0 < done < 6
-    assert f'breaks off after {done} of 12 frames, which are done' in result.stderr
+    assert f'ends after {done} of 12 frames; these were segmented' in result.stderr
     assert len(list(Video(output / 'clip_overlay.webm'))) == done
 
 

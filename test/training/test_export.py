@@ -419,4 +419,4 @@ def test_the_command_needs_images_to_compare_on(tmp_path: Path) -> None:
     arguments = f'export -o {tmp_path}/model.onnx --frames {tmp_path}'
     result = CliRunner().invoke(cli.app, arguments.split())
     assert result.exit_code == 2
-    assert result.stderr == f'bisenet: {tmp_path}: no images in it\n'
+    assert result.stderr == f'bisenet: {tmp_path}: no images in this folder\n'
