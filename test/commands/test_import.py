@@ -74,7 +74,12 @@ def test_a_refusal_is_one_line_and_leaves_nothing(source: Path, tmp_path: Path) 
     for message, *arguments in (
         ('of no network that is known here', foreign, '-o', output),
         ('cannot read', tmp_path / 'nowhere.pth', '-o', output),
-        ('the name of a checkpoint must end with .safetensors', source, '-o', tmp_path / 'ours.pth'),
+        (
+            'the name of a checkpoint must end with .safetensors',
+            source,
+            '-o',
+            tmp_path / 'ours.pth',
+        ),
         ('Not a directory', source, '-o', foreign / 'ours.safetensors'),
         ('give both --mean and --std', source, '-o', output, *black),
         ('must be positive', source, '-o', output, *black, '--std', '1', '0', '1'),

@@ -255,7 +255,7 @@ def test_criteria(weights: Path, tmp_path: Path) -> None:
     (output / 'metrics.json').unlink()
     result = replay(weights, bag, output, '--fail-under', 'iou.lane=1')
     assert result.exit_code == 2
-    assert "no figure 'iou.lane'; there are miou, " in result.stderr
+    assert "unknown figure 'iou.lane'; choose from miou, " in result.stderr
     assert not (output / 'metrics.json').exists()  # nothing was replayed for it
 
 
@@ -341,7 +341,7 @@ def test_a_truth_that_does_not_do(
     entries = drive(3)
     entries[3] = Entry('/ground_truth/labels', entries[3].stamp, truth, encoding)
     result = replay(weights, write_bag(tmp_path / 'bag', entries), tmp_path / 'out')
-    problem = f'1 truths could not be used; first: frame 1 of /image: {problem}'
+    problem = f'1 ground-truth images could not be used; first: frame 1 of /image: {problem}'
     metrics = is_partial(result, tmp_path / 'out', problem)
     assert metrics['evaluated_frames'] == 3
     assert metrics['accuracy']['frames'] == 2
@@ -466,7 +466,7 @@ def test_no_room_for_the_results(
     )
     assert result.returncode == 2, result.stderr
     (line,) = (line for line in result.stderr.splitlines() if line.startswith('bisenet: '))
-    problem = f'{output}: not all results could be written: '
+    problem = f'{output}: some results could not be written: '
     assert line.startswith(f'bisenet: the results are partial: {problem}')
     assert line.endswith(('File too large', 'No space left on device'))
     # What was found by then is there, and says that it is not all.

@@ -105,7 +105,7 @@ def test_a_bag_with_pictures_in_its_folder_is_a_bag(tmp_path: Path) -> None:
         ('nowhere', 'no such file or folder'),
         ('empty', 'neither images nor a rosbag2'),
         ('notes.txt', 'not a bag that can be read'),
-        ('clip.mp4', 'not a video that OpenCV reads'),
+        ('clip.mp4', 'not a video that OpenCV can read'),
     ],
 )
 def test_what_is_no_source(tmp_path: Path, name: str, message: str) -> None:

@@ -151,10 +151,10 @@ def test_damaged_files_are_named(tmp_path: Path, by_id: Path) -> None:
     dataset = folders(tmp_path, by_id).open()
     whole = labels.read_bytes()
     labels.write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(DatasetError, match=r'labels/a\.png: not an image that OpenCV reads'):
+    with pytest.raises(DatasetError, match=r'labels/a\.png: not an image that OpenCV can read'):
         dataset[0]
     labels.write_bytes(b'')
-    with pytest.raises(DatasetError, match=r'labels/a\.png: not an image that OpenCV reads'):
+    with pytest.raises(DatasetError, match=r'labels/a\.png: not an image that OpenCV can read'):
         dataset[0]
     labels.unlink()
     with pytest.raises(DatasetError, match=r'labels/a\.png: No such file'):
@@ -163,7 +163,7 @@ def test_damaged_files_are_named(tmp_path: Path, by_id: Path) -> None:
     whole = image.read_bytes()
     image.write_bytes(whole[: len(whole) // 2])
     assert cv2.imread(str(image)) is not None, 'OpenCV does not mind'
-    with pytest.raises(DatasetError, match=r'images/a\.jpg: the JPEG image is cut off'):
+    with pytest.raises(DatasetError, match=r'images/a\.jpg: the JPEG file is truncated'):
         dataset[0]
 
 
