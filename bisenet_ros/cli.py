@@ -629,8 +629,8 @@ def export(
     """Export weights to ONNX, OpenVINO or TorchScript, and compare the result with PyTorch.
 
     The exported model takes one network size and any batch size. Its metadata holds classes, mean
-    and standard deviation, and channel order. If its logits or labels differ from those of PyTorch,
-    the file is deleted. `bisenet evaluate --weights FILE` also takes exported models.
+    and standard deviation, and channel order. If its logits or labels differ too much from those
+    of PyTorch, no file is written. `bisenet evaluate --weights FILE` also takes exported models.
     """
     from bisenet_ros.commands.export import export_weights
     from bisenet_ros.parameter_file import read_settings

@@ -162,7 +162,7 @@ CRITERIA = 'criteria: [{figure: fps, at_least: 0}]'
         (f'bags: [{{path: sunday}}]\n{CRITERIA}', ':2: bags[0]: '),
         (f'bags:\n- path: monday\n- path: sunday\n{CRITERIA}', ':4: bags[1]: '),
         (f'bags: [{{path: monday, image_topic: /left}}]\n{CRITERIA}', 'no topic /left'),
-        (f'bags: [{{path: monday}}]\n{CRITERIA}\nsped: 1', ':4: sped: unknown key; choose from bags'),
+        (f'bags: [{{path: monday}}]\n{CRITERIA}\nsped: 1', ':4: sped: unknown key; choose'),
         ('bags: [{path: monday}]\ncriteria:\n- {figure: iou.lane, at_least: 0}',
          ":4: criteria[0].figure: unknown class 'lane'; choose from sky, "),
         ('bags: [{path: monday}]\ncriteria:\n- {figure: confidence, camera: /left, at_least: 0}',

@@ -206,7 +206,7 @@ def test_truth_in_a_folder(weights: Path, tmp_path: Path) -> None:
     write_image(labels / 'frame_000003.png', truth_of(3))
     write_image(labels / 'frame_000002.png', picture(2))
     result = replay(weights, bag, tmp_path / 'partial', '--labels', labels)
-    problem = f'{labels}: 1 label images of no frame; first: frame_000003.png'
+    problem = f'{labels}: 1 label images belong to no frame; first: frame_000003.png'
     metrics = is_partial(result, tmp_path / 'partial', problem)
     assert metrics['accuracy']['frames'] == 2
     assert 'first: frame 2 of /image' in metrics['problems'][0]
@@ -330,7 +330,7 @@ def test_no_frame_that_can_be_decoded(weights: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ('truth', 'encoding', 'problem'),
     [
-        (np.zeros((40, 40), np.uint8), 'mono8', 'labels are 64x48, but the truth is 40x40'),
+        (np.zeros((40, 40), np.uint8), 'mono8', 'labels are 64x48, but the ground truth is 40x40'),
         (np.full((48, 64), 77, np.uint8), 'mono8', 'the truth has id 77'),
         (picture(0), 'bgr8', 'labels are mono8 or 8UC1'),
     ],
@@ -373,7 +373,7 @@ def test_a_cut_file(weights: Path, tmp_path: Path) -> None:
     bag = write_bag(tmp_path / 'bag', drive(10)) / 'bag.mcap'
     bag.write_bytes(bag.read_bytes()[: bag.stat().st_size // 2])
     result = replay(weights, bag, tmp_path / 'out')
-    metrics = is_partial(result, tmp_path / 'out', f'{bag} is cut off')
+    metrics = is_partial(result, tmp_path / 'out', f'{bag} is truncated')
     assert 3 <= metrics['evaluated_frames'] < 10
     assert metrics['evaluated_frames'] == metrics['accuracy']['frames']
 
