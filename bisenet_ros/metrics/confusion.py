@@ -112,7 +112,7 @@ class ConfusionMatrix:
             )
         valid = truth != IGNORE
         true, predicted = truth[valid].astype(np.int64), labels[valid].astype(np.int64)
-        for what, ids in (('truth', true), ('prediction', predicted[predicted != IGNORE])):
+        for what, ids in (('ground truth', true), ('prediction', predicted[predicted != IGNORE])):
             if ids.size and ids.max() >= self.num_classes:
                 raise UserError(
                     f'the {what} has id {ids.max()}, but class ids are 0 to '

@@ -331,7 +331,7 @@ def test_no_frame_that_can_be_decoded(weights: Path, tmp_path: Path) -> None:
     ('truth', 'encoding', 'problem'),
     [
         (np.zeros((40, 40), np.uint8), 'mono8', 'labels are 64x48, but the ground truth is 40x40'),
-        (np.full((48, 64), 77, np.uint8), 'mono8', 'the truth has id 77'),
+        (np.full((48, 64), 77, np.uint8), 'mono8', 'the ground truth has id 77'),
         (picture(0), 'bgr8', 'labels are mono8 or 8UC1'),
     ],
 )

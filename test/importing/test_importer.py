@@ -310,7 +310,7 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
     refuses(path, 'a truncated or damaged weights file of PyTorch')
     for content in ([torch.zeros(1)], {'step': 3}, {'state_dict': {3: torch.zeros(1)}}):
         torch.save(content, path)
-        refuses(path, 'holds no state dict')
+        refuses(path, 'has no state dict')
     torch.save({'conv1.weight': torch.zeros(1)}, path)
     refuses(path, "known networks are CoinCheung's BiSeNet V2,")
 
@@ -331,9 +331,9 @@ def two_classes(path: Path, layout: str, head: str) -> Path:
 def test_other_classes_have_to_be_told(tmp_path: Path) -> None:
     path = two_classes(tmp_path / 'theirs.pth', 'cc_v2', 'head.conv_out.1')
     refuses(path, 'has 2 classes, so it was not trained on Cityscapes')
-    refuses(path, 'by --label-space, --mean and --std, --network-size')
-    refuses(path, 'trained on by --mean and --std', label_space=TWO, network_size=(640, 480))
-    refuses(path, 'has 2 classes, but the label space 19', label_space=CITYSCAPES)
+    refuses(path, 'give --label-space, --mean and --std, --network-size')
+    refuses(path, 'Cityscapes: give --mean and --std', label_space=TWO, network_size=(640, 480))
+    refuses(path, 'has 2 classes, but the label space has 19', label_space=CITYSCAPES)
     checkpoint = import_weights(
         path, label_space=TWO, normalization=OWN, network_size=(640, 480)
     ).checkpoint
