@@ -145,7 +145,7 @@ def test_a_run_that_was_killed_at_its_very_end_is_exported(
 
 
 def test_a_folder_is_of_one_run(data: Path, undisturbed: Path, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match='holds a run: continue it with --resume, or choose another'):
+    with pytest.raises(UserError, match='holds a run: continue it with --resume, or choose'):
         fit(small_config(tmp_path, data), undisturbed, resume=False)
     with pytest.raises(UserError, match='is finished'):
         fit(small_config(tmp_path, data), undisturbed, resume=True)
