@@ -187,7 +187,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument('--frames', type=int, default=24)
     parser.add_argument('--crop', **size, default=(512, 256))
     parser.add_argument('--batch', type=int, default=8)
-    parser.add_argument('--workers', type=int, default=suitable_workers(1), help="everybody's")
+    parser.add_argument(
+        '--workers', type=int, default=suitable_workers(1), help='of each candidate'
+    )
     parser.add_argument('--steps', type=int, default=6, help='steps that count, in each training')
     parser.add_argument(
         '--warm-up', type=int, default=2, help='steps before them, which do not count'
