@@ -158,7 +158,7 @@ def test_views_out_of_range_are_named(views: dict[str, object], message: str) ->
 
 
 def test_a_scale_too_small_for_the_network_is_named(checkpoint: Checkpoint) -> None:
-    with pytest.raises(UserError, match=r'a scale of 0\.25 makes frames 32x24: too small'):
+    with pytest.raises(UserError, match=r'a scale of 0\.25 makes frames 32x24, but the network'):
         MultiViewPredictor(checkpoint, Views((0.25,)), FP32)
 
 

@@ -42,8 +42,8 @@ class PairListSettings(DatasetSettings):
             names = _two_names(line)
             if len(names) != 2:
                 raise DatasetError(
-                    f'{self.pairs}: not an image and its labels, separated by a tab, spaces or a '
-                    f'comma: {line!r}'
+                    f'{self.pairs} has a line that is not an image and its labels, separated by a '
+                    f'tab, spaces or a comma: {line!r}'
                 )
             image, labels = (self.pairs.parent / name.strip() for name in names)
             for path in (image, labels):

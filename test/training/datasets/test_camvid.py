@@ -58,7 +58,7 @@ def test_labels_without_an_image_are_named(root: Path) -> None:
 
 
 def test_a_split_that_is_missing_or_empty_is_named(root: Path) -> None:
-    with pytest.raises(DatasetError, match=r'no such folder:  .*night'):
+    with pytest.raises(DatasetError, match=r'no such folder: .*night'):
         CamvidSettings(root=root, split='night').open()
     (root / 'night').mkdir()
     (root / 'nightannot').mkdir()

@@ -202,7 +202,7 @@ def test_lists_are_relative_to_themselves(tmp_path: Path, by_id: Path) -> None:
 @pytest.mark.parametrize(
     ('text', 'message'),
     [
-        ('images/a.jpg\n', "not an image and its labels, .*: 'images/a.jpg'"),
+        ('images/a.jpg\n', "has a line that is not an image and .*: 'images/a.jpg'"),
         ('images/a.jpg labels/b.png\n', r'names .*labels/b\.png, which does not exist'),
         ('images/b.jpg labels/a.png\n', r'names .*images/b\.jpg, which does not exist'),
         ('# nothing\n', 'is empty'),
