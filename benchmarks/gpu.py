@@ -1,18 +1,17 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""From a frame to labels on the host through an NVIDIA GPU: ours, what others do, and the roofline.
+"""Times from frame to labels with an NVIDIA GPU: our engines, other runtimes, and the roofline.
 
     python -m benchmarks.gpu --json gpu.json
 
-Each contestant has a process of its own, in which it runs in turn with the reference. One that
-fails, or that has not ended when the time is up, is noted and left behind. The file is written anew
-after each result. What is not installed is left out and named.
+Each candidate runs in a process of its own, in turn with the reference. Candidates that fail, time
+out or are not installed are reported and skipped. The JSON file is rewritten after each result.
 
-All but the reference bring the frame to the GPU and resize and normalise it there as ours do, so
-that they differ by what runs the network. The reference is eager PyTorch as implementations of
-BiSeNet come. The roofline is what the GPU would take at the rates that it reaches in the same run:
-the frame at the rate of copies to it, the network's multiplications at that of a large matrix
-product, the labels and the drivable mask at the rate of copies back.
+All but the reference upload, resize and normalise the frame on the GPU as our engines do, so that
+they differ only in what runs the network. The reference is eager PyTorch, like published
+implementations of BiSeNet. The roofline is the time at the rates that the GPU reaches in the same
+run: upload of the frame, multiplications of the network at the speed of a large matrix product, and
+download of labels and drivable mask.
 """
 
 from __future__ import annotations
@@ -74,21 +73,21 @@ OURS = {
     'engine cuda: kernel by kernel': {'graphs': False, 'side_by_side': False},
     'engine torch': None,
 }
-"""Ours by name, each with what makes it a `CudaEngine`."""
+"""Our engines by name, each with the arguments of `CudaEngine`."""
 
 EVERYBODY = (REFERENCE, *OURS, TENSORRT, TRTEXEC, COMPILED)
-"""All contestants, those last that take minutes to get ready."""
+"""All candidates; those that take minutes to set up are last."""
 
 
 @dataclass(frozen=True)
 class Setting:
-    """What all are given.
+    """Settings of all candidates.
 
     Attributes:
-        checkpoint: Weights and their meaning.
+        checkpoint: The weights.
         network_size: (width, height).
-        device: Where they run.
-        precision: In what, a key of `DTYPES`.
+        device: The device.
+        precision: A key of `DTYPES`.
     """
 
     checkpoint: Checkpoint
@@ -103,7 +102,7 @@ class Setting:
 
 
 def ours(setting: Setting, options: dict[str, bool] | None) -> Labeller:
-    """One of our engines, as the segmenter uses it."""
+    """One of our engines, used as in the segmenter."""
     network, normalization = setting.checkpoint.build(), setting.checkpoint.normalization
     size, device = setting.network_size, setting.device
     engine: Engine
@@ -115,7 +114,7 @@ def ours(setting: Setting, options: dict[str, bool] | None) -> Labeller:
 
 
 def drawn(engine: Engine, setting: Setting, frame: Pixels) -> Pixels:
-    """The labels of a frame, drawn with the drivable mask as the segmenter does it."""
+    """The labels of a frame, computed with the drivable mask as in the segmenter."""
     space = setting.checkpoint.label_space
     size = frame.shape[:2]
     scale = scale_to(size, setting.network_size)
@@ -125,7 +124,7 @@ def drawn(engine: Engine, setting: Setting, frame: Pixels) -> Pixels:
 
 
 class LabelsInGraph(nn.Module):
-    """Prepared frames (1, h, w, 3), as ours are, -> labels (1, h, w) int32."""
+    """Prepared frames (1, h, w, 3), as in our engines -> labels (1, h, w) int32."""
 
     def __init__(self, setting: Setting) -> None:
         super().__init__()
@@ -142,12 +141,12 @@ class LabelsInGraph(nn.Module):
 
 
 def around(setting: Setting, run: Callable[[Tensor], Tensor], prepared: Tensor) -> Labeller:
-    """Our way to the network, and the ordinary way from it: labels enlarged to the frame's size.
+    """Our preprocessing, a network, and the usual postprocessing: labels resized to the frame.
 
     Args:
-        setting: What all are given.
-        run: `LabelsInGraph`, by whatever runs it.
-        prepared: What it is called with, (1, h, w, 3).
+        setting: Settings of all candidates.
+        run: Runs `LabelsInGraph`.
+        prepared: Its input buffer, (1, h, w, 3).
     """
     device, kernels = setting.device, kernels_for(setting.device)
 
@@ -165,26 +164,26 @@ def around(setting: Setting, run: Callable[[Tensor], Tensor], prepared: Tensor) 
 
 
 def empty_input(setting: Setting) -> Tensor:
-    """Where prepared frames go."""
+    """The input buffer for prepared frames."""
     width, height = setting.network_size
     dtype = DTYPES[setting.precision]
     return torch.zeros((1, height, width, 3), dtype=dtype, device=setting.device)
 
 
 def compiled(setting: Setting) -> Labeller:
-    """By torch's own compiler, tuned as far as it goes, CUDA graph included."""
+    """torch.compile with maximum tuning, including a CUDA graph."""
     module = LabelsInGraph(setting).eval().to(setting.device, memory_format=torch.channels_last)
-    # Not dynamic: a second size would be compiled for all sizes.
+    # Not dynamic: torch would compile a second size for all sizes.
     graph = torch.compile(module, mode='max-autotune', dynamic=False)
     prepared = empty_input(setting)
-    torch._dynamo.mark_static_address(prepared)  # spares its CUDA graph a copy of the input
+    torch._dynamo.mark_static_address(prepared)  # avoids a copy of the input in its CUDA graph
     return around(setting, graph, prepared)
 
 
 def onnx_of(setting: Setting) -> bytes:
-    """`LabelsInGraph` for TensorRT, with the precision in the graph, as its networks have it."""
+    """`LabelsInGraph` for TensorRT, with the precision in the graph, as TensorRT expects."""
     with warnings.catch_warnings():
-        warnings.simplefilter('ignore', FutureWarning)  # torch's exporter, about torch
+        warnings.simplefilter('ignore', FutureWarning)  # raised by torch's exporter about torch
         program = torch.onnx.export(
             LabelsInGraph(setting).eval(),
             (empty_input(setting).cpu(),),
@@ -193,17 +192,17 @@ def onnx_of(setting: Setting) -> bytes:
             dynamo=True,
             verbose=False,
         )
-    assert program is not None  # it is only for the old exporter
+    assert program is not None  # None only from the old exporter
     return program.model_proto.SerializeToString()
 
 
 def tensorrt(setting: Setting) -> Labeller:
-    """By TensorRT's own Python API, launched as a CUDA graph."""
+    """The Python API of TensorRT, launched as a CUDA graph."""
     import tensorrt as trt
 
     logger = trt.Logger(trt.Logger.WARNING)
     builder = trt.Builder(logger)
-    # What it computes in stands in the graph; from version 11 on there is nothing else.
+    # Strongly typed: precisions are in the graph, the only way from version 11 on.
     network = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
     parser = trt.OnnxParser(network, logger)
     if not parser.parse(onnx_of(setting)):
@@ -229,7 +228,7 @@ def tensorrt(setting: Setting) -> Labeller:
 
 
 def trtexec(setting: Setting) -> dict[str, float]:
-    """What trtexec says of the network by itself: nothing around it is measured."""
+    """Times of the network alone, measured by trtexec."""
     with TemporaryDirectory() as folder:
         path = Path(folder, 'network.onnx')
         path.write_bytes(onnx_of(setting))
@@ -253,12 +252,12 @@ def trtexec(setting: Setting) -> dict[str, float]:
 
 @dataclass(frozen=True)
 class Rates:
-    """What a device reaches.
+    """Measured rates of a device.
 
     Attributes:
         flops: Floating-point operations per second in a large matrix product.
-        to_device: Bytes per second from page-locked memory.
-        to_host: Bytes per second to it.
+        to_device: Upload from page-locked memory, bytes per second.
+        to_host: Download to page-locked memory, bytes per second.
     """
 
     flops: float
@@ -267,7 +266,7 @@ class Rates:
 
 
 def measured_rates(setting: Setting) -> Rates:
-    """The best of some tries each."""
+    """The best of several trials each."""
     on_gpu = setting.device.type == 'cuda'
     side, length = (8192, 1 << 28) if on_gpu else (256, 1 << 20)
     a, b = torch.randn(2, side, side, dtype=DTYPES[setting.precision], device=setting.device)
@@ -292,7 +291,7 @@ def measured_rates(setting: Setting) -> Rates:
 
 
 def roofline_ms(setting: Setting, frame: Pixels, rates: Rates) -> dict[str, float]:
-    """The least that upload, network and download can take at these rates."""
+    """The minimum time of upload, network and download at these rates."""
     width, height = setting.network_size
     pipeline = Pipeline(
         setting.checkpoint.build(), setting.network_size, normalization=None, output='coarse'
@@ -313,16 +312,16 @@ def roofline_ms(setting: Setting, frame: Pixels, rates: Rates) -> dict[str, floa
 
 @dataclass(frozen=True)
 class Task:
-    """What a process is to measure.
+    """A measurement for a process.
 
     Attributes:
-        name: The contestant, or `RATES`.
+        name: The candidate, or `RATES`.
         weights: As `Checkpoint.load` takes them.
-        device: Where to run.
+        device: The device.
         precision: A key of `DTYPES`.
         frame: (H, W, 3).
-        rounds: How many count.
-        expected: The labels of the frame by definition, by the network's size.
+        rounds: Number of rounds that count.
+        expected: The reference labels of the frame, by network size.
     """
 
     name: str
@@ -335,7 +334,7 @@ class Task:
 
 
 def work(task: Task, report: Connection) -> None:
-    """The process: sends (size, result) for each size, and what went wrong before it ends."""
+    """Entry point of a process: sends (size, result) for each size, or an error."""
     try:
         checkpoint = Checkpoint.load(task.weights)
         rates = None
@@ -347,12 +346,14 @@ def work(task: Task, report: Connection) -> None:
             else:
                 report.send((size, measure(setting, task, expected)))
     except Exception as error:
-        report.send((None, f'{type(error).__name__}: {first_line(error)}'))  # and the next may run
+        report.send(
+            (None, f'{type(error).__name__}: {first_line(error)}')
+        )  # so that the next one starts
         raise
 
 
 def measure(setting: Setting, task: Task, expected: Pixels) -> dict[str, Any]:
-    """One contestant at one network size, beside the reference."""
+    """Measure a candidate at one network size, in turn with the reference."""
     if task.name == TRTEXEC:
         return trtexec(setting)
     start = time.perf_counter()
@@ -382,13 +383,13 @@ def measure(setting: Setting, task: Task, expected: Pixels) -> dict[str, Any]:
 
 
 def reference(setting: Setting) -> Labeller:
-    """Eager PyTorch as it comes."""
+    """Plain eager PyTorch."""
     dtype = DTYPES[setting.precision]
     return baselines.eager(setting.checkpoint, setting.network_size, setting.device, dtype)
 
 
 def stage_times(setting: Setting, label: Labeller, frame: Pixels, rounds: int) -> dict[str, float]:
-    """Medians of the stages of one of ours, waiting after each."""
+    """Medians of the stages of one of our engines, synchronised after each stage."""
     heard: dict[str, list[float]] = {}
     with listening(lambda name, ms: heard.setdefault(name, []).append(ms), setting.synchronize):
         for _ in range(rounds):
@@ -397,16 +398,16 @@ def stage_times(setting: Setting, label: Labeller, frame: Pixels, rounds: int) -
 
 
 def results(task: Task, until: float) -> Iterator[tuple[Size, dict[str, Any]]]:
-    """The result of each size, in a process of its own; in its place, an error.
+    """The result or error of each size, measured in a child process.
 
     Args:
         task: What to measure.
-        until: By `time.monotonic`, when to stop.
+        until: When to stop, by `time.monotonic`.
     """
     left = dict(task.expected)
     while left:
         if time.monotonic() >= until:
-            yield from ((size, {'error': 'no time was left'}) for size in left)
+            yield from ((size, {'error': 'skipped, out of time'}) for size in left)
             return
         receiver, sender = get_context('spawn').Pipe(duplex=False)
         process = get_context('spawn').Process(
@@ -417,7 +418,7 @@ def results(task: Task, until: float) -> Iterator[tuple[Size, dict[str, Any]]]:
         error = ''
         while left and not error:
             if not receiver.poll(max(0.0, until - time.monotonic())):
-                error = 'it had not ended when the time was up'
+                error = 'not finished in time'
                 break
             try:
                 size, result = receiver.recv()
@@ -431,7 +432,7 @@ def results(task: Task, until: float) -> Iterator[tuple[Size, dict[str, Any]]]:
                 del left[size]
                 yield size, result
         if error:
-            size = next(iter(left))  # the next ones are tried in a new process
+            size = next(iter(left))  # later sizes are tried in a new process
             del left[size]
             yield size, {'error': error}
             process.kill()
@@ -451,7 +452,7 @@ def line(name: str, size: Size, result: dict[str, Any]) -> str:
 
 
 def rows_of_rates(size: Size, result: dict[str, Any]) -> Iterator[str]:
-    """The roofline of a size, and what it was computed from."""
+    """The roofline of a size, and the rates behind it."""
     if 'error' in result:
         yield line('roofline', size, result)
         return
@@ -465,10 +466,12 @@ def rows_of_rates(size: Size, result: dict[str, Any]) -> Iterator[str]:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Measure and print; see the top of this file."""
+    """Measure and print; see the module docstring."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('--weights', default=DEFAULT_WEIGHTS)
-    parser.add_argument('--device', default='cuda', help='cpu shows that everything runs, no more')
+    parser.add_argument(
+        '--device', default='cuda', help='cpu is only for checking that everything runs'
+    )
     parser.add_argument('--precision', default='auto', choices=('auto', *DTYPES))
     parser.add_argument('--frame', type=int, nargs=2, default=(2048, 1024), metavar=('W', 'H'))
     parser.add_argument(
@@ -480,7 +483,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         help='may be given again; default: 1024 512 and 2048 1024',
     )
     parser.add_argument('--rounds', type=int, default=200)
-    parser.add_argument('--minutes', type=float, default=4.8, help='when to stop, at the latest')
+    parser.add_argument('--minutes', type=float, default=4.8, help='time limit')
     parser.add_argument(
         '--only',
         nargs='+',
@@ -489,7 +492,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         metavar='NAME',
         help='of the table',
     )
-    parser.add_argument('--json', type=Path, help='also write everything to this file')
+    parser.add_argument('--json', type=Path, help='also write all results to this file')
     options = parser.parse_args(arguments)
     until = time.monotonic() + 60 * options.minutes
 
@@ -508,7 +511,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if name in options.only and not found
     }
     for name, what in missing.items():
-        print(f'{name} is left out: {what} is not installed')
+        print(f'{name} is skipped: {what} is not installed')
     width, height = options.frame
     frame = resize(SyntheticDrive(seed=1).frame(0)[0], (width, height))
     sizes = [(w, h) for w, h in options.network or [(1024, 512), (2048, 1024)]]

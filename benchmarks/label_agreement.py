@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Whether engines and precisions agree: labels of a data set against those of plain torch.
+"""Compares labels of each engine and precision on a data set with those of plain torch.
 
 python benchmarks/label_agreement.py CAMVID --split val
 """
@@ -36,7 +36,7 @@ def main() -> None:
         try:
             segmenter = Segmenter.load(arguments.weights, engine=engine, precision=precision)
         except UserError as error:
-            print(f'{engine}, {precision}: left out, {error}')
+            print(f'{engine}, {precision}: skipped, {error}')
         else:
             contestants[f'{engine}, {precision}'] = segmenter
     checkpoint = Checkpoint.load(arguments.weights)

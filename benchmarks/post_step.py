@@ -1,11 +1,11 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Upsampling and argmax on the CPU against PyTorch's own, in the same run.
+"""Times our upsampling and argmax on the CPU against those of PyTorch, in the same run.
 
     OMP_WAIT_POLICY=passive python benchmarks/post_step.py --keep-freed-memory
 
-Everybody has a turn in each round, so that whatever else the machine does hits all alike. Besides
-the wall clock, the time that all threads spent on CPUs is given, which a busy machine changes less.
+Candidates alternate in each round, so that other load on the machine affects all equally. CPU time
+of all threads, which depends less on other load, is listed beside wall-clock time.
 """
 
 from __future__ import annotations

@@ -4,16 +4,15 @@
 
     python benchmarks/reference_training.py config.yaml -o folder
 
-It is written after what the best-known implementation (CoinCheung/BiSeNet) does in a step on a
-device without mixed precision. Images are read, scaled as a whole, cropped and recoloured by OpenCV
-and NumPy in the workers of a DataLoader, which normalise them and hand over float32 in NCHW and
-int64. Every head's logits grow to the size of the input in the network. OHEM picks the hard pixels
-of each head by their index. SGD goes from tensor to tensor, and the loss of every head is read in
-every step.
+It does the same work per step as the best-known implementation (CoinCheung/BiSeNet) on a device
+without mixed precision. DataLoader workers read, scale, crop and recolour images with OpenCV and
+NumPy, normalise them, and return float32 in NCHW and int64. The network upsamples the logits of
+every head to the size of the input. OHEM selects the hard pixels of each head by index. SGD updates
+one tensor after another, and the loss of every head is read in every step.
 
-Network, seed, crop, batch, augmentation and schedule are those of a configuration of `bisenet
-train`, so that both start with the same weights and do the same work. Its own heads are larger than
-the paper's; here everybody has the paper's.
+Network, seed, crop, batch, augmentation and schedule come from a configuration of `bisenet train`,
+so that both start with the same weights and do the same work. The heads are those of the paper,
+smaller than in CoinCheung/BiSeNet.
 """
 
 from __future__ import annotations
@@ -46,7 +45,7 @@ from bisenet_training.run_folder import StepRow, append_rows
 Pixels = npt.NDArray[np.uint8]
 
 GRAY = 74
-"""What contrast is changed around."""
+"""The grey level that a change of contrast keeps."""
 
 
 # ---- data ----
@@ -63,7 +62,7 @@ def read(image: Path, labels: Path) -> tuple[Pixels, Pixels]:
 def scale_and_crop(
     image: Pixels, labels: Pixels, scales: tuple[float, float], crop: Size, rng: np.random.Generator
 ) -> tuple[Pixels, Pixels]:
-    """Resize the whole frame, pad it where it is smaller than the crop, and cut the crop out."""
+    """Resize the whole frame, pad it if it is smaller than the crop, and crop it."""
     scale = rng.uniform(*scales)
     size = (math.ceil(image.shape[1] * scale), math.ceil(image.shape[0] * scale))
     image = np.asarray(cv2.resize(image, size), np.uint8)
@@ -80,7 +79,7 @@ def scale_and_crop(
 
 
 def recolor(image: Pixels, settings: AugmentationSettings, rng: np.random.Generator) -> Pixels:
-    """Brightness and contrast by look-up tables, saturation by a product with a 3x3 matrix."""
+    """Change brightness and contrast by look-up tables, saturation by a 3x3 matrix."""
     values = np.arange(256)
     for amount, around in ((settings.brightness, 0), (settings.contrast, GRAY)):
         table = around + (values - around) * rng.uniform(1 - amount, 1 + amount)
@@ -103,11 +102,11 @@ def to_tensors(image: Pixels, labels: Pixels, config: TrainingConfig) -> tuple[T
 
 @dataclass(frozen=True)
 class Views(Dataset[tuple[Tensor, Tensor]]):
-    """Random views of Cityscapes' frames.
+    """Random views of Cityscapes frames.
 
     Attributes:
         files: Image and labels of each frame.
-        config: What a view is.
+        config: The configuration.
     """
 
     files: Sequence[tuple[Path, Path]]
@@ -115,7 +114,7 @@ class Views(Dataset[tuple[Tensor, Tensor]]):
 
     @classmethod
     def of(cls, config: TrainingConfig) -> Views:
-        """Of the data set that a configuration trains on."""
+        """Views of the training data of a configuration."""
         settings = config.located(config.train[0].dataset)
         assert isinstance(settings, CityscapesSettings)
         images = sorted((settings.root / 'leftImg8bit' / settings.split).glob('*/*.png'))
@@ -149,13 +148,13 @@ def full_size_heads(network: SegmentationNetwork, images: Tensor) -> list[Tensor
 
 
 def ohem(logits: Tensor, labels: Tensor, probability: float, least_share: float) -> Tensor:
-    """Mean cross-entropy of the hard pixels, of which there are a share of the labelled at least.
+    """Mean cross-entropy of the hard pixels (online hard example mining).
 
     Args:
         logits: (B, classes, H, W).
         labels: (B, H, W) int64.
-        probability: A pixel is hard whose true class is given less.
-        least_share: Where fewer are hard, the hardest ones count.
+        probability: A pixel is hard if the probability of its true class is lower.
+        least_share: Minimum fraction of labelled pixels that count; the hardest ones if needed.
     """
     least = int(labels[labels != IGNORE].numel() * least_share)
     losses = F.cross_entropy(logits, labels, ignore_index=IGNORE, reduction='none').flatten()
@@ -168,7 +167,7 @@ def ohem(logits: Tensor, labels: Tensor, probability: float, least_share: float)
 def head_losses(
     network: SegmentationNetwork, images: Tensor, labels: Tensor, config: TrainingConfig
 ) -> list[Tensor]:
-    """What each head's loss is on a batch, the main head's first."""
+    """The loss of each head on a batch, main head first."""
     chosen = config.loss
     return [
         ohem(logits, labels, chosen.hard_probability, chosen.hard_least_share)
@@ -177,7 +176,7 @@ def head_losses(
 
 
 def train(config: TrainingConfig, output: Path) -> None:
-    """Make the steps that a configuration asks for, and write a row for each to `steps.csv`."""
+    """Run the steps of a configuration, and write a row for each to `steps.csv`."""
     network = make_network(config.network, CITYSCAPES, config.seed, print).network.train()
     views = Views.of(config)
     loader = DataLoader(
@@ -215,9 +214,11 @@ def train(config: TrainingConfig, output: Path) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('config', type=Path)
-    parser.add_argument('-o', '--output', type=Path, required=True, help='a folder; it is made')
     parser.add_argument(
-        '--keep-freed-memory', action='store_true', help='as bisenet train does: not usual'
+        '-o', '--output', type=Path, required=True, help='output folder; created if needed'
+    )
+    parser.add_argument(
+        '--keep-freed-memory', action='store_true', help='as bisenet train does; unusual'
     )
     options = parser.parse_args()
     if options.keep_freed_memory:

@@ -1,12 +1,12 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""From launching a program to its first labels, with a camera that is running already.
+"""Measures the time from launching a program to its first labels, with a running camera.
 
     python benchmarks/start_up.py
 
-Needs ROS 2. Rounds are interleaved; files are in the page cache after the first one, which does not
-count. `import torch` stands beside the programs, because none of them can be faster than that. The
-time on CPUs is that of the whole process, its end included: on a busy machine it says more.
+Needs ROS 2. Rounds are interleaved; the first one, which fills the page cache, does not count.
+`import torch` is included as a lower bound for the other programs. CPU time is that of the whole
+process including its exit, and depends less on other load.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ from bisenet_ros.synthetic.drive import SyntheticDrive
 
 SIZE, RATE = (480, 360), 30.0
 PATIENCE = 60.0
-"""Seconds that a node has for its first labels."""
+"""Time limit of a node for its first labels, in seconds."""
 
 LOOK_PERIOD = 0.5
-"""Seconds between two looks whether it still runs."""
+"""Seconds between two checks whether the node still runs."""
 
 
 class Camera:
-    """Publishes one frame at 30 Hz, and knows when labels of it arrive."""
+    """Publishes one frame at 30 Hz, and waits for its labels."""
 
     def __init__(self, frame: np.ndarray) -> None:
         self._node = rclpy.create_node('camera')
@@ -61,11 +61,11 @@ class Camera:
         self._thread.start()
 
     def seconds_to_first_labels(self, environment: Mapping[str, str], logs: Path) -> float:
-        """Launch a node and end it again.
+        """Launch a node, wait for its first labels, and end it.
 
         Raises:
-            UserError: It refused to start.
-            ProcessError: It ended, or there were no labels in time.
+            UserError: The node refused to start.
+            ProcessError: The node exited, or published no labels in time.
         """
         self._labelled.clear()
         start = time.perf_counter()
@@ -97,7 +97,7 @@ class Camera:
 
 
 def seconds_to_run(command: list[str], environment: Mapping[str, str]) -> float:
-    """What a program takes from start to end."""
+    """Run time of a program."""
     start = time.perf_counter()
     subprocess.run(
         [sys.executable, *command],
@@ -110,7 +110,7 @@ def seconds_to_run(command: list[str], environment: Mapping[str, str]) -> float:
 
 
 def children_seconds() -> float:
-    """What all processes that this one has started, and that have ended, spent on CPUs."""
+    """CPU time of all terminated child processes."""
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     return usage.ru_utime + usage.ru_stime
 

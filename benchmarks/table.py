@@ -4,8 +4,8 @@
 
     python benchmarks/table.py --output out/benchmark > tables.md
 
-The shipped weights, and untrained ones with the 19 classes that published figures are for; with
-freed memory kept, as the node does it, and given back, as glibc does it by itself.
+With the shipped weights, and with untrained ones for 19 classes, as in published figures; with
+freed memory kept, as in the node, and returned, the default of glibc.
 """
 
 from __future__ import annotations
@@ -23,12 +23,14 @@ from bisenet_ros.formatting import percent
 
 MALLOC: dict[str, dict[str, str]] = {
     'freed memory kept': {},
-    'freed memory given back': {'GLIBC_TUNABLES': ''},  # set, so that it is left as it is
+    'freed memory given back': {
+        'GLIBC_TUNABLES': ''
+    },  # if it is set, the program does not change it
 }
 
 
 def run(arguments: list[str], settings: Mapping[str, str]) -> None:
-    """A program of this Python, with settings of malloc."""
+    """Run a Python program with settings of malloc."""
     environment = {
         name: value
         for name, value in os.environ.items()
@@ -40,14 +42,14 @@ def run(arguments: list[str], settings: Mapping[str, str]) -> None:
 
 
 def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    """Markdown."""
+    """A table in Markdown."""
     head = list(head)
     lines = [head, ['---'] * len(head), *rows]
     return '\n'.join(f'| {" | ".join(line)} |' for line in lines) + '\n'
 
 
 def comparison(columns: Mapping[str, Mapping[str, Any]]) -> str:
-    """Medians of everybody, in a column for each setting."""
+    """Medians of all candidates, a column for each setting."""
     rows = []
     first = next(iter(columns.values()))
     for index, one in enumerate(first['comparison']):
@@ -63,7 +65,7 @@ def comparison(columns: Mapping[str, Mapping[str, Any]]) -> str:
 
 
 def stages(figures: Mapping[str, Any]) -> str:
-    """Medians of the stages of ours."""
+    """Medians of the stages of our engines."""
     names = list(dict.fromkeys(name for one in figures['stages'].values() for name in one))
     return table(
         ['median, ms', *names],
@@ -75,7 +77,7 @@ def stages(figures: Mapping[str, Any]) -> str:
 
 
 def streaming(figures: Mapping[str, Any]) -> str:
-    """Latency at fixed rates, and the highest that is sustained."""
+    """Latency at fixed rates, and the highest sustained rate."""
     trials = figures['streaming']
     best = trials['highest_sustained']
     return table(
@@ -97,7 +99,7 @@ def streaming(figures: Mapping[str, Any]) -> str:
 
 
 def start(figures: Mapping[str, Any]) -> str:
-    """A new process up to its first labels."""
+    """Time of a new process to its first labels."""
     measured = figures['start']
     phases = ('python', 'imports', 'load', 'first_frame', 'cold', 'warm')
     memory = measured['memory_bytes']
@@ -115,9 +117,9 @@ def start(figures: Mapping[str, Any]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('--output', type=Path, required=True, help='a folder for the figures')
+    parser.add_argument('--output', type=Path, required=True, help='folder for the figures')
     parser.add_argument(
-        'options', nargs='*', help='of bisenet benchmark, after --, such as -- --rounds 50'
+        'options', nargs='*', help='options of bisenet benchmark after --, such as -- --rounds 50'
     )
     arguments = parser.parse_args()
     output: Path = arguments.output

@@ -4,12 +4,12 @@
 
     python benchmarks/training.py --json training.json
 
-Everybody trains BiSeNet V2 by the recipe `bisenetv2_cityscapes` on the CPU, with the same crops and
-batches of the same frames: the synthetic drive in PNG files, in the layout of Cityscapes. All four
-boosters and OHEM see every label, unless a row says otherwise. The usual loop is
-benchmarks/reference_training.py. Each training is a process of its own, since threads and malloc
-are settings of a process; they take turns, round by round. The first steps of each do not count. A
-step's time includes the wait for its batch, so what a worker can prepare is given beside it.
+All candidates train BiSeNet V2 with the configuration `bisenetv2_cityscapes` on the CPU, with the
+same crop and batch sizes and the same frames: the synthetic drive as PNG files in the layout of
+Cityscapes. All four boosters and OHEM use every label unless a row says otherwise. The usual loop
+is benchmarks/reference_training.py. Each training runs in its own process, because threads and
+malloc are settings of a process; they alternate, round by round. The first steps do not count. The
+time of a step includes the wait for its batch, so the throughput of a worker is listed too.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ FROM_CAMVID = {
     'pavement': 'sidewalk', 'tree': 'vegetation', 'sign_symbol': 'traffic_sign',
     'pedestrian': 'person', 'bicyclist': 'rider',
 }  # fmt: skip
-"""What Cityscapes calls classes of the synthetic drive that it calls otherwise."""
+"""Cityscapes names of classes that have another name in the synthetic drive."""
 
 
 @dataclass(frozen=True)
@@ -56,9 +56,9 @@ class Contestant:
     """A way to train, as a process.
 
     Attributes:
-        program: Of Python; a configuration follows.
-        options: After the configuration.
-        settings: What its process does otherwise than others, for the report.
+        program: Arguments of Python, before the configuration.
+        options: Arguments after the configuration.
+        settings: How it differs from the others, for the report.
     """
 
     program: tuple[str, ...]
@@ -70,7 +70,7 @@ _LOOP = (str(Path(__file__).with_name('reference_training.py')),)
 _TRAIN = ('-m', 'bisenet_ros.cli', 'train')
 REFERENCE, OURS = 'usual loop', 'bisenet train, bf16'
 CONTESTANTS = {
-    REFERENCE: Contestant(_LOOP, (), 'fp32, NCHW; freed memory given back, as glibc does it'),
+    REFERENCE: Contestant(_LOOP, (), 'fp32, NCHW; freed memory returned, the default of glibc'),
     'usual loop, freed memory kept': Contestant(
         _LOOP, ('--keep-freed-memory',), 'fp32, NCHW; freed memory kept'
     ),
@@ -81,17 +81,17 @@ CONTESTANTS = {
     'bisenet train, bf16, sparse boosters': Contestant(
         _TRAIN,
         ('precision=bf16', 'loss.booster_label_stride=4'),
-        'the same; boosters see every fourth label of every fourth row, as in *_cpu recipes',
+        'the same; boosters use every fourth label of every fourth row, as in *_cpu configurations',
     ),
 }
 
 
 def write_frames(root: Path, count: int, size: tuple[int, int]) -> None:
-    """Write the synthetic drive as Cityscapes' split train.
+    """Write the synthetic drive as the split train of Cityscapes.
 
     Args:
         root: The folder of the data set.
-        count: Frames.
+        count: Number of frames.
         size: (width, height) of each.
     """
     to_train_ids = np.full(256, IGNORE, np.uint8)
@@ -112,7 +112,7 @@ def write_frames(root: Path, count: int, size: tuple[int, int]) -> None:
 
 
 def environment() -> dict[str, str]:
-    """This process', without settings of malloc: those are what is compared."""
+    """The environment of this process, without settings of malloc, which are part of the test."""
     return {
         name: value
         for name, value in os.environ.items()
@@ -121,7 +121,7 @@ def environment() -> dict[str, str]:
 
 
 def train(contestant: Contestant, config: Path, output: Path) -> list[dict[str, str]]:
-    """Train once, and read what was written down of each step."""
+    """Train once, and read the rows of its steps."""
     command = [sys.executable, *contestant.program, str(config), *contestant.options]
     result = subprocess.run(
         [*command, '-o', str(output)],
@@ -136,7 +136,7 @@ def train(contestant: Contestant, config: Path, output: Path) -> list[dict[str, 
 
 
 def prepared_per_second(config: TrainingConfig, rounds: int) -> dict[str, float]:
-    """Images that one worker prepares per second, in the usual way and in ours."""
+    """Images per second of one data-loading worker, in the usual loop and in ours."""
     torch.set_num_threads(1)
     cv2.setNumThreads(0)
     dataset = config.located(config.train[0].dataset).open()
@@ -159,7 +159,7 @@ def prepared_per_second(config: TrainingConfig, rounds: int) -> dict[str, float]
 def report(
     rates: Mapping[str, Sequence[float]], losses: Mapping[str, tuple[float, float]]
 ) -> dict[str, dict[str, Any]]:
-    """Print a table, and give the same in a form that JSON can hold."""
+    """Print a table, and return its values, ready for JSON."""
     medians = {name: statistics.median(measured) for name, measured in rates.items()}
     slowest = next(iter(medians.values()))
     print(f'{"":38} {"images/s":>9} {"faster":>8} {"loss":>15}')
@@ -180,16 +180,20 @@ def report(
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Measure and print; see the top of this file."""
+    """Measure and print; see the module docstring."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     size: dict[str, Any] = {'type': int, 'nargs': 2, 'metavar': ('W', 'H')}
     parser.add_argument('--frame', **size, default=(1024, 512), help='size of the PNG files')
     parser.add_argument('--frames', type=int, default=24)
     parser.add_argument('--crop', **size, default=(512, 256))
     parser.add_argument('--batch', type=int, default=8)
-    parser.add_argument('--workers', type=int, default=suitable_workers(1), help="everybody's")
-    parser.add_argument('--steps', type=int, default=6, help='that count, in each training')
-    parser.add_argument('--warm-up', type=int, default=2, help='steps before them')
+    parser.add_argument(
+        '--workers', type=int, default=suitable_workers(1), help='of each candidate'
+    )
+    parser.add_argument('--steps', type=int, default=6, help='steps that count, in each training')
+    parser.add_argument(
+        '--warm-up', type=int, default=2, help='steps before them, which do not count'
+    )
     parser.add_argument('--rounds', type=int, default=3)
     parser.add_argument(
         '--only',
@@ -199,7 +203,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         metavar='NAME',
         help='of the table',
     )
-    parser.add_argument('--json', type=Path, help='also write everything to this file')
+    parser.add_argument('--json', type=Path, help='also write all results to this file')
     options = parser.parse_args(arguments)
     names = [name for name in CONTESTANTS if name in options.only]
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Writes a network for Cityscapes' 19 classes with random weights, to measure speed with.
+"""Writes a network for the 19 classes of Cityscapes with random weights, to measure speed.
 
 python benchmarks/untrained_weights.py untrained.safetensors [--network bisenetv1_resnet18]
 bisenet benchmark --weights untrained.safetensors

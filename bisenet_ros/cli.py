@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The command line, `bisenet VERB`: one function per verb, which imports what it needs.
 
-Every verb exits with 0 on success, 1 where it ran and the result is not as wanted, 2 with one clear
-line on bad input, and 130 after Ctrl-C.
+Exit codes: 0 on success, 1 if a criterion or a process failed, 2 on bad input, with one line that
+says why, and 130 after Ctrl-C.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from bisenet_training.dataset_registry import DATASETS
 
 
 class _Roof(TyperGroup):
-    """Turns what a verb raises into an exit code and at most one line."""
+    """Turns exceptions of a verb into an exit code and one line on standard error."""
 
     def invoke(self, ctx: Any) -> Any:
         try:
@@ -50,7 +50,7 @@ class _Roof(TyperGroup):
 app = typer.Typer(
     name='bisenet',
     cls=_Roof,
-    help='Semantic segmentation of camera images: where the vehicle may drive, and what is there.',
+    help='Semantic segmentation of camera images: class labels and drivable area.',
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode='markdown',
@@ -59,7 +59,7 @@ app = typer.Typer(
 
 
 def _writable(file: Path | None) -> Path | None:
-    """A file for results, refused before the verb begins if it could not be written at its end."""
+    """Refuse a result file that cannot be written, before the work begins."""
     if file is not None:
         from bisenet_ros.console import check_writable
 
@@ -72,7 +72,7 @@ Weights = Annotated[
     typer.Option(
         '--weights',
         metavar='NAME_OR_PATH',
-        help='Weights that ship, by name, or a checkpoint file.',
+        help='The name of shipped weights, or a checkpoint file.',
     ),
 ]
 Json = Annotated[
@@ -83,7 +83,7 @@ Json = Annotated[
         dir_okay=False,
         allow_dash=True,
         callback=_writable,
-        help='Write the figures for machines, too; - is standard output.',
+        help='Also write the figures as JSON; - is standard output.',
     ),
 ]
 
@@ -91,8 +91,8 @@ FailUnder = Annotated[
     str | None,
     typer.Option(
         '--fail-under',
-        metavar='NAME=LEAST,...',
-        help='Exit with 1 if a figure is under its limit, as in miou=0.60,drivable_iou=0.90.',
+        metavar='NAME=MINIMUM,...',
+        help='Exit with 1 if a figure is below its minimum, e.g. miou=0.60,drivable_iou=0.90.',
     ),
 ]
 
@@ -105,7 +105,7 @@ def _print_version(wanted: bool) -> None:
 
 def _name_compare(wanted: bool) -> None:
     if wanted:
-        raise UserError('--compare is a verb of its own: bisenet compare RUN_A RUN_B -o DIR')
+        raise UserError('replay has no --compare; use: bisenet compare RUN_A RUN_B -o DIR')
 
 
 @app.callback()
@@ -126,11 +126,12 @@ def segment(
     inputs: Annotated[
         list[Path],
         typer.Argument(
-            metavar='INPUT', help='Images, videos, and folders of them.', show_default=False
+            metavar='INPUT', help='Images, videos, or folders of them.', show_default=False
         ),
     ],
     output: Annotated[
-        Path, typer.Option('--output', '-o', metavar='DIR', help='Where to.', show_default=False)
+        Path,
+        typer.Option('--output', '-o', metavar='DIR', help='Output folder.', show_default=False),
     ],
     json: Json = None,
     *,
@@ -139,9 +140,9 @@ def segment(
     """Segment images, folders and videos.
 
     Writes `NAME_labels.png` (class ids), `NAME_drivable.png` (255 where the vehicle may drive) and
-    `NAME_overlay.jpg` for NAME.jpg or any other image, in its size. A video gives the two PNG per
-    frame (`NAME_000000_labels.png` ...) and an overlay video, `NAME_overlay.webm`. Of a folder,
-    the images and videos directly in it are taken.
+    `NAME_overlay.jpg` for each image NAME.jpg (or .png, ...), at the size of the image. A video
+    gives both PNG files for every frame (`NAME_000000_labels.png`, ...) and one overlay video,
+    `NAME_overlay.webm`. Subfolders of a folder are not searched.
     """
     from bisenet_ros.commands.segment import segment_files
 
@@ -151,7 +152,8 @@ def segment(
 @app.command(no_args_is_help=True)
 def record(
     folder: Annotated[
-        Path, typer.Argument(metavar='FOLDER', help='Frames, in natural order of their names.')
+        Path,
+        typer.Argument(metavar='FOLDER', help='Images, taken in natural order of their names.'),
     ],
     output: Annotated[
         Path,
@@ -159,28 +161,30 @@ def record(
             '--output',
             '-o',
             metavar='BAG',
-            help='The bag to make; it must not exist.',
+            help='The bag to create; it must not exist yet.',
             show_default=False,
         ),
     ],
     labels: Annotated[
         Path | None,
         typer.Option(
-            '--labels', metavar='FOLDER', help='Truth: a label image per frame, of the same name.'
+            '--labels',
+            metavar='FOLDER',
+            help='Ground truth: one label image per frame, with the same name.',
         ),
     ] = None,
     rate: Annotated[float, typer.Option('--rate', min=0.001, help='Frames per second.')] = 15.0,
     storage: Annotated[
-        Literal['mcap', 'sqlite3'], typer.Option('--storage', help='How rosbag2 stores it.')
+        Literal['mcap', 'sqlite3'], typer.Option('--storage', help='Storage format of the bag.')
     ] = 'mcap',
     weights: Weights = 'camvid',
 ) -> None:
-    """Turn a folder of frames, and their truth, into a rosbag2.
+    """Turn a folder of images, with or without ground truth, into a rosbag2.
 
-    The bag has bgr8 images on `/image`, stamped a frame time apart, and with `--labels` the class
-    ids on `/ground_truth/labels` with the same stamps. `ros2 bag play BAG` feeds them to a running
-    segmenter_node, `bisenet demo --source BAG` measures it on them. Label values are the ids of
-    the classes of `--weights`; 255 is no class, and so is the number of classes, as in CamVid.
+    The bag has bgr8 images on `/image`, stamped one frame period apart, and with `--labels` class
+    ids on `/ground_truth/labels` with the same stamps. `ros2 bag play BAG` feeds it to a running
+    segmenter_node; `bisenet demo --source BAG` measures the node on it. Label values are the class
+    ids of `--weights`. Two values mean "no class": 255, and the number of classes, as in CamVid.
     """
     from bisenet_ros.commands.record import record_folder
 
@@ -194,18 +198,18 @@ def replay(
         list[Path],
         typer.Argument(
             metavar='BAG',
-            help='A rosbag2 folder, an .mcap or .db3 file, or a .bag of ROS 1; or several of them, '
-            'and folders of them.',
+            help='Rosbag2 folders, .mcap or .db3 files, ROS 1 .bag files, or folders of them.',
             show_default=False,
         ),
     ],
     output: Annotated[
-        Path, typer.Option('--output', '-o', metavar='DIR', help='Where to.', show_default=False)
+        Path,
+        typer.Option('--output', '-o', metavar='DIR', help='Output folder.', show_default=False),
     ],
     image_topic: Annotated[
         str | None,
         typer.Option(
-            '--image-topic', metavar='T', help='The only camera to take, instead of all there are.'
+            '--image-topic', metavar='T', help='Evaluate this camera only; default: all cameras.'
         ),
     ] = None,
     labels_topic: Annotated[
@@ -213,7 +217,8 @@ def replay(
         typer.Option(
             '--labels-topic',
             metavar='T',
-            help="The truth (mono8), instead of ground_truth/labels in the camera's namespace.",
+            help='Topic of the ground truth (mono8); default: ground_truth/labels in the namespace '
+            'of the camera.',
         ),
     ] = None,
     labels: Annotated[
@@ -221,8 +226,8 @@ def replay(
         typer.Option(
             '--labels',
             metavar='FOLDER',
-            help='The truth in files instead: label images whose last number in the name is the '
-            "frame's stamp in nanoseconds or its number in the bag.",
+            help='Ground truth as label images. The last number in a file name is the stamp of the '
+            'frame in nanoseconds, or its number in the bag.',
         ),
     ] = None,
     rate: Annotated[
@@ -231,16 +236,16 @@ def replay(
             '--rate',
             metavar='R',
             min=0.001,
-            help='Frames arrive by their stamps, R times as fast, and only those are evaluated '
-            'that the node would have taken.',
+            help='Simulate arrival at R times the recorded speed: frames that the node would have '
+            'dropped are not evaluated.',
         ),
     ] = None,
     live: Annotated[
         bool,
         typer.Option(
             '--live',
-            help='Play the bag to a segmenter_node on ROS 2, and measure what it answers; with '
-            '--rate R times as fast as it was recorded.',
+            help='Play the bag to a segmenter_node on ROS 2 and measure its output; --rate R sets '
+            'the playback speed.',
         ),
     ] = False,
     workers: Annotated[
@@ -249,8 +254,8 @@ def replay(
             '--workers',
             metavar='N',
             min=1,
-            help='Processes that evaluate bags at the same time, instead of what suits the '
-            'machine.',
+            help='Number of bags to evaluate at the same time; default: by the cores and GPUs of '
+            'the machine.',
         ),
     ] = None,
     ray: Annotated[
@@ -258,15 +263,15 @@ def replay(
         typer.Option(
             '--ray',
             metavar='ADDRESS',
-            help='Evaluate on a Ray cluster, whose nodes find bags and results under the same '
-            'paths.',
+            help='Evaluate on a Ray cluster. All nodes need the bags and the output folder under '
+            'the same paths.',
         ),
     ] = None,
     with_input: Annotated[
-        bool, typer.Option('--with-input', help="Put the bag's images into output.mcap, too.")
+        bool, typer.Option('--with-input', help='Copy the input images into output.mcap.')
     ] = False,
     video: Annotated[
-        bool, typer.Option('--video', help='Write the overlays of each camera as a WebM video.')
+        bool, typer.Option('--video', help='Write an overlay video (WebM) for each camera.')
     ] = False,
     fail_under: FailUnder = None,
     compare: Annotated[
@@ -275,14 +280,15 @@ def replay(
     *,
     model: ModelOptions,
 ) -> None:
-    """Evaluate the frames of a bag, without ROS: what would the model have done?
+    """Evaluate a model on recorded bags, without ROS.
 
-    Writes `report.html`, `metrics.json` (accuracy where there is truth, confidence, flicker,
-    latency, and what produced them), `frames.jsonl` (a line per frame) and `output.mcap` (labels,
-    drivable mask, overlay and timing, for Foxglove). What cannot be used of a damaged bag is
-    named, the rest is evaluated, and the exit code is 2.
+    Writes `report.html`, `metrics.json` (accuracy if there is ground truth, confidence, flicker,
+    latency, model and versions), `frames.jsonl` (one line per frame) and `output.mcap` (labels,
+    drivable mask, overlay and timing, for Foxglove). If a bag is damaged, the readable part is
+    evaluated, the problems are listed, and the exit code is 2.
 
-    Several bags get a folder each, and the figures of all frames together beside them.
+    With several bags, each one gets a folder of its own, and the totals over all frames are written
+    beside them.
     """
     from bisenet_ros.commands.replay import replay_bags
 
@@ -307,21 +313,23 @@ def replay(
 @app.command(no_args_is_help=True)
 def compare(
     run_a: Annotated[
-        Path, typer.Argument(metavar='RUN_A', help='The folder of a replay of a bag.')
+        Path, typer.Argument(metavar='RUN_A', help='Output folder of a replay: the baseline.')
     ],
     run_b: Annotated[
-        Path, typer.Argument(metavar='RUN_B', help='That of another one, of the same frames.')
+        Path,
+        typer.Argument(metavar='RUN_B', help='Output folder of another replay of the same frames.'),
     ],
     output: Annotated[
-        Path, typer.Option('--output', '-o', metavar='DIR', help='Where to.', show_default=False)
+        Path,
+        typer.Option('--output', '-o', metavar='DIR', help='Output folder.', show_default=False),
     ],
     fail_under: FailUnder = None,
 ) -> None:
     """Compare two replays of the same frames: what changed from A to B?
 
-    Writes `comparison.html` and `comparison.json`: the change of every figure, the frames that
-    changed most, and whether that is more than chance. `--fail-under` takes figures of B and, with
-    `change.` in front, by how much they are higher than A's.
+    Writes `comparison.html` and `comparison.json`: the change of every figure with its confidence
+    interval, and the frames that changed most. `--fail-under` takes figures of B, or B minus A with
+    the prefix `change.`, e.g. `change.miou=-0.01`.
     """
     from bisenet_ros.commands.compare import compare_runs
 
@@ -334,20 +342,18 @@ def compare(
 def check(
     scenario: Annotated[
         Path,
-        typer.Argument(
-            metavar='SCENARIO', help='A YAML file that names bags, weights and criteria.'
-        ),
+        typer.Argument(metavar='SCENARIO', help='A YAML file with bags, weights and criteria.'),
     ],
-    output: Annotated[Path, typer.Option('--output', '-o', metavar='DIR', help='Where to.')] = Path(
-        'out/check'
-    ),
+    output: Annotated[
+        Path, typer.Option('--output', '-o', metavar='DIR', help='Output folder.')
+    ] = Path('out/check'),
     *,
     model: ModelOptions,
 ) -> None:
-    """Replay the bags of a scenario and hold them to its criteria.
+    """Replay the bags of a scenario and check its criteria.
 
-    Writes what `replay` writes for each bag, and `result.json`. The exit code is 0 if all criteria
-    hold, 1 if one does not, and 2 on bad input.
+    Writes the files of `replay` for each bag, and `result.json`. The exit code is 0 if all criteria
+    are met, 1 if not, and 2 on bad input.
     """
     from bisenet_ros.commands.check import check_scenario
 
@@ -367,16 +373,16 @@ def demo(
         ),
     ] = None,
     output: Annotated[
-        Path, typer.Option('--output', '-o', metavar='DIR', help='Where the report goes.')
+        Path, typer.Option('--output', '-o', metavar='DIR', help='Output folder.')
     ] = Path('out/demo'),
     seconds: Annotated[
-        float, typer.Option('--seconds', min=1.0, help='How much of the source is streamed.')
+        float, typer.Option('--seconds', min=1.0, help='How many seconds of the source to stream.')
     ] = 45.0,
-    seed: Annotated[int, typer.Option('--seed', min=0, help='Of the synthetic drive.')] = 0,
+    seed: Annotated[int, typer.Option('--seed', min=0, help='Seed of the synthetic drive.')] = 0,
     verify: Annotated[
         bool,
         typer.Option(
-            '--verify', help='Segment the frames once more without ROS, and compare the labels.'
+            '--verify', help='Segment the frames again without ROS, and compare the labels.'
         ),
     ] = False,
     json: Json = None,
@@ -385,10 +391,11 @@ def demo(
 ) -> None:
     """Run camera, node and recorder as three processes on ROS 2, and measure them.
 
-    The camera publishes a synthetic drive whose truth is known, or `--source` at its own rate. Of a
-    bag with several cameras that is `/image`, or else the one with the most images; its truth is
-    used if it has `ground_truth/labels`. Leaves `index.html` with video, pictures and figures.
-    The processes see only each other: no vehicle, no other machine.
+    The camera publishes a synthetic drive with exact ground truth, or `--source` at its own rate.
+    From a bag with several cameras it takes `/image`, or the camera with the most images if there
+    is no `/image`, and the ground truth in `ground_truth/labels` if the bag has it. Writes
+    `index.html` with a video, pictures and figures. The processes are isolated from the rest of the
+    ROS network.
     """
     from bisenet_ros.commands.demo import Demo, View, print_table, run_demo
     from bisenet_ros.console import is_standard_output, write_json
@@ -412,7 +419,7 @@ def train(
         str,
         typer.Argument(
             metavar='CONFIG',
-            help='A YAML file, or the name of a recipe in config/training.',
+            help='A YAML file, or the name of a configuration in config/training.',
             show_default=False,
         ),
     ],
@@ -420,7 +427,7 @@ def train(
         list[str] | None,
         typer.Argument(
             metavar='KEY.SUB=VALUE',
-            help='Values to replace in it, such as data=/datasets/camvid or optimizer.lr=0.01.',
+            help='Values to override, e.g. data=/datasets/camvid or optimizer.lr=0.01.',
             show_default=False,
         ),
     ] = None,
@@ -430,17 +437,17 @@ def train(
             '--output',
             '-o',
             metavar='DIR',
-            help='Folder of the run, instead of runs/CONFIG.',
+            help='Folder of the run; default: runs/CONFIG.',
         ),
     ] = None,
     resume: Annotated[
-        bool, typer.Option('--resume', help='Go on with the run in that folder.')
+        bool, typer.Option('--resume', help='Continue the run in that folder.')
     ] = False,
 ) -> None:
     """Train a network.
 
     The folder of the run holds its configuration, curves, sample predictions and, at the end, an
-    evaluation and `weights.safetensors`. Killed at any moment, it goes on with `--resume`.
+    evaluation and `weights.safetensors`. An interrupted run continues with `--resume`.
     On several GPUs or machines: `torchrun --nproc-per-node N -m bisenet_ros.cli train CONFIG`.
     """
     from bisenet_ros.commands.train import train as run_training
@@ -458,23 +465,25 @@ def evaluate(
         typer.Option(
             '--data',
             metavar='DIR',
-            help="The data set's folder; for pairs, one with images/ and labels/, or a text file "
-            'with an image and its labels in each line.',
+            help='Folder of the data set. For pairs: a folder with images/ and labels/, or a text '
+            'file with an image and its label image on each line.',
             show_default=False,
         ),
     ],
     dataset: Annotated[
         str,
-        typer.Option('--dataset', metavar='NAME', help=f'What is in it: {", ".join(DATASETS)}.'),
+        typer.Option('--dataset', metavar='NAME', help=f'Kind of data set: {", ".join(DATASETS)}.'),
     ] = 'camvid',
     split: Annotated[
         str | None,
-        typer.Option('--split', help='Part of it; unless told, what is usually evaluated: val.'),
+        typer.Option('--split', help='Split to evaluate; default: the usual one, e.g. val.'),
     ] = None,
     label_map: Annotated[
         Path | None,
         typer.Option(
-            '--label-map', metavar='FILE', help='For pairs: YAML, what the label images hold.'
+            '--label-map',
+            metavar='FILE',
+            help='For pairs: a YAML file that maps label values to classes.',
         ),
     ] = None,
     scales: Annotated[
@@ -482,24 +491,24 @@ def evaluate(
         typer.Option(
             '--scales',
             metavar='S,...',
-            help='Show each frame in these sizes, relative to the network size, and average.',
+            help='Average predictions over these scales, relative to the network size.',
         ),
     ] = '1',
     flip: Annotated[
-        bool, typer.Option('--flip', help='Show the mirror image of everything, too.')
+        bool, typer.Option('--flip', help='Average with predictions on the mirrored frame.')
     ] = False,
     crop: Annotated[
         str | None,
         typer.Option(
             '--crop',
             metavar='WxH',
-            help='Slide a window of this size over the scaled frame, and average.',
+            help='Slide a window of this size over the scaled frame, and average overlaps.',
         ),
     ] = None,
     stride: Annotated[
         float | None,
         typer.Option(
-            '--stride', help='From one crop to the next, as a share of the crop; 2/3 unless told.'
+            '--stride', help='Stride of the window as a fraction of its size; default: 2/3.'
         ),
     ] = None,
     output: Annotated[
@@ -508,7 +517,7 @@ def evaluate(
             '--output',
             '-o',
             metavar='DIR',
-            help='Write a report with the worst frames, and the labels of all.',
+            help='Write a report with the worst frames, and the labels of all frames.',
         ),
     ] = None,
     submission: Annotated[
@@ -516,18 +525,18 @@ def evaluate(
         typer.Option(
             '--submission',
             metavar='DIR',
-            help="Write label images as the data set's evaluation server takes them.",
+            help='Write label images in the format of the evaluation server of the data set.',
         ),
     ] = None,
     json: Json = None,
     *,
     model: ModelOptions,
 ) -> None:
-    """Measure weights on a data set: IoU by class and of drivable area, boundaries, calibration.
+    """Measure accuracy on a data set: IoU by class and of drivable area, boundaries, calibration.
 
-    One confusion matrix over the whole split; pixels without a class do not count. Frames are
-    labelled exactly as on the vehicle, unless `--scales`, `--flip` or `--crop` ask for more views
-    of each, whose class probabilities are averaged.
+    IoU comes from one confusion matrix over the whole split; unlabelled pixels do not count. Frames
+    are segmented exactly as on the vehicle. With `--scales`, `--flip` or `--crop`, class
+    probabilities are averaged over several views of each frame.
     """
     from bisenet_ros.commands.evaluate import Outputs, evaluate_weights, views_of
     from bisenet_training.evaluation.source import Source
@@ -555,7 +564,7 @@ def export(
         ),
     ],
     format: Annotated[
-        Literal['onnx', 'openvino', 'torchscript'], typer.Option('--format', help='What to write.')
+        Literal['onnx', 'openvino', 'torchscript'], typer.Option('--format', help='File format.')
     ] = 'onnx',
     params: Annotated[
         Path | None,
@@ -563,7 +572,7 @@ def export(
             '--params',
             metavar='FILE',
             dir_okay=False,
-            help='A ROS parameter file, as the node takes it: its weights and network_size.',
+            help='A ROS parameter file of the node; only weights and network_size are used.',
         ),
     ] = None,
     weights: Annotated[
@@ -571,7 +580,7 @@ def export(
         typer.Option(
             '--weights',
             metavar='NAME_OR_PATH',
-            help='Weights that ship, by name, or a checkpoint file; camvid unless told.',
+            help='The name of shipped weights, or a checkpoint file; default: camvid.',
             show_default=False,
         ),
     ] = None,
@@ -579,11 +588,11 @@ def export(
         bool,
         typer.Option(
             '--preprocessing',
-            help='Take uint8 BGR frames (B, H, W, 3), instead of normalised float images.',
+            help='Input: uint8 BGR frames (B, H, W, 3), instead of normalised float images.',
         ),
     ] = False,
     argmax: Annotated[
-        bool, typer.Option('--argmax', help='Give uint8 labels (B, H, W), instead of logits.')
+        bool, typer.Option('--argmax', help='Output: uint8 labels (B, H, W), instead of logits.')
     ] = False,
     network_size: Annotated[
         tuple[int, int] | None,
@@ -591,7 +600,7 @@ def export(
             '--network-size',
             metavar='WIDTH HEIGHT',
             min=32,
-            help='Size of the images; what the weights were trained for, unless told.',
+            help='Input size; default: the size that the weights were trained for.',
         ),
     ] = None,
     device: Annotated[
@@ -599,14 +608,14 @@ def export(
         typer.Option(
             '--device',
             metavar='DEVICE',
-            help='Where the file is run to compare it: auto, cuda, cuda:N or cpu.',
+            help='Device for the comparison with PyTorch: auto, cuda, cuda:N or cpu.',
         ),
     ] = 'cpu',
     precision: Annotated[
         Literal['auto', 'fp32', 'fp16'],
         typer.Option(
             '--precision',
-            help='Of the weights, and of arithmetic where it is possible; auto is fp32.',
+            help='Precision of the weights and, where supported, of the arithmetic; auto is fp32.',
         ),
     ] = 'auto',
     frames: Annotated[
@@ -614,16 +623,16 @@ def export(
         typer.Option(
             '--frames',
             metavar='FOLDER',
-            help='Images to compare on, instead of frames of the synthetic drive.',
+            help='Images for the comparison; default: frames of the synthetic drive.',
         ),
     ] = None,
     json: Json = None,
 ) -> None:
-    """Write weights as ONNX, OpenVINO or TorchScript, compared with PyTorch.
+    """Export weights to ONNX, OpenVINO or TorchScript, and compare the result with PyTorch.
 
-    The file is for one network size and batches of any size. In it is what is needed to use it
-    rightly: classes, mean and standard deviation, channel order. If it does not give the logits and
-    labels of PyTorch it is not kept. `bisenet evaluate --weights FILE` takes it, too.
+    The exported model takes one network size and any batch size. Its metadata holds classes, mean
+    and standard deviation, and channel order. If its logits or labels differ too much from those
+    of PyTorch, no file is written. `bisenet evaluate --weights FILE` also takes exported models.
     """
     from bisenet_ros.commands.export import export_weights
     from bisenet_ros.parameter_file import read_settings
@@ -652,7 +661,7 @@ def import_published(
         Path,
         typer.Argument(
             metavar='SRC',
-            help="A .pth file of CoinCheung's BiSeNet or of mmsegmentation, V1 or V2.",
+            help="A .pth file of CoinCheung's BiSeNet or of mmsegmentation, BiSeNet V1 or V2.",
             show_default=False,
         ),
     ],
@@ -673,16 +682,20 @@ def import_published(
         typer.Option(
             '--label-space',
             metavar='FILE',
-            help='JSON with `names`, `colors` and `drivable`, if not those of Cityscapes.',
+            help='JSON with `names`, `colors` and `drivable`; default: those of Cityscapes.',
         ),
     ] = None,
     mean: Annotated[
         tuple[float, float, float] | None,
-        typer.Option('--mean', metavar='R G B', help='Of the input, 0 to 1, if not as published.'),
+        typer.Option(
+            '--mean', metavar='R G B', help='Mean of the input, 0 to 1; default: as published.'
+        ),
     ] = None,
     std: Annotated[
         tuple[float, float, float] | None,
-        typer.Option('--std', metavar='R G B', help='Of the input, 0 to 1, if not as published.'),
+        typer.Option(
+            '--std', metavar='R G B', help='Std of the input, 0 to 1; default: as published.'
+        ),
     ] = None,
     network_size: Annotated[
         tuple[int, int] | None,
@@ -690,14 +703,14 @@ def import_published(
             '--network-size',
             metavar='WIDTH HEIGHT',
             min=32,
-            help='To run at; for Cityscapes 2048 1024, unless told.',
+            help='Input size of the network; default for Cityscapes: 2048 1024.',
         ),
     ] = None,
 ) -> None:
-    """Turn published weights into a checkpoint, whose logits are the same.
+    """Convert published weights to a checkpoint that gives the same logits.
 
-    The networks' differences are detected and carried along; auxiliary heads are left out. Of the
-    file, only tensors are read: no code in it runs.
+    Variants of the network are detected and recorded in the checkpoint; auxiliary heads are left
+    out. Only tensors are read from the file: no code in it runs.
     """
     from bisenet_ros.commands.import_published import import_file
 
@@ -716,13 +729,13 @@ def import_published(
 def benchmark(
     size: Annotated[
         tuple[int, int],
-        typer.Option('--size', metavar='WIDTH HEIGHT', min=32, help="Of the camera's frame."),
+        typer.Option('--size', metavar='WIDTH HEIGHT', min=32, help='Size of the camera frame.'),
     ] = (2048, 1024),
     rounds: Annotated[
-        int, typer.Option('--rounds', min=1, help='How often each segments the frame.')
+        int, typer.Option('--rounds', min=1, help='How often each candidate segments the frame.')
     ] = 30,
     seconds: Annotated[
-        float, typer.Option('--seconds', min=0.1, help='How long the camera runs at each rate.')
+        float, typer.Option('--seconds', min=0.1, help='How long to stream at each frame rate.')
     ] = 5.0,
     json: Json = None,
     plot: Annotated[
@@ -732,21 +745,20 @@ def benchmark(
             metavar='FILE.svg',
             dir_okay=False,
             callback=_writable,
-            help='Draw the figures, too.',
+            help='Also draw a chart.',
         ),
     ] = None,
     *,
     model: ModelOptions,
 ) -> None:
-    """Measure how fast this machine segments, beside what others do with the same network.
+    """Measure latency and throughput on this machine, beside other runtimes with the same network.
 
-    A frame of the synthetic drive goes through our engines (all that run here, in each precision,
-    unless `--engine` or `--precision` names one), eager PyTorch and, where they are installed, ONNX
-    Runtime and OpenVINO with the argmax in the graph, in turn; networks run at 1024x512 unless
-    `--network-size` says otherwise. Then through the
-    engine that `auto` takes: the stages from a camera's message to the node's, latency at 10, 30
-    and 60 Hz, the highest rate with under 5 % of the frames dropped, and what a new process takes
-    to its first labels.
+    Segments a frame of the synthetic drive with every engine and precision that runs here (or those
+    that `--engine` and `--precision` name), eager PyTorch and, if installed, ONNX Runtime and
+    OpenVINO with the argmax in the graph. The network runs at 1024x512 unless `--network-size` is
+    given. With the engine that `auto` selects it also measures each stage from camera message to
+    output message, latency at 10, 30 and 60 Hz, the highest rate with under 5 % dropped frames, and
+    the time from process start to the first labels.
     """
     from bisenet_ros.commands.benchmark import Benchmark
     from bisenet_ros.commands.benchmark import benchmark as run_benchmark
@@ -761,19 +773,21 @@ def info(
     weights: Annotated[
         str,
         typer.Argument(
-            metavar='WEIGHTS', show_default=False, help='Weights that ship, by name, or a file.'
+            metavar='WEIGHTS',
+            show_default=False,
+            help='The name of shipped weights, or a checkpoint file.',
         ),
     ],
     json: Json = None,
 ) -> None:
-    """Show what is in a checkpoint: network, classes, training, accuracy."""
+    """Show the contents of a checkpoint: network, classes, training, accuracy."""
     from bisenet_ros.commands.info import show_info
 
     show_info(weights, json)
 
 
 def main() -> None:
-    """The program `bisenet`."""
+    """Entry point of the program `bisenet`."""
     app(prog_name='bisenet')
 
 

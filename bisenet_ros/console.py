@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Where verbs write to: results for people and for machines, and progress beside them."""
+"""Output of the verbs: results on standard output, progress and warnings on standard error."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ from rich.text import Text
 from bisenet_ros.errors import UserError
 
 notes = Console(stderr=True, highlight=False)
-"""Progress and warnings: standard output belongs to results."""
+"""For progress and warnings; standard output is for results."""
 
 
 def progress_bar() -> Progress:
-    """A bar that counts things done, with the time that the rest will take."""
+    """A progress bar with counts and remaining time."""
     return Progress(
         SpinnerColumn(),
         TextColumn('{task.description}', markup=False),
@@ -41,28 +41,28 @@ def progress_bar() -> Progress:
 
 
 def warn(message: str) -> None:
-    """One line beside the progress, whatever characters are in it."""
+    """Print one line above the progress bar, without interpreting markup."""
     notes.print(message, style='yellow', markup=False, soft_wrap=True)
 
 
 def print_outcome(console: Console, passed: bool, said: str) -> None:
-    """A line that begins with Passed or Failed."""
+    """Print a line that begins with Passed or Failed."""
     line = Text('Passed ', 'green') if passed else Text('Failed ', 'bold red')
     console.print(line.append(said, 'not bold default'), soft_wrap=True)
 
 
 def is_standard_output(json_file: Path | None) -> bool:
-    """Whether the figures for machines take standard output, so that nothing else may."""
+    """Whether JSON goes to standard output, so that nothing else may."""
     return json_file == Path('-')
 
 
 def check_writable(file: Path) -> None:
-    """Notice, before the work whose result it is to hold, that a file could not be written.
+    """Check, before the work begins, that a result file can be written.
 
-    Nothing is left there. `-` is standard output.
+    Leaves nothing behind. `-` is standard output.
 
     Raises:
-        UserError: The file, or the folder that it or its own folder is to be made in, is not
+        UserError: The file, or the folder in which it or its parent would be created, is not
             writable.
     """
     if is_standard_output(file):
@@ -72,13 +72,13 @@ def check_writable(file: Path) -> None:
             folder = next(folder for folder in file.absolute().parents if folder.exists())
             tempfile.TemporaryFile(dir=folder).close()
         elif not os.access(file, os.W_OK):
-            raise UserError(f'{file}: it is there and may not be written to')
+            raise UserError(f'{file}: the file exists and is not writable')
     except OSError as error:
         raise UserError(f'{file}: {error.strerror}') from error
 
 
 def write_json(json_file: Path, figures: Mapping[str, Any]) -> None:
-    """Write figures for machines; `-` is standard output.
+    """Write figures as JSON; `-` is standard output.
 
     Raises:
         UserError: The file cannot be written.
@@ -95,14 +95,14 @@ def write_json(json_file: Path, figures: Mapping[str, Any]) -> None:
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder for results, and those above it.
+    """Create a folder for results, and its parents.
 
     Raises:
-        UserError: It cannot be made.
+        UserError: It cannot be created.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except FileExistsError as error:
-        raise UserError(f'{folder} is a file: results go into a folder') from error
+        raise UserError(f'{folder} is a file: give a folder for the results') from error
     except OSError as error:
         raise UserError(f'{folder}: {error.strerror}') from error

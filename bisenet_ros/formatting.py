@@ -1,21 +1,21 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Figures as people read them; everywhere else a share is a fraction from 0 to 1."""
+"""Formats figures for display. Fractions, 0 to 1 everywhere else, become percentages."""
 
 from __future__ import annotations
 
 import math
 
 NOTHING = '–'
-"""What stands where there is no figure."""
+"""Placeholder for a missing figure."""
 
 
 def percent(share: float | None, digits: int | None = 2) -> str:
-    """A fraction from 0 to 1 in percent; None and NaN are nothing.
+    """A fraction from 0 to 1 in percent; a placeholder for None and NaN.
 
     Args:
         share: The fraction.
-        digits: After the point; None for as few as it takes.
+        digits: Decimals; None for as few as possible.
     """
     if share is None or math.isnan(share):
         return NOTHING
@@ -33,5 +33,5 @@ def number(value: float | None, unit: str = '') -> str:
 
 
 def quantity(value: float | None, unit: str) -> str:
-    """A figure in its unit, which is `fraction`, or a word that follows the number."""
+    """A figure with its unit; the unit `fraction` gives percent."""
     return percent(value) if unit == 'fraction' else number(value, unit)

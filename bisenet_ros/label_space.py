@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the class ids mean: names, colours, and which classes can be driven on."""
+"""The meaning of class ids: names, colours, and which classes are drivable."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import numpy.typing as npt
 from bisenet_ros.errors import UserError
 
 IGNORE = 255
-"""The label of a pixel that belongs to no class, in truth (void) and in output (not labelled)."""
+"""The label of a pixel without a class: void in ground truth, not labelled in output."""
 
 
 @dataclass(frozen=True)
@@ -36,15 +36,15 @@ class LabelSpace:
 
     def __post_init__(self) -> None:
         if not 1 <= len(self.names) <= IGNORE:
-            raise UserError(f'a label space has 1 to {IGNORE} classes, not {len(self.names)}')
+            raise UserError(f'a label space must have 1 to {IGNORE} classes, not {len(self.names)}')
         if len(set(self.names)) != len(self.names):
             raise UserError(f'class names must be unique: {", ".join(self.names)}')
         if len(self.colors) != len(self.names):
             raise UserError(
-                f'{len(self.names)} classes need as many colours, not {len(self.colors)}'
+                f'{len(self.names)} classes need {len(self.names)} colours, not {len(self.colors)}'
             )
         if any(len(color) != 3 or not all(0 <= c <= 255 for c in color) for color in self.colors):
-            raise UserError('a class colour is three numbers from 0 to 255: red, green, blue')
+            raise UserError('a class colour must be three numbers from 0 to 255: red, green, blue')
         self.ids_of(self.drivable)
 
     def __len__(self) -> int:
@@ -70,7 +70,7 @@ class LabelSpace:
         return table
 
     def to_dict(self) -> dict[str, Any]:
-        """A form that JSON can hold; the inverse of `from_dict`."""
+        """The label space, ready for JSON; the inverse of `from_dict`."""
         return {
             'names': list(self.names),
             'colors': [list(color) for color in self.colors],
@@ -79,10 +79,10 @@ class LabelSpace:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> LabelSpace:
-        """A label space from what `to_dict` gave.
+        """The inverse of `to_dict`.
 
         Raises:
-            UserError: A part is missing, of the wrong type, or contradicts another.
+            UserError: A part is missing, has the wrong type, or contradicts another part.
         """
         try:
             return cls(
@@ -92,7 +92,7 @@ class LabelSpace:
             )
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise UserError(
-                f'a label space needs names, colors and drivable; {type(error).__name__}: {error}'
+                f'a label space needs names, colors and drivable: {type(error).__name__}: {error}'
             ) from error
 
 
@@ -125,7 +125,7 @@ CAMVID = LabelSpace(
     ),
     drivable=('road',),
 )
-"""The 11 classes that CamVid is evaluated on (SegNet's grouping), in its colours."""
+"""The 11 classes on which CamVid is usually evaluated (grouping of SegNet), with its colours."""
 
 CITYSCAPES = LabelSpace(
     names=(
@@ -172,4 +172,4 @@ CITYSCAPES = LabelSpace(
     ),
     drivable=('road',),
 )
-"""The 19 classes that Cityscapes is evaluated on, in the order of its train ids, in its colours."""
+"""The 19 evaluated classes of Cityscapes, ordered by train id, with its colours."""

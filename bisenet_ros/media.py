@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Images and videos in files, through OpenCV: what it leaves half-done is refused here."""
+"""Reads and writes image and video files with OpenCV, and refuses truncated ones."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ IMAGE_SUFFIXES = frozenset([
     '.avif', '.bmp', '.dib', '.exr', '.gif', '.hdr', '.jp2', '.jpe', '.jpeg', '.jpg', '.pbm',
     '.pgm', '.png', '.pnm', '.ppm', '.ras', '.tif', '.tiff', '.webp',
 ])
-"""Files that a folder is searched for; a file that is named itself may end as it likes."""
+"""Extensions of images in a folder; an image that is named itself may have any extension."""
 
 VIDEO_SUFFIXES = frozenset([
     '.avi', '.flv', '.m2ts', '.m4v', '.mkv', '.mov', '.mp4', '.mpeg', '.mpg', '.mts', '.ogv',
@@ -34,7 +34,7 @@ VIDEO_SUFFIXES = frozenset([
 # fmt: on
 
 _COUNTED_SUFFIXES = frozenset(['.avi', '.m4v', '.mov', '.mp4'])
-"""Videos whose header has a number of frames."""
+"""Extensions of videos whose header has a frame count."""
 
 _SIDES = (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT)
 
@@ -45,20 +45,20 @@ Pixels = npt.NDArray[np.uint8]
 
 
 class MediaError(UserError):
-    """A file that cannot be read as the image or video that it should be, or not be written."""
+    """An image or video file that cannot be read or written."""
 
 
 def natural_key(path: Path) -> tuple[list[tuple[int, str]], str]:
-    """A sort key by which `frame2` comes before `frame10`."""
+    """A sort key that puts `frame2` before `frame10`."""
     parts = re.split('([0-9]+)', path.name)  # text and numbers in turn, text first
     return [(int(part), '') if i % 2 else (0, part) for i, part in enumerate(parts)], path.name
 
 
 def list_files(folder: Path, suffixes: frozenset[str]) -> list[Path]:
-    """The files directly in a folder that end in one of the suffixes, in natural order.
+    """The files directly in a folder with one of the suffixes, in natural order.
 
     Raises:
-        MediaError: There is no such folder.
+        MediaError: The folder does not exist.
     """
     if not folder.is_dir():
         raise MediaError(f'{folder}: no such folder')
@@ -72,7 +72,7 @@ def list_files(folder: Path, suffixes: frozenset[str]) -> list[Path]:
 
 
 def is_video(path: Path) -> bool:
-    """Whether a file's name says that it is a video."""
+    """Whether a file has the extension of a video."""
     return path.suffix.lower() in VIDEO_SUFFIXES
 
 
@@ -80,10 +80,10 @@ def read_image(path: Path) -> Pixels:
     """(H, W, 3) uint8 BGR: an image as a viewer shows it.
 
     The EXIF orientation is applied, alpha is dropped, gray becomes three equal channels, and of
-    16 bits the upper 8 are kept, as a camera driver's 8 bit image has them.
+    16 bits the upper 8 are kept.
 
     Raises:
-        MediaError: There is no such file, or it is no image, or not a whole one.
+        MediaError: The file does not exist, is not an image, or is truncated.
     """
     return cast('Pixels', decode_file(path, read_file(path), cv2.IMREAD_COLOR))
 
@@ -111,26 +111,26 @@ def decode_file(path: Path, data: bytes, flags: int) -> npt.NDArray[Any]:
     """The pixels of an image file's content, as `cv2.imdecode` gives them.
 
     Raises:
-        MediaError: It is no image.
+        MediaError: It is not an image.
     """
     try:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), flags) if data else None
     except cv2.error as error:
-        raise MediaError(f'{path}: not an image that OpenCV reads ({error.err})') from error
+        raise MediaError(f'{path}: not an image that OpenCV can read ({error.err})') from error
     if image is None:
-        raise MediaError(f'{path}: not an image that OpenCV reads')
+        raise MediaError(f'{path}: not an image that OpenCV can read')
     return np.asarray(image)
 
 
 def write_image(path: Path, image: Pixels) -> None:
-    """Write an image in the format that the file's name says.
+    """Write an image in the format given by the extension of the file.
 
     Raises:
         MediaError: The file cannot be written.
     """
     done, data = cv2.imencode(path.suffix, image)
     if not done:
-        raise MediaError(f'{path}: OpenCV cannot write such an image')
+        raise MediaError(f'{path}: OpenCV cannot write an image of this format')
     try:
         path.write_bytes(data.tobytes())
     except OSError as error:
@@ -138,15 +138,14 @@ def write_image(path: Path, image: Pixels) -> None:
 
 
 class Video:
-    """A video file that is read frame by frame; iterating again starts at the first frame.
+    """A video file, read frame by frame; each iteration starts at the first frame.
 
     Attributes:
-        rate: Frames per second as the file says; 25 where it does not say.
-        frame_count: What the file's header promises, which is an estimate in some containers;
-            0 where it does not say.
+        rate: Frames per second according to the file; 25 if it does not say.
+        frame_count: Frame count in the header, an estimate for some containers; 0 if there is none.
 
     Raises:
-        MediaError: There is no such file, or OpenCV's FFmpeg cannot read it.
+        MediaError: The file does not exist, or FFmpeg in OpenCV cannot read it.
     """
 
     def __init__(self, path: Path) -> None:
@@ -161,10 +160,10 @@ class Video:
         capture.release()
 
     def breaks_off_after(self, count: int) -> bool:
-        """Whether more frames than `count`, all that could be read, had been recorded.
+        """Whether the file is truncated, if `count` frames could be read.
 
-        `frame_count` is exact to a frame or two in MP4 and AVI; elsewhere it comes from the length
-        and a rate that may vary, so only a loss of more than half counts.
+        `frame_count` is exact to a frame or two in MP4 and AVI. In other containers it is computed
+        from the duration and a rate that may vary, so only a loss of more than half counts.
         """
         exact = self.path.suffix.lower() in _COUNTED_SUFFIXES
         tolerance = 1 + self.frame_count // 50 if exact else self.frame_count // 2
@@ -183,16 +182,16 @@ class Video:
         return capture
 
     def __iter__(self) -> Iterator[Pixels]:
-        """Each frame, (H, W, 3) uint8 BGR, upright as the file says.
+        """Each frame, (H, W, 3) uint8 BGR, rotated as the file says.
 
         Raises:
-            MediaError: Not even the first frame can be read.
+            MediaError: No frame can be read.
         """
         capture = self._open()
         try:
             read, frame = capture.read()
             if not read:
-                raise MediaError(f'{self.path}: a video without a frame that OpenCV reads')
+                raise MediaError(f'{self.path}: no frame of this video can be read by OpenCV')
             while read:
                 yield cast('Pixels', frame)
                 read, frame = capture.read()
@@ -203,16 +202,16 @@ class Video:
 class VideoWriter:
     """Writes a WebM video (VP8), which every current browser plays and every OpenCV wheel writes.
 
-    H.264 would need an encoder that the wheels leave out, and VP9 takes seven times as long. The
-    file appears with the first frame, which sets the size; an odd last row or column is left out
-    (VP8 halves the colours).
+    OpenCV wheels have no encoder for H.264, and VP9 takes seven times as long. The first frame
+    creates the file and sets the size; an odd last row or column is cropped (VP8 subsamples
+    colours).
 
     Args:
         path: The file to write, ending in `.webm`.
         rate: Frames per second.
 
     Raises:
-        MediaError: While writing, when this OpenCV cannot write WebM or the file not be made.
+        MediaError: While writing, if this OpenCV cannot write WebM or the file cannot be created.
     """
 
     def __init__(self, path: Path, rate: float) -> None:
@@ -222,7 +221,7 @@ class VideoWriter:
         self._size = (0, 0)
 
     def write(self, frame: Pixels) -> None:
-        """Append a frame, (H, W, 3) uint8 BGR; one of another size is scaled to the first one's."""
+        """Append a frame, (H, W, 3) uint8 BGR, resized to the size of the first one if needed."""
         if self._writer is None:
             height, width = frame.shape[:2]
             codec = cv2.VideoWriter.fourcc(*'VP80')
@@ -231,7 +230,7 @@ class VideoWriter:
                     str(self.path), cv2.CAP_FFMPEG, codec, self.rate, (width, height)
                 )
             if not writer.isOpened():
-                raise MediaError(f'{self.path}: cannot be written as a WebM video by this OpenCV')
+                raise MediaError(f'{self.path}: this build of OpenCV cannot write WebM here')
             self._writer, self._size = writer, (width, height)
         if frame.shape[1::-1] != self._size:
             frame = np.asarray(cv2.resize(frame, self._size), np.uint8)
@@ -247,7 +246,7 @@ class VideoWriter:
 
 @contextmanager
 def _quiet_stderr() -> Iterator[None]:
-    """Drop what C libraries print: OpenCV notes even a codec tag that it then replaces itself."""
+    """Discard messages of C libraries: OpenCV warns about a codec tag that it replaces itself."""
     saved = os.dup(2)
     with open(os.devnull, 'wb') as nowhere:
         os.dup2(nowhere.fileno(), 2)

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Labels drawn over the frame, for people to look at."""
+"""Draws labels over a frame, for display."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ def overlay(
         labels: (H, W) class ids; a pixel that is not labelled (255) keeps the frame.
         label_space: The colours.
         alpha: Opacity of the colours, 0 (the frame alone) to 1 (the colours alone).
-        drivable: (H, W) drivable mask, 0 or 255, whose edge is drawn as a white line where `alpha`
-            is not 0.
+        drivable: (H, W) drivable mask, 0 or 255; its edge is drawn as a white line unless `alpha`
+            is 0.
 
     Returns:
         (H, W, 3) BGR, a new array.

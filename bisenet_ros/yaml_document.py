@@ -20,7 +20,7 @@ from bisenet_ros.errors import UserError
 from bisenet_ros.limits import MAX_DOCUMENT
 
 Location = Sequence[str | int]
-"""Keys and indices that lead to a value."""
+"""The path to a value: keys and indices."""
 
 _MAX_DEPTH = 50
 _MAX_VALUES = 100_000
@@ -28,12 +28,12 @@ _MAX_VALUES = 100_000
 
 
 class DocumentError(UserError):
-    """A file that is not what it should be; the message names file and line."""
+    """An invalid file; the message names file and line."""
 
 
 @contextmanager
 def yaml_errors(path: Path) -> Iterator[None]:
-    """Turn what goes wrong with a file's YAML into one line that says where.
+    """Turn errors of reading and parsing YAML into one line that names the place.
 
     Raises:
         DocumentError: The file cannot be read, or is not YAML.
@@ -119,7 +119,7 @@ class Document:
 
     Attributes:
         path: The file.
-        value: What it says: mappings, lists, strings, numbers.
+        value: Its content: mappings, lists, strings, numbers.
     """
 
     path: Path
@@ -146,7 +146,7 @@ class Document:
         return document
 
     def line(self, location: Location) -> int:
-        """The line, from 1, of a value's key; of what should hold it where there is none."""
+        """The line, from 1, of the key of a value; of its parent if the value does not exist."""
         node, line = self._root, 1
         for step in location:
             if isinstance(node, yaml.MappingNode):
@@ -163,13 +163,13 @@ class Document:
         return line
 
     def error(self, location: Location, message: str) -> DocumentError:
-        """What is wrong with a value, in one line that says where it stands."""
+        """An error about a value, with file, line and path in the message."""
         steps = ''.join(f'[{step}]' if isinstance(step, int) else f'.{step}' for step in location)
         place = f'{steps.lstrip(".")}: ' if steps else ''
         return DocumentError(f'{self.path}:{self.line(location)}: {place}{message}')
 
     def _refuse_twins(self, node: yaml.Node | None, seen: set[int]) -> None:
-        """YAML's parser takes the last of two equal keys; nobody means that."""
+        """Refuse duplicate keys, of which the YAML parser would silently take the last."""
         if not isinstance(node, yaml.CollectionNode) or id(node) in seen:
             return
         seen.add(id(node))
@@ -181,6 +181,6 @@ class Document:
             key, value = child
             if isinstance(key, yaml.ScalarNode) and key.value in keys:
                 line = key.start_mark.line + 1
-                raise DocumentError(f'{self.path}:{line}: {key.value} is there twice')
+                raise DocumentError(f'{self.path}:{line}: {key.value} is given twice')
             keys.add(str(key.value))
             self._refuse_twins(value, seen)

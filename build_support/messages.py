@@ -1,20 +1,20 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Compile msg/*.msg for Python with the message generators of the ROS 2 that this Python sees.
+"""Compile msg/*.msg for Python with the message generators of the ROS 2 found by this Python.
 
     python build_support/messages.py PACKAGE_DIRECTORY
 
-A pip build has no ament_cmake to do this. The generators themselves are plain Python functions, in
-the ROS 2 wheels as in a sourced ROS 2, so this script calls them in the order in which ament_cmake
-would, compiles what they wrote, and puts into PACKAGE_DIRECTORY (some `.../bisenet_ros`):
+A pip build has no ament_cmake to do this. The generators are plain Python functions, in the ROS 2
+wheels as in a sourced ROS 2, so this script calls them in the same order as ament_cmake, compiles
+the generated sources, and copies into PACKAGE_DIRECTORY (`.../bisenet_ros`):
 
     msg/*.py                                                  the message classes
     bisenet_ros_s__rosidl_typesupport_c.<abi>.so              their conversion from and to C
     libbisenet_ros__rosidl_typesupport_fastrtps_c.so          their C side
     libbisenet_ros__rosidl_typesupport_introspection_c.so     a second name of the same library
 
-The dispatcher of type supports opens these two libraries by name, whichever of them the middleware
-asks for; one library holds everything, and the extension module loads it under both names.
+The dispatcher of type supports opens one of the last two by name, depending on the middleware. They
+are one library, which the extension module loads under both names.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ PACKAGE = 'bisenet_ros'
 ROOT = Path(__file__).resolve().parent.parent
 TYPE_SUPPORTS = ('rosidl_typesupport_fastrtps_c', 'rosidl_typesupport_introspection_c')
 
-# What a message package's own libraries are called: lib<package>__<part>.so.
+# The libraries of a message package are named lib<package>__<part>.so.
 MESSAGE_LIBRARIES = (
     'rosidl_generator_c',
     'rosidl_generator_py',
@@ -69,12 +69,12 @@ RUNTIME_LIBRARIES = (
 
 
 def find_prefix(package: str) -> Path | None:
-    """The first prefix on the way up from sys.path that holds a ROS package.
+    """The prefix of a ROS package: the first parent of a directory in sys.path that contains it.
 
-    `importlib` cannot answer this: many message and runtime packages have no Python module.
+    Not `importlib`, because many message and runtime packages have no Python module.
 
     Returns:
-        The directory that contains `share/<package>/package.xml`, None where there is none.
+        The directory that contains `share/<package>/package.xml`, None if there is none.
     """
     for entry in sys.path:
         for prefix in Path(entry).resolve().parents:
@@ -84,26 +84,27 @@ def find_prefix(package: str) -> Path | None:
 
 
 def require_prefix(package: str) -> Path:
-    """`find_prefix`, but a package that is missing ends the build with a message."""
+    """Like `find_prefix`, but exits with a message if the package is missing."""
     prefix = find_prefix(package)
     if prefix is None:
-        sys.exit(f'the ROS 2 package {package} is not installed beside this Python')
+        sys.exit(f'the ROS 2 package {package} is not installed for this Python')
     return prefix
 
 
 def check_generators() -> None:
-    """End the build where a ROS 2 is sourced and the generators at hand are of another.
+    """Exit if a ROS 2 is sourced but the generators are from another one.
 
-    pip brings others where it isolates a build: what they write does not fit the sourced libraries.
+    pip installs other generators in an isolated build, and their output does not fit the sourced
+    libraries.
     """
     sourced = os.environ.get('AMENT_PREFIX_PATH')
     prefix = require_prefix('rosidl_generator_py')
     if sourced and prefix not in [Path(entry).resolve() for entry in sourced.split(os.pathsep)]:
-        sys.exit(f'{prefix} is not the ROS 2 that is sourced: pip install --no-build-isolation')
+        sys.exit(f'{prefix} is not the sourced ROS 2: use pip install --no-build-isolation')
 
 
 def message_dependencies() -> dict[str, Path]:
-    """The message packages that ours uses, directly or not, by package.xml: name -> prefix."""
+    """Direct and indirect message dependencies from package.xml: name -> prefix."""
     found: dict[str, Path] = {}
     queue = [(ROOT / 'package.xml', True)]
     while queue:
@@ -125,7 +126,7 @@ def generate(scratch: Path, dependencies: dict[str, Path]) -> tuple[Path, Path]:
 
     Args:
         scratch: An empty directory.
-        dependencies: What `message_dependencies` gives.
+        dependencies: From `message_dependencies`.
 
     Returns:
         The root of the C and C++ sources, and the root of the Python modules and their extension.
@@ -180,7 +181,7 @@ def generate(scratch: Path, dependencies: dict[str, Path]) -> tuple[Path, Path]:
 
 
 def compile_objects(sources: Iterable[Path], include: Iterable[Path], scratch: Path) -> list[str]:
-    """Compile C and C++ sources, as many at a time as there are cores.
+    """Compile C and C++ sources, one per core at a time.
 
     Returns:
         The paths of the object files, in the order of the sources.
@@ -209,7 +210,7 @@ def compile_objects(sources: Iterable[Path], include: Iterable[Path], scratch: P
 
 
 def link(target: Path, inputs: Iterable[str]) -> str:
-    """Link a shared library that finds its neighbours beside itself.
+    """Link a shared library that finds other libraries in its own directory.
 
     The ROS 2 libraries are found by LD_LIBRARY_PATH, which the wheels and `setup.bash` both set.
     """
@@ -267,7 +268,7 @@ def build(destination: Path, scratch: Path) -> None:
 
 
 def put(file: Path, directory: Path) -> None:
-    """Copy a file so that a process that uses the old one keeps it whole."""
+    """Replace a file atomically, so that a process that has the old one mapped is not affected."""
     directory.mkdir(parents=True, exist_ok=True)
     copy = directory / f'.{file.name}.new'
     shutil.copy2(file, copy)

@@ -38,7 +38,7 @@ def test_dict_round_trip_through_json() -> None:
     [
         ((), (), (), '1 to 255 classes, not 0'),
         (('a', 'a'), (RED, BLUE), (), 'unique'),
-        (('a', 'b'), (RED,), (), '2 classes need as many colours, not 1'),
+        (('a', 'b'), (RED,), (), '2 classes need 2 colours, not 1'),
         (('a',), ((0, 0, 256),), (), '0 to 255'),
         (('a',), (RED,), ('b',), "no class 'b'"),
     ],

@@ -96,7 +96,7 @@ def test_a_cut_image_is_refused(
 def test_a_text_file_is_no_image(tmp_path: Path) -> None:
     path = tmp_path / 'text.png'
     path.write_text('not an image')
-    with pytest.raises(MediaError, match='not an image that OpenCV reads'):
+    with pytest.raises(MediaError, match='not an image that OpenCV can read'):
         read_image(path)
 
 
@@ -185,7 +185,7 @@ def test_opening_a_broken_video_is_one_clear_error(
 ) -> None:
     path = tmp_path / 'broken.mp4'
     path.write_bytes(b'nothing of a video' * 100)
-    with pytest.raises(MediaError, match='not a video that OpenCV reads'):
+    with pytest.raises(MediaError, match='not a video that OpenCV can read'):
         Video(path)
     assert capfd.readouterr().err == ''
 
@@ -195,6 +195,6 @@ def test_writing_where_nothing_can_be_written(tmp_path: Path, image: npt.NDArray
         write_image(tmp_path / 'nowhere' / 'image.png', image)
     with (
         VideoWriter(tmp_path / 'nowhere' / 'video.webm', 10) as writer,
-        pytest.raises(MediaError, match='cannot be written'),
+        pytest.raises(MediaError, match='OpenCV cannot write WebM'),
     ):
         writer.write(image)

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The exponential moving average of a network's weights, which is better than its last weights."""
+"""The exponential moving average of weights, which is more accurate than the last weights."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ from bisenet_ros.network import SegmentationNetwork
 
 
 class AverageNetwork(nn.Module):
-    """A network whose weights and batch statistics follow those of another.
+    """A network whose weights and batch statistics are a moving average of those of another.
 
-    torch's AveragedModel counts its updates on the device, and so waits for a GPU at every step.
+    Not torch's AveragedModel, which counts updates on the device and thus waits for the GPU at
+    every step.
 
     Attributes:
         network: The average, with boosters like the original; it is not trained.
-        decay: How much of the average stays at a step, in the long run.
+        decay: Fraction of the average that is kept at each step, after the first steps.
     """
 
     def __init__(self, network: SegmentationNetwork, decay: float) -> None:
@@ -29,9 +30,9 @@ class AverageNetwork(nn.Module):
 
     @torch.no_grad()
     def update(self, network: nn.Module, step: int) -> None:
-        """Follow `network` after its optimiser step number `step`, from 1.
+        """Update the average with `network` after optimiser step `step`, counted from 1.
 
-        The decay grows with the steps, so that the average soon forgets the beginning.
+        The decay grows with the steps, so that the average soon forgets the initial weights.
         """
         decay = min(self.decay, step / (step + 9))
         average, current = _floats(self.network), _floats(network)
@@ -39,6 +40,6 @@ class AverageNetwork(nn.Module):
 
 
 def _floats(network: nn.Module) -> list[Tensor]:
-    """Parameters and batch statistics, but not the counters beside them, which nothing reads."""
+    """Parameters and batch statistics, without the counters of batch norms, which are unused."""
     tensors = (*network.parameters(), *network.buffers())
     return [tensor for tensor in tensors if tensor.is_floating_point()]

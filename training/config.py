@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A training run as one YAML file; every key is checked, and there is no other place to look."""
+"""The configuration of a training run: one YAML file, of which every key is checked."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ _WITH_IMAGENET = ('resnet18', 'resnet101', 'efficientnet_lite0', 'efficientnet_l
 
 
 class ConfigError(UserError):
-    """A configuration is not what it should be; the message names line or override."""
+    """An invalid configuration; the message names the line or the override."""
 
 
 class _Part(BaseModel):
@@ -53,7 +53,7 @@ class _Part(BaseModel):
 
 
 class NetworkSettings(_Part):
-    """What is trained, and what it starts from.
+    """The network, and its initial weights.
 
     Attributes:
         name: A key of `bisenet_ros.network.NETWORKS`.
@@ -76,12 +76,12 @@ class NetworkSettings(_Part):
     @model_validator(mode='after')
     def _is_known(self) -> NetworkSettings:
         if self.name not in NETWORKS:
-            raise ValueError(f'no network {self.name!r}: there are {", ".join(NETWORKS)}')
+            raise ValueError(f'no network {self.name!r}; choose from {", ".join(NETWORKS)}')
         for option, value in self.options.items():
             choices = options_of(self.name).get(option)
             if choices is None:
                 known = ', '.join(options_of(self.name)) or 'none'
-                raise ValueError(f'{self.name} has no option {option!r}: there are {known}')
+                raise ValueError(f'{self.name} has no option {option!r}; choose from {known}')
             if value not in choices:
                 raise ValueError(f'{option} is one of {", ".join(map(str, choices))}')
         if self.imagenet_weights is not None and not self.name.endswith(_WITH_IMAGENET):
@@ -89,17 +89,17 @@ class NetworkSettings(_Part):
         if self.imagenet_weights == 'installed' and 'resnet' in self.name:
             raise ValueError('no package brings the weights of a ResNet: give the .pth file')
         if self.imagenet_weights is not None and self.initial_weights is not None:
-            raise ValueError('a network starts from imagenet_weights or initial_weights, not both')
+            raise ValueError('give imagenet_weights or initial_weights, not both')
         return self
 
 
 class NormalizationSettings(_Part):
-    """How pixel values reach the network; it travels in the checkpoint.
+    """Normalisation of pixel values; stored in the checkpoint.
 
     Attributes:
-        mean: Subtracted from values of 0 to 1, in RGB order. The default is ImageNet's.
-        std: What is then divided by, in RGB order.
-        channel_order: The order of the channels that the network is given.
+        mean: Subtracted from values of 0 to 1, in RGB order. The default is that of ImageNet.
+        std: The divisor after that, in RGB order.
+        channel_order: Order of the channels of the network's input.
     """
 
     mean: Color = (0.485, 0.456, 0.406)
@@ -115,16 +115,16 @@ class NormalizationSettings(_Part):
         return self
 
     def build(self) -> Normalization:
-        """The same for `bisenet_ros`."""
+        """The `Normalization` of `bisenet_ros` with these settings."""
         return Normalization(self.mean, self.std, self.channel_order)
 
 
 class TrainingSource(_Part):
-    """A data set to learn from.
+    """A data set for training.
 
     Attributes:
-        dataset: Where its frames are.
-        share: How much of what is seen comes from it, against the shares of the others.
+        dataset: Settings of the data set.
+        share: Its share of the samples, relative to the shares of the others.
     """
 
     dataset: AnyDataset
@@ -132,26 +132,26 @@ class TrainingSource(_Part):
 
 
 class TrainingConfig(_Part):
-    """Everything that decides what is learned.
+    """The configuration of a training run.
 
     Attributes:
-        network: What is trained.
-        network_size: (width, height) that frames are brought to in evaluation and on the vehicle.
-        normalization: Of the input.
-        data: Folder that relative paths of the data sets start from.
-        train: What is learned from; all have the same classes.
-        validation: What accuracy is measured on while training; None for no evaluation.
-        crop: (width, height) of what the network sees of a frame while training.
+        network: The network.
+        network_size: (width, height) to which frames are resized in evaluation and on the vehicle.
+        normalization: Normalisation of the input.
+        data: Base folder for relative paths of the data sets.
+        train: Training data; all data sets have the same classes.
+        validation: Validation data; None for no evaluation.
+        crop: (width, height) of training crops.
         batch: Images per step, over all processes.
-        accumulate: A step's images are passed through the network in so many parts, for devices
-            with little memory. Batch norms see a part at a time.
-        max_steps: Length of the training.
+        accumulate: Number of parts into which the images of a step are split, for devices with
+            little memory. Batch norms see one part at a time.
+        max_steps: Number of steps.
         evaluate_every: Steps between evaluations; the last step is always evaluated.
-        save_every: Steps between the states from which a killed run can go on.
-        precision: Of convolutions: bf16 and fp16 are mixed precision. fp16 needs a GPU.
-        average_decay: Of the exponential moving average of the weights, which is what is
-            evaluated and exported; 0 for the weights themselves.
-        seed: Of all chance. Batches follow from it and from the step alone.
+        save_every: Steps between saved states, from which a run can resume.
+        precision: Precision of convolutions; bf16 and fp16 are mixed precision. fp16 needs a GPU.
+        average_decay: Decay of the moving average of the weights, which is evaluated and exported;
+            0 for no average.
+        seed: Seed of all randomness. Batches depend only on it and on the step.
         device: cuda, cpu, or auto: a GPU if there is one.
         workers: Processes that prepare batches, for each process that trains; 0 prepares them in
             between, None takes what suits the machine.
@@ -159,7 +159,7 @@ class TrainingConfig(_Part):
         teacher: A trained network to learn from, too; None for labels alone.
         optimizer: What minimises it.
         schedule: Learning rate over the steps.
-        augmentation: What is done to samples so that no two look alike.
+        augmentation: Augmentation of training samples.
     """
 
     network: NetworkSettings
@@ -188,18 +188,22 @@ class TrainingConfig(_Part):
     @model_validator(mode='after')
     def _is_consistent(self) -> TrainingConfig:
         if self.batch % self.accumulate:
-            raise ValueError(f'a batch of {self.batch} does not fall into {self.accumulate} parts')
+            raise ValueError(
+                f'batch {self.batch} is not a multiple of accumulate {self.accumulate}'
+            )
         if self.batch == self.accumulate:
-            raise ValueError('batch norms need two images or more in each part of a batch')
+            raise ValueError(
+                'batch norms need at least two images in each part: lower accumulate or raise batch'
+            )
         return self
 
     def located(self, settings: DatasetSettings) -> DatasetSettings:
-        """A data set's settings with its relative paths, and those alone, put behind `data`."""
+        """Settings of a data set, with its relative paths resolved against `data`."""
         paths = {name: self.data / value for name, value in settings if isinstance(value, Path)}
         return settings.model_copy(update=paths)
 
     def to_yaml(self) -> str:
-        """The whole configuration, defaults included, as `load_config` reads it."""
+        """The configuration with all defaults, as YAML for `load_config`."""
         return yaml.safe_dump(self.model_dump(mode='json'), sort_keys=False)
 
 
@@ -217,13 +221,13 @@ def load_config(config: str | Path, overrides: Sequence[str] = ()) -> TrainingCo
         overrides: Such as `optimizer.lr=0.01` or `train.0.share=2`: a key's path and a YAML value.
 
     Raises:
-        UserError: It is not one; the message names the line or the override.
+        UserError: It is invalid; the message names the line or the override.
     """
     path = _resolve(config)
     document = Document.load(path)
     value = document.value
     if not isinstance(value, dict):
-        raise ConfigError(f'{path}: should be keys with values, from `network` on')
+        raise ConfigError(f'{path}: must be a mapping of keys to values, such as network')
     changed: dict[Location, str] = {}
     for override in overrides:
         location, replacement = _parse_override(override)
@@ -232,7 +236,7 @@ def load_config(config: str | Path, overrides: Sequence[str] = ()) -> TrainingCo
     try:
         return TrainingConfig.model_validate(value)
     except ValidationError as error:
-        # A key that is misspelt is also one that is missing.
+        # A misspelt key also counts as a missing one, so report unknown keys first.
         first = min(error.errors(), key=lambda found: found['type'] != 'extra_forbidden')
         said = _said(first, value)
         if error.error_count() > 1:
@@ -253,14 +257,14 @@ def _resolve(config: str | Path) -> Path:
     if str(config) in known:
         return known[str(config)]
     near = difflib.get_close_matches(str(config), known, n=1)
-    hint = f'did you mean {near[0]}?' if near else f'there are {", ".join(known)}'
-    raise ConfigError(f'no configuration {str(config)!r}: give a .yaml file or a recipe; {hint}')
+    hint = f'did you mean {near[0]}?' if near else f'choose from {", ".join(known)}'
+    raise ConfigError(f'no configuration {str(config)!r}: give a .yaml file or a name; {hint}')
 
 
 def _parse_override(override: str) -> tuple[Location, Any]:
     key, equals, text = override.partition('=')
     if not key or not equals:
-        raise ConfigError(f'{override!r} changes nothing: write key.sub=value')
+        raise ConfigError(f'{override!r} is not key.sub=value')
     try:
         replacement = yaml.safe_load(text)
     except yaml.YAMLError as error:
@@ -277,11 +281,11 @@ def _replace(value: Any, location: Location, replacement: Any, override: str) ->
         elif isinstance(value, list) and step in range(len(value)):
             value = value[int(step)]
         else:
-            raise ConfigError(f'{override}: there is no {step} to go into')
+            raise ConfigError(f'{override}: {step} does not exist')
     if isinstance(value, list) and last not in range(len(value)):
         raise ConfigError(f'{override}: there is no {last} in a list of {len(value)}')
     if not isinstance(value, dict | list):
-        raise ConfigError(f'{override}: {steps[-1]} has no parts')
+        raise ConfigError(f'{override}: {steps[-1]} is a single value, without keys')
     cast('dict[str | int, Any]', value)[last] = replacement
 
 
@@ -300,11 +304,11 @@ def _written(value: Any, location: Location) -> Location:
 
 
 def _said(error: Any, value: Any) -> str:
-    """What pydantic found, for a user."""
+    """An error of pydantic, reworded for users."""
     if error['type'] == 'extra_forbidden':
         known = _keys_at(error['loc'], value)
         near = difflib.get_close_matches(str(error['loc'][-1]), known, n=1, cutoff=0.5)
-        hint = f'did you mean {near[0]}?' if near else f'there are {", ".join(known)}'
+        hint = f'did you mean {near[0]}?' if near else f'choose from {", ".join(known)}'
         return f'unknown key; {hint}'
     if error['type'] == 'missing':
         return 'is missing'

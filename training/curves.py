@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Loss, learning rate and accuracy of a run over its steps, as a picture."""
+"""Draws loss, learning rate and accuracy of a run over its steps."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bisenet_ros.formatting import percent
 from bisenet_training.extra import Figure
 
 _SMOOTH = 50
-"""Steps that the loss is averaged over, at most a tenth of all: single batches differ."""
+"""Number of steps over which the loss is averaged, but at most a tenth of all steps."""
 
 
 def draw_curves(
@@ -22,7 +22,7 @@ def draw_curves(
     """Write a PNG.
 
     Args:
-        file: Where to.
+        file: The file to write.
         steps: Rows of `steps.csv`, at least one.
         evaluations: Rows of `evaluations.csv`.
     """

@@ -1,9 +1,9 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Which sample comes when, and how it becomes part of a batch.
+"""The order of training samples, and how they are batched.
 
-Every batch follows from the seed and the step alone. So a run that was killed goes on with the very
-batches that were due, and several processes share the batch that one would have had.
+Every batch depends only on seed and step. So a resumed run continues with the same batches, and
+several processes share the batch that one process would have.
 """
 
 from __future__ import annotations
@@ -36,22 +36,22 @@ _PREFETCHED_BATCHES = 4
 
 
 class Plan:
-    """Which frame of which data set every sample of a training is.
+    """Maps every sample of a training to a frame of a data set.
 
-    Data sets are drawn by their shares; within one, every frame comes once before any comes again.
-    A longer plan begins like a shorter one.
+    Data sets are drawn by their shares. Within a data set, every frame is used once before any is
+    used again. A longer plan starts with the shorter one.
     """
 
     def __init__(
         self, datasets: Sequence[Dataset], shares: Sequence[float], samples: int, seed: int
     ) -> None:
-        """Draw it all beforehand: 16 bytes per sample.
+        """Draw the whole plan; it takes 16 bytes per sample.
 
         Args:
-            datasets: What there is.
-            shares: How much of each; only their ratios count.
-            samples: How many samples there will be.
-            seed: Of all chance.
+            datasets: The data sets.
+            shares: Share of each; only ratios count.
+            samples: Number of samples.
+            seed: Random seed.
         """
         self.datasets = tuple(datasets)
         limits = np.cumsum(shares) / np.sum(shares)
@@ -66,26 +66,26 @@ class Plan:
             self._frame[places] = np.concatenate(order)[: len(places)] if order else 0
 
     def __len__(self) -> int:
-        """How many samples it has."""
+        """Number of samples."""
         return len(self._source)
 
     def __getitem__(self, sample: int) -> tuple[Dataset, int]:
-        """The data set that a sample comes from, and the index of the frame in it."""
+        """The data set of a sample, and the index of the frame in it."""
         return self.datasets[self._source[sample]], int(self._frame[sample])
 
     def name_of(self, sample: int) -> str:
-        """What the frame of a sample is called, with its data set."""
+        """Name of the frame of a sample, with its data set."""
         dataset, index = self[sample]
         return f'{dataset.name_of(index)} of {dataset.description}'
 
 
 @dataclass(frozen=True)
 class Views(TorchDataset[View]):
-    """Samples as the network sees them: a random view, which follows from seed and number alone.
+    """Augmented samples; each depends only on seed and number.
 
     Attributes:
-        plan: Which frame each is of.
-        augmentation: What makes a view of a frame.
+        plan: Maps samples to frames.
+        augmentation: Makes a view of a frame.
         crop: (width, height) of a view.
         seed: Of all chance.
         pasted: Ids of the classes that are copied from one view to another.
@@ -98,7 +98,7 @@ class Views(TorchDataset[View]):
     pasted: tuple[int, ...] = ()
 
     def __getitem__(self, number: int) -> View:
-        """The view that a sample is, from its number."""
+        """The view for a sample number."""
         dataset, index = self.plan[number]
         chance = np.random.SeedSequence((self.seed, 2, number)).generate_state(1, np.uint64)
         generator = torch.Generator().manual_seed(int(chance[0]))
@@ -118,18 +118,18 @@ class Views(TorchDataset[View]):
 
 @dataclass(frozen=True)
 class Shard:
-    """The part of the batches that one process prepares and learns from.
+    """The part of each batch that one process trains on.
 
-    A step's samples are cut into `accumulate` parts, and each of these among the processes.
+    The samples of a step are split into `accumulate` parts, and each part over the processes.
 
     Attributes:
-        batch: Samples of a step, over all processes.
-        accumulate: Parts that a step's samples are passed through the network in.
-        rank: Which process this is.
-        processes: How many there are.
+        batch: Samples per step, over all processes.
+        accumulate: Number of parts of a step.
+        rank: Rank of this process.
+        processes: Number of processes.
 
     Raises:
-        UserError: The batch does not fall into equal parts.
+        UserError: The batch cannot be split equally.
     """
 
     batch: int
@@ -141,17 +141,17 @@ class Shard:
         parts = self.accumulate * self.processes
         if self.batch % parts:
             raise UserError(
-                f'a batch of {self.batch} cannot be shared by {self.processes} processes in '
-                f'{self.accumulate} parts: batch has to be a multiple of {parts}'
+                f'a batch of {self.batch} cannot be split over {self.processes} processes and '
+                f'{self.accumulate} parts: batch must be a multiple of {parts}'
             )
 
     @property
     def size(self) -> int:
-        """Samples that this process takes at a time."""
+        """Samples per forward pass of this process."""
         return self.batch // (self.accumulate * self.processes)
 
     def batches(self, first_step: int, last_step: int) -> Iterator[list[int]]:
-        """Numbers of the samples of each of this process' batches, for the steps up to `last`."""
+        """Sample numbers of each batch of this process, from `first_step` to `last_step`."""
         for part in range(first_step * self.accumulate, last_step * self.accumulate):
             start = (part * self.processes + self.rank) * self.size
             yield list(range(start, start + self.size))
@@ -160,13 +160,11 @@ class Shard:
 def make_loader(
     views: Views, batches: Iterator[list[int]], workers: int, *, pin_memory: bool
 ) -> DataLoader[View]:
-    """A loader that prepares batches in `workers` processes, or in between where that is 0.
+    """A loader that prepares batches in `workers` processes, or in this process if that is 0.
 
-    It can be gone through once.
-
-    What it gives is a `Batch`; torch names loaders after what their data set gives. Workers are
-    forked, also where Python would start them otherwise: they share the frames of synthetic data
-    sets, which are rendered already, and leave GPUs alone.
+    It can be iterated over once. It yields `Batch`; its type is named after the items of its data
+    set. Workers are always forked: they share the rendered frames of synthetic data sets, and do
+    not use GPUs.
     """
     return DataLoader(
         views,
@@ -181,7 +179,7 @@ def make_loader(
 
 
 def suitable_workers(processes_on_machine: int) -> int:
-    """How many processes are to prepare batches for each process that trains on this machine."""
+    """Number of data-loading processes for each training process on this machine."""
     cores = len(os.sched_getaffinity(0))
     return min(_MAX_WORKERS, max(cores // processes_on_machine - 1, 0))
 
@@ -193,5 +191,5 @@ def _collate(views: Sequence[View]) -> Batch:
 
 
 def _prepare_worker(_: int) -> None:
-    """A worker is one of many: what it calls is not to start threads of its own."""
+    """Make libraries in a worker single-threaded, because there are many workers."""
     cv2.setNumThreads(0)

@@ -1,8 +1,8 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The data sets that configurations and `bisenet evaluate --dataset` name: a line for each.
+"""Registry of the data sets for configurations and `bisenet evaluate --dataset`.
 
-The command line reads the names for its help, so nothing is imported before a data set is used.
+The command line needs the names for its help, so modules are imported only when they are used.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ DATASETS = {
     'pair_list': 'bisenet_training.datasets.pairs:PairListSettings',
     'synthetic': 'bisenet_training.datasets.synthetic:SyntheticSettings',
 }
-"""Where the settings of each are, as module:class."""
+"""The settings class of each, as module:class."""
 
 
 def settings_class(kind: str) -> type[DatasetSettings]:
@@ -34,6 +34,6 @@ def settings_class(kind: str) -> type[DatasetSettings]:
         UserError: There is no such data set.
     """
     if kind not in DATASETS:
-        raise UserError(f'no data set {kind!r}: there are {", ".join(DATASETS)}')
+        raise UserError(f'no data set {kind!r}; choose from {", ".join(DATASETS)}')
     found: type[DatasetSettings] = resolve_name(DATASETS[kind])
     return found

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The processes of one training: `torchrun` starts them, or there is one."""
+"""The processes of a training: those that `torchrun` started, or a single one."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from bisenet_training.extra import (
 )
 
 _LONGEST_WAIT = timedelta(hours=1)
-"""For the first process, which alone reads all data sets before the others begin."""
+"""Time limit for the first process to check all data sets while the others wait."""
 
 _PRECISIONS: dict[str, Literal['32-true', 'bf16-mixed', '16-mixed']] = {
     'fp32': '32-true',
@@ -32,28 +32,28 @@ _PRECISIONS: dict[str, Literal['32-true', 'bf16-mixed', '16-mixed']] = {
 
 
 def launch(device: str, precision: str) -> Fabric:
-    """Join the processes that torchrun has started, if there are any.
+    """Join the processes that torchrun started, if any.
 
     Args:
         device: `auto`, `cpu` or `cuda`.
         precision: `fp32`, `bf16` or `fp16`.
 
     Raises:
-        UserError: A GPU is needed and there is none, or not one for each process.
+        UserError: There is no GPU although one is needed, or fewer GPUs than processes.
     """
     if device == 'auto':
         device = 'cuda' if torch.cuda.is_available() else 'cpu'
     elif device == 'cuda' and not torch.cuda.is_available():
-        raise UserError('device is cuda, but torch finds no GPU: write device=cpu')
+        raise UserError('device is cuda, but torch finds no GPU: use device=cpu')
     if precision == 'fp16' and device == 'cpu':
-        raise UserError('precision fp16 needs a GPU: write precision=bf16')
-    for name in ('lightning.fabric', 'lightning.pytorch'):  # Fabric writes to both
-        logging.getLogger(name).setLevel(logging.WARNING)  # not what was asked for
-    # What replaces it is not in every torch that is supported.
+        raise UserError('precision fp16 needs a GPU: use precision=bf16')
+    for name in ('lightning.fabric', 'lightning.pytorch'):  # Fabric logs to both
+        logging.getLogger(name).setLevel(logging.WARNING)  # hide its info messages
+    # Its replacement does not exist in every supported version of torch.
     warnings.filterwarnings('ignore', message='`broadcast_buffers` is deprecated')
     count = int(os.environ['WORLD_SIZE']) if TorchElasticEnvironment.detect() else 1
     if count == 1:
-        # Alone whatever launcher there is: Fabric would look for others under SLURM, for one.
+        # A single process. Otherwise Fabric would look for others, for example under SLURM.
         fabric = Fabric(
             accelerator=device,
             devices=1,
@@ -65,7 +65,7 @@ def launch(device: str, precision: str) -> Fabric:
         gpus = torch.cuda.device_count()
         if device == 'cuda' and local_count > gpus:
             raise UserError(
-                f'{local_count} processes, but {gpus} GPUs: torchrun --nproc-per-node {gpus}'
+                f'{local_count} processes, but {gpus} GPUs: use torchrun --nproc-per-node {gpus}'
             )
         fabric = Fabric(
             accelerator=device,
@@ -75,7 +75,7 @@ def launch(device: str, precision: str) -> Fabric:
             strategy=DDPStrategy(
                 process_group_backend='nccl' if device == 'cuda' else 'gloo',
                 timeout=_LONGEST_WAIT,
-                # What is the same everywhere, batch statistics and all, need not be sent around.
+                # Buffers, including batch statistics, are already the same in all processes.
                 broadcast_buffers=False,
                 gradient_as_bucket_view=True,
             ),
@@ -85,7 +85,7 @@ def launch(device: str, precision: str) -> Fabric:
 
 
 def processes_on_machine() -> int:
-    """How many processes of this training run on this machine."""
+    """Number of processes of this training on this machine."""
     return int(os.environ.get('LOCAL_WORLD_SIZE', '1'))
 
 

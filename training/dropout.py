@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Dropout that costs little on a CPU, and that spans the batches of all processes."""
+"""Dropout that is cheap on a CPU and spans the batches of all processes."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ import torch.nn.functional as F
 from torch import Tensor, distributed, nn
 
 _CHANCES = 1 << 16
-"""Probabilities are whole multiples of one in so many."""
+"""Probabilities are multiples of 1 / `_CHANCES`."""
 
 _PER_NUMBER = 4
-"""Chances that a random number of 64 bits gives."""
+"""Random decisions per 64 bit number."""
 
 
 class BatchDropout(nn.Dropout):
-    """Dropout that draws for the batches of all processes, and applies the part of its own.
+    """Dropout that draws for the batches of all processes, and applies the part of this process.
 
-    It needs random generators in the same state everywhere.
+    The random generators of all processes must be in the same state.
 
-    torch draws a random number for every element, which on a CPU takes a fifteenth of a training
-    step. Here each gives four elements 16 bits of chance.
+    torch draws a random number for every element, which takes 1/15 of a training step on a CPU.
+    Here one number of 64 bits serves four elements.
     """
 
     def forward(self, input: Tensor) -> Tensor:
@@ -36,7 +36,7 @@ class BatchDropout(nn.Dropout):
         if input.device.type != 'cpu' and processes == 1:
             return super().forward(input)
         batch, channels, height, width = input.shape
-        # Chance is drawn in the order of the memory, image by image.
+        # Numbers are drawn in memory order, image by image.
         is_channels_last = input.is_contiguous(memory_format=torch.channels_last)
         image = (height, width, channels) if is_channels_last else (channels, height, width)
         factors = self._factors((processes * batch, *image), input)
@@ -44,7 +44,7 @@ class BatchDropout(nn.Dropout):
         return input * (own.permute(0, 3, 1, 2) if is_channels_last else own)
 
     def _factors(self, shape: tuple[int, ...], like: Tensor) -> Tensor:
-        """0 for what is dropped, and for the rest what makes up for it."""
+        """0 for dropped elements, and 1 / (1 - p) for the others."""
         if like.device.type != 'cpu':
             return F.dropout(torch.ones(shape, dtype=like.dtype, device=like.device), self.p)
         count = math.prod(shape)

@@ -1,9 +1,9 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the extra `train` installs for the loop: Lightning Fabric, TensorBoard, matplotlib.
+"""Imports the packages of the extra `train`: Lightning Fabric, TensorBoard, matplotlib.
 
-Lightning imports torchmetrics, and that torchvision, which does not always import by itself: see
-`bisenet_ros.torchvision_import` for what goes wrong, and why importing it first helps.
+Lightning imports torchmetrics, which imports torchvision, which can fail:
+`bisenet_ros.torchvision_import` explains why, and why importing that first helps.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The weights that a run is for, and the report on what they can do."""
+"""Writes the final weights of a run, and the report on their accuracy."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ from bisenet_training.validation import make_segmenter
 def export(
     checkpoint: Checkpoint, folder: RunFolder, validation: Dataset | None, device: torch.device
 ) -> None:
-    """Write the weights, with their accuracy where there is something to measure it on.
+    """Write the weights, with their accuracy if there is validation data.
 
     Args:
         checkpoint: The weights.
-        folder: Of the run.
-        validation: What accuracy is measured on; None for nothing.
-        device: What evaluates.
+        folder: Folder of the run.
+        validation: Validation data; None for no evaluation.
+        device: Device for the evaluation.
     """
     partial = folder.weights.with_suffix('.partial')
     kept = checkpoint.save(partial)
     if kept:
         warn(
-            f'{len(kept)} tensors are kept in float32, because float16 cannot hold their values; '
-            f'first: {kept[0]}. A lower optimizer.lr avoids that'
+            f'{len(kept)} tensors are kept in float32, because their values exceed float16; '
+            f'first: {kept[0]}. A lower optimizer.lr avoids this'
         )
-    written = Checkpoint.load(partial)  # the file is what will be used
+    written = Checkpoint.load(partial)  # evaluate the file, not the weights in memory
     if validation is not None:
         figures = _report(folder, written, device, validation)
         names = ('miou', 'drivable_iou', 'pixel_accuracy', 'iou')

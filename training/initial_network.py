@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The network that a training starts with: from nothing, from ImageNet, or from a checkpoint."""
+"""Builds the network of a training: initialised randomly, from ImageNet, or from a checkpoint."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ _LAST_LAYER = 'head.classify.'
 
 @dataclass(frozen=True)
 class InitialNetwork:
-    """A network in training form, and how it was built.
+    """A network for training, and how it was built.
 
     Attributes:
-        network: With boosters.
-        options: Where it differs from its usual form, for the checkpoint.
+        network: The network, with boosters.
+        options: Differences from its default form, for the checkpoint.
     """
 
     network: SegmentationNetwork
@@ -44,23 +44,23 @@ class InitialNetwork:
 def make_network(
     settings: NetworkSettings, label_space: LabelSpace, seed: int, say: Callable[[str], None]
 ) -> InitialNetwork:
-    """Build a network and give it what it starts from.
+    """Build a network with its initial weights.
 
     Args:
-        settings: Which network, and from what.
+        settings: The network and its initial weights.
         label_space: Its classes.
-        seed: Of what starts from nothing.
-        say: Told what was taken over and what was not.
+        seed: Seed of the random initialisation.
+        say: Called with notes on what was loaded.
 
     Raises:
-        UserError: A file is missing, or not of this network.
+        UserError: A file is missing, or belongs to another network.
     """
     start = None if settings.initial_weights is None else Checkpoint.load(settings.initial_weights)
     if start is None:
         initial = _build(settings, settings.upsampling, settings.options, label_space, seed)
     elif start.network != settings.name:
         raise UserError(
-            f'{settings.initial_weights} is a {start.network}: network.name says {settings.name}'
+            f'{settings.initial_weights} is a {start.network}, but network.name is {settings.name}'
         )
     else:
         # Weights fit only the form that they were trained in.
@@ -105,7 +105,7 @@ def _take_over(
     label_space: LabelSpace,
     say: Callable[[str], None],
 ) -> None:
-    """Give a network the tensors of a checkpoint."""
+    """Load the tensors of a checkpoint into a network."""
     same_classes = start.label_space.names == label_space.names
     taken = {
         name: tensor
@@ -120,10 +120,10 @@ def _take_over(
     ]
     if foreign:
         raise UserError(
-            f'initial_weights do not fit: they have {foreign[0]!r} otherwise; take network.options '
-            'and network.upsampling as they were trained with'
+            f'initial_weights do not fit at {foreign[0]!r}: use the network.options and '
+            'network.upsampling that they were trained with'
         )
     network.load_state_dict(taken, strict=False)
-    say(f'{len(taken)} tensors start from weights for {len(start.label_space)} classes')
+    say(f'{len(taken)} tensors initialised from weights for {len(start.label_space)} classes')
     if not same_classes:
-        say('the classes differ from those of the weights: the last layer starts from nothing')
+        say('the classes differ from those of the weights: the last layer is initialised randomly')

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The training loop: a run from its configuration to its weights, in the order in which it happens.
+"""The training loop: a run from configuration to weights, in order of execution.
 
     fit(load_config('bisenetv2_camvid'), Path('runs/camvid'), resume=False)
 
@@ -9,9 +9,9 @@ On the command line, in one process or in several:
     bisenet train bisenetv2_camvid data=/datasets/camvid
     torchrun --nproc-per-node 4 -m bisenet_ros.cli train bisenetv2_camvid data=/datasets/camvid
 
-Lightning Fabric brings mixed precision and, under torchrun, DistributedDataParallel (DDP); every
-process runs all that is written here. What a step sees and drops follows from the seed and the
-step's number alone, so a run that goes on after a kill makes the very steps that were due.
+Lightning Fabric provides mixed precision and, under torchrun, DistributedDataParallel (DDP); every
+process runs all of this code. Samples and dropout of a step depend only on seed and step number, so
+a resumed run repeats the steps that were lost exactly.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ from bisenet_training.training_data import TrainingData
 from bisenet_training.validation import validate
 
 _STEPS_READ_AT_ONCE = 10
-"""To read a loss, the processor waits for the GPU, which then waits for its next work."""
+"""Steps between two readings of the loss: each reading makes the CPU wait for the GPU."""
 
 _NAMED_FRAMES = 16
 
@@ -63,18 +63,18 @@ def fit(config: TrainingConfig, output: Path, *, resume: bool) -> Signals | None
     """Train, and write the weights.
 
     Args:
-        config: Everything that decides what is learned.
+        config: The configuration.
         output: Folder of the run.
-        resume: Go on from the last state in the folder, if there is one.
+        resume: Continue from the last state in the folder, if there is one.
 
     Returns:
-        The signal that ended it before its time; None where it came to its end.
+        The signal that interrupted the training; None if it was completed.
 
     Raises:
-        UserError: The configuration cannot be trained with these data, on this machine or in this
-            folder, or the loss became no number.
+        UserError: The configuration does not suit the data, the machine or the folder, or the loss
+            became infinite or NaN.
     """
-    # ---- what is trained, on what, and where to: all that can be wrong is found here ----
+    # ---- check processes, data and folder before anything else ----
     fabric = launch(config.device, config.precision)
     on_gpu = fabric.device.type == 'cuda'
     shard = Shard(config.batch, config.accumulate, fabric.global_rank, fabric.world_size)
@@ -99,7 +99,7 @@ def fit(config: TrainingConfig, output: Path, *, resume: bool) -> Signals | None
     if workers is None:
         workers = suitable_workers(processes_on_machine())
 
-    # ---- the network, its average and its optimiser ----
+    # ---- network, moving average, optimiser ----
     torch.backends.cudnn.benchmark = True  # all batches have the same size
     convert_conv2d_weight_memory_format(initial.network, torch.channels_last)
     average = fabric.to_device(AverageNetwork(initial.network, config.average_decay))
@@ -128,16 +128,16 @@ def fit(config: TrainingConfig, output: Path, *, resume: bool) -> Signals | None
             provenance=provenance,
         )
 
-    # ---- the state: new, or the last one that was saved ----
+    # ---- the state: new, or the last saved one ----
     learned = {
         'student': student,
         'average': average,
         'optimizer': optimizer,
         'precision': fabric.strategy.precision,  # the scale of the loss in fp16
     }
-    step = 0  # steps that are done
-    best = -math.inf  # the greatest mIoU so far, 0 to 1
-    seconds = 0.0  # that steps have taken, without evaluations
+    step = 0  # completed steps
+    best = -math.inf  # best mIoU so far, 0 to 1
+    seconds = 0.0  # time of all steps, without evaluations
     if goes_on:
         rest = _load(fabric, folder.last, learned)
         step, best, seconds = rest['step'], rest['best'], rest['seconds']
@@ -145,7 +145,7 @@ def fit(config: TrainingConfig, output: Path, *, resume: bool) -> Signals | None
     batches = iter(
         make_loader(views, shard.batches(step, config.max_steps), workers, pin_memory=on_gpu)
     )
-    unread: list[Tensor] = []  # losses of the steps since they were last read, on the device
+    unread: list[Tensor] = []  # losses not yet read from the device
     stopped_by: Signals | None = None
     log = RunLog(folder, progress, step, writes=fabric.is_global_zero)
     with Interruption() as interruption, log:
@@ -159,7 +159,7 @@ def fit(config: TrainingConfig, output: Path, *, resume: bool) -> Signals | None
             step_loss = torch.zeros((), device=fabric.device)
             for part in range(config.accumulate):
                 seeds = np.random.SeedSequence((config.seed, 3, step * config.accumulate + part))
-                torch.manual_seed(int(seeds.generate_state(1)[0]))  # of dropout
+                torch.manual_seed(int(seeds.generate_state(1)[0]))  # for dropout
                 images, labels = fabric.to_device(next(batches))  # (B, H, W, 3), (B, H, W) uint8
                 # Gradients are summed over processes once, after the last part.
                 with fabric.no_backward_sync(model, enabled=part < config.accumulate - 1):
@@ -179,7 +179,7 @@ def fit(config: TrainingConfig, output: Path, *, resume: bool) -> Signals | None
             average.update(network, step)
             unread.append(step_loss)
 
-            # ---- what is due after it ----
+            # ---- what to do after this step ----
             is_last = step == config.max_steps
             validates = data.validation is not None and (
                 is_last or step % config.evaluate_every == 0
@@ -188,7 +188,7 @@ def fit(config: TrainingConfig, output: Path, *, resume: bool) -> Signals | None
             if on_gpu and not saves and step % _STEPS_READ_AT_ONCE:
                 continue
 
-            # ---- the losses: written down, and the end where one is not a number ----
+            # ---- log the losses; stop if one is not finite ----
             losses = torch.stack(unread).tolist()
             unread.clear()
             now = time.perf_counter()
@@ -205,11 +205,11 @@ def fit(config: TrainingConfig, output: Path, *, resume: bool) -> Signals | None
                 failed = before + len(rows) + 1
                 raise _not_a_number(losses[len(rows)], failed, plan, config, folder)
 
-            # ---- a signal: to any of the processes, and all stop after the same step ----
+            # ---- a signal to any process stops all after the same step ----
             if add_up(fabric, torch.tensor(int(interruption.signal is not None))):
                 stopped_by = interruption.signal or Signals.SIGTERM
 
-            # ---- validation of the average, as the vehicle would run it ----
+            # ---- validate the average, as the vehicle would run it ----
             state = {**learned, 'step': step, 'best': best, 'seconds': seconds}
             if validates:
                 assert data.validation is not None
@@ -220,14 +220,14 @@ def fit(config: TrainingConfig, output: Path, *, resume: bool) -> Signals | None
                 log.evaluation(step, losses[-1], found, best)
                 since += time.perf_counter() - now
 
-            # ---- the state is saved last, so that an evaluation that was cut off comes again ----
+            # ---- save the state last, so that an interrupted evaluation is repeated ----
             if saves or stopped_by is not None:
                 fabric.save(folder.last, state)
     log.draw_curves()
 
     # ---- the end ----
     if stopped_by is not None:
-        progress.say('stopped: the same command with --resume goes on')
+        progress.say('stopped; to continue, run the same command with --resume')
     elif fabric.is_global_zero:
         file = folder.last if data.validation is None else folder.best
         kept = torch.load(file, map_location='cpu', weights_only=True)
@@ -244,36 +244,36 @@ def fit(config: TrainingConfig, output: Path, *, resume: bool) -> Signals | None
 
 
 def _has_state(folder: RunFolder, fabric: Fabric) -> bool:
-    """Whether there is a state to go on from.
+    """Whether there is a state to resume from.
 
     Raises:
-        UserError: It is damaged, or not all processes find it.
+        UserError: It is damaged, or not visible to all processes.
     """
     is_there: bool = folder.last.is_file()
     found = int(add_up(fabric, torch.tensor(int(is_there))))
     if found not in (0, fabric.world_size):
         raise UserError(
-            f'{folder.last} is there for {found} of {fabric.world_size} processes: '
-            'the folder of the run has to be one that all machines see'
+            f'only {found} of {fabric.world_size} processes can see {folder.last}: '
+            'the folder of the run must be shared by all machines'
         )
-    # As torch writes it. The directory is at its end, so that none is there where it breaks off.
+    # torch writes a zip file, whose directory is at the end and thus missing if it is truncated.
     if is_there and not zipfile.is_zipfile(folder.last):
-        raise UserError(f'{folder.last} is damaged: remove it to begin anew')
+        raise UserError(f'{folder.last} is damaged: remove it to start again')
     return is_there
 
 
 def _load(fabric: Fabric, file: Path, learned: dict[str, Any]) -> dict[str, Any]:
-    """Restore what is learned in place, and return the rest of a state.
+    """Restore `learned` in place, and return the rest of the state.
 
     Raises:
-        UserError: An earlier version has saved it.
+        UserError: It was saved by an earlier version.
     """
     try:
         rest: dict[str, Any] = fabric.load(file, learned, weights_only=True)
     except KeyError as error:
         raise UserError(
-            f'{file} was saved by an earlier version of bisenet_ros, which this one cannot go on '
-            'from: remove it to begin anew'
+            f'{file} was saved by an earlier version of bisenet_ros and cannot be resumed: remove '
+            'it to start again'
         ) from error
     return rest
 
@@ -281,13 +281,13 @@ def _load(fabric: Fabric, file: Path, learned: dict[str, Any]) -> dict[str, Any]
 def _not_a_number(
     loss: float, step: int, plan: Plan, config: TrainingConfig, folder: RunFolder
 ) -> UserError:
-    """What to say of a loss that is infinite or not a number."""
+    """The error for a loss that is infinite or NaN."""
     batch = config.batch
     names = [plan.name_of(n) for n in range((step - 1) * batch, step * batch)]
     more = f' and {len(names) - _NAMED_FRAMES} more' if len(names) > _NAMED_FRAMES else ''
-    saved = f'; {folder.last} is from before' if folder.last.is_file() else ''
+    saved = f'; {folder.last} is an earlier state' if folder.last.is_file() else ''
     return UserError(
         f'the loss is {loss} at step {step}, on {", ".join(names[:_NAMED_FRAMES])}{more}: '
-        'lower optimizer.lr or lengthen schedule.warmup_steps if these frames are as they '
-        f'should be{saved}'
+        'check these frames; if they are correct, lower optimizer.lr or raise '
+        f'schedule.warmup_steps{saved}'
     )

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The optimiser of a run and its learning rate over the steps."""
+"""The optimiser of a run, and its learning rate schedule."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ class SgdSettings(_Optimizer):
     """Stochastic gradient descent with momentum, as in both papers.
 
     Attributes:
-        kind: Tells it from AdamW.
-        lr: Learning rate that the schedule scales. V1 paper, section 4.1: 2.5e-2. V2 paper,
+        kind: Distinguishes it from AdamW.
+        lr: Base learning rate, scaled by the schedule. V1 paper, section 4.1: 2.5e-2. V2 paper,
             training settings: 5e-2.
-        weight_decay: Of convolutions' weights alone (V2 paper, training settings: 5e-4); biases and
-            batch norms are never decayed. V1 paper: 1e-4.
-        head_lr_factor: Scales the learning rate of what is trained from nothing, where the rest
-            was trained before: `head_modules`. CoinCheung/BiSeNet: 10.
-        momentum: Share of the last step's direction that is kept.
+        weight_decay: Weight decay of convolution weights (V2 paper, training settings: 5e-4; V1
+            paper: 1e-4); biases and batch norms are not decayed.
+        head_lr_factor: Factor on the learning rate of `head_modules`, for networks with a
+            pretrained backbone. CoinCheung/BiSeNet: 10.
+        momentum: Momentum.
     """
 
     kind: Literal['sgd'] = 'sgd'
@@ -46,11 +46,11 @@ class SgdSettings(_Optimizer):
 
 
 class AdamWSettings(_Optimizer):
-    """AdamW (Loshchilov and Hutter 2019), which learns faster from nothing in short runs.
+    """AdamW (Loshchilov and Hutter 2019), which is faster in short runs from random weights.
 
     Attributes:
-        kind: Tells it from SGD.
-        lr: Learning rate that the schedule scales.
+        kind: Distinguishes it from SGD.
+        lr: Base learning rate, scaled by the schedule.
         weight_decay: Of convolutions' weights alone, decoupled from the gradient and scaled by the
             learning rate, so that it is larger than SGD's: 0.01 to 0.05.
         head_lr_factor: As in `SgdSettings`.
@@ -60,7 +60,7 @@ class AdamWSettings(_Optimizer):
 
 
 OptimizerSettings = Annotated[SgdSettings | AdamWSettings, Field(discriminator='kind')]
-"""Either optimiser, told by `kind`."""
+"""Either optimiser, distinguished by `kind`."""
 
 
 class ScheduleSettings(BaseModel):
@@ -69,7 +69,7 @@ class ScheduleSettings(BaseModel):
     Attributes:
         warmup_steps: Steps until the full learning rate is reached. The papers have none;
             mmsegmentation's and CoinCheung's recipes have 1000.
-        warmup_start: The share of the learning rate at the first step.
+        warmup_start: Learning rate at the first step, as a fraction of the full one.
         power: Exponent of the decay; both papers: 0.9.
     """
 
@@ -80,10 +80,10 @@ class ScheduleSettings(BaseModel):
     power: NotNegative = 0.9
 
     def factor(self, step: int, max_steps: int) -> float:
-        """What the learning rate is multiplied by at a step.
+        """The factor on the learning rate at a step.
 
         Args:
-            step: Optimiser steps done so far.
+            step: Optimiser steps completed.
             max_steps: Optimiser steps of the whole training.
         """
         if step < self.warmup_steps:
@@ -93,7 +93,7 @@ class ScheduleSettings(BaseModel):
 
 
 def head_modules(network: SegmentationNetwork) -> tuple[nn.Module, ...]:
-    """The parts of a network that no pretrained backbone brings: `head_lr_factor` is for them.
+    """The modules to which `head_lr_factor` applies, as in CoinCheung/BiSeNet.
 
     They are the main head and the boosters, and of V1 also the fusion module, as in the recipes of
     CoinCheung/BiSeNet. (V1's Spatial Path and attention modules start from nothing as well, but

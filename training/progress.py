@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A training as it goes on, for who watches it: a bar on a terminal, lines in a log."""
+"""Progress of a training: a bar on a terminal, lines in a log."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from bisenet_training.run_folder import EvaluationRow
 
 
 class TrainingProgress:
-    """Steps done, loss, images per second, mIoU, and the time that the rest will take.
+    """Shows steps, loss, images per second, mIoU and remaining time.
 
-    Where nobody watches, in a log file or in a process that is not the first, there is no bar.
+    There is no bar in a log file, or in a process that is not the first.
     """
 
     def __init__(self, max_steps: int, batch: int, *, visible: bool) -> None:
-        """Show nothing yet.
+        """Nothing is shown yet.
 
         Args:
-            max_steps: Length of the training.
+            max_steps: Number of steps.
             batch: Images per step.
-            visible: Whether this process talks.
+            visible: Whether this process shows anything.
         """
         self._batch = batch
         self._visible = visible
@@ -49,16 +49,16 @@ class TrainingProgress:
         )
 
     def start(self, step: int) -> None:
-        """Show the bar, with the steps that an earlier run has done."""
+        """Show the bar, starting at `step`."""
         self._bar.update(self._task, completed=step)
         self._bar.start()
 
     def stop(self) -> None:
-        """Leave the bar as it is."""
+        """Stop updating the bar."""
         self._bar.stop()
 
     def advance(self, step: int, loss: float, seconds_per_step: float) -> None:
-        """Show that a step is done."""
+        """Advance the bar to a step."""
         self._bar.update(
             self._task,
             completed=step,
@@ -67,7 +67,7 @@ class TrainingProgress:
         )
 
     def evaluated(self, row: EvaluationRow, loss: float, best: float) -> None:
-        """Say in a line what an evaluation found, and the best mIoU so far."""
+        """Print the result of an evaluation, and the best mIoU so far."""
         if not self._visible:
             return
         self._bar.update(self._task, miou=percent(row.miou))
@@ -79,6 +79,6 @@ class TrainingProgress:
         )
 
     def say(self, message: str) -> None:
-        """One line for who watches."""
+        """Print one line."""
         if self._visible:
             notes.print(message, markup=False, soft_wrap=True)

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The folder of a run: what is in it, and what of it a resumed run goes on with."""
+"""The folder of a run: its files, and how a run is resumed from it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from bisenet_ros.version import versions
 from bisenet_training.config import TrainingConfig, load_config
 
 _MAY_CHANGE = {'data', 'device', 'workers', 'evaluate_every', 'save_every'}
-"""What a resumed run may do otherwise, for nothing of it decides what is learned."""
+"""Settings that may change when a run is resumed, because they do not affect the result."""
 
 
 class StepRow(NamedTuple):
@@ -31,9 +31,9 @@ class StepRow(NamedTuple):
 
     Attributes:
         step: From 1.
-        loss: Of the batch.
-        lr: Learning rate that the step was made with, of the backbone.
-        seconds: Since the first step, without the time between a kill and the resumption.
+        loss: Loss of the batch.
+        lr: Learning rate of the backbone at this step.
+        seconds: Since the first step, without interruptions.
     """
 
     step: int
@@ -43,7 +43,7 @@ class StepRow(NamedTuple):
 
 
 class EvaluationRow(NamedTuple):
-    """An evaluation in `evaluations.csv`, from 0 to 1; None for what does not occur."""
+    """An evaluation in `evaluations.csv`, figures from 0 to 1; None if undefined."""
 
     step: int
     miou: float | None
@@ -53,7 +53,7 @@ class EvaluationRow(NamedTuple):
 
 @dataclass(frozen=True)
 class RunFolder:
-    """Where a run writes to.
+    """The files of a run.
 
     Attributes:
         path: The folder.
@@ -68,7 +68,7 @@ class RunFolder:
 
     @property
     def data(self) -> Path:
-        """Pixels by data set and class, counted when the data were checked."""
+        """Pixel counts by data set and class, from the check of the data."""
         return self.path / 'data.json'
 
     @property
@@ -83,7 +83,7 @@ class RunFolder:
 
     @property
     def weights(self) -> Path:
-        """What the run is for: the checkpoint to use."""
+        """The resulting checkpoint."""
         return self.path / 'weights.safetensors'
 
     @property
@@ -98,12 +98,12 @@ class RunFolder:
 
     @property
     def curves(self) -> Path:
-        """Both as a picture."""
+        """Steps and evaluations as a picture."""
         return self.path / 'curves.png'
 
     @property
     def samples(self) -> Path:
-        """Pictures of frames as they were segmented at the last evaluation."""
+        """Pictures of sample frames with labels from the last evaluation."""
         return self.path / 'samples'
 
     @property
@@ -112,27 +112,28 @@ class RunFolder:
         return self.path / 'evaluation'
 
     def begin(self, config: TrainingConfig, *, resume: bool) -> None:
-        """Make the folder, or see whether it is of a run that can go on with this configuration.
+        """Create the folder, or check that its run can resume with this configuration.
 
         Raises:
-            UserError: There is a run already, a finished one, or one that was configured otherwise;
-                or the folder cannot be written.
+            UserError: There is already a run (without `resume`), the run is finished or has another
+                configuration, or the folder cannot be written.
         """
         if self.steps.is_file():
             if not resume:
                 raise UserError(
-                    f'{self.path} holds a run: go on with --resume, or name another folder with -o'
+                    f'{self.path} holds a run: continue it with --resume, or choose another folder '
+                    'with -o'
                 )
             if self.weights.is_file():
                 raise UserError(f'the run in {self.path} is finished: {self.weights}')
             self._refuse_changes(config)
         elif resume:
-            warn(f'{self.path} holds no run to go on with: this one begins')
+            warn(f'{self.path} holds no run to resume: starting a new one')
         make_folder(self.last.parent)
         make_folder(self.samples)
         try:
             if not self.steps.is_file():
-                self.data.unlink(missing_ok=True)  # of data that may have been mended since
+                self.data.unlink(missing_ok=True)  # the data may have been repaired since
             self.config.write_text(config.to_yaml(), encoding='utf-8')
         except OSError as error:
             raise UserError(f'{self.path}: {error.strerror}') from error
@@ -144,12 +145,12 @@ class RunFolder:
         changed = [key for key in now if now[key] != before[key] and key not in _MAY_CHANGE]
         if changed:
             raise UserError(
-                f'{", ".join(changed)} changed since the run in {self.path} was begun: '
-                f'--resume needs the configuration of {self.config}'
+                f'{", ".join(changed)} changed since the run in {self.path} was started: '
+                f'--resume needs the configuration in {self.config}'
             )
 
     def forget_after(self, step: int) -> None:
-        """Drop the rows of steps that are to be made again."""
+        """Remove the rows of steps after `step`, which will be repeated."""
         for file, fields in (
             (self.steps, StepRow._fields),
             (self.evaluations, EvaluationRow._fields),
@@ -164,13 +165,13 @@ class RunFolder:
 
 
 def append_rows(file: Path, rows: Iterable[StepRow | EvaluationRow]) -> None:
-    """Write rows at the end of a table."""
+    """Append rows to a table."""
     with file.open('a', encoding='utf-8', newline='') as opened:
         csv.writer(opened).writerows(rows)
 
 
 def read_rows(file: Path) -> list[dict[str, str]]:
-    """The rows of a table, without one that a kill has cut off; none where there is no file."""
+    """The rows of a table, without an incomplete last one; none if there is no file."""
     if not file.is_file():
         return []
     with file.open(encoding='utf-8', newline='') as opened:
@@ -180,7 +181,7 @@ def read_rows(file: Path) -> list[dict[str, str]]:
 
 
 def environment() -> dict[str, Any]:
-    """Versions, machine and command, in a form that JSON can hold."""
+    """Versions, machine and command, ready for JSON."""
     return {
         'command': shlex.join(sys.argv),
         'versions': versions(),
@@ -199,13 +200,13 @@ def environment() -> dict[str, Any]:
 
 
 def _variables(variables: Mapping[str, str]) -> dict[str, str]:
-    """The environment variables that change how fast or how exactly torch computes."""
+    """The environment variables that affect speed or results of torch."""
     prefixes = ('CUDA', 'CUBLAS', 'KMP', 'MALLOC', 'MKL', 'NCCL', 'OMP', 'TORCH')
     return {name: value for name, value in sorted(variables.items()) if name.startswith(prefixes)}
 
 
 def _processor() -> str:
-    """What the processor calls itself, where Linux tells it."""
+    """The name of the processor, from Linux."""
     information = Path('/proc/cpuinfo')
     if information.is_file():
         for line in information.read_text(encoding='utf-8').splitlines():
@@ -216,7 +217,7 @@ def _processor() -> str:
 
 
 def _commit(folder: Path) -> str | None:
-    """The commit of the source tree, where the package runs from one."""
+    """The commit of the source tree, if the package runs from one."""
     command = ['git', '-C', str(folder), 'describe', '--always', '--dirty', '--abbrev=40']
     try:
         result = subprocess.run(command, capture_output=True, text=True, check=True)

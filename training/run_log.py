@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a run tells of itself: tables, curves and pictures in its folder, TensorBoard, a bar."""
+"""Logs a run: tables, curves and pictures in its folder, TensorBoard, progress bar."""
 
 from __future__ import annotations
 
@@ -16,20 +16,16 @@ from bisenet_training.validation import Validation
 
 
 class RunLog:
-    """Writes down steps and evaluations within a `with` block.
-
-    In a process that is not the first it does nothing.
-    """
+    """Logs steps and evaluations within a `with` block, in the first process only."""
 
     def __init__(
         self, folder: RunFolder, progress: TrainingProgress, step: int, *, writes: bool
     ) -> None:
-        """Go on after a step.
-
+        """
         Args:
-            folder: Where to write.
-            progress: What a terminal shows.
-            step: The last step that is done; rows of later ones, which will be made again, go.
+            folder: The folder of the run.
+            progress: The progress on the terminal.
+            step: The last completed step; rows of later ones are removed.
             writes: Whether this process is the first.
         """
         self._folder = folder
@@ -50,7 +46,7 @@ class RunLog:
             self._board.close()
 
     def steps(self, rows: Sequence[StepRow], seconds_per_step: float) -> None:
-        """Write down steps that are done."""
+        """Log completed steps."""
         if self._board is None:
             return
         append_rows(self._folder.steps, rows)
@@ -60,13 +56,13 @@ class RunLog:
             self._progress.advance(row.step, row.loss, seconds_per_step)
 
     def evaluation(self, step: int, loss: float, found: Validation, best: float) -> None:
-        """Write down what an evaluation found.
+        """Log an evaluation.
 
         Args:
-            step: The last step that is done.
-            loss: Of this step.
-            found: What was found.
-            best: The greatest mIoU so far, 0 to 1.
+            step: The last completed step.
+            loss: Loss of this step.
+            found: Result of the evaluation.
+            best: Best mIoU so far, 0 to 1.
         """
         if self._board is None:
             return
@@ -85,7 +81,7 @@ class RunLog:
         self._progress.evaluated(row, loss, best)
 
     def draw_curves(self) -> None:
-        """Draw all that was written down so far."""
+        """Draw everything logged so far."""
         if self._board is not None:
             steps, evaluations = read_rows(self._folder.steps), read_rows(self._folder.evaluations)
             draw_curves(self._folder.curves, steps, evaluations)

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Layers of which several processes make what one would make of the whole batch."""
+"""Layers that give the same result with several processes as with one for the whole batch."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ NetworkT = TypeVar('NetworkT', bound=nn.Module)
 
 
 def synchronize(network: NetworkT) -> NetworkT:
-    """Let batch norms and dropouts span the batches of all processes; change `network` in place.
+    """Make batch norms and dropouts span the batches of all processes; changes `network` in place.
 
-    All processes have batches of the same size. Where there is one process, batch norms stay.
+    All processes must have batches of the same size. With one process, batch norms are kept.
     """
     alone = not distributed.is_initialized() or distributed.get_world_size() == 1
     for module in list(network.modules()):
@@ -35,8 +35,8 @@ def synchronize(network: NetworkT) -> NetworkT:
 class SynchronizedBatchNorm(nn.BatchNorm2d):
     """Batch norm over all processes, on any device.
 
-    torch's own is for GPUs alone, which are given it. This one is made of differentiable
-    reductions, one for the mean and one for the variance around it, in float32 at least.
+    torch's own works only on GPUs, and is used there. This one uses differentiable reductions, one
+    for the mean and one for the variance, at least in float32.
     """
 
     def forward(self, input: Tensor) -> Tensor:
@@ -64,7 +64,7 @@ class SynchronizedBatchNorm(nn.BatchNorm2d):
 
 
 class _Sum(Function):
-    """The sum over all processes, whose gradient is the sum of the gradients of all."""
+    """The sum over all processes; its gradient is the sum of the gradients of all processes."""
 
     @staticmethod
     def forward(ctx: FunctionCtx, local: Tensor) -> Tensor:
@@ -79,7 +79,7 @@ class _Sum(Function):
         return total
 
 
-# torch does not say their types.
+# torch has no type for it.
 _sum: Callable[[Tensor], Tensor] = _Sum.apply
 _convert: Callable[[nn.Module], nn.Module] = nn.SyncBatchNorm.convert_sync_batchnorm
 

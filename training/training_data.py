@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The data sets of a run, checked before its first step."""
+"""The data sets of a run, which are checked before the first step."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from bisenet_training.extra import Fabric
 
 @dataclass(frozen=True)
 class TrainingData:
-    """Data sets of the same classes.
+    """Data sets with the same classes.
 
     Attributes:
-        train: What is learned from.
-        shares: How much of what is seen comes from each; they add up to 1.
-        validation: What accuracy is measured on; None for nothing.
+        train: Training data.
+        shares: Share of samples from each; they add up to 1.
+        validation: Validation data; None for no evaluation.
     """
 
     train: tuple[Dataset, ...]
@@ -41,7 +41,7 @@ class TrainingData:
         """Find the files.
 
         Raises:
-            UserError: Some are missing, or the data sets have different classes.
+            UserError: Files are missing, or the data sets have different classes.
         """
         train = tuple(config.located(source.dataset).open() for source in config.train)
         validation = config.validation
@@ -58,26 +58,26 @@ class TrainingData:
 
     @property
     def label_space(self) -> LabelSpace:
-        """The classes of all."""
+        """The classes of all data sets."""
         label_space: LabelSpace = self.train[0].label_space
         return label_space
 
     @property
     def all(self) -> tuple[Dataset, ...]:
-        """What is learned from, then what is measured on."""
+        """Training data, then validation data."""
         return self.train if self.validation is None else (*self.train, self.validation)
 
     def class_shares(self, fabric: Fabric, known: Path) -> npt.NDArray[np.float64]:
-        """Read every frame once, and say how much of what is seen is of which class.
+        """Read every frame once, and compute the share of each class in the training samples.
 
-        The first process does it, for all.
+        The first process does this for all.
 
         Args:
             fabric: The processes that train.
-            known: A file to keep the result in, where a resumed run finds it.
+            known: A file that stores the counts for a resumed run.
 
         Returns:
-            (classes,) shares of the labelled pixels.
+            (classes,) shares of labelled pixels.
 
         Raises:
             DatasetError: A frame cannot be used.
@@ -109,6 +109,6 @@ class TrainingData:
                 names = dataset.label_space.names
                 checked[dataset.description] = dict(zip(names, found.pixels.tolist(), strict=True))
                 if found.absent:
-                    warn(f'{dataset.description} has no pixel of {", ".join(found.absent)}')
+                    warn(f'{dataset.description} has no pixels of {", ".join(found.absent)}')
         write_json(known, checked)
         return [list(pixels.values()) for pixels in checked.values()]

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""How good weights are while they are trained: run as on the vehicle, shared by processes."""
+"""Validates weights during training: as on the vehicle, split over the processes."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ _SHOWN_FRAMES = 4
 
 @dataclass(frozen=True)
 class Validation:
-    """What was found on a data set.
+    """The result on a data set.
 
     Attributes:
         label_space: The classes.
-        confusion: Of all frames, whichever process has segmented them.
-        frames: Some of those of this process, the same each time, to be looked at.
+        confusion: Confusion matrix over all frames of all processes.
+        frames: Sample frames of this process, the same each time, for pictures.
     """
 
     label_space: LabelSpace
@@ -37,28 +37,28 @@ class Validation:
 
     @property
     def miou(self) -> float | None:
-        """From 0 to 1; None where no pixel has a class."""
+        """From 0 to 1; None if no pixel has a class."""
         return number(self.confusion.miou())
 
     @property
     def drivable_iou(self) -> float | None:
-        """From 0 to 1; None where nothing can be driven on, in truth or labels."""
+        """From 0 to 1; None if nothing is drivable, in ground truth and labels."""
         ids = self.label_space.ids_of(self.label_space.drivable)
         return number(self.confusion.group_iou(ids))
 
     @property
     def pixel_accuracy(self) -> float | None:
-        """From 0 to 1; None where no pixel has a class."""
+        """From 0 to 1; None if no pixel has a class."""
         return number(self.confusion.pixel_accuracy())
 
 
 def validate(checkpoint: Checkpoint, dataset: Dataset, fabric: Fabric) -> Validation:
-    """Segment a data set, every process a part of it, and count its pixels.
+    """Segment a data set, a part in each process, and merge the confusion matrices.
 
     Args:
         checkpoint: The weights, for the classes of the data set.
-        dataset: The frames and their truth.
-        fabric: The processes, which all take part.
+        dataset: The frames and their ground truth.
+        fabric: The processes; all must call this.
 
     Raises:
         DatasetError: A frame cannot be read.
@@ -81,5 +81,5 @@ def validate(checkpoint: Checkpoint, dataset: Dataset, fabric: Fabric) -> Valida
 
 
 def make_segmenter(checkpoint: Checkpoint, device: torch.device) -> Segmenter:
-    """What the node would run, in torch: another engine is not worth setting up for one use."""
+    """The segmenter of the node on torch; other engines take too long to set up for one use."""
     return Segmenter(checkpoint, ModelSettings(device=str(device), engine='torch'))

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Truth that lies beside a bag: a folder of label images that say in their names whose they are."""
+"""Ground truth beside a bag: a folder of label images, named after their frames."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from bisenet_ros.media import IMAGE_SUFFIXES, MediaError, list_files, natural_ke
 class LabelsFolder:
     """The label images of one camera's frames.
 
-    The last number in a file's name is the frame's stamp in nanoseconds, or its number in the bag:
-    `1700000000100000000.png` or `drive_000012_labels.png`. Not every frame needs one.
+    The last number in a file name is the stamp of the frame in nanoseconds, or its number in the
+    bag: `1700000000100000000.png` or `drive_000012_labels.png`. Frames may be left out.
 
     Args:
         path: The folder.
 
     Raises:
-        MediaError: It is not there, has no such images, or two for the same frame.
+        MediaError: The folder does not exist, has no such images, or two for the same frame.
     """
 
     def __init__(self, path: Path) -> None:
@@ -28,7 +28,7 @@ class LabelsFolder:
         for file in list_files(path, IMAGE_SUFFIXES):
             numbers = re.findall('[0-9]+', file.stem)
             if not numbers:
-                raise MediaError(f'{file}: no number in the name that says which frame it is')
+                raise MediaError(f'{file}: the name has no number that identifies the frame')
             number = int(numbers[-1])
             if number in self._files:
                 raise MediaError(f'{file}: the same number as {self._files[number].name}')
@@ -46,8 +46,10 @@ class LabelsFolder:
         return file
 
     def problems(self) -> list[str]:
-        """What is wrong with it after all frames have asked; nothing if all files were claimed."""
+        """Problems, after `file_of` was called for all frames; none if all files were used."""
         if not self._unclaimed:
             return []
         first = min(self._unclaimed, key=natural_key).name
-        return [f'{self._path}: {len(self._unclaimed)} label images of no frame; first: {first}']
+        return [
+            f'{self._path}: {len(self._unclaimed)} label images belong to no frame; first: {first}'
+        ]

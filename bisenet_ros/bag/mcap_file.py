@@ -1,13 +1,13 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""MCAP files that rosbags would refuse, shown to it as files that it reads; nothing is copied.
+"""Presents MCAP files that rosbags would refuse as files that it can read, without copying them.
 
-A recorder that lost power leaves no index and no footer, and a copy that was interrupted ends
-anywhere. Records follow each other with their lengths, though, so everything before the cut can
-still be found: what is whole is shown as a file without an index.
+After a power loss a file has no index and no footer, and an interrupted copy may end anywhere. But
+every record starts with its length, so the complete records before the cut can be found. They are
+presented as a file without an index.
 
-rosbags parses the definition of every message, and reads only the profile `ros2`. The types that
-are read here are known without the file, so definitions are shown as absent, and any profile as
+rosbags parses the definition of every message, and accepts only the profile `ros2`. The types that
+are read here are known without the file, so definitions are hidden, and any profile is presented as
 `ros2`.
 """
 
@@ -28,12 +28,12 @@ from bisenet_ros.bag.bounded import BoundedReader
 
 _MAGIC = b'\x89MCAP0\r\n'
 _HEADER, _FOOTER, _SCHEMA, _MESSAGE, _CHUNK, _END_OF_DATA = 0x01, 0x02, 0x03, 0x05, 0x06, 0x0F
-_RECORD = struct.Struct('<BQ')  # opcode, length of what follows
+_RECORD = struct.Struct('<BQ')  # opcode, length of the content
 _CHUNK_FIELDS = struct.Struct('<QQQII')  # first and last time, size, checksum, length of a name
 _LENGTH = struct.Struct('<I')  # of a string
 _PROFILE = _LENGTH.pack(4) + b'ros2'
 _FOOTER_LENGTH = _RECORD.size + 20 + len(_MAGIC)
-# A footer that says that there is no summary, so that readers go through the records.
+# A footer without a summary, so that readers scan the records.
 _NO_SUMMARY = _RECORD.pack(_FOOTER, 20) + bytes(20) + _MAGIC
 
 
@@ -54,15 +54,16 @@ _Piece = _Range | bytes
 
 
 def is_cut(path: Path) -> bool:
-    """Whether a file begins as MCAP files do and does not end as they do."""
+    """Whether a file begins like an MCAP file but does not end like one."""
     with path.open('rb') as file:
         return _is_mcap(file) and _footer(file) is None
 
 
 def is_unindexed(path: Path) -> bool:
-    """Whether rosbags goes through a file from its beginning to its end.
+    """Whether rosbags has to scan a file from beginning to end.
 
-    That is so if it is cut, and where messages lie outside chunks, for which there is no index.
+    That is the case for a truncated file, and for one with messages outside of chunks, which the
+    index does not cover.
     """
     with path.open('rb') as file:
         if not _is_mcap(file):
@@ -75,13 +76,13 @@ def is_unindexed(path: Path) -> bool:
 
 
 def open_mcap(path: Any) -> BinaryIO:
-    """A file as rosbags reads it.
+    """Open a file in a form that rosbags can read.
 
     Args:
-        path: Of the file, a path or what rosbags takes instead.
+        path: A path, or an object that rosbags takes as one.
 
     Raises:
-        OSError: It cannot be read.
+        OSError: The file cannot be read.
     """
     with path.open('rb') as file:
         if not _is_mcap(file):
@@ -99,7 +100,7 @@ def _is_mcap(file: BinaryIO) -> bool:
 
 
 def _footer(file: BinaryIO) -> bytes | None:
-    """What the footer holds; None where the file does not end as MCAP files do."""
+    """The content of the footer; None if the file does not end like an MCAP file."""
     size = file.seek(0, os.SEEK_END)
     if size < len(_MAGIC) + _FOOTER_LENGTH:
         return None
@@ -109,7 +110,7 @@ def _footer(file: BinaryIO) -> bytes | None:
 
 
 def _summary(file: BinaryIO) -> _Range | None:
-    """Where the summary is; None if there is none, or one that does not name all that there is."""
+    """The range of the summary; None if there is none, or if it is incomplete."""
     footer = _footer(file)
     start = struct.unpack_from('<Q', footer)[0] if footer else 0
     if not start:
@@ -120,7 +121,7 @@ def _summary(file: BinaryIO) -> _Range | None:
 
 
 def _indexed(file: BinaryIO, summary: _Range) -> Iterator[_Piece]:
-    """A file with a summary, in which everything stays at its place."""
+    """A file with a summary, in which all offsets stay the same."""
     done = 0
     first = next(_whole_records(file, len(_MAGIC), summary.start), None)
     for record in (*filter(None, [first]), *_whole_records(file, *summary)):
@@ -132,7 +133,7 @@ def _indexed(file: BinaryIO, summary: _Range) -> Iterator[_Piece]:
 
 
 def _unindexed(file: BinaryIO) -> Iterator[_Piece]:
-    """All whole records of a file, in order, without those of a summary."""
+    """All complete records of a file, in order, without those of a summary."""
     size = file.seek(0, os.SEEK_END)
     done = end = len(_MAGIC)
     for record in _whole_records(file, done, size):
@@ -152,7 +153,7 @@ def _unindexed(file: BinaryIO) -> Iterator[_Piece]:
 
 
 def _whole_records(file: BinaryIO, start: int, stop: int) -> Iterator[_Record]:
-    """The records between two offsets, up to one that is not there as a whole."""
+    """The records between two offsets, up to the first incomplete one."""
     while start + _RECORD.size <= stop:
         file.seek(start)
         opcode, length = _RECORD.unpack(file.read(_RECORD.size))
@@ -189,7 +190,7 @@ def _shown(record: bytes) -> bytes:
 
 
 def _chunk_without_definitions(record: bytes) -> bytes:
-    """The chunk itself if there is none in it."""
+    """A chunk without definitions; the chunk itself if it has none."""
     fields = record[_RECORD.size :]
     first, last, size, checksum, length = _CHUNK_FIELDS.unpack_from(fields)
     name_end = _CHUNK_FIELDS.size + length
@@ -213,7 +214,7 @@ def _records_without_definitions(records: bytes) -> bytes:
 
 
 def _records_of_cut_chunk(file: BinaryIO, start: int, stop: int) -> bytes:
-    """The whole records in what there is of an uncompressed chunk; empty where it is none."""
+    """The complete records of a truncated chunk; empty if it is compressed or no chunk."""
     file.seek(start)
     header = file.read(_RECORD.size + _CHUNK_FIELDS.size)
     if len(header) < _RECORD.size + _CHUNK_FIELDS.size or header[0] != _CHUNK:
@@ -230,7 +231,7 @@ def _records_of_cut_chunk(file: BinaryIO, start: int, stop: int) -> bytes:
 
 
 class _Spliced(io.RawIOBase):
-    """Pieces of a file, and other bytes between them."""
+    """A read-only stream of pieces of a file and other bytes."""
 
     def __init__(self, file: BinaryIO, pieces: list[_Piece]) -> None:
         self._file = file

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The messages of a bag, whatever stores it, and errors that a user understands."""
+"""Reads messages of any bag format, with errors that users understand."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ CAMERA_INFO_TYPE = 'sensor_msgs/msg/CameraInfo'
 
 
 class BagError(UserError):
-    """A bag that cannot be read, or that has not what is looked for."""
+    """A bag that cannot be read, or that lacks what was asked for."""
 
 
 def open_bag(path: Path, parts: Sequence[Path] = ()) -> BagReader:
-    """Open a bag for reading; its reader is to be closed.
+    """Open a bag for reading; the caller closes the reader.
 
     Args:
         path: A rosbag2 folder, an .mcap or .db3 file, or a ROS 1 .bag file.
-        parts: The files that are read instead of the folder.
+        parts: Files to read instead of the folder.
 
     Raises:
-        BagError: It is no bag that can be read.
+        BagError: The bag cannot be read.
     """
     with _reading(path, 'not a bag that can be read'):
         reader = BagReader(parts or [path])
@@ -46,11 +46,11 @@ def open_bag(path: Path, parts: Sequence[Path] = ()) -> BagReader:
 
 
 class Received(NamedTuple):
-    """A message as it lies in a bag.
+    """A recorded message.
 
     Attributes:
-        topic: Where it was recorded.
-        received: Nanoseconds, when it was recorded.
+        topic: Its topic.
+        received: Time of recording, nanoseconds.
         message: As rosbags deserialises it.
     """
 
@@ -60,12 +60,12 @@ class Received(NamedTuple):
 
 
 class Stamped(NamedTuple):
-    """A message with a header, as it lies in a bag.
+    """A recorded message with a header.
 
     Attributes:
-        topic: Where it was recorded.
-        received: Nanoseconds, when it was recorded.
-        stamp: Nanoseconds, the header's.
+        topic: Its topic.
+        received: Time of recording, nanoseconds.
+        stamp: Stamp of the header, nanoseconds.
         message: As rosbags deserialises it.
     """
 
@@ -76,7 +76,7 @@ class Stamped(NamedTuple):
 
 
 def connections_of(reader: BagReader) -> list[Connection]:
-    """The connections of a bag whose messages are serialised as ROS does it."""
+    """The connections of a bag whose messages have a ROS serialisation."""
     return [
         connection
         for connection in reader.connections
@@ -85,13 +85,13 @@ def connections_of(reader: BagReader) -> list[Connection]:
 
 
 def received_messages(reader: BagReader, topics: Collection[str]) -> Iterator[Received]:
-    """The messages of some topics in the order of the recording.
+    """The messages of some topics in recording order.
 
     Raises:
         BagError: The bag is damaged.
     """
     connections = [one for one in connections_of(reader) if one.topic in topics]
-    if not connections:  # which is every topic for rosbags
+    if not connections:  # rosbags would read every topic
         return
     with _reading(reader.paths[0], 'the bag is damaged'):
         for connection, received, data in reader.messages(connections):
@@ -100,7 +100,7 @@ def received_messages(reader: BagReader, topics: Collection[str]) -> Iterator[Re
 
 
 def messages(reader: BagReader, topics: Collection[str]) -> Iterator[Stamped]:
-    """The messages of some topics, all with a header, in the order of the recording.
+    """The messages of some topics, which all have a header, in recording order.
 
     Raises:
         BagError: The bag is damaged.
@@ -112,12 +112,12 @@ def messages(reader: BagReader, topics: Collection[str]) -> Iterator[Stamped]:
 
 @contextmanager
 def _reading(path: object, complaint: str) -> Iterator[None]:
-    """Turn what rosbags raises into one line for a user."""
+    """Turn exceptions of rosbags into one line for users."""
     try:
         yield
     except Exception as error:
-        # Any error: on damaged bytes it passes on whatever its parsers stumble over, from YAML,
-        # SQLite and Zstandard as well as UnicodeDecodeError, KeyError or struct.error.
+        # Any error: on damaged data rosbags lets the exceptions of its parsers through, those of
+        # YAML, SQLite and Zstandard as well as UnicodeDecodeError, KeyError or struct.error.
         reason = str(error).partition('\n')[0]
         known = (AnyReaderError, Rosbag1Error, Rosbag2Error, OSError)
         if not reason or not isinstance(error, known):

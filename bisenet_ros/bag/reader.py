@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The cameras of a bag, and their frames in the order of the recording."""
+"""The cameras of a bag, and their frames in recording order."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ from bisenet_ros.label_image import read_labels
 from bisenet_ros.outputs import NAMESPACE, OUTPUTS
 
 _STORAGES = ('.mcap', '.db3', '.mcap.zstd', '.db3.zstd')
-"""Endings of the files that rosbag2 writes."""
+"""Extensions of the files that rosbag2 writes."""
 
 _COMPRESSED, _COMPRESSED_DEPTH = '/compressed', '/compressedDepth'
 _STATIC_TRANSFORMS = ('/tf_static', 'tf_static')
@@ -55,13 +55,13 @@ class Camera:
     """One image topic of a bag.
 
     Attributes:
-        name: What its results are named after; empty for the only camera.
-        image_topic: Its images, raw or compressed.
-        labels_topic: Its truth, a topic or a folder; None where there is none.
-        frame_count: Images on the topic.
-        compressed: Whether they are CompressedImages.
-        camera_info_topic: Its CameraInfos, `camera_info` beside the image topic; None where there
-            are none.
+        name: Name for its results; empty for the only camera.
+        image_topic: Topic of its images, raw or compressed.
+        labels_topic: Its ground truth, a topic or a folder; None if there is none.
+        frame_count: Number of images on the topic.
+        compressed: Whether they are of type CompressedImage.
+        camera_info_topic: Topic of its CameraInfo, `camera_info` beside the image topic; None if
+            there is none.
     """
 
     name: str
@@ -73,7 +73,7 @@ class Camera:
 
     @property
     def prefix(self) -> str:
-        """What its results' topics begin with, before the slash."""
+        """Prefix of the topics of its results, before the slash."""
         return f'/{self.name}' if self.name else ''
 
 
@@ -82,13 +82,13 @@ class RecordedFrame:
     """One camera image of a bag, still encoded.
 
     Attributes:
-        camera: Whose it is.
-        index: How many frames of this camera came before.
-        stamp: Nanoseconds, the header's; the time of reception where headers are not stamped.
-        received: Nanoseconds, when it was recorded.
+        camera: Its camera.
+        index: Number of earlier frames of this camera.
+        stamp: Stamp of the header, nanoseconds; the time of recording if headers have no stamps.
+        received: Time of recording, nanoseconds.
         message: The image message.
-        truth_message: The label message with the same stamp, if there is one.
-        truth_file: The label image of a folder, if it is there instead.
+        truth_message: The label message with the same stamp, if any.
+        truth_file: The label image in a folder, if any.
         camera_info: The CameraInfo with the same stamp, with the fields of ROS 2; None without one.
     """
 
@@ -103,25 +103,25 @@ class RecordedFrame:
 
     @property
     def place(self) -> str:
-        """Which frame this is, in a sentence for a user."""
+        """The frame in words, for messages."""
         return f'frame {self.index} of {self.camera.image_topic}'
 
     def image(self) -> npt.NDArray[np.uint8]:
-        """(H, W, 3) BGR, decoded as the node does it.
+        """(H, W, 3) BGR, decoded as in the node.
 
         Raises:
-            ImageError: It cannot be decoded.
+            ImageError: The image cannot be decoded.
         """
         if hasattr(self.message, 'format'):
             return decode_compressed(self.message)
         return decode_image(self.message)
 
     def truth(self) -> npt.NDArray[np.uint8] | None:
-        """(H, W) class ids, if there are any.
+        """(H, W) class ids, if there is ground truth.
 
         Raises:
-            ImageError: It is no label image.
-            MediaError: The file is none.
+            ImageError: The message is not a label image.
+            MediaError: The file is not a label image.
         """
         if self.truth_file is not None:
             return read_labels(self.truth_file)
@@ -129,13 +129,13 @@ class RecordedFrame:
 
 
 class StaticTransform(NamedTuple):
-    """Where a frame is in another one, for good.
+    """The fixed pose of a frame in its parent.
 
     Attributes:
-        parent: Name of the frame in which it is.
-        child: Its name.
+        parent: Name of the parent frame.
+        child: Name of the frame.
         translation: x, y and z of its origin in the parent, metres.
-        rotation: x, y, z and w of the quaternion that turns its axes into the parent's.
+        rotation: Quaternion x, y, z, w of its axes in the parent.
     """
 
     parent: str
@@ -149,21 +149,21 @@ class ReplayBag:
 
     Attributes:
         path: The bag.
-        cameras: By name of their topics.
-        labels_folder: The truth of the only camera, if it lies in files.
+        cameras: Sorted by topic.
+        labels_folder: The ground truth of the only camera, if it is in files.
         seconds: From the first message to the last.
-        damage: Why not all that was recorded is there; empty where it is.
-        notes: What a user should know of how the bag is read, a sentence each.
+        damage: Why data is missing; empty if the bag is complete.
+        notes: Notes for users on how the bag is read, a sentence each.
 
     Args:
         path: A rosbag2 folder, an .mcap or .db3 file, or a ROS 1 .bag file.
-        image_topic: The only camera to take; None for all image topics that are pictures.
-        labels_topic: The truth of the only camera; None for `ground_truth/labels` in the camera's
-            own namespace or the closest one around it.
-        labels_folder: The truth of the only camera in files, instead of a topic.
+        image_topic: Read this camera only; None for all topics of camera images.
+        labels_topic: Topic of the ground truth of the only camera; None for `ground_truth/labels`
+            in the namespace of the camera or the closest one around it.
+        labels_folder: Ground truth of the only camera in files, instead of a topic.
 
     Raises:
-        BagError: It is no bag that can be read, or has not what is looked for.
+        BagError: The bag cannot be read, or lacks a topic.
     """
 
     def __init__(
@@ -187,8 +187,8 @@ class ReplayBag:
             images = topics.pictures(apart_from=labels)
         if len(images) > 1 and (labels or labels_folder):
             raise BagError(
-                f'{path}: one truth, but {len(images)} cameras '
-                f'({", ".join(images)}): name one with --image-topic'
+                f'{path}: ground truth was given for one camera, but there are {len(images)} '
+                f'({", ".join(images)}): choose one with --image-topic'
             )
         if labels_folder is not None:
             truths = {images[0]: str(labels_folder)}
@@ -213,28 +213,28 @@ class ReplayBag:
             f'{path}: {text}: {", ".join(sorted(concerned))}'
             for text, concerned in (
                 (
-                    'headers without stamps, for which the times of reception stand in',
+                    'headers have no stamps, so the times of recording are used',
                     self._unstamped,
                 ),
-                ('depth images, which are left out', topics.depths),
+                ('depth images are left out', topics.depths),
             )
             if concerned
         )
 
     def __iter__(self) -> Iterator[RecordedFrame]:
-        """Each frame in the order of the recording.
+        """Each frame in recording order.
 
-        Truth and CameraInfo are joined by stamp, where there are none truth by reception and
-        CameraInfo by being the latest. Truth is so while both are read: a frame whose stamp is
-        before that of an earlier frame may get none. A CameraInfo may have been recorded
-        before its image, or up to `stamp_join.LATEST_INFO` after it.
+        Ground truth and CameraInfo are matched by stamp; without stamps, ground truth by time of
+        recording and CameraInfo as the latest one. Ground truth is matched in one pass: a frame
+        whose stamp is before that of an earlier frame may get none. A CameraInfo may have been
+        recorded before its image, or up to `stamp_join.LATEST_INFO` after it.
 
         Raises:
             BagError: The bag is damaged.
         """
         with ExitStack() as stack:
 
-            def reader() -> BagReader:  # each is at a place of its own
+            def reader() -> BagReader:  # each has its own position in the file
                 return stack.enter_context(closing(open_bag(self.path, self._parts)))
 
             truths = {
@@ -254,8 +254,8 @@ class ReplayBag:
                 if camera.camera_info_topic is not None
             }
             counts = dict.fromkeys(cameras, 0)
-            # Without an index a file is read in the order in which it was written, which is that of
-            # reception for each topic alone: rosbags would stop where two are swapped.
+            # A file without an index is read in the order in which it was written, which is the
+            # order of recording only within a topic: with several topics, rosbags would stop.
             topics = [*cameras, *dict.fromkeys(info_topics.values())]
             groups = [[topic] for topic in topics] if self._unindexed else [topics]
             recordings = [messages(reader(), group) for group in groups]
@@ -273,7 +273,7 @@ class ReplayBag:
                 )
 
     def static_transforms(self) -> list[StaticTransform]:
-        """What was recorded on `/tf_static`: where each frame is in its parent, the latest word.
+        """The latest transform of each frame on `/tf_static`.
 
         Raises:
             BagError: The bag is damaged.
@@ -291,13 +291,12 @@ class ReplayBag:
 
 
 def main_camera(path: Path) -> str:
-    """The image topic of a bag that is shown where only one can be.
+    """The image topic to use if only one camera can be shown.
 
-    It is `/image`, the node's own, if there is one; else that with the most images, raw before
-    compressed.
+    It is `/image` if that exists; else the topic with the most images, raw before compressed.
 
     Raises:
-        BagError: It is no bag that can be read, or has no images.
+        BagError: The bag cannot be read, or has no images.
     """
     parts, _ = _whole_parts(path)
     with closing(open_bag(path, parts)) as reader:
@@ -314,12 +313,12 @@ def main_camera(path: Path) -> str:
 
 
 class _Topics:
-    """What a bag has, by topic.
+    """The topics of a bag.
 
     Attributes:
         counts: Messages by topic.
-        unstamped: Topics of images whose first two messages have no stamp; the clock of a
-            simulation may start at zero.
+        unstamped: Image topics whose first two messages have no stamp. (One is not enough: the
+            clock of a simulation may start at zero.)
         depths: Topics of depth images.
     """
 
@@ -335,7 +334,7 @@ class _Topics:
 
     def _look_at(self, topic: str, reader: BagReader) -> None:
         first: list[Stamped] = []
-        with suppress(BagError):  # whoever reads on is told
+        with suppress(BagError):  # reported when the bag is read
             first += islice(messages(reader, [topic]), 2)
         if first and not any(found.stamp for found in first):
             self.unstamped.add(topic)
@@ -347,20 +346,20 @@ class _Topics:
         """A topic of images by its name.
 
         Raises:
-            BagError: As of `find`, or it has depth images.
+            BagError: As in `find`, or the topic has depth images.
         """
         name = self.find(wanted, _IMAGE_TYPES)
         if name in self.depths:
             raise BagError(
-                f'{self._path}: {name} has depth images: name a camera that sees colours'
+                f'{self._path}: {name} has depth images: choose a topic with colour images'
             )
         return name
 
     def find(self, wanted: str, types: Sequence[str]) -> str:
-        """A topic by its name, with or without the slash at its begin.
+        """A topic by its name, with or without the leading slash.
 
         Raises:
-            BagError: There is none, or it is of another type, or has no messages.
+            BagError: The topic does not exist, has another type, or no messages.
         """
         name = next((name for name in (wanted, f'/{wanted}') if name in self._types), None)
         if name is None:
@@ -376,17 +375,17 @@ class _Topics:
         return self._types[name] == COMPRESSED_IMAGE_TYPE
 
     def camera_info(self, image_topic: str) -> str | None:
-        """The topic of an image topic's CameraInfos: its neighbour by that name, if it has some."""
+        """The topic `camera_info` beside an image topic, if it has messages."""
         space, slash, _ = image_topic.removesuffix(_COMPRESSED).rpartition('/')
         name = f'{space}{slash}camera_info'
         recorded = self._types.get(name) == CAMERA_INFO_TYPE and self.counts[name]
         return name if recorded else None
 
     def pictures(self, apart_from: str | None) -> list[str]:
-        """The topics that are a camera's pictures, each camera once.
+        """The topics of camera images, one for each camera.
 
         Raises:
-            BagError: There is none.
+            BagError: There are none.
         """
         topics = [
             topic
@@ -411,7 +410,7 @@ class _Topics:
         """The label topic of each image topic that has one.
 
         Raises:
-            BagError: Two cameras would be compared with the same truth.
+            BagError: Two cameras would get the same ground truth.
         """
         labels = [
             topic
@@ -431,8 +430,8 @@ class _Topics:
         for image, topic in found.items():
             if topic in owners:
                 raise BagError(
-                    f'{self._path}: {topic} may be the truth of {owners[topic]} or of {image}: '
-                    'name the camera with --image-topic'
+                    f'{self._path}: {topic} may be the ground truth of {owners[topic]} or of '
+                    f'{image}: choose the camera with --image-topic'
                 )
             owners[topic] = image
         return found
@@ -446,7 +445,7 @@ def _is_no_picture(topic: str) -> bool:
 
 
 def _camera_names(images: Sequence[str]) -> Mapping[str, str]:
-    """What the results of each image topic are named after: its namespace if that is enough."""
+    """A name for the results of each image topic: its namespace if that is unique."""
     if len(images) == 1:
         return {images[0]: ''}
     topics = {topic: topic.removesuffix(_COMPRESSED).strip('/') for topic in images}
@@ -456,14 +455,14 @@ def _camera_names(images: Sequence[str]) -> Mapping[str, str]:
 
 
 def _whole_parts(path: Path) -> tuple[list[Path], str]:
-    """What is to be read of a bag that is not whole, and what is missing.
+    """The readable files of a damaged bag, and a description of the damage.
 
     Returns:
-        The files to read, none for the bag as it is, and what is wrong, empty for nothing.
+        The files to read, none to read the bag as it is, and the damage, empty for none.
 
     Raises:
-        BagError: There is no such path, it is a bag that ROS has to mend first, or a folder has no
-            metadata.yaml that can be used.
+        BagError: The path does not exist, the bag must first be repaired with ROS, or a folder has
+            no usable metadata.yaml.
     """
     if not path.exists():
         raise BagError(f'{path}: no such file or folder')
@@ -473,32 +472,32 @@ def _whole_parts(path: Path) -> tuple[list[Path], str]:
         files = [file for file in storages if file.suffix == '.mcap']
         problem = _problem_of_metadata(path)
         if problem and not storages:
-            raise BagError(f'{path}: no bag in this folder: it has {problem}')
+            raise BagError(f'{path}: not a bag: this folder has {problem}')
         if problem and storages[0].suffix == '.zstd':
             raise BagError(
                 f'{path}: {problem} in this folder: decompress {storages[0].name} with zstd -d and '
-                "give that file, or make it with 'ros2 bag reindex'"
+                "give that file, or repair the bag with 'ros2 bag reindex'"
             )
         if problem:
             raise BagError(
                 f'{path}: {problem} in this folder: give the file {storages[0]} instead, '
-                "or make it with 'ros2 bag reindex'"
+                "or repair the bag with 'ros2 bag reindex'"
             )
     elif path.suffix == '.active':
         raise BagError(
-            f"{path}: the recording was not ended: make it whole with 'rosbag reindex {path}', "
-            f'then give it as {path.with_suffix("")}'
+            f"{path}: the recording was not finished: repair it with 'rosbag reindex {path}', "
+            f'then give {path.with_suffix("")}'
         )
     elif path.suffix == '.zstd':
         raise BagError(f'{path}: decompress it with zstd -d, or give the folder that it is in')
     cut = [file for file in _mcap_files(path) if is_cut(file)]
     if not cut:
         return [], ''
-    return files, f'{cut[0]} is cut off: only what was recorded before the cut is there'
+    return files, f'{cut[0]} is truncated: only the frames before the cut are evaluated'
 
 
 def _problem_of_metadata(folder: Path) -> str:
-    """What is wrong with the metadata.yaml of a folder; empty for nothing that is known here."""
+    """The problem of the metadata.yaml in a folder; empty if there is none, or an unknown one."""
     try:
         text = (folder / 'metadata.yaml').read_text(encoding='utf-8-sig')
     except FileNotFoundError:

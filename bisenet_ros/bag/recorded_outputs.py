@@ -1,9 +1,9 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a node made of the frames that were played to it: recorded then, measured afterwards.
+"""Outputs of a node for the frames that were played to it: recorded live, measured afterwards.
 
-A folder holds the outputs as a bag, `arrivals.jsonl` with a line for each of them, both by the
-recorder, and `published.jsonl` with a line for each frame, by whoever heard the player.
+A folder holds the outputs as a bag, `arrivals.jsonl` with a line for each output, both written by
+the recorder, and `published.jsonl` with a line for each frame, written by `run_graph`.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Publication(NamedTuple):
     Attributes:
         camera: The name of its camera.
         stamp: Nanoseconds, the header's.
-        time: Nanoseconds of the machine's monotonic clock.
+        time: Monotonic clock of the machine, nanoseconds.
     """
 
     camera: str
@@ -52,15 +52,15 @@ class Publication(NamedTuple):
 
 
 class Arrival(NamedTuple):
-    """The outputs of a frame as they came back, but for the pixels.
+    """The received outputs of a frame, without the pixels.
 
     Attributes:
         camera: The name of its camera.
         stamp: Nanoseconds, the header's.
-        received: Nanoseconds of the machine's monotonic clock, when the labels were there.
-        decode_ms: What the node needed from the message to pixels,
-        inference_ms: from pixels to labels,
-        publish_ms: and to publish all outputs.
+        received: Monotonic clock of the machine when the labels arrived, nanoseconds.
+        decode_ms: Time of the node from message to pixels.
+        inference_ms: Time of the node from pixels to labels.
+        publish_ms: Time of the node to publish all outputs.
     """
 
     camera: str
@@ -73,14 +73,14 @@ class Arrival(NamedTuple):
 
 @dataclass(frozen=True)
 class RecordedOutput:
-    """What the node found in a frame; what `Segmentation` is where no node is.
+    """The output of the node for a frame; the counterpart of `Segmentation`.
 
     Attributes:
         labels: (H, W) uint8 class ids.
         drivable: (H, W) uint8, 0 or 255.
         confidence: (H, W) uint8.
-        label_space: What the ids mean.
-        times_ms: Decode, inference, total, and age: from publication to the arrival of the labels.
+        label_space: Label space of the ids.
+        times_ms: Decode, inference, total, and age (from publication to the arrival of the labels).
     """
 
     labels: Pixels
@@ -118,10 +118,10 @@ class RecordedOutputsWriter:
         """Append the outputs of a frame.
 
         Args:
-            arrival: Of which frame, and when they came.
-            images: An image message as it came, serialised, for each of `KINDS`.
+            arrival: The frame, and the time of arrival.
+            images: The serialised image message for each of `KINDS`.
         """
-        now = time.monotonic_ns()  # stamps need not ascend, and readers sort
+        now = time.monotonic_ns()  # stamps may go backwards, and readers sort by this time
         for kind in KINDS:
             topic = _topic(arrival.camera, kind)
             if topic not in self._connections:
@@ -133,21 +133,21 @@ class RecordedOutputsWriter:
 
 
 def write_publications(folder: Path, published: Iterable[Publication]) -> None:
-    """Say beside recorded outputs which frames were published, in their order."""
+    """Write `published.jsonl`, in order of publication."""
     lines = (json.dumps(one) + '\n' for one in published)
     (folder / _PUBLISHED).write_text(''.join(lines), encoding='utf-8')
 
 
 class RecordedOutputs:
-    """The outputs in a folder, given out frame by frame; a context manager.
+    """Reads recorded outputs frame by frame; a context manager.
 
     Attributes:
-        published: Every frame that was published, by the name of its camera, in order.
-        arrivals: What came back, by camera and number of the frame among those of the camera.
+        published: Every published frame by name of its camera, in order.
+        arrivals: Received outputs by camera and index of the frame in the camera.
 
     Args:
-        folder: What a `RecordedOutputsWriter` and `write_publications` have filled.
-        label_space: Of the node's model.
+        folder: Written by `RecordedOutputsWriter` and `write_publications`.
+        label_space: Label space of the model of the node.
     """
 
     def __init__(self, folder: Path, label_space: LabelSpace) -> None:
@@ -160,14 +160,14 @@ class RecordedOutputs:
             publication = Publication(*line)
             self.published[publication.camera].append(publication)
         self.arrivals: dict[tuple[str, int], Arrival] = {}
-        self._numbers: dict[tuple[str, int], int] = {}  # of outputs of the camera before this one
+        self._numbers: dict[tuple[str, int], int] = {}  # of earlier outputs of the camera
         self._find_frames()
 
     def _find_frames(self) -> None:
-        """Find out which frame each output belongs to.
+        """Find the frame of each output.
 
-        It is the last one that had been published under the stamp by then: a bag may hold a stamp
-        twice, and outputs of other frames than those that count may have been recorded, too.
+        It is the last frame that was published with this stamp before the output arrived: a bag may
+        contain a stamp twice, and outputs for probe frames may have been recorded too.
         """
         frames: dict[tuple[str, int], list[int]] = defaultdict(list)
         for camera, published in self.published.items():
@@ -194,12 +194,12 @@ class RecordedOutputs:
         self._stack.__exit__(*exception)
 
     def age_ms(self, camera: str, index: int) -> float:
-        """From the publication of a frame that has outputs to the arrival of its labels."""
+        """Time from the publication of a frame to the arrival of its labels."""
         received = self.arrivals[camera, index].received
         return 1e-6 * (received - self.published[camera][index].time)
 
     def of(self, frame: RecordedFrame) -> RecordedOutput | None:
-        """The outputs of a frame, None where there are none; frames are to come in their order."""
+        """The outputs of a frame, None if there are none; call it in frame order."""
         camera, index = frame.camera.name, frame.index
         arrival = self.arrivals.get((camera, index))
         if arrival is None:
@@ -223,7 +223,7 @@ class RecordedOutputs:
         )
 
     def _read(self, camera: str) -> Iterator[dict[str, Any]]:
-        """The images of one output after the other, by kind."""
+        """The images of each output by kind, one output after another."""
         topics = {_topic(camera, kind): kind for kind in KINDS}
         reader = self._stack.enter_context(closing(open_bag(self._folder / _BAG)))
         images: dict[str, Any] = {}

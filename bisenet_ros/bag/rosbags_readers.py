@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The readers of rosbags, made to ignore the definitions of messages and to distrust lengths.
 
-rosbags parses the definition of every message in a bag, and one that is damaged, in another
-encoding or of another serialisation makes the whole bag unreadable. The types that are read here
+rosbags parses the definition of every message in a bag. A single one that is damaged, in another
+encoding or for another serialisation makes the whole bag unreadable. The types that are read here
 are those of ROS and of this package, which are known without the bag.
 """
 
@@ -33,7 +33,7 @@ from bisenet_ros.bag.mcap_file import open_mcap
 from bisenet_ros.yaml_document import check_values
 
 SERIALIZATION = 'cdr'
-"""Of the messages of ROS 2; bags may hold others, such as JSON."""
+"""Serialisation of ROS 2 messages; bags may contain others, such as JSON."""
 
 _NO_DEFINITION = MessageDefinition(MessageDefinitionFormat.NONE, '')
 
@@ -70,16 +70,16 @@ def _types(store: Stores) -> Typestore:
 
 
 class _Folder(PosixPath):
-    """A folder's path as rosbags takes it, and its metadata.yaml as it can be read."""
+    """The path of a folder for rosbags, with a metadata.yaml that it can read."""
 
     @property
     def suffix(self) -> str:
-        """Not `.bag`, by which alone rosbags takes even a folder for a bag of ROS 1."""
+        """Never `.bag`, because rosbags would take a folder with that suffix for a ROS 1 bag."""
         ending = super().suffix
         return '' if ending == '.bag' else ending
 
     def read_text(self, *_: Any, **__: Any) -> str:
-        """Of the metadata.yaml in the folder: without topics of other serialisations."""
+        """The metadata.yaml in the folder, without topics of other serialisations."""
         text = self.read_bytes().decode('utf-8-sig')
         check_values(self, text)
         try:
@@ -90,7 +90,7 @@ class _Folder(PosixPath):
                 for topic in information['topics_with_message_count']
                 if topic['topic_metadata']['serialization_format'] == SERIALIZATION
             ]
-        except (KeyError, TypeError, yaml.YAMLError):  # rosbags says what is wrong
+        except (KeyError, TypeError, yaml.YAMLError):  # rosbags reports the error
             return text
         return str(yaml.dump(metadata, Dumper=yaml.CSafeDumper))
 
@@ -107,7 +107,7 @@ class _BoundedFile(PosixPath):
 
 class _McapReader(McapReader):
     class _File:
-        """What it needs of a path."""
+        """The methods of a path that rosbags uses."""
 
         def __init__(self, path: Any) -> None:
             self._path = path
@@ -132,7 +132,7 @@ class _Sqlite3Reader(Sqlite3Reader):
 
 
 def _hide_definitions(connection: apsw.Connection) -> None:
-    """Put an empty table before the bag's own, as temporary tables are found first."""
+    """Hide the table of the bag behind an empty temporary one, which SQLite finds first."""
     connection.execute(
         'CREATE TEMP TABLE IF NOT EXISTS message_definitions (id, topic_type, encoding, '
         'encoded_message_definition, type_description_hash)'
@@ -172,7 +172,7 @@ class _Rosbag1Reader(Rosbag1Reader):
         super().__init__(_BoundedFile(path))
 
     def read_connection(self) -> Connection:
-        """See the base class; the definition may be in any encoding, and is left out."""
+        """See the base class; leaves out the definition, which may be in any encoding."""
         file = self.bio
         assert file is not None
         record = b''
@@ -187,7 +187,7 @@ class _Rosbag1Reader(Rosbag1Reader):
 
 
 def _without_definition(record: bytes) -> bytes:
-    """A connection record of a ROS 1 bag, with spaces for the definition's text."""
+    """A connection record of a ROS 1 bag, with the text of the definition blanked."""
     begin, name, rest = record.partition(b'message_definition=')
     if not name:
         return record

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Messages of a bag that belong to a frame because they have its stamp."""
+"""Matches ground truth and CameraInfo of a bag to frames by stamp."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ from rosbags.typesys import Stores, get_typestore
 from bisenet_ros.bag.messages import CAMERA_INFO_TYPE, BagError, Stamped
 
 LATEST_INFO = 100_000_000
-"""Nanoseconds by which a CameraInfo may have been recorded after its image: a camera publishes both
-at once, and the image, which is larger, arrives last as a rule."""
+"""Nanoseconds by which a CameraInfo may be recorded after its image. A camera publishes both at
+once, and usually the image arrives last, because it is larger."""
 
 SAME_MOMENT = 10_000_000
-"""Nanoseconds by which an image and its truth may have been recorded apart where no stamp says
-that they belong together: less than half the period of fast cameras."""
+"""Nanoseconds between the recording of an image and its ground truth if there are no stamps: less
+than half the period of fast cameras."""
 
 _EARLIER_INFOS = 1000
-"""CameraInfos of a topic that are remembered: those of the many seconds that an image can take."""
+"""How many CameraInfos of a topic are kept, for images that arrive many seconds later."""
 
 
 class Truths:
-    """The messages of a label topic, looked up one after the other while time ascends.
+    """The messages of a label topic, looked up in ascending order of time.
 
-    Labels may have been recorded at any time, also after all images, unless they are looked up by
-    their reception. Each is given out once, so that equal stamps meet equal stamps in their order.
+    Unless they are matched by time of recording, labels may be recorded at any time, even after all
+    images. Each is returned once, so that messages with equal stamps are matched in order.
 
     Args:
-        labels: The messages; they are read as far as the times that are asked for.
-        by_reception: Whether headers are not stamped, so that only the reception can tell.
+        labels: The messages; read only as far as needed.
+        by_reception: Match by time of recording, because headers have no stamps.
     """
 
     def __init__(self, labels: Iterator[Stamped], *, by_reception: bool) -> None:
@@ -55,7 +55,7 @@ class Truths:
 
 
 class ImageWithInfo(NamedTuple):
-    """An image message, and the CameraInfo of its topic and stamp; None where there is none."""
+    """An image message, and the CameraInfo of its topic and stamp; None if there is none."""
 
     image: Stamped
     camera_info: Any
@@ -67,11 +67,11 @@ def with_camera_infos(
     """Every image with its CameraInfo, in the order of the images.
 
     Args:
-        recorded: Images and CameraInfos in the order of the recording.
-        info_topics: Where the CameraInfos of an image topic are, for those that have some.
+        recorded: Images and CameraInfos in recording order.
+        info_topics: CameraInfo topic by image topic, for those that have one.
 
     Raises:
-        BagError: The bag is damaged; the images before that have been given out.
+        BagError: The bag is damaged; raised after the images before the damage.
     """
     infos: dict[str, OrderedDict[int, Any]] = {t: OrderedDict() for t in info_topics.values()}
     waiting: deque[Stamped] = deque()
@@ -105,7 +105,7 @@ def with_camera_infos(
 
 
 def _of_ros_2(info: Any) -> Any:
-    """A CameraInfo with the names of ROS 2; ROS 1 has capital letters for the matrices."""
+    """A CameraInfo with the field names of ROS 2; in ROS 1, matrices have capital letters."""
     if not hasattr(info, 'K'):
         return info
     types: Mapping[str, Any] = get_typestore(Stores.LATEST).types

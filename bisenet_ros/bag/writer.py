@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Writes a rosbag2 that `ros2 bag play` and every reader of MCAP take."""
+"""Writes rosbag2 files for `ros2 bag play` and any MCAP reader."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ from bisenet_ros.image_codec import image_fields
 Storage = Literal['mcap', 'sqlite3']
 Pixels = npt.NDArray[np.uint8]
 
-# The newest layout that rosbag2 of Humble and all later distributions reads.
+# The newest version that rosbag2 of Humble and later distributions reads.
 _ROSBAG2_VERSION: Final = 8
 
-# A player that takes it over serves reliable and best-effort subscribers alike.
+# A player with this QoS serves reliable and best-effort subscribers.
 _RELIABLE = Qos(
     history=QosHistory.KEEP_LAST,
     depth=10,
@@ -51,7 +51,7 @@ _RELIABLE = Qos(
 
 @contextmanager
 def _storing() -> Iterator[None]:
-    """Let a full disk be the same error whatever stores the bag."""
+    """Raise OSError for a full disk with every storage plugin."""
     try:
         yield
     except sqlite3.Error as error:
@@ -61,13 +61,13 @@ def _storing() -> Iterator[None]:
 class BagWriter:
     """Writes messages with a header to a new rosbag2, as a context manager.
 
-    What cannot be written raises OSError.
+    Raises OSError if it cannot write.
 
     Args:
-        path: The folder to make; it must not exist.
-        storage: The storage plugin that ROS will read it with.
-        compressed: Whether an mcap is compressed, in chunks that every reader of MCAP knows.
-        definitions: Of messages beside those of ROS, by type, in the form of a .msg file.
+        path: The folder to create; it must not exist.
+        storage: The storage plugin of rosbag2.
+        compressed: Whether chunks of an mcap are compressed, in a way that all MCAP readers know.
+        definitions: Definitions of message types beyond those of ROS, as in a .msg file, by type.
     """
 
     def __init__(
@@ -108,12 +108,12 @@ class BagWriter:
         """Append an image message.
 
         Args:
-            topic: Where to; made when it is first used.
-            stamp: Nanoseconds, the header's.
-            frame_id: The header's.
+            topic: The topic; created at its first use.
+            stamp: Stamp of the header, nanoseconds.
+            frame_id: Frame id of the header.
             pixels: (H, W, 3) for bgr8 and rgb8, (H, W) for mono8.
             encoding: The meaning of the pixels.
-            received: Nanoseconds, the time of reception; None for the stamp.
+            received: Time of recording, nanoseconds; None for the stamp.
         """
         self.write_message(
             topic,
@@ -136,13 +136,13 @@ class BagWriter:
         """Append a message.
 
         Args:
-            topic: Where to; made when it is first used.
-            kind: Its type.
-            stamp: Nanoseconds, the header's.
-            frame_id: The header's.
-            fields: All but the header: numbers, strings, arrays, and mappings or lists of mappings
-                for messages in the message.
-            received: Nanoseconds, the time of reception; None for the stamp.
+            topic: The topic; created at its first use.
+            kind: Message type.
+            stamp: Stamp of the header, nanoseconds.
+            frame_id: Frame id of the header.
+            fields: All fields but the header: numbers, strings, arrays, and mappings or lists of
+                mappings for nested messages.
+            received: Time of recording, nanoseconds; None for the stamp.
         """
         seconds, nanoseconds = divmod(stamp, 1_000_000_000)
         header = {'stamp': {'sec': seconds, 'nanosec': nanoseconds}, 'frame_id': frame_id}
@@ -171,6 +171,6 @@ class BagWriter:
 
 
 def fields_of(message: Any) -> dict[str, Any]:
-    """The fields of a message that was read with rosbags, but its header."""
+    """The fields of a message that was read with rosbags, without the header."""
     names = [field.name for field in dataclasses.fields(message)]
     return {name: getattr(message, name) for name in names if name not in ('header', '__msgtype__')}

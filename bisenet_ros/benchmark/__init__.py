@@ -1,5 +1,5 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""How fast the segmenter is on this machine, beside what others would do with the same network."""
+"""Measures the speed of the segmenter on this machine, beside other runtimes."""
 
 from __future__ import annotations

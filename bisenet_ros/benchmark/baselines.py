@@ -1,9 +1,9 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What others do with the same network, from a camera's frame to labels of its size.
+"""Other runtimes with the same network, from a camera frame to labels of its size.
 
-Each is built as its documentation has it, with the ordinary way before and after: the labels are
-computed at the network's size and enlarged by nearest neighbour, unless the logits are.
+Each is set up as its documentation shows, with the usual pre- and postprocessing: labels are
+computed at the network size and resized by nearest neighbour, unless the logits are resized.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ Size = tuple[int, int]
 
 
 def exact(checkpoint: Checkpoint, network_size: Size) -> Labeller:
-    """What labels are by definition: nothing of the engines' is in it but the exact argmax.
+    """The reference labels: the network as trained, in float32 on the CPU.
 
-    Our preprocessing, the network as it was trained, in float32 on the CPU, and its coarse logits
-    enlarged to the size of the frame.
+    Uses our preprocessing, and the exact argmax of the coarse logits at the size of the frame;
+    nothing else is shared with the engines.
     """
     network, normalization = checkpoint.build(), checkpoint.normalization
 
@@ -62,17 +62,17 @@ def eager(
     *,
     enlarges_logits: bool = False,
 ) -> Labeller:
-    """Eager PyTorch, as implementations of BiSeNet come: batch norms unfolded, NCHW.
+    """Eager PyTorch, like published implementations of BiSeNet: batch norms not folded, NCHW.
 
     The logits are upsampled by eight before the argmax.
 
     Args:
         checkpoint: The network.
-        network_size: What it runs at.
-        device: Where it runs.
-        dtype: In what it runs.
-        enlarges_logits: Whether the logits, not the labels, are brought to the size of the frame,
-            as the demo of CoinCheung/BiSeNet does it: the better borders, at a price.
+        network_size: (width, height) of the network's input.
+        device: Device of the network.
+        dtype: Number format of the network.
+        enlarges_logits: Resize the logits, not the labels, to the size of the frame, as the demo of
+            CoinCheung/BiSeNet does: better borders, but slower.
     """
     network = checkpoint.build().to(device, dtype)
     normalization = checkpoint.normalization
@@ -101,7 +101,7 @@ def openvino(checkpoint: Checkpoint, network_size: Size, precision: str) -> Labe
     """OpenVINO, with upsampling and argmax in the graph, converted by its own converter.
 
     Raises:
-        UserError: It is not installed, or the CPU does not compute in this precision.
+        UserError: OpenVINO is not installed, or the CPU does not support this precision.
     """
     _require('openvino', 'openvino')
     resolve_precision(precision, torch.device('cpu'))
@@ -111,7 +111,7 @@ def openvino(checkpoint: Checkpoint, network_size: Size, precision: str) -> Labe
 
     image = torch.zeros(1, 3, network_size[1], network_size[0])
     with warnings.catch_warnings():
-        warnings.simplefilter('ignore', FutureWarning)  # torch's exporter, about torch
+        warnings.simplefilter('ignore', FutureWarning)  # raised by torch's exporter about torch
         program = torch.export.export(_labels_in_graph(checkpoint, network_size), (image,))
         model = ov.convert_model(program)
     compiled = core().compile_model(
@@ -137,7 +137,7 @@ def onnx_runtime(checkpoint: Checkpoint, network_size: Size) -> Labeller:
     """ONNX Runtime on the CPU in float32, with upsampling and argmax in the graph.
 
     Raises:
-        UserError: It, or what writes its files, is not installed.
+        UserError: ONNX Runtime, or the exporter to ONNX, is not installed.
     """
     for package in ('onnx', 'onnxscript', 'onnxruntime'):
         _require(package, 'onnx')
@@ -145,7 +145,7 @@ def onnx_runtime(checkpoint: Checkpoint, network_size: Size) -> Labeller:
 
     width, height = network_size
     with warnings.catch_warnings():
-        warnings.simplefilter('ignore', FutureWarning)  # torch's exporter, about torch
+        warnings.simplefilter('ignore', FutureWarning)  # raised by torch's exporter about torch
         program = torch.onnx.export(
             _labels_in_graph(checkpoint, network_size),
             (torch.zeros(1, 3, height, width),),
@@ -154,10 +154,10 @@ def onnx_runtime(checkpoint: Checkpoint, network_size: Size) -> Labeller:
             dynamo=True,
             verbose=False,
         )
-    assert program is not None  # it is only for the old exporter
+    assert program is not None  # None only from the old exporter
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
-    # Its threads spin while they wait, which would take the time of whoever is measured next.
+    # Otherwise its threads spin while idle, and slow down the candidate that is measured next.
     options.add_session_config_entry('session.force_spinning_stop', '1')
     session = onnxruntime.InferenceSession(
         program.model_proto.SerializeToString(), options, providers=['CPUExecutionProvider']
@@ -185,7 +185,7 @@ def _labels_in_graph(checkpoint: Checkpoint, network_size: Size) -> Pipeline:
 def _blob(
     frame: Pixels, network_size: Size, normalization: Normalization
 ) -> npt.NDArray[np.float32]:
-    """(1, 3, h, w), normalised, in what is the fastest ordinary way: OpenCV's, then in place."""
+    """(1, 3, h, w), normalised, by the fastest usual method: OpenCV, then in place."""
     swap = normalization.channel_order == 'rgb'
     blob = np.asarray(cv2.dnn.blobFromImage(frame, 1 / 255, network_size, swapRB=swap), np.float32)
     mean_and_std = list(zip(normalization.mean, normalization.std, strict=True))

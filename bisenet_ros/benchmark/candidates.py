@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The contestants: our engines in every precision that runs here, and what others do."""
+"""The candidates: our engines in every precision that runs here, and other runtimes."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from bisenet_ros.segmenter import Segmenter
 
 @dataclass(frozen=True)
 class Candidates:
-    """Who is measured.
+    """The candidates of a benchmark.
 
     Attributes:
-        preferred: The name of ours that runs where nothing else is asked for.
-        baselines: By name; the first one is what the others are compared with.
+        preferred: Name of the one of ours that is the default on this machine.
+        baselines: Other runtimes by name; speed is given relative to the first one.
         segmenters: Ours, by name.
-        left_out: Who is not measured, and why.
+        left_out: Reasons by name for those that are not measured.
     """
 
     preferred: str
@@ -36,23 +36,23 @@ class Candidates:
     left_out: dict[str, str] = field(default_factory=dict)
 
     def labellers(self) -> dict[str, Labeller]:
-        """All of them, from frame to labels."""
+        """All candidates as functions from frame to labels, by name."""
         ours = {name: _labeller(segmenter) for name, segmenter in self.segmenters.items()}
         return self.baselines | ours
 
 
 def load_candidates(settings: ModelSettings) -> Candidates:
-    """Set everybody up.
+    """Set up all candidates.
 
     Args:
-        settings: The model's; where `engine` or `precision` is auto, each is measured that runs
-            here.
+        settings: Settings of the model; with `engine` or `precision` auto, all that run here are
+            measured.
 
     Raises:
-        UserError: An argument is wrong, or asks for what is not here.
+        UserError: A setting is wrong, or asks for an engine or device that is not available.
     """
 
-    # What is asked for must run, or say why not; of all the rest, what can.
+    # The requested engine must run, or raise; the others are optional.
     first = Segmenter.from_settings(settings)
     candidates = Candidates(preferred=_name(first.engine, first.precision))
     for engine_name in ENGINES if settings.engine == 'auto' else (first.engine,):
@@ -82,7 +82,7 @@ def load_candidates(settings: ModelSettings) -> Candidates:
 def _baselines(
     checkpoint: Checkpoint, size: Size, device: torch.device
 ) -> dict[str, Callable[[], Labeller]]:
-    """What makes them, by name."""
+    """Constructors by name."""
 
     def eager(precision: str, *, enlarges_logits: bool = False) -> Callable[[], Labeller]:
         return lambda: baselines.eager(

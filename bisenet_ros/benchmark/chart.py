@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The figures of a benchmark as an SVG picture that needs nothing beside it."""
+"""Draws the figures of a benchmark as a self-contained SVG."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _STYLE = 'font-family="sans-serif" font-size="13" fill="#333"'
 
 
 class _Part(NamedTuple):
-    """A stretch of a bar: how long it is, in ms, and what it is."""
+    """A segment of a bar: its length in ms, colour and tooltip."""
 
     milliseconds: float
     color: str
@@ -28,7 +28,7 @@ class _Part(NamedTuple):
 
 
 class _Bar(NamedTuple):
-    """A line of a chart."""
+    """A row of a chart."""
 
     name: str
     parts: Sequence[_Part]
@@ -36,17 +36,17 @@ class _Bar(NamedTuple):
 
 
 def check_chart_path(path: Path) -> None:
-    """Refuse a name that would promise another format.
+    """Check the extension of the chart file.
 
     Raises:
-        UserError: It does not end in .svg.
+        UserError: It is not .svg.
     """
     if path.suffix.lower() != '.svg':
-        raise UserError(f'{path}: the plot is an SVG file: give it a name that ends in .svg')
+        raise UserError(f'{path}: the chart is an SVG file: give a name that ends in .svg')
 
 
 def write_chart(path: Path, figures: Mapping[str, Any]) -> None:
-    """Draw what everybody takes for a frame, and where our time goes.
+    """Draw the time per frame of all candidates, and the stages of ours.
 
     Raises:
         UserError: The file cannot be written.
@@ -95,7 +95,7 @@ def _stages(contestants: Mapping[str, Mapping[str, Any]]) -> list[_Bar]:
 
 
 def _section(title: str, bars: Sequence[_Bar]) -> str:
-    """A titled chart of horizontal bars, the longest as wide as there is room."""
+    """A titled chart of horizontal bars, scaled so that the longest fills the width."""
     longest = max(sum(part.milliseconds for part in bar.parts) for bar in bars)
     scale = (_WIDTH - _NAMES - _VALUES) / longest
     drawn = [f'<text x="12" y="28" font-weight="bold">{html.escape(title)}</text>']

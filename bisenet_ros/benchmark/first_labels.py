@@ -1,12 +1,12 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-r"""A new process up to its first labels; prints when it got how far, as JSON.
+r"""Loads a model and segments one frame in a new process; prints the time of each step as JSON.
 
     python -m bisenet_ros.benchmark.first_labels \
         WEIGHTS DEVICE PRECISION ENGINE THREADS WIDTH HEIGHT
 
-Times are `time.monotonic()`, which all processes of a machine share. Nothing is imported here
-before its time.
+Times are `time.monotonic()`, which all processes of a machine share. Imports are part of what is
+measured, so this module imports nothing at the top.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ started = time.monotonic()
 
 
 def main() -> None:
-    """Import, load, segment one frame; then load once more, which is what a reload costs."""
+    """Import, load, segment one frame; then load again, to measure a reload."""
     weights, device, precision, engine, threads, width, height = sys.argv[1:]
     from bisenet_ros.malloc_tuning import prepare_process
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A camera's frame from message to messages, as the node does it, without the middleware."""
+"""Processes a camera frame from input to output messages as the node does, without middleware."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Stamp:
 
 @dataclass(frozen=True)
 class Header:
-    """What of `std_msgs/Header` is looked at."""
+    """The fields of `std_msgs/Header` that are used."""
 
     stamp: Stamp = Stamp()
 
@@ -37,7 +37,7 @@ class Message:
     """The fields of `sensor_msgs/Image`.
 
     Attributes:
-        due: When the camera gives it, in seconds of `time.monotonic()`.
+        due: When the camera publishes it, in seconds of `time.monotonic()`.
     """
 
     header: Header = field(default_factory=Header)
@@ -58,12 +58,12 @@ class Message:
 
 
 def make_pipeline(segmenter: Segmenter) -> CameraPipeline:
-    """What the node has for one camera."""
+    """A pipeline as the node has it for one camera."""
     return CameraPipeline([''], Network(segmenter, EACH_FRAME))
 
 
 def process(pipeline: CameraPipeline, message: Message) -> tuple[Message, Message]:
-    """The messages with labels and drivable mask that answer a camera's."""
+    """The output messages, labels and drivable mask, for a camera message."""
     with stage('decode'):
         frame = pipeline.decode('', message)
     found = pipeline.segment([frame])[0].segmentation
@@ -74,10 +74,10 @@ def process(pipeline: CameraPipeline, message: Message) -> tuple[Message, Messag
 
 
 class StageTimes:
-    """What the stages of `process` take, run by run.
+    """Times of the stages of `process`, run by run.
 
     Attributes:
-        ms: By stage, in the order in which they were first heard of.
+        ms: By stage, in order of first occurrence.
     """
 
     def __init__(
@@ -85,8 +85,8 @@ class StageTimes:
     ) -> None:
         """
         Args:
-            segmenter: What is measured.
-            message: What it is given.
+            segmenter: The segmenter to measure.
+            message: Its input.
             settle: Waits for the device.
         """
         self.ms: dict[Stage, list[float]] = defaultdict(list)

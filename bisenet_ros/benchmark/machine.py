@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What figures were measured on: without it they mean nothing elsewhere."""
+"""Describes the machine on which figures were measured."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _GPU_FACTS = 'name,driver_version,clocks.sm,clocks.max.sm,power.limit,temperatur
 
 
 def describe_machine() -> dict[str, Any]:
-    """Hardware, versions and settings at this moment, in a form that JSON can hold."""
+    """Hardware, versions, settings and load at this moment, ready for JSON."""
     return {
         'system': platform.platform(),
         'cpu': _cpu_model(),
@@ -56,7 +56,7 @@ def _cpu_model() -> str:
 
 
 def _megahertz() -> list[float]:
-    """Of each core, where the system tells; it may do so in either of two places."""
+    """Clock rate of each core, from sysfs or else /proc/cpuinfo; empty if neither has it."""
     files = sorted(Path('/sys/devices/system/cpu').glob('cpu[0-9]*/cpufreq/scaling_cur_freq'))
     if files:
         return [int(file.read_text()) / 1e3 for file in files]
@@ -68,7 +68,7 @@ def _megahertz() -> list[float]:
 
 
 def _gpus() -> list[dict[str, str]]:
-    """What the driver says of each NVIDIA GPU."""
+    """Facts on each NVIDIA GPU, from the driver."""
     program = shutil.which('nvidia-smi')
     if program is None:
         return []

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The figures of a benchmark as tables for people."""
+"""Prints the figures of a benchmark as tables."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _MEBIBYTE = 2**20
 
 
 def print_report(figures: Mapping[str, Any]) -> None:
-    """Show what was measured, and on what."""
+    """Print the figures and the machine."""
     console = Console(highlight=False)
     for table in (
         _comparison(figures),
@@ -38,7 +38,7 @@ def _comparison(figures: Mapping[str, Any]) -> Table:
         f'{_size(settings["size"])} frame to labels, network at {_size(settings["network_size"])}, '
         f'{settings["rounds"]} rounds in turn'
     )
-    table = _table(title, ('p50 ms', 'p95', 'p99', 'faster', 'CPU ms', 'not as fp32'))
+    table = _table(title, ('p50 ms', 'p95', 'p99', 'faster', 'CPU ms', 'labels differ'))
     for one in figures['comparison']:
         _row(
             table,
@@ -53,7 +53,7 @@ def _comparison(figures: Mapping[str, Any]) -> Table:
 
 
 def _stages(figures: Mapping[str, Any]) -> Table:
-    """A column per stage; an engine may do several in one go, and names only some."""
+    """A column per stage; an engine may merge stages, and then reports only some of them."""
     stages = list(dict.fromkeys(name for one in figures['stages'].values() for name in one))
     title = 'message to messages: medians in ms'
     table = _table(title, stages)
@@ -70,7 +70,7 @@ def _streaming(streaming: Mapping[str, Any]) -> Table:
     )
     trials = [(f'{one["rate_hz"]:g} Hz', one) for one in streaming['fixed_rates']]
     best = streaming['highest_sustained']
-    for name, one in (*trials, (f'most under 5 % drops: {best["rate_hz"]:.1f} Hz', best)):
+    for name, one in (*trials, (f'highest under 5 % drops: {best["rate_hz"]:.1f} Hz', best)):
         _row(
             table,
             name,
@@ -86,7 +86,7 @@ def _start(start: Mapping[str, Any]) -> Table:
     phases = ('python', 'imports', 'load', 'first_frame', 'cold', 'warm')
     memory = start['memory_bytes']
     table = _table(
-        f'{start["name"]}, a new process to its first labels: seconds',
+        f'{start["name"]}, process start to first labels: seconds',
         (*(phase.replace('_', ' ') for phase in phases), *(f'{where} MiB' for where in memory)),
     )
     _row(
@@ -118,7 +118,7 @@ def _pairs(values: Mapping[str, Any] | str) -> str:
 
 
 def _milliseconds(value: float) -> str:
-    """As many digits as mean something, and as a table of 80 columns has room for."""
+    """Milliseconds with the significant digits that fit a table of 80 columns."""
     return f'{value:.2f}' if value < 100 else f'{value:.0f}'
 
 

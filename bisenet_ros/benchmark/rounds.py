@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Times of things that are run in turn, so that whatever else the machine does hits all alike."""
+"""Runs candidates in turn and times them, so that other load on the machine affects all equally."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from dataclasses import dataclass, field
 import numpy as np
 
 WARM_UPS = 2
-"""Rounds that do not count: caches, and what is made at the first call."""
+"""Warm-up rounds that do not count: they fill caches and trigger one-time work."""
 
 
 @dataclass
 class Times:
-    """What one contestant took, round by round.
+    """Times of one candidate, round by round.
 
     Attributes:
-        wall_ms: By the clock on the wall.
-        cpu_ms: Of all threads together on all cores, which a busy machine changes less.
+        wall_ms: Wall-clock time.
+        cpu_ms: CPU time of all threads together, which depends less on other load.
     """
 
     wall_ms: list[float] = field(default_factory=list)
@@ -28,23 +28,23 @@ class Times:
 
     @property
     def median_ms(self) -> float:
-        """Of the wall clock's."""
+        """Median of the wall-clock time."""
         return float(np.median(self.wall_ms))
 
     def figures(self) -> dict[str, float]:
-        """In a form that JSON can hold."""
+        """The figures, ready for JSON."""
         return {**percentiles(self.wall_ms), 'cpu_ms': float(np.median(self.cpu_ms))}
 
 
 def in_turn(
     runs: Mapping[str, Callable[[], object]], rounds: int, advance: Callable[[], None]
 ) -> dict[str, Times]:
-    """Run each once, in their order, then all once more, and so on.
+    """Run every candidate once per round, in order.
 
     Args:
-        runs: The contestants by name; a run has done its work when it returns.
-        rounds: How many count.
-        advance: Called after every round, those that do not count included.
+        runs: The candidates by name; their work must be complete when they return.
+        rounds: Number of rounds that count.
+        advance: Called after every round, including warm-up rounds.
     """
     times = {name: Times() for name in runs}
     for index in range(WARM_UPS + rounds):
@@ -60,11 +60,11 @@ def in_turn(
 
 
 def rounds_in_all(rounds: int) -> int:
-    """How often `in_turn` advances."""
+    """How often `in_turn` calls `advance`."""
     return WARM_UPS + rounds
 
 
 def percentiles(milliseconds: Sequence[float]) -> dict[str, float]:
-    """The usual three, in a form that JSON can hold."""
+    """p50, p95 and p99, ready for JSON."""
     p50, p95, p99 = np.percentile(milliseconds, (50, 95, 99)).tolist()
     return {'p50_ms': p50, 'p95_ms': p95, 'p99_ms': p99}

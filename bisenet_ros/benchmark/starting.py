@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""How long a new process takes to its first labels, and how much memory it needs."""
+"""Measures the time of a new process to its first labels, and its peak memory."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ _PHASES = {
 
 
 def measure_start(segmenter: Segmenter, rounds: int, advance: Callable[[], None]) -> dict[str, Any]:
-    """Start processes like one that has this segmenter, one after the other.
+    """Start processes that load the same segmenter, one after another.
 
-    The first one does not count: after it, all files are in the page cache.
+    The first one does not count; it brings all files into the page cache.
 
     Returns:
-        Medians in seconds: `cold`, from launching the interpreter to labels, its parts, and
-        `warm`, loading the segmenter in a process that has done so before; and the `memory_bytes`
-        of such a process at its peak: `host`, and `gpu` as torch reserved it there.
+        Medians in seconds: `cold`, from launching the interpreter to labels, with its parts, and
+        `warm`, loading the segmenter again in the same process. Peak `memory_bytes` of such a
+        process: `host`, and `gpu` as reserved by torch.
 
     Raises:
-        UserError: Such a process failed.
+        UserError: A process failed.
     """
     starts = []
     for _ in range(starts_in_all(rounds)):
@@ -60,7 +60,7 @@ def measure_start(segmenter: Segmenter, rounds: int, advance: Callable[[], None]
 
 
 def starts_in_all(rounds: int) -> int:
-    """How often `measure_start` advances."""
+    """How often `measure_start` calls `advance`."""
     return 1 + rounds
 
 
@@ -74,7 +74,7 @@ def _start(segmenter: Segmenter) -> dict[str, Any]:
     launched = time.monotonic()
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     if result.returncode != 0:
-        last = (result.stderr.strip() or 'it said nothing').splitlines()[-1]
-        raise UserError(f'a new process did not get to its first labels: {last}')
+        last = (result.stderr.strip() or 'no error message').splitlines()[-1]
+        raise UserError(f'a new process failed before its first labels: {last}')
     report: dict[str, Any] = json.loads(result.stdout)
     return {'launched': launched, **report}

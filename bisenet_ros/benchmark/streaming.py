@@ -1,10 +1,10 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A camera at a fixed rate, and what the newest-frame-wins slot of the node makes of it.
+"""Streams frames at a fixed rate into a slot where the newest frame wins, as in the node.
 
-The method is that of Isaac ROS: latency at fixed rates, and the highest rate at which under 5 % of
-the frames are dropped. Frames come from a thread of this process by the clock, whether or not the
-segmenter keeps up; a frame that nobody took before the next one came is dropped.
+The method is that of Isaac ROS: latency at fixed rates, and the highest rate with under 5 % dropped
+frames. A thread publishes frames by the clock, whether or not the segmenter keeps up; a frame that
+was not taken before the next one arrived is dropped.
 """
 
 from __future__ import annotations
@@ -20,26 +20,26 @@ from bisenet_ros.benchmark.rounds import percentiles
 from bisenet_ros.camera_slot import CameraSlot
 
 MOST_DROPPED = 0.05
-"""The share of frames that may be dropped at a rate that counts as sustained."""
+"""The fraction of frames that may be dropped at a sustained rate."""
 
 LEAST_FRAMES = 40
-"""Frames of a trial: with fewer, one dropped frame would weigh too much."""
+"""Minimum number of frames in a trial; with fewer, one dropped frame would weigh too much."""
 
 BISECTIONS = 7
-"""Trials that `highest_sustained` makes: down to a 64th of what seems possible."""
+"""Trials of `highest_sustained`; they resolve the rate to 1/64 of the range."""
 
 
 @dataclass(frozen=True)
 class Trial:
-    """What happened at one rate.
+    """Results at one rate.
 
     Attributes:
-        rate: Frames per second that the camera gave.
-        received: How many in all.
-        dropped: How many a newer one replaced.
-        seconds: From the first frame to the end of the last one's work.
-        ages_ms: From when a frame was due to when its messages were ready, for those processed.
-        cpu_seconds: That all threads of the process spent on CPUs.
+        rate: Frames per second of the camera.
+        received: Frames published.
+        dropped: Frames replaced by a newer one.
+        seconds: From the first frame until the last one was processed.
+        ages_ms: For processed frames: from the time a frame was due until its messages were ready.
+        cpu_seconds: CPU time of all threads of the process.
     """
 
     rate: float
@@ -55,7 +55,7 @@ class Trial:
         return self.dropped < MOST_DROPPED * self.received
 
     def figures(self) -> dict[str, float]:
-        """In a form that JSON can hold."""
+        """The figures, ready for JSON."""
         return {
             'rate_hz': self.rate,
             'received_frames': self.received,
@@ -69,13 +69,13 @@ class Trial:
 def stream(
     process: Callable[[Message], object], message: Message, rate: float, seconds: float
 ) -> Trial:
-    """Let a camera give one frame again and again, and process what can be.
+    """Publish the same frame repeatedly, and process the newest one whenever possible.
 
     Args:
-        process: Does the node's work on a message.
-        message: What the camera gives.
+        process: Does the work of the node on a message.
+        message: The camera message.
         rate: Frames per second.
-        seconds: How long; longer where that would be fewer than `LEAST_FRAMES`.
+        seconds: Duration; extended to at least `LEAST_FRAMES` frames.
     """
     arrival = threading.Condition()
     slot = CameraSlot('', arrival)
@@ -126,15 +126,15 @@ def stream(
 def highest_sustained(
     trial: Callable[[float], Trial], unloaded_ms: float, advance: Callable[[], None]
 ) -> Trial:
-    """The trial at the highest rate that is sustained, by bisection.
+    """The trial at the highest sustained rate, found by bisection.
 
     Args:
-        trial: Tries a rate.
-        unloaded_ms: What a frame takes one at a time; up to twice that rate is tried.
+        trial: Runs a trial at a rate.
+        unloaded_ms: Time per frame without load; rates up to twice its inverse are tried.
         advance: Called after every trial.
 
     Returns:
-        The best trial; where even the lowest rate was not sustained, that one.
+        The best trial; the one at the lowest rate if none was sustained.
     """
     low, high = 0.0, 2 * 1e3 / unloaded_ms
     best = lowest = None

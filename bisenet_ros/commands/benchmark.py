@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""`bisenet benchmark`: everything in one run, and what it found."""
+"""`bisenet benchmark`: run all measurements and write the figures."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ _MOST_STARTS = 5
 
 @dataclass(frozen=True)
 class Benchmark:
-    """What is measured, and for how long.
+    """Settings of a benchmark.
 
     Attributes:
-        model: Whose `network_size` and `cpu_threads` are for everybody; see `load_candidates`.
-        size: (width, height) of the camera's frame.
-        rounds: How often everybody segments the frame.
-        seconds: How long the camera runs at each rate.
+        model: Its `network_size` and `cpu_threads` apply to all candidates; see `load_candidates`.
+        size: (width, height) of the camera frame.
+        rounds: How often each candidate segments the frame.
+        seconds: How long to stream at each frame rate.
     """
 
     model: ModelSettings
@@ -53,12 +53,12 @@ class Benchmark:
 
 
 def benchmark(settings: Benchmark, *, json_file: Path | None, chart_file: Path | None) -> None:
-    """Measure, then show and write what was found.
+    """Measure, then print the figures and write them.
 
     Args:
         settings: What to measure.
-        json_file: Where the figures for machines go, `-` for standard output.
-        chart_file: Where a picture of them goes, an .svg file.
+        json_file: JSON file for the figures, `-` for standard output.
+        chart_file: .svg file for a chart of them.
 
     Raises:
         UserError: An argument is wrong, or a file cannot be written.
@@ -79,12 +79,12 @@ def benchmark(settings: Benchmark, *, json_file: Path | None, chart_file: Path |
 
 
 def measure(settings: Benchmark) -> dict[str, Any]:
-    """All figures, in a form that JSON can hold.
+    """All figures, ready for JSON.
 
     Raises:
-        UserError: An argument is wrong, or asks for what is not here.
+        UserError: A setting is wrong, or asks for an engine or device that is not available.
     """
-    machine = describe_machine()  # first, as the load average is to be that of the others
+    machine = describe_machine()  # first, before our own work raises the load average
     with notes.status('setting up'):
         frame = SyntheticDrive(seed=0, size=settings.size, rate=10.0).frame(0)[0]
         candidates = load_candidates(settings.model)
@@ -129,7 +129,7 @@ Bar = Callable[[int], Callable[[], None]]
 
 
 def _bar(progress: Progress, description: str) -> Bar:
-    """What makes a bar of so many steps, and gives what advances it."""
+    """A function that adds a bar with a number of steps and returns a function to advance it."""
 
     def begin(steps: int) -> Callable[[], None]:
         task = progress.add_task(description, total=steps)
@@ -141,7 +141,7 @@ def _bar(progress: Progress, description: str) -> Bar:
 def _compare(
     settings: Benchmark, candidates: Candidates, frame: Pixels, bar: Bar
 ) -> tuple[dict[str, Times], dict[str, float]]:
-    """Times by name, and the share of pixels whose label is not the `exact` one."""
+    """Times by candidate, and the fraction of pixels whose label differs from `exact`."""
     preferred = candidates.segmenters[candidates.preferred]
     labels = exact(preferred.checkpoint, preferred.network_size)(frame)
     labellers = candidates.labellers()
@@ -159,7 +159,7 @@ def _compare(
 def _stages(
     settings: Benchmark, candidates: Candidates, message: Message, bar: Bar
 ) -> dict[str, dict[str, Any]]:
-    """By name and stage: from a camera's message to the node's."""
+    """Times by engine and stage, from the camera message to the output message."""
     heard = {
         name: StageTimes(segmenter, message, _settle(segmenter))
         for name, segmenter in candidates.segmenters.items()
@@ -176,7 +176,7 @@ def _stages(
 
 
 def _settle(segmenter: Segmenter) -> Callable[[], object]:
-    """What waits for the segmenter's device."""
+    """A function that waits for the device of the segmenter."""
     if segmenter.device == 'cpu':
         return lambda: None
     return partial(torch.cuda.synchronize, segmenter.device)

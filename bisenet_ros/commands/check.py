@@ -28,19 +28,20 @@ ReadSettings = Callable[[Mapping[str, Any]], Settings]
 
 
 def check_scenario(path: Path, output: Path, settings_over: ReadSettings) -> bool:
-    """Replay the bags of a scenario, each into a folder of its name, and print what passed.
+    """Replay the bags of a scenario, each into a folder of its name, and print the verdicts.
 
     Args:
         path: The scenario.
         output: The folder for the results; files of an earlier run are replaced.
-        settings_over: The settings of the command line, over values of the scenario by parameter.
+        settings_over: Takes the parameters of the scenario by name; returns the settings, in which
+            the options of the command line come first.
 
     Returns:
-        Whether every criterion is passed.
+        Whether all criteria are met.
 
     Raises:
-        UserError: The scenario is no good, which is said before anything is replayed; or not all
-            of a bag could be evaluated, and what could is written and judged then.
+        UserError: The scenario is invalid (raised before anything is replayed), or a bag could be
+            evaluated only in part (raised after the rest was written and judged).
     """
     file = ScenarioFile.load(path)
     settings = settings_over(file.parameters())
@@ -94,7 +95,7 @@ def _open(file: ScenarioFile, index: int) -> ReplayBag:
 def _replay(
     bag: ReplayBag, segmenter: Segmenter, settings: Settings, rate: float | None, folder: Path
 ) -> list[str]:
-    """Replay a bag into a folder; what was wrong with it."""
+    """Replay a bag into a folder; the problems of the bag."""
     with progress_bar() as progress:
         frame_count = sum(camera.frame_count for camera in bag.cameras)
         task = progress.add_task(folder.name, total=frame_count)

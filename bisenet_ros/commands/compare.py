@@ -26,15 +26,15 @@ def compare_runs(run_a: Path, run_b: Path, output: Path, fail_under: str | None)
 
     Args:
         run_a: The folder of a finished replay.
-        run_b: That of another one, of the same frames.
+        run_b: The folder of another replay of the same frames.
         output: The folder for the results; files of an earlier comparison are replaced.
         fail_under: Criteria on B's figures and on their change, as `parse_criteria` takes them.
 
     Returns:
-        Whether all criteria are passed.
+        Whether all criteria are met.
 
     Raises:
-        UserError: The two cannot be compared, or not be held to such criteria.
+        UserError: The two replays cannot be compared, or a criterion is invalid.
     """
     a, b = RunResult.load(run_a), RunResult.load(run_b)
     criteria = parse_criteria(fail_under, names_of_comparison(b.classes))
@@ -83,7 +83,7 @@ def _print(console: Console, figures: Mapping[str, Any], output: Path) -> None:
             )
         console.print(table)
     if figures['changed_labels'] is not None:
-        console.print(f'pixels with another label: {percent(figures["changed_labels"])}')
+        console.print(f'pixels whose label changed: {percent(figures["changed_labels"])}')
     short, sentence = verdict(figures)
     console.print(f'{short}. {sentence}', markup=False, soft_wrap=True)
     page = output / 'comparison.html'

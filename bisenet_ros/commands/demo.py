@@ -38,8 +38,8 @@ class View:
 
     Attributes:
         path: A video, a folder of images or a bag; None for the synthetic drive.
-        seconds: How many of it.
-        seed: Of the synthetic drive.
+        seconds: How many seconds of it to stream.
+        seed: Seed of the synthetic drive.
         size: (width, height) of the synthetic drive.
         rate: Frames per second of the synthetic drive.
     """
@@ -53,10 +53,10 @@ class View:
 
 @dataclass(frozen=True)
 class Demo:
-    """What a demo runs.
+    """Settings of a demo.
 
     Attributes:
-        view: What the camera sees.
+        view: The frames that the camera publishes.
         output: A folder for the report.
         settings: The node's parameters.
         verify: Whether to segment the frames again without ROS, and compare.
@@ -69,16 +69,16 @@ class Demo:
 
 
 def run_demo(demo: Demo) -> dict[str, Any]:
-    """Run the graph until the source is at its end, write the report; what was measured.
+    """Run the graph until the source ends, write the report, and return the figures.
 
     Raises:
-        UserError: Something that was given cannot be used, or ROS 2 is not installed.
+        UserError: The source or a setting cannot be used, or ROS 2 is not installed.
         ProcessError: A process failed.
     """
     require_ros()
     view, output = demo.view, demo.output
     source = None if view.path is None else main_source(view.path, view.seconds)
-    # First, so that what cannot be run is refused at once.
+    # First, so that settings that cannot be used are refused at once.
     segmenter = load_segmenter(demo.settings)
     label_space = segmenter.label_space
     logs = output / 'log'
@@ -93,7 +93,7 @@ def run_demo(demo: Demo) -> dict[str, Any]:
         with RecordedOutputs(folder, label_space) as outputs:
             count = sum(map(len, outputs.published.values()))
             if not outputs.arrivals:
-                raise ProcessError(f'no labels came back for {count} frames; see {logs}')
+                raise ProcessError(f'the node published no labels for {count} frames; see {logs}')
             offline = Offline(segmenter) if demo.verify else None
             with progress_bar() as progress:
                 task = progress.add_task('measuring', total=count)
@@ -116,7 +116,7 @@ def run_demo(demo: Demo) -> dict[str, Any]:
 
 
 def print_table(measured: Mapping[str, Any], output: Path) -> None:
-    """Show what was measured, and where the rest is."""
+    """Print the figures and the path of the report."""
     console = Console(highlight=False)
     table = Table(show_header=False)
     table.add_column(style='bold')
@@ -124,7 +124,7 @@ def print_table(measured: Mapping[str, Any], output: Path) -> None:
     for row in rows(measured):
         table.add_row(*map(Text, row))
     console.print(table)
-    console.print(f'{output / "index.html"} shows it', markup=False, soft_wrap=True)
+    console.print(f'report: {output / "index.html"}', markup=False, soft_wrap=True)
 
 
 def _rendered(view: View, bag: Path) -> Source:
@@ -137,7 +137,7 @@ def _rendered(view: View, bag: Path) -> Source:
 
 
 class _Display:
-    """The graph as it goes: a bar on a terminal, a line every ten seconds in a log."""
+    """Progress of the graph: a bar on a terminal, a line every ten seconds in a log."""
 
     def __init__(self, frame_count: int) -> None:
         self._starting = notes.status('starting the segmentation node')
@@ -152,12 +152,12 @@ class _Display:
         self._task: TaskID = self._progress.add_task('', total=frame_count or None, news='')
         self._start = 0.0
         self._next_line = 10.0
-        self._published: dict[int, int] = {}  # when, by stamp
+        self._published: dict[int, int] = {}  # time of publishing, by stamp
         self._stamps: list[int] = []
         self._segmented = 0
 
     def hear(self, event: Event) -> None:
-        """Bring what is shown up to date."""
+        """Update the display."""
         if event['event'] == 'playing':
             self._starting.stop()
             if self._progress.disable:
@@ -168,11 +168,11 @@ class _Display:
             self._published[event['stamp']] = event['time']
             self._stamps.append(event['stamp'])
         elif event['event'] == 'segmented':
-            # What was published before only asked whether the node is there.
+            # Earlier frames only probed whether the node is ready.
             if not self._stamps or event['stamp'] < self._stamps[0]:
                 return
             self._segmented += 1
-            # The recorder's word of a frame may come before the player's.
+            # The recorder's event of a frame may arrive before the player's.
             if event['stamp'] in self._published:
                 self._show(event['stamp'], event['received'])
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""`bisenet evaluate`: how good weights, or an exported model, are on a data set."""
+"""`bisenet evaluate`: the accuracy of weights, or of an exported model, on a data set."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ from bisenet_training.evaluation.worst_frames import SHOWN, WorstFrames
 
 @dataclass(frozen=True)
 class Outputs:
-    """What is written besides the tables on the terminal; None for what is not.
+    """Where results are written besides the terminal; None for those that are not wanted.
 
     Attributes:
-        json_file: The figures for machines, `-` for standard output.
-        folder: A report, and the label images.
-        submission: The labels as the data set's evaluation server takes them.
+        json_file: JSON file for the figures, `-` for standard output.
+        folder: Folder for a report and the label images.
+        submission: Folder for label images in the format of the evaluation server.
     """
 
     json_file: Path | None = None
@@ -47,22 +47,22 @@ class Outputs:
 
 
 def views_of(scales: str, flip: bool, crop: str | None, stride: float | None) -> Views:
-    """Views as the command line names them: scales '0.75,1', a crop '1024x512' or '512'.
+    """Views from options of the command line: scales '0.75,1', a crop '1024x512' or '512'.
 
     Raises:
-        UserError: One cannot be read or is out of range, or there is a stride of nothing.
+        UserError: An option is malformed or out of range, or there is a stride without a crop.
     """
     if crop is None and stride is not None:
-        raise UserError('--stride is for --crop')
+        raise UserError('--stride needs --crop')
     try:
         numbers = tuple(float(scale) for scale in scales.split(','))
     except ValueError as error:
-        raise UserError(f'--scales takes numbers, as in 0.75,1,1.25, not {scales!r}') from error
+        raise UserError(f'--scales {scales}: not a list of numbers such as 0.75,1,1.25') from error
     if crop is None:
         return Views(numbers, flip)
     match = re.fullmatch(r'(\d+)(?:x(\d+))?', crop)
     if match is None:
-        raise UserError(f'--crop takes a size, as in 1024x512 or 512, not {crop!r}')
+        raise UserError(f'--crop {crop}: not a size such as 1024x512 or 512')
     width, height = int(match[1]), int(match[2] or match[1])
     return Views(numbers, flip, (width, height), STRIDE if stride is None else stride)
 
@@ -73,17 +73,17 @@ def evaluate_weights(
     outputs: Outputs,
     settings: ModelSettings,
 ) -> None:
-    """Label a data set, print the figures, and write what is asked for.
+    """Segment a data set, print the figures, and write the outputs.
 
     Args:
         source: The data set.
-        views: What of each frame the network is shown.
+        views: The views of each frame over which predictions are averaged.
         outputs: What to write.
-        settings: Of the model, whose `weights` may be the path of an exported model, too.
+        settings: Settings of the model; `weights` may also be the path of an exported model.
 
     Raises:
-        UserError: The data is not there or not right, the weights are for other classes, or the
-            options contradict each other.
+        UserError: The data is missing or invalid, the weights are for other classes, or the options
+            contradict each other.
     """
     if settings.ego_mask:
         warn('ego_mask is of one vehicle: a data set is evaluated without it')

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""`bisenet export`: weights into a file of another format."""
+"""`bisenet export`: convert weights to ONNX, OpenVINO or TorchScript."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from bisenet_training.export.formats import FORMATS, FormatName
 from bisenet_training.export.metadata import Interface
 
 MAX_FRAMES = 16
-"""Frames of a folder that are compared, evenly spread."""
+"""How many images of a folder are compared, evenly spread."""
 
 _SYNTHETIC_FRAMES = (0, 150, 300, 450)
-"""Places of the synthetic drive that are compared on."""
+"""Frames of the synthetic drive that are compared."""
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -38,20 +38,20 @@ def export_weights(
     device: str,
     json_file: Path | None,
 ) -> None:
-    """Export, and say how well the file agrees with PyTorch.
+    """Export, and print how well the file agrees with PyTorch.
 
     Args:
         weights: Name of shipped weights, or a path.
         format_name: A key of `FORMATS`.
         output: The file.
-        interface: What goes in and what comes out.
-        network_size: (width, height); None for what the weights were trained for.
-        frames_folder: Images to compare on, instead of frames of the synthetic drive.
-        device: Where the file is run to compare it.
-        json_file: Where the figures for machines go, `-` for standard output.
+        interface: Input, output and precision of the exported model.
+        network_size: (width, height); None for the size that the weights were trained for.
+        frames_folder: Images for the comparison; None for frames of the synthetic drive.
+        device: Device for the comparison.
+        json_file: JSON file for the figures, `-` for standard output.
 
     Raises:
-        UserError: What was given is wrong, or the file does not agree with PyTorch.
+        UserError: An argument is wrong, or the file does not agree with PyTorch.
     """
     checkpoint = Checkpoint.load(weights)
     where = 'the synthetic drive' if frames_folder is None else str(frames_folder)
@@ -83,7 +83,7 @@ def _render() -> Iterator[Pixels]:
 def _read(folder: Path) -> Iterator[Pixels]:
     files = list_files(folder, IMAGE_SUFFIXES)
     if not files:
-        raise MediaError(f'{folder}: no images in it')
+        raise MediaError(f'{folder}: no images in this folder')
     chosen = np.linspace(0, len(files) - 1, min(len(files), MAX_FRAMES)).round().astype(int)
     for index in chosen:
         yield read_image(files[index])

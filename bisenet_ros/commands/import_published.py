@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""`bisenet import`: weights that other implementations published, into a checkpoint of ours."""
+"""`bisenet import`: convert weights published by other projects to a checkpoint."""
 
 from __future__ import annotations
 
@@ -31,24 +31,24 @@ def import_file(
     std: RGB | None,
     network_size: tuple[int, int] | None,
 ) -> None:
-    """Import a file, and say what became of its tensors.
+    """Import a file, and print what became of its tensors.
 
     Args:
         source: A published .pth file.
         output: The checkpoint to write; an older one is replaced.
         label_space: A JSON file with names, colors and drivable.
-        mean: Of the input, RGB, 0 to 1.
-        std: Of the input, RGB, 0 to 1.
-        network_size: (width, height) to run at.
+        mean: Mean of the input, RGB, 0 to 1.
+        std: Standard deviation of the input, RGB, 0 to 1.
+        network_size: (width, height) of the network's input.
 
     Raises:
-        UserError: The source cannot be imported, what was told does not suffice or contradicts it,
-            or the checkpoint cannot be written.
+        UserError: The source cannot be imported, the arguments are incomplete or contradict it, or
+            the checkpoint cannot be written.
     """
     if output.suffix != SUFFIX:
-        raise UserError(f'{output}: the name of a checkpoint ends with {SUFFIX}')
+        raise UserError(f'{output}: the name of a checkpoint must end with {SUFFIX}')
     if (mean is None) != (std is None):
-        raise UserError('--mean and --std belong together: give both or neither')
+        raise UserError('give both --mean and --std, or neither')
     imported = import_weights(
         source,
         label_space=None if label_space is None else _read_label_space(label_space),
@@ -57,10 +57,10 @@ def import_file(
     )
     make_folder(output.parent)
     try:
-        # Where it cannot be written whole, an older file stays.
+        # If writing fails, an existing file is kept.
         with tempfile.TemporaryDirectory(prefix='.import-', dir=output.parent) as folder:
             made = Path(folder, output.name)
-            # As they were: the logits are to be theirs.
+            # In the published precision, so that the logits are the same.
             imported.checkpoint.save(made, dtype=torch.float32)
             os.replace(made, output)
     except OSError as error:
@@ -72,7 +72,7 @@ def import_file(
         soft_wrap=True,
     )
     if imported.wrapper:
-        notes.print(f'taken off: {imported.wrapper}', markup=False, soft_wrap=True)
+        notes.print(f'removed prefix: {imported.wrapper}', markup=False, soft_wrap=True)
     if imported.left_out:
         heads = ', '.join(sorted({name.split('.')[0] for name in imported.left_out}))
         notes.print(
@@ -84,16 +84,16 @@ def import_file(
 
 
 def _read_label_space(path: Path) -> LabelSpace:
-    """What `LabelSpace.to_dict` gives, from a JSON file.
+    """Read a label space from JSON, in the form of `LabelSpace.to_dict`.
 
     Raises:
-        UserError: It cannot be read, is no JSON, or no label space.
+        UserError: The file cannot be read, is not JSON, or holds no label space.
     """
     try:
         return LabelSpace.from_dict(parse_json(path.read_text(encoding='utf-8-sig')))
     except OSError as error:
         raise UserError(f'cannot read {path}: {error.strerror}') from error
     except ValueError as error:
-        raise UserError(f'{path} is no JSON: {error}') from error
+        raise UserError(f'{path} is not JSON: {error}') from error
     except UserError as error:
         raise UserError(f'{path}: {error}') from error

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""`bisenet info`: what is in a checkpoint."""
+"""`bisenet info`: the contents of a checkpoint."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from bisenet_ros.formatting import percent
 
 
 def show_info(weights: str, json_file: Path | None) -> None:
-    """Print what a checkpoint is, and write it for machines when asked to.
+    """Print the contents of a checkpoint, and write them as JSON if there is a file for that.
 
     Raises:
-        CheckpointError: It is not a checkpoint.
+        CheckpointError: The file is not a checkpoint.
     """
     path = resolve_weights(weights)
     checkpoint = Checkpoint.load(path)
@@ -33,7 +33,7 @@ def show_info(weights: str, json_file: Path | None) -> None:
 
 
 def describe(checkpoint: Checkpoint, path: Path) -> dict[str, Any]:
-    """What a checkpoint is, in a form that JSON can hold."""
+    """The contents of a checkpoint, ready for JSON."""
     return {
         'path': str(path),
         'bytes': path.stat().st_size,
@@ -56,7 +56,7 @@ def _print(console: Console, checkpoint: Checkpoint, facts: Mapping[str, Any]) -
     summary = Table.grid(padding=(0, 2))
     for name, value in (
         ('file', f'{facts["path"]} ({facts["bytes"] / 1e6:.2f} MB)'),
-        ('network', f'{checkpoint.network}, {facts["parameters"] / 1e6:.2f} million numbers'),
+        ('network', f'{checkpoint.network}, {facts["parameters"] / 1e6:.2f} million parameters'),
         ('network size', f'{width} x {height}'),
         ('upsampling', checkpoint.upsampling),
         *((name, str(value)) for name, value in checkpoint.options.items()),
@@ -93,7 +93,7 @@ def _print(console: Console, checkpoint: Checkpoint, facts: Mapping[str, Any]) -
 
 
 def _in_percent(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Accuracies as people read them."""
+    """Fractions as percentages, for display."""
     shown: dict[str, Any] = {}
     for name, value in values.items():
         if isinstance(value, Mapping):
@@ -104,7 +104,7 @@ def _in_percent(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _tree(values: Mapping[str, Any]) -> Table:
-    """Names and values, tables within tables where a value has names itself."""
+    """A table of names and values; nested mappings become nested tables."""
     grid = Table.grid(padding=(0, 2))
     for name, value in values.items():
         if isinstance(value, Mapping):

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The model of a verb, loaded as the settings say."""
+"""Loading the model of a verb from its settings."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from bisenet_ros.segmenter import Segmenter
 
 
 def load_segmenter(settings: ModelSettings) -> Segmenter:
-    """A segmenter; a line on standard error where it does not run as it was meant to.
+    """Load a segmenter, and print notes of its engine on standard error.
 
     Raises:
-        UserError: The settings ask for what is not here.
+        UserError: The settings name weights, an engine or a device that is not available.
     """
     segmenter = Segmenter.from_settings(settings)
     for note in segmenter.notes:

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The options of every verb that runs a model: `--params`, and one for each model setting."""
+"""Options of the verbs that run a model: `--params`, and one for each model setting."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ _PARAMS = Annotated[
         '--params',
         metavar='FILE',
         dir_okay=False,
-        help='A ROS parameter file, as the node takes it: same settings, same labels. Single '
-        'options win over it.',
+        help='A ROS parameter file of the node: same settings, same labels. Options on the command '
+        'line override it.',
     ),
 ]
 _PANEL = 'Model'
@@ -34,21 +34,21 @@ _PANEL = 'Model'
 
 @dataclass(frozen=True)
 class ModelOptions:
-    """What of the model's settings was given on the command line.
+    """Model settings from the command line.
 
     Attributes:
-        params: The parameter file; None without.
-        values: Of single options, by parameter; None where one is not given.
+        params: The parameter file, if given.
+        values: Values of the single options, by parameter; None for an option that is not given.
     """
 
     params: Path | None
     values: Mapping[str, Any]
 
     def read(self, beneath: Mapping[str, Any] | None = None) -> Settings:
-        """The settings; `beneath` stands in for the defaults, by parameter.
+        """The settings; values in `beneath`, by parameter, replace defaults.
 
         Raises:
-            UserError: The file or an option cannot be used.
+            UserError: The file or an option is invalid.
         """
         from bisenet_ros.parameter_file import read_settings
 
@@ -56,7 +56,7 @@ class ModelOptions:
 
 
 def takes_model_options(verb: Callable[..., None]) -> Callable[..., None]:
-    """Give a verb, in place of its argument `model`, `--params` and an option for each setting."""
+    """Replace the argument `model` of a verb by `--params` and an option for each setting."""
     hints = get_type_hints(verb, include_extras=True)
     parameters: list[inspect.Parameter] = []
     for parameter in inspect.signature(verb).parameters.values():
@@ -81,7 +81,7 @@ def takes_model_options(verb: Callable[..., None]) -> Callable[..., None]:
 def _option(declared: Declaration) -> Any:
     """The option of a parameter; None where it is not given."""
     name = f'--{declared.name.replace("_", "-")}'
-    # Backquotes would be read as Markdown's.
+    # Typer would read backquotes as Markdown.
     text = declared.description
     if declared.type == 'bool':
         flags = f'{name}/--no-{name[2:]}'
@@ -89,7 +89,7 @@ def _option(declared: Declaration) -> Any:
     settings: dict[str, Any] = {'help': text, 'rich_help_panel': _PANEL, 'show_default': False}
     kind: Any = {'double': float, 'integer': int}.get(declared.type, str)
     if declared.choices:
-        # Not a choice of typer's, whose refusal is not one line.
+        # Not a choice for typer, whose error is more than one line.
         settings['metavar'] = '|'.join(declared.choices)
     elif declared.type == 'integer array':
         kind = tuple[int, int]

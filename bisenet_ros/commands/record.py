@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""`bisenet record`: a folder of frames, and their truth, into a rosbag2."""
+"""`bisenet record`: write a folder of frames, and their ground truth, to a rosbag2."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from bisenet_ros.media import IMAGE_SUFFIXES, list_files, read_image
 FRAME_ID = 'camera'
 
 START = 946_684_800_000_000_000
-"""Stamp of the first frame in nanoseconds, 2000-01-01 00:00 UTC: the same frames give the same
-stamps, and no stamp is 0, which ROS takes for "not set"."""
+"""Stamp of the first frame in nanoseconds, 2000-01-01 00:00 UTC. Constant, so that the same frames
+give the same bag, and not 0, which means "not set" in ROS."""
 
 _LOSSY = frozenset({'.avif', '.jp2', '.jpe', '.jpeg', '.jpg', '.webp'})
 
@@ -35,22 +35,22 @@ Pixels = npt.NDArray[np.uint8]
 def record_folder(
     folder: Path, bag: Path, labels: Path | None, *, rate: float, storage: Storage, weights: str
 ) -> None:
-    """Write a bag that `ros2 bag play` and `bisenet demo --source` take.
+    """Write a bag for `ros2 bag play` and `bisenet demo --source`.
 
     Args:
         folder: Frames of one size, taken in natural order of their names.
-        bag: The folder to make; it appears when it is complete.
-        labels: A folder with a label image for each frame, of the frame's name and size.
+        bag: The folder to create; it appears only when it is complete.
+        labels: A folder with a label image for each frame, with the same name and size.
         rate: Frames per second.
         storage: A storage plugin of rosbag2.
-        weights: Whose label space the labels are in; read when there are labels.
+        weights: Their label space is that of the labels; not read without labels.
 
     Raises:
         UserError: The bag exists, a frame or label image is missing, broken or of another size,
-            or a label is not a class.
+            or a label is not a class id.
     """
     if not (math.isfinite(rate) and rate > 0):
-        raise UserError(f'the rate must be a positive number of frames per second, not {rate}')
+        raise UserError(f'--rate must be a positive number of frames per second, not {rate}')
     if bag.exists():
         raise UserError(f'{bag} exists already: choose another name, or remove it first')
     frames = list_files(folder, IMAGE_SUFFIXES)
@@ -62,7 +62,7 @@ def record_folder(
     bag_folder = bag.absolute().parent
     make_folder(bag_folder)
     try:
-        # A bag that could not be finished leaves nothing behind.
+        # An unfinished bag is removed.
         with tempfile.TemporaryDirectory(prefix=f'.{bag.name}.', dir=bag_folder) as unfinished:
             path = Path(unfinished) / bag.name
             with BagWriter(path, storage) as writer, progress_bar() as progress:
@@ -92,10 +92,10 @@ def record_folder(
 
 
 def _labels_of(frames: Sequence[Path], folder: Path) -> list[Path]:
-    """The label image of each frame: the one with its name, whatever the ending.
+    """The label image of each frame: same name, any extension.
 
     Raises:
-        UserError: One is missing.
+        UserError: A label image is missing.
     """
     by_stem = {path.stem: path for path in list_files(folder, IMAGE_SUFFIXES - _LOSSY)}
     missing = [frame for frame in frames if frame.stem not in by_stem]
@@ -111,7 +111,7 @@ def _read_truth(path: Path, shape: tuple[int, ...], num_classes: int) -> Pixels:
     """(H, W) uint8 class ids, `IGNORE` where there is none.
 
     Raises:
-        UserError: It is no label image, has another size, or values that are not classes.
+        UserError: The file is not a label image, has another size, or values that are no classes.
     """
     labels = read_labels(path)
     if labels.shape != shape[:2]:
@@ -122,7 +122,7 @@ def _read_truth(path: Path, shape: tuple[int, ...], num_classes: int) -> Pixels:
     if strange.size:
         raise UserError(
             f'{path} has the value {strange.max()}, but the classes are 0 to {num_classes - 1} '
-            f'({num_classes} and {IGNORE} are no class): give the weights of these classes'
+            f'({num_classes} and {IGNORE} mean no class): give --weights that have these classes'
         )
     return truth
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""`bisenet replay`: what a model does with the frames of bags, in figures and pictures."""
+"""`bisenet replay`: evaluate a model on the frames of bags."""
 
 from __future__ import annotations
 
@@ -57,35 +57,36 @@ def replay_bags(
     video: bool,
     fail_under: str | None,
 ) -> bool:
-    """Evaluate a bag into a folder, or several into a subfolder each, and print the figures.
+    """Evaluate one bag into a folder, or several bags into a subfolder each; print the figures.
 
     Args:
         paths: Rosbag2 folders, .mcap, .db3 and ROS 1 .bag files, and folders of them.
         output: The folder for the results; files of an earlier replay are replaced.
-        settings: The node's; several GPUs are shared out unless `device` names one.
-        image_topic: The only camera to take of each bag; None for all.
-        labels_topic: Its truth; None for `ground_truth/labels` if it is there.
-        labels_folder: That truth in files, instead of a topic; for one bag only.
-        rate: None for every frame; else frames arrive so many times as fast as they were recorded,
-            and those are evaluated that the node would have taken.
-        live: Whether a node really takes them, on ROS 2; without a rate as fast as they were
-            recorded; for one bag only.
-        workers: Processes that evaluate bags at the same time; None for what suits the machine.
-        ray: The address of a Ray cluster to do it on; None for this machine.
-        with_input: Whether output.mcap holds the bag's images, too.
-        video: Whether the overlays of each camera are written as a video, too.
+        settings: Settings of the node; work is spread over all GPUs unless `device` names one.
+        image_topic: Evaluate this camera of each bag only; None for all cameras.
+        labels_topic: Topic of the ground truth; None for `ground_truth/labels` if it exists.
+        labels_folder: Ground truth in files, instead of a topic; for one bag only.
+        rate: None to evaluate every frame. A number simulates arrival at that multiple of the
+            recorded speed and leaves out the frames that the node would have dropped.
+        live: Play the bag to a node on ROS 2, at `rate` or at the recorded speed; for one bag only.
+        workers: Number of bags to evaluate at the same time; None chooses by cores and GPUs.
+        ray: The address of a Ray cluster; None for this machine.
+        with_input: Also write the images of the bag to output.mcap.
+        video: Also write an overlay video for each camera.
         fail_under: Criteria on the figures of all frames, as `parse_criteria` takes them.
 
     Returns:
-        Whether all criteria are passed.
+        Whether all criteria are met.
 
     Raises:
-        UserError: The model cannot be used, or a bag not be evaluated, or not as a whole; what
-            could is written and judged then.
+        UserError: The model cannot be used, or a bag could not be evaluated in full (raised after
+            the rest was written and judged).
     """
     for path in paths:
         if path.suffix in ('.yaml', '.yml') and not path.is_dir():
-            raise UserError(f'{path} is no bag: scenarios are for bisenet check {path} -o {output}')
+            raise UserError(
+                f'{path} is not a bag; for a scenario use: bisenet check {path} -o {output}'
+            )
     label_space = Checkpoint.load(settings.weights).label_space
     criteria = parse_criteria(fail_under, names_of_run(label_space.names))
     options = ReplayOptions(
@@ -98,9 +99,9 @@ def replay_bags(
     if ray is None and len(paths) == 1 and not is_collection(paths[0]):
         metrics, problem = _replay_one(paths[0], output, options, labels_folder, live)
     elif live:
-        raise UserError('--live plays one bag: call it for each')
+        raise UserError('--live takes one bag: run bisenet replay once for each bag')
     elif labels_folder is not None:
-        raise UserError('--labels is the truth of one bag: call it for each')
+        raise UserError('--labels takes one bag: run bisenet replay once for each bag')
     else:
         metrics, problem = _replay_many(paths, output, options, workers, ray, label_space)
     console = Console(highlight=False)
@@ -116,7 +117,7 @@ def replay_bags(
 def _replay_one(
     path: Path, output: Path, options: ReplayOptions, labels_folder: Path | None, live: bool
 ) -> tuple[Mapping[str, Any], str]:
-    """Evaluate a bag in this process; the figures, and what was wrong with it."""
+    """Evaluate a bag in this process; the figures, and its problems in one line."""
     bag = ReplayBag(path, options.image_topic, options.labels_topic, labels_folder)
     for note in bag.notes:
         warn(note)
@@ -168,7 +169,7 @@ def _replay_many(
     ray: str | None,
     label_space: LabelSpace,
 ) -> tuple[Mapping[str, Any], str]:
-    """Evaluate bags in processes; the figures of all together, and what was wrong with them."""
+    """Evaluate bags in processes; the figures over all frames, and the problems in one line."""
     make_folder(output)
     bags = find_bags(paths, apart_from=output)
     folders = result_folders(bags)
@@ -195,7 +196,7 @@ def _replay_many(
 
 
 def _shown(jobs: Sequence[Job], events: Iterable[Progress | Outcome]) -> dict[Job, Outcome]:
-    """The outcome of each bag; meanwhile a bar per bag, and a line where one had problems."""
+    """The outcome of each bag; shows a progress bar per bag, and a line for each with problems."""
     outcomes: dict[Job, Outcome] = {}
     bars: dict[Job, TaskID] = {}
     with progress_bar() as progress:
@@ -218,7 +219,7 @@ def _shown(jobs: Sequence[Job], events: Iterable[Progress | Outcome]) -> dict[Jo
 
 
 def _print_figures(console: Console, metrics: Mapping[str, Any], output: Path) -> None:
-    """Show the figures that matter most, and where the rest is."""
+    """Print the main figures and the path of the report."""
     table = Table.grid(padding=(0, 2))
     for name, value in _rows(metrics):
         table.add_row(Text(name, 'bold'), Text(value))
@@ -232,7 +233,7 @@ def _rows(metrics: Mapping[str, Any]) -> list[tuple[str, str]]:
         ('frames', f'{metrics["evaluated_frames"]} of {metrics["read_frames"]}'),
     ]
     if metrics['rate'] is not None:
-        rows.append(('dropped for newer ones', str(metrics['dropped_frames'])))
+        rows.append(('dropped frames', str(metrics['dropped_frames'])))
     known = figures(truth=True)
     if (accuracy := metrics['accuracy']) is not None:
         rows += [

@@ -53,17 +53,17 @@ def segment_files(
     *,
     json_file: Path | None,
 ) -> None:
-    """Segment every image and video, and say at the end which could not be.
+    """Segment every image and video, and report failures at the end.
 
     Args:
         inputs: Images, videos and folders of them.
         output: The folder for the results; files of an earlier run are replaced.
-        settings: Of the model, and the overlays' opacity.
-        json_file: Where the figures for machines go, `-` for standard output.
+        settings: Settings of the model, and the opacity of overlays.
+        json_file: JSON file for the figures, `-` for standard output.
 
     Raises:
-        UserError: Two inputs would be written to the same file, nothing is there to segment, or
-            at least one input failed; the others are done then.
+        UserError: Two inputs would be written to the same file, there are no inputs, or an input
+            failed (raised after all others were segmented).
     """
     files = find_files(inputs)
     check_outputs(files, output)
@@ -92,7 +92,7 @@ def segment_files(
                     shares = _segment_image(path, output, segmenter, alpha)
                     advance()
             except UserError as error:
-                # Errors of files start with their path; those of frames (too small, say) do not.
+                # Errors of files start with the path; those of frames (e.g. too small) do not.
                 message = str(error)
                 failures[str(path)] = message if str(path) in message else f'{path}: {message}'
                 warn(failures[str(path)])
@@ -124,10 +124,10 @@ def segment_files(
 
 
 def find_files(inputs: Iterable[Path]) -> list[Path]:
-    """The images and videos that are named, and those directly in the folders that are named.
+    """The images and videos among the inputs, and those directly in folders among the inputs.
 
     Raises:
-        UserError: A path does not exist, or there is no image or video in a folder.
+        UserError: A path does not exist, or a folder has no image or video.
     """
     files: list[Path] = []
     for path in inputs:
@@ -144,10 +144,10 @@ def find_files(inputs: Iterable[Path]) -> list[Path]:
 
 
 def check_outputs(files: Sequence[Path], output: Path) -> None:
-    """Make sure that no result overwrites another, or an input.
+    """Check that no result overwrites another result or an input.
 
     Raises:
-        UserError: One would.
+        UserError: A result would.
     """
     by_stem: dict[str, Path] = {}
     for path in files:
@@ -173,13 +173,13 @@ def check_outputs(files: Sequence[Path], output: Path) -> None:
 
 @dataclass
 class Shares:
-    """How the pixels of one or more frames of a size divide into classes.
+    """Pixel counts by class over one or more frames of the same size.
 
     Attributes:
         size: (width, height) in pixels.
-        frames: How many.
+        frames: Number of frames.
         counts: (256,) int64, pixels by label.
-        drivable: Pixels that may be driven on.
+        drivable: Number of drivable pixels.
     """
 
     size: tuple[int, int]
@@ -195,7 +195,7 @@ class Shares:
         return cls((width, height), 1, counts, int(np.count_nonzero(result.drivable)))
 
     def add(self, other: Shares) -> None:
-        """Count the frames of another, too."""
+        """Add the counts of another one."""
         self.frames += other.frames
         self.counts = self.counts + other.counts
         self.drivable += other.drivable
@@ -241,7 +241,7 @@ def _segment_video(
     assert total is not None  # a Video without a frame raises
     if video.breaks_off_after(total.frames):
         raise MediaError(
-            f'{path} breaks off after {total.frames} of {video.frame_count} frames, which are done'
+            f'{path} ends after {total.frames} of {video.frame_count} frames; these were segmented'
         )
     return total
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""`bisenet train`: a training from the command line."""
+"""`bisenet train`: train a network."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from bisenet_training.loop import fit
 
 
 def train(config: str, overrides: Sequence[str], output: Path | None, *, resume: bool) -> int:
-    """Train as a configuration says.
+    """Train from a configuration.
 
     Args:
-        config: A YAML file, or the name of a recipe that comes with the package.
-        overrides: Values to replace in it, as `key.sub=value`.
-        output: Folder of the run; None for one in runs/ that is called like the configuration.
-        resume: Go on with the run in the folder.
+        config: A YAML file, or the name of a configuration that comes with the package.
+        overrides: Values to override, as `key.sub=value`.
+        output: Folder of the run; None for runs/ and the name of the configuration.
+        resume: Continue the run in the folder.
 
     Returns:
-        The exit status: that of a process which a signal has ended, if one did.
+        The exit status: 0, or 128 plus the number of the signal that ended the training.
 
     Raises:
-        UserError: The configuration, the data or the folder is not as it should be.
+        UserError: The configuration, the data or the folder is invalid.
     """
     folder = Path('runs', Path(config).stem) if output is None else output
     signal: int | None = fit(load_config(config, overrides), folder, resume=resume)

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The page that shows a demo: figures, the overlay video and pictures."""
+"""The page of a demo: figures, overlay video and pictures."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from bisenet_ros.templates import render
 def write_page(
     path: Path, measured: Mapping[str, Any], pictures: Sequence[Picture], label_space: LabelSpace
 ) -> None:
-    """Write the page, to lie beside the video, the pictures and `metrics.json`."""
+    """Write the page beside the video, the pictures and `metrics.json`."""
     page = render(
         'demo',
         measured=measured,

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a demo measured, drawn as an overlay video and pictures, and put into figures."""
+"""The results of a demo: figures, overlay video and pictures."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from bisenet_ros.segmenter import Segmenter
 from bisenet_ros.version import versions
 
 PICTURED = 4
-"""Moments of the drive that are shown as pictures."""
+"""How many frames are shown as pictures."""
 
 Pixels = npt.NDArray[np.uint8]
 Row = tuple[str, str]
@@ -34,7 +34,7 @@ Row = tuple[str, str]
 
 @dataclass(frozen=True)
 class Picture:
-    """One moment of the drive, as names of image files beside the page."""
+    """One frame, as names of image files beside the page."""
 
     title: str
     camera: str
@@ -48,13 +48,13 @@ def figures(
     accuracy: Accuracy,
     model: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """What was measured, in a form that JSON can hold.
+    """The figures of a demo, ready for JSON.
 
     Args:
-        name: What the camera saw.
-        outputs: Of one camera, and of at least one frame.
-        accuracy: Of the outputs of frames with truth.
-        model: What the node ran, as `describe_model` has it.
+        name: Name of the source.
+        outputs: Outputs for one or more frames of one camera.
+        accuracy: Accuracy over the frames with ground truth.
+        model: The model of the node, from `describe_model`.
     """
     published = [publication for camera in outputs.published.values() for publication in camera]
     arrivals = list(outputs.arrivals.values())
@@ -86,16 +86,16 @@ def figures(
 
 
 def _rate(times: Sequence[int]) -> float | None:
-    """Events per second of times in nanoseconds; None for fewer than two."""
+    """Events per second from times in nanoseconds; None for fewer than two."""
     span = times[-1] - times[0] if len(times) > 1 else 0
     return 1e9 * (len(times) - 1) / span if span > 0 else None
 
 
 class Offline:
-    """The same frames without ROS: what the node's labels should have been.
+    """Segments the same frames without ROS, and compares with the labels of the node.
 
     Args:
-        segmenter: Set up as the node's is.
+        segmenter: Set up like that of the node.
     """
 
     def __init__(self, segmenter: Segmenter) -> None:
@@ -105,7 +105,7 @@ class Offline:
         self._differing = 0
 
     def add(self, image: Pixels, truth: Pixels | None, live: Pixels) -> None:
-        """Segment a frame and compare with the labels that the node published."""
+        """Segment a frame, and compare with the labels that the node published."""
         labels = self._segmenter(image).labels
         self._pixels += labels.size
         self._differing += int(np.count_nonzero(labels != live))
@@ -113,7 +113,7 @@ class Offline:
             self._confusion.update(labels, truth)
 
     def figures(self) -> dict[str, Any]:
-        """For JSON: mean IoU, and how many pixels the node labelled otherwise."""
+        """Mean IoU, and the number of pixels that differ from the node, ready for JSON."""
         miou = self._confusion.miou()
         return {
             'miou': None if math.isnan(miou) else miou,
@@ -132,19 +132,19 @@ def evaluate(
     offline: Offline | None,
     advance: Callable[[], None],
 ) -> tuple[Accuracy, list[Picture]]:
-    """Compare the outputs with the truth, and make `overlay.webm` and the pictures.
+    """Compare the outputs with ground truth, and write `overlay.webm` and the pictures.
 
     Args:
-        frames: Of one camera, as they were published; those that were dropped are left out.
-        outputs: What was recorded.
-        label_space: Of the labels.
-        output: A folder.
-        overlay_alpha: Opacity of the overlays' colours, 0 to 1.
-        offline: Sees every frame that has an output, if it is given.
+        frames: Published frames of one camera; dropped ones are skipped.
+        outputs: The recorded outputs.
+        label_space: Label space of the labels.
+        output: The output folder.
+        overlay_alpha: Opacity of the overlay, 0 to 1.
+        offline: Gets every frame that has an output; None for no comparison.
         advance: Called after every frame.
 
     Raises:
-        UserError: A frame cannot be read, or its truth does not fit it.
+        UserError: A frame cannot be read, or its ground truth has another size.
     """
     accuracy = Accuracy(label_space)
     pictures: list[Picture] = []
@@ -153,7 +153,7 @@ def evaluate(
     segmented = sorted(index for _, index in outputs.arrivals)
     (published,) = outputs.published.values()
     rate = _rate([published[index].time for index in segmented]) or 1.0
-    # In the middle of equal parts of the drive: the first and last frame show little of it.
+    # From the middle of equal parts of the drive, not its first and last frame.
     parts = min(PICTURED, len(segmented))
     chosen = {segmented[(2 * i + 1) * len(segmented) // (2 * parts)]: i + 1 for i in range(parts)}
     start: int | None = None
@@ -203,7 +203,7 @@ def _picture(
     label_space: LabelSpace,
     overlay_alpha: float,
 ) -> Picture:
-    """Write the images of a moment."""
+    """Write the images of a frame."""
     images = {'camera': image, 'segmented': drawn}
     if truth is not None:
         drivable = drivable_mask(truth, label_space.ids_of(label_space.drivable))
@@ -230,7 +230,7 @@ def rows(measured: Mapping[str, Any]) -> list[Row]:
             'latency p50 / p95 / p99',
             ' / '.join(f'{latency[p]:.0f}' for p in ('p50', 'p95', 'p99')) + ' ms',
         ),
-        ('of which, median', f'{parts} ms'),
+        ('stages, median', f'{parts} ms'),
     ]
     if accuracy is not None:
         table += [
@@ -242,7 +242,7 @@ def rows(measured: Mapping[str, Any]) -> list[Row]:
             table.append(('mIoU offline', percent(offline['miou'])))
         table.append(
             (
-                'pixels unlike offline',
+                'pixels that differ offline',
                 f'{offline["differing_pixels"]} of {offline["pixels"]}',
             )
         )

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Weights that other implementations published, as checkpoints of ours."""
+"""Converts weights published by other projects to checkpoints."""
 
 from __future__ import annotations
 

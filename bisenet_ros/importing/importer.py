@@ -1,11 +1,11 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""From a published .pth file to a checkpoint, with every tensor accounted for.
+"""Converts a published .pth file to a checkpoint, with every tensor accounted for.
 
-Such a file holds the tensors and says nothing about classes, mean or standard deviation. For 19
-classes these are known: Cityscapes, as published. Whatever else was trained has to be told.
+Such a file has tensors, but no classes, mean or standard deviation. With 19 classes they are taken
+to be those of Cityscapes, as published; otherwise the caller must give them.
 
-The file is a pickle. Only tensors and plain containers are taken from it: no code in it runs.
+The file is a pickle. Only tensors and plain containers are read from it: no code in it runs.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from bisenet_ros.network import NETWORKS
 from bisenet_ros.preprocess import Normalization
 
 CITYSCAPES_SIZE = (2048, 1024)
-"""(width, height) of Cityscapes' images, at which the published accuracy was measured."""
+"""(width, height) of Cityscapes images, at which the published accuracy was measured."""
 
 StateDict = Mapping[str, Tensor]
 
@@ -45,13 +45,12 @@ _WRAPPERS = (
     'params',
     'weights',
 )
-"""Keys that tensors are stored under, the best first where there are several."""
+"""Keys under which tensors may be stored, in order of preference."""
 
 _COMPILED = '_orig_mod.'
-"""What `torch.compile` puts into names, wherever the compiled module is."""
+"""Inserted into names by `torch.compile`, at the place of the compiled module."""
 
-# What torch.load raises at a pickle that was cut off or has a wrong byte: it has no error of its
-# own for that.
+# Exceptions of torch.load on a truncated or damaged pickle; it has no exception of its own.
 _DAMAGE = (
     AssertionError,
     AttributeError,
@@ -67,14 +66,14 @@ _DAMAGE = (
 
 @dataclass(frozen=True)
 class Imported:
-    """What became of a file.
+    """The result of an import.
 
     Attributes:
-        checkpoint: What the network is, and its tensors.
-        title: Whose network it is.
+        checkpoint: The checkpoint.
+        title: The published network, e.g. "mmsegmentation's BiSeNet V2".
         left_out: Names in the file of the tensors that only training needs.
-        wrapper: What was taken off: the keys that the tensors were found under, and what their
-            names began with; empty for nothing.
+        wrapper: What was removed around the tensors: keys, and a prefix of their names; empty for
+            nothing.
     """
 
     checkpoint: Checkpoint
@@ -90,18 +89,18 @@ def import_weights(
     normalization: Normalization | None = None,
     network_size: tuple[int, int] | None = None,
 ) -> Imported:
-    """Turn a published file into a checkpoint whose network gives the same logits.
+    """Convert a published file to a checkpoint whose network gives the same logits.
 
     Args:
         path: A .pth file of CoinCheung's BiSeNet or of mmsegmentation.
-        label_space: Its classes; may be left out for Cityscapes.
-        normalization: Its input; may be left out for Cityscapes, and for mmsegmentation.
-        network_size: (width, height) to run at; may be left out for Cityscapes.
+        label_space: Its classes; optional for Cityscapes.
+        normalization: Mean and standard deviation; optional for Cityscapes and mmsegmentation.
+        network_size: (width, height) of the network's input; optional for Cityscapes.
 
     Raises:
-        CheckpointError: The file is no weights file, of an unknown or an old layout, lacks a
-            tensor, or has one that nothing is known of.
-        UserError: What was trained is not known and not told, or torchvision is not installed.
+        CheckpointError: The file has no weights, has an unknown or outdated layout, lacks a tensor,
+            or has an unknown one.
+        UserError: An argument is needed but missing, or torchvision is not installed.
     """
     try:
         file = path.read_bytes()
@@ -116,7 +115,7 @@ def import_weights(
 
     if label_space is not None and len(label_space) != num_classes:
         raise CheckpointError(
-            f'{path} has {num_classes} classes, but the label space {len(label_space)}'
+            f'{path} has {num_classes} classes, but the label space has {len(label_space)}'
         )
     is_cityscapes = label_space in (None, CITYSCAPES) and num_classes == len(CITYSCAPES)
     if is_cityscapes:
@@ -131,8 +130,8 @@ def import_weights(
             '--network-size': network_size,
         }
         raise CheckpointError(
-            f'{path} has {num_classes} classes that are not those of Cityscapes: say what it was '
-            f'trained on by {", ".join(option for option, value in told.items() if value is None)}'
+            f'{path} has {num_classes} classes, so it was not trained on Cityscapes: give '
+            f'{", ".join(option for option, value in told.items() if value is None)}'
         )
     checkpoint = Checkpoint(
         network=layout.network,
@@ -153,10 +152,10 @@ def import_weights(
 
 
 def _read(path: Path, file: bytes) -> object:
-    """What a .pth file holds, of tensors and plain containers.
+    """The tensors and plain containers in a .pth file.
 
     Raises:
-        CheckpointError: It is damaged, or of another kind.
+        CheckpointError: The file is damaged, or of another kind.
     """
     kind = _other_kind(file)
     if kind:
@@ -166,25 +165,25 @@ def _read(path: Path, file: bytes) -> object:
     except _DAMAGE as error:
         if isinstance(error, UnpicklingError) and zipfile.is_zipfile(io.BytesIO(file)):
             raise CheckpointError(
-                f'{path} holds Python objects, which are never unpickled here, or is damaged: '
-                'save its state dict alone where it was trained, or download it again'
+                f'{path} contains Python objects, which are never unpickled, or is damaged: '
+                'save only the state dict where it was trained, or download it again'
             ) from error
         raise CheckpointError(
-            f'{path} is not a whole weights file of PyTorch: copy or download it again'
+            f'{path} is a truncated or damaged weights file of PyTorch: copy or download it again'
         ) from error
     return content
 
 
 def _other_kind(file: bytes) -> str:
-    """What a file is if not weights, and what to do about it; empty where that is not known."""
+    """What kind of file it is if not weights, and what to do; empty if unknown."""
     if file.startswith(b'version https://git-lfs'):
-        return 'a pointer of Git LFS and not the file itself: fetch that with git lfs pull'
+        return 'a Git LFS pointer, not the file itself: run git lfs pull'
     if file.lstrip()[:1] == b'<':
-        return 'a web page and not the file that was to be downloaded: download it again'
+        return 'a web page, not the weights file: download it again'
     if file[8:9] == b'{' and int.from_bytes(file[:8], 'little') < len(file):
         return (
-            'a safetensors file: one of bisenet_ros needs no import; the tensors of another go '
-            'into a .pth file with torch.save'
+            'a safetensors file: a checkpoint of bisenet_ros needs no import; save the tensors of '
+            'any other as .pth with torch.save'
         )
     if any(name.endswith('/constants.pkl') for name in _names_in_zip(file)):
         return 'a TorchScript program: save the state dict of its network with torch.save'
@@ -201,10 +200,10 @@ def _names_in_zip(file: bytes) -> list[str]:
 
 
 def _find_tensors(path: Path, content: object) -> tuple[list[str], StateDict]:
-    """The keys under which the tensors are, from the outermost, and the tensors by name.
+    """The keys under which the tensors are stored, outermost first, and the tensors by name.
 
     Raises:
-        CheckpointError: There are none.
+        CheckpointError: There are no tensors.
     """
     keys: list[str] = []
     while isinstance(content, Mapping):
@@ -218,19 +217,19 @@ def _find_tensors(path: Path, content: object) -> tuple[list[str], StateDict]:
         keys.append(key)
         content = content[key]
     raise CheckpointError(
-        f'{path} holds no state dict, which is tensors by name and nothing else, alone or under '
-        f'one of {", ".join(_WRAPPERS)}'
+        f'{path} has no state dict (tensors by name, and nothing else), neither at the top nor '
+        f'under one of the keys {", ".join(_WRAPPERS)}'
     )
 
 
 def _unwrapped(path: Path, tensors: StateDict) -> tuple[Layout, str, StateDict]:
-    """The layout, what all its names begin with in the file, and the tensors without that.
+    """The layout, the common prefix of all names in the file, and the tensors without the prefix.
 
-    Wrappers of networks, such as `DataParallel`, `torch.compile` and Lightning's modules, put a
-    name before those of the network inside.
+    Wrappers such as `DataParallel`, `torch.compile` and Lightning modules add a prefix to the names
+    of the wrapped network.
 
     Raises:
-        CheckpointError: It is of no layout.
+        CheckpointError: The layout is unknown.
     """
     tensors = {name.replace(_COMPILED, ''): tensor for name, tensor in tensors.items()}
     for layout in LAYOUTS:
@@ -242,16 +241,16 @@ def _unwrapped(path: Path, tensors: StateDict) -> tuple[Layout, str, StateDict]:
             prefix = mark.removesuffix(layout.mark)
             return layout, prefix, {n.removeprefix(prefix): t for n, t in tensors.items()}
     raise CheckpointError(
-        f'{path} has the tensors of no network that is known here, such as '
-        f'{next(iter(tensors))!r}; those known are {", ".join(layout.title for layout in LAYOUTS)}'
+        f'{path} has tensors of an unknown network, such as {next(iter(tensors))!r}; known '
+        f'networks are {", ".join(layout.title for layout in LAYOUTS)}'
     )
 
 
 def _refuse_other_forms(path: Path, tensors: StateDict) -> None:
-    """Refuse what has the names of a layout and computes something else.
+    """Refuse networks with the names of a known layout that compute something else.
 
     Raises:
-        CheckpointError: It does.
+        CheckpointError: This is one.
     """
     # Of V1 a head with PixelShuffle has 64 rows a class, and the auxiliary one at 1/16 has 256.
     rows = [
@@ -261,18 +260,18 @@ def _refuse_other_forms(path: Path, tensors: StateDict) -> None:
     ]
     if 'head.conv_out.0.weight' in tensors or len(set(rows)) > 1 or any(n > IGNORE for n in rows):
         raise CheckpointError(
-            f"{path} is of CoinCheung's BiSeNet before July 2021, with heads that end in a "
-            'PixelShuffle, which no network here has: take the weights published since'
+            f"{path} is of CoinCheung's BiSeNet before July 2021, whose heads end in a "
+            'PixelShuffle, which is not supported: use weights published since July 2021'
         )
     if 'head.conv_out.weight' in tensors or (rows and 'conv_out.conv_out.bias' not in tensors):
         raise CheckpointError(
-            f"{path} is of CoinCheung's BiSeNet before September 2020, which aligns corners, as "
-            'no network here does: take the weights published since July 2021'
+            f"{path} is of CoinCheung's BiSeNet before September 2020, which aligns corners, "
+            'which is not supported: use weights published since July 2021'
         )
     if 'backbone.context_path.backbone.layer1.0.conv3.weight' in tensors:
         raise CheckpointError(
-            f"{path} is mmsegmentation's BiSeNet V1 on a ResNet-50 or -101, four times as wide as "
-            'any network here: take the one on ResNet-18'
+            f"{path} is mmsegmentation's BiSeNet V1 on a ResNet-50 or -101, which is not "
+            'supported: use the one on ResNet-18'
         )
 
 
@@ -282,7 +281,7 @@ def _translate(
     """The tensors by our names, and the names of those that only training needs.
 
     Raises:
-        CheckpointError: One is missing, of the wrong shape, not finite, or not known.
+        CheckpointError: A tensor is missing, unknown, of the wrong shape, or not finite.
         UserError: The network needs torchvision, which is not installed.
     """
     with torch.device('meta'):
@@ -301,10 +300,10 @@ def _translate(
 
 
 def _refuse(path: Path, layout: Layout, problem: str, wrong: Set[str]) -> None:
-    """Name the first of the tensors that are wrong, if any are.
+    """Raise if there are wrong tensors, and name the first one.
 
     Raises:
-        CheckpointError: Some are.
+        CheckpointError: There are.
     """
     if wrong:
         raise CheckpointError(

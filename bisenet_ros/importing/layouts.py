@@ -1,10 +1,9 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""How other implementations name the tensors of the same networks, and what they compute otherwise.
+"""Tensor names of other implementations of the same networks, and how these networks differ.
 
-CoinCheung's BiSeNet ("CC") publishes flat state dicts, mmsegmentation ("MM") nests them. Nothing of
-their code is needed here: a table of names, and the options that a network is built with, say it
-all.
+CoinCheung's BiSeNet ("CC") publishes flat state dicts, mmsegmentation ("MM") nests them. Their code
+is not needed: a table of names and the options of our network describe each layout.
 """
 
 from __future__ import annotations
@@ -20,11 +19,11 @@ IMAGENET = Normalization(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
 CITYSCAPES_STATISTICS = Normalization(mean=(0.3257, 0.3690, 0.3223), std=(0.2112, 0.2148, 0.2115))
 
 Names = Mapping[str, str]
-"""Modules, ours -> theirs; what is inside of a module has the same name here and there."""
+"""Modules, ours -> theirs; names inside of a module are the same."""
 
 
 def _nest(*parts: tuple[str, str, Names]) -> dict[str, str]:
-    """One table of many: each part is our prefix, their prefix, and the names below the two."""
+    """Merge tables: each part is our prefix, their prefix, and the names below."""
     return {
         f'{ours}.{name}': f'{theirs}.{there}'
         for ours, theirs, names in parts
@@ -33,14 +32,14 @@ def _nest(*parts: tuple[str, str, Names]) -> dict[str, str]:
 
 
 def _stage(down: Names, keep: Names, depth: int) -> dict[str, str]:
-    """A stage of V2's Semantic Branch: a layer that halves the size, then `depth` that keep it."""
+    """A stage of V2's Semantic Branch: one layer with stride 2, then `depth` with stride 1."""
     return _nest(('0', '0', down), *((str(i), str(i), keep) for i in range(1, depth + 1)))
 
 
 _MODULES = {'conv': 'conv', 'norm': 'bn'}
 _NUMBERED = {'conv': '0', 'norm': '1'}
 
-# (stage, layer in it) of each layer of V2's Detail Branch.
+# (stage, layer in the stage) for each layer of V2's Detail Branch.
 _DETAIL = tuple((stage, layer) for stage, depth in enumerate((2, 3, 3)) for layer in range(depth))
 
 _CC_KEEP = _nest(
@@ -158,18 +157,18 @@ _MM_V1 = _nest(
 
 @dataclass(frozen=True)
 class Layout:
-    """One network as one implementation has it.
+    """A network of one implementation.
 
     Attributes:
-        title: Whose it is.
+        title: Name of implementation and network.
         mark: A tensor that no other layout has.
         network: Our name of the network.
-        upsampling: How features grow inside it.
+        upsampling: Upsampling mode of features inside the network.
         names: Our modules and theirs.
-        training_heads: What the names of their auxiliary heads begin with.
-        normalization: Of the input; where it goes by the data set, that for Cityscapes.
-        per_data_set: Whether mean and standard deviation go by the data set.
-        options: Where the network differs from our usual form.
+        training_heads: Prefixes of their auxiliary heads.
+        normalization: Normalisation of the input; if it depends on the data set, for Cityscapes.
+        per_data_set: Whether mean and standard deviation depend on the data set.
+        options: Differences from our default form of the network.
     """
 
     title: str
@@ -183,7 +182,7 @@ class Layout:
     options: Mapping[str, Any] = field(default_factory=dict)
 
     def their_name(self, name: str) -> str:
-        """Their name of one of our tensors: that of the module it is in, and what is inside."""
+        """Their name of one of our tensors: the name of its module, and the rest unchanged."""
         module = name
         while module not in self.names:
             module, _, _ = module.rpartition('.')

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the processes of a graph tell the one that started them: lines of JSON, and an exit code."""
+"""Events from the processes of a graph to their parent: lines of JSON on standard output."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ import json
 from typing import Any
 
 BAD_INPUT = 2
-"""Exit code of a process that could not use what it was given, and says so in its last line."""
+"""Exit code for bad input; the last line of output has the message."""
 
 Event = dict[str, Any]
-"""`event` is its name, the rest is said where it is emitted."""
+"""`event` is the name; the other keys depend on it."""
 
 
 def emit(name: str, **facts: Any) -> None:
-    """Tell the process that started this one."""
+    """Send an event to the parent process."""
     print(json.dumps({'event': name, **facts}), flush=True)
 
 
 def parse(line: str) -> Event | None:
-    """The event of a line; None where it is other output."""
+    """The event in a line; None for other output."""
     if not line.startswith('{'):
         return None
     try:

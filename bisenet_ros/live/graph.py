@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A ROS graph of ours: node, player and recorder, which see each other on DDS and nobody else."""
+"""A ROS graph of node, player and recorder, isolated from other DDS participants."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ from bisenet_ros.parameter_file import write_parameters
 from bisenet_ros.settings import values_for_recorded
 
 START_TIMEOUT = 120.0
-"""Seconds for the node to load its network and to answer for the first time."""
+"""Seconds for the node to load its network and publish its first output."""
 
 LAST_OUTPUT_TIMEOUT = 5.0
-"""Seconds without an output, beside the time that `max_rate` asks for, after which the frames that
-are left are taken for dropped."""
+"""Seconds without an output, in addition to the period of `max_rate`, after which the remaining
+frames are considered dropped."""
 
-_LISTENING_PERIOD = 60.0  # seconds; without news of a process it goes on, too
+_LISTENING_PERIOD = 60.0  # seconds; also the longest wait without any event
 
 
 def require_ros() -> None:
-    """Check that there is a ROS 2.
+    """Check that ROS 2 is installed.
 
     Raises:
-        UserError: There is none.
+        UserError: It is not.
     """
     if importlib.util.find_spec('rclpy') is None:
         raise UserError(
@@ -52,10 +52,10 @@ def run_graph(
     restamp: bool = False,
     hear: Callable[[Event], None],
 ) -> None:
-    """Start a node, play to it and record its outputs, and end all in order.
+    """Start a node, play frames to it, record its outputs, and stop all processes.
 
-    Nothing is played until the node has answered a frame of each camera, and the recorder has
-    heard it. `RecordedOutputs` reads what is in the folder then.
+    Playing starts when the recorder has received an output for each camera. Afterwards,
+    `RecordedOutputs` can read the folder.
 
     Args:
         source: What is played.
@@ -63,14 +63,14 @@ def run_graph(
             is; what has to fit the source and the graph is set here: `cameras`,
             `transport`, `image_reliability`, `autostart` and `use_sim_time`.
         folder: A temporary folder.
-        logs: A folder for what the processes say.
-        rate: How many times as fast as it was recorded.
-        restamp: Whether frames carry the time of their publication, instead of their own stamps.
-        hear: Told of events: `playing` when all is there, then `published` for each frame and
-            `segmented` for each output, in the order in which they are heard.
+        logs: A folder for the output of the processes.
+        rate: Playback speed, relative to the recording.
+        restamp: Stamp frames with the time of their publication, instead of their own stamps.
+        hear: Called for events: `playing` when all processes are ready, then `published` for each
+            frame and `segmented` for each output, in order of arrival.
 
     Raises:
-        UserError: Something that was given cannot be used, or ROS 2 is not installed.
+        UserError: An argument is invalid, or ROS 2 is not installed.
         ProcessError: A process failed.
     """
     require_ros()
@@ -78,8 +78,8 @@ def run_graph(
     transports = {camera.compressed for camera in frames.cameras}
     if len(transports) > 1:
         raise UserError(
-            f'{source.path}: a node takes its images raw or compressed, and this bag has both: '
-            'name a camera with --image-topic'
+            f'{source.path} has raw and compressed images, but a node takes only one of them: '
+            'choose a camera with --image-topic'
         )
     cameras = {camera.name: camera.image_topic for camera in frames.cameras}
     parameter_file = folder / 'parameters.yaml'
@@ -133,7 +133,7 @@ def run_graph(
         player.tell('play')
         hear({'event': 'playing'})
         published = _listen(processes, _patience(parameters), hear)
-        # The recorder first: what it records must not change any more.
+        # The recorder first, so that it does not record the others shutting down.
         for process in (recorder, player, segmenter):
             processes.end(process)
     write_publications(folder, published)
@@ -142,7 +142,7 @@ def run_graph(
 def _listen(
     processes: Processes, patience: float, hear: Callable[[Event], None]
 ) -> list[Publication]:
-    """Hear what is said until the outputs of the last frames are there; the frames."""
+    """Process events until the outputs of the last frames arrived; the published frames."""
     published: list[Publication] = []
     last: dict[str, int] = {}  # stamps by camera
     segmented: dict[str, int] = {}
@@ -152,7 +152,7 @@ def _listen(
         if event is None:
             if ended:
                 break  # the last frames were dropped
-            continue  # a long time between two frames
+            continue  # a long gap between two frames
         if event['event'] == 'end':
             ended = True
         elif event['event'] == 'published':
@@ -165,7 +165,7 @@ def _listen(
 
 
 def _patience(parameters: Mapping[str, object]) -> float:
-    """Seconds for which the next output is awaited after the last frame."""
+    """Seconds to wait for further outputs after the last frame."""
     rate = parameters.get('max_rate')
     return LAST_OUTPUT_TIMEOUT + (1 / rate if isinstance(rate, (int, float)) and rate > 0 else 0)
 

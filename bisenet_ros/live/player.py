@@ -1,15 +1,15 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Plays the frames of a source to a running node, each when it is due, as camera drivers would.
+"""Plays the frames of a source to a running node in real time, as camera drivers would.
 
     python3 -m bisenet_ros.live.player SOURCE [--rate 1.0] [--restamp] [--image-topic T]
 
-`image` or `image/compressed` and `camera_info` go out with best effort (sensor data),
-`ground_truth/labels` reliably, and only while somebody listens. The player first says on standard
-output for which cameras it has frames that can be decoded (`ready`), and publishes one of each
-under a stamp of its own, again and again, so that a node has something to answer. When it is told
-to by a line on standard input, it publishes every frame once, says so (`published`), then `end`,
-and ends when it is asked to, or when nobody is there any more who could.
+`image` or `image/compressed` and `camera_info` are published with best effort (sensor data),
+`ground_truth/labels` reliably, and only while there is a subscriber. The player first emits
+`ready` with the cameras that have decodable frames. Then it publishes one frame of each repeatedly,
+with a stamp of its own, so that the node can answer. After a line on standard input it publishes
+every frame once, emits `published` for each, then `end`. It exits on a signal, or when standard
+input closes.
 """
 
 from __future__ import annotations
@@ -44,10 +44,10 @@ from bisenet_ros.live.sources import Frames, Source, open_source
 from bisenet_ros.node.signals import on_stop_signal
 
 PROBE_PERIOD = 1.0
-"""Seconds for which an answer is awaited before the node is asked again whether it is there."""
+"""Seconds between two probe frames while the node does not answer."""
 
 PREFETCHED = 10
-"""Frames that are read ahead, so that a slow one does not delay the camera."""
+"""Number of frames to read ahead, so that a slow read does not delay the camera."""
 
 _TRUTH_QOS = QoSProfile(depth=30, reliability=ReliabilityPolicy.RELIABLE)
 _MATCHING_PERIOD = 0.02
@@ -59,7 +59,7 @@ class CameraTopics:
 
     Args:
         node: The node that publishes.
-        camera: Whose frames they are.
+        camera: The camera of the frames.
     """
 
     def __init__(self, node: Node, camera: Camera) -> None:
@@ -81,16 +81,16 @@ class CameraTopics:
 
     @property
     def heard(self) -> bool:
-        """Whether somebody listens to the images."""
+        """Whether the images have a subscriber."""
         listeners: int = self._image.get_subscription_count()
         return listeners > 0
 
     def publish(self, frame: RecordedFrame, stamp: int) -> None:
-        """Publish a frame and what belongs to it.
+        """Publish a frame with its CameraInfo and ground truth.
 
         Args:
             frame: The frame.
-            stamp: Nanoseconds, what the headers say.
+            stamp: Stamp for the headers, nanoseconds.
         """
         for publisher, message in (
             (self._image, frame.message),
@@ -112,11 +112,11 @@ class Player:
 
     Args:
         node: The node that publishes.
-        frames: What is played.
-        rate: How many times as fast as they were recorded.
-        restamp: Whether stamps are the time of publication; else they are as in the headers.
-        play: Set when it is to begin.
-        stop: Set when it is to end early.
+        frames: The frames to play.
+        rate: Playback speed, relative to the recording.
+        restamp: Stamp frames with the time of publication, instead of their own stamps.
+        play: Set to start playing.
+        stop: Set to stop early.
     """
 
     def __init__(
@@ -137,13 +137,13 @@ class Player:
         self._topics = {camera.image_topic: CameraTopics(node, camera) for camera in frames.cameras}
 
     def run(self) -> None:
-        """Ask for the node until it is time to play, then play.
+        """Probe the node until `play` is set, then play.
 
         Raises:
-            UserError: None of the frames can be decoded, or one cannot be read.
+            UserError: None of the frames can be decoded, or a frame cannot be read.
         """
         self._probe(_first_frames(self._frames))
-        # Who evaluates a bag tells what is wrong with it; what is there has been played.
+        # The evaluation of the bag reports the damage; the frames before it have been played.
         with suppress(BagError), closing(_prefetched(iter(self._frames))) as frames:
             self._publish_all(frames)
         emit('end')
@@ -168,7 +168,7 @@ class Player:
             if self._stop.wait(max(0.0, due - time.monotonic())):
                 return
             late = time.monotonic() - due
-            if late > _TOLERANCE:  # delays all that follows: a camera does not catch up
+            if late > _TOLERANCE:  # shift all later frames: a camera does not catch up
                 start += late
             stamp = time.time_ns() if self._restamp else frame.stamp
             published = time.monotonic_ns()
@@ -177,9 +177,9 @@ class Player:
 
 
 def _first_frames(frames: Frames) -> list[RecordedFrame]:
-    """The first frame of each camera that can be decoded, so that a node can answer it."""
+    """The first decodable frame of each camera, to probe the node with."""
     found: dict[str, RecordedFrame] = {}
-    with suppress(BagError):  # those before the damage
+    with suppress(BagError):  # take the frames before the damage
         for frame in frames:
             topic = frame.camera.image_topic
             if topic not in found:
@@ -194,18 +194,18 @@ def _first_frames(frames: Frames) -> list[RecordedFrame]:
 
 
 def _prefetched(frames: Iterator[RecordedFrame]) -> Generator[RecordedFrame]:
-    """The same frames, read ahead in a thread of their own."""
+    """The same frames, read ahead in a thread."""
     with ThreadPoolExecutor(1, thread_name_prefix='frames') as thread:
         read = deque(thread.submit(next, frames, None) for _ in range(PREFETCHED))
         while (frame := read.popleft().result()) is not None:
             yield frame
-            # Now that it is published: two threads that work at a time delay each other.
+            # Only after publishing, because two busy threads delay each other.
             read.append(thread.submit(next, frames, None))
 
 
 def _wait_for_word(play: threading.Event, stop: threading.Event) -> None:
-    """Set `play` when there is a line on standard input, and `stop` when that is closed."""
-    # Not by sys.stdin, whose lock this thread would hold when the interpreter ends.
+    """Set `play` at a line on standard input, and `stop` when it is closed."""
+    # Not sys.stdin, whose lock this thread would still hold when the interpreter exits.
     if os.read(sys.stdin.fileno(), 1):
         play.set()
         while os.read(sys.stdin.fileno(), 1):
@@ -215,7 +215,7 @@ def _wait_for_word(play: threading.Event, stop: threading.Event) -> None:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The player's process; its exit code."""
+    """Entry point of the player; returns its exit code."""
     parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0] if __doc__ else None)
     parser.add_argument('source', type=Path)
     parser.add_argument('--image-topic', default=None)

@@ -1,11 +1,11 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Records what a node publishes for some cameras.
+"""Records the outputs of a node.
 
     python3 -m bisenet_ros.live.recorder FOLDER [--cameras front rear]
 
-An output is complete when labels, drivable mask, confidence and timing of a stamp are there: it is
-recorded then, and said on standard output (`segmented`). Ends when it is asked to.
+When labels, drivable mask, confidence and timing of a stamp have arrived, they are recorded, and
+`segmented` is emitted. The recorder exits on a signal.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class CameraRecorder:
     Args:
         node: The node that subscribes.
         camera: The name of the camera.
-        outputs: Where outputs go.
+        outputs: Stores the outputs.
 
     Raises:
         UserError: The messages of bisenet_ros are not compiled.
@@ -57,8 +57,8 @@ class CameraRecorder:
         timing = optional_message('bisenet_ros', 'SegmentationTiming')
         if timing is None:
             raise UserError(
-                'the messages of bisenet_ros are not compiled, so a node cannot say how long it '
-                "took: build the package with colcon, or 'pip install -v -e .' tells why not"
+                'the messages of bisenet_ros are not compiled: build the package with colcon, or '
+                "run 'pip install -v -e .' to see why they could not be compiled"
             )
         prefix = f'{camera}/segmentation' if camera else 'segmentation'
         for kind in KINDS:
@@ -93,7 +93,7 @@ class CameraRecorder:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The recorder's process; its exit code."""
+    """Entry point of the recorder; returns its exit code."""
     parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0] if __doc__ else None)
     parser.add_argument('folder', type=Path)
     parser.add_argument('--cameras', nargs='+', default=[''])

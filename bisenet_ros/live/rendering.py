@@ -1,9 +1,9 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Renders the synthetic drive into a bag, from which it costs next to nothing to show.
+"""Renders the synthetic drive into a bag before it is streamed.
 
-To render it while it is streamed would take the time of the network that is being measured, and
-the report needs the same frames once more.
+Rendering while streaming would slow down the network that is being measured, and the report needs
+the same frames again.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ Pixels = npt.NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Rendering:
-    """Which drive is rendered, and how.
+    """What to render.
 
     Attributes:
-        seed: Of the drive.
+        seed: Seed of the drive.
         size: (width, height).
         rate: Frames per second.
-        frame_count: How many of them.
+        frame_count: Number of frames.
     """
 
     seed: int
@@ -54,8 +54,8 @@ def render(rendering: Rendering, bag: Path, advance: Callable[[], None]) -> None
     """Render on all cores.
 
     Args:
-        rendering: What.
-        bag: The rosbag2 to make, with images, CameraInfos and truth.
+        rendering: What to render.
+        bag: The rosbag2 to create, with images, CameraInfo and ground truth.
         advance: Called after every frame.
 
     Raises:
@@ -63,9 +63,9 @@ def render(rendering: Rendering, bag: Path, advance: Callable[[], None]) -> None
     """
     pool = ProcessPoolExecutor(
         min(_MAX_WORKERS, len(os.sched_getaffinity(0))),
-        # A fork would copy the locks of torch's threads.
+        # A fork would copy locks held by torch's threads.
         mp_context=get_context('spawn'),
-        # Ctrl-C reaches every process of the terminal; the one that started these ends them.
+        # Ctrl-C reaches every process of the terminal; the parent ends these.
         initializer=signal.signal,
         initargs=(signal.SIGINT, signal.SIG_IGN),
     )

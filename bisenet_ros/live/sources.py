@@ -1,9 +1,8 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a player plays: a bag, a video or a folder of images, as the frames of a bag.
+"""Sources of a player: a bag, a video or a folder of images, read as the frames of a bag.
 
-A source gives the same frames each time that it is iterated over, so that a report can draw what
-was published without anybody having kept it.
+A source gives the same frames on each iteration, so that a report can draw them again.
 """
 
 from __future__ import annotations
@@ -24,19 +23,19 @@ from bisenet_ros.errors import UserError
 from bisenet_ros.media import IMAGE_SUFFIXES, Video, is_video, list_files, read_image
 
 FOLDER_RATE = 15.0
-"""Frames per second of a folder of images, which says nothing about time."""
+"""Frames per second of a folder of images, which has no timing."""
 
 Pixels = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
 class Source:
-    """What is played.
+    """What to play.
 
     Attributes:
         path: A bag, a video or a folder of images.
-        image_topic: The only camera of a bag that is played; None for all.
-        labels_topic: The truth of that camera, as `ReplayBag` takes it.
+        image_topic: Play this camera of a bag only; None for all cameras.
+        labels_topic: The ground truth of that camera, as in `ReplayBag`.
         seconds: Frames from this time on are left out.
     """
 
@@ -50,13 +49,13 @@ class Frames:
     """The frames of a source.
 
     Attributes:
-        name: What it is, for people.
-        cameras: Whose frames they are.
-        frame_count: How many frames there are at most, as far as that is known; 0 where it is not.
+        name: Name for display.
+        cameras: The cameras of the frames.
+        frame_count: Upper bound of the number of frames; 0 if it is unknown.
 
     Args:
         name: See above, as for the next two.
-        frames: All frames of the source in the order of the recording, anew each time.
+        frames: Returns an iterator over all frames of the source in recording order.
         seconds: Frames from this time on are left out.
     """
 
@@ -84,10 +83,10 @@ class Frames:
 
 
 def main_source(path: Path, seconds: float) -> Source:
-    """What is played where only one camera can be shown: of a bag, its `main_camera`.
+    """The source for a single camera: of a bag, its `main_camera`.
 
     Raises:
-        UserError: The path is none of what a source can be.
+        UserError: The path is not a bag, a video or a folder of images.
     """
     return Source(path, main_camera(path) if _is_bag(path) else None, seconds=seconds)
 
@@ -96,7 +95,7 @@ def open_source(source: Source) -> Frames:
     """The frames of a source.
 
     Raises:
-        UserError: The path is none of what a source can be.
+        UserError: The path is not a bag, a video or a folder of images.
     """
     path = source.path
     if _is_bag(path):
@@ -112,10 +111,10 @@ def open_source(source: Source) -> Frames:
 
 
 def _is_bag(path: Path) -> bool:
-    """Whether a path is taken for a bag, and not for a video or a folder of images.
+    """Whether a path is a bag, and not a video or a folder of images.
 
     Raises:
-        UserError: It is none of them.
+        UserError: It is none of these.
     """
     if not path.exists():
         raise UserError(f'{path}: no such file or folder')
@@ -124,7 +123,7 @@ def _is_bag(path: Path) -> bool:
     if (path / 'metadata.yaml').exists():
         return True
     if not list_files(path, IMAGE_SUFFIXES):
-        raise UserError(f'{path}: neither images nor a rosbag2 (metadata.yaml) in this folder')
+        raise UserError(f'{path}: this folder has neither images nor a rosbag2 (metadata.yaml)')
     return False
 
 
@@ -139,7 +138,7 @@ class _Images:
 
 
 def _pictures(source: Source, images: Iterable[Pixels], rate: float, count: int) -> Frames:
-    """Pictures at a steady rate, as if a camera had recorded them."""
+    """Images at a fixed rate, as if recorded by a camera."""
     count = min(count, math.ceil(source.seconds * rate)) if source.seconds < math.inf else count
     camera = Camera('', IMAGE_TOPIC, None, count)
     types: Mapping[str, Any] = get_typestore(Stores.LATEST).types

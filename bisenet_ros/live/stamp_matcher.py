@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Messages that belong together, by stamp."""
+"""Groups messages by stamp."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ T = TypeVar('T')
 
 
 class StampMatcher(Generic[T]):
-    """Collects one message per topic and stamp, whatever order they come in.
+    """Collects one message per topic and stamp, in any order of arrival.
 
     Args:
-        topics: All that belongs to a stamp.
-        depth: How many incomplete stamps are kept; the oldest makes room.
+        topics: The topics of a complete group.
+        depth: How many incomplete stamps are kept; the oldest is discarded first.
     """
 
     def __init__(self, topics: tuple[str, ...], depth: int = 100) -> None:
@@ -24,7 +24,7 @@ class StampMatcher(Generic[T]):
         self._waiting: OrderedDict[int, dict[str, T]] = OrderedDict()
 
     def add(self, topic: str, stamp: int, message: T) -> dict[str, T] | None:
-        """Take a message in; all messages of its stamp once they are there, then forgotten."""
+        """Add a message; returns and forgets all messages of its stamp once they are complete."""
         found = self._waiting.setdefault(stamp, {})
         found[topic] = message
         if len(found) == len(self._topics):

@@ -1,12 +1,12 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""How good an output is, measured: a metric per module, and a line for each in `METRICS`.
+"""Metrics: one per module, registered by a line in `METRICS`.
 
     metrics = MetricSet(metrics_with(truth=True), label_space)
     metrics.update(Frame(label_space, image, labels, drivable, confidence, truth))
     metrics.figures()['miou']
 
-Names, titles and units of all figures come from here: see `figures`.
+`figures` has the names, titles and units of all figures.
 """
 
 from __future__ import annotations
@@ -58,16 +58,16 @@ METRICS: dict[str, type[Metric]] = {
     'calibration': Calibration,
     'flicker': Flicker,
 }
-"""All metrics; their figures stand in this order everywhere."""
+"""All metrics, in the order in which their figures are shown."""
 
 
 def metrics_with(*, truth: bool) -> dict[str, type[Metric]]:
-    """The metrics that need a truth, or those that need none."""
+    """The metrics that need ground truth, or those that do not."""
     return {name: metric for name, metric in METRICS.items() if metric.needs_truth == truth}
 
 
 def figures(*, truth: bool) -> dict[str, Figure]:
-    """By name, the figures of the metrics that need a truth, or of those that need none."""
+    """Figures by name, of the metrics that need ground truth, or of those that do not."""
     return {
         figure.name: figure
         for metric in metrics_with(truth=truth).values()

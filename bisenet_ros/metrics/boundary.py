@@ -1,9 +1,8 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""How well labels follow the outlines of things, which IoU, led by large areas, hardly sees.
+"""Boundary F-score: how well labels follow outlines, to which IoU is hardly sensitive.
 
-The measure is that of Csurka et al., "What is a good evaluation measure for semantic
-segmentation?" (BMVC 2013).
+After Csurka et al., "What is a good evaluation measure for semantic segmentation?" (BMVC 2013).
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from bisenet_ros.label_space import IGNORE, LabelSpace
 from bisenet_ros.metrics.metric import Figure, Frame, Metric
 
 TOLERANCE = 0.0075
-"""How far a boundary may be off, as a share of the image's diagonal."""
+"""Tolerance of a boundary as a fraction of the image diagonal."""
 
 # Classes whose boundaries are compared at once: one bit each.
 _TOGETHER = 16
@@ -27,17 +26,17 @@ Mask = npt.NDArray[np.bool_]
 
 
 class BoundaryScore(Metric):
-    """Pixels on the boundary of each class, and those of them that the other side has, too.
+    """Counts boundary pixels of each class, and how many of them are matched.
 
-    A pixel of a class is on its boundary where a pixel above, below or beside it has another class.
-    It is matched where a boundary pixel of the same class on the other side, truth or labels, is no
-    farther than the tolerance. What is as near to a pixel without a truth does not count: its
-    counterpart may lie there.
+    A pixel is on the boundary of its class if one of its four neighbours has another class. It is
+    matched if the other image (ground truth or labels) has a boundary pixel of the same class
+    within the tolerance. Pixels within the tolerance of a pixel without ground truth do not count,
+    because their counterpart may lie there.
     """
 
     def __init__(self, label_space: LabelSpace) -> None:
         super().__init__(label_space)
-        # By class: pixels on the boundary, and matched ones.
+        # By class: boundary pixels, and matched ones.
         self._found = np.zeros((len(label_space), 2), np.int64)
         self._true = np.zeros((len(label_space), 2), np.int64)
 
@@ -68,8 +67,8 @@ class BoundaryScore(Metric):
     def f_scores(self) -> npt.NDArray[np.float64]:
         """(num_classes,) F-score: the harmonic mean of precision and recall.
 
-        Precision is the share of the boundary found that is matched, recall that of the true one;
-        0 where only one of them has the class, NaN where neither has.
+        Precision is the matched fraction of the predicted boundary, recall that of the true one.
+        The score is 0 if only one of them has the class, NaN if neither has.
         """
         (found, right), (true, seen) = self._found.T, self._true.T
         occurs = found + true > 0
@@ -81,7 +80,7 @@ class BoundaryScore(Metric):
         return scores
 
     def mean(self) -> float:
-        """Mean F-score of the classes that occur; NaN where nothing was counted."""
+        """Mean F-score of the classes that occur; NaN if nothing was counted."""
         scores = self.f_scores()
         present = ~np.isnan(scores)
         return float(scores[present].mean()) if present.any() else float('nan')
@@ -93,7 +92,7 @@ class BoundaryScore(Metric):
 
 
 def _boundary(ids: npt.NDArray[np.uint8]) -> Mask:
-    """Where one of the four neighbours has another class; next to `IGNORE` is no boundary."""
+    """Pixels with a neighbour of another class; `IGNORE` makes no boundary."""
     boundary = np.zeros(ids.shape, bool)
     known = ids != IGNORE
     for one, other in (
@@ -107,12 +106,12 @@ def _boundary(ids: npt.NDArray[np.uint8]) -> Mask:
 
 
 def _spread(values: npt.NDArray[Any], tolerance: float) -> npt.NDArray[Any]:
-    """(H, W): at each pixel all that is set in a pixel no farther than `tolerance`, or'ed."""
+    """(H, W): bitwise or over all pixels within `tolerance`."""
     height, width = values.shape
     result: npt.NDArray[Any] = values.copy()
     wide = values.copy()
     reach, half = int(tolerance), 0
-    # A disc, row by row from its narrow ends, so that a row is made of the one before.
+    # A disc, row by row from its narrow ends, so that each row extends the one before.
     for rows in range(reach, -1, -1):
         needed = math.isqrt(int(tolerance**2) - rows**2)
         for columns in range(half + 1, min(needed, width - 1) + 1):

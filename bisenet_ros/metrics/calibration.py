@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Whether a confidence means what it says: of the pixels at 0.8, are 80 % right?"""
+"""Calibration: are 80 % of the pixels with a confidence of 0.8 labelled correctly?"""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class Bin(NamedTuple):
 
     Attributes:
         confidence: Their mean confidence, 0 to 1.
-        accuracy: Share of them that is labelled rightly.
-        pixels: How many.
+        accuracy: Fraction of them with the correct label.
+        pixels: Number of pixels.
     """
 
     confidence: float
@@ -30,9 +30,9 @@ class Bin(NamedTuple):
 
 
 class Calibration(Metric):
-    """Pixels, and rightly labelled pixels, by confidence.
+    """Counts pixels, and correctly labelled pixels, by confidence.
 
-    Pixels without a truth or without a label do not count, nor does a frame without a confidence.
+    Pixels without ground truth or label do not count, nor do frames without confidence.
     """
 
     def __init__(self, label_space: LabelSpace) -> None:
@@ -53,7 +53,7 @@ class Calibration(Metric):
         self._right += other._right
 
     def curve(self) -> list[Bin]:
-        """The reliability diagram: the bins that have pixels, by rising confidence."""
+        """The reliability diagram: non-empty bins by ascending confidence."""
         levels = np.arange(256)
         bins = levels * BINS // 256
         curve = []
@@ -66,9 +66,9 @@ class Calibration(Metric):
         return curve
 
     def ece(self) -> float:
-        """Expected calibration error: mean distance of accuracy and confidence over all pixels.
+        """Expected calibration error: mean |accuracy - confidence| over all pixels.
 
-        0 is perfect; NaN where nothing was counted.
+        0 is perfect; NaN if nothing was counted.
         """
         curve = self.curve()
         total = sum(pixels for _, _, pixels in curve)

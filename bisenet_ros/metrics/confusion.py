@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""How good labels are against the truth: one confusion matrix, counted in int64."""
+"""The confusion matrix of labels and ground truth, and figures computed from it."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ Floats = npt.NDArray[np.float64]
 
 
 class Overlaps(NamedTuple):
-    """What IoU is made of, additive over frames.
+    """Intersection and union, additive over frames.
 
     Attributes:
-        hits: (..., K) pixels that are in a class by truth and label.
-        unions: (..., K) pixels that are in it by truth or label.
+        hits: (..., K) pixels that have the class in ground truth and labels.
+        unions: (..., K) pixels that have it in ground truth or labels.
     """
 
     hits: Counts
     unions: Counts
 
     def sum(self) -> Overlaps:
-        """(K,) of all frames together."""
+        """(K,) sum over all frames."""
         return Overlaps(self.hits.sum(axis=0), self.unions.sum(axis=0))
 
 
 def overlaps(confusion: Counts) -> Overlaps:
-    """Of each class.
+    """Intersection and union of each class.
 
     Args:
         confusion: (..., C, C + 1) pixels by true class and label; the last column: no label.
@@ -45,7 +45,7 @@ def overlaps(confusion: Counts) -> Overlaps:
 
 
 def group_overlaps(confusion: Counts, ids: tuple[int, ...]) -> Overlaps:
-    """Of several classes taken as one: (..., 1)."""
+    """(..., 1): intersection and union of several classes taken as one."""
     members = np.zeros(confusion.shape[-1], bool)
     members[list(ids)] = True
     true, called = confusion[..., members[:-1], :], confusion[..., members]
@@ -55,7 +55,7 @@ def group_overlaps(confusion: Counts, ids: tuple[int, ...]) -> Overlaps:
 
 
 def iou(parts: Overlaps | tuple[Floats, Floats]) -> Floats:
-    """(..., K) intersection over union; NaN for classes in neither truth nor labels."""
+    """(..., K) intersection over union; NaN for classes in neither ground truth nor labels."""
     hits, unions = parts
     result = np.full(np.shape(hits), np.nan)
     np.divide(hits, unions, out=result, where=unions > 0)
@@ -63,7 +63,7 @@ def iou(parts: Overlaps | tuple[Floats, Floats]) -> Floats:
 
 
 def mean_iou(by_class: Floats) -> Floats:
-    """(...) mean over the classes that occur; NaN where there are none."""
+    """(...) mean over the classes that occur; NaN if there are none."""
     present = ~np.isnan(by_class)
     count = present.sum(axis=-1)
     total = np.where(present, by_class, 0.0).sum(axis=-1)
@@ -73,21 +73,21 @@ def mean_iou(by_class: Floats) -> Floats:
 
 
 def pixel_accuracy(confusion: Counts) -> Floats:
-    """(...) share of the pixels with a truth that were labelled rightly; NaN where none has."""
+    """(...) fraction of pixels with ground truth that have the correct label; NaN without any."""
     hits, total = overlaps(confusion).hits.sum(axis=-1), confusion.sum(axis=(-2, -1))
     return iou((hits, total))
 
 
 class ConfusionMatrix:
-    """Counts of pixels by (true class, predicted class).
+    """Pixel counts by true class and predicted class, int64.
 
-    Pixels whose truth is `IGNORE` do not count. A prediction of `IGNORE` (not labelled) on a pixel
-    that has a truth is a miss of the true class.
+    Pixels whose ground truth is `IGNORE` do not count. A prediction of `IGNORE` (not labelled)
+    counts as a miss of the true class.
     """
 
     def __init__(self, num_classes: int) -> None:
         self.num_classes = num_classes
-        # The last column counts pixels that were not labelled.
+        # The last column counts unlabelled pixels.
         self._counts = np.zeros((num_classes, num_classes + 1), np.int64)
 
     @property
@@ -99,8 +99,8 @@ class ConfusionMatrix:
         """Count one image.
 
         Args:
-            labels: (H, W) predicted ids, `IGNORE` where nothing was predicted.
-            truth: (H, W) true ids, `IGNORE` where there is no truth.
+            labels: (H, W) predicted ids, `IGNORE` where there is no label.
+            truth: (H, W) true ids, `IGNORE` where there is no ground truth.
 
         Raises:
             UserError: The sizes differ, or an id is not a class.
@@ -108,15 +108,15 @@ class ConfusionMatrix:
         if labels.shape != truth.shape:
             raise UserError(
                 f'labels are {labels.shape[1]}x{labels.shape[0]}, '
-                f'but the truth is {truth.shape[1]}x{truth.shape[0]}'
+                f'but the ground truth is {truth.shape[1]}x{truth.shape[0]}'
             )
         valid = truth != IGNORE
         true, predicted = truth[valid].astype(np.int64), labels[valid].astype(np.int64)
-        for what, ids in (('truth', true), ('prediction', predicted[predicted != IGNORE])):
+        for what, ids in (('ground truth', true), ('prediction', predicted[predicted != IGNORE])):
             if ids.size and ids.max() >= self.num_classes:
                 raise UserError(
-                    f'the {what} has id {ids.max()}, but there are only classes '
-                    f'0 to {self.num_classes - 1} (and {IGNORE} for none)'
+                    f'the {what} has id {ids.max()}, but class ids are 0 to '
+                    f'{self.num_classes - 1} (and {IGNORE} for no class)'
                 )
         predicted[predicted == IGNORE] = self.num_classes
         columns = self.num_classes + 1
@@ -124,21 +124,21 @@ class ConfusionMatrix:
         self._counts += flat.reshape(self._counts.shape)
 
     def add(self, other: ConfusionMatrix) -> None:
-        """Count the images of another, too."""
+        """Add the counts of another one."""
         self._counts += other._counts
 
     def iou(self) -> Floats:
-        """(num_classes,) intersection over union; NaN for classes in neither truth nor labels."""
+        """(num_classes,) IoU; NaN for classes in neither ground truth nor labels."""
         return iou(overlaps(self._counts))
 
     def miou(self) -> float:
-        """Mean IoU of the classes that occur; NaN where nothing was counted."""
+        """Mean IoU of the classes that occur; NaN if nothing was counted."""
         return float(mean_iou(self.iou()))
 
     def frequency_weighted_iou(self) -> float:
-        """Mean IoU, each class weighted by its share of the truth; NaN where nothing was counted.
+        """Mean IoU weighted by the frequency of each class in the ground truth.
 
-        What is seldom counts little: the counterpart of `miou`, in which every class counts alike.
+        Unlike `miou`, rare classes count little. NaN if nothing was counted.
         """
         pixels = self._counts.sum(1)
         present = pixels > 0
@@ -147,16 +147,16 @@ class ConfusionMatrix:
         return float(np.average(self.iou()[present], weights=pixels[present]))
 
     def group_iou(self, ids: tuple[int, ...]) -> float:
-        """IoU of several classes taken as one, such as all that can be driven on."""
+        """IoU of several classes taken as one, e.g. all drivable ones."""
         return float(iou(group_overlaps(self._counts, ids))[0])
 
     def pixel_accuracy(self) -> float:
-        """Share of the pixels with a truth that were labelled rightly; NaN where there are none."""
+        """Fraction of pixels with ground truth that have the correct label; NaN without any."""
         return float(pixel_accuracy(self._counts))
 
 
 class LabelAccuracy(Metric):
-    """The confusion matrix of labels and truth, and what is made of it."""
+    """The metrics that follow from the confusion matrix."""
 
     def __init__(self, label_space: LabelSpace) -> None:
         super().__init__(label_space)

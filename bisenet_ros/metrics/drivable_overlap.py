@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""How well the drivable mask, as it is published, covers what may be driven on."""
+"""IoU of the published drivable mask."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bisenet_ros.metrics.metric import Figure, Frame, Metric
 
 
 class DrivableOverlap(Metric):
-    """Pixels that are drivable by mask and truth, and by mask or truth, where there is a truth."""
+    """Intersection and union of drivable mask and ground truth, where there is ground truth."""
 
     def __init__(self, label_space: LabelSpace) -> None:
         super().__init__(label_space)
@@ -28,7 +28,7 @@ class DrivableOverlap(Metric):
         self._counts += other._counts
 
     def iou(self) -> float:
-        """NaN where nothing is drivable, by neither."""
+        """NaN if nothing is drivable in either."""
         return float(iou(Overlaps(*self._counts[:, np.newaxis]))[0])
 
     def details(self) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Labels that change from frame to frame where the image does not."""
+"""Flicker: labels that change between frames where the image does not."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from bisenet_ros.label_space import LabelSpace
 from bisenet_ros.metrics.metric import Figure, Frame, Metric
 
 STILL = 4
-"""Grey levels, of 255, by which a pixel that does not move may differ: a camera's noise."""
+"""Grey levels, of 255, by which a still pixel may differ, because of camera noise."""
 
 
 def still_pixels(
     frame: npt.NDArray[np.uint8], previous: npt.NDArray[np.uint8]
 ) -> npt.NDArray[np.bool_]:
-    """Where two frames of a size, (H, W, 3) BGR, show the same: (H, W).
+    """(H, W): where two frames of the same size, (H, W, 3) BGR, are equal.
 
-    Compared are means over 3 x 3 pixels of grey; what moves without a texture looks still, too.
+    Compares grey means over 3 x 3 pixels, so a moving area without texture also counts as still.
     """
     grey, before = (
         cv2.blur(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), (3, 3)) for image in (frame, previous)
@@ -31,7 +31,7 @@ def still_pixels(
 
 
 class Flicker(Metric):
-    """Pixels that are still between consecutive frames, and those whose label changed."""
+    """Counts pixels that are still between consecutive frames, and those whose label changed."""
 
     needs_truth = False
 
@@ -52,7 +52,7 @@ class Flicker(Metric):
         self._changed += other._changed
 
     def rate(self) -> float:
-        """Share of the still pixels whose label changed; NaN where nothing is still."""
+        """Fraction of still pixels whose label changed; NaN if none is still."""
         return self._changed / self._still if self._still else float('nan')
 
     figures: ClassVar = {Figure('flicker', 'flicker', better='lower'): rate}

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""How far the end of the free space lies from where it truly is, in pixels."""
+"""Error of the free-space boundary, in pixels per image column."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from bisenet_ros.metrics.metric import Figure, Frame, Metric
 
 
 class FreeSpaceError(Metric):
-    """Columns by the error of their free-space boundary.
+    """Counts image columns by the error of their free-space boundary.
 
-    An error is the true boundary's row minus the row found: positive where more is called free
-    than is (overreach), negative where less. A column does not count where the free space of the
-    truth ends at a pixel without a truth.
+    The error is the true row minus the predicted row: positive if too much is called free
+    (overreach), negative if too little. A column does not count if its true free space ends at a
+    pixel without ground truth.
     """
 
     def __init__(self, label_space: LabelSpace) -> None:
@@ -42,15 +42,15 @@ class FreeSpaceError(Metric):
         self._columns.update(other._columns)
 
     def mean(self) -> float:
-        """Mean distance of the boundaries in pixels; NaN where no column was counted."""
+        """Mean absolute error in pixels; NaN if no column was counted."""
         return self._mean({error: abs(error) for error in self._columns})
 
     def overreach(self) -> float:
-        """Mean pixels by which more is called free than is; NaN where no column was counted."""
+        """Mean positive error in pixels, negative ones taken as 0; NaN if no column was counted."""
         return self._mean({error: max(error, 0) for error in self._columns})
 
     def p95(self) -> float:
-        """The distance in pixels that 95 % of the columns keep within; NaN for no column."""
+        """95th percentile of the absolute error in pixels; NaN if no column was counted."""
         seen, total = 0, self._columns.total()
         for error in sorted(self._columns, key=abs):
             seen += self._columns[error]

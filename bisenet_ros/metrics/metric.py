@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What all metrics have in common: what they see of a frame, and what they say of their figures."""
+"""The interface of metrics: `Frame` is their input, `Figure` describes their results."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ if TYPE_CHECKING:
 
 Pixels = npt.NDArray[np.uint8]
 Unit = Literal['fraction', 'px', 'ms', 'frames', 'Hz']
-"""A fraction is from 0 to 1."""
+"""Units of figures; a fraction is from 0 to 1."""
 
 
 @dataclass(frozen=True)
 class Figure:
-    """What a number is called, and how it is to be read.
+    """Describes a number.
 
     Attributes:
-        name: In JSON and in criteria.
-        title: For people.
-        unit: Of its values.
-        better: Which of two values is the better one; None where neither is.
-        per_frame: Whether a single frame has it, too; else only a whole run.
+        name: Its name in JSON and in criteria.
+        title: Its name in reports.
+        unit: Its unit.
+        better: Whether higher or lower values are better; None for neither.
+        per_frame: Whether it is defined for a single frame; else only for a whole run.
     """
 
     name: str
@@ -47,12 +47,12 @@ class Figure:
 
 @dataclass(frozen=True)
 class Frame:
-    """What a metric sees of a frame.
+    """The input of a metric for one frame.
 
     Attributes:
-        label_space: What labels and truth mean.
+        label_space: Label space of labels and ground truth.
         image: (H, W, 3) BGR.
-        labels: (H, W) class ids, `IGNORE` where none was found.
+        labels: (H, W) class ids, `IGNORE` where there is no label.
         drivable: (H, W), 255 where the vehicle may drive, else 0.
         confidence: (H, W) probability of the label times 255; None from a model that gives none.
         truth: (H, W) true class ids, `IGNORE` where there is none; None without a truth.
@@ -71,19 +71,19 @@ class Frame:
 
     @cached_property
     def known(self) -> npt.NDArray[np.bool_]:
-        """(H, W), where there is a truth."""
+        """(H, W), where there is ground truth."""
         return np.asarray(self.true_labels != IGNORE)
 
     @cached_property
     def true_drivable(self) -> Pixels:
-        """(H, W), 255 where the truth is drivable, else 0."""
+        """(H, W), 255 where the ground truth is drivable, else 0."""
         ids = self.label_space.ids_of(self.label_space.drivable)
         return drivable_mask(self.true_labels, ids)
 
     @property
     def true_labels(self) -> Pixels:
-        """The truth, for metrics that need one."""
-        assert self.truth is not None, 'a metric with needs_truth is given none'
+        """The ground truth, for metrics that need it."""
+        assert self.truth is not None, 'a metric with needs_truth got a frame without ground truth'
         return self.truth
 
 
@@ -99,12 +99,11 @@ def truth_at(truth: Pixels, image: tuple[int, ...], found: tuple[int, ...]) -> P
 
 
 class Metric(ABC):
-    """Counts frame by frame, adds up with others of its kind, and keeps no frame.
+    """Accumulates counts over frames; counts of several metrics of a kind can be added.
 
     Attributes:
-        figures: The numbers that it gives, and the method that gives each: NaN where nothing was
-            counted.
-        needs_truth: Whether it compares with a truth.
+        figures: Its figures, and the method that computes each: NaN if nothing was counted.
+        needs_truth: Whether it needs ground truth.
     """
 
     figures: ClassVar[Mapping[Figure, Callable[[Any], float]]]
@@ -118,19 +117,19 @@ class Metric(ABC):
         """Count a frame.
 
         Raises:
-            UserError: The truth has another size, or an id that is no class.
+            UserError: The ground truth has another size, or an id that is no class.
         """
 
     @abstractmethod
     def add(self, other: Self) -> None:
-        """Count the frames of another, too."""
+        """Add the counts of another one."""
 
     def details(self) -> dict[str, Any]:
-        """What there is to say beside the figures, by its name in JSON; by class, for example."""
+        """Further results by name in JSON, e.g. figures by class."""
         return {}
 
     def by_class(self, values: npt.NDArray[np.float64]) -> dict[str, float | None]:
-        """(num_classes,) values by the name of the class, as JSON has them."""
+        """(num_classes,) values by class name, ready for JSON."""
         names = self.label_space.names
         return {name: number(value) for name, value in zip(names, values.tolist(), strict=True)}
 
@@ -140,7 +139,7 @@ class MetricSet:
 
     Args:
         metrics: By name.
-        label_space: What labels and truth mean.
+        label_space: Label space of labels and ground truth.
     """
 
     def __init__(self, metrics: Mapping[str, type[Metric]], label_space: LabelSpace) -> None:
@@ -152,15 +151,15 @@ class MetricSet:
             metric.update(frame)
 
     def add(self, other: MetricSet) -> None:
-        """Count the frames of another, too."""
+        """Add the counts of another one."""
         for name, metric in self._metrics.items():
             metric.add(other._metrics[name])
 
     def figures(self, *, of_frame: bool = False) -> dict[str, float | None]:
-        """The figures by name, as JSON has them.
+        """The figures by name, ready for JSON.
 
         Args:
-            of_frame: Only those that a single frame has.
+            of_frame: Only those defined for a single frame.
         """
         return {
             figure.name: number(value(metric))
@@ -170,7 +169,7 @@ class MetricSet:
         }
 
     def details(self, *names: str) -> dict[str, Any]:
-        """The details of the metrics of these names, or else of all."""
+        """The details of the named metrics, or of all."""
         details: dict[str, Any] = {}
         for name in names or self._metrics:
             details |= self._metrics[name].details()
@@ -178,5 +177,5 @@ class MetricSet:
 
 
 def number(value: float) -> float | None:
-    """A figure as JSON has it: None where there is none."""
+    """A figure, ready for JSON: None for NaN."""
     return None if math.isnan(value) else float(value)

@@ -1,5 +1,5 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Replay evaluation: a bag through the code that drives, and what that would have done."""
+"""Replay evaluation: the frames of a bag through the code of the node, measured."""
 
 from __future__ import annotations

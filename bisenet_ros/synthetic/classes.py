@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The classes that the scene is drawn in: CamVid's ids under names the drawing code can read."""
+"""The class ids of the scene, which are those of CamVid, as constants."""
 
 from __future__ import annotations
 

@@ -5,10 +5,9 @@
     drive = SyntheticDrive(seed=3)
     image, labels = drive.frame(0)
 
-The street is a three-dimensional world seen by a pinhole camera on the roof of a car; what it looks
-like, how wide it is, what stands and moves in it, the light, the season and the camera follow from
-the seed. Labels are CamVid's eleven classes and come from the geometry that the colours are drawn
-with.
+The street is a three-dimensional world seen by a pinhole camera on the roof of a car. The seed
+decides its buildings, widths, objects and traffic, the light, the season and the camera. Labels are
+the eleven classes of CamVid; they are drawn together with the colours.
 """
 
 from __future__ import annotations
@@ -37,9 +36,9 @@ _VIEW = 140.0  # metres ahead within which things are drawn
 
 
 class SyntheticDrive:
-    """A drive down a street that does not exist.
+    """A drive down a synthetic street.
 
-    Frames can be asked for in any order; the same (seed, index, size) gives the same bytes.
+    Frames can be requested in any order; the same (seed, index, size) gives the same bytes.
 
     Attributes:
         size: (width, height) of the frames, pixels.
@@ -49,7 +48,7 @@ class SyntheticDrive:
     def __init__(
         self, seed: int = 0, size: tuple[int, int] = (480, 360), rate: float = 15.0
     ) -> None:
-        """Plan a drive; its blocks are set up when they come into view.
+        """Plan a drive; blocks are created when they come into view.
 
         Args:
             seed: which street, weather and camera; any whole number.
@@ -121,7 +120,7 @@ class SyntheticDrive:
         return self._lens.expose(picture, index), np.ascontiguousarray(painter.canvas[..., 3])
 
     def frames(self, count: int, start: int = 0) -> Iterator[tuple[Array, Array]]:
-        """Go through ``count`` frames from ``start`` on."""
+        """Iterate over ``count`` frames from ``start`` on."""
         return (self.frame(index) for index in range(start, start + count))
 
     def _things(self, index: int, camera: Camera) -> list[Thing]:

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What stands on pavements: lamp posts, signs, traffic lights, bollards, fences, walls, hedges."""
+"""Street furniture: lamp posts, signs, traffic lights, bollards, fences, walls, hedges."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _STEEL: tuple[Color, ...] = (
     (64, 84, 60),
     (150, 152, 152),
 )
-_TOWARDS_EGO = (0.0, 0.0, -1.0)  # normal of what faces the traffic that sees it
+_TOWARDS_EGO = (0.0, 0.0, -1.0)  # normal of surfaces that face the ego
 
 
 def _up(foot: Array, height: float, right: float = 0.0, ahead: float = 0.0) -> Array:

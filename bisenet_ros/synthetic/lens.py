@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the camera does to the picture: exposure, white balance, vignette, blur, noise."""
+"""Effects of the camera: exposure, white balance, vignette, blur, noise."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The painter: draws world geometry into a picture and its labels in one stroke.
+"""The painter: draws world geometry into picture and labels at the same time.
 
 Picture and labels are one buffer of four channels, B, G, R and class id. OpenCV fills all four with
 one call, so colour and label agree in every pixel by construction.
@@ -22,7 +22,7 @@ from bisenet_ros.synthetic.textures import Texture
 _SUBPIXEL_BITS = 4
 _FAR_OUT = 30000.0  # pixels; keeps fixed-point coordinates within OpenCV's range
 _DETAIL_SCALE = 9.0  # pixels per metre; details of solids are left out below it
-_HAZE_SEEN = 0.02  # share of haze that is worth the time
+_HAZE_SEEN = 0.02  # less haze is invisible and skipped
 _NEXT = np.array([1, 2, 3, 0])  # the corner after each of a rectangle's
 _SLIVER = 3  # pixels; a picture seen narrower than this is drawn in its mean colour
 

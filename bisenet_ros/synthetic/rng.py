@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Random numbers that can be had in any order: a stream of its own for everything in the world."""
+"""Random streams, one for each thing in the world, so that the order of use does not matter."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What stands along a block of the street and does not move."""
+"""The static things along a block of the street."""
 
 from __future__ import annotations
 

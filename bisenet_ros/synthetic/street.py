@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The street's plan: where it bends, how wide its parts are, what lies along it.
+"""The plan of the street: its bends, its widths, and the plots along it.
 
 Street coordinates are ``(s, d)``, metres: ``s`` is the world's z, along the street; ``d`` is the
 offset to the right of the centre line. The street runs on for ever in blocks of `BLOCK` metres,

@@ -1,9 +1,9 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What moves: the ego, other vehicles, cyclists and pedestrians, at any moment of the drive.
+"""Moving things: the ego, other vehicles, cyclists and pedestrians, at any time of the drive.
 
-Everything that moves is in a queue: places at even distances that travel along the street together,
-each taken or not by its own random stream. So the traffic of a moment follows from its time alone.
+They travel in queues of equally spaced places, each of which is taken or empty according to its own
+random stream. So the traffic at a time depends only on the time.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Traffic:
     """The traffic of one drive."""
 
     def __init__(self, street: Street, light: Light) -> None:
-        """Draw how the traffic of the drive is."""
+        """Draw the parameters of the traffic."""
         rng = stream(street.seed, 'traffic')
         self._street = street
         self._light = light
@@ -142,7 +142,7 @@ class Traffic:
                     yield pedestrian(outfit, at, yaw, stride, self._light)
 
     def _crossers(self, ego: Ego) -> Iterator[Thing]:
-        """People on zebra crossings, who are over before the ego arrives."""
+        """People on zebra crossings, who have crossed before the ego arrives."""
         section, line = self._street.section, self._street.centreline
         first = int(np.floor(ego.s / BLOCK))
         for number in range(first, first + 3):

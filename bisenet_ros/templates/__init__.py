@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The HTML pages: Jinja2 templates that lie beside this module, and the one way to fill them."""
+"""HTML pages: Jinja2 templates beside this module, and `render`, which fills them in."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _ENVIRONMENT.filters.update(percent=percent, points=points)
 
 
 def render(template: str, **context: object) -> str:
-    """A page as text; what is not marked as safe in the template is escaped.
+    """A page as text; values are escaped unless the template marks them as safe.
 
     Args:
         template: A file of this folder, without `.html.j2`.
-        context: What the template shows.
+        context: Variables of the template.
 
     Raises:
         jinja2.TemplateNotFound: There is no such template.
-        jinja2.UndefinedError: The template shows something that is not in the context.
+        jinja2.UndefinedError: A variable of the template is missing.
     """
     return _ENVIRONMENT.get_template(f'{template}.html.j2').render(context)

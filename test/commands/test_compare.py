@@ -66,7 +66,7 @@ def test_criteria(runs: tuple[Path, Path], tmp_path: Path) -> None:
     assert 'Passed pixel_accuracy: 0.' in result.stdout
     result = bisenet('compare', *runs, '-o', tmp_path, '--fail-under', 'fps=1')
     assert result.exit_code == 2
-    assert "no figure 'fps'; there are miou, drivable_iou, " in result.stderr
+    assert "unknown figure 'fps'; choose from miou, drivable_iou, " in result.stderr
 
 
 def test_the_same_bytes_twice(runs: tuple[Path, Path], tmp_path: Path) -> None:
@@ -82,5 +82,5 @@ def test_what_is_no_replay(tmp_path: Path) -> None:
     result = bisenet('compare', 'nowhere', 'b', '-o', tmp_path / 'out')
     assert result.exit_code == 2
     assert len(result.stderr.splitlines()) == 1
-    assert 'nowhere: not the folder of a bag that bisenet' in result.stderr
+    assert 'nowhere: not the output folder of bisenet replay' in result.stderr
     assert not (tmp_path / 'out').exists()

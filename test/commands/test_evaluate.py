@@ -239,16 +239,16 @@ def test_pairs_in_folders_and_in_a_list(
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [
-        (['--dataset', 'imagenet'], "no data set 'imagenet': there are camvid, cityscapes, "),
-        (['--dataset', 'synthetic'], 'synthetic is only for training'),
+        (['--dataset', 'imagenet'], "no data set 'imagenet'; choose from camvid, cityscapes, "),
+        (['--dataset', 'synthetic'], '--dataset synthetic is only for training'),
         (['--dataset', 'pairs'], '--dataset pairs needs --label-map'),
-        (['--label-map', 'map.yaml'], '--label-map does not go with --dataset camvid'),
-        (['--split', 'night'], 'there is no folder'),
-        (['--submission', 'out'], '--submission does not go with --dataset camvid'),
-        (['--stride', '0.5'], '--stride is for --crop'),
-        (['--scales', 'half'], "--scales takes numbers, as in 0.75,1,1.25, not 'half'"),
-        (['--crop', '512*512'], "--crop takes a size, as in 1024x512 or 512, not '512*512'"),
-        (['--crop', '16'], 'a crop is at least 32 pixels wide and high, not 16x16'),
+        (['--label-map', 'map.yaml'], '--label-map is not possible with --dataset camvid'),
+        (['--split', 'night'], 'no such folder: '),
+        (['--submission', 'out'], '--submission is not possible: camvid has no evaluation server'),
+        (['--stride', '0.5'], '--stride needs --crop'),
+        (['--scales', 'half'], '--scales half: not a list of numbers such as 0.75,1,1.25'),
+        (['--crop', '512*512'], '--crop 512*512: not a size such as 1024x512 or 512'),
+        (['--crop', '16'], 'a crop must be at least 32 pixels wide and high, not 16x16'),
     ],
 )
 def test_bad_input_is_one_line(
@@ -285,4 +285,4 @@ def test_a_frame_that_is_too_small_is_named(camvid: Path, weights: Path) -> None
 def test_weights_for_other_classes_are_refused(camvid: Path, city_weights: Path) -> None:
     result = run('--data', camvid, '--weights', city_weights)
     assert result.exit_code == 2
-    assert 'these weights are for other classes: the weights do not know pavement' in result.stderr
+    assert 'these weights are for other classes: the weights lack pavement' in result.stderr

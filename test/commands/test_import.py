@@ -74,13 +74,18 @@ def test_a_refusal_is_one_line_and_leaves_nothing(source: Path, tmp_path: Path) 
     for message, *arguments in (
         ('of no network that is known here', foreign, '-o', output),
         ('cannot read', tmp_path / 'nowhere.pth', '-o', output),
-        ('the name of a checkpoint ends with .safetensors', source, '-o', tmp_path / 'ours.pth'),
+        (
+            'the name of a checkpoint must end with .safetensors',
+            source,
+            '-o',
+            tmp_path / 'ours.pth',
+        ),
         ('Not a directory', source, '-o', foreign / 'ours.safetensors'),
-        ('belong together', source, '-o', output, *black),
+        ('give both --mean and --std', source, '-o', output, *black),
         ('must be positive', source, '-o', output, *black, '--std', '1', '0', '1'),
         ('must be finite', source, '-o', output, *black, '--std', '1', 'nan', '1'),
         ('cannot read', source, '-o', output, '--label-space', tmp_path / 'nowhere.json'),
-        ('is no JSON', source, '-o', output, '--label-space', broken),
+        ('is not JSON', source, '-o', output, '--label-space', broken),
         ('needs names, colors and drivable', source, '-o', output, '--label-space', partial),
     ):
         code, text = bisenet_import(*arguments)

@@ -160,7 +160,7 @@ def test_a_label_that_is_no_class(drive: Drive, weights: Path) -> None:
 
 def test_a_broken_frame(drive: Drive, weights: Path) -> None:
     (drive.frames / 'f9.png').write_bytes(b'')
-    fails(drive, weights, 'f9.png: not an image that OpenCV reads')
+    fails(drive, weights, 'f9.png: not an image that OpenCV can read')
 
 
 def test_colour_coded_truth(drive: Drive, weights: Path) -> None:

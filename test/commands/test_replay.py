@@ -163,7 +163,7 @@ def test_as_driven_at_leisure_is_every_frame(weights: Path, tmp_path: Path) -> N
     # A frame in 10 s, which takes no time to wait for.
     result = replay(weights, bag, tmp_path / 'driven', '--rate', '0.01')
     assert result.exit_code == 0, result.output
-    assert 'dropped for newer ones   0' in result.stdout
+    assert 'dropped frames   0' in result.stdout
     every, driven = metrics_of(tmp_path / 'every'), metrics_of(tmp_path / 'driven')
     assert (every['rate'], driven['rate']) == (None, 0.01)
     assert every['age_ms'] is None
@@ -206,7 +206,7 @@ def test_truth_in_a_folder(weights: Path, tmp_path: Path) -> None:
     write_image(labels / 'frame_000003.png', truth_of(3))
     write_image(labels / 'frame_000002.png', picture(2))
     result = replay(weights, bag, tmp_path / 'partial', '--labels', labels)
-    problem = f'{labels}: 1 label images of no frame; first: frame_000003.png'
+    problem = f'{labels}: 1 label images belong to no frame; first: frame_000003.png'
     metrics = is_partial(result, tmp_path / 'partial', problem)
     assert metrics['accuracy']['frames'] == 2
     assert 'first: frame 2 of /image' in metrics['problems'][0]
@@ -255,7 +255,7 @@ def test_criteria(weights: Path, tmp_path: Path) -> None:
     (output / 'metrics.json').unlink()
     result = replay(weights, bag, output, '--fail-under', 'iou.lane=1')
     assert result.exit_code == 2
-    assert "no figure 'iou.lane'; there are miou, " in result.stderr
+    assert "unknown figure 'iou.lane'; choose from miou, " in result.stderr
     assert not (output / 'metrics.json').exists()  # nothing was replayed for it
 
 
@@ -330,8 +330,8 @@ def test_no_frame_that_can_be_decoded(weights: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ('truth', 'encoding', 'problem'),
     [
-        (np.zeros((40, 40), np.uint8), 'mono8', 'labels are 64x48, but the truth is 40x40'),
-        (np.full((48, 64), 77, np.uint8), 'mono8', 'the truth has id 77'),
+        (np.zeros((40, 40), np.uint8), 'mono8', 'labels are 64x48, but the ground truth is 40x40'),
+        (np.full((48, 64), 77, np.uint8), 'mono8', 'the ground truth has id 77'),
         (picture(0), 'bgr8', 'labels are mono8 or 8UC1'),
     ],
 )
@@ -341,7 +341,7 @@ def test_a_truth_that_does_not_do(
     entries = drive(3)
     entries[3] = Entry('/ground_truth/labels', entries[3].stamp, truth, encoding)
     result = replay(weights, write_bag(tmp_path / 'bag', entries), tmp_path / 'out')
-    problem = f'1 truths could not be used; first: frame 1 of /image: {problem}'
+    problem = f'1 ground-truth images could not be used; first: frame 1 of /image: {problem}'
     metrics = is_partial(result, tmp_path / 'out', problem)
     assert metrics['evaluated_frames'] == 3
     assert metrics['accuracy']['frames'] == 2
@@ -373,7 +373,7 @@ def test_a_cut_file(weights: Path, tmp_path: Path) -> None:
     bag = write_bag(tmp_path / 'bag', drive(10)) / 'bag.mcap'
     bag.write_bytes(bag.read_bytes()[: bag.stat().st_size // 2])
     result = replay(weights, bag, tmp_path / 'out')
-    metrics = is_partial(result, tmp_path / 'out', f'{bag} is cut off')
+    metrics = is_partial(result, tmp_path / 'out', f'{bag} is truncated')
     assert 3 <= metrics['evaluated_frames'] < 10
     assert metrics['evaluated_frames'] == metrics['accuracy']['frames']
 
@@ -466,7 +466,7 @@ def test_no_room_for_the_results(
     )
     assert result.returncode == 2, result.stderr
     (line,) = (line for line in result.stderr.splitlines() if line.startswith('bisenet: '))
-    problem = f'{output}: not all results could be written: '
+    problem = f'{output}: some results could not be written: '
     assert line.startswith(f'bisenet: the results are partial: {problem}')
     assert line.endswith(('File too large', 'No space left on device'))
     # What was found by then is there, and says that it is not all.

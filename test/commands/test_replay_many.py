@@ -139,7 +139,7 @@ def test_a_bag_that_fails_is_named_and_the_rest_is_done(
 
     metrics = metrics_of(output)
     assert not metrics['complete']
-    assert any(f'{cut} is cut off' in problem for problem in metrics['problems'])
+    assert any(f'{cut} is truncated' in problem for problem in metrics['problems'])
     missing, partial, whole = metrics['bags']
     assert missing['results'] is None
     assert partial['problems']

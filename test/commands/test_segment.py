@@ -98,7 +98,7 @@ def test_a_video_that_breaks_off(weights: Path, tmp_path: Path, suffix: str) -> 
     assert result.exit_code == 2
     done = len(list(output.glob('*_labels.png')))
     assert 0 < done < 6
-    assert f'breaks off after {done} of 12 frames, which are done' in result.stderr
+    assert f'ends after {done} of 12 frames; these were segmented' in result.stderr
     assert len(list(Video(output / 'clip_overlay.webm'))) == done
 
 
@@ -143,9 +143,9 @@ def test_broken_files_are_named_and_the_others_done(weights: Path, tmp_path: Pat
         for kind in ('labels.png', 'drivable.png', 'overlay.jpg')
     }
     lines = result.stderr.splitlines()
-    assert f'{tmp_path}/broken.jpg: the JPEG image is cut off: copy it again' in lines
+    assert f'{tmp_path}/broken.jpg: the JPEG file is truncated: copy it again' in lines
     assert any(f'{tmp_path}/small.png' in line and '32x32' in line for line in lines)
-    assert f'{tmp_path}/nothing.mp4: not a video that OpenCV reads' in lines
+    assert f'{tmp_path}/nothing.mp4: not a video that OpenCV can read' in lines
     assert lines[-1].startswith('bisenet: 3 of 5 inputs failed')
     summary = json.loads(figures.read_text())
     assert set(summary['failures']) == {str(path) for path in inputs[1:4]}
@@ -198,4 +198,4 @@ def test_a_file_in_place_of_the_folder(weights: Path, tmp_path: Path) -> None:
     output.touch()
     result = segment(weights, image, '-o', output)
     assert result.exit_code == 2
-    assert result.stderr == f'bisenet: {output} is a file: results go into a folder\n'
+    assert result.stderr == f'bisenet: {output} is a file: give a folder for the results\n'

@@ -189,13 +189,13 @@ def test_files_of_another_kind_are_named(tmp_path: Path) -> None:
     path.write_bytes(b'<!DOCTYPE html><html>Quota exceeded</html>')
     refuses(path, 'is a web page')
     path.write_bytes(b'version https://git-lfs.github.com/spec/v1')
-    refuses(path, 'is a pointer of Git LFS')
+    refuses(path, 'is a Git LFS pointer')
     save_file(published('cc_v2'), path)
     refuses(path, 'is a safetensors file')
     torch.jit.save(torch.jit.script(torch.nn.ReLU()), path)
     refuses(path, 'is a TorchScript program')
     torch.save({'stem.weight': torch.zeros(1)}, path)
-    refuses(path, "no network that is known here, such as 'stem.weight'")
+    refuses(path, "tensors of an unknown network, such as 'stem.weight'")
 
 
 @pytest.mark.parametrize(
@@ -206,7 +206,7 @@ def test_files_of_another_kind_are_named(tmp_path: Path) -> None:
         ({'extra': torch.zeros(1)}, "has an unknown tensor 'extra' (1 such in all)"),
         ({'bga.conv.1.bias': torch.zeros(2)}, "of the wrong shape 'bga.conv.1.bias'"),
         ({'bga.conv.1.bias': torch.full((128,), torch.nan)}, "not finite 'bga.conv.1.bias'"),
-        ({'bga.left1.2.weight': None}, 'the tensors of no network that is known here'),
+        ({'bga.left1.2.weight': None}, 'tensors of an unknown network'),
     ],
 )
 def test_a_tensor_that_is_not_right_is_named(
@@ -289,7 +289,7 @@ def test_pickled_code_never_runs(zipped: bool, tmp_path: Path) -> None:
     torch.load(path, weights_only=False)
     assert trace.exists(), 'the code would run'
     trace.unlink()
-    refuses(path, 'holds Python objects' if zipped else 'not a whole weights file')
+    refuses(path, 'holds Python objects' if zipped else 'a truncated or damaged weights file')
     assert not trace.exists()
 
 
@@ -299,7 +299,7 @@ def test_a_truncated_file_is_refused(keep: float, zipped: bool, tmp_path: Path) 
     path = tmp_path / 'theirs.pth'
     torch.save(published('cc_v2'), path, _use_new_zipfile_serialization=zipped)
     os.truncate(path, int(keep * path.stat().st_size))
-    refuses(path, 'not a whole weights file of PyTorch')
+    refuses(path, 'a truncated or damaged weights file of PyTorch')
 
 
 def test_other_files_are_refused(tmp_path: Path) -> None:
@@ -307,12 +307,12 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
     refuses(path, f'cannot read {path}: No such file')
     refuses(tmp_path, f'cannot read {tmp_path}: Is a directory')
     path.write_text('not weights')
-    refuses(path, 'not a whole weights file of PyTorch')
+    refuses(path, 'a truncated or damaged weights file of PyTorch')
     for content in ([torch.zeros(1)], {'step': 3}, {'state_dict': {3: torch.zeros(1)}}):
         torch.save(content, path)
-        refuses(path, 'holds no state dict')
+        refuses(path, 'has no state dict')
     torch.save({'conv1.weight': torch.zeros(1)}, path)
-    refuses(path, "those known are CoinCheung's BiSeNet V2,")
+    refuses(path, "known networks are CoinCheung's BiSeNet V2,")
 
 
 TWO = LabelSpace(('free', 'blocked'), ((0, 255, 0), (255, 0, 0)), ('free',))
@@ -330,10 +330,10 @@ def two_classes(path: Path, layout: str, head: str) -> Path:
 
 def test_other_classes_have_to_be_told(tmp_path: Path) -> None:
     path = two_classes(tmp_path / 'theirs.pth', 'cc_v2', 'head.conv_out.1')
-    refuses(path, 'has 2 classes that are not those of Cityscapes')
-    refuses(path, 'by --label-space, --mean and --std, --network-size')
-    refuses(path, 'trained on by --mean and --std', label_space=TWO, network_size=(640, 480))
-    refuses(path, 'has 2 classes, but the label space 19', label_space=CITYSCAPES)
+    refuses(path, 'has 2 classes, so it was not trained on Cityscapes')
+    refuses(path, 'give --label-space, --mean and --std, --network-size')
+    refuses(path, 'Cityscapes: give --mean and --std', label_space=TWO, network_size=(640, 480))
+    refuses(path, 'has 2 classes, but the label space has 19', label_space=CITYSCAPES)
     checkpoint = import_weights(
         path, label_space=TWO, normalization=OWN, network_size=(640, 480)
     ).checkpoint

@@ -103,9 +103,9 @@ def test_a_bag_with_pictures_in_its_folder_is_a_bag(tmp_path: Path) -> None:
     ('name', 'message'),
     [
         ('nowhere', 'no such file or folder'),
-        ('empty', 'neither images nor a rosbag2'),
+        ('empty', 'has neither images nor a rosbag2'),
         ('notes.txt', 'not a bag that can be read'),
-        ('clip.mp4', 'not a video that OpenCV reads'),
+        ('clip.mp4', 'not a video that OpenCV can read'),
     ],
 )
 def test_what_is_no_source(tmp_path: Path, name: str, message: str) -> None:

@@ -57,9 +57,9 @@ def test_counts_are_exact_beyond_float32() -> None:
 def test_wrong_input_is_named() -> None:
     matrix = ConfusionMatrix(3)
     good = np.zeros((2, 4), np.uint8)
-    with pytest.raises(UserError, match='labels are 4x2, but the truth is 2x4'):
+    with pytest.raises(UserError, match='labels are 4x2, but the ground truth is 2x4'):
         matrix.update(good, good.T)
-    with pytest.raises(UserError, match='truth has id 7'):
+    with pytest.raises(UserError, match='ground truth has id 7'):
         matrix.update(good, np.full((2, 4), 7, np.uint8))
     with pytest.raises(UserError, match='prediction has id 3'):
         matrix.update(np.full((2, 4), 3, np.uint8), good)

@@ -55,7 +55,7 @@ def test_processes_share_the_batch_that_one_would_have() -> None:
 
 
 def test_a_batch_falls_into_equal_parts() -> None:
-    with pytest.raises(UserError, match='4 processes in 2 parts: batch has to be a multiple of 8'):
+    with pytest.raises(UserError, match='4 processes and 2 parts: batch must be a multiple of 8'):
         Shard(12, 2, 0, 4)
 
 

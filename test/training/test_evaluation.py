@@ -145,11 +145,11 @@ def test_windows_end_with_the_image() -> None:
 @pytest.mark.parametrize(
     ('views', 'message'),
     [
-        ({'scales': ()}, 'scales are numbers above 0'),
-        ({'scales': (1.0, -1.0)}, 'scales are numbers above 0'),
-        ({'scales': (math.inf,)}, 'scales are numbers above 0'),
-        ({'crop': (512, 16)}, 'a crop is at least 32 pixels wide and high, not 512x16'),
-        ({'crop': (64, 64), 'stride': 1.5}, 'stride is a share of the crop'),
+        ({'scales': ()}, 'scales must be numbers above 0'),
+        ({'scales': (1.0, -1.0)}, 'scales must be numbers above 0'),
+        ({'scales': (math.inf,)}, 'scales must be numbers above 0'),
+        ({'crop': (512, 16)}, 'a crop must be at least 32 pixels wide and high, not 512x16'),
+        ({'crop': (64, 64), 'stride': 1.5}, 'stride must be a fraction of the crop'),
     ],
 )
 def test_views_out_of_range_are_named(views: dict[str, object], message: str) -> None:
@@ -158,7 +158,7 @@ def test_views_out_of_range_are_named(views: dict[str, object], message: str) ->
 
 
 def test_a_scale_too_small_for_the_network_is_named(checkpoint: Checkpoint) -> None:
-    with pytest.raises(UserError, match=r'a scale of 0\.25 makes frames 32x24: too small'):
+    with pytest.raises(UserError, match=r'a scale of 0\.25 makes frames 32x24, but the network'):
         MultiViewPredictor(checkpoint, Views((0.25,)), FP32)
 
 
@@ -267,7 +267,7 @@ def test_without_confidence_there_is_no_calibration() -> None:
 
 def test_other_classes_are_refused() -> None:
     other = replace(SPACE, names=('grass', 'road', 'sky', 'horse'))
-    message = 'the weights do not know unicorn; the data set does not know horse'
+    message = 'the weights lack unicorn; the data set lacks horse'
     with pytest.raises(UserError, match=message):
         id_table(other, SPACE)
     with pytest.raises(UserError, match='for other classes'):

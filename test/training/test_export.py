@@ -283,7 +283,7 @@ def test_either_difference_is_enough_to_refuse(
 @pytest.mark.parametrize(
     ('file', 'size', 'message'),
     [
-        ('model.pt', SIZE, 'names of ONNX files end with .onnx'),
+        ('model.pt', SIZE, 'names of ONNX files must end with .onnx'),
         ('model.onnx', (64, 31), 'at least 32x32'),
         ('file/model.onnx', SIZE, 'Not a directory|File exists'),
     ],
@@ -365,7 +365,7 @@ def test_other_names_are_refused(tmp_path: Path) -> None:
 def test_models_of_others_are_refused(tmp_path: Path) -> None:
     path = tmp_path / 'model.torchscript'
     torch.jit.save(torch.jit.trace(nn.ReLU(), torch.zeros(1)), path)
-    with pytest.raises(UserError, match='does not say what its input and its classes are'):
+    with pytest.raises(UserError, match='lacks the metadata'):
         ExportedSegmenter.load(path)
 
 
@@ -378,7 +378,7 @@ def test_models_of_others_are_refused(tmp_path: Path) -> None:
         ('{"format": 2}', 'has export format 2, and this version of bisenet_ros reads format 1'),
         (
             '{"format": 1, "input": "sound", "output": "labels", "precision": "fp32"}',
-            "has 'sound', known are frames, images",
+            "has an unknown value 'sound'; known are frames, images",
         ),
     ],
 )
@@ -420,4 +420,4 @@ def test_the_command_needs_images_to_compare_on(tmp_path: Path) -> None:
     arguments = f'export -o {tmp_path}/model.onnx --frames {tmp_path}'
     result = CliRunner().invoke(cli.app, arguments.split())
     assert result.exit_code == 2
-    assert result.stderr == f'bisenet: {tmp_path}: no images in it\n'
+    assert result.stderr == f'bisenet: {tmp_path}: no images in this folder\n'

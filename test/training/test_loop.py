@@ -252,7 +252,7 @@ def test_data_sets_have_the_same_classes(data: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ('override', 'message'),
     [
-        ('precision=fp16', 'precision fp16 needs a GPU: write precision=bf16'),
+        ('precision=fp16', 'precision fp16 needs a GPU: use precision=bf16'),
         ('loss.class_weights=[1, 2]', 'are 2 numbers, but there are 19 classes'),
         ('network.initial_weights=nowhere', "no weights 'nowhere'"),
     ],

@@ -145,7 +145,7 @@ def test_a_run_that_was_killed_at_its_very_end_is_exported(
 
 
 def test_a_folder_is_of_one_run(data: Path, undisturbed: Path, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match='holds a run: go on with --resume, or name another'):
+    with pytest.raises(UserError, match='holds a run: continue it with --resume, or choose'):
         fit(small_config(tmp_path, data), undisturbed, resume=False)
     with pytest.raises(UserError, match='is finished'):
         fit(small_config(tmp_path, data), undisturbed, resume=True)
@@ -155,7 +155,7 @@ def test_a_damaged_state_is_named(data: Path, undisturbed: Path, tmp_path: Path)
     run = unfinished(undisturbed, tmp_path)
     state = run / 'checkpoints' / 'last.ckpt'
     state.write_bytes(state.read_bytes()[:-100])
-    with pytest.raises(UserError, match=r'last\.ckpt is damaged: remove it to begin anew'):
+    with pytest.raises(UserError, match=r'last\.ckpt is damaged: remove it to start again'):
         fit(small_config(tmp_path, data), run, resume=True)
 
 
@@ -180,7 +180,7 @@ def test_a_resumed_run_is_configured_as_it_was(data: Path, tmp_path: Path) -> No
     overrides = ['optimizer.lr=1.0e+30', 'save_every=1']
     with pytest.raises(UserError, match='the loss is'):
         fit(small_config(tmp_path, data, overrides), run, resume=False)
-    with pytest.raises(UserError, match=r'batch, seed changed since the run in .* was begun'):
+    with pytest.raises(UserError, match=r'batch, seed changed since the run in .* was started'):
         fit(small_config(tmp_path, data, [*overrides, 'batch=2', 'seed=1']), run, resume=True)
     # How the work is done may change, and the mistake comes again at the same step.
     before = losses(run)

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What is done to a training sample so that no two look alike."""
+"""Random augmentation of training samples."""
 
 from __future__ import annotations
 

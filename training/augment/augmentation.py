@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""From a frame and its labels to a random view of both."""
+"""Makes a random view of a frame and its labels."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ Image = npt.NDArray[np.uint8]
 class Augmentation:
     """Random scale, crop, flip, colour and degradation by transforms of torchvision.
 
-    The transforms draw from torch's global random numbers. They are seeded for the duration of a
-    call and put back afterwards, so the same generator state always gives the same view and nobody
-    else sees a difference. That does not hold for threads that draw at the same time: beside a
-    training step call it in another process (a DataLoader's worker), not in another thread.
+    The transforms draw from torch's global random number generator. It is seeded for the duration
+    of a call and restored afterwards, so the same generator state always gives the same view. This
+    is not thread-safe: next to a training step, call it in another process (a DataLoader worker),
+    not in another thread.
 
     Args:
-        settings: What to choose.
+        settings: Ranges and probabilities.
     """
 
     def __init__(self, settings: AugmentationSettings) -> None:
@@ -53,7 +53,7 @@ class Augmentation:
             image: (H, W, 3) uint8 BGR.
             labels: (H, W) uint8.
             crop: (width, height) of the result.
-            generator: Where all chance comes from; one number is drawn from it.
+            generator: Source of randomness; one number is drawn from it.
 
         Returns:
             BGR (height, width, 3) and labels (height, width), both uint8. Outside the frame the
@@ -63,17 +63,17 @@ class Augmentation:
         bgr = tv_tensors.Image(torch.from_numpy(image).permute(2, 0, 1))  # (3, H, W), a view
         truth = tv_tensors.Mask(torch.from_numpy(labels))
         with torch.random.fork_rng(devices=()):
-            # Not torch.manual_seed, which reaches the random numbers of GPUs, too.
+            # Not torch.manual_seed, which also seeds the generators of GPUs.
             torch.default_generator.manual_seed(seed)
             bgr, truth = RandomWindow(self.settings, crop)(bgr, truth)
-            # Colour is RGB to torchvision, and only now there is little to turn round.
+            # torchvision expects RGB. Channels are swapped after the crop, where it costs less.
             rgb, truth = self._after_crop(tv_tensors.Image(bgr.flip(0)), truth)
         view = rgb.flip(0).permute(1, 2, 0).numpy()
         return np.ascontiguousarray(view), np.ascontiguousarray(truth.numpy())
 
 
 def _transforms(settings: AugmentationSettings) -> Iterator[nn.Module]:
-    """What is done to a crop, in the order in which it happens to a camera's image."""
+    """Transforms of a crop, in the order of the effects in a camera."""
     yield v2.RandomHorizontalFlip(settings.flip)
     if settings.rain:
         yield v2.RandomApply([RandomRain()], settings.rain)

@@ -25,7 +25,7 @@ Transform: Any = v2.Transform
 
 
 class RandomGamma(Transform):
-    """Another exposure curve: values 0..1 to the power of 1 / `gamma` to `gamma`, log-uniform."""
+    """Exposure curve: values 0..1 to the power of 1 / `gamma` to `gamma`, log-uniform."""
 
     _transformed_types = (tv_tensors.Image,)
 
@@ -43,12 +43,12 @@ class RandomGamma(Transform):
 
 
 class RandomRain(Transform):
-    """Rain-like streaks: short, bright, nearly upright, all in one direction, and a grey veil."""
+    """Rain: short, bright, nearly upright streaks, all in one direction, and a grey veil."""
 
     _transformed_types = (tv_tensors.Image,)
 
     COLOR = 200.0
-    """Grey of streaks and veil: that of an overcast sky."""
+    """Grey level of streaks and veil, as of an overcast sky."""
 
     def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
         """How much of every pixel (1, H, W) is rain, 0 to 1."""
@@ -81,7 +81,7 @@ class RandomJpeg(Transform):
     _transformed_types = (tv_tensors.Image,)
 
     QUALITY = (20, 80)
-    """From broken by a starved radio link to what cameras send."""
+    """Range of the JPEG quality, from a very poor radio link to the usual quality of cameras."""
 
     def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
         """The quality."""

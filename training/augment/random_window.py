@@ -24,18 +24,18 @@ FILL = 114
 """Grey outside the frame, near the mean of most cameras' images."""
 
 COUNTED = 4
-"""The share of classes in a window is estimated from every fourth label of every fourth row."""
+"""Class shares in a window are estimated from every fourth label of every fourth row."""
 
 
 @dataclass(frozen=True)
 class Extent:
-    """What a window is along one axis, in pixels.
+    """A window along one axis, in pixels.
 
     Attributes:
-        length: What it takes of the frame.
-        size: What that becomes in the crop. Less than the crop where the whole scaled frame is.
-        start: Where it begins in the frame.
-        offset: Where it is put in the crop.
+        length: Its length in the frame.
+        size: Its length in the crop; less than the crop if the scaled frame is smaller.
+        start: Its start in the frame.
+        offset: Its start in the crop.
     """
 
     length: int
@@ -45,18 +45,18 @@ class Extent:
 
 
 class RandomWindow(Transform):
-    """Scales a frame and cuts a crop out of it, in one step: pixels outside are never computed.
+    """Scales and crops a frame in one step, so that pixels outside of the crop are not computed.
 
-    torchvision's own RandomResizedCrop draws the area of the window, this one draws the scale, as
-    the papers do, and pads where the scaled frame is smaller than the crop: the image with grey,
-    the labels with `IGNORE`. A window is drawn again while one class fills it.
+    RandomResizedCrop of torchvision draws the area of the window; this transform draws the scale,
+    as in the papers. If the scaled frame is smaller than the crop, the image is padded with grey
+    and the labels with `IGNORE`. A window that is filled by one class is drawn again.
 
-    Windows begin and end between pixels, and image and labels are both sampled at the centres of
-    the crop's pixels, so they stay together: a point at x of the frame comes to lie at
+    Window borders lie between pixels, and image and labels are both sampled at pixel centres of the
+    crop, so they stay aligned: a point at x of the frame maps to
     `offset + (x - start) * size / length`, where the first pixel reaches from 0 to 1.
 
     Args:
-        settings: What to choose.
+        settings: Ranges and probabilities.
         crop: (width, height) of the result.
     """
 
@@ -68,7 +68,7 @@ class RandomWindow(Transform):
         self.crop = crop
 
     def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
-        """The window along x and y, drawn with regard to the labels, a (H, W) uint8 Mask."""
+        """The window along x and y, which depends on the labels, an (H, W) uint8 Mask."""
         (labels,) = (value for value in flat_inputs if isinstance(value, tv_tensors.Mask))
         labels = labels.as_subclass(Tensor)
         height, width = labels.shape
@@ -86,7 +86,7 @@ class RandomWindow(Transform):
         return {'x': x, 'y': y}
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
-        """An Image (3, H, W) or a Mask (H, W) -> the same at the size of the crop, both uint8."""
+        """Image (3, H, W) or Mask (H, W), uint8 -> the same at the size of the crop."""
         x, y = params['x'], params['y']
         is_labels = isinstance(inpt, tv_tensors.Mask)
         # By itself torchvision samples masks at the corners of pixels, half a pixel off.
@@ -105,7 +105,7 @@ class RandomWindow(Transform):
         return tv_tensors.wrap(pixels[0], like=inpt)
 
     def _is_varied(self, labels: Tensor) -> bool:
-        """Whether no class holds more than its share of a window."""
+        """Whether no class exceeds `max_class_share` in a window."""
         if self.settings.max_class_share == 1:
             return True
         counts = _class_counts(labels[::COUNTED, ::COUNTED])
@@ -127,7 +127,7 @@ def _extent(frame: int, crop: int, scale: float) -> Extent:
 
 
 def _place(extent: Extent, frame: int, crop: int, around: int | None) -> Extent:
-    """Anywhere, or so that the pixel `around` is in the middle half, as far as the frame allows."""
+    """A random place, or one with the pixel `around` in the middle half if the frame allows it."""
     room = frame - extent.length
     if around is None:
         start = _integer(room + 1)
@@ -138,12 +138,12 @@ def _place(extent: Extent, frame: int, crop: int, around: int | None) -> Extent:
 
 
 def _class_counts(labels: Tensor) -> Tensor:
-    """(255,) how many pixels have each label."""
+    """(255,) number of pixels per label."""
     return torch.bincount(labels.flatten(), minlength=IGNORE + 1)[:IGNORE]
 
 
 def _pixel_of_some_class(labels: Tensor) -> tuple[int, int] | tuple[None, None]:
-    """(column, row) of a pixel of a class drawn evenly from those there; None if there are none."""
+    """(column, row) of a pixel of a uniformly drawn class; None if no pixel has a class."""
     present = _class_counts(labels).nonzero()
     if not len(present):
         return None, None

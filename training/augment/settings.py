@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What of the augmentation can be chosen."""
+"""Settings of the augmentation."""
 
 from __future__ import annotations
 
@@ -13,31 +13,29 @@ Scale = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class AugmentationSettings(BaseModel):
-    """Random scale, crop, flip and colour, and what a bad camera or the weather add.
+    """Random scale, crop, flip and colour, and effects of bad cameras and weather.
 
-    The defaults of scale and colour are those with which CoinCheung/BiSeNet trains V1 (V2: from a
-    scale of 0.25 on); the papers draw the scale from .75, 1, 1.25, 1.5, 1.75 and 2 (V1, section
-    4.1) and from .75 to 2 (V2, training settings).
+    Defaults of scale and colour are those of CoinCheung/BiSeNet for V1 (V2: scale from 0.25). The
+    papers draw the scale from .75, 1, 1.25, 1.5, 1.75 and 2 (V1, section 4.1) and from .75 to 2
+    (V2, training settings).
 
     Attributes:
-        min_scale: Least enlargement of the frame; scales are drawn evenly on a log axis.
-        max_scale: Greatest enlargement.
-        aspect: Width is changed against height by up to this factor, either way; 1 is never.
-        max_class_share: A crop is drawn again while one class holds more than this share of its
-            labelled pixels (mmsegmentation's `cat_max_ratio`); 1 takes every crop.
-        attempts: How often a crop is drawn at most; the last one is taken as it is.
-        balanced: Share of the crops that are placed around a class drawn evenly from those in the
+        min_scale: Minimum scale of the frame; log-uniform.
+        max_scale: Maximum scale.
+        aspect: Maximum change of the aspect ratio, as a factor in either direction; 1 is off.
+        max_class_share: A crop is drawn again if one class has more than this fraction of its
+            labelled pixels (`cat_max_ratio` of mmsegmentation); 1 is off.
+        attempts: Maximum number of draws of a crop; the last one is always taken.
+        balanced: Fraction of crops that are placed around a class drawn uniformly from those in the
             frame. Without it, thin and rare classes are hardly ever in the middle of a crop.
-        flip: Probability of a left-right flip.
-        brightness: Greatest relative change of the brightness.
-        contrast: Greatest relative change of the contrast.
-        saturation: Greatest relative change of the saturation.
-        hue: Greatest shift of the hue, in turns of the colour circle. It costs more time than all
-            the rest.
-        gamma: Exposure curve: the exponent is drawn from 1 / gamma to gamma, evenly on a log axis;
-            1 is never.
-        blur: Probability of a blur, as from a lens that is dirty or out of focus.
-        jpeg: Probability of JPEG artefacts, as from a camera that sends compressed images.
+        flip: Probability of a horizontal flip.
+        brightness: Maximum relative change of brightness.
+        contrast: Maximum relative change of contrast.
+        saturation: Maximum relative change of saturation.
+        hue: Maximum shift of hue, in turns of the colour circle. Slower than all others together.
+        gamma: Exposure curve: the exponent is drawn from 1 / gamma to gamma, log-uniform; 1 is off.
+        blur: Probability of blur, as from a dirty or unfocused lens.
+        jpeg: Probability of JPEG artefacts, as from a camera with compressed images.
         rain: Probability of rain-like streaks.
         noise: Probability of a sensor's noise.
         cutout: Probability that a rectangle is hidden: grey, and without labels.

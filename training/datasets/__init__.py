@@ -1,12 +1,12 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Frames with labels to train and to evaluate on: what they are, and where they come from.
+"""Data sets of frames with labels, for training and evaluation.
 
     dataset = CamvidSettings(root='CamVid', split='train').open()
     check = check_dataset(dataset)
     sample = dataset[0]
 
-docs/datasets.md describes the layouts, and label maps for anybody's own images; the registry is
+docs/datasets.md describes the folder layouts, and label maps for your own images. The registry is
 bisenet_training.dataset_registry.
 """
 

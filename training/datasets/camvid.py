@@ -14,7 +14,7 @@ from bisenet_training.datasets.sample import DatasetError
 from bisenet_training.datasets.settings import SplitSettings
 
 VOID = 11
-"""What the label images hold where no class is known."""
+"""The value of unlabelled pixels in label images."""
 
 _CLASSES = {**{index: index for index in range(len(CAMVID))}, VOID: IGNORE, IGNORE: IGNORE}
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What is wrong with a data set is found before training, not hours into it."""
+"""Checks a whole data set, so that errors are found before training, not hours into it."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from bisenet_training.datasets.sample import DatasetError
 
 @dataclass(frozen=True)
 class DatasetCheck:
-    """What there is in a data set whose every frame could be read.
+    """The contents of a data set without errors.
 
     Attributes:
-        description: Of the data set.
+        description: Description of the data set.
         label_space: Its classes.
-        frames: How many there are.
+        frames: Number of frames.
         pixels: (num_classes,) int64 pixels of each class.
         ignored: Pixels without a class.
     """
@@ -38,7 +38,7 @@ class DatasetCheck:
 
     @property
     def shares(self) -> npt.NDArray[np.float64]:
-        """(num_classes,) share of each class in all pixels that have one."""
+        """(num_classes,) fraction of labelled pixels in each class."""
         shares: npt.NDArray[np.float64] = self.pixels / self.pixels.sum()
         return shares
 
@@ -58,14 +58,13 @@ def check_dataset(
     """Read every frame once, and count its labels.
 
     Args:
-        dataset: What to read.
-        threads: How many frames to read at a time; None for as many as there are processors.
-        progress: Is told after each frame how many of how many are done, in this thread.
+        dataset: The data set.
+        threads: How many frames to read at the same time; None for the number of processors.
+        progress: Called in this thread after each frame, with the number done and the total.
 
     Raises:
-        DatasetError: A file cannot be read, sizes differ, a frame is too small to be evaluated, a
-            label has no meaning (the first such frame in the order of the data set is named), or
-            no pixel at all has a class.
+        DatasetError: A file cannot be read, sizes differ, a frame is too small, a label is unknown
+            (the message names the first such frame), or no pixel has a class.
     """
 
     def count(index: int) -> npt.NDArray[np.int64]:
@@ -74,7 +73,7 @@ def check_dataset(
         if min(width, height) < MIN_SIDE:
             raise DatasetError(
                 f'{dataset.name_of(index)} of {dataset.description} is {width}x{height}: '
-                f'frames from {MIN_SIDE}x{MIN_SIDE} can be used'
+                f'frames must be at least {MIN_SIDE}x{MIN_SIDE}'
             )
         return np.bincount(labels.ravel(), minlength=256).astype(np.int64)
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Cityscapes: fine annotations, the ids of training in their place, and its evaluation server."""
+"""Cityscapes: fine annotations, mapped to train ids, and output for its evaluation server."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from bisenet_training.datasets.sample import DatasetError, Sample
 from bisenet_training.datasets.settings import SplitSettings
 
 LABEL_IDS = (7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33)
-"""The label id of every train id; `cityscapesscripts.helpers.labels` is where they come from."""
+"""The label id of every train id, from `cityscapesscripts.helpers.labels`."""
 
 _NUM_LABEL_IDS = 34  # 0 to 33
 
@@ -47,9 +47,9 @@ class CityscapesSettings(SplitSettings):
 
     Attributes:
         root: The folder that holds `leftImg8bit` and `gtFine`.
-        split: train, val, or test, whose truth only the evaluation server has.
-        labels: Which label images to read: `*_labelIds.png`, which are in the download, or
-            `*_labelTrainIds.png`, which Cityscapes' scripts write.
+        split: train, val, or test; only the evaluation server has the ground truth of test.
+        labels: Label images to read: `*_labelIds.png` from the download, or `*_labelTrainIds.png`
+            from the scripts of Cityscapes.
     """
 
     kind: Literal['cityscapes'] = 'cityscapes'
@@ -77,9 +77,9 @@ class CityscapesSettings(SplitSettings):
 
 
 class _UnseenImages(Dataset):
-    """Images whose truth only the evaluation server has: all is `IGNORE`.
+    """Images whose ground truth only the evaluation server has: all labels are `IGNORE`.
 
-    The download has label images for them, too, but they say nothing.
+    The download has label images for them, but these are blank.
     """
 
     label_space = CITYSCAPES
@@ -103,13 +103,13 @@ class _UnseenImages(Dataset):
 
 
 class CityscapesSubmission:
-    """Writes label images as Cityscapes' evaluation server, and its scripts, take them.
+    """Writes label images for the evaluation server and the scripts of Cityscapes.
 
-    One PNG for each image, of its size, 8 bit, with label ids (not train ids), whose name starts
-    with city, sequence and frame. Folders within do not matter: the scripts search all.
+    One 8 bit PNG for each image, of the same size, with label ids (not train ids). Its name starts
+    with city, sequence and frame; subfolders do not matter.
 
     Args:
-        folder: Where to; it is made with the first frame.
+        folder: The output folder; created with the first frame.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -119,8 +119,8 @@ class CityscapesSubmission:
         """Write a frame.
 
         Args:
-            name: As the data set calls it: 'berlin/berlin_000000_000019'.
-            labels: (H, W) train ids, `IGNORE` where nothing was found.
+            name: The name in the data set: 'berlin/berlin_000000_000019'.
+            labels: (H, W) train ids, `IGNORE` for unlabelled pixels.
 
         Raises:
             UserError: The folder or the file cannot be written.
@@ -130,7 +130,7 @@ class CityscapesSubmission:
 
 
 def to_label_ids(labels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """Train ids to label ids, as Cityscapes' server wants them; 0 (unlabelled) for `IGNORE`."""
+    """Convert train ids to label ids; `IGNORE` becomes 0 (unlabelled)."""
     table = np.zeros(256, np.uint8)
     table[: len(LABEL_IDS)] = LABEL_IDS
     return table[labels]

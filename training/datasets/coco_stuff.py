@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""COCO-Stuff: 80 kinds of things and 91 of stuff, as all 164 thousand images or as 10 thousand."""
+"""COCO-Stuff: 80 classes of things and 91 of stuff; the full 164k images, or the 10k subset."""
 
 from __future__ import annotations
 
@@ -42,17 +42,17 @@ _STUFF = """
     water_other waterdrops window_blind window_other wood
 """
 LABELS = (*_THINGS.split(), *_STUFF.split())
-"""The 182 labels of COCO-Stuff's `labels.txt`, `unlabeled` apart; here their ids count from 0."""
+"""The 182 labels of COCO-Stuff's `labels.txt` without `unlabeled`; ids start at 0 here."""
 
 _PLANNED = 'street_sign hat shoe eye_glasses plate mirror window desk door blender hair_brush'
-"""Things that have a label in COCO and were never annotated."""
+"""Things that have a label in COCO but were never annotated."""
 
 CLASS_IDS = tuple(label_id for label_id, name in enumerate(LABELS) if name not in _PLANNED.split())
 """The label id, from 0, of each of the 171 classes."""
 
 
 def _color(number: int) -> tuple[int, int, int]:
-    """Colours as Pascal VOC chooses them: the bits of a number, dealt to red, green and blue."""
+    """The colour map of Pascal VOC: the bits of a number, distributed to red, green and blue."""
     red, green, blue = (
         sum((number >> (3 * place + channel) & 1) << (7 - place) for place in range(3))
         for channel in range(3)
@@ -69,7 +69,7 @@ COCO_STUFF = LabelSpace(
 
 _FROM_LABEL_IDS = {label_id: index for index, label_id in enumerate(CLASS_IDS)} | {IGNORE: IGNORE}
 _CONVERTED = '_labelTrainIds'
-"""Ending of the files that mmsegmentation writes beside the originals."""
+"""Suffix of the files that mmsegmentation writes beside the originals."""
 
 
 class CocoStuffSettings(SplitSettings):
@@ -81,8 +81,8 @@ class CocoStuffSettings(SplitSettings):
     Attributes:
         root: The folder of the data set.
         split: train2017 or val2017.
-        image_list: Take only the images that this file names, one in a line; names of COCO 2014 are
-            understood (COCO_train2014_000000000077), so that the lists of the 10k select here, too.
+        image_list: A text file with the images to use, one per line. Names of COCO 2014 are also
+            accepted (COCO_train2014_000000000077), so that the lists of the 10k subset work.
     """
 
     kind: Literal['coco_stuff'] = 'coco_stuff'
@@ -111,11 +111,11 @@ class CocoStuffSettings(SplitSettings):
 
 
 def _first_folder(*candidates: Path) -> Path:
-    """The first of some folders that there is."""
+    """The first folder that exists."""
     for folder in candidates:
         if folder.is_dir():
             return folder
-    raise DatasetError(f'there is neither {" nor ".join(map(str, candidates))}')
+    raise DatasetError(f'no such folder: neither {" nor ".join(map(str, candidates))}')
 
 
 class CocoStuff10kSettings(SplitSettings):
@@ -124,7 +124,7 @@ class CocoStuff10kSettings(SplitSettings):
     `imageLists/<split>.txt` names the files in `images/` (.jpg) and `annotations/` (.mat).
 
     Attributes:
-        root: The folder that holds all three.
+        root: The folder that contains these three.
         split: train (9000 images) or test (1000).
     """
 
@@ -161,7 +161,7 @@ def _read_matrix(path: Path, name: str) -> npt.NDArray[np.generic]:
     """A matrix of whole numbers from a MATLAB file.
 
     Raises:
-        DatasetError: There is no such file or variable, or it is no matrix of whole numbers.
+        DatasetError: The file or the variable does not exist, or is not such a matrix.
     """
     # Here, for it takes longer to load than all the rest.
     from scipy.io import loadmat, whosmat

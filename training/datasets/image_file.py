@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Image files of data sets to arrays: whole ones only."""
+"""Reads image files of data sets; refuses truncated ones."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from bisenet_training.datasets.sample import DatasetError
 Pixels = npt.NDArray[np.uint8 | np.uint16]
 
 IMAGE_SUFFIXES = frozenset(('.bmp', '.jpeg', '.jpg', '.png', '.tif', '.tiff', '.webp'))
-"""Of files that are taken for images, in lower case."""
+"""Extensions of image files, in lower case."""
 
 
 def read_pixels(path: Path, flags: int) -> npt.NDArray[np.uint8]:
@@ -24,10 +24,10 @@ def read_pixels(path: Path, flags: int) -> npt.NDArray[np.uint8]:
 
     Args:
         path: The file.
-        flags: How, as for `cv2.imread`, of 8 bit.
+        flags: Flags of `cv2.imread`, for 8 bit.
 
     Raises:
-        DatasetError: There is no such file, or it is not a whole image.
+        DatasetError: The file does not exist, is not an image, or is truncated.
     """
     try:
         pixels = media.decode_file(path, media.read_file(path), flags)

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Image files beside label files: which belong together, and reading them."""
+"""Matches image files with label files, and reads them."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class Pair:
     """The files of one frame.
 
     Attributes:
-        name: What to call the frame in messages.
-        image: The camera's image.
-        labels: Its truth.
+        name: Name of the frame in messages.
+        image: The camera image.
+        labels: Its ground truth.
     """
 
     name: str
@@ -38,13 +38,13 @@ class ImagePairs(Dataset):
     def __init__(
         self, title: str, pairs: Sequence[Pair], label_space: LabelSpace, read_labels: LabelReader
     ) -> None:
-        """Take the files; nothing is read yet.
+        """Nothing is read yet.
 
         Args:
-            title: What to call the whole: 'CamVid train'.
+            title: Title of the data set: 'CamVid train'.
             pairs: The frames.
-            label_space: What the labels mean.
-            read_labels: How to read them.
+            label_space: Label space of the labels.
+            read_labels: Reads a label file.
         """
         self.label_space = label_space
         self.description = describe(title, len(pairs))
@@ -72,16 +72,16 @@ class ImagePairs(Dataset):
 def match(
     images: Mapping[str, Path], labels: Mapping[str, Path], image_folder: Path, label_folder: Path
 ) -> list[Pair]:
-    """Bring images and labels of equal keys together, in the order of the keys.
+    """Match images and labels with equal keys, sorted by key.
 
     Args:
-        images: Files by what they have in common with their labels, which also names the frame.
-        labels: Likewise.
-        image_folder: Where the images are, for messages.
-        label_folder: Where the labels are, for messages.
+        images: Image files by the part of the name that they share with their labels.
+        labels: Label files likewise.
+        image_folder: Folder of the images, for messages.
+        label_folder: Folder of the labels, for messages.
 
     Raises:
-        DatasetError: There are no images, or an image or labels are alone.
+        DatasetError: There are no images, or a file has no counterpart.
     """
     if not images:
         raise DatasetError(f'no images in {image_folder}')

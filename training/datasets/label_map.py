@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the values of label images mean, as a YAML file says it."""
+"""Label maps: YAML files that map values of label images to classes."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ class ClassEntry(_Part):
 
     Attributes:
         name: Its name, unique.
-        color: The (red, green, blue) colour that it is drawn in.
+        color: Its (red, green, blue) colour in overlays.
         drivable: Whether the vehicle may drive on it.
-        ids: The values that it has in label images, for labels by id.
-        colors: The colours that it has in label images, for labels by colour; without it, `color`.
+        ids: Its values in label images, for labels by id.
+        colors: Its colours in label images, for labels by colour; default: `color`.
     """
 
     name: Annotated[str, Field(min_length=1)]
@@ -48,7 +48,7 @@ class ClassEntry(_Part):
 
 
 class Ignored(_Part):
-    """What belongs to no class: such pixels are neither learned from nor counted.
+    """Values without a class: such pixels are ignored in training and evaluation.
 
     Attributes:
         ids: Values in label images, for labels by id.
@@ -63,8 +63,8 @@ class LabelMap(_Part):
     """The classes of label images, by id or by colour.
 
     Attributes:
-        classes: In the order of the class ids that the network learns, from 0.
-        ignored: What else occurs.
+        classes: Ordered by class id of the network, from 0.
+        ignored: Values that belong to no class.
     """
 
     classes: Annotated[tuple[ClassEntry, ...], Field(min_length=2, max_length=IGNORE)]
@@ -75,7 +75,7 @@ class LabelMap(_Part):
         """Read a file.
 
         Raises:
-            DocumentError: It is not a label map; the message names the line.
+            DocumentError: It is not a valid label map; the message names the line.
         """
         document = Document.load(path)
         try:
@@ -86,12 +86,12 @@ class LabelMap(_Part):
 
     @property
     def by_id(self) -> bool:
-        """Whether label images hold ids rather than colours."""
+        """Whether label images contain ids rather than colours."""
         return any(entry.ids for entry in self.classes)
 
     @property
     def label_space(self) -> LabelSpace:
-        """The classes without what label images hold."""
+        """The classes, without the values of label images."""
         return LabelSpace(
             names=tuple(entry.name for entry in self.classes),
             colors=tuple(entry.color for entry in self.classes),
@@ -99,23 +99,23 @@ class LabelMap(_Part):
         )
 
     def reader(self, origin: str) -> LabelReader:
-        """What reads label images of this kind.
+        """A reader for label images of this kind.
 
         Args:
-            origin: Where this map comes from, for messages.
+            origin: Source of this map, for messages.
         """
         if self.by_id:
             return IdImageReader(dict(self._ids()), origin)
         return ColorImageReader(dict(self._colors()), origin)
 
     def _ids(self) -> Iterator[tuple[int, int]]:
-        """(id in label images, class) of all."""
+        """All (id in label images, class)."""
         for index, entry in enumerate(self.classes):
             yield from ((value, index) for value in entry.ids)
         yield from ((value, IGNORE) for value in self.ignored.ids)
 
     def _colors(self) -> Iterator[tuple[Color, int]]:
-        """(colour in label images, class) of all."""
+        """All (colour in label images, class)."""
         for index, entry in enumerate(self.classes):
             yield from ((color, index) for color in entry.colors or (entry.color,))
         yield from ((color, IGNORE) for color in self.ignored.colors)
@@ -126,14 +126,14 @@ class LabelMap(_Part):
         _refuse_twins('two classes are drawn in {}', [entry.color for entry in self.classes])
         if not self.by_id:
             if self.ignored.ids:
-                raise ValueError('the classes have colours, so what is ignored has colours, too')
+                raise ValueError('the classes have colours, so ignored needs colors, not ids')
             _refuse_twins('the colour {} is given twice', [color for color, _ in self._colors()])
             return self
         for entry in self.classes:
             if not entry.ids:
                 raise ValueError(f'other classes have ids, but {entry.name} has none')
         if self.ignored.colors or any(entry.colors for entry in self.classes):
-            raise ValueError('label images hold ids or colors, not both')
+            raise ValueError('give ids or colors, not both')
         _refuse_twins('the id {} is given twice', [value for value, _ in self._ids()])
         return self
 
@@ -148,15 +148,15 @@ def _refuse_twins(complaint: str, values: list[Any]) -> None:
 
 
 def _said(error: Any) -> str:
-    """What pydantic found, for a user."""
+    """An error of pydantic, reworded for users."""
     if error['type'] == 'extra_forbidden':
         parts: dict[int, type[_Part]] = {1: LabelMap, 2: Ignored, 3: ClassEntry}
-        return f'unknown key; there are {", ".join(parts[len(error["loc"])].model_fields)}'
+        return f'unknown key; choose from {", ".join(parts[len(error["loc"])].model_fields)}'
     if error['type'] == 'missing':
         return 'is missing'
     if error['type'] == 'value_error':
         return str(error['ctx']['error'])
     if error['type'] == 'model_type':
-        return 'should be keys with values'
+        return 'must be a mapping of keys to values'
     message: str = error['msg']
     return message[0].lower() + message[1:]

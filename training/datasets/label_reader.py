@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""From label files to class ids: by table, and never a value that nobody has given a meaning."""
+"""Reads label files by a table of class ids; values that are not in the table are errors."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from bisenet_training.datasets.image_file import Pixels, read_ids, read_pixels
 from bisenet_training.datasets.sample import DatasetError
 
 MAX_ID = 65535
-"""The largest value that a label image can hold (16 bit)."""
+"""The largest value in a label image (16 bit)."""
 
 Labels = npt.NDArray[np.uint8]
 Color = tuple[int, int, int]
@@ -31,22 +31,21 @@ class LabelReader(Protocol):
         """Read a file.
 
         Returns:
-            (H, W) uint8 class ids, `IGNORE` where there is no truth.
+            (H, W) uint8 class ids, `IGNORE` for unlabelled pixels.
 
         Raises:
-            DatasetError: It cannot be read, or holds a value without a meaning.
+            DatasetError: The file cannot be read, or has an unknown value.
         """
 
 
 class IdTable:
-    """Class ids from the values of label images, 8 or 16 bit."""
+    """Maps values of label images, 8 or 16 bit, to class ids."""
 
     def __init__(self, classes: Mapping[int, int], origin: str) -> None:
-        """Take a table.
-
+        """
         Args:
             classes: The class, or `IGNORE`, of every value that may occur, 0 to `MAX_ID`.
-            origin: Who says so, for messages: 'CamVid', or the path of a label map.
+            origin: Source of the table, for messages: 'CamVid', or the path of a label map.
         """
         self._origin = origin
         self._classes = np.full(MAX_ID + 1, IGNORE, np.uint8)
@@ -56,7 +55,7 @@ class IdTable:
             self._unknown[value] = 0
 
     def translate(self, values: Pixels, path: Path) -> Labels:
-        """Class ids of (H, W) values from a file.
+        """Class ids for (H, W) values from a file.
 
         Raises:
             DatasetError: A value is not in the table.
@@ -65,8 +64,8 @@ class IdTable:
         if cv2.countNonZero(unknown):
             row, column = (int(place[0]) for place in np.nonzero(unknown))
             raise DatasetError(
-                f'{path} holds label {values[row, column]}, first at column {column}, row {row}, '
-                f'which {self._origin} does not know'
+                f'{path} has label {values[row, column]}, first at column {column}, row {row}, '
+                f'which {self._origin} does not define'
             )
         return self._look_up(self._classes, values)
 
@@ -78,10 +77,10 @@ class IdTable:
 
 
 class IdImageReader:
-    """Reads images in which every pixel holds an id: grey of 8 or 16 bit, or with a palette."""
+    """Reads images in which every pixel is an id: grey with 8 or 16 bit, or with a palette."""
 
     def __init__(self, classes: Mapping[int, int], origin: str) -> None:
-        """Take a table, as `IdTable` does."""
+        """Arguments as for `IdTable`."""
         self._table = IdTable(classes, origin)
 
     def __call__(self, path: Path) -> Labels:
@@ -93,11 +92,10 @@ class ColorImageReader:
     """Reads images in which every pixel has the colour of its class."""
 
     def __init__(self, classes: Mapping[Color, int], origin: str) -> None:
-        """Take a table.
-
+        """
         Args:
             classes: The class, or `IGNORE`, of every colour that may occur.
-            origin: Who says so, for messages.
+            origin: Source of the table, for messages.
         """
         self._origin = origin
         # A colour is one number of 24 bit. A table of all is 16 MiB, built once per data set.
@@ -111,14 +109,14 @@ class ColorImageReader:
     def __call__(self, path: Path) -> Labels:
         """Read a file; see `LabelReader`."""
         pixels = read_pixels(path, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
-        # One unused byte more and a pixel is a little-endian integer.
+        # With a fourth byte, a pixel can be read as a little-endian integer.
         packed = cv2.cvtColor(pixels, cv2.COLOR_BGR2BGRA).view('<u4')[..., 0] & 0xFFFFFF
         unknown = np.take(self._unknown, packed)
         if cv2.countNonZero(unknown):
             row, column = (int(place[0]) for place in np.nonzero(unknown))
             blue, green, red = pixels[row, column]
             raise DatasetError(
-                f'{path} holds the colour [{red}, {green}, {blue}], first at column {column}, '
-                f'row {row}, which {self._origin} does not know'
+                f'{path} has the colour [{red}, {green}, {blue}], first at column {column}, '
+                f'row {row}, which {self._origin} does not define'
             )
         return np.asarray(np.take(self._classes, packed), np.uint8)

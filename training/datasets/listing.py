@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Image files in folders, by the part of their name that image and labels have in common."""
+"""Lists image files by the part of the name that images and labels have in common."""
 
 from __future__ import annotations
 
@@ -13,35 +13,37 @@ from bisenet_training.datasets.sample import DatasetError
 
 
 def files_by_stem(folder: Path, ending: str = '') -> dict[str, Path]:
-    """The image files in a folder and its subfolders, also where these are links.
+    """The image files in a folder and its subfolders; follows symbolic links.
 
-    Hidden files and folders are left out: systems and editors put copies and notes there.
+    Hidden files and folders are skipped.
 
     Args:
-        folder: Where to look.
-        ending: Take only files whose name ends so, its suffix apart, and drop that from the key.
+        folder: The folder.
+        ending: List only files whose stem ends with this, and remove it from the key.
 
     Returns:
-        Paths by their place in the folder without ending and suffix: 'aachen/aachen_000000_000019'.
+        Paths by their relative path without ending and suffix: 'aachen/aachen_000000_000019'.
 
     Raises:
-        DatasetError: There is no such folder, or two files differ in the suffix alone.
+        DatasetError: The folder does not exist, or two files differ only in the suffix.
     """
     if not folder.is_dir():
-        raise DatasetError(f'there is no folder {folder}')
+        raise DatasetError(f'no such folder: {folder}')
     files: dict[str, Path] = {}
     for path in sorted(_files(folder)):
         if path.suffix.lower() not in IMAGE_SUFFIXES or not path.stem.endswith(ending):
             continue
         key = path.relative_to(folder).with_suffix('').as_posix().removesuffix(ending)
         if key in files:
-            raise DatasetError(f'{path} and {files[key].name} differ in the suffix alone')
+            raise DatasetError(
+                f'{path} and {files[key].name} differ only in the suffix: remove one of them'
+            )
         files[key] = path
     return files
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    seen: set[Path] = set()  # links may lead back to where they are
+    seen: set[Path] = set()  # links may form loops
     for place, folders, names in os.walk(folder, followlinks=True):
         real = Path(place).resolve()
         if real in seen:
@@ -53,13 +55,13 @@ def _files(folder: Path) -> Iterator[Path]:
 
 
 def read_list(path: Path) -> list[str]:
-    """The lines of a text file, without empty ones and those that begin with #.
+    """The lines of a text file, without empty lines and those that start with #.
 
     Raises:
-        DatasetError: It cannot be read, or nothing is left.
+        DatasetError: The file cannot be read, or has no such lines.
     """
     try:
-        text = path.read_text(encoding='utf-8-sig')  # Windows puts a mark first
+        text = path.read_text(encoding='utf-8-sig')  # skips the byte order mark of Windows
     except OSError as error:
         raise DatasetError(f'cannot read {path}: {error.strerror}') from error
     except UnicodeDecodeError as error:
@@ -67,5 +69,5 @@ def read_list(path: Path) -> list[str]:
     lines = [line.strip() for line in text.splitlines()]
     lines = [line for line in lines if line and not line.startswith('#')]
     if not lines:
-        raise DatasetError(f'{path} names nothing')
+        raise DatasetError(f'{path} is empty')
     return lines

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Anybody's images and labels: two folders, or a list of pairs."""
+"""Your own images and labels: two folders, or a list of pairs."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from bisenet_training.datasets.settings import DatasetSettings, FilePath
 
 
 class PairListSettings(DatasetSettings):
-    """A text file with an image and its labels in each line.
+    """A text file with an image and its label image on each line.
 
-    The two are separated by a tab, else by blanks, else by a comma; relative paths start from the
-    list's folder.
+    The two are separated by a tab, or else by spaces, or else by a comma. Paths are relative to the
+    folder of the list.
 
     Attributes:
         pairs: The file.
-        label_map: What the label images hold, as YAML; see `LabelMap`.
+        label_map: A YAML file; see `LabelMap`.
     """
 
     kind: Literal['pair_list'] = 'pair_list'
@@ -33,7 +33,7 @@ class PairListSettings(DatasetSettings):
     @classmethod
     def locate(cls, data: Path, split: str | None, label_map: Path | None) -> PairListSettings:
         if split is not None:
-            raise UserError(f'--split does not go with a list of pairs: {data} is a file')
+            raise UserError(f'--split is not possible with a list of pairs: {data} is a file')
         return cls(pairs=data, label_map=_given(label_map))
 
     def open(self) -> ImagePairs:
@@ -42,24 +42,24 @@ class PairListSettings(DatasetSettings):
             names = _two_names(line)
             if len(names) != 2:
                 raise DatasetError(
-                    f'{self.pairs} should hold an image and its labels, with a tab, blanks or a '
-                    f'comma between, not {line!r}'
+                    f'{self.pairs} has a line that is not an image and its labels, separated by a '
+                    f'tab, spaces or a comma: {line!r}'
                 )
             image, labels = (self.pairs.parent / name.strip() for name in names)
             for path in (image, labels):
                 if not path.is_file():
-                    raise DatasetError(f'{self.pairs} names {path}, which is not there')
+                    raise DatasetError(f'{self.pairs} names {path}, which does not exist')
             pairs.append(Pair(names[0].strip(), image, labels))
         return _open(str(self.pairs), pairs, self.label_map)
 
 
 class PairsSettings(DatasetSettings):
-    """Two folders; image and labels have the same name, suffixes apart, also in subfolders.
+    """Two folders, in which image and labels have the same relative path except for the suffix.
 
     Attributes:
         images: Folder of the images.
         labels: Folder of the label images.
-        label_map: What these hold, as YAML; see `LabelMap`.
+        label_map: A YAML file; see `LabelMap`.
     """
 
     kind: Literal['pairs'] = 'pairs'
@@ -69,7 +69,7 @@ class PairsSettings(DatasetSettings):
 
     @classmethod
     def locate(cls, data: Path, split: str | None, label_map: Path | None) -> DatasetSettings:
-        """A list of pairs, or `images/` and `labels/`, or the split's folders in them."""
+        """A list of pairs, or `images/` and `labels/`, or the folders of the split in them."""
         if data.is_file():
             return PairListSettings.locate(data, split, label_map)
         part = split or '.'
@@ -95,7 +95,9 @@ def _two_names(line: str) -> list[str]:
 
 def _given(label_map: Path | None) -> Path:
     if label_map is None:
-        raise UserError('--dataset pairs needs --label-map: what the label images hold')
+        raise UserError(
+            '--dataset pairs needs --label-map FILE, which maps label values to classes'
+        )
     return label_map
 
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a data set holds."""
+"""The items of a data set."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from bisenet_ros.errors import UserError
 
 
 class DatasetError(UserError):
-    """A data set is missing, incomplete, or holds what it should not; the file is named."""
+    """A data set is missing, incomplete or invalid; the message names the file."""
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One frame and its truth.
+    """One frame and its ground truth.
 
     Attributes:
-        name: What to call it in messages.
+        name: Name in messages.
         image: (H, W, 3) uint8 BGR.
-        labels: (H, W) uint8 class ids, `IGNORE` where there is no truth.
+        labels: (H, W) uint8 class ids, `IGNORE` for unlabelled pixels.
     """
 
     name: str

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the settings of every data set have in common; those of each are beside its reader."""
+"""Base classes for the settings of data sets."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ class LabelWriter(Protocol):
 
 
 class DatasetSettings(BaseModel, ABC):
-    """A data set as a configuration names it.
+    """Settings of a data set in a configuration.
 
     Attributes:
         kind: Its name in `DATASETS`.
-        evaluated_split: What `bisenet evaluate` takes without `--split`; None for what has none.
-        has_truth: Whether there are labels to compare with.
+        evaluated_split: The default of `bisenet evaluate --split`; None without splits.
+        has_truth: Whether there is ground truth.
     """
 
     model_config = ConfigDict(extra='forbid', frozen=True)
@@ -47,13 +47,13 @@ class DatasetSettings(BaseModel, ABC):
         """Find the files; no image is read yet.
 
         Raises:
-            UserError: A label map is wrong, a folder is missing or empty, or a file has no
+            UserError: A label map is invalid, a folder is missing or empty, or a file has no
                 counterpart.
         """
 
     @classmethod
     def locate(cls, data: Path, split: str | None, label_map: Path | None) -> DatasetSettings:
-        """What `bisenet evaluate` means by its options.
+        """Settings from options of `bisenet evaluate`.
 
         Args:
             data: `--data`.
@@ -61,30 +61,30 @@ class DatasetSettings(BaseModel, ABC):
             label_map: `--label-map`, or None.
 
         Raises:
-            UserError: The options do not go together.
+            UserError: The options contradict each other.
         """
         name = cls.model_fields['kind'].default
-        raise UserError(f'{name} is only for training: there is nothing to read from {data}')
+        raise UserError(f'--dataset {name} is only for training and cannot be read from {data}')
 
     @property
     def has_truth(self) -> bool:
         return True
 
     def submission(self, folder: Path) -> LabelWriter:
-        """What writes labels to a folder for the evaluation server of this data set.
+        """A writer of labels for the evaluation server of this data set.
 
         Raises:
-            UserError: It has none.
+            UserError: There is no such server.
         """
-        raise UserError(f'--submission does not go with --dataset {self.kind}: it has no server')
+        raise UserError(f'--submission is not possible: {self.kind} has no evaluation server')
 
 
 class SplitSettings(DatasetSettings):
-    """A data set in a folder, in parts.
+    """A data set in a folder, with splits.
 
     Attributes:
         root: The folder.
-        split: Which part.
+        split: The split.
     """
 
     root: FilePath
@@ -97,13 +97,13 @@ class SplitSettings(DatasetSettings):
             raise UserError(f'--dataset {name} needs --split')
         if label_map is not None:
             raise UserError(
-                f'--label-map does not go with --dataset {name}: its labels have a known meaning'
+                f'--label-map is not possible with --dataset {name}, whose labels are known'
             )
         return cls.model_validate({'root': data, 'split': split})
 
 
 def _of_its_kind(value: Any) -> Any:
-    """Settings from names and values, whose `kind` says which."""
+    """Validate settings with the class that their `kind` names."""
     if not isinstance(value, Mapping):
         return value
     if 'kind' not in value:

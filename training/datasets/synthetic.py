@@ -17,19 +17,19 @@ from bisenet_training.datasets.sample import Sample
 from bisenet_training.datasets.settings import DatasetSettings
 
 FRAMES_PER_STREET = 4
-"""Frames rendered of one street: to build a street takes longer than to render it."""
+"""Frames per street; several, because building a street takes longer than rendering it."""
 
 _DRIVE_LENGTH = 600
-"""Frames of a drive among which some are chosen."""
+"""Length of a drive in frames, from which some are chosen."""
 
 
 class SyntheticSettings(DatasetSettings):
     """The synthetic drive, with CamVid's classes.
 
     Attributes:
-        frames: How many.
-        first_seed: Seed of the first street. Streets from 1000 on are learned from; demos and
-            tests measure on lower ones.
+        frames: Number of frames.
+        first_seed: Seed of the first street. Training uses seeds from 1000; demos and tests use
+            lower ones.
         size: (width, height) of the frames.
     """
 
@@ -45,15 +45,15 @@ class SyntheticSettings(DatasetSettings):
 class SyntheticFrames(Dataset):
     """A few frames from every street.
 
-    They are rendered when they are first asked for, a street at a time, and then stay in memory:
-    to render one takes much longer than to read one from a disk.
+    They are rendered at the first access, a street at a time, and then kept in memory, because
+    rendering is much slower than reading from a disk.
     """
 
     def __init__(self, frames: int, first_seed: int, size: tuple[int, int]) -> None:
-        """Choose streets; nothing is rendered yet.
+        """Nothing is rendered yet.
 
         Args:
-            frames: How many, at least 1.
+            frames: Number of frames, at least 1.
             first_seed: Seed of the first street; the others count up from it.
             size: (width, height) of the frames.
         """
@@ -93,7 +93,7 @@ class SyntheticFrames(Dataset):
 
 
 def _moments(seed: int) -> list[int]:
-    """Numbers of the frames that are taken of a street."""
+    """Numbers of the chosen frames of a street."""
     rng = np.random.default_rng(seed)
     return [int(rng.integers(0, _DRIVE_LENGTH)) for _ in range(FRAMES_PER_STREET)]
 

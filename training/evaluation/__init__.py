@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""How good a model is on a data set.
+"""Evaluates a model on a data set.
 
 result = evaluate(Segmenter.load('camvid'), settings.open())
 result.figures()['miou']

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A confusion matrix as a picture: what each class is taken for."""
+"""Draws a confusion matrix."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from bisenet_ros.extras import advice
 from bisenet_ros.label_space import LabelSpace
 
 _MOST_NUMBERS = 32
-"""With more classes than these, numbers in the cells could not be read."""
+"""With more classes, numbers in the cells would not be readable."""
 
 
 def check_matplotlib() -> None:
-    """Notice before an evaluation that its chart could not be drawn.
+    """Check before an evaluation that its chart can be drawn.
 
     Raises:
         UserError: matplotlib is not installed.
@@ -31,9 +31,9 @@ def check_matplotlib() -> None:
 
 
 def draw_confusion(path: Path, counts: npt.NDArray[np.int64], label_space: LabelSpace) -> None:
-    """Write a picture in the format that the file's name says.
+    """Write a picture in the format given by the extension of the file.
 
-    Every row, a true class, adds up to 100 %; a class without truth has an empty row.
+    Every row, a true class, adds up to 100 %; a class without pixels has an empty row.
 
     Args:
         path: The file to write.

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What was found in a data set, as images that any program can count in."""
+"""Writes predicted labels of a data set as images."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from bisenet_training.evaluation.predictor import Pixels
 
 
 class LabelImages:
-    """Writes the labels of each frame: PNG, 8 bit, the data set's class ids.
+    """Writes the labels of each frame: PNG, 8 bit, class ids of the data set.
 
     Args:
-        folder: Where to.
+        folder: The output folder.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def write(self, name: str, labels: Pixels) -> None:
-        """Write a frame, under the name that the data set has for it, with any folders in that.
+        """Write a frame under its name in the data set, which may contain folders.
 
         Raises:
             UserError: The file cannot be written.
         """
-        # A list of pairs may lead out of its own folder; nothing may lead out of ours.
+        # Names from a list of pairs may contain '..'; never write outside of our folder.
         place = Path(name)
         inside = ['_' if part == '..' else part for part in place.relative_to(place.anchor).parts]
         path = self._folder.joinpath(*inside[:-1], f'{inside[-1]}.png')

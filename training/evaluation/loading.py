@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""From what the command line names to what labels frames."""
+"""Loads the predictor for `bisenet evaluate`."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from bisenet_training.export.runner import ExportedSegmenter
 
 
 def load_predictor(settings: ModelSettings, views: Views) -> LoadedPredictor:
-    """Weights as they drive, or shown more than the vehicle has time for; or an exported model.
+    """The segmenter of the vehicle, a predictor over several views, or an exported model.
 
     Args:
-        settings: What to load and how; `weights` may be the path of an exported model.
-        views: What of each frame the network is shown.
+        settings: What to load, and how; `weights` may be the path of an exported model.
+        views: The views of each frame.
 
     Raises:
-        UserError: The file is not there or not right, or cannot be used like this.
+        UserError: The file is missing or invalid, or does not support these settings.
     """
     path = Path(settings.weights).expanduser()
     if format_of(path) is not None:
@@ -32,12 +32,12 @@ def load_predictor(settings: ModelSettings, views: Views) -> LoadedPredictor:
             if getattr(settings, name) != getattr(ModelSettings, name):
                 option = name.replace('_', '-')
                 raise UserError(
-                    f'--{option} does not go with {path}: an exported model has its own'
+                    f'--{option} is not possible with {path}: it is fixed in an exported model'
                 )
         if not views.plain:
             raise UserError(
                 '--scales, --flip and --crop need a checkpoint: '
-                f'{path} is a model for one size that was exported'
+                f'{path} is an exported model, with a fixed input size'
             )
         return ExportedSegmenter.load(path, device=settings.device)
     if views.plain:

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What can be evaluated: the vehicle's own `Segmenter`, many views averaged, exported models."""
+"""The interface of predictors: `Segmenter`, averages over views, and exported models."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ Pixels = npt.NDArray[np.uint8]
 
 
 class Prediction(Protocol):
-    """What was found in a frame, at its size (H, W)."""
+    """The prediction for a frame, at its size (H, W)."""
 
     @property
     def labels(self) -> Pixels:
-        """(H, W) ids in the predictor's label space, `IGNORE` where nothing was found."""
+        """(H, W) ids in the label space of the predictor, `IGNORE` for unlabelled pixels."""
 
     @property
     def confidence(self) -> Pixels | None:
-        """(H, W) probability of the label times 255; None from a model that keeps it to itself."""
+        """(H, W) probability of the label times 255; None from a model that gives only labels."""
 
 
 class Predictor(Protocol):
@@ -32,18 +32,18 @@ class Predictor(Protocol):
 
     @property
     def label_space(self) -> LabelSpace:
-        """What the ids mean."""
+        """The label space of the ids."""
 
     def __call__(self, frame: Pixels) -> Prediction:
         """Label a frame, (H, W, 3) uint8 BGR."""
 
 
 class LoadedPredictor(Predictor, Protocol):
-    """A predictor that says how it runs."""
+    """A predictor with details of how it runs."""
 
     @property
     def network_size(self) -> tuple[int, int]:
-        """(width, height) that the network is shown, at a scale of 1."""
+        """(width, height) of the network's input at scale 1."""
 
     @property
     def device(self) -> str:
@@ -55,11 +55,11 @@ class LoadedPredictor(Predictor, Protocol):
 
     @property
     def engine(self) -> str:
-        """What runs it: an engine of ours, or the format of an exported model."""
+        """The engine, or the format of an exported model."""
 
 
 def id_table(found: LabelSpace, wanted: LabelSpace) -> Pixels:
-    """(256,) the id in `wanted` of each id in `found`, by name; `IGNORE` stays what it is.
+    """(256,) table from ids of `found` to ids of `wanted`, by class name; `IGNORE` is kept.
 
     Raises:
         UserError: The two do not have the same classes.
@@ -70,8 +70,8 @@ def id_table(found: LabelSpace, wanted: LabelSpace) -> Pixels:
         differences = [
             f'{which} {", ".join(names)}'
             for which, names in (
-                ('the weights do not know', missing),
-                ('the data set does not know', unknown),
+                ('the weights lack', missing),
+                ('the data set lacks', unknown),
             )
             if names
         ]

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""An evaluation for people: tables on the terminal, and a folder with a page and its pictures."""
+"""Reports of an evaluation: tables on the terminal, and a folder with a page and pictures."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ class ClassRow(NamedTuple):
     """The figures of a class.
 
     Attributes:
-        id: In the data set's label space.
-        name: Of the class.
-        iou: From 0 to 1; None where it is in neither truth nor labels.
+        id: Id in the label space of the data set.
+        name: Name of the class.
+        iou: From 0 to 1; None if it is in neither ground truth nor labels.
         boundary_f: Likewise.
-        true_pixels: Pixels of this class in the truth.
-        labelled_pixels: Pixels labelled as this class, of those with a truth.
+        true_pixels: Pixels of this class in the ground truth.
+        labelled_pixels: Pixels labelled as this class, where there is ground truth.
     """
 
     id: int
@@ -62,7 +62,7 @@ def print_tables(console: Console, title: str, result: EvaluationResult) -> None
     """Print the figures by class, and those of all classes together."""
     table = Table(title=title)
     table.add_column('class')
-    for column in ('IoU', 'boundary F-score', 'share of the truth'):
+    for column in ('IoU', 'boundary F-score', 'share of ground truth'):
         table.add_column(column, justify='right')
     total = confusion_of(result).sum()
     for row in class_rows(result):
@@ -79,7 +79,7 @@ def print_tables(console: Console, title: str, result: EvaluationResult) -> None
 
 
 def summary_rows(figures: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Title and value of what was measured over all classes."""
+    """Title and value of the figures over all classes."""
     return [
         (figure.title, quantity(figures[name], figure.unit))
         for name, figure in known_figures(truth=True).items()
@@ -101,14 +101,14 @@ def write_report(
     """Write `report.md`, `classes.csv`, `confusion.png` and `worst/*.jpg`.
 
     Args:
-        folder: It exists.
-        title: Of the page.
-        facts: What was evaluated, and how; names and values.
+        folder: An existing folder.
+        title: Title of the page.
+        facts: What was evaluated, and how: names and values.
         result: The figures.
         worst: Frames to show.
 
     Raises:
-        UserError: A file cannot be written, or what draws the chart is not installed.
+        UserError: A file cannot be written, or matplotlib is not installed.
     """
     rows = list(class_rows(result))
     draw_confusion(folder / 'confusion.png', confusion_of(result), result.label_space)
@@ -139,15 +139,15 @@ def _page(
     """The lines of report.md."""
     yield from (f'# {title}', '')
     yield from _table(('', ''), facts.items())
-    yield from ('## Figures', '', '– is what nowhere occurs.', '')
+    yield from ('## Figures', '', '– marks classes that do not occur.', '')
     yield from _table(('', ''), summary_rows(figures))
     yield from ('## Classes', '')
     yield from _table(
-        ('class', 'IoU', 'boundary F-score', 'pixels of the truth'),
+        ('class', 'IoU', 'boundary F-score', 'pixels in ground truth'),
         ((row.name, percent(row.iou), percent(row.boundary_f), row.true_pixels) for row in rows),
     )
     yield from ('## Confusion', '', '![Confusion matrix](confusion.png)', '')
-    yield from ('## Worst frames', '', 'Image, labels, truth, and errors in red.', '')
+    yield from ('## Worst frames', '', 'Image, labels, ground truth, and errors in red.', '')
     for name, picture in pictures:
         yield from (f'![{name}]({picture})', '')
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""How good labels are on a data set: every frame counted, and the figures of all."""
+"""Accuracy on a data set: counts over all frames, and the figures from them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from bisenet_training.evaluation.predictor import Pixels, Prediction, Predictor,
 
 @dataclass(frozen=True)
 class EvaluatedFrame:
-    """One frame of a data set, and what was found in it.
+    """One frame of a data set, and its prediction.
 
     Attributes:
         index: Which of the data set.
@@ -39,8 +39,8 @@ class EvaluationResult:
     """Counts over the frames of a data set; no frame is kept.
 
     Attributes:
-        label_space: Of the data set.
-        frames: How many were counted.
+        label_space: Label space of the data set.
+        frames: Number of frames counted.
     """
 
     def __init__(self, label_space: LabelSpace) -> None:
@@ -49,7 +49,7 @@ class EvaluationResult:
         self._metrics = MetricSet(metrics_with(truth=True), label_space)
 
     def update(self, frame: Frame) -> float:
-        """Count one frame that has a truth, and say its own mIoU.
+        """Count a frame with ground truth; returns its mIoU.
 
         Raises:
             UserError: The sizes differ, or an id is not a class.
@@ -62,10 +62,10 @@ class EvaluationResult:
         return math.nan if miou is None else miou
 
     def figures(self) -> dict[str, Any]:
-        """All figures for JSON: fractions from 0 to 1, None for what nowhere occurs.
+        """All figures, ready for JSON: fractions from 0 to 1, None for classes that do not occur.
 
         The confusion matrix has a row for each true class, a column for each label, and a last
-        column for pixels that were not labelled.
+        column for unlabelled pixels.
         """
         return {'frames': self.frames, **self._metrics.figures(), **self._metrics.details()}
 
@@ -78,20 +78,20 @@ def evaluate(
     drivable_classes: Sequence[str] | None = None,
     min_drivable_area: float = 0.0,
 ) -> EvaluationResult:
-    """Label every frame of a data set and compare with the truth.
+    """Segment every frame of a data set and compare with ground truth.
 
     Where labels have another size than the frame, image and truth are brought to that size.
 
     Args:
-        predictor: What labels them, such as a `Segmenter`; its classes may be in another order.
-        dataset: The frames and their truth.
-        progress: Told of every frame.
-        drivable_classes: Names of those that may be driven on; None for the data set's own.
-        min_drivable_area: Drivable areas under this share of the frame are dropped, as the node
-            drops them.
+        predictor: For example a `Segmenter`; its classes may be in another order.
+        dataset: The frames and their ground truth.
+        progress: Called after every frame.
+        drivable_classes: Names of the drivable classes; None for those of the data set.
+        min_drivable_area: Drivable areas below this fraction of the frame are removed, as in the
+            node.
 
     Raises:
-        UserError: The predictor knows other classes than the data set, or a frame is not right.
+        UserError: The predictor and the data set have different classes, or a frame is invalid.
     """
     table = id_table(predictor.label_space, dataset.label_space)
     space = dataset.label_space

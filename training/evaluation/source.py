@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Data sets as the command line names them."""
+"""The data set that the options of the command line select."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from bisenet_training.datasets import DatasetSettings
 
 @dataclass(frozen=True)
 class Source:
-    """Which data set, and which part of it.
+    """A data set and a split of it.
 
     Attributes:
-        kind: What it is, a name in the registry.
-        split: The part that is meant; None where there are none.
-        settings: How to open it.
+        kind: Name in the registry.
+        split: The split; None if there are no splits.
+        settings: Settings to open it.
     """
 
     kind: str
@@ -27,10 +27,10 @@ class Source:
 
     @classmethod
     def named(cls, kind: str, data: Path, split: str | None, label_map: Path | None) -> Source:
-        """What `--dataset`, `--data`, `--split` and `--label-map` name.
+        """The data set for `--dataset`, `--data`, `--split` and `--label-map`.
 
         Raises:
-            UserError: There is no such data set, or the options do not go together.
+            UserError: There is no such data set, or the options contradict each other.
         """
         settings = settings_class(kind)
         part = settings.evaluated_split if split is None else split

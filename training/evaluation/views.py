@@ -1,10 +1,10 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A frame shown to the network several times, and what it says averaged.
+"""Test-time augmentation: averages predictions over several views of a frame.
 
-Scales and mirror images are how the papers reach their best figures, and sliding crops how networks
-that were trained on crops are evaluated; no vehicle has the time for it. Averaged are the softmax
-probabilities, at the size of the frame.
+The papers use scales and mirror images for their best figures, and sliding crops are usual for
+networks that were trained on crops. All are too slow for a vehicle. Softmax probabilities are
+averaged at the size of the frame.
 """
 
 from __future__ import annotations
@@ -29,19 +29,19 @@ from bisenet_ros.resizing import resize
 from bisenet_training.evaluation.predictor import Pixels
 
 STRIDE = 2 / 3
-"""From one crop to the next, as a share of the crop: what published figures were made with."""
+"""Default stride of crops as a fraction of the crop, as in published results."""
 
 
 @dataclass(frozen=True)
 class Views:
-    """What of a frame the network is shown.
+    """The views of a frame.
 
     Attributes:
-        scales: Sizes at which it is shown, relative to the network size.
-        flip: Show the mirror image of each view, too.
-        crop: (width, height) of a window that slides over the scaled frame; None for all at once.
-            A frame that is smaller than the window is shown as it is.
-        stride: How far the window moves, as a share of its size.
+        scales: Scales relative to the network size.
+        flip: Also use the mirror image of each view.
+        crop: (width, height) of a window that slides over the scaled frame; None for no window. A
+            frame smaller than the window is used as a whole.
+        stride: Stride of the window as a fraction of its size.
 
     Raises:
         UserError: A value is out of range.
@@ -54,20 +54,22 @@ class Views:
 
     def __post_init__(self) -> None:
         if not self.scales or not all(0 < scale < math.inf for scale in self.scales):
-            raise UserError(f'scales are numbers above 0, as in 0.75,1,1.25, not {self.scales}')
+            raise UserError(
+                f'scales must be numbers above 0, such as 0.75,1,1.25, not {self.scales}'
+            )
         if self.crop is not None and min(self.crop) < MIN_SIDE:
             raise UserError(
-                f'a crop is at least {MIN_SIDE} pixels wide and high, not '
+                f'a crop must be at least {MIN_SIDE} pixels wide and high, not '
                 f'{self.crop[0]}x{self.crop[1]}'
             )
         if not 0 < self.stride <= 1:
             raise UserError(
-                f'stride is a share of the crop, above 0 and up to 1, not {self.stride}'
+                f'stride must be a fraction of the crop, above 0 and up to 1, not {self.stride}'
             )
 
     @property
     def plain(self) -> bool:
-        """Whether this is the one view that the vehicle has time for."""
+        """Whether this is the single view that the vehicle uses."""
         return self.scales == (1.0,) and not self.flip and self.crop is None
 
 
@@ -80,22 +82,22 @@ class AveragedPrediction:
 
 
 class MultiViewPredictor:
-    """Labels frames by the mean over several views of each.
+    """Segments frames by averaging over several views of each.
 
     Attributes:
-        label_space: The checkpoint's.
-        views: What the network is shown.
-        network_size: (width, height) at a scale of 1.
+        label_space: Label space of the checkpoint.
+        views: The views.
+        network_size: (width, height) at scale 1.
         device: `cpu` or `cuda:N`.
         precision: `fp16`, `bf16` or `fp32`, of the network; probabilities are float32.
 
     Args:
         checkpoint: The network.
-        views: What to show it.
-        settings: How; torch runs it, whatever `engine` says.
+        views: The views.
+        settings: Settings of the model; `engine` is ignored, torch runs the network.
 
     Raises:
-        UserError: The device or its precision is not there, or a scale makes frames too small.
+        UserError: Device or precision is not available, or a scale makes frames too small.
     """
 
     engine = 'torch'
@@ -140,13 +142,13 @@ class MultiViewPredictor:
         width, height = (round(scale * length) for length in self.network_size)
         if min(width, height) < MIN_SIDE:
             raise UserError(
-                f'a scale of {scale:g} makes frames {width}x{height}: too small for the network, '
-                f'which takes frames from {MIN_SIDE}x{MIN_SIDE}'
+                f'a scale of {scale:g} makes frames {width}x{height}, but the network needs at '
+                f'least {MIN_SIDE}x{MIN_SIDE}'
             )
         return width, height
 
     def _whole(self, view: Pixels, size: tuple[int, int]) -> Tensor:
-        """Probabilities (classes, H, W) of all of a view, from its logits at once."""
+        """Probabilities (classes, H, W) of a view, from one forward pass."""
         logits = self._logits(view)  # (1 or 2, classes, h, w)
         height, width = view.shape[:2]
         scale = scale_to(size, (width, height))
@@ -154,7 +156,7 @@ class MultiViewPredictor:
         return _mean_of_mirrored(upsampled.softmax(1))
 
     def _windows(self, view: Pixels, crop: tuple[int, int], size: tuple[int, int]) -> Tensor:
-        """Probabilities (classes, H, W) of a view, the mean of the windows that see a pixel."""
+        """Probabilities (classes, H, W) of a view, for each pixel the mean over its windows."""
         height, width = view.shape[:2]
         total = torch.zeros(len(self.label_space), height, width, device=self._device)
         windows = torch.zeros(height, width, device=self._device)
@@ -169,19 +171,19 @@ class MultiViewPredictor:
         return upsampled[0]
 
     def _logits(self, view: Pixels) -> Tensor:
-        """Coarse logits (1, classes, h, w) of a view; of its mirror image, too, if wanted."""
+        """Coarse logits (1 or 2, classes, h, w) of a view and, with `flip`, its mirror image."""
         shown = np.stack([view, view[:, ::-1]] if self.views.flip else [view])
         pixels = torch.from_numpy(shown).to(self._device)  # (1 or 2, h, w, 3)
         return self._network.coarse(self._normalization(pixels).to(self._dtype)).float()
 
 
 def window_slices(length: int, window: int, stride: float) -> Iterator[slice]:
-    """The places of a window along an axis: `stride` windows apart, the last one at the end.
+    """Positions of a window along an axis; the last one is at the end.
 
     Args:
-        length: Of the axis, in pixels.
-        window: Of the window; where the axis is shorter, the window is as short.
-        stride: Share of the window.
+        length: Length of the axis, in pixels.
+        window: Length of the window; clipped to the axis.
+        stride: Stride as a fraction of the window.
     """
     window = min(window, length)
     step = math.ceil(window * stride)
@@ -191,9 +193,9 @@ def window_slices(length: int, window: int, stride: float) -> Iterator[slice]:
 
 
 def _mean_of_mirrored(probabilities: Tensor) -> Tensor:
-    """(1, ...) as it is, or (2, classes, H, W) with the second turned back; without the first axis.
+    """Mean over the first axis: (1 or 2, classes, H, W), the second one mirrored back.
 
-    Turned back only now: padding is at the right of the mirror image, too.
+    Mirrored back only here, because the padding is at the right of the mirror image too.
     """
     if len(probabilities) == 1:
         return probabilities[0]

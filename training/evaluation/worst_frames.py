@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The frames in which the labels are worst, drawn beside their truth."""
+"""Collects the frames with the lowest mIoU, and draws them beside their ground truth."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from bisenet_training.evaluation.predictor import Pixels
 from bisenet_training.evaluation.result import EvaluatedFrame
 
 SHOWN = 12
-"""Frames that a report shows."""
+"""How many frames a report shows."""
 
 PANEL_WIDTH = 480
-"""Each of the four pictures of a frame is at most this wide, in pixels."""
+"""Maximum width of each of the four pictures of a frame, in pixels."""
 
 _ALPHA = 0.6
 _WRONG = (0, 0, 255)  # BGR
@@ -28,18 +28,18 @@ _CAPTION = 28  # pixels
 
 
 class WorstFrames:
-    """Keeps the frames of the lowest mIoU, of all that it is told of.
+    """Keeps the frames with the lowest mIoU.
 
     Args:
-        count: How many.
+        count: How many to keep.
     """
 
     def __init__(self, count: int) -> None:
         self._count = count
-        self._kept: list[tuple[float, int, EvaluatedFrame]] = []  # a heap, the best of them first
+        self._kept: list[tuple[float, int, EvaluatedFrame]] = []  # a heap, best frame first
 
     def offer(self, frame: EvaluatedFrame) -> None:
-        """Keep a frame if it is one of the worst so far; one without a truth is none."""
+        """Keep a frame if it is one of the worst so far; frames without ground truth never are."""
         if math.isnan(frame.miou):
             return
         heapq.heappush(self._kept, (-frame.miou, -frame.index, frame))
@@ -47,14 +47,14 @@ class WorstFrames:
             heapq.heappop(self._kept)
 
     def frames(self) -> list[EvaluatedFrame]:
-        """Those kept, the worst first."""
+        """The kept frames, worst first."""
         return [frame for _, _, frame in sorted(self._kept, reverse=True)]
 
 
 def draw_frame(frame: EvaluatedFrame, label_space: LabelSpace) -> Pixels:
-    """(H, W, 3) BGR: the image, the labels, the truth and the errors side by side.
+    """(H, W, 3) BGR: image, labels, ground truth and errors side by side.
 
-    Errors are red, what has no truth is black.
+    Errors are red, pixels without ground truth black.
     """
     sample = frame.sample
     grey = cv2.cvtColor(cv2.cvtColor(sample.image, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
@@ -75,7 +75,7 @@ def draw_frame(frame: EvaluatedFrame, label_space: LabelSpace) -> Pixels:
 
 
 def _panel(picture: Pixels, caption: str) -> Pixels:
-    """A picture, made smaller where it is wide, below a line of text."""
+    """A picture, scaled down if it is too wide, below a line of text."""
     height, width = picture.shape[:2]
     size = (PANEL_WIDTH, max(1, round(height * PANEL_WIDTH / width)))
     shrinks = width > PANEL_WIDTH

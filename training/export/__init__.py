@@ -1,5 +1,5 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Trained networks as ONNX, OpenVINO and TorchScript files, and such files at work."""
+"""Exports networks to ONNX, OpenVINO and TorchScript, and runs exported files."""
 
 from __future__ import annotations

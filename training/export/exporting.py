@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""From a checkpoint to a file in another format, which is kept only if it does the same."""
+"""Exports a checkpoint to another format, and keeps the file only if its output is the same."""
 
 from __future__ import annotations
 
@@ -32,32 +32,32 @@ def export(
     frames: Iterable[npt.NDArray[np.uint8]],
     device: str = 'cpu',
 ) -> Parity:
-    """Write a file, and say how well it agrees with PyTorch.
+    """Write a file, and return how well it agrees with PyTorch.
 
-    It is made beside its place and moved there when it has passed, so that whatever happens there
-    is never a file that was not compared.
+    The file is written in a temporary folder and moved to its place after the comparison, so that
+    there never is a file that was not compared.
 
     Args:
-        checkpoint: What to export.
+        checkpoint: The checkpoint.
         target: The format.
-        output: The file; an older one is replaced.
-        interface: What goes in and what comes out.
-        network_size: (width, height) of the images; None for what the checkpoint was trained for.
-        frames: (H, W, 3) uint8 BGR images to compare on, at least one.
-        device: Where the file is run to compare it: `auto`, `cpu`, `cuda` or `cuda:N`.
+        output: The file; an existing one is replaced.
+        interface: Input, output and precision of the exported model.
+        network_size: (width, height) of the input; None for the one the checkpoint was trained for.
+        frames: (H, W, 3) uint8 BGR images for the comparison, at least one.
+        device: Device for the comparison: `auto`, `cpu`, `cuda` or `cuda:N`.
 
     Raises:
-        UserError: The name does not fit the format, the format's packages are not installed, the
-            device is not there, the file cannot be written, or it does not agree; then there is no
-            file.
+        UserError: The extension does not fit the format, packages of the format are not installed,
+            the device is not available, the file cannot be written, or its output differs. No file
+            is written then.
     """
     if output.suffix != target.suffix:
-        raise ExportError(f'{output}: names of {target.title} files end with {target.suffix}')
+        raise ExportError(f'{output}: names of {target.title} files must end with {target.suffix}')
     target.check_installed()
     where = resolve_device(target.best_device() if device == 'auto' else device)
     if network_size is not None:
         if min(network_size) < MIN_SIDE:
-            raise ExportError(f'the network size is at least {MIN_SIDE}x{MIN_SIDE}')
+            raise ExportError(f'the network size must be at least {MIN_SIDE}x{MIN_SIDE}')
         checkpoint = replace(checkpoint, network_size=network_size)
     compared = list(frames)
     metadata = Metadata(checkpoint, interface)
@@ -75,7 +75,7 @@ def export(
             target.write(pipeline, metadata, made)
             parity = compare(target.open(made, where), checkpoint, compared)
             parity.check(TOLERANCES[interface.precision])
-            # What belongs beside the file first: once it is there, it is whole.
+            # The main file last, so that it is complete as soon as it exists.
             for file in sorted(Path(folder).iterdir(), key=lambda file: file == made):
                 os.replace(file, output.with_name(file.name))
     except OSError as error:

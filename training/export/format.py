@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a format of exported files is to those who write and run them."""
+"""The interface of export formats."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Model(Protocol):
     """An exported file, ready to run.
 
     Attributes:
-        metadata: What it says of itself.
+        metadata: Its metadata.
     """
 
     metadata: Metadata
@@ -37,12 +37,12 @@ class Model(Protocol):
 
 
 class Format(ABC):
-    """One format; what it needs is imported when it is used.
+    """An export format; its packages are imported when it is used.
 
     Attributes:
-        title: What people call it.
-        suffix: The end of a file's name.
-        packages: What must be installed for it.
+        title: Name for display.
+        suffix: Extension of its files.
+        packages: Required packages.
         extra: The extra of this package that installs them.
     """
 
@@ -52,10 +52,10 @@ class Format(ABC):
     extra: ClassVar[str] = ''
 
     def check_installed(self) -> None:
-        """Refuse to go on without what the format needs.
+        """Check that the packages of the format are installed.
 
         Raises:
-            UserError: It names what to install.
+            UserError: They are not; the message says what to install.
         """
         try:
             for package in self.packages:
@@ -66,17 +66,17 @@ class Format(ABC):
             ) from error
 
     def best_device(self) -> str:
-        """The device that `auto` stands for, for what runs such files here."""
+        """The device that `auto` selects on this machine."""
         return 'auto'
 
     @abstractmethod
     def write(self, pipeline: Pipeline, metadata: Metadata, path: Path) -> None:
-        """Write a file, which takes batches of any size.
+        """Write a file for batches of any size.
 
         Args:
-            pipeline: What it is to compute.
-            metadata: What it is to say of itself.
-            path: The file; what belongs beside it has the same stem.
+            pipeline: The computation.
+            metadata: The metadata.
+            path: The file; further files have the same stem.
         """
 
     @abstractmethod
@@ -84,12 +84,13 @@ class Format(ABC):
         """Read a file.
 
         Raises:
-            UserError: It is damaged or no export of ours, or the device is not possible.
+            UserError: It is damaged or was not exported by this package, or the device is not
+                available.
         """
 
 
 def example_input(metadata: Metadata, batch: int) -> Tensor:
-    """An input of the right shape and type: zeros."""
+    """An input of zeros, with the right shape and type."""
     width, height = metadata.checkpoint.network_size
     if metadata.interface.input == 'frames':
         return torch.zeros(batch, height, width, 3, dtype=torch.uint8)
@@ -97,7 +98,7 @@ def example_input(metadata: Metadata, batch: int) -> Tensor:
 
 
 def to_input(metadata: Metadata, frames: npt.NDArray[np.uint8]) -> Array:
-    """(B, height, width, 3) uint8 BGR, of the network's size, in the form that a model takes."""
+    """Convert (B, height, width, 3) uint8 BGR, at the network size, to the input of a model."""
     if metadata.interface.input == 'frames':
         return frames
     normalization: Normalization = metadata.checkpoint.normalization

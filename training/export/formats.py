@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The formats there are, by name and by the end of a file's name."""
+"""Registry of export formats, by name and by file extension."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ FORMATS: dict[FormatName, Format] = {
 }
 
 SUFFIXES = tuple(known.suffix for known in FORMATS.values())
-"""The ends of exported files' names."""
+"""Extensions of exported files."""
 
 
 def format_of(path: Path) -> Format | None:
-    """The format of a file, by its name; None if it is none of ours."""
+    """The format of a file, by its extension; None if it is unknown."""
     return next((known for known in FORMATS.values() if path.suffix == known.suffix), None)

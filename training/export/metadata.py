@@ -1,10 +1,10 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What an exported file says of itself, so that nobody has to guess how it is to be used.
+"""Metadata of exported files.
 
 Two JSON documents by name: `bisenet_ros`, the same as in a checkpoint (classes, mean and standard
-deviation, channel order, network size, provenance), and `bisenet_ros_export`, what goes in and what
-comes out of this file.
+deviation, channel order, network size, provenance), and `bisenet_ros_export`, the input and output
+of this file.
 """
 
 from __future__ import annotations
@@ -30,16 +30,17 @@ Output = Literal['logits', 'labels']
 """`logits`: (B, classes, height, width) float32. `labels`: (B, height, width) uint8."""
 
 Precision = Literal['fp32', 'fp16']
-"""Of the weights, and of arithmetic where a runtime has it. Inputs and outputs stay the same."""
+"""Precision of the weights and, where a runtime supports it, of the arithmetic. Inputs and outputs
+are the same for both."""
 
 
 class ExportError(UserError):
-    """A file is not an exported model of ours, is damaged, or could not be made."""
+    """A file was not exported by this package, is damaged, or could not be written."""
 
 
 @dataclass(frozen=True)
 class Interface:
-    """What goes in, what comes out, under these names, and in which numbers it is computed."""
+    """Input, output and precision; input and output of a model have these names."""
 
     input: Input
     output: Output
@@ -48,11 +49,11 @@ class Interface:
 
 @dataclass(frozen=True)
 class Metadata:
-    """All that a file says of itself.
+    """The metadata of a file.
 
     Attributes:
-        checkpoint: What was exported, without the tensors; its network size is the file's.
-        interface: How it is run.
+        checkpoint: The exported checkpoint without tensors; with the network size of the file.
+        interface: Input, output and precision.
     """
 
     checkpoint: Checkpoint
@@ -65,27 +66,27 @@ class Metadata:
 
     @classmethod
     def from_dict(cls, path: Path, documents: Mapping[str, str]) -> Metadata:
-        """Read what `to_dict` gave.
+        """The inverse of `to_dict`.
 
         Args:
-            path: The file that held it, for messages.
-            documents: Whatever is in the file.
+            path: The file, for messages.
+            documents: All documents in the file.
 
         Raises:
-            ExportError: They are not there or damaged.
-            CheckpointError: The first one is.
+            ExportError: A document is missing, or that of the export is damaged.
+            CheckpointError: The document of the checkpoint is damaged.
         """
         if not {METADATA_KEY, EXPORT_KEY} <= documents.keys():
             raise ExportError(
-                f'{path} does not say what its input and its classes are, as what `bisenet export` '
-                'writes does: export it from its checkpoint'
+                f'{path} lacks the metadata that `bisenet export` writes: export it again from its '
+                'checkpoint'
             )
         checkpoint = Checkpoint.from_metadata(path, documents[METADATA_KEY], {})
         try:
             said = parse_json(documents[EXPORT_KEY])
             if said['format'] != FORMAT:
                 raise ExportError(
-                    f'{path} has export format {said["format"]}, and this version of bisenet_ros '
+                    f'{path} has export format {said["format"]}, but this version of bisenet_ros '
                     f'reads format {FORMAT}: export it again, or use the version that wrote it'
                 )
             interface = Interface(said['input'], said['output'], said['precision'])
@@ -100,5 +101,7 @@ class Metadata:
             (interface.precision, get_args(Precision)),
         ):
             if value not in choices:
-                raise ExportError(f'{path} has {value!r}, known are {", ".join(choices)}')
+                raise ExportError(
+                    f'{path} has an unknown value {value!r}; known are {", ".join(choices)}'
+                )
         return cls(checkpoint, interface)

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""ONNX files, which TensorRT, ONNX Runtime and most accelerators' tools read."""
+"""ONNX files, for TensorRT, ONNX Runtime and the tools of most accelerators."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     import onnxruntime
 
 OPSET = 18
-"""From 2022: old enough for the tools of accelerators, and new enough for torch's exporter."""
+"""From 2022: old enough for accelerator tools, and new enough for torch's exporter."""
 
 CUDA = 'CUDAExecutionProvider'
 
 
 class Onnx(Format):
-    """One file, weights inside; its metadata are its `metadata_props`."""
+    """One file with its weights; metadata is in `metadata_props`."""
 
     title: ClassVar[str] = 'ONNX'
     suffix: ClassVar[str] = '.onnx'
@@ -40,7 +40,7 @@ class Onnx(Format):
         import onnx
 
         with warnings.catch_warnings():
-            # torch's exporter uses what torch has deprecated.
+            # torch's exporter uses deprecated functions of torch.
             warnings.simplefilter('ignore', FutureWarning)
             program = torch.onnx.export(
                 pipeline,
@@ -92,7 +92,7 @@ class OnnxModel:
                 path, options, providers=[provider]
             )
         except refusals as error:
-            raise ExportError(f'{path} is no ONNX file that can be run ({error})') from error
+            raise ExportError(f'{path} cannot be run by ONNX Runtime ({error})') from error
         documents = self._session.get_modelmeta().custom_metadata_map
         self.metadata = Metadata.from_dict(path, documents)
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""OpenVINO's files, for Intel's CPUs, GPUs and NPUs."""
+"""OpenVINO files, for CPUs, GPUs and NPUs of Intel."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from bisenet_training.export.format import Array, Format, example_input
 from bisenet_training.export.metadata import EXPORT_KEY, ExportError, Metadata
 
 SECTION = 'bisenet_ros'
-"""Where in a model's `rt_info` the metadata are."""
+"""Key of the metadata in the `rt_info` of a model."""
 
 
 class OpenVino(Format):
-    """Two files, NAME.xml and NAME.bin; the metadata are in the first one's `rt_info`."""
+    """Two files, NAME.xml and NAME.bin; metadata is in `rt_info` of the first one."""
 
     title: ClassVar[str] = 'OpenVINO'
     suffix: ClassVar[str] = '.xml'
@@ -44,13 +44,13 @@ class OpenVino(Format):
         )
         for name, document in metadata.to_dict().items():
             model.set_rt_info(document, [SECTION, name])
-        # The pipeline has the precision that was asked for already.
+        # The pipeline already has the requested precision.
         try:
             ov.save_model(model, path, compress_to_fp16=False)
         except RuntimeError as error:
             reason = str(error).strip().splitlines()[-1]
             raise ExportError(
-                f'{path.name} cannot be written, be it that the disk is full ({reason})'
+                f'{path.name} cannot be written; is the disk full? ({reason})'
             ) from error
 
     def open(self, path: Path, device: torch.device) -> OpenVinoModel:
@@ -58,7 +58,7 @@ class OpenVino(Format):
 
 
 class OpenVinoModel:
-    """An OpenVINO file on the CPU, computed in float32, whatever the CPU has."""
+    """An OpenVINO file on the CPU, in float32 even if the CPU has bfloat16."""
 
     def __init__(self, path: Path, device: torch.device) -> None:
         import openvino as ov
@@ -71,7 +71,7 @@ class OpenVinoModel:
             model = core().read_model(path)
         except RuntimeError as error:
             reason = str(error).strip().splitlines()[-1]
-            raise ExportError(f'{path} is no OpenVINO file that can be run ({reason})') from error
+            raise ExportError(f'{path} cannot be run by OpenVINO ({reason})') from error
         documents = {
             name: model.get_rt_info([SECTION, name]).astype(str)
             for name in (METADATA_KEY, EXPORT_KEY)

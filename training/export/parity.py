@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Whether an exported file does what the checkpoint does in PyTorch."""
+"""Compares an exported file with the checkpoint in PyTorch."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from bisenet_training.export.metadata import ExportError, Precision
 
 @dataclass(frozen=True)
 class Tolerance:
-    """How far a file may be off.
+    """Maximum difference of an exported file.
 
     Attributes:
-        logits: The largest difference of a logit, in parts of the largest logit.
-        labels: Share of pixels with another label.
+        logits: Largest difference of a logit, relative to the largest logit.
+        labels: Fraction of pixels with another label.
     """
 
     logits: float
@@ -32,7 +32,7 @@ class Tolerance:
 
 
 TOLERANCES: dict[Precision, Tolerance] = {
-    # Other orders of addition, and the pixels where two classes are equal but for that.
+    # Other orders of addition, and pixels where two classes are nearly equal.
     'fp32': Tolerance(logits=1e-3, labels=5e-4),
     # 11 bits instead of 24.
     'fp16': Tolerance(logits=5e-2, labels=1e-2),
@@ -44,9 +44,9 @@ class Parity:
     """Differences between a file and PyTorch in float32, over some frames.
 
     Attributes:
-        frames: How many.
-        differing_labels: Share of pixels with another label, 0 to 1.
-        max_logit_difference: The largest one; None where a file gives labels only.
+        frames: Number of frames.
+        differing_labels: Fraction of pixels with another label, 0 to 1.
+        max_logit_difference: Largest difference of a logit; None if the file gives only labels.
         max_logit: The largest magnitude of a logit in PyTorch.
     """
 
@@ -56,10 +56,10 @@ class Parity:
     max_logit: float
 
     def check(self, tolerance: Tolerance) -> None:
-        """Refuse what is not good enough to be kept.
+        """Check the differences.
 
         Raises:
-            ExportError: It says by how much.
+            ExportError: They exceed the tolerance.
         """
         difference = self.max_logit_difference or 0.0
         # The negation also catches NaN.
@@ -68,8 +68,8 @@ class Parity:
             and difference <= tolerance.logits * self.max_logit
         ):
             raise ExportError(
-                f'the exported model is not what PyTorch computes ({self}): nothing was written; '
-                'please report this with the versions of torch and of the format'
+                f'the exported model differs from PyTorch ({self}): nothing was written; please '
+                'report this with the versions of torch and of the format'
             )
 
     def __str__(self) -> str:
@@ -82,13 +82,13 @@ class Parity:
 def compare(
     model: Model, checkpoint: Checkpoint, frames: Sequence[npt.NDArray[np.uint8]]
 ) -> Parity:
-    """Run frames through a file and through the checkpoint's network as it was trained.
+    """Run frames through a file, and through the network of the checkpoint as it was trained.
 
-    The frames go through the file in one batch, and one by one through the network.
+    The file gets all frames in one batch, the network one by one.
 
     Args:
         model: The file.
-        checkpoint: What it was exported from, with the file's network size.
+        checkpoint: The exported checkpoint, with the network size of the file.
         frames: (H, W, 3) uint8 BGR, of any sizes; at least one.
     """
     network = checkpoint.build()

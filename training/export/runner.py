@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""An exported file as a thing that labels frames, as `Segmenter` is one for checkpoints."""
+"""Segments frames with an exported file, as `Segmenter` does with a checkpoint."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ Pixels = npt.NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class ExportedSegmentation:
-    """What an exported model sees in one frame, at the size of the frame.
+    """The output of an exported model for a frame, at the size of the frame.
 
     Attributes:
         labels: (H, W) class ids.
-        logits: (C, h, w) at the network's size, unless the model keeps them to itself.
+        logits: (C, h, w) at the network size; None from a model that gives only labels.
     """
 
     labels: Pixels
@@ -46,10 +46,10 @@ class ExportedSegmentation:
 
 
 class ExportedSegmenter:
-    """An exported model that is ready to run; made by `load`.
+    """An exported model, ready to run; created by `load`.
 
     Attributes:
-        label_space: What the ids mean.
+        label_space: Label space of the ids.
         network_size: (width, height) that frames are resized to.
         device: `cpu` or `cuda:N`.
         precision: `fp32` or `fp16`, of the file.
@@ -66,19 +66,21 @@ class ExportedSegmenter:
 
     @classmethod
     def load(cls, path: Path, *, device: str = 'auto') -> ExportedSegmenter:
-        """Read a file that `bisenet export` wrote, whatever its format.
+        """Load a file written by `bisenet export`, in any format.
 
         Args:
-            path: Its name says which format it is.
-            device: `auto`, `cpu`, `cuda` or `cuda:N`; OpenVINO's files run on the CPU.
+            path: The file; its extension gives the format.
+            device: `auto`, `cpu`, `cuda` or `cuda:N`; OpenVINO files run on the CPU.
 
         Raises:
-            UserError: There is no such file, it is damaged or not ours, what runs it is not
-                installed, or the device is not there.
+            UserError: The file does not exist, is damaged or not exported by this package, its
+                runtime is not installed, or the device is not available.
         """
         known = format_of(path)
         if known is None:
-            raise ExportError(f'{path}: exported models end with {", ".join(SUFFIXES)}')
+            raise ExportError(
+                f'{path}: the name of an exported model must end with {", ".join(SUFFIXES)}'
+            )
         if not path.is_file():
             raise ExportError(f'{path}: no such file')
         known.check_installed()
@@ -86,7 +88,7 @@ class ExportedSegmenter:
         return cls(known.open(path, where), where, path.suffix.lstrip('.'))
 
     def __call__(self, frame: Pixels) -> ExportedSegmentation:
-        """Label one frame, (H, W, 3) uint8 BGR."""
+        """Segment a frame, (H, W, 3) uint8 BGR."""
         height, width = frame.shape[:2]
         shown = np.ascontiguousarray(resize(frame, self.network_size))[None]
         (output,) = self._model(to_input(self._model.metadata, shown))
@@ -99,6 +101,6 @@ class ExportedSegmenter:
 
 
 def _grown(logits: Tensor, size: tuple[int, ...]) -> tuple[tuple[int, int], tuple[float, float]]:
-    """The size (H, W) that logits are to reach, and the scales that lead there."""
+    """The target size (H, W) of logits, and the scale factors to it."""
     height, width = size
     return (height, width), (height / logits.shape[1], width / logits.shape[2])

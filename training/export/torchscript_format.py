@@ -18,7 +18,7 @@ from bisenet_training.export.metadata import EXPORT_KEY, ExportError, Metadata
 
 
 class TorchScript(Format):
-    """One file; the metadata are its extra files."""
+    """One file; metadata is in its extra files."""
 
     title: ClassVar[str] = 'TorchScript'
     suffix: ClassVar[str] = '.torchscript'
@@ -26,7 +26,7 @@ class TorchScript(Format):
     def write(self, pipeline: Pipeline, metadata: Metadata, path: Path) -> None:
         with torch.inference_mode():
             traced = torch.jit.trace(pipeline, example_input(metadata, batch=2), check_trace=False)
-        # Written by Python: where libtorch itself cannot, as on a full disk, it ends the process.
+        # Written by Python, because libtorch would abort the process on a full disk.
         whole = io.BytesIO()
         torch.jit.save(traced, whole, _extra_files=metadata.to_dict())
         path.write_bytes(whole.getbuffer())
@@ -39,17 +39,15 @@ class TorchScriptModel:
     """A TorchScript file in torch."""
 
     def __init__(self, path: Path, device: torch.device) -> None:
-        # `load` fills these with the bytes of what the file has.
+        # `load` replaces these by the bytes in the file.
         texts: dict[str, str | bytes] = {METADATA_KEY: '', EXPORT_KEY: ''}
         try:
             self._module = torch.jit.load(path, device, _extra_files=texts)
         except RuntimeError as error:
             reason = str(error).strip().splitlines()[0]
-            raise ExportError(
-                f'{path} is no TorchScript file that can be run ({reason})'
-            ) from error
+            raise ExportError(f'{path} cannot be run by TorchScript ({reason})') from error
         documents = {name: text.decode() for name, text in texts.items() if isinstance(text, bytes)}
-        # What a file lacks is filled with nothing.
+        # Extra files that are missing stay empty.
         self.metadata = Metadata.from_dict(
             path, {name: document for name, document in documents.items() if document}
         )

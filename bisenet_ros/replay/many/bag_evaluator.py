@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""One bag after the other with the same segmenter, in whatever process that is."""
+"""Evaluates one bag after another with the same segmenter."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class BagEvaluator:
         options: How.
 
     Raises:
-        UserError: The model cannot be used as the settings want it.
+        UserError: The model cannot be loaded with these settings.
     """
 
     def __init__(self, options: ReplayOptions) -> None:
@@ -35,11 +35,11 @@ class BagEvaluator:
         self._segmenter = Segmenter.from_settings(options.settings)
 
     def evaluate(self, job: Job, listen: Callable[[Progress], None]) -> Outcome:
-        """What becomes of a bag; what was wrong with it is said there, not raised.
+        """Evaluate a bag. Errors are part of the outcome, not raised.
 
         Args:
             job: The bag.
-            listen: Told of every frame.
+            listen: Called after every frame.
         """
         try:
             return Outcome(job, self._replay(job, listen))
@@ -70,7 +70,7 @@ class BagEvaluator:
             extras=options.extras,
         )
         counts = {
-            # The counts alone: an evaluation holds the frame before, too.
+            # Only the counts: an evaluation also holds the previous frame.
             topic: together([evaluation], self._segmenter.label_space)
             for topic, evaluation in result.evaluations.items()
         }

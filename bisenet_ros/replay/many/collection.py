@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Many bags at once: which they are, and where the results of each go."""
+"""Finds bags in folders, and names the result folder of each."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ _STORAGES = ('*.mcap', '*.db3')
 
 
 def is_collection(path: Path) -> bool:
-    """Whether a path is a folder of bags, and not itself a bag."""
+    """Whether a path is a folder that contains bags and is not a bag itself."""
     return next(_bags_in(path), None) is not None
 
 
 def find_bags(paths: Sequence[Path], apart_from: Path) -> list[Path]:
-    """The bags that paths stand for, each once: bags, and those in folders of bags at any depth.
+    """Bags among the paths, and those in folders at any depth, each once.
 
-    Whether a path is a bag that can be read shows when it is read.
+    Whether they can be read is not checked here.
 
     Args:
-        paths: As a user gives them.
-        apart_from: A folder in which nothing is looked for: that of the results.
+        paths: Bags, or folders of bags.
+        apart_from: A folder that is not searched: the one for the results.
 
     Raises:
-        BagError: There is none.
+        BagError: No bag was found.
     """
     bags: dict[Path, Path] = {}
     for path in paths:
@@ -35,12 +35,12 @@ def find_bags(paths: Sequence[Path], apart_from: Path) -> list[Path]:
             if not bag.resolve().is_relative_to(apart_from.resolve()):
                 bags.setdefault(bag.resolve(), bag)
     if not bags:
-        raise BagError(f'{", ".join(map(str, paths))}: no bags apart from those in {apart_from}')
+        raise BagError(f'{", ".join(map(str, paths))}: no bags found outside of {apart_from}')
     return list(bags.values())
 
 
 def result_folders(bags: Sequence[Path]) -> list[str]:
-    """The name of a folder for each bag: the bag's own, with a number where it is taken."""
+    """A folder name for each bag: the name of the bag, with a number if it is taken."""
     names: list[str] = []
     for bag in bags:
         resolved = bag.resolve()
@@ -54,7 +54,7 @@ def result_folders(bags: Sequence[Path]) -> list[str]:
 
 
 def _bags_in(folder: Path) -> Iterator[Path]:
-    """The bags in a folder, by path; none if it is no folder, or is itself a bag."""
+    """The bags in a folder, sorted by path; none if it is not a folder, or is a bag itself."""
     if not folder.is_dir() or _is_bag(folder):
         return
     for entry in sorted(folder.iterdir()):
@@ -65,7 +65,7 @@ def _bags_in(folder: Path) -> Iterator[Path]:
 
 
 def _is_bag(folder: Path) -> bool:
-    """Whether a folder is a rosbag2, be it one whose metadata.yaml is lost."""
+    """Whether a folder is a rosbag2, also one without metadata.yaml."""
     return (folder / 'metadata.yaml').is_file() or any(
         next(folder.glob(pattern), None) for pattern in _STORAGES
     )

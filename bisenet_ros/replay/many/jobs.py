@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What goes to a process that evaluates bags, and what comes back from it."""
+"""Messages to and from a process that evaluates bags."""
 
 from __future__ import annotations
 
@@ -20,13 +20,14 @@ class ReplayOptions:
     """How every bag is evaluated.
 
     Attributes:
-        settings: The node's.
-        image_topic: The only camera to take; None for all.
-        labels_topic: The truth of the only camera; None for `ground_truth/labels` if it is there.
-        rate: None for every frame; a number for those that the node would have taken if they had
-            arrived so many times as fast as they were recorded.
-        extras: What is written beside the usual files.
-        threads: Of each process, for network and images; set by what starts the processes.
+        settings: Settings of the node.
+        image_topic: Evaluate this camera only; None for all cameras.
+        labels_topic: Topic of its ground truth; None for `ground_truth/labels` if it exists.
+        rate: None to evaluate every frame. A number simulates arrival at that multiple of the
+            recorded speed and leaves out the frames that the node would have dropped.
+        extras: Optional outputs.
+        threads: Threads of each process for network and images; set by the code that starts the
+            processes.
     """
 
     settings: Settings
@@ -43,7 +44,7 @@ class Job:
 
     Attributes:
         bag: Its path.
-        output: A folder for its results; made if it is not there.
+        output: A folder for its results; created if needed.
     """
 
     bag: Path
@@ -52,12 +53,12 @@ class Job:
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a bag has come.
+    """Progress of a bag.
 
     Attributes:
-        job: Which.
-        frames: Evaluated so far.
-        total: Frames of the bag.
+        job: The bag.
+        frames: Frames evaluated so far.
+        total: Frames in the bag.
     """
 
     job: Job
@@ -67,12 +68,12 @@ class Progress:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a bag.
+    """The outcome of a bag.
 
     Attributes:
-        job: Which.
-        result: Its figures; None where nothing could be evaluated.
-        failure: Why there is no result; empty where there is one.
+        job: The bag.
+        result: Its figures; None if nothing could be evaluated.
+        failure: Why there is no result; empty if there is one.
     """
 
     job: Job
@@ -81,18 +82,18 @@ class Outcome:
 
     @property
     def problems(self) -> list[str]:
-        """What was wrong with the bag, one sentence each; none if its results are complete."""
+        """Problems of the bag, one sentence each; none if the results are complete."""
         return [self.failure] if self.result is None else self.result.problems
 
     @property
     def named_problems(self) -> list[str]:
-        """The same sentences, to stand beside those of other bags."""
+        """The same sentences, each naming the bag."""
         bag = str(self.job.bag)
         return [line if line.startswith(bag) else f'{bag}: {line}' for line in self.problems]
 
 
 @dataclass(frozen=True)
 class Refusal:
-    """Settings that cannot be used, for whatever bag; the reason."""
+    """The reason why no bag can be evaluated with these settings."""
 
     reason: str

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The figures of several bags as if one process had counted all their frames."""
+"""Merges the figures of several bags, as if one process had counted all their frames."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from bisenet_ros.version import versions
 
 
 def merge(outcomes: Sequence[Outcome], label_space: LabelSpace) -> dict[str, Any]:
-    """What the metrics.json over all bags holds.
+    """The content of the metrics.json over all bags.
 
-    Counts are added up and figures computed from the sums, in the order of the bags, so that they
-    do not depend on who evaluated which bag, or when.
+    Figures are computed from summed counts, added in the order of the bags, so that they do not
+    depend on which process evaluated which bag, or when.
 
     Args:
         outcomes: One per bag.
-        label_space: Of the model.
+        label_space: Label space of the model.
     """
     results = [outcome.result for outcome in outcomes if outcome.result is not None]
     problems = [line for outcome in outcomes for line in outcome.named_problems]
@@ -61,7 +61,7 @@ def _figures(
                 lowest += [{'bag': bag, **frame} for frame in confidence['lowest_frames']]
     figures = together(evaluations, label_space).figures()
     if figures['confidence'] is not None:
-        # A frame's name alone does not say of which bag it is.
+        # The name of a frame alone does not identify its bag.
         lowest.sort(key=lambda frame: (frame['confidence'], frame['camera'], frame['frame']))
         figures['confidence']['lowest_frames'] = lowest[:LOWEST]
     return {
@@ -72,7 +72,7 @@ def _figures(
 
 
 def _bag(outcome: Outcome) -> dict[str, Any]:
-    """What became of a bag, and the figures by which bags are told apart."""
+    """One row of the table of bags: outcome and main figures."""
     result = outcome.result
     row: dict[str, Any] = {
         'path': str(outcome.job.bag),

@@ -1,8 +1,8 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Bags spread over a Ray cluster; Ray is optional, and imported when it is asked for.
+"""Evaluates bags on a Ray cluster. Ray is optional, and imported only when it is used.
 
-Every node has this package installed, and finds bags, weights and the folder for results under the
+Every node of the cluster needs this package, and bags, weights and the results folder under the
 same paths.
 """
 
@@ -31,18 +31,18 @@ _CONNECTION_TIMEOUT = 10.0  # seconds
 def evaluate_on_ray(
     jobs: Sequence[Job], options: ReplayOptions, address: str, workers: int | None
 ) -> Generator[Outcome]:
-    """Evaluate bags in actors on a cluster; what became of them, as it becomes known.
+    """Evaluate bags in actors on a cluster; yields each outcome as soon as it is known.
 
-    An actor that dies takes one bag with it, whose outcome says so, and is replaced.
+    If an actor dies, the outcome of its bag says so, and the actor is replaced.
 
     Args:
-        jobs: The bags, in the order in which they are begun.
-        options: How; `threads` is chosen here, by what a node has.
-        address: Of the cluster, as `ray.init` takes it.
-        workers: How many actors there are, at most; None for as many as the cluster has room for.
+        jobs: The bags, in the order in which they are started.
+        options: How; `threads` is set here, to the cores of an actor.
+        address: Address of the cluster, as `ray.init` takes it.
+        workers: Maximum number of actors; None for as many as the cluster has room for.
 
     Raises:
-        UserError: Ray is not installed, there is no such cluster, or the options cannot be used.
+        UserError: Ray is not installed, the cluster is not reachable, or the options are invalid.
     """
     try:
         import ray
@@ -62,7 +62,7 @@ def evaluate_on_ray(
 
 
 class _Cluster:
-    """What evaluates on the cluster that `ray` is connected to."""
+    """Actors on the cluster that `ray` is connected to."""
 
     def __init__(self, ray: Any, options: ReplayOptions, workers: int | None) -> None:
         self._ray = ray
@@ -108,17 +108,17 @@ class _Cluster:
 
 
 class _Actor:
-    """One segmenter on some node."""
+    """One segmenter on a node of the cluster."""
 
     def __init__(self, options: ReplayOptions) -> None:
         self._options = options
         self._evaluator: BagEvaluator | None = None
 
     def evaluate(self, job: Job) -> Outcome | Refusal:
-        """What becomes of a bag, or why no bag can be evaluated like this."""
+        """The outcome of a bag, or why no bag can be evaluated with these options."""
         if self._evaluator is None:
             prepare_process()
-            from bisenet_ros.replay.many.bag_evaluator import BagEvaluator  # and with it torch
+            from bisenet_ros.replay.many.bag_evaluator import BagEvaluator  # imports torch
 
             try:
                 self._evaluator = BagEvaluator(self._options)
@@ -128,10 +128,10 @@ class _Actor:
 
 
 def _check_reachable(address: str) -> None:
-    """See whether somebody listens there, for Ray tries it for minutes.
+    """Try to connect first, because Ray itself would retry for minutes.
 
     Raises:
-        UserError: Nobody does.
+        UserError: Nothing listens at this address.
     """
     host, _, port = address.removeprefix('ray://').rpartition(':')
     if not port.isdigit():
@@ -143,5 +143,5 @@ def _check_reachable(address: str) -> None:
 
 
 def _everywhere(job: Job) -> Job:
-    """The job with paths that do not depend on where a process was started."""
+    """The job with absolute paths, which do not depend on the working directory of an actor."""
     return Job(job.bag.absolute(), job.output.absolute())

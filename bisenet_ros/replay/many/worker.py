@@ -1,11 +1,11 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A process that evaluates the bags that it is told to, until nobody tells it any more.
+"""A process that evaluates the bags that it is sent, until the other end of the pipe closes.
 
     python3 -m bisenet_ros.replay.many.worker FD
 
-FD is one end of a pipe. `ReplayOptions` come first, then one `Job` at a time; back go `Progress`
-and an `Outcome` for each job. Options that cannot be used are a `Refusal`.
+FD is one end of a pipe. It receives `ReplayOptions`, then one `Job` at a time. It sends `Progress`
+and one `Outcome` for each job, or a `Refusal` if the options are invalid.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from bisenet_ros.replay.many.jobs import Job, Refusal, ReplayOptions
 
 
 def serve(connection: Connection) -> None:
-    """Evaluate bags until the other end is closed.
+    """Evaluate bags until the other end closes.
 
     Raises:
-        BrokenPipeError: The other end was closed while a bag was evaluated.
+        BrokenPipeError: The other end closed while a bag was being evaluated.
     """
     prepare_process()
-    from bisenet_ros.replay.many.bag_evaluator import BagEvaluator  # and with it torch
+    from bisenet_ros.replay.many.bag_evaluator import BagEvaluator  # imports torch
 
     options: ReplayOptions = connection.recv()
     try:
@@ -42,12 +42,12 @@ def serve(connection: Connection) -> None:
 
 
 def main() -> int:
-    """The process; its exit code."""
+    """Entry point of the process; returns its exit code."""
     try:
         with Connection(int(sys.argv[1])) as connection:
             serve(connection)
     except (BrokenPipeError, KeyboardInterrupt):
-        return 130  # nobody wants the results any more
+        return 130  # the parent is gone
     return 0
 
 

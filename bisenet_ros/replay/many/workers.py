@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Bags spread over processes of this machine, one segmenter each."""
+"""Evaluates bags in processes on this machine, one segmenter each."""
 
 from __future__ import annotations
 
@@ -22,29 +22,29 @@ from bisenet_ros.errors import UserError
 from bisenet_ros.replay.many.jobs import Job, Outcome, Progress, Refusal, ReplayOptions
 
 CORES_PER_WORKER = 2
-"""Network and figures take turns; the network makes use of a second core."""
+"""Network and metrics run in turn; only the network uses the second core."""
 
 WORKERS_PER_GPU = 4
-"""With more, a GPU is no busier: what a replay does beside the network is done by cores."""
+"""More processes do not keep a GPU busier: the rest of a replay runs on the CPU."""
 
-_PATIENCE = 10.0  # seconds that a process has to end in order
+_PATIENCE = 10.0  # seconds for a process to end by itself
 
 
 def evaluate_bags(
     jobs: Sequence[Job], options: ReplayOptions, workers: int | None
 ) -> Generator[Progress | Outcome]:
-    """Evaluate bags in processes of their own; what happens, as it happens.
+    """Evaluate bags in child processes; yields progress and outcomes as they happen.
 
-    A process that dies takes one bag with it, whose outcome says so, and is replaced.
+    If a process dies, the outcome of its bag says so, and the process is replaced.
 
     Args:
-        jobs: The bags, in the order in which they are begun.
-        options: How; `threads` is chosen here, by how many cores a process has. Several GPUs are
-            shared out unless one is named.
-        workers: How many processes there are, at most; None for what suits this machine.
+        jobs: The bags, in the order in which they are started.
+        options: How; `threads` is set here, to the cores of a process. Processes are spread over
+            all GPUs unless one is named.
+        workers: Maximum number of processes; None chooses by cores and GPUs.
 
     Raises:
-        UserError: The options cannot be used.
+        UserError: The options are invalid.
     """
     waiting = deque(jobs)
     cores = len(os.sched_getaffinity(0))
@@ -79,14 +79,14 @@ def evaluate_bags(
 
 
 class _Worker:
-    """One process, or the next one after it died.
+    """A process, restarted if it dies.
 
     Attributes:
-        connection: To the process; readable when there is news.
-        job: What it does; None while it waits for work.
+        connection: Pipe to the process; readable when there is a message.
+        job: Its current job; None while it is idle.
 
     Args:
-        options: What it is to use.
+        options: How to evaluate bags.
     """
 
     def __init__(self, options: ReplayOptions) -> None:
@@ -95,7 +95,7 @@ class _Worker:
         self._start()
 
     def begin(self, job: Job) -> None:
-        """Give it a bag."""
+        """Send a job."""
         self.job = job
         if self._process.poll() is not None:
             self.end()
@@ -103,10 +103,10 @@ class _Worker:
         self._send(job)
 
     def receive(self) -> Progress | Outcome:
-        """The news of its bag.
+        """The next message about its job.
 
         Raises:
-            UserError: The options cannot be used.
+            UserError: The options are invalid.
         """
         assert self.job is not None
         try:
@@ -120,11 +120,11 @@ class _Worker:
         return news
 
     def interrupt(self) -> None:
-        """Ask it to end."""
+        """Ask the process to end."""
         self._process.send_signal(signal.SIGINT)
 
     def end(self) -> None:
-        """Make sure that it has ended."""
+        """Wait for the process to end, and kill it if it does not."""
         self.connection.close()
         try:
             self._process.wait(_PATIENCE)
@@ -135,7 +135,7 @@ class _Worker:
     def _start(self) -> None:
         self.connection, theirs = Pipe()
         with theirs:
-            # In a session of its own, so that Ctrl-C reaches the one who ends it in order.
+            # In a session of its own, so that Ctrl-C reaches only the parent, which then ends it.
             self._process = subprocess.Popen(
                 [sys.executable, '-m', 'bisenet_ros.replay.many.worker', str(theirs.fileno())],
                 env={'OMP_NUM_THREADS': str(self._options.threads), **os.environ},
@@ -146,12 +146,12 @@ class _Worker:
         self._send(self._options)
 
     def _send(self, what: ReplayOptions | Job) -> None:
-        with suppress(ConnectionError):  # `receive` tells of a process that has died
+        with suppress(ConnectionError):  # `receive` reports a process that died
             self.connection.send(what)
 
 
 def _default_workers(cores: int, device: str) -> int:
-    """How many processes suit this machine, as far as cores and GPUs go round."""
+    """The number of processes for the cores and GPUs of this machine."""
     limit = max(1, cores // CORES_PER_WORKER)
     if device != 'cpu' and torch.cuda.is_available():
         limit = min(limit, WORKERS_PER_GPU * torch.cuda.device_count())
@@ -159,14 +159,14 @@ def _default_workers(cores: int, device: str) -> int:
 
 
 def _devices(device: str) -> list[str]:
-    """The devices that processes take in turn."""
+    """The devices to which processes are assigned in turn."""
     if device in ('auto', 'cuda') and torch.cuda.device_count() > 1:
         return [f'cuda:{index}' for index in range(torch.cuda.device_count())]
     return [device]
 
 
 def _end_of(code: int) -> str:
-    """How a process ended, in a sentence."""
+    """How a process ended, as the end of a sentence."""
     if code < 0:
         return f'was ended by {signal.Signals(-code).name} (out of memory?)'
     return f'ended with exit code {code}'

@@ -1,10 +1,10 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Frames as the node would have taken them: they arrive as recorded, and the newest wins.
+"""Simulates which frames the node would have taken: frames arrive as recorded, the newest wins.
 
-Time is simulated. What the node does is run and measured, and the clock goes on by that; waiting
-for the next frame takes no time, and what only the evaluation needs (figures, pictures) does not
-make the node late. The order of work is the node's own (`bisenet_ros.rounds`).
+Time is simulated. The work of the node is run and measured, and advances the clock by the measured
+time. Waiting for the next frame takes no real time, and the work of the evaluation itself (figures,
+pictures) does not advance the clock. Frames are scheduled by the node's own `bisenet_ros.rounds`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Arrived(NamedTuple):
 
     Attributes:
         frame: The frame.
-        time: Seconds since the first frame, when it arrived.
+        time: When it arrived, in seconds since the first frame.
     """
 
     frame: RecordedFrame
@@ -32,12 +32,12 @@ class Arrived(NamedTuple):
 
 
 class SimulatedClock:
-    """Time that goes on by being told so; frames arrive in their slots meanwhile.
+    """A clock that is advanced explicitly, and puts frames into their slots when they arrive.
 
     Args:
-        frames: In the order in which they arrive.
+        frames: In order of arrival.
         slots: By image topic.
-        rate: How many times as fast as they were recorded frames arrive.
+        rate: Speed of arrival, relative to the recording.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class SimulatedClock:
         return self._now
 
     def wait(self, until: float | None) -> bool:
-        """See `rounds.Clock`: it is time to stop when no frame is left to wait for."""
+        """See `rounds.Clock`; stops when there are no more frames to wait for."""
         if until is not None and (self._next is None or until < self._next.time):
             self._now = until
             return True
@@ -63,7 +63,7 @@ class SimulatedClock:
         return True
 
     def advance(self, seconds: float) -> None:
-        """Let time go by."""
+        """Advance the clock."""
         self._go_on(self._now + seconds)
 
     def _go_on(self, now: float) -> None:
@@ -77,7 +77,7 @@ class SimulatedClock:
     def _timed(frames: Iterable[RecordedFrame], rate: float) -> Iterator[Arrived]:
         first: int | None = None
         for frame in frames:
-            # Not by the stamps, which may all be the same, or jump.
+            # Not by stamps, which may all be equal, or jump.
             first = frame.received if first is None else first
             yield Arrived(frame, (frame.received - first) / 1e9 / rate)
 
@@ -91,19 +91,19 @@ def replay_as_driven(
     together: bool,
     max_rate: float,
 ) -> dict[str, int]:
-    """Hand on the newest frame of every camera that has one, whenever the worker is free.
+    """Pass on the newest frame of every camera that has one, whenever the worker is free.
 
     Args:
-        frames: In the order in which they arrive.
-        cameras: Whose frames they are.
-        rate: How many times as fast as they were recorded they arrive.
-        work: Does what the node does with frames of several cameras, in one inference; returns the
+        frames: In order of arrival.
+        cameras: The cameras of the frames.
+        rate: Speed of arrival, relative to the recording.
+        work: Segments frames of several cameras in one inference, as the node does; returns the
             seconds that the node is busy with it.
-        together: Whether frames of several cameras are segmented in one inference.
-        max_rate: Most rounds per second; 0 is no limit.
+        together: Whether frames of several cameras share an inference.
+        max_rate: Maximum rounds per second; 0 is no limit.
 
     Returns:
-        Frames that a newer one replaced, by image topic.
+        Number of dropped frames by image topic.
     """
     arrival = threading.Condition()
     slots = {camera.image_topic: CameraSlot(camera.name, arrival) for camera in cameras}

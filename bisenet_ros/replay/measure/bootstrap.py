@@ -1,10 +1,10 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Is a difference more than chance? IoU of resampled frames, the same ones for both models.
+"""Paired bootstrap of IoU over frames: is the difference of two models more than chance?
 
-Each resample draws as many frames as there are, with replacement, and takes the IoU of the sum of
-their confusion matrices, as it is taken for a whole drive. A frame is drawn for both models or for
-neither, so what makes it hard for both does not count as a difference.
+Each resample draws as many frames as there are, with replacement, and computes IoU from the sum of
+their confusion matrices, as for a whole drive. The same frames are drawn for both models, so a
+frame that is hard for both does not count as a difference.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from bisenet_ros.metrics.confusion import Floats, Overlaps, iou
 RESAMPLES = 2000
 LEVEL = 0.95
 
-# Numbers in the matrix of a block of resamples, to bound its memory.
+# Elements in the matrix of one block of resamples, which bounds memory.
 _BLOCK = 1 << 22
 
 
 class Interval(NamedTuple):
-    """Where a value lies with the probability `LEVEL`."""
+    """A confidence interval with the probability `LEVEL`."""
 
     low: float
     high: float
@@ -32,13 +32,13 @@ class Interval(NamedTuple):
 def resampled_iou(
     a: Overlaps, b: Overlaps, *, resamples: int = RESAMPLES, seed: int = 0
 ) -> tuple[Floats, Floats]:
-    """IoU of both models in each resample of the frames that they have in common.
+    """IoU of both models in each resample of their common frames.
 
     Args:
         a: (N, K) by frame and class; N is at least 1.
-        b: The same frames as another model sees them.
-        resamples: How many.
-        seed: Of the random numbers.
+        b: The same frames with the other model.
+        resamples: Number of resamples.
+        seed: Seed of the random numbers.
 
     Returns:
         (resamples, K) each.
@@ -61,7 +61,7 @@ def resampled_iou(
 
 
 def interval(values: Floats) -> Interval | None:
-    """The middle `LEVEL` of (resamples,) values, NaN left aside; None where nothing is left."""
+    """The central `LEVEL` of (resamples,) values without NaN; None if all are NaN."""
     known = values[~np.isnan(values)]
     if not known.size:
         return None

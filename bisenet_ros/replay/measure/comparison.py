@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Two replays of the same frames against each other: what changed, where, and is it chance?"""
+"""Compares two replays of the same frames: what changed, where, and could it be chance?"""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ from bisenet_ros.replay.measure.figures import (
 from bisenet_ros.replay.measure.run_result import EvaluatedFrame, RunError, RunResult
 
 MOST_CHANGED = 10
-"""Frames that are named in each order."""
+"""How many frames each ranking lists."""
 
 Order = Literal['labels', 'miou', 'drivable_fraction']
 ORDERS: tuple[Order, ...] = ('labels', 'miou', 'drivable_fraction')
-"""What frames are ranked by."""
+"""The criterion by which frames are ranked."""
 
 
 @dataclass(frozen=True)
@@ -39,10 +39,9 @@ class FramePair:
     """One frame as both replays saw it.
 
     Attributes:
-        a: What the first says.
-        b: What the second says.
-        changed_labels: Share of the pixels whose label differs; None where an output.mcap is
-            missing.
+        a: The frame in the first replay.
+        b: The frame in the second replay.
+        changed_labels: Fraction of pixels whose label differs; None if an output.mcap is missing.
     """
 
     a: EvaluatedFrame
@@ -50,7 +49,7 @@ class FramePair:
     changed_labels: float | None = None
 
     def change(self, figure: str) -> float | None:
-        """B's figure less A's; None where one has none."""
+        """The figure of B minus that of A; None if one of them is missing."""
         if figure not in self.a.figures or figure not in self.b.figures:
             return None
         return self.b.figures[figure] - self.a.figures[figure]
@@ -61,9 +60,9 @@ class Comparison:
     """Two replays, and the frames that both have.
 
     Attributes:
-        a: The first, what is compared with.
-        b: The second.
-        pairs: In the order of A's recording.
+        a: The baseline.
+        b: The other replay.
+        pairs: In the recording order of A.
     """
 
     a: RunResult
@@ -71,7 +70,7 @@ class Comparison:
     pairs: tuple[FramePair, ...]
 
     def figures(self) -> dict[str, Any]:
-        """All that changed, in a form that JSON can hold; a change is B less A."""
+        """All changes, ready for JSON; a change is B minus A."""
         return {
             'a': _run(self.a),
             'b': _run(self.b),
@@ -92,21 +91,21 @@ class Comparison:
         }
 
     def changed_most(self) -> dict[Order, list[FramePair]]:
-        """Frames with the greatest change, by what has changed."""
+        """The frames with the largest changes, by ranking."""
         return {order: self.ranked(order)[:MOST_CHANGED] for order in ORDERS}
 
     def ranked(self, order: Order) -> list[FramePair]:
-        """All frames in which something has changed, the greatest change first."""
+        """All frames that changed, largest change first."""
         sizes = [(abs(_change_in(pair, order) or 0.0), pair) for pair in self.pairs]
         changed = [sized for sized in sizes if sized[0] > 0]
-        changed.sort(key=lambda sized: -sized[0])  # stable: the earlier one first
+        changed.sort(key=lambda sized: -sized[0])  # stable: earlier frames first
         return [pair for _, pair in changed]
 
     def _with_truth(self) -> list[FramePair]:
         return [p for p in self.pairs if p.a.counts is not None and p.b.counts is not None]
 
     def _accuracy(self) -> dict[str, Any] | None:
-        """Over the frames whose truth both have; None without any."""
+        """Over the frames that have ground truth in both replays; None without any."""
         pairs = self._with_truth()
         if not pairs:
             return None
@@ -116,11 +115,11 @@ class Comparison:
         )
         classes = self.a.classes
         a, b = (figures_from_counts(counts.sum(), classes) for counts in (of_a, of_b))
-        # Two frames are the least that say anything about chance.
+        # A bootstrap needs at least two frames.
         resampled = resampled_iou(of_a.overlaps(), of_b.overlaps()) if len(pairs) > 1 else None
 
         def row(name: str, of: Callable[[Floats], Any]) -> dict[str, Any]:
-            """A figure that is a function of (..., C + 1) IoU by class and of the drivable area."""
+            """A figure computed from (..., C + 1) IoU: classes, then the drivable area."""
             spread = None if resampled is None else interval(of(resampled[1]) - of(resampled[0]))
             return {
                 **change(a[name], b[name]),
@@ -144,7 +143,7 @@ class Comparison:
         return math.fsum(shares) / len(shares) if shares else None
 
     def _frame_means(self) -> dict[str, Any]:
-        """The mean over frames of each figure that both have, accuracy apart."""
+        """The mean over frames of each figure that both have, except accuracy."""
         names = dict.fromkeys(name for pair in self.pairs for name in pair.a.figures)
         means = {}
         for name in names:
@@ -172,7 +171,7 @@ def compare(a: RunResult, b: RunResult) -> Comparison:
     """Pair the frames of two replays by camera, number and stamp.
 
     Raises:
-        RunError: They have no frame in common, or models whose labels mean different things.
+        RunError: They have no frame in common, or models with different label spaces.
     """
     for what, key in (('classes', 'classes'), ('drivable classes', 'drivable_classes')):
         of_a, of_b = a.metrics['model'][key], b.metrics['model'][key]
@@ -186,7 +185,7 @@ def compare(a: RunResult, b: RunResult) -> Comparison:
     if not pairs:
         raise RunError(
             f'{a.path} ({len(a.frames)} frames) and {b.path} ({len(b.frames)} frames) have no '
-            'frame in common: camera, number and stamp have to be the same'
+            'frame in common: camera, number and stamp must be equal'
         )
     if a.has_pictures and b.has_pictures:
         changed = _changed_labels(a, b, {pair.a.id for pair in pairs})
@@ -195,7 +194,7 @@ def compare(a: RunResult, b: RunResult) -> Comparison:
 
 
 def change(a: float | None, b: float | None) -> dict[str, float | None]:
-    """Both values, and by how much the second is greater."""
+    """Both values and their difference, b - a."""
     return {'a': a, 'b': b, 'change': None if a is None or b is None else b - a}
 
 
@@ -204,7 +203,7 @@ def _change_in(pair: FramePair, order: Order) -> float | None:
 
 
 def _changed_labels(a: RunResult, b: RunResult, common: set[FrameId]) -> dict[FrameId, float]:
-    """Share of the pixels of each frame that are labelled differently."""
+    """Fraction of pixels of each frame whose labels differ."""
     shares = {}
     for camera in dict.fromkeys(frame.camera for frame in common):
         of_a, of_b = (
@@ -230,7 +229,7 @@ def _run(run: RunResult) -> dict[str, Any]:
 
 
 def _settings(a: Mapping[str, Any], b: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """What differs of model and versions, with both values."""
+    """Differences in model settings and versions, with both values."""
     return {
         name: {'a': a[part].get(name), 'b': b[part].get(name)}
         for part in ('model', 'versions')

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A criterion: what a figure has to be, whether it is, and the frames that decided it."""
+"""Criteria: limits on figures, whether they are met, and the frames that decided it."""
 
 from __future__ import annotations
 
@@ -26,24 +26,24 @@ from bisenet_ros.replay.measure.figures import (
 from bisenet_ros.replay.measure.run_result import EvaluatedFrame, RunResult
 
 DECIDING = 5
-"""Frames that are named for a criterion."""
+"""How many frames a judgement lists."""
 
 Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 Statistic = Literal['min', 'p01', 'p05', 'p50', 'mean', 'p95', 'p99', 'max']
 
 
 class Criterion(BaseModel):
-    """What a figure has to be.
+    """Limits on a figure.
 
     Attributes:
-        figure: Its name.
-        at_least: The least that it may be.
-        at_most: The most that it may be.
-        statistic: Over the frames; None for accuracy of the frames together, the sum of dropped
+        figure: Name of the figure.
+        at_least: Lower limit.
+        at_most: Upper limit.
+        statistic: Over the frames; None for accuracy over all frames together, the sum of dropped
             frames, and the mean of everything else.
-        between: Seconds since the first frame, both included; None for the whole bag.
-        camera: The image topic of the only camera that counts; None for all.
-        name: What it is called; None for what it says.
+        between: Interval in seconds since the first frame, inclusive; None for the whole bag.
+        camera: Image topic of the only camera that counts; None for all cameras.
+        name: Title of the criterion; None for a generated one.
     """
 
     model_config = ConfigDict(extra='forbid', frozen=True)
@@ -61,33 +61,33 @@ class Criterion(BaseModel):
         figure = find_figure(self.figure)
         if figure is None:
             names = ', '.join((*FIGURES, f'{CLASS_IOU}CLASS'))
-            raise ValueError(f'no figure {self.figure!r}; there are {names}')
+            raise ValueError(f'unknown figure {self.figure!r}; choose from {names}')
         least, most = self.at_least, self.at_most
         if least is None and most is None:
-            raise ValueError('say what the figure has to be: at_least, at_most or both')
+            raise ValueError('give a limit: at_least, at_most or both')
         if least is not None and most is not None and least > most:
-            raise ValueError('at_least is greater than at_most: nothing can be both')
+            raise ValueError('at_least is greater than at_most')
         lowest = -1 if figure.is_change else 0
         limits = [limit for limit in (least, most) if limit is not None]
         if figure.unit == 'fraction' and not all(lowest <= limit <= 1 for limit in limits):
-            raise ValueError(f'{self.figure} is a share: write a number from {lowest} to 1')
+            raise ValueError(f'{self.figure} is a fraction: write a number from {lowest} to 1')
         if self.between is not None and self.between[0] > self.between[1]:
-            raise ValueError('between ends before it begins: write [from, to] in seconds')
+            raise ValueError('between must be [from, to] in seconds, with from <= to')
         parts = [name for name in ('statistic', 'between', 'camera') if getattr(self, name)]
         if not figure.per_frame and parts:
-            raise ValueError(f'{self.figure} is of a whole bag, it has no {" or ".join(parts)}')
+            raise ValueError(f'{self.figure} is for the whole bag: remove {" and ".join(parts)}')
         return self
 
     @property
     def definition(self) -> KnownFigure:
-        """What is known of its figure."""
+        """The definition of the figure."""
         figure = find_figure(self.figure)
         assert figure is not None
         return figure
 
     @property
     def title(self) -> str:
-        """What it is called, or else what it says."""
+        """Its name, or else a title made from figure and scope."""
         if self.name is not None:
             return self.name
         words = [self.figure]
@@ -101,13 +101,13 @@ class Criterion(BaseModel):
 
     @property
     def limits(self) -> str:
-        """What the figure has to be, in words."""
+        """The limits in words."""
         least = f'at least {self.at_least:g}' if self.at_least is not None else ''
         most = f'at most {self.at_most:g}' if self.at_most is not None else ''
         return ', '.join(filter(None, (least, most)))
 
     def allows(self, value: float | None) -> bool:
-        """Whether a value is within the limits; what was not measured, None, is not."""
+        """Whether a value is within the limits; None (not measured) is not."""
         if value is None:
             return False
         return (self.at_least is None or value >= self.at_least) and (
@@ -117,7 +117,7 @@ class Criterion(BaseModel):
 
 @dataclass(frozen=True)
 class DecidingFrame:
-    """A frame that counted for a criterion, and what its figure was."""
+    """A frame that counted for a criterion, and its figure."""
 
     frame: EvaluatedFrame
     value: float
@@ -125,14 +125,14 @@ class DecidingFrame:
 
 @dataclass(frozen=True)
 class Judgement:
-    """What became of a criterion.
+    """The verdict on a criterion.
 
     Attributes:
-        criterion: What was to be.
-        value: What was; None where nothing was measured.
-        frames: How many frames were measured; None for a figure of a whole run or comparison.
-        beyond: How many of them, each by itself, are not as wanted.
-        deciding: The frames farthest to the side that decides, the farthest first.
+        criterion: The criterion.
+        value: The measured value; None if nothing was measured.
+        frames: Number of frames measured; None for a figure of a whole run or comparison.
+        beyond: How many of these frames are outside of the limits by themselves.
+        deciding: The frames with the most extreme values on the deciding side, most extreme first.
     """
 
     criterion: Criterion
@@ -151,11 +151,11 @@ class Judgement:
         """The criterion, its value and the frames that decided it, in a line."""
         title, limits = self.criterion.title, self.criterion.limits
         if self.value is None:
-            return f'{title}: nothing was measured, {limits}'
+            return f'{title}: not measured, {limits}'
         said = f'{title}: {self.value:.4g}, {limits}'
         if self.frames is None:
             return said
-        said += f'; {self.beyond} of {self.frames} frames beyond'
+        said += f'; {self.beyond} of {self.frames} frames outside'
         cameras = {one.frame.id.camera for one in self.deciding}
         frames = [
             f'{one.value:.4g} at {one.frame.time_s:.1f} s (frame {one.frame.id.frame}'
@@ -165,7 +165,7 @@ class Judgement:
         return f'{said}; decided by {", ".join(frames)}'
 
     def to_dict(self) -> dict[str, Any]:
-        """A form that JSON can hold."""
+        """The verdict, ready for JSON."""
         criterion = self.criterion.model_dump(exclude_none=True)
         return {
             **criterion,
@@ -185,29 +185,31 @@ def parse_criteria(text: str | None, names: Sequence[str]) -> list[Criterion]:
     """Criteria in the short form of `--fail-under`: `miou=0.60,drivable_iou=0.90`.
 
     Args:
-        text: What was given; None for no criteria.
-        names: The figures that there are to be held to.
+        text: The argument of the option; None for no criteria.
+        names: The figures that may be used.
 
     Raises:
-        UserError: It says what is wrong with which of them.
+        UserError: A criterion is malformed, or its figure is unknown.
     """
     criteria: dict[str, Criterion] = {}
     for part in () if text is None else text.split(','):
         name, equals, limit = (word.strip() for word in part.partition('='))
         if not equals:
             raise UserError(
-                f'--fail-under: {part.strip()!r} is no criterion: write NAME=LEAST, as in miou=0.60'
+                f'--fail-under: {part.strip()!r} is not NAME=MINIMUM, such as miou=0.60'
             )
         if name not in names:
-            raise UserError(f'--fail-under: no figure {name!r}; there are {", ".join(names)}')
+            raise UserError(
+                f'--fail-under: unknown figure {name!r}; choose from {", ".join(names)}'
+            )
         if name in criteria:
-            raise UserError(f'--fail-under: {name} is there twice')
+            raise UserError(f'--fail-under: {name} is given twice')
         try:
             least = float(limit)
         except ValueError:
             least = math.nan
         if not math.isfinite(least):
-            raise UserError(f'--fail-under: {name}={limit}: {limit!r} is no number')
+            raise UserError(f'--fail-under: {name}={limit}: {limit!r} is not a number')
         try:
             criteria[name] = Criterion(figure=name, at_least=least)
         except ValidationError as error:
@@ -217,12 +219,12 @@ def parse_criteria(text: str | None, names: Sequence[str]) -> list[Criterion]:
 
 
 def judge_figure(criterion: Criterion, figures: Mapping[str, float | None]) -> Judgement:
-    """Hold a criterion against figures of a whole run or comparison; what is not there fails."""
+    """Check a criterion on figures of a whole run or comparison; a missing figure fails."""
     return Judgement(criterion, figures.get(criterion.figure))
 
 
 def judge(criterion: Criterion, run: RunResult) -> Judgement:
-    """Hold a criterion against the frames of a replay; what was not measured fails."""
+    """Check a criterion on the frames of a replay; a figure that was not measured fails."""
     if not criterion.definition.per_frame:
         return judge_figure(criterion, figures_of_run(run.metrics))
     measured = [
@@ -231,7 +233,7 @@ def judge(criterion: Criterion, run: RunResult) -> Judgement:
         if _counts(criterion, frame) and (value := _value(criterion, frame, run)) is not None
     ]
     value = _together(criterion, measured, run) if measured else None
-    # What is too low is decided by the lowest frames, what is too high by the highest.
+    # The lowest frames decide about a lower limit, the highest ones about an upper limit.
     too_high = criterion.at_least is None or (
         criterion.at_most is not None and value is not None and value > criterion.at_most
     )
@@ -254,7 +256,7 @@ def _counts(criterion: Criterion, frame: EvaluatedFrame) -> bool:
 
 
 def _value(criterion: Criterion, frame: EvaluatedFrame, run: RunResult) -> float | None:
-    """The figure of one frame; None where it has none."""
+    """The figure of one frame; None if it has none."""
     if criterion.figure == 'dropped':
         return float(frame.dropped)
     if criterion.figure.startswith(CLASS_IOU):
@@ -265,7 +267,7 @@ def _value(criterion: Criterion, frame: EvaluatedFrame, run: RunResult) -> float
 def _together(
     criterion: Criterion, measured: Sequence[DecidingFrame], run: RunResult
 ) -> float | None:
-    """The figure of at least one frame."""
+    """The figure over one or more frames."""
     values = np.array([one.value for one in measured])
     statistic = criterion.statistic
     if statistic is None:
@@ -280,7 +282,7 @@ def _together(
 
 
 def _accuracy(figure: str, frames: Sequence[EvaluatedFrame], run: RunResult) -> float | None:
-    """Of frames counted as one; None where that is not defined."""
+    """Accuracy from the summed counts of frames; None if it is undefined."""
     counts = [frame.counts for frame in frames if frame.counts is not None]
     if not counts:
         return None

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the frames of a camera say about a model: counted one by one, nothing kept but numbers."""
+"""Accumulates the figures of a camera frame by frame; only counts are kept."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from bisenet_ros.resizing import resize
 from bisenet_ros.segmentation import Segmentation
 
 LOWEST = 10
-"""Frames of the lowest confidence that are named."""
+"""How many frames of lowest confidence are listed."""
 
 PERCENTILES = (50, 95, 99)
 
 STAGES = ('decode', 'inference', 'total')
-"""What a frame's latency is made of."""
+"""The parts of a frame's latency."""
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -39,17 +39,17 @@ _DRIVE = (
     Figure('dropped', 'frames dropped', 'frames', 'lower'),
     Figure('fps', 'frames per second', 'Hz', per_frame=False),
 )
-"""What a replay measures beside the metrics."""
+"""Figures of a replay in addition to the metrics."""
 
 
 def known_figures() -> dict[str, Figure]:
-    """By name, all that a replay gives a number for, IoU by class apart: metrics come first."""
+    """All figures of a replay by name, except IoU by class; metrics come first."""
     own = {figure.name: figure for figure in _DRIVE}
     return {**figures(truth=True), **figures(truth=False), **own}
 
 
 class FrameId(NamedTuple):
-    """Which frame of a bag: the camera's image topic, frames before it, header's stamp in ns."""
+    """Identifies a frame of a bag: image topic, index in the topic, header stamp in ns."""
 
     camera: str
     frame: int
@@ -57,10 +57,10 @@ class FrameId(NamedTuple):
 
 
 class Accuracy:
-    """The metrics that need a truth.
+    """The metrics that need ground truth.
 
     Args:
-        label_space: What labels and truth mean.
+        label_space: Label space of labels and ground truth.
     """
 
     def __init__(self, label_space: LabelSpace) -> None:
@@ -69,38 +69,38 @@ class Accuracy:
 
     @property
     def frames(self) -> int:
-        """How many were counted."""
+        """Number of frames counted."""
         return self._frames
 
     def update(self, frame: Frame) -> None:
-        """Count one frame that has a truth.
+        """Count a frame with ground truth.
 
         Raises:
-            UserError: The truth has another size, or an id that is no class.
+            UserError: The ground truth has another size, or an id that is no class.
         """
         self._metrics.update(frame)
         self._frames += 1
 
     def add(self, other: Accuracy) -> None:
-        """Count the frames of another, too."""
+        """Add the counts of another one."""
         self._metrics.add(other._metrics)
         self._frames += other._frames
 
     def of_frame(self) -> dict[str, Any]:
-        """The figures that a single frame has, too, and the counts that add up over frames."""
+        """The figures that a single frame has, and the counts that add up over frames."""
         counts = self._metrics.details('confusion', 'drivable_overlap')
         kept = {name: counts[name] for name in ('confusion', 'drivable_overlap')}
         return {**self._metrics.figures(of_frame=True), **kept}
 
     def figures(self) -> dict[str, Any] | None:
-        """All figures, in a form that JSON can hold; None where nothing was counted."""
+        """All figures, ready for JSON; None if nothing was counted."""
         if not self._frames:
             return None
         return {'frames': self._frames, **self._metrics.figures(), **self._metrics.details()}
 
 
 class Confidence:
-    """How sure the network was: pixels by confidence, and the frames in which it was least so."""
+    """Histogram of confidence over pixels, and the frames of lowest confidence."""
 
     def __init__(self) -> None:
         self._pixels = np.zeros(256, np.int64)
@@ -115,13 +115,13 @@ class Confidence:
         return mean
 
     def add(self, other: Confidence) -> None:
-        """Count the frames of another, too."""
+        """Add the counts of another one."""
         self._pixels += other._pixels
         for negated, frame in other._lowest:
             self._keep(negated, frame)
 
     def figures(self) -> dict[str, Any] | None:
-        """From 0 to 1, in a form that JSON can hold; None where nothing was counted."""
+        """Figures from 0 to 1, ready for JSON; None if nothing was counted."""
         total = int(self._pixels.sum())
         if not total:
             return None
@@ -144,21 +144,21 @@ class Confidence:
 
 
 class Samples:
-    """A number per frame, summed up as percentiles."""
+    """One number per frame, summarised as percentiles."""
 
     def __init__(self) -> None:
         self._values = array('d')
 
     def append(self, value: float) -> None:
-        """Take in one."""
+        """Add one number."""
         self._values.append(value)
 
     def add(self, other: Samples) -> None:
-        """Take in all of another."""
+        """Add the numbers of another one."""
         self._values.extend(other._values)
 
     def sum(self) -> float:
-        """Of all."""
+        """The sum of all numbers."""
         return math.fsum(self._values)
 
     def figures(self) -> dict[str, float] | None:
@@ -178,10 +178,10 @@ class Evaluation:
     """The figures of one camera, or of several together.
 
     Attributes:
-        accuracy: What needs a truth.
+        accuracy: The metrics that need ground truth.
 
     Args:
-        label_space: What labels and truth mean.
+        label_space: Label space of labels and ground truth.
     """
 
     def __init__(self, label_space: LabelSpace) -> None:
@@ -198,17 +198,17 @@ class Evaluation:
     def update(
         self, frame: FrameId, image: Pixels, result: Segmentation, times_ms: Mapping[str, float]
     ) -> dict[str, Any]:
-        """Count one frame without its truth.
+        """Count a frame without its ground truth.
 
         Args:
-            frame: Which it is.
+            frame: Its id.
             image: (H, W, 3) BGR.
             result: What was found in it, at whatever size.
             times_ms: What each of `STAGES` took; and the age of the result, from the arrival of
                 the frame, where frames arrive in time.
 
         Returns:
-            The frame's own figures, in a form that JSON can hold.
+            The figures of the frame, ready for JSON.
         """
         self._frames += 1
         self._image_shape = image.shape
@@ -242,7 +242,7 @@ class Evaluation:
         }
 
     def compare(self, truth: Pixels) -> dict[str, Any]:
-        """Count the truth of the frame that was counted last.
+        """Count the ground truth of the frame of the last `update`.
 
         Args:
             truth: (H, W) class ids, `IGNORE` where there is none, of the size of the image, which
@@ -250,10 +250,10 @@ class Evaluation:
                 does not count.
 
         Returns:
-            The frame's own figures, and its confusion matrix.
+            The figures of the frame, and its confusion matrix.
 
         Raises:
-            UserError: The truth has another size, or an id that is no class.
+            UserError: The ground truth has another size, or an id that is no class.
         """
         assert self._last is not None, 'a frame comes before its truth'
         truth = truth_at(truth, self._image_shape, self._last.labels.shape)
@@ -266,7 +266,7 @@ class Evaluation:
         return of_frame.of_frame()
 
     def add(self, other: Evaluation) -> None:
-        """Count the frames of another camera, too."""
+        """Add the counts of another camera."""
         self._frames += other._frames
         self.accuracy.add(other.accuracy)
         self._confidence.add(other._confidence)
@@ -276,7 +276,7 @@ class Evaluation:
             samples.add(other._times_ms[time])
 
     def figures(self) -> dict[str, Any]:
-        """All figures, in a form that JSON can hold."""
+        """All figures, ready for JSON."""
         seconds = self._times_ms['total'].sum() / 1e3
         return {
             'evaluated_frames': self._frames,
@@ -292,7 +292,7 @@ class Evaluation:
 
 
 def together(evaluations: Iterable[Evaluation], label_space: LabelSpace) -> Evaluation:
-    """Several cameras counted as one."""
+    """The evaluation of several cameras together."""
     total = Evaluation(label_space)
     for evaluation in evaluations:
         total.add(evaluation)
@@ -300,5 +300,5 @@ def together(evaluations: Iterable[Evaluation], label_space: LabelSpace) -> Eval
 
 
 def _mean_level(pixels: npt.NDArray[np.int64]) -> float:
-    """The mean from 0 to 1 of counts by level, 0 to 255."""
+    """The mean, 0 to 1, of a histogram over levels 0 to 255."""
     return float(np.arange(256) @ pixels) / 255 / int(pixels.sum())

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Where the frames of a bag are segmented, timed and measured."""
+"""Segments, times and measures the frames of a bag."""
 
 from __future__ import annotations
 
@@ -31,8 +31,7 @@ class Taken(NamedTuple):
 
     Attributes:
         frame: The frame.
-        waited: Seconds since it arrived; None where frames do not arrive in time, so that their
-            results have no age.
+        waited: Seconds since its arrival; None if arrival is not simulated and results have no age.
     """
 
     frame: RecordedFrame
@@ -40,20 +39,20 @@ class Taken(NamedTuple):
 
 
 class Evaluator:
-    """Does with frames what the node does, and measures it.
+    """Processes frames as the node does, and measures time and output.
 
     Attributes:
-        problems: What was wrong with frames.
-        summaries: The frames that were evaluated.
+        problems: Problems with frames.
+        summaries: The evaluated frames.
         evaluations: The counts behind the figures, by image topic.
 
     Args:
-        bag: Whose frames come.
-        pipeline: What decodes and segments them.
-        overlay_alpha: Opacity of the overlays' colours, 0 to 1.
-        lines: Where a line per frame goes.
-        outputs: Where everything that the node publishes goes.
-        videos: Where overlays go, too; None if nobody wants them.
+        bag: The bag of the frames.
+        pipeline: Decodes and segments them.
+        overlay_alpha: Opacity of the overlay, 0 to 1.
+        lines: Receives one line per frame.
+        outputs: Receives all outputs of the node.
+        videos: Receives the overlays; None for no videos.
     """
 
     def __init__(
@@ -82,7 +81,7 @@ class Evaluator:
         self._start: int | None = None
 
     def arrive(self, frame: RecordedFrame) -> None:
-        """Take note of a frame of the bag, whether or not it is segmented then."""
+        """Count a frame of the bag, whether or not it will be segmented."""
         topic = frame.camera.image_topic
         self._count(topic, received=1)
         if self._start is None:
@@ -98,10 +97,10 @@ class Evaluator:
         self._latest_stamp[topic] = max(latest, frame.stamp)
 
     def work(self, taken: Sequence[Taken]) -> float:
-        """Segment frames of different cameras in one inference, and write what that gave.
+        """Segment frames of different cameras in one inference, and write the outputs.
 
         Returns:
-            Seconds that the node would be busy with them: without what only the evaluation needs.
+            Seconds that the node would be busy with them, without the work of the evaluation.
         """
         start = time.perf_counter()
         decoded = [(one, frame) for one in taken if (frame := self._decode(one.frame)) is not None]
@@ -110,7 +109,7 @@ class Evaluator:
                 self._pipeline.take_camera_info(one.frame.camera.name, one.frame.camera_info)
         segmented = self._pipeline.segment([frame for _, frame in decoded])
         for frame in segmented:
-            _ = frame.segmentation.drivable  # as the node does where somebody listens to it
+            _ = frame.segmentation.drivable  # as the node does for a subscriber
         busy = time.perf_counter() - start
         for (one, _), frame in zip(decoded, segmented, strict=True):
             waited = float('nan') if one.waited is None else one.waited
@@ -118,7 +117,7 @@ class Evaluator:
         return busy
 
     def take(self, frame: RecordedFrame, output: RecordedOutput | None) -> int:
-        """Measure what a running node has put out for a frame, and write that.
+        """Measure and write the recorded output of a running node for a frame.
 
         Returns:
             1 if the node dropped the frame, though it could be decoded, else 0.
@@ -152,7 +151,7 @@ class Evaluator:
         """The figures of all frames, and those of each camera.
 
         Args:
-            dropped_frames: Frames that were not segmented because a newer one came, by topic.
+            dropped_frames: Number of frames dropped for a newer one, by topic.
         """
         total = together(self.evaluations.values(), self._label_space)
         return {
@@ -173,7 +172,7 @@ class Evaluator:
         }
 
     def _decode(self, frame: RecordedFrame) -> Frame | None:
-        """The frame with its pixels; None, and a line that says why, where it cannot be decoded."""
+        """The decoded frame; None, and a recorded problem, if it cannot be decoded."""
         try:
             return self._pipeline.decode(frame.camera.name, frame.message)
         except ImageError as error:
@@ -206,7 +205,7 @@ class Evaluator:
             if truth is not None:
                 figures |= evaluation.compare(truth)
         except UserError as error:
-            self.problems.add('truths could not be used', f'{frame.place}: {error}')
+            self.problems.add('ground-truth images could not be used', f'{frame.place}: {error}')
         self._write(frame, figures)
         self.summaries.append(
             FrameSummary(
@@ -221,7 +220,7 @@ class Evaluator:
         )
 
     def _count(self, topic: str, **more: int) -> FrameCounts:
-        """Count a frame under one of the names of `FrameCounts`."""
+        """Increase fields of `FrameCounts` of a topic."""
         counts = self._counts[topic]
         added = {name: getattr(counts, name) + number for name, number in more.items()}
         self._counts[topic] = replace(counts, **added)

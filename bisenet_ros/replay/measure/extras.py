@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a replay writes only on request, because it is large."""
+"""Optional outputs of a replay, which are large."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Extras:
-    """What is wanted beside the usual files.
+    """Which optional outputs to write.
 
     Attributes:
-        camera_images: The bag's images in output.mcap, too.
-        video: The overlays of each camera as a video.
+        camera_images: The images of the bag, into output.mcap.
+        video: An overlay video for each camera.
     """
 
     camera_images: bool = False

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The figures of a replay by name: what they measure, and where a run or a comparison has them."""
+"""The figures of a replay by name, and how to find them in a run or a comparison."""
 
 from __future__ import annotations
 
@@ -22,27 +22,27 @@ from bisenet_ros.metrics.confusion import (
 from bisenet_ros.replay.measure.evaluation import known_figures
 
 FROM_COUNTS = ('miou', 'drivable_iou', 'pixel_accuracy')
-"""What `figures_from_counts` computes, beside the IoU of each class."""
+"""Figures of `figures_from_counts`, besides the IoU of each class."""
 
 CLASS_IOU = 'iou.'
-"""The IoU of one class, whose name follows."""
+"""Prefix of the IoU of a class, before its name."""
 
 CHANGE = 'change.'
-"""By how much the second of two runs is higher in the figure whose name follows."""
+"""Prefix of the change of a figure between two runs, B minus A, before its name."""
 
 
 _AS_DRIVEN = ('age_ms', 'dropped')
-"""Figures that frames have only where they arrive in time."""
+"""Figures that exist only if arrival is simulated or live."""
 
 
 @dataclass(frozen=True)
 class KnownFigure(Figure):
-    """A figure that a run can be held to.
+    """A figure that a criterion may use.
 
     Attributes:
-        needs_truth: Whether it compares with the truth.
-        needs_rate: Whether frames have it only where they arrive in time.
-        is_change: Whether it is of two runs: by how much the second is higher.
+        needs_truth: Whether it needs ground truth.
+        needs_rate: Whether it exists only if arrival is simulated or live.
+        is_change: Whether it is the change between two runs, B minus A.
     """
 
     needs_truth: bool = False
@@ -56,11 +56,11 @@ FIGURES = {
     )
     for name, figure in known_figures().items()
 }
-"""All of them by name, but for those of single classes and changes."""
+"""All figures by name, except those of single classes and changes."""
 
 
 def find_figure(name: str) -> KnownFigure | None:
-    """A figure by its name, `iou.CLASS` and `change.NAME` included; None if there is none."""
+    """A figure by name, including `iou.CLASS` and `change.NAME`; None if it is unknown."""
     if name.startswith(CLASS_IOU):
         return replace(FIGURES['miou'], name=name)
     if name.startswith(CHANGE):
@@ -76,11 +76,11 @@ def is_from_counts(name: str) -> bool:
 
 
 class AccuracyCounts(NamedTuple):
-    """What accuracy is computed from, of one frame or, with a leading axis, of several.
+    """The counts behind accuracy, of one frame or, with a leading axis, of several.
 
     Attributes:
-        confusion: (..., C, C + 1) int64 pixels by true class and label; the last column: no label.
-        drivable: (..., 2) int64 pixels that are drivable by mask and truth, and by mask or truth.
+        confusion: (..., C, C + 1) int64 pixels by true class and label; last column: no label.
+        drivable: (..., 2) int64 pixels that are drivable in mask and truth, and in mask or truth.
     """
 
     confusion: Counts
@@ -88,35 +88,35 @@ class AccuracyCounts(NamedTuple):
 
     @classmethod
     def of(cls, confusion: Any, drivable: Any) -> AccuracyCounts:
-        """From lists, as JSON has them."""
+        """Counts from nested lists, as in JSON."""
         return cls(np.array(confusion, np.int64), np.array(drivable, np.int64))
 
     @classmethod
     def stack(cls, frames: Sequence[AccuracyCounts]) -> AccuracyCounts:
-        """Those of at least one frame, with a leading axis."""
+        """Stack one or more frames along a new leading axis."""
         confusion, drivable = zip(*frames, strict=True)
         return cls(np.stack(confusion), np.stack(drivable))
 
     def sum(self) -> AccuracyCounts:
-        """Those of all frames together."""
+        """The sum over the leading axis."""
         return AccuracyCounts(self.confusion.sum(axis=0), self.drivable.sum(axis=0))
 
     def overlaps(self) -> Overlaps:
-        """(..., C + 1): each class, and last the drivable area."""
+        """(..., C + 1): each class, then the drivable area."""
         of_drivable = np.moveaxis(self.drivable, -1, 0)[..., np.newaxis]  # (2, ..., 1)
         both = zip(overlaps(self.confusion), of_drivable, strict=True)
         return Overlaps(*(np.concatenate(parts, axis=-1) for parts in both))
 
 
 def figures_from_counts(counts: AccuracyCounts, classes: Sequence[str]) -> dict[str, float | None]:
-    """The figures of frames together that follow from their counts.
+    """The figures that follow from summed counts.
 
     Args:
         counts: The sum over the frames.
         classes: Names of the C classes.
 
     Returns:
-        By name; None where nothing was counted.
+        Figures by name; None where undefined.
     """
     values = iou(counts.overlaps())  # (C + 1,)
     return {
@@ -131,22 +131,22 @@ def figures_from_counts(counts: AccuracyCounts, classes: Sequence[str]) -> dict[
 
 
 def names_of_run(classes: Sequence[str]) -> list[str]:
-    """What a run can be held to by a lower limit: figures that are better the higher they are."""
+    """Figures of a run for which a lower limit makes sense: those where higher is better."""
     names = [figure.name for figure in FIGURES.values() if figure.better == 'higher']
     return [*names, *_class_names(classes)]
 
 
 def names_of_comparison(classes: Sequence[str]) -> list[str]:
-    """What a comparison can be held to: figures of B, and by how much they are higher than A's."""
+    """Figures of a comparison for criteria: those of B, and the changes."""
     names = [*FROM_COUNTS, *_class_names(classes)]
     return [*names, *(f'{CHANGE}{name}' for name in names)]
 
 
 def figures_of_run(metrics: Mapping[str, Any]) -> dict[str, float | None]:
-    """Those of a whole run by name.
+    """The figures of a whole run by name.
 
     Args:
-        metrics: What metrics.json holds, of one bag or of many.
+        metrics: The content of metrics.json, of one bag or of many.
     """
     measured = metrics['accuracy'] or {}
     found: dict[str, float | None] = {}
@@ -160,10 +160,10 @@ def figures_of_run(metrics: Mapping[str, Any]) -> dict[str, float | None]:
 
 
 def figures_of_comparison(comparison: Mapping[str, Any]) -> dict[str, float | None]:
-    """Those of B, and the changes, by name.
+    """The figures of B, and the changes, by name.
 
     Args:
-        comparison: What comparison.json holds.
+        comparison: The content of comparison.json.
     """
     measured = comparison['accuracy']
     if measured is None:

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""frames.jsonl: a line of JSON per frame, whole lines only, whatever happens."""
+"""frames.jsonl: one line of JSON per frame, never a partial line."""
 
 from __future__ import annotations
 
@@ -15,11 +15,10 @@ from typing import Any
 class FrameLines:
     """Writes the file, as a context manager.
 
-    Each line is handed to the system at once. If one cannot be written, the file ends after the
-    one before.
+    Lines are not buffered. If a line cannot be written, the file ends after the line before it.
 
     Args:
-        path: The file; an earlier one is replaced.
+        path: The file; an existing one is replaced.
     """
 
     def __init__(self, path: Path) -> None:
@@ -31,7 +30,7 @@ class FrameLines:
         return self
 
     def __exit__(self, *exception: Any) -> None:
-        with suppress(OSError):  # what is still to be written was refused before
+        with suppress(OSError):  # a failed write was reported before
             self._file.close()
         if self._path.stat().st_size > self._whole:
             os.truncate(self._path, self._whole)
@@ -40,7 +39,7 @@ class FrameLines:
         """Append a line.
 
         Raises:
-            OSError: It cannot be written.
+            OSError: The line cannot be written.
         """
         data = json.dumps(line, allow_nan=False).encode() + b'\n'
         self._file.write(data)

@@ -18,18 +18,18 @@ from bisenet_ros.outputs import NAMESPACE, Result
 from bisenet_ros.resources import message_definition
 
 OWN = 'bisenet_ros/msg/'
-"""What the types of this package begin with."""
+"""Prefix of the message types of this package."""
 
 
 class OutputBag:
     """Writes the outputs of each frame.
 
-    A context manager. The topics are the node's, and stamp, frame id and time of reception are the
-    image's. The file appears when it is complete.
+    A context manager. Topics are those of the node; stamp, frame id and time of reception are those
+    of the image. The file appears only when it is complete.
 
     Args:
-        path: The file to write, ending in `.mcap`; an earlier one is removed.
-        camera_images: Whether the images of the bag are written, too, as they are.
+        path: The file to write, ending in `.mcap`; an existing one is removed.
+        camera_images: Also copy the images of the bag.
     """
 
     def __init__(self, path: Path, *, camera_images: bool = False) -> None:
@@ -40,7 +40,7 @@ class OutputBag:
     def __enter__(self) -> OutputBag:
         self._path.unlink(missing_ok=True)
         folder = tempfile.TemporaryDirectory(prefix=f'.{self._path.stem}.', dir=self._path.parent)
-        # A bag is a folder with a file of its own name in it.
+        # A bag is a folder that contains a file with the folder's name.
         self._bag = Path(self._stack.enter_context(folder)) / self._path.stem
         own = [output.type for output in outputs.OUTPUTS if output.type.startswith(OWN)]
         definitions = {kind: message_definition(kind) for kind in own}
@@ -55,10 +55,10 @@ class OutputBag:
                 (self._bag / self._path.name).replace(self._path)
 
     def write(self, frame: RecordedFrame, result: Result) -> None:
-        """Append what was found in a frame.
+        """Append the outputs of a frame.
 
         Raises:
-            OSError: It cannot be written.
+            OSError: They cannot be written.
         """
         if self._camera_images:
             kind = COMPRESSED_IMAGE_TYPE if frame.camera.compressed else IMAGE_TYPE

@@ -1,12 +1,12 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What was wrong with a bag, counted by kind, so that a thousand bad frames are one line."""
+"""Problems of a bag, counted by kind, so that a thousand bad frames make one line."""
 
 from __future__ import annotations
 
 
 class Problems:
-    """Kinds of problems with how often each came up, and its first case."""
+    """Kinds of problems, each with its count and first case."""
 
     def __init__(self) -> None:
         self._found: dict[str, tuple[int, str]] = {}
@@ -15,12 +15,12 @@ class Problems:
         """Count a case.
 
         Args:
-            kind: What it is, to follow a number: 'frames could not be decoded'.
+            kind: The problem, worded to follow a number: 'frames could not be decoded'.
             case: Where, and why.
         """
         count, first = self._found.get(kind, (0, case))
         self._found[kind] = count + 1, first
 
     def lines(self) -> list[str]:
-        """One sentence per kind, in the order in which the kinds came up."""
+        """One sentence per kind, in order of first occurrence."""
         return [f'{count} {kind}; first: {case}' for kind, (count, case) in self._found.items()]

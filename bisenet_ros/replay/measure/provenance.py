@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What produced a result: the bag's files, the model, the versions."""
+"""Provenance of results: files of the bag, model, versions."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _BLOCK = 1 << 20
 
 
 def describe_bag(path: Path) -> dict[str, Any]:
-    """Every file of a bag with its size and SHA-256, in a form that JSON can hold."""
+    """Every file of a bag with size and SHA-256, ready for JSON."""
     files = sorted(path.iterdir()) if path.is_dir() else [path]
     return {
         'path': str(path),
@@ -28,7 +28,7 @@ def describe_bag(path: Path) -> dict[str, Any]:
 
 
 def describe_model(segmenter: Segmenter) -> dict[str, Any]:
-    """The model's settings as they were resolved, and what it is; in a form that JSON can hold."""
+    """The model and its settings as resolved on this machine, ready for JSON."""
     described = {
         **vars(segmenter.settings),
         'network': segmenter.checkpoint.network,

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""One replay: the frames of a bag through the segmenter, and what that gave into a folder."""
+"""One replay: segments the frames of a bag and writes the results to a folder."""
 
 from __future__ import annotations
 
@@ -37,13 +37,12 @@ from bisenet_ros.version import versions
 
 @dataclass(frozen=True)
 class Result:
-    """What a replay gave.
+    """Results of a replay.
 
     Attributes:
-        metrics: What metrics.json holds.
-        problems: One sentence for each kind of thing that was wrong with the bag; none if the
-            results are complete.
-        evaluations: The counts behind the figures by image topic, to be added to other bags'.
+        metrics: The content of metrics.json.
+        problems: One sentence for each kind of problem; none if the results are complete.
+        evaluations: The counts behind the figures by image topic, for merging with other bags.
     """
 
     metrics: dict[str, Any]
@@ -64,9 +63,8 @@ def replay(
 ) -> Result:
     """Segment the frames, and write metrics.json, frames.jsonl, output.mcap and report.html.
 
-    What cannot be used of the bag is left out and named; the rest is evaluated. Where the results
-    cannot be written any more, as on a full disk, those are kept that were there by then, but for
-    output.mcap, which makes room for them.
+    Unusable parts of the bag are left out and listed as problems. If writing fails, for example on
+    a full disk, the results so far are kept, except output.mcap, which is removed to make room.
 
     Args:
         bag: The frames.
@@ -75,10 +73,10 @@ def replay(
             ground matter.
         output: A folder; files of an earlier replay are replaced.
         advance: Called after every frame.
-        rate: None for every frame; a number for those that the node would have taken if they had
-            arrived so many times as fast as they were recorded.
-        recorded: What a running node has put out at that rate, to be measured instead.
-        extras: What is written beside the usual files.
+        rate: None to evaluate every frame. A number simulates arrival at that multiple of the
+            recorded speed and leaves out the frames that the node would have dropped.
+        recorded: Outputs of a running node, recorded at `rate`, to measure instead.
+        extras: Optional outputs.
 
     Raises:
         UserError: An ego mask cannot be used.
@@ -132,7 +130,7 @@ def replay(
                     )
                 )
     except OSError as error:
-        failure = f'{output}: not all results could be written: {error.strerror or error}'
+        failure = f'{output}: some results could not be written: {error.strerror or error}'
     problems = [*filter(None, (damage, failure)), *evaluator.problems.lines()]
     if bag.labels_folder is not None:
         problems += [] if failure else bag.labels_folder.problems()

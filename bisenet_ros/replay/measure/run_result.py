@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A replay that was written earlier, read back from its folder."""
+"""Reads the results of a replay back from its folder."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ from bisenet_ros.replay.measure.figures import AccuracyCounts
 Pixels = npt.NDArray[np.uint8]
 
 
-# What is read of metrics.json.
+# The keys of metrics.json that are read.
 _READ = frozenset(('accuracy', 'bag', 'cameras', 'complete', 'fps', 'model', 'versions'))
 
 
 class RunError(UserError):
-    """A folder that holds no replay, or one that does not do for what is wanted."""
+    """A folder that holds no replay, or one that is not suitable."""
 
 
 @dataclass(frozen=True)
 class EvaluatedFrame:
-    """What a line of frames.jsonl says.
+    """A line of frames.jsonl.
 
     Attributes:
-        id: Which frame.
+        id: The frame.
         time_s: Seconds since the first frame.
-        figures: The frame's own numbers by name, those that there are.
-        counts: What accuracy is computed from; None without a truth.
-        dropped: Frames of the camera that were dropped since the one before.
+        figures: The figures of the frame by name, where defined.
+        counts: The counts behind accuracy; None without ground truth.
+        dropped: Frames of the camera dropped since the previous line.
     """
 
     id: FrameId
@@ -52,12 +52,12 @@ class EvaluatedFrame:
 
 @dataclass(frozen=True)
 class RunResult:
-    """The folder that a replay has written.
+    """The results of a replay.
 
     Attributes:
         path: The folder.
-        metrics: What metrics.json holds.
-        frames: Those that were evaluated, in the order of the recording.
+        metrics: The content of metrics.json.
+        frames: The evaluated frames in recording order.
     """
 
     path: Path
@@ -69,7 +69,7 @@ class RunResult:
         """Read metrics.json and frames.jsonl.
 
         Raises:
-            RunError: They are not there, or not what a replay writes.
+            RunError: A file is missing, or was not written by a replay.
         """
         try:
             metrics = _metrics(path / 'metrics.json')
@@ -77,7 +77,7 @@ class RunResult:
                 frames = tuple(_frames(lines, path))
         except OSError as error:
             raise RunError(
-                f'{path}: not the folder of a bag that bisenet replay has evaluated: '
+                f'{path}: not the output folder of bisenet replay for one bag: '
                 f'{Path(error.filename).name}: {error.strerror}'
             ) from error
         return cls(path, metrics, frames)
@@ -89,13 +89,13 @@ class RunResult:
 
     @property
     def has_pictures(self) -> bool:
-        """Whether output.mcap is there."""
+        """Whether output.mcap exists."""
         return (self.path / 'output.mcap').is_file()
 
     def pictures(
         self, camera: str, kind: Literal['labels', 'overlay']
     ) -> Iterator[tuple[FrameId, Pixels]]:
-        """What output.mcap has of each frame of a camera, in the order of the recording.
+        """The images of a camera in output.mcap, in recording order.
 
         Args:
             camera: Its image topic.
@@ -103,13 +103,13 @@ class RunResult:
 
         Raises:
             RunError: The file does not fit frames.jsonl.
-            BagError: It is damaged.
+            BagError: The file is damaged.
         """
         path = self.path / 'output.mcap'
         name = next(c['name'] for c in self.metrics['cameras'] if c['image_topic'] == camera)
         topic = f'/{name}/segmentation/{kind}' if name else f'/segmentation/{kind}'
         frames = iter([frame.id for frame in self.frames if frame.id.camera == camera])
-        foreign = RunError(f'{path} is of another replay than frames.jsonl beside it')
+        foreign = RunError(f'{path} and the frames.jsonl beside it are of different replays')
         decode = decode_labels if kind == 'labels' else decode_image
         with closing(open_bag(path)) as reader:
             for _, _, stamp, message in messages(reader, [topic]):
@@ -127,9 +127,11 @@ def _metrics(path: Path) -> dict[str, Any]:
     except ValueError as error:
         raise RunError(f'{path}: not JSON: {error}') from error
     if isinstance(metrics, dict) and 'bags' in metrics:
-        raise RunError(f'{path.parent} is of several bags: name the folder in it of one of them')
+        raise RunError(
+            f'{path.parent} has the results of several bags: give the folder of one bag in it'
+        )
     if not isinstance(metrics, dict) or not _READ.issubset(metrics):
-        raise RunError(f'{path}: not the figures of a bag that bisenet replay has evaluated')
+        raise RunError(f'{path}: not written by bisenet replay for one bag')
     return metrics
 
 
@@ -143,12 +145,12 @@ def _frames(lines: Iterator[str], path: Path) -> Iterator[EvaluatedFrame]:
             time_s = line.pop('time_s')
             counts = None
             if 'confusion' in line and 'drivable_overlap' not in line:
-                raise RunError(f'{path} is of an earlier version: replay its bag again')
+                raise RunError(f'{path} was written by an earlier version: replay the bag again')
             if 'confusion' in line:
                 counts = AccuracyCounts.of(line.pop('confusion'), line.pop('drivable_overlap'))
         except (ValueError, KeyError, AttributeError, TypeError) as error:
             raise RunError(
-                f'{path / "frames.jsonl"}, line {number}: not a frame of a replay: {error}'
+                f'{path / "frames.jsonl"}, line {number}: not written by bisenet replay: {error}'
             ) from error
         figures = {
             name: float(value)

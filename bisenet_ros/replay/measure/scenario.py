@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A scenario: bags, a model, and what the model has to do on them, written down in a YAML file."""
+"""A scenario: a YAML file with bags, a model, and criteria for the model on these bags."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _FOLDER_NAME = re.compile(r'[\w-][\w. -]*')
 
 def _is_of_one_run(criterion: Criterion) -> Criterion:
     if criterion.definition.is_change:
-        raise ValueError(f'{criterion.figure} is of two runs: hold bisenet compare to it')
+        raise ValueError(f'{criterion.figure} compares two runs: use bisenet compare --fail-under')
     return criterion
 
 
@@ -44,11 +44,11 @@ class ScenarioBag(_Part):
     """A bag to be replayed.
 
     Attributes:
-        path: From the scenario's folder.
-        name: Of its results; None for that of the file or folder.
-        image_topic: The only camera to take; None for all.
-        labels_topic: The truth of the only camera; None for `ground_truth/labels` if it is there.
-        criteria: For this bag alone.
+        path: Relative to the folder of the scenario.
+        name: Name of its results; None for the name of the bag.
+        image_topic: Evaluate this camera only; None for all cameras.
+        labels_topic: Topic of its ground truth; None for `ground_truth/labels` if it exists.
+        criteria: Criteria for this bag only.
     """
 
     path: Annotated[str, Field(min_length=1)]
@@ -61,27 +61,26 @@ class ScenarioBag(_Part):
     def _has_a_folder(self) -> ScenarioBag:
         if not _FOLDER_NAME.fullmatch(self.title):
             raise ValueError(
-                f'{self.title!r} cannot name a folder of results: give a name of letters, digits, '
-                'blanks, dots, - and _'
+                f'{self.title!r} cannot be a folder name: give a name of letters, digits, spaces, '
+                'dots, - and _'
             )
         return self
 
     @property
     def title(self) -> str:
-        """What it and the folder of its results are called."""
+        """Its name, and the name of its results folder."""
         return Path(self.path).stem if self.name is None else self.name
 
 
 class Scenario(_Part):
-    """What is replayed, and what has to come out.
+    """The content of a scenario. Paths are relative to the folder of the scenario.
 
     Attributes:
-        bags: One after the other.
-        params: A ROS parameter file, a path from the scenario's folder; None for the defaults.
-        weights: Name of shipped weights, or a path from the scenario's folder; None for those of
-            `params`.
-        rate: As driven, so many times as fast as it was recorded; None for every frame.
-        criteria: For each bag.
+        bags: Replayed in this order.
+        params: A ROS parameter file; None for the defaults.
+        weights: Name of shipped weights, or a path; None for those of `params`.
+        rate: Simulated arrival at this multiple of the recorded speed; None for every frame.
+        criteria: Criteria for every bag.
     """
 
     bags: Annotated[tuple[ScenarioBag, ...], Field(min_length=1)]
@@ -95,7 +94,7 @@ class Scenario(_Part):
         titles = [bag.title for bag in self.bags]
         twins = sorted({title for title in titles if titles.count(title) > 1})
         if twins:
-            raise ValueError(f'two bags are called {twins[0]}: give them a name')
+            raise ValueError(f'two bags are called {twins[0]}: give one of them another name')
         for bag in self.bags:
             if not (*self.criteria, *bag.criteria):
                 raise ValueError(f'no criteria for the bag {bag.title}')
@@ -104,11 +103,11 @@ class Scenario(_Part):
 
 @dataclass(frozen=True)
 class ScenarioFile:
-    """A scenario and where it was written.
+    """A scenario and its file.
 
     Attributes:
-        scenario: What it says.
-        document: The file.
+        scenario: The content.
+        document: The file, for errors that name the line.
     """
 
     scenario: Scenario
@@ -119,7 +118,7 @@ class ScenarioFile:
         """Read a scenario.
 
         Raises:
-            DocumentError: It is not one; the message names the line.
+            DocumentError: The file is not a valid scenario; the message names the line.
         """
         document = Document.load(path)
         try:
@@ -132,15 +131,16 @@ class ScenarioFile:
             for location, criterion in file._criteria():
                 if criterion.definition.needs_rate:
                     raise document.error(
-                        (*location, 'figure'), f'{criterion.figure} needs a rate: 1.0 is as driven'
+                        (*location, 'figure'),
+                        f'{criterion.figure} needs a rate; 1.0 is the recorded speed',
                     )
         return file
 
     def parameters(self) -> dict[str, Any]:
-        """What it says of the node's parameters, by parameter.
+        """The node parameters that it sets, by name.
 
         Raises:
-            UserError: Its parameter file cannot be used.
+            UserError: Its parameter file is invalid.
         """
         values: dict[str, Any] = {}
         if self.scenario.params is not None:
@@ -151,31 +151,32 @@ class ScenarioFile:
         return values
 
     def path_of(self, bag: ScenarioBag) -> Path:
-        """The bag's path."""
+        """The path of a bag, relative to the working directory."""
         return self.document.path.parent / bag.path
 
     def check_classes(self, classes: Sequence[str]) -> None:
         """Refuse criteria on classes that the model does not know.
 
         Raises:
-            DocumentError: It names the line and the classes that there are.
+            DocumentError: A class is unknown; the message names the line and the classes.
         """
         for location, criterion in self._criteria():
             name = criterion.figure.removeprefix(CLASS_IOU)
             if criterion.figure.startswith(CLASS_IOU) and name not in classes:
                 raise self.document.error(
-                    (*location, 'figure'), f'no class {name!r}; there are {", ".join(classes)}'
+                    (*location, 'figure'),
+                    f'unknown class {name!r}; choose from {", ".join(classes)}',
                 )
 
     def check_cameras(self, bag: int, image_topics: Collection[str]) -> None:
         """Refuse criteria on cameras that a bag does not have.
 
         Args:
-            bag: Which of the scenario's bags.
-            image_topics: Of the cameras that are taken of it.
+            bag: Index of the bag in the scenario.
+            image_topics: Image topics of its cameras.
 
         Raises:
-            DocumentError: It names the line and the cameras that there are.
+            DocumentError: A camera is missing; the message names the line and the cameras.
         """
         for location, criterion in self._criteria():
             foreign = location[0] == 'bags' and location[1] != bag
@@ -187,7 +188,7 @@ class ScenarioFile:
                 raise self.document.error(
                     (*location, 'camera'),
                     f'no camera {criterion.camera} in {self.scenario.bags[bag].title}; '
-                    f'there are {", ".join(image_topics)}',
+                    f'choose from {", ".join(image_topics)}',
                 )
 
     def _criteria(self) -> Iterator[tuple[Location, Criterion]]:
@@ -199,7 +200,7 @@ class ScenarioFile:
 
 
 def _said(error: Any, count: int) -> str:
-    """What pydantic found first, for a user."""
+    """The first error of pydantic, reworded for users."""
     names = [step for step in error['loc'] if isinstance(step, str)]
     if error['type'] == 'extra_forbidden':
         holder = names[-2] if len(names) > 1 else ''
@@ -207,13 +208,13 @@ def _said(error: Any, count: int) -> str:
             '': Scenario, 'bags': ScenarioBag, 'criteria': Criterion,
         }  # fmt: skip
         part = parts[holder]
-        said = f'unknown key; there are {", ".join(part.model_fields)}'
+        said = f'unknown key; choose from {", ".join(part.model_fields)}'
     elif error['type'] == 'missing':
         said = 'is missing'
     elif error['type'] == 'value_error':
         said = str(error['ctx']['error'])
     elif error['type'] == 'model_type':
-        said = 'should be keys with values'
+        said = 'must be a mapping of keys to values'
     else:
         said = error['msg'][0].lower() + error['msg'][1:]
     return said if count == 1 else f'{said} (and {count - 1} more)'

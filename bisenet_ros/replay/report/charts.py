@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Charts as SVG text, to stand in a page without a script or a file beside it."""
+"""Charts as inline SVG, without scripts or further files."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from bisenet_ros.metrics.calibration import Bin
 
 _COLORS = ('#2f7ed8', '#e07b1a', '#2a9d6f', '#b0489e', '#7a6ff0', '#8a7a2f')
 
-# Of the time line, in the units of its view box.
+# Size of the time line, in units of its view box.
 _WIDTH, _HEIGHT = 1000, 170
 _LEFT, _RIGHT, _TOP, _BOTTOM = 56, 8, 10, 22
 _COLUMNS = 500
 
 _SIDE = 260
-"""Of the reliability diagram's square."""
+"""Side of the reliability diagram, in units of its view box."""
 
 Numbers = npt.NDArray[np.float64]
 
@@ -37,7 +37,7 @@ class Series(NamedTuple):
 
 
 class Chart(NamedTuple):
-    """A drawn time line; `legend` says which line is whose."""
+    """A time line as SVG; `legend` names its lines."""
 
     title: str
     svg: str
@@ -45,14 +45,14 @@ class Chart(NamedTuple):
 
 
 class Mark(NamedTuple):
-    """A point that leads to a place of the page.
+    """A point that links to a part of the page.
 
     Attributes:
         time: Seconds.
-        value: On the axis of values.
-        title: Shown when the pointer is over it.
-        anchor: The place's id.
-        style: Class of the style sheet.
+        value: Value on the vertical axis.
+        title: Tooltip.
+        anchor: Id of the link target.
+        style: CSS class.
     """
 
     time: float
@@ -68,16 +68,16 @@ def time_line(
     marks: Sequence[Mark],
     show: Callable[[float], str],
 ) -> str:
-    """Lines over time, from 0 on the axis of values.
+    """Lines over time; the vertical axis starts at 0.
 
-    Where there are more frames than a screen has columns, a line is the mean of what falls into a
-    column, in a band from the least to the greatest.
+    If there are more frames than columns in the chart, a line shows the mean of each column, in a
+    band from minimum to maximum.
 
     Args:
-        title: For those who cannot see it.
+        title: Text for screen readers.
         series: The lines, each of at least one point.
         marks: Points on them.
-        show: How a value is written.
+        show: Formats a value.
     """
     start = min(float(line.times[0]) for line in series)
     span = max(float(line.times[-1]) for line in series) - start or 1.0
@@ -120,7 +120,7 @@ def time_line(
 
 
 def legend(names: Sequence[str]) -> str:
-    """Which line is whose; nothing for a single one."""
+    """The names of the lines with their colours; empty for a single line."""
     if len(names) < 2:
         return ''
     return ' '.join(
@@ -130,9 +130,9 @@ def legend(names: Sequence[str]) -> str:
 
 
 def reliability_diagram(curve: Sequence[Bin]) -> str:
-    """Accuracy over confidence: on the diagonal, confidence means what it says.
+    """Accuracy over confidence; on the diagonal they are equal.
 
-    The area of a point is the share of the pixels that it stands for.
+    The area of a point is proportional to its number of pixels.
     """
     margin, side = 40, _SIDE
 
@@ -164,7 +164,7 @@ def reliability_diagram(curve: Sequence[Bin]) -> str:
 
 
 def round_up(value: float) -> float:
-    """The next of 1, 2, 2.5, 5 times a power of ten; 1 for what is not positive."""
+    """The next of 1, 2, 2.5, 5 times a power of ten; 1 if `value` is not positive."""
     if value <= 0:
         return 1.0
     power = 10.0 ** math.floor(math.log10(value))
@@ -173,7 +173,7 @@ def round_up(value: float) -> float:
 
 
 def _columns(line: Series, start: float, span: float) -> tuple[Numbers, Numbers, Numbers, Numbers]:
-    """Times, least, mean and greatest values, at most one per column of the chart."""
+    """Times, minimum, mean and maximum, at most one of each per column of the chart."""
     if len(line.times) <= _COLUMNS:
         return line.times, line.values, line.values, line.values
     column = ((line.times - start) / span * (_COLUMNS - 1)).astype(np.int64)

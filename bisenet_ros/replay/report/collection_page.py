@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""report.html over many bags: the figures of all, and the way to the report of each."""
+"""report.html over many bags: the figures of all frames, and links to the report of each bag."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from bisenet_ros.templates import render
 
 
 def write_collection_page(path: Path, metrics: Mapping[str, Any], label_space: LabelSpace) -> None:
-    """Write the report; it links those of the bags, which lie in folders beside it.
+    """Write the report; it links to those of the bags, in folders beside it.
 
     Args:
         path: The file to write.
-        metrics: What the metrics.json over all bags holds.
-        label_space: Of the model.
+        metrics: The content of the metrics.json over all bags.
+        label_space: Label space of the model.
 
     Raises:
-        OSError: It cannot be written.
+        OSError: The file cannot be written.
     """
     page = render(
         'collection',

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""comparison.html: one file, without scripts, that says what changed between two replays."""
+"""comparison.html: the differences of two replays in one file, without scripts."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from bisenet_ros.replay.report.pictures import data_uri
 from bisenet_ros.templates import render
 
 PICTURED = 6
-"""Frames that are shown."""
+"""How many frames are shown."""
 
 _CHANGED_COLOR = (255, 0, 255)
 
-# Neighbours look alike: frames that are shown are at least this share of the drive apart.
+# Neighbouring frames look alike, so frames are at least this fraction of the drive apart.
 _APART = 0.05
 
 _CHARTS = {
@@ -38,11 +38,11 @@ Pixels = npt.NDArray[np.uint8]
 
 
 def write_comparison_page(path: Path, comparison: Comparison, figures: Mapping[str, Any]) -> None:
-    """Write the difference report.
+    """Write the page.
 
     Args:
         path: The file to write.
-        comparison: What is shown.
+        comparison: The comparison to show.
         figures: Its figures.
 
     Raises:
@@ -66,7 +66,7 @@ def write_comparison_page(path: Path, comparison: Comparison, figures: Mapping[s
 
 
 def _spaced(ranked: Sequence[FramePair]) -> list[FramePair]:
-    """The first of a ranking that are far enough from each other."""
+    """The first frames of a ranking that are far enough apart."""
     times = [pair.a.time_s for pair in ranked]
     apart = _APART * (max(times) - min(times)) if times else 0.0
     shown: list[FramePair] = []
@@ -81,30 +81,30 @@ def _spaced(ranked: Sequence[FramePair]) -> list[FramePair]:
 
 
 def verdict(figures: Mapping[str, Any]) -> tuple[str, str]:
-    """What the comparison says in a word or two, and in a sentence."""
+    """The verdict in a few words, and in a sentence."""
     accuracy = figures['accuracy']
     if accuracy is None:
         changed = figures['changed_labels']
         if changed is None:
-            return 'No truth', 'Without truth and labels, only the figures of the frames compare.'
+            return 'No truth', 'Without ground truth and labels, only frame figures are compared.'
         if not changed:
-            return 'Same labels', 'Every pixel has the same label.'
-        return 'Other labels', f'{percent(changed)} of the pixels have another label.'
+            return 'Same labels', 'All pixels have the same label.'
+        return 'Other labels', f'The label of {percent(changed)} of the pixels changed.'
     miou = accuracy['miou']
     if miou['change'] is None:
-        return 'No truth', 'No pixel has a truth, so nothing says which is better.'
+        return 'No truth', 'No pixel has ground truth, so it is not known which is better.'
     said = f'mIoU changes by {points(miou["change"])} points'
     if miou['interval'] is None:
-        return 'Too few frames', f'{said}; one frame says nothing about chance.'
+        return 'Too few frames', f'{said}; an interval needs at least two frames.'
     low, high = miou['interval']
     said += f' (95 % interval {points(low)} to {points(high)})'
     if low == high == 0:
         return 'Same accuracy', f'{said}.'
     if low > 0:
-        return 'B is better', f'{said}: more than chance among these frames.'
+        return 'B is better', f'{said}: more than chance on these frames.'
     if high < 0:
-        return 'B is worse', f'{said}: more than chance among these frames.'
-    return 'No clear difference', f'{said}: it may be chance among these frames.'
+        return 'B is worse', f'{said}: more than chance on these frames.'
+    return 'No clear difference', f'{said}: it may be chance on these frames.'
 
 
 def _time_lines(comparison: Comparison, shown: Sequence[FramePair]) -> Iterator[Chart]:
@@ -138,7 +138,7 @@ def _series(pairs: Sequence[FramePair], figure: str) -> Iterable[Series]:
 def _pictures(
     comparison: Comparison, shown: Sequence[FramePair]
 ) -> Iterator[tuple[str, str, dict[str, str]]]:
-    """The place, the anchor and the images, by what they show, of each frame."""
+    """For each frame: its place in the drive, its anchor, and images by caption."""
     wanted = [pair.a.id for pair in shown]
     runs = comparison.a, comparison.b
     overlays_a, overlays_b = (_collect(run, 'overlay', wanted) for run in runs)
@@ -149,7 +149,7 @@ def _pictures(
         images = {
             'A': overlays_a[frame],
             'B': overlays_b[frame],
-            'pixels with another label': _highlight(overlays_a[frame], changed),
+            'changed labels': _highlight(overlays_a[frame], changed),
         }
         uris = {what: data_uri(image) for what, image in images.items()}
         yield _place(pair), _anchor(pair), uris
@@ -167,7 +167,7 @@ def _collect(
 
 
 def _highlight(image: Pixels, changed: npt.NDArray[np.bool_]) -> Pixels:
-    """An (H, W, 3) BGR image in dark grey, and the pixels of (H, W) `changed` in one colour."""
+    """An (H, W, 3) BGR image in dark grey, with the pixels of (H, W) `changed` highlighted."""
     grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY) // 2
     shown = np.repeat(grey[..., np.newaxis], 3, axis=2)
     shown[changed] = _CHANGED_COLOR

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The drive as a row of numbers per frame, and the frames of it that are worth a look."""
+"""Selects the frames of a drive that the report shows."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from typing import Literal, NamedTuple
 Kind = Literal['worst', 'slowest', 'typical', 'best']
 
 SHOWN: dict[Kind, int] = {'worst': 3, 'slowest': 1, 'typical': 2, 'best': 2}
-"""How many frames of each kind are looked at."""
+"""How many frames of each kind are shown."""
 
-# Neighbours look alike: frames of a kind are at least this share of the drive apart.
+# Neighbouring frames look alike: frames of a kind are at least this fraction of the drive apart.
 _APART = 0.05
 
 
 class FrameSummary(NamedTuple):
-    """What a frame's line says, as far as it is drawn over time.
+    """The figures of a frame that are drawn over time.
 
     Attributes:
         camera: The image topic.
-        frame: How many frames of the camera came before.
+        frame: Index of the frame in the topic.
         time: Seconds since the first frame.
-        drivable_fraction: Share of the frame.
-        confidence: Mean, 0 to 1.
+        drivable_fraction: Drivable fraction of the image, 0 to 1.
+        confidence: Mean confidence, 0 to 1.
         latency_ms: Decoding and inference.
-        miou: Of this frame; None where there is no truth.
+        miou: mIoU of this frame; None without ground truth.
     """
 
     camera: str
@@ -39,22 +39,22 @@ class FrameSummary(NamedTuple):
 
 
 class Highlight(NamedTuple):
-    """A frame that is worth a look, and as what."""
+    """A frame to show, and why."""
 
     kind: Kind
     summary: FrameSummary
 
 
 def find_highlights(frames: Sequence[FrameSummary]) -> list[Highlight]:
-    """The worst, typical and best frames: by mIoU where there is truth, else by confidence.
+    """The worst, typical and best frames, by mIoU if there is ground truth, else by confidence.
 
-    And of those that are ranked so, the one that took longest. No frame is taken twice; a short
-    drive has fewer of them, and there is no slowest where it is one of the worst.
+    Also the slowest of the ranked frames, unless it is one of the worst. No frame is selected
+    twice; a short drive has fewer highlights.
     """
     compared = [frame for frame in frames if frame.miou is not None]
     ranked = sorted(compared or frames, key=_quality)
     middle = len(ranked) // 2
-    # Typical are those next to the median, on both sides in turn.
+    # Typical frames are those closest to the median, alternating between both sides.
     around = sorted(range(len(ranked)), key=lambda rank: abs(rank - middle))
     span = max((frame.time for frame in frames), default=0.0)
     orders: dict[Kind, Iterable[FrameSummary]] = {

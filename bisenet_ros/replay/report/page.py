@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""report.html: one file, without scripts, that opens anywhere and needs nothing beside it."""
+"""report.html: a self-contained file without scripts."""
 
 from __future__ import annotations
 
@@ -42,13 +42,13 @@ def write_page(
 
     Args:
         path: The file to write.
-        metrics: What metrics.json holds.
+        metrics: The content of metrics.json.
         summaries: Every evaluated frame.
-        pictures: The frames that are shown.
-        label_space: Of the model.
+        pictures: The frames to show.
+        label_space: Label space of the model.
 
     Raises:
-        OSError: It cannot be written.
+        OSError: The file cannot be written.
     """
     page = render(
         'report',
@@ -67,7 +67,7 @@ def write_page(
 
 
 def calibration_chart(accuracy: Mapping[str, Any] | None) -> str:
-    """The reliability diagram as SVG; empty where nothing was counted for it."""
+    """The reliability diagram as SVG; empty without data."""
     curve = [Bin(**bin) for bin in accuracy['calibration']] if accuracy is not None else []
     return reliability_diagram(curve) if curve else ''
 

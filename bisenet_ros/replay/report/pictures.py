@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Highlight frames drawn: what the camera saw, what was found in it, and the truth."""
+"""Pictures of highlight frames: camera image, overlay, and ground truth."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from bisenet_ros.replay.report.highlights import Highlight
 
 Pixels = npt.NDArray[np.uint8]
 Place = tuple[str, int]
-"""The image topic of a frame's camera, and how many of its frames came before."""
+"""Image topic and index of a frame."""
 
 MAX_WIDTH = 480
-"""Pictures are at most this wide, in pixels: a report is to be sent by mail."""
+"""Maximum width of pictures in pixels, so that a report is small enough for e-mail."""
 
 _QUALITY = 80
 
@@ -36,8 +36,8 @@ class Picture:
     """A chosen frame, drawn.
 
     Attributes:
-        highlight: Which frame it is, and why it is shown.
-        images: JPEG as a data URI by what it shows.
+        highlight: The frame, and why it is shown.
+        images: Data URIs of JPEGs by caption.
     """
 
     highlight: Highlight
@@ -51,18 +51,18 @@ def draw_pictures(
     label_space: LabelSpace,
     overlay_alpha: float,
 ) -> list[Picture]:
-    """Show what the replay has written of the chosen frames, beside image and truth of the bag.
+    """Draw the highlights: overlays from the replay, image and ground truth from the bag.
 
     Args:
-        bag: Whose frames were chosen.
-        folder: Of the replay, with metrics.json, frames.jsonl and, unless the disk was full,
-            output.mcap.
+        bag: The bag of the highlights.
+        folder: Output folder of the replay, with metrics.json, frames.jsonl and, unless the disk
+            was full, output.mcap.
         highlights: Frames that could be decoded.
-        label_space: Of the labels.
-        overlay_alpha: Opacity of the colours of the truth, 0 to 1.
+        label_space: Label space of the labels.
+        overlay_alpha: Opacity of the ground-truth colours, 0 to 1.
 
     Raises:
-        BagError: The bag is damaged before the last of them.
+        BagError: The bag is damaged before the last highlight.
     """
     pictures = {(one.summary.camera, one.summary.frame): Picture(one) for one in highlights}
     overlays = _overlays(folder, pictures)
@@ -85,7 +85,7 @@ def draw_pictures(
 
 
 def _overlays(folder: Path, places: Collection[Place]) -> dict[Place, Pixels]:
-    """The (H, W, 3) BGR overlays that a replay has written, of the frames at some places."""
+    """The (H, W, 3) BGR overlays in output.mcap of the given frames."""
     run = RunResult.load(folder)
     if not run.has_pictures:
         return {}
@@ -98,12 +98,12 @@ def _overlays(folder: Path, places: Collection[Place]) -> dict[Place, Pixels]:
 
 
 def _truth(frame: RecordedFrame, label_space: LabelSpace, alpha: float) -> Pixels | None:
-    """(H, W, 3) BGR, the frame in the colours of its truth; None where it has none of its size."""
+    """(H, W, 3) BGR, the frame with its ground truth as overlay; None without one of its size."""
     image = frame.image()
     try:
         truth = frame.truth()
     except UserError:
-        return None  # reported when it was to be counted
+        return None  # was reported as a problem before
     if truth is None or truth.shape != image.shape[:2]:
         return None
     drivable = drivable_mask(truth, label_space.ids_of(label_space.drivable))
@@ -111,7 +111,7 @@ def _truth(frame: RecordedFrame, label_space: LabelSpace, alpha: float) -> Pixel
 
 
 def data_uri(image: npt.NDArray[np.uint8]) -> str:
-    """An (H, W, 3) BGR image as a JPEG to stand in a page, made smaller where it is wide."""
+    """An (H, W, 3) BGR image as the data URI of a JPEG, scaled down if it is too wide."""
     height, width = image.shape[:2]
     if width > MAX_WIDTH:
         size = (MAX_WIDTH, max(1, round(height * MAX_WIDTH / width)))

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The overlays of each camera as a video, which any browser plays."""
+"""Overlay videos, one per camera."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ Pixels = npt.NDArray[np.uint8]
 
 
 _FASTEST = 120.0
-"""Frames per second that a player still shows."""
+"""Maximum frame rate of a video in Hz, for players that do not show more."""
 
 
 class OverlayVideos:
     """Writes a video per camera, as a context manager: `overlay.webm`, or `overlay_CAMERA.webm`.
 
-    Each frame of the bag is a picture of the video; for one that was dropped the one before is
-    shown again, as a vehicle would have had nothing newer.
+    Each frame of the bag is a frame of the video. A dropped frame repeats the overlay before it,
+    the newest that a vehicle would have had.
 
     Args:
-        folder: Where to; earlier videos are replaced.
-        cameras: Of the bag.
-        seconds: How long the bag is.
+        folder: The output folder; existing videos are replaced.
+        cameras: The cameras of the bag.
+        seconds: Duration of the bag.
     """
 
     def __init__(self, folder: Path, cameras: Sequence[Camera], seconds: float) -> None:
@@ -50,16 +50,16 @@ class OverlayVideos:
         self._stack.close()
 
     def write(self, frame: RecordedFrame, drawn: Pixels) -> None:
-        """Append the overlay of a frame, (H, W, 3) BGR; those of a camera in their order.
+        """Append the overlay of a frame, (H, W, 3) BGR; in frame order for each camera.
 
         Raises:
-            MediaError: It cannot be written.
+            MediaError: The video cannot be written.
         """
         self._videos[frame.camera.image_topic].write(frame.index, drawn)
 
 
 class _Video:
-    """The overlays of one camera."""
+    """The video of one camera."""
 
     def __init__(self, writer: VideoWriter) -> None:
         self._writer = writer
@@ -67,7 +67,7 @@ class _Video:
         self._last: Pixels | None = None
 
     def write(self, index: int, drawn: Pixels) -> None:
-        """Append frame number `index`, and for those that are missing before it the last one."""
+        """Append frame number `index`; the previous frame is repeated for missing ones."""
         if self._last is not None:
             for _ in range(self._next, index):
                 self._writer.write(self._last)

@@ -56,5 +56,5 @@ def test_an_empty_folder_is_left_to_be_refused(tmp_path: Path) -> None:
 
 
 def test_nothing_but_results(week: Path) -> None:
-    with pytest.raises(BagError, match='no bags apart from those in'):
+    with pytest.raises(BagError, match='no bags found outside of'):
         find_bags([week / 'out'], apart_from=week / 'out')

@@ -198,26 +198,30 @@ def test_classes_that_mean_something_else(runs: tuple[Path, Path], tmp_path: Pat
 
 
 def test_folders_that_are_no_replay(runs: tuple[Path, Path], tmp_path: Path) -> None:
-    with pytest.raises(RunError, match=r'bisenet replay has evaluated: metrics\.json: No such'):
+    with pytest.raises(
+        RunError, match=r'output folder of bisenet replay for one bag: metrics\.json: No such'
+    ):
         RunResult.load(tmp_path / 'nowhere')
     broken = copy(runs[0], tmp_path / 'broken')
     text = (broken / 'frames.jsonl').read_text()
     (broken / 'frames.jsonl').write_text(text[:-20])
-    with pytest.raises(RunError, match=r'frames\.jsonl, line 6: not a frame of a replay'):
+    with pytest.raises(RunError, match=r'frames\.jsonl, line 6: not written by bisenet replay'):
         RunResult.load(broken)
     (broken / 'frames.jsonl').write_text('[1]\n')
-    with pytest.raises(RunError, match=r'frames\.jsonl, line 1: not a frame of a replay'):
+    with pytest.raises(RunError, match=r'frames\.jsonl, line 1: not written by bisenet replay'):
         RunResult.load(broken)
     (broken / 'frames.jsonl').write_text(text)
     (broken / 'metrics.json').write_text('{')
     with pytest.raises(RunError, match=r'metrics\.json: not JSON'):
         RunResult.load(broken)
     (broken / 'metrics.json').write_text('{"bags": []}')
-    with pytest.raises(RunError, match='broken is of several bags: name the folder in it of one'):
+    with pytest.raises(
+        RunError, match='broken has the results of several bags: give the folder of one'
+    ):
         RunResult.load(broken)
     for other in ('[]', '{"complete": true}'):
         (broken / 'metrics.json').write_text(other)
-        with pytest.raises(RunError, match=r'metrics\.json: not the figures of a bag'):
+        with pytest.raises(RunError, match=r'metrics\.json: not written by bisenet replay'):
             RunResult.load(broken)
 
 
@@ -230,7 +234,7 @@ def test_pictures_of_another_replay(runs: tuple[Path, Path], tmp_path: Path) -> 
     for name, edit in edits.items():
         mixed = copy(runs[0], tmp_path / name)
         rewrite(mixed / 'frames.jsonl', edit)
-        with pytest.raises(RunError, match=r'output\.mcap is of another replay'):
+        with pytest.raises(RunError, match=r'output\.mcap and the frames\.jsonl beside it are of'):
             list(RunResult.load(mixed).pictures('/image', 'labels'))
 
 

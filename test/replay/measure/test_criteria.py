@@ -231,19 +231,19 @@ def test_the_short_form() -> None:
 @pytest.mark.parametrize(
     ('text', 'problem'),
     [
-        ('', "'' is no criterion: write NAME=LEAST"),
-        ('miou', "'miou' is no criterion: write NAME=LEAST"),
-        ('miou=0.6,', "'' is no criterion"),
-        ('iou=0.6', "no figure 'iou'; there are miou, .*, iou.road, iou.car, iou.sky"),
-        ('total_ms=50', "no figure 'total_ms'; there are"),  # the lower the better
-        ('change.miou=0', "no figure 'change.miou'; there are"),
-        ('miou=high', "miou=high: 'high' is no number"),
-        ('miou=', "miou=: '' is no number"),
-        ('miou=nan', "'nan' is no number"),
-        ('fps=inf', "'inf' is no number"),
-        ('miou=60', 'miou=60: miou is a share: write a number from 0 to 1'),
+        ('', "'' is not NAME=MINIMUM, such as"),
+        ('miou', "'miou' is not NAME=MINIMUM, such as"),
+        ('miou=0.6,', "'' is not NAME=MINIMUM"),
+        ('iou=0.6', "unknown figure 'iou'; choose from miou, .*, iou.road, iou.car, iou.sky"),
+        ('total_ms=50', "unknown figure 'total_ms'; choose from"),  # the lower the better
+        ('change.miou=0', "unknown figure 'change.miou'; choose from"),
+        ('miou=high', "miou=high: 'high' is not a number"),
+        ('miou=', "miou=: '' is not a number"),
+        ('miou=nan', "'nan' is not a number"),
+        ('fps=inf', "'inf' is not a number"),
+        ('miou=60', 'miou=60: miou is a fraction: write a number from 0 to 1'),
         ('miou=-0.1', 'write a number from 0 to 1'),
-        ('miou=0.5,miou=0.6', 'miou is there twice'),
+        ('miou=0.5,miou=0.6', 'miou is given twice'),
     ],
 )
 def test_what_is_no_short_form(text: str, problem: str) -> None:
@@ -252,7 +252,7 @@ def test_what_is_no_short_form(text: str, problem: str) -> None:
 
 
 def test_a_change_is_from_minus_one_to_one() -> None:
-    with pytest.raises(UserError, match=r'change\.miou is a share: write a number from -1 to 1'):
+    with pytest.raises(UserError, match=r'change\.miou is a fraction: write a number from -1 to 1'):
         parse_criteria('change.miou=-2', names_of_comparison(CLASSES))
 
 
@@ -265,5 +265,5 @@ def test_figures_of_a_whole_run() -> None:
     assert [outcome.passed for outcome in outcomes] == [True, False, False, False]
     assert [outcome.sentence for outcome in outcomes[1:3]] == [
         'drivable_iou: 0.5999, at least 0.6',
-        'iou.car: nothing was measured, at least 0.6',
+        'iou.car: not measured, at least 0.6',
     ]

@@ -98,16 +98,16 @@ def test_a_parameter_file_beside_it_says_how_the_node_drives(tmp_path: Path) -> 
     ('old', 'new', 'message'),
     [
         # What is no key.
-        ('rate:', 'speed:', '3: speed: unknown key; there are bags, params, weights, rate,'),
+        ('rate:', 'speed:', '3: speed: unknown key; choose from bags, params, weights, rate,'),
         ('    name: rain', '    nam: rain',
-         '9: bags[1].nam: unknown key; there are path, name, image_topic, labels_topic, criteria'),
+         '9: bags[1].nam: unknown key; choose from path, name, image_topic, labels_topic, '),
         ('        at_least: 0.6', '        at_leats: 0.6',
-         '16: bags[1].criteria[0].at_leats: unknown key; there are figure, at_least, at_most, '
+         '16: bags[1].criteria[0].at_leats: unknown key; choose from figure, at_least, at_most, '
          'statistic, between, camera, name'),
         ('rate: 1.0', 'rate: fast\nspeed: 1',
          '3: rate: input should be a valid number (and 1 more)'),
         ('{figure: iou.road, statistic: min,', '{figure: iou.road, stat: min,',
-         '20: criteria[1].stat: unknown key; there are figure, '),
+         '20: criteria[1].stat: unknown key; choose from figure, '),
         # What is missing.
         ('- path: drives/monday\n   ', '-', '5: bags[0].path: is missing'),
         ('  - figure: dropped\n    at_most: 3', '  - at_most: 3',
@@ -124,32 +124,32 @@ def test_a_parameter_file_beside_it_says_how_the_node_drives(tmp_path: Path) -> 
         ('[12, 15.5]', '[12]', '14: bags[1].criteria[0].between'),
         ('[12, 15.5]', '[12, soon]', '14: bags[1].criteria[0].between[1]: input should be a valid'),
         ('path: drives/monday', 'path: 7', '5: bags[0].path: input should be a valid string'),
-        ('  - figure: dropped\n    at_most: 3', '  - fps', '21: criteria[2]: should be keys with'),
+        ('  - figure: dropped\n    at_most: 3', '  - fps', '21: criteria[2]: must be a mapping'),
         # What contradicts itself.
         ('figure: drivable_iou', 'figure: drivable',
-         "18: criteria[0]: no figure 'drivable'; there are miou, pixel_accuracy, "),
-        ('    at_least: 0.9\n', '', '18: criteria[0]: say what the figure has to be'),
+         "18: criteria[0]: unknown figure 'drivable'; choose from miou, pixel_accuracy, "),
+        ('    at_least: 0.9\n', '', '18: criteria[0]: give a limit: at_least'),
         ('at_most: 1}', 'at_most: 0.1}', '20: criteria[1]: at_least is greater than at_most'),
         ('    at_least: 0.9', '    at_least: 90',
-         '18: criteria[0]: drivable_iou is a share: write a number from 0 to 1'),
-        ('[12, 15.5]', '[15.5, 12]', '11: bags[1].criteria[0]: between ends before it begins'),
+         '18: criteria[0]: drivable_iou is a fraction: write a number from 0 to 1'),
+        ('[12, 15.5]', '[15.5, 12]', '11: bags[1].criteria[0]: between must be [from, to] in'),
         ('figure: confidence', 'figure: ece',
-         '11: bags[1].criteria[0]: ece is of a whole bag, it has no statistic or between'),
+         '11: bags[1].criteria[0]: ece is for the whole bag: remove statistic and between'),
         ('rate: 1.0\n', '', '20: criteria[2].figure: dropped needs a rate'),
-        ('drives/monday', 'drives/..', "5: bags[0]: '..' cannot name a folder of results"),
-        ('name: rain', 'name: a/b', "8: bags[1]: 'a/b' cannot name a folder of results"),
-        ('name: rain', "name: ''", "8: bags[1]: '' cannot name a folder of results"),
-        ('name: rain', 'name: monday', '1: two bags are called monday: give them a name'),
+        ('drives/monday', 'drives/..', "5: bags[0]: '..' cannot be a folder name"),
+        ('name: rain', 'name: a/b', "8: bags[1]: 'a/b' cannot be a folder name"),
+        ('name: rain', "name: ''", "8: bags[1]: '' cannot be a folder name"),
+        ('name: rain', 'name: monday', '1: two bags are called monday: give one of them'),
         (WHOLE[WHOLE.index('\ncriteria:'):], '', '1: no criteria for the bag monday'),
         # What is not YAML, or not ours.
         ('rate: 1.0', 'rate: [1.0', '4: not YAML: '),
         ('rate: 1.0', 'rate: \x07', ': not YAML: '),
         ('rate: 1.0', 'rate: !!python/object:os.system x', '3: not YAML: could not determine'),
-        ('rate: 1.0', 'rate: 1.0\nrate: 2.0', '4: rate is there twice'),
+        ('rate: 1.0', 'rate: 1.0\nrate: 2.0', '4: rate is given twice'),
         ('    image_topic: /front/image\n    labels', '    path: b\n    labels',
-         '6: path is there twice'),
-        (WHOLE, '', '1: should be keys with values'),
-        (WHOLE, '- 1', '1: should be keys with values'),
+         '6: path is given twice'),
+        (WHOLE, '', '1: must be a mapping of keys to values'),
+        (WHOLE, '- 1', '1: must be a mapping of keys to values'),
         (WHOLE, 'bags: []', '1: bags: '),
         (WHOLE, '{}', '1: bags: is missing'),
     ],
@@ -180,11 +180,15 @@ def test_aliases_may_lead_back(tmp_path: Path) -> None:
 def test_classes_and_cameras_that_there_are_not(tmp_path: Path) -> None:
     file = load(tmp_path, WHOLE)
     file.check_classes(CAMVID.names)
-    with pytest.raises(DocumentError, match=r":20: criteria\[1\]\.figure: no class 'road'; there"):
+    with pytest.raises(
+        DocumentError, match=r":20: criteria\[1\]\.figure: unknown class 'road'; choose"
+    ):
         file.check_classes(['sky'])
     file.check_cameras(0, ['/rear'])  # the criterion is on the other bag
     file.check_cameras(1, ['/front/image', '/rear'])
-    with pytest.raises(DocumentError, match=r':15: .*no camera /front/image in rain; there are /r'):
+    with pytest.raises(
+        DocumentError, match=r':15: .*no camera /front/image in rain; choose from /r'
+    ):
         file.check_cameras(1, ['/rear'])
 
 

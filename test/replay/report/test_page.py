@@ -37,7 +37,7 @@ def test_it_needs_nothing_beside_it(path: Path) -> None:
 
 def test_it_has_every_part(path: Path) -> None:
     page = Page(path)
-    assert 'Complete 9 of 9 frames were evaluated, 9 of them against the truth' in page.text
+    assert 'Complete 9 of 9 frames were evaluated, 9 of them against ground truth' in page.text
     assert 'a <bag>' in page.text
     for title in ('Over time', 'Classes', 'Calibration', 'Confusion', 'Frames', 'Cameras'):
         assert title in page.text
@@ -70,7 +70,7 @@ def test_names_stay_names(tmp_path: Path) -> None:
 def test_without_truth(tmp_path: Path, weights: Path, segmenter: Segmenter) -> None:
     bag = write_bag(tmp_path / 'bag', drive(2, truth=False))
     page = Page(report(bag, weights, segmenter, tmp_path / 'out'))
-    assert 'The bag has no truth' in page.text
+    assert 'The bag has no ground truth' in page.text
     assert 'Confusion' not in page.text
     assert page.count('img') == 2 * 2
 

@@ -64,7 +64,7 @@ def test_a_label_that_cityscapes_has_not_is_named(tmp_path: Path) -> None:
     label_ids[3, 5] = 34
     write_labels(tmp_path, 'gtFine_labelIds', label_ids)
     dataset = CityscapesSettings(root=tmp_path, split='train').open()
-    expected = r'labelIds\.png holds label 34, first at column 5, row 3, which Cityscapes does not'
+    expected = r'labelIds\.png has label 34, first at column 5, row 3, which Cityscapes does not'
     with pytest.raises(DatasetError, match=expected):
         dataset[0]
 

@@ -73,7 +73,7 @@ def test_ids_of_8_and_16_bit(tmp_path: Path, by_id: Path, dtype: Dtypes, road: i
 def test_an_unknown_id_is_named(tmp_path: Path, by_id: Path, dtype: Dtypes, value: int) -> None:
     write_pair(tmp_path, 'a', np.array([[7, 0, 255], [1, value, value]], dtype))
     dataset = folders(tmp_path, by_id).open()
-    expected = rf'a\.png holds label {value}, first at column 1, row 1, which .*by_id\.yaml does'
+    expected = rf'a\.png has label {value}, first at column 1, row 1, which .*by_id\.yaml does'
     with pytest.raises(DatasetError, match=expected):
         dataset[0]
 
@@ -97,7 +97,7 @@ def test_an_unknown_colour_is_named_with_its_place(tmp_path: Path, by_color: Pat
     labels[1, 2] = (3, 2, 1)
     write_pair(tmp_path, 'a', labels)
     dataset = folders(tmp_path, by_color).open()
-    expected = r'a\.png holds the colour \[1, 2, 3\], first at column 2, row 1, which .*by_color'
+    expected = r'a\.png has the colour \[1, 2, 3\], first at column 2, row 1, which .*by_color'
     with pytest.raises(DatasetError, match=expected):
         dataset[0]
 
@@ -151,10 +151,10 @@ def test_damaged_files_are_named(tmp_path: Path, by_id: Path) -> None:
     dataset = folders(tmp_path, by_id).open()
     whole = labels.read_bytes()
     labels.write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(DatasetError, match=r'labels/a\.png: not an image that OpenCV reads'):
+    with pytest.raises(DatasetError, match=r'labels/a\.png: not an image that OpenCV can read'):
         dataset[0]
     labels.write_bytes(b'')
-    with pytest.raises(DatasetError, match=r'labels/a\.png: not an image that OpenCV reads'):
+    with pytest.raises(DatasetError, match=r'labels/a\.png: not an image that OpenCV can read'):
         dataset[0]
     labels.unlink()
     with pytest.raises(DatasetError, match=r'labels/a\.png: No such file'):
@@ -163,7 +163,7 @@ def test_damaged_files_are_named(tmp_path: Path, by_id: Path) -> None:
     whole = image.read_bytes()
     image.write_bytes(whole[: len(whole) // 2])
     assert cv2.imread(str(image)) is not None, 'OpenCV does not mind'
-    with pytest.raises(DatasetError, match=r'images/a\.jpg: the JPEG image is cut off'):
+    with pytest.raises(DatasetError, match=r'images/a\.jpg: the JPEG file is truncated'):
         dataset[0]
 
 
@@ -202,10 +202,10 @@ def test_lists_are_relative_to_themselves(tmp_path: Path, by_id: Path) -> None:
 @pytest.mark.parametrize(
     ('text', 'message'),
     [
-        ('images/a.jpg\n', "should hold .* a tab, blanks or a comma between, not 'images/a.jpg'"),
-        ('images/a.jpg labels/b.png\n', r'names .*labels/b\.png, which is not there'),
-        ('images/b.jpg labels/a.png\n', r'names .*images/b\.jpg, which is not there'),
-        ('# nothing\n', 'names nothing'),
+        ('images/a.jpg\n', "has a line that is not an image and .*: 'images/a.jpg'"),
+        ('images/a.jpg labels/b.png\n', r'names .*labels/b\.png, which does not exist'),
+        ('images/b.jpg labels/a.png\n', r'names .*images/b\.jpg, which does not exist'),
+        ('# nothing\n', 'is empty'),
     ],
 )
 def test_lists_are_held_against_the_files(
