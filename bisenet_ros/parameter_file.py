@@ -138,6 +138,10 @@ def _parameters_of(path: Path, entries: Sequence[Entry], node: str) -> dict[str,
             check_camera(name, cameras)
         except UserError as error:
             raise UserError(f'{path}:{line}: {error}') from error
+    try:
+        Settings().changed(values)  # what one value allows, several together may not
+    except UserError as error:
+        raise UserError(f'{path}: {error}') from error
     return values
 
 

@@ -53,18 +53,18 @@ def taken(read: Callable[[], Any]) -> tuple[Any, str]:
         return None, str(error)
 
 
-def is_valid(name: str, value: Any) -> bool:
-    return getattr(Settings(**{name: value}), name) == value
+def is_valid(settings: Settings, name: str) -> bool:
+    return Settings().changed({name: settings.values()[name]}) == settings
 
 
 @given(NAMES, VALUES)
 def test_any_value(name: str, value: Any) -> None:
-    found, refusal = taken(lambda: PARAMETERS[name].value_of(value))
+    found, refusal = taken(lambda: Settings().changed({name: PARAMETERS[name].value_of(value)}))
     if refusal:
         assert name in refusal
         assert refusal.isprintable()
     else:
-        assert is_valid(name, found)
+        assert is_valid(found, name)
 
 
 @given(NAMES, VALUES.map(yaml.safe_dump) | st.text(max_size=30))
@@ -77,4 +77,4 @@ def test_any_text_in_a_file(file: Path, name: str, text: str) -> None:
         assert refusal.startswith(f'{file}:')  # then the line, from which it is plain to see
         assert refusal.isprintable()
     else:
-        assert is_valid(name, getattr(found, name))
+        assert is_valid(found, name)

@@ -389,4 +389,5 @@ class EngineTask:
 
         for key, value in device_state(segmenter.device).items():
             status.add(key, value)
-        self._processing.report(status)
+        if worker.running and worker.enabled:  # how long it took before that says nothing of now
+            self._processing.report(status)

@@ -375,7 +375,7 @@ def test_processing_time_has_the_keys_of_autoware() -> None:
 def test_the_engine_from_unconfigured_to_running(weights: Path) -> None:
     arrival = threading.Condition()
     slot = CameraSlot('', arrival)
-    settings = Settings()
+    settings = Settings(max_allowed_processing_time_ms=60000.0)  # of a busy machine, too
     processing = ProcessingTime(lambda: settings)
     delivered = threading.Event()
     worker = Worker(
@@ -419,8 +419,11 @@ def test_the_engine_from_unconfigured_to_running(weights: Path) -> None:
         message = run(task)
         assert (message.level, message.message) == (WARN, 'no CUDA graph')
         worker.segmenter._engine.notes.clear()
+        processing.add(70000.0)
+        assert run(task).message == 'processing took 70000 ms, over the allowed 60000 ms'
         worker.enable(False)
-        assert run(task).message == 'paused by ~/enable'
+        message = run(task)
+        assert (message.level, message.message) == (OK, 'paused by ~/enable')
         worker.device_failure = 'CUDA out of memory'
         message = run(task)
         assert (message.level, message.message) == (

@@ -106,6 +106,7 @@ def shared_graph(weights: Path, segmenter: Segmenter) -> Iterator[Graph]:
                 device='cpu',
                 precision='fp32',
                 drivable_classes=list(segmenter.label_space.drivable),
+                max_allowed_processing_time_ms=60000.0,  # of a busy machine, too
             ) as process:
                 yield Graph(process, peer)
         finally:

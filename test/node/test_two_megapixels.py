@@ -79,10 +79,13 @@ def test_without_it_the_node_says_why_they_do_not(domain: int, peer: Peer, weigh
         camera(domain, 'BEST_EFFORT', with_profile=False),
         running_node(domain, weights=weights, device='cpu') as node,
     ):
-        line = node.wait_for_output('no frames')
-        array = diagnostics.wait(lambda array: array.status[0].level == DiagnosticStatus.ERROR)
+        # How many get lost, most or all, is the machine's.
+        line = node.wait_for_output('no frames|frames of /image got lost')
+        told = 'images of over 0.5 MB'
+        array = diagnostics.wait(lambda array: told in array.status[0].message)
+    assert array.status[0].level in (DiagnosticStatus.WARN, DiagnosticStatus.ERROR)
     for text in (line, array.status[0].message):
-        assert 'images of over 0.5 MB' in text
+        assert told in text
         assert str(profile()) in text
 
 
