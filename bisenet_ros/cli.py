@@ -394,7 +394,7 @@ def demo(
 
     view = View(path=source, seconds=seconds, seed=seed)
     try:
-        measured = run_demo(Demo(view, output, model.read(), verify))
+        measured = run_demo(Demo(view, output, model.read(beneath=view.parameters), verify))
     except ProcessError as error:
         print(f'bisenet: {error}', file=sys.stderr)
         raise typer.Exit(1) from error

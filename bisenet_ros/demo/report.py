@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bisenet_ros.bag.recorded_outputs import RecordedOutputs
+from bisenet_ros.demo.from_above import GroundOfFrames
 from bisenet_ros.drivable import drivable_mask
 from bisenet_ros.formatting import number, percent
 from bisenet_ros.label_space import LabelSpace
@@ -23,6 +24,7 @@ from bisenet_ros.metrics import ConfusionMatrix, Frame, truth_at
 from bisenet_ros.overlay import overlay
 from bisenet_ros.replay.measure.evaluation import Accuracy
 from bisenet_ros.segmenter import Segmenter
+from bisenet_ros.settings import Settings
 from bisenet_ros.version import versions
 
 PICTURED = 4
@@ -34,12 +36,15 @@ Row = tuple[str, str]
 
 @dataclass(frozen=True)
 class Picture:
-    """One moment of the drive, as names of image files beside the page."""
+    """One moment of the drive.
+
+    Attributes:
+        title: When it was.
+        files: Names of the image files beside the page, by what they show.
+    """
 
     title: str
-    camera: str
-    segmented: str
-    truth: str | None
+    files: Mapping[str, str]
 
 
 def figures(
@@ -128,18 +133,20 @@ def evaluate(
     label_space: LabelSpace,
     output: Path,
     *,
-    overlay_alpha: float,
+    settings: Settings,
     offline: Offline | None,
     advance: Callable[[], None],
 ) -> tuple[Accuracy, list[Picture]]:
     """Compare the outputs with the truth, and make `overlay.webm` and the pictures.
+
+    Where CameraInfo and `mounting` are known, these show the ground from above, too.
 
     Args:
         frames: Of one camera, as they were published; those that were dropped are left out.
         outputs: What was recorded.
         label_space: Of the labels.
         output: A folder.
-        overlay_alpha: Opacity of the overlays' colours, 0 to 1.
+        settings: The node's.
         offline: Sees every frame that has an output, if it is given.
         advance: Called after every frame.
 
@@ -148,6 +155,9 @@ def evaluate(
     """
     accuracy = Accuracy(label_space)
     pictures: list[Picture] = []
+    (camera,) = frames.cameras
+    grounds = GroundOfFrames(camera, settings)
+    drivable_ids = label_space.ids_of(label_space.drivable)
     for earlier in output.glob('picture_[0-9]_*.jpg'):
         earlier.unlink()
     segmented = sorted(index for _, index in outputs.arrivals)
@@ -165,10 +175,14 @@ def evaluate(
                 image, truth = frame.image(), frame.truth()
                 if truth is not None:
                     truth = truth_at(truth, image.shape, found.labels.shape)
-                drawn = overlay(
-                    image, found.labels, label_space, overlay_alpha, drivable=found.drivable
-                )
-                video.write(drawn)
+                true_mask = None if truth is None else drivable_mask(truth, drivable_ids)
+                alpha = settings.overlay_alpha
+                drawn = overlay(image, found.labels, label_space, alpha, drivable=found.drivable)
+                above: dict[str, Pixels] = {}
+                if grounds.is_known:
+                    ground = grounds.of(frame, image, found)
+                    above = grounds.draw(ground, true_mask, drawn.shape[0])
+                video.write(np.hstack([drawn, *above.values()]))
                 if truth is not None:
                     accuracy.update(
                         Frame(
@@ -184,34 +198,23 @@ def evaluate(
                     offline.add(image, truth, found.labels)
                 if frame.index in chosen:
                     title = f'{(frame.received - start) / 1e9:.1f} s'
-                    name = f'picture_{chosen[frame.index]}'
-                    picture = _picture(
-                        output, name, title, image, drawn, truth, label_space, overlay_alpha
-                    )
-                    pictures.append(picture)
+                    images = {'camera': image, 'segmented': drawn}
+                    if truth is not None:
+                        images['truth'] = overlay(
+                            image, truth, label_space, alpha, drivable=true_mask
+                        )
+                    stem = f'picture_{chosen[frame.index]}'
+                    pictures.append(_picture(output, stem, title, images | above))
             advance()
     return accuracy, pictures
 
 
-def _picture(
-    output: Path,
-    name: str,
-    title: str,
-    image: Pixels,
-    drawn: Pixels,
-    truth: Pixels | None,
-    label_space: LabelSpace,
-    overlay_alpha: float,
-) -> Picture:
+def _picture(output: Path, stem: str, title: str, images: Mapping[str, Pixels]) -> Picture:
     """Write the images of a moment."""
-    images = {'camera': image, 'segmented': drawn}
-    if truth is not None:
-        drivable = drivable_mask(truth, label_space.ids_of(label_space.drivable))
-        images['truth'] = overlay(image, truth, label_space, overlay_alpha, drivable=drivable)
-    files = {what: f'{name}_{what}.jpg' for what in images}
+    files = {what: f'{stem}_{what.replace(", ", "_")}.jpg' for what in images}
     for what, pixels in images.items():
         write_image(output / files[what], pixels)
-    return Picture(title, files['camera'], files['segmented'], files.get('truth'))
+    return Picture(title, files)
 
 
 def rows(measured: Mapping[str, Any]) -> list[Row]:
