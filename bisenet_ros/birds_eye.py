@@ -56,8 +56,8 @@ def birds_eye(
     middle, side = width // 2, max(4, height // 45)
     vehicle = [
         (middle, height - 1 - 2 * side),
-        (middle - side, height - 1),
-        (middle + side, height - 1),
+        (middle - side, height),
+        (middle + side, height),
     ]
     cv2.fillPoly(picture, [np.array(vehicle, np.int32)], _VEHICLE_COLOR, cv2.LINE_AA)
     if title:

@@ -32,8 +32,8 @@ from bisenet_ros.replay.measure.provenance import describe_model
 from bisenet_ros.settings import Settings
 from bisenet_ros.synthetic.drive import SyntheticDrive
 
-_RESOLUTION = 0.25
-"""Metres: smaller cells would be smaller than pixels from 8 m on in frames of this size."""
+_GRID = {'grid.resolution': 0.3, 'grid.length': 20.0, 'grid.width': 16.0}
+"""Metres. Pixels of the synthetic drive show the ground that finely up to 14 m."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class View:
         if self.path is not None:
             return {}
         mounting = SyntheticDrive(self.seed, self.size, self.rate).mounting
-        return {'mounting': mounting, 'grid.resolution': _RESOLUTION}
+        return {'mounting': mounting, **_GRID}
 
 
 @dataclass(frozen=True)

@@ -87,7 +87,7 @@ def test_the_synthetic_drive(weights: Path, tmp_path: Path) -> None:
     assert json.loads((output / 'metrics.json').read_text()) == measured
     video = list(Video(output / 'overlay.webm'))
     assert len(video) == frames['segmented']
-    assert video[0].shape == (120, 160 + 2 * 80, 3)  # the image, and 30 m x 20 m twice
+    assert video[0].shape == (120, 160 + 2 * 97, 3)  # the image, and the ground twice
     page = (output / 'index.html').read_text()
     linked = set(re.findall(r'(?:src|href)="([^"]+)"', page))
     assert {'overlay.webm', 'metrics.json', 'picture_1_truth.jpg'} <= linked
