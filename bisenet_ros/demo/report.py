@@ -30,6 +30,8 @@ from bisenet_ros.version import versions
 PICTURED = 4
 """Moments of the drive that are shown as pictures."""
 
+_ACCURACY = ('miou', 'drivable_iou', 'iou', 'free_space_error_m', 'free_space_error_p95_m')
+
 Pixels = npt.NDArray[np.uint8]
 Row = tuple[str, str]
 
@@ -83,7 +85,7 @@ def figures(
         'fps': _rate(sorted(arrival.received for arrival in arrivals)),
         'latency_ms': {'p50': p50, 'p95': p95, 'p99': p99, 'max': float(ages.max())},
         'stages_ms': {stage: float(np.median(times)) for stage, times in stages.items()},
-        'accuracy': found and {name: found[name] for name in ('miou', 'drivable_iou', 'iou')},
+        'accuracy': found and {name: found[name] for name in _ACCURACY},
         'offline': None,
         'model': model,
         'versions': versions(),
@@ -178,9 +180,9 @@ def evaluate(
                 true_mask = None if truth is None else drivable_mask(truth, drivable_ids)
                 alpha = settings.overlay_alpha
                 drawn = overlay(image, found.labels, label_space, alpha, drivable=found.drivable)
+                ground = grounds.of(frame, image, found) if grounds.is_known else None
                 above: dict[str, Pixels] = {}
                 if grounds.is_known:
-                    ground = grounds.of(frame, image, found)
                     above = grounds.draw(ground, true_mask, drawn.shape[0])
                 video.write(np.hstack([drawn, *above.values()]))
                 if truth is not None:
@@ -192,6 +194,7 @@ def evaluate(
                             found.drivable,
                             found.confidence,
                             truth,
+                            ground=None if ground is None else ground.tables,
                         )
                     )
                 if offline is not None:
@@ -240,6 +243,10 @@ def rows(measured: Mapping[str, Any]) -> list[Row]:
             ('mIoU', percent(accuracy['miou'])),
             ('drivable IoU', percent(accuracy['drivable_iou'])),
         ]
+        if accuracy['free_space_error_m'] is not None:
+            errors = (accuracy[f'free_space_error_{name}'] for name in ('m', 'p95_m'))
+            median, p95 = (f'{error:.2f}' for error in errors)
+            table.append(('free-space error p50 / p95', f'{median} / {p95} m'))
     if offline is not None:
         if accuracy is not None:
             table.append(('mIoU offline', percent(offline['miou'])))

@@ -68,7 +68,9 @@ def test_the_synthetic_drive(weights: Path, tmp_path: Path) -> None:
         'model', 'versions',
     }  # fmt: skip
     assert measured['source'] == 'Synthetic drive, seed 0'
-    assert measured['accuracy'].keys() == {'miou', 'drivable_iou', 'iou'}
+    assert measured['accuracy'].keys() == {
+        'miou', 'drivable_iou', 'iou', 'free_space_error_m', 'free_space_error_p95_m',
+    }  # fmt: skip
     assert measured['stages_ms'].keys() == {'decode', 'inference', 'publish'}
     frames = measured['frames']
     assert frames['published'] == 20
