@@ -130,6 +130,23 @@ def segment(
     output: Annotated[
         Path, typer.Option('--output', '-o', metavar='DIR', help='Where to.', show_default=False)
     ],
+    mounting: Annotated[
+        tuple[float, float, float, float, float, float] | None,
+        typer.Option(
+            '--mounting',
+            metavar='X Y Z ROLL PITCH YAW',
+            help='The pose of the camera on the vehicle, in metres and radians.',
+        ),
+    ] = None,
+    camera_info: Annotated[
+        Path | None,
+        typer.Option(
+            '--camera-info',
+            metavar='FILE',
+            dir_okay=False,
+            help="The camera's calibration (YAML of camera_calibration).",
+        ),
+    ] = None,
     json: Json = None,
     *,
     model: ModelOptions,
@@ -139,11 +156,17 @@ def segment(
     Writes `NAME_labels.png` (class ids), `NAME_drivable.png` (255 where the vehicle may drive) and
     `NAME_overlay.jpg` for NAME.jpg or any other image, in its size. A video gives the two PNG per
     frame (`NAME_000000_labels.png` ...) and an overlay video, `NAME_overlay.webm`. Of a folder,
-    the images and videos directly in it are taken.
+    the images and videos directly in it are taken. With `--mounting` and `--camera-info`,
+    `NAME_birdseye.png` shows the ground from above: free in green, the first contact in red.
     """
     from bisenet_ros.commands.segment import segment_files
 
-    segment_files(inputs, output, model.read(), json_file=json)
+    settings = model.read()
+    if mounting is not None:
+        if camera_info is None:
+            raise UserError('--mounting needs the calibration of the camera, too: --camera-info')
+        settings = settings.changed({'mounting': mounting})
+    segment_files(inputs, output, settings, camera_info=camera_info, json_file=json)
 
 
 @app.command(no_args_is_help=True)
