@@ -59,7 +59,7 @@ def milliseconds(action: Callable[[], object], times: int) -> float:
 
 
 CAMERA, FINER = (640, 480), 4
-SEEDS, FRAMES = 6, range(0, 120, 24)
+SEEDS, FRAMES = 4, range(0, 120, 24)
 PITCH_ERRORS = (0.2, 0.5, 1.0)
 """Degrees."""
 FARTHEST = 25.0
