@@ -1,29 +1,41 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the ground costs: grid, scan and ranges per column of a mask, and making their tables.
+"""What the ground costs, and how exact it is.
 
     python -m benchmarks.ground [--width 2048 --height 1024]
+    python -m benchmarks.ground --accuracy
 
-On one core, with the memory settings of the node; medians in milliseconds.
+The first measures grid, scan and ranges per column of a mask, and making their tables: on one core,
+with the memory settings of the node; medians in milliseconds. The second compares the scan of exact
+labels of the synthetic drive with where the drivable ground truly ends, for poses that are more or
+less right.
 """
 
 from __future__ import annotations
 
 import argparse
+import math
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from statistics import median
 from types import SimpleNamespace
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
-from bisenet_ros.drivable import free_space_boundary
+from bisenet_ros.drivable import drivable_mask, free_space_boundary
 from bisenet_ros.ground.camera_model import CameraModel
+from bisenet_ros.ground.lens import BrownLens
 from bisenet_ros.ground.pose import Pose
-from bisenet_ros.ground.tables import GroundTables
+from bisenet_ros.ground.tables import SCAN_BEARINGS, GroundTables
+from bisenet_ros.label_space import CAMVID
 from bisenet_ros.malloc_tuning import prepare_process
+from bisenet_ros.metrics.free_space_range import DISTANCES, RangeErrors
 from bisenet_ros.settings import Settings
+from bisenet_ros.synthetic.camera import Camera
+from bisenet_ros.synthetic.drive import SyntheticDrive
 
 LENSES = {
     'no distortion': ('plumb_bob', ()),
@@ -46,12 +58,100 @@ def milliseconds(action: Callable[[], object], times: int) -> float:
     return median(found)
 
 
+CAMERA, FINER = (640, 480), 4
+SEEDS, FRAMES = 4, range(0, 120, 24)
+PITCH_ERRORS = (0.2, 0.5, 1.0)
+"""Degrees."""
+FARTHEST = 25.0
+"""Metres up to which the truth is looked for."""
+
+# World to base_frame below the camera: x is the world's z, y its -x, z its -y.
+BASE = np.array([[0.0, 0, 1], [-1, 0, 0], [0, -1, 0]])
+
+
+def true_ranges(camera: Camera, mask: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
+    """(rays,) metres from below the camera to where the mask ends, to a centimetre.
+
+    Args:
+        camera: The synthetic drive's own, whose projection has nothing of ours.
+        mask: (H, W), as the camera sees it, 255 where drivable.
+    """
+    radii = np.arange(0.5, FARTHEST, 0.01)
+    width, height = camera.size
+    ranges = np.full(len(SCAN_BEARINGS), np.inf)
+    for ray, bearing in enumerate(SCAN_BEARINGS):
+        points = np.zeros((len(radii), 3))
+        points[:, 0] = camera.position[0] - radii * np.sin(bearing)
+        points[:, 2] = camera.position[2] + radii * np.cos(bearing)
+        local = camera.to_camera(points)
+        ahead = local[:, 2] > 0.1
+        if not ahead.any():
+            continue
+        columns, rows = np.rint(camera.to_pixels(local[ahead])).astype(int).T
+        inside = (columns >= 0) & (columns < width) & (rows >= 0) & (rows < height)
+        blocked = mask[rows[inside], columns[inside]] == 0
+        if blocked.any():
+            ranges[ray] = radii[ahead][inside][blocked.argmax()]
+    return ranges
+
+
+def pose_of(camera: Camera, pitch_error: float = 0.0) -> Pose:
+    """The camera's true pose, or one that looks down by an angle in radians too much."""
+    cos, sin = math.cos(pitch_error), math.sin(pitch_error)
+    nod = np.array([[1, 0, 0], [0, cos, sin], [0, -sin, cos]])
+    matrix = BASE @ camera.rotation.T @ nod
+    return Pose((0.0, 0.0, camera.height), tuple(matrix.reshape(-1).tolist()))
+
+
+def print_accuracy() -> None:
+    """Print a table of errors by distance."""
+    layout = replace(Settings().layout, pitch_uncertainty=0.0)
+    ids = CAMVID.ids_of(CAMVID.drivable)
+    rows = ['true pose', 'mounting of a vehicle on its springs']
+    rows += [f'pitch wrong by {error:g} degrees' for error in PITCH_ERRORS]
+    errors = {row: RangeErrors() for row in rows}
+    finer = CAMERA[0] * FINER, CAMERA[1] * FINER
+    for seed in range(SEEDS):
+        drive, fine = SyntheticDrive(seed, CAMERA), SyntheticDrive(seed, finer)
+        (fx, _, cx), (_, fy, cy), _ = drive.camera_matrix.tolist()
+        model = CameraModel(CAMERA, (fx, fy), (cx, cy), BrownLens(14 * (0.0,)))
+        *_, pitch, _ = drive.mounting
+        for index in FRAMES:
+            mask = drivable_mask(drive.frame(index)[1], ids)
+            truth = true_ranges(fine.camera(index), drivable_mask(fine.frame(index)[1], ids))
+            camera = drive.camera(index)
+            exact = pose_of(camera)
+            at_rest = (0.0, 0.0, drive.mounting_height, 0.0, pitch, exact.heading)
+            poses = [(rows[0], exact), (rows[1], Pose.from_mounting(at_rest))]
+            for row, error in zip(rows[2:], PITCH_ERRORS, strict=True):
+                angle = math.radians(error)
+                poses += [(row, pose_of(camera, angle)), (row, pose_of(camera, -angle))]
+            for row, pose in poses:
+                found = GroundTables(model, pose, layout).scan(mask)
+                errors[row].update(
+                    np.minimum(found, FARTHEST), np.where(np.isnan(found), np.nan, truth)
+                )
+    print('| pose | ' + ' | '.join(f'{low} to {high} m' for low, high in DISTANCES) + ' |')
+    print('|---' * (1 + len(DISTANCES)) + '|')
+    for row, counted in errors.items():
+        cells = [
+            f'{counted.quantile(0.5, one):.2f} / {counted.quantile(0.95, one):.2f}'
+            for one in DISTANCES
+        ]
+        print(f'| {row} | ' + ' | '.join(cells) + ' |')
+    print('bearings:', ', '.join(str(errors[rows[0]].count(one)) for one in DISTANCES))
+
+
 def main() -> None:
     """Print a table."""
     parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0] if __doc__ else None)
     parser.add_argument('--width', type=int, default=2048)
     parser.add_argument('--height', type=int, default=1024)
+    parser.add_argument('--accuracy', action='store_true')
     options = parser.parse_args()
+    if options.accuracy:
+        print_accuracy()
+        return
     prepare_process()
     cv2.setNumThreads(1)
     width, height = options.width, options.height

@@ -53,34 +53,35 @@ class Ground:
     Attributes:
         base_frame: The frame that all is in.
         layout: The piece of the ground that the grid shows.
+        tables: What turns other masks of the frame, such as its truth, into the same.
         range_max: Metres within which the scan may have a contact.
     """
 
     def __init__(self, tables: GroundTables, base_frame: str, segmentation: Segmentation) -> None:
         self.base_frame = base_frame
         self.layout = tables.layout
-        self._tables = tables
+        self.tables = tables
         self._segmentation = segmentation
 
     @property
     def range_max(self) -> float:
         """See above."""
-        return self._tables.scan_range_max
+        return self.tables.scan_range_max
 
     @cached_property
     def grid(self) -> npt.NDArray[np.int8]:
         """(rows, columns) see `GroundTables.grid`."""
-        return self._tables.grid(self._segmentation.drivable)
+        return self.tables.grid(self._segmentation.drivable)
 
     @cached_property
     def scan(self) -> npt.NDArray[np.float32]:
         """(rays,) see `GroundTables.scan`."""
-        return self._tables.scan(self._segmentation.drivable)
+        return self.tables.scan(self._segmentation.drivable)
 
     @cached_property
     def free_space_range(self) -> npt.NDArray[np.float32]:
         """(W,) see `GroundTables.free_space_range`."""
-        return self._tables.free_space_range(self._segmentation.area.free_space_boundary)
+        return self.tables.free_space_range(self._segmentation.area.free_space_boundary)
 
 
 class CameraGround:

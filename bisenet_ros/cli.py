@@ -133,6 +133,23 @@ def segment(
         Path,
         typer.Option('--output', '-o', metavar='DIR', help='Output folder.', show_default=False),
     ],
+    mounting: Annotated[
+        tuple[float, float, float, float, float, float] | None,
+        typer.Option(
+            '--mounting',
+            metavar='X Y Z ROLL PITCH YAW',
+            help='The pose of the camera on the vehicle, in metres and radians.',
+        ),
+    ] = None,
+    camera_info: Annotated[
+        Path | None,
+        typer.Option(
+            '--camera-info',
+            metavar='FILE',
+            dir_okay=False,
+            help="The camera's calibration (YAML of camera_calibration).",
+        ),
+    ] = None,
     json: Json = None,
     *,
     model: ModelOptions,
@@ -143,10 +160,18 @@ def segment(
     `NAME_overlay.jpg` for each image NAME.jpg (or .png, ...), at the size of the image. A video
     gives both PNG files for every frame (`NAME_000000_labels.png`, ...) and one overlay video,
     `NAME_overlay.webm`. Subfolders of a folder are not searched.
+
+    With `--mounting` and `--camera-info`, `NAME_birdseye.png` shows the ground from above: free in
+    green, the first contact in red.
     """
     from bisenet_ros.commands.segment import segment_files
 
-    segment_files(inputs, output, model.read(), json_file=json)
+    settings = model.read()
+    if mounting is not None:
+        if camera_info is None:
+            raise UserError('--mounting needs the calibration of the camera, too: --camera-info')
+        settings = settings.changed({'mounting': mounting})
+    segment_files(inputs, output, settings, camera_info=camera_info, json_file=json)
 
 
 @app.command(no_args_is_help=True)
@@ -403,7 +428,7 @@ def demo(
 
     view = View(path=source, seconds=seconds, seed=seed)
     try:
-        measured = run_demo(Demo(view, output, model.read(), verify))
+        measured = run_demo(Demo(view, output, model.read(beneath=view.parameters), verify))
     except ProcessError as error:
         print(f'bisenet: {error}', file=sys.stderr)
         raise typer.Exit(1) from error

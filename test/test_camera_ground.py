@@ -51,7 +51,7 @@ def test_camera_info_comes_late_changes_and_is_refused() -> None:
     assert camera.problem == ''
     again = camera.of_frame(image(2), SEEN.size, SEEN, camera_info())
     assert again is not None
-    assert again._tables is first._tables  # the same camera: its tables are made once
+    assert again.tables is first.tables  # the same camera: its tables are made once
     camera.take_camera_info(camera_info(k=[160.0, 0, 64, 0, 160, 48, 0, 0, 1]))
     zoomed = camera.of_frame(image(), SEEN.size, SEEN, None)
     assert zoomed is not None
@@ -148,7 +148,7 @@ def test_poses_of_tf_at_the_stamp_else_the_latest_else_the_last() -> None:
 
     def height(message: Any) -> float | None:
         found = camera.of_frame(message, SEEN.size, SEEN, None)
-        return None if found is None else found._tables._pose.height
+        return None if found is None else found.tables._pose.height
 
     assert height(image()) is None
     assert camera.pose_source == 'missing'
@@ -210,5 +210,5 @@ def test_the_real_tf2() -> None:
     camera.take_camera_info(camera_info())
     found = camera.of_frame(image(), SEEN.size, SEEN, None)
     assert found is not None
-    assert found._tables._pose.height == 1.25
+    assert found.tables._pose.height == 1.25
     assert camera.of_frame(image(frame_id='unknown'), SEEN.size, SEEN, None) is None

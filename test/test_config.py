@@ -17,11 +17,13 @@ from ros_peers import Peer, own_domain, running
 from sensor_msgs.msg import Image
 
 from bisenet_ros.node.large_images import use_profile
-from bisenet_ros.settings import PARAMETERS
+from bisenet_ros.outputs import GRID, NAMESPACE, SCAN
+from bisenet_ros.settings import PARAMETERS, Settings
 
 ROOT = Path(__file__).parents[1]
 CONFIG = ROOT / 'config'
-PARAMETER_FILES = sorted(CONFIG.glob('*.yaml'))
+NAV2 = CONFIG / 'nav2_costmap.yaml'
+PARAMETER_FILES = sorted(path for path in CONFIG.glob('*.yaml') if path != NAV2)
 
 OUTPUTS = {
     'segmentation/overlay': 'Image',
@@ -30,6 +32,8 @@ OUTPUTS = {
     'segmentation/camera_info': 'CameraInfo',
     'segmentation/drivable_area': 'DrivableArea',
     'segmentation/timing': 'SegmentationTiming',
+    'segmentation/grid': 'OccupancyGrid',
+    'segmentation/free_space_scan': 'LaserScan',
 }
 
 
@@ -64,17 +68,48 @@ def test_parameter_files_do_what_their_names_say() -> None:
 def test_rviz_shows_topics_of_the_node() -> None:
     config = yaml.safe_load((CONFIG / 'segment.rviz').read_text())
     displays = config['Visualization Manager']['Displays']
-    topics = [display['Topic']['Value'] for display in displays]
-    assert topics == [
+    images = [one for one in displays if one['Class'] == 'rviz_default_plugins/Image']
+    assert [display['Topic']['Value'] for display in images] == [
         'image',
         'segmentation/overlay',
         'segmentation/drivable',
         'segmentation/labels',
     ]
-    for display in displays:
-        assert display['Class'] == 'rviz_default_plugins/Image'
+    for display in images:
         # A reliable subscription would get nothing from a best-effort camera.
         assert display['Topic']['Reliability Policy'] == 'Best Effort'
+    kinds = {'rviz_default_plugins/Map': GRID, 'rviz_default_plugins/LaserScan': SCAN}
+    on_ground = {one['Class']: one['Topic'] for one in displays if one not in images}
+    assert on_ground.keys() == kinds.keys()
+    for kind, output in kinds.items():
+        assert on_ground[kind]['Value'] == f'{NAMESPACE}/{output.name}'
+    assert on_ground['rviz_default_plugins/Map']['Durability Policy'] == 'Transient Local'
+    base_frame = config['Visualization Manager']['Global Options']['Fixed Frame']
+    assert base_frame == Settings().base_frame
+
+
+def test_nav2_takes_topics_and_frames_of_the_node() -> None:
+    content = yaml.safe_load(NAV2.read_text())
+    costmap = content['local_costmap']['local_costmap']['ros__parameters']
+    assert costmap['robot_base_frame'] == Settings().base_frame
+    assert costmap[
+        'rolling_window'
+    ]  # where a grid in base_frame is transformed, not taken as it is
+    assert costmap['track_unknown_space']
+    layers = {costmap[name]['plugin']: costmap[name] for name in costmap['plugins']}
+    static = layers['nav2_costmap_2d::StaticLayer']
+    assert static['map_topic'] == f'/{NAMESPACE}/{GRID.name}'
+    assert static['map_subscribe_transient_local'] is GRID.latched is True
+    obstacles = layers['nav2_costmap_2d::ObstacleLayer']
+    monitor = content['collision_monitor']['ros__parameters']
+    assert monitor['base_frame_id'] == Settings().base_frame
+    sources = [obstacles[name] for name in obstacles['observation_sources'].split()]
+    sources += [monitor[name] for name in monitor['observation_sources']]
+    assert {source['topic'] for source in sources} == {f'/{NAMESPACE}/{SCAN.name}'}
+    for source in sources[:1]:
+        assert source['data_type'] == 'LaserScan'
+        assert source['inf_is_valid']  # or rays without a contact would clear nothing
+        assert source['min_obstacle_height'] < 0 < source['max_obstacle_height']  # the scan is at 0
 
 
 def panels_of(layout: str | dict[str, Any]) -> list[str]:
@@ -98,7 +133,7 @@ def test_foxglove_layout_places_each_of_its_panels_once() -> None:
     }
     assert sorted(panels_of(layout['layout'])) == sorted(layout['configById'])
     kinds = {panel.partition('!')[0] for panel in layout['configById']}
-    assert kinds == {'Image', 'Plot', 'DiagnosticSummary'}
+    assert kinds == {'Image', 'Plot', '3D', 'DiagnosticSummary'}
 
 
 def test_foxglove_layout_shows_topics_and_fields_of_the_node() -> None:
@@ -108,6 +143,10 @@ def test_foxglove_layout_shows_topics_and_fields_of_the_node() -> None:
         if kind == 'Image':
             assert OUTPUTS[panel['imageMode']['imageTopic'][1:]] == 'Image'
             assert OUTPUTS[panel['imageMode']['calibrationTopic'][1:]] == 'CameraInfo'
+        elif kind == '3D':
+            assert panel['followTf'] == Settings().base_frame
+            shown = {OUTPUTS[topic[1:]] for topic in panel['topics']}
+            assert shown == {'OccupancyGrid', 'LaserScan'}
         elif kind == 'DiagnosticSummary':
             assert panel['topicToRender'] == '/diagnostics'
         else:

@@ -30,6 +30,10 @@ from bisenet_ros.live.rendering import Rendering, render
 from bisenet_ros.live.sources import Source, main_source, open_source
 from bisenet_ros.replay.measure.provenance import describe_model
 from bisenet_ros.settings import Settings
+from bisenet_ros.synthetic.drive import SyntheticDrive
+
+_GRID = {'grid.resolution': 0.3, 'grid.length': 20.0, 'grid.width': 16.0}
+"""Metres. Pixels of the synthetic drive show the ground that finely up to 14 m."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,14 @@ class View:
     seed: int = 0
     size: tuple[int, int] = (480, 360)
     rate: float = 10.0
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """What is known of the synthetic camera, as parameters of the node."""
+        if self.path is not None:
+            return {}
+        mounting = SyntheticDrive(self.seed, self.size, self.rate).mounting
+        return {'mounting': mounting, **_GRID}
 
 
 @dataclass(frozen=True)
@@ -102,7 +114,7 @@ def run_demo(demo: Demo) -> dict[str, Any]:
                     outputs,
                     label_space,
                     output,
-                    overlay_alpha=demo.settings.overlay_alpha,
+                    settings=demo.settings,
                     offline=offline,
                     advance=lambda: progress.advance(task),
                 )

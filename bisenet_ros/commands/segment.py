@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from bisenet_ros.birds_eye import birds_eye
+from bisenet_ros.calibration_file import read_calibration
 from bisenet_ros.console import (
     is_standard_output,
     make_folder,
@@ -22,6 +24,9 @@ from bisenet_ros.console import (
     write_json,
 )
 from bisenet_ros.errors import UserError
+from bisenet_ros.ground.camera_model import CameraInfoError, CameraModel
+from bisenet_ros.ground.pose import Pose
+from bisenet_ros.ground.tables import GroundTables
 from bisenet_ros.label_space import IGNORE, LabelSpace
 from bisenet_ros.media import (
     IMAGE_SUFFIXES,
@@ -41,7 +46,9 @@ if TYPE_CHECKING:
     from bisenet_ros.segmenter import Segmenter
     from bisenet_ros.settings import Settings
 
-_KINDS = ('_labels.png', '_drivable.png', '_overlay.jpg')
+_BIRDS_EYE = '_birdseye.png'
+_KINDS = ('_labels.png', '_drivable.png', '_overlay.jpg', _BIRDS_EYE)
+_BIRDS_EYE_HEIGHT = 600  # pixels
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -51,6 +58,7 @@ def segment_files(
     output: Path,
     settings: Settings,
     *,
+    camera_info: Path | None,
     json_file: Path | None,
 ) -> None:
     """Segment every image and video, and report failures at the end.
@@ -58,13 +66,18 @@ def segment_files(
     Args:
         inputs: Images, videos and folders of them.
         output: The folder for the results; files of an earlier run are replaced.
-        settings: Settings of the model, and the opacity of overlays.
+        settings: Settings of the model, and the opacity of overlays; with `camera_info` also the
+            mounting and the grid.
+        camera_info: Calibration of the camera in YAML, to draw the ground from above.
         json_file: JSON file for the figures, `-` for standard output.
 
     Raises:
         UserError: Two inputs would be written to the same file, there are no inputs, or an input
             failed (raised after all others were segmented).
     """
+    if camera_info is not None and not settings.mounting:
+        raise UserError('--camera-info needs the pose of the camera, too: --mounting, or --params')
+    ground = None if camera_info is None else _GroundView(camera_info, settings)
     files = find_files(inputs)
     check_outputs(files, output)
     make_folder(output)
@@ -87,9 +100,9 @@ def segment_files(
             progress.update(task, description=path.name)
             try:
                 if is_video(path):
-                    shares = _segment_video(path, output, segmenter, alpha, advance)
+                    shares = _segment_video(path, output, segmenter, alpha, ground, advance)
                 else:
-                    shares = _segment_image(path, output, segmenter, alpha)
+                    shares = _segment_image(path, output, segmenter, alpha, ground)
                     advance()
             except UserError as error:
                 # Errors of files start with the path; those of frames (e.g. too small) do not.
@@ -214,16 +227,48 @@ class Shares:
         }
 
 
-def _segment_image(path: Path, output: Path, segmenter: Segmenter, alpha: float) -> Shares:
+class _GroundView:
+    """Draws the drivable ground from above."""
+
+    def __init__(self, camera_info: Path, settings: Settings) -> None:
+        self._info = read_calibration(camera_info)
+        self._path = camera_info
+        self._pose = Pose.from_mounting(settings.mounting)
+        self._layout = settings.layout
+        self._tables: dict[tuple[int, int], GroundTables] = {}  # by size of the masks
+
+    def write(self, path: Path, frame: Pixels, result: Segmentation) -> None:
+        if result.size not in self._tables:
+            height, width = frame.shape[:2]
+            try:
+                camera = CameraModel.from_info(self._info, (width, height))
+            except CameraInfoError as error:
+                raise CameraInfoError(f'{self._path}: {error}') from error
+            camera = camera.resized(result.size)
+            self._tables[result.size] = GroundTables(camera, self._pose, self._layout)
+        grid = self._tables[result.size].grid(result.drivable)
+        write_image(path, birds_eye(grid, self._layout, _BIRDS_EYE_HEIGHT))
+
+
+def _segment_image(
+    path: Path, output: Path, segmenter: Segmenter, alpha: float, ground: _GroundView | None
+) -> Shares:
     frame = read_image(path)
     result = segmenter(frame)
     _write_masks(output, path.stem, result)
     write_image(output / f'{path.stem}_overlay.jpg', _draw(frame, result, alpha))
+    if ground is not None:
+        ground.write(output / f'{path.stem}{_BIRDS_EYE}', frame, result)
     return Shares.of(result)
 
 
 def _segment_video(
-    path: Path, output: Path, segmenter: Segmenter, alpha: float, advance: Callable[..., None]
+    path: Path,
+    output: Path,
+    segmenter: Segmenter,
+    alpha: float,
+    ground: _GroundView | None,
+    advance: Callable[..., None],
 ) -> Shares:
     video = Video(path)
     advance(more=max(0, video.frame_count - 1))
@@ -231,7 +276,10 @@ def _segment_video(
     with VideoWriter(output / f'{path.stem}_overlay.webm', video.rate) as writer:
         for index, frame in enumerate(video):
             result = segmenter(frame)
-            _write_masks(output, f'{path.stem}_{index:06d}', result)
+            stem = f'{path.stem}_{index:06d}'
+            _write_masks(output, stem, result)
+            if ground is not None:
+                ground.write(output / f'{stem}{_BIRDS_EYE}', frame, result)
             writer.write(_draw(frame, result, alpha))
             advance()
             if total is None:

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bisenet_ros.bag.recorded_outputs import RecordedOutputs
+from bisenet_ros.demo.from_above import GroundOfFrames
 from bisenet_ros.drivable import drivable_mask
 from bisenet_ros.formatting import number, percent
 from bisenet_ros.label_space import LabelSpace
@@ -23,10 +24,13 @@ from bisenet_ros.metrics import ConfusionMatrix, Frame, truth_at
 from bisenet_ros.overlay import overlay
 from bisenet_ros.replay.measure.evaluation import Accuracy
 from bisenet_ros.segmenter import Segmenter
+from bisenet_ros.settings import Settings
 from bisenet_ros.version import versions
 
 PICTURED = 4
 """How many frames are shown as pictures."""
+
+_ACCURACY = ('miou', 'drivable_iou', 'iou', 'free_space_error_m', 'free_space_error_p95_m')
 
 Pixels = npt.NDArray[np.uint8]
 Row = tuple[str, str]
@@ -34,12 +38,15 @@ Row = tuple[str, str]
 
 @dataclass(frozen=True)
 class Picture:
-    """One frame, as names of image files beside the page."""
+    """One frame.
+
+    Attributes:
+        title: Its time.
+        files: Names of the image files beside the page, by what they show.
+    """
 
     title: str
-    camera: str
-    segmented: str
-    truth: str | None
+    files: Mapping[str, str]
 
 
 def figures(
@@ -78,7 +85,7 @@ def figures(
         'fps': _rate(sorted(arrival.received for arrival in arrivals)),
         'latency_ms': {'p50': p50, 'p95': p95, 'p99': p99, 'max': float(ages.max())},
         'stages_ms': {stage: float(np.median(times)) for stage, times in stages.items()},
-        'accuracy': found and {name: found[name] for name in ('miou', 'drivable_iou', 'iou')},
+        'accuracy': found and {name: found[name] for name in _ACCURACY},
         'offline': None,
         'model': model,
         'versions': versions(),
@@ -128,18 +135,20 @@ def evaluate(
     label_space: LabelSpace,
     output: Path,
     *,
-    overlay_alpha: float,
+    settings: Settings,
     offline: Offline | None,
     advance: Callable[[], None],
 ) -> tuple[Accuracy, list[Picture]]:
     """Compare the outputs with ground truth, and write `overlay.webm` and the pictures.
+
+    Where CameraInfo and `mounting` are known, these show the ground from above, too.
 
     Args:
         frames: Published frames of one camera; dropped ones are skipped.
         outputs: The recorded outputs.
         label_space: Label space of the labels.
         output: The output folder.
-        overlay_alpha: Opacity of the overlay, 0 to 1.
+        settings: The node's.
         offline: Gets every frame that has an output; None for no comparison.
         advance: Called after every frame.
 
@@ -148,6 +157,9 @@ def evaluate(
     """
     accuracy = Accuracy(label_space)
     pictures: list[Picture] = []
+    (camera,) = frames.cameras
+    grounds = GroundOfFrames(camera, settings)
+    drivable_ids = label_space.ids_of(label_space.drivable)
     for earlier in output.glob('picture_[0-9]_*.jpg'):
         earlier.unlink()
     segmented = sorted(index for _, index in outputs.arrivals)
@@ -165,10 +177,14 @@ def evaluate(
                 image, truth = frame.image(), frame.truth()
                 if truth is not None:
                     truth = truth_at(truth, image.shape, found.labels.shape)
-                drawn = overlay(
-                    image, found.labels, label_space, overlay_alpha, drivable=found.drivable
-                )
-                video.write(drawn)
+                true_mask = None if truth is None else drivable_mask(truth, drivable_ids)
+                alpha = settings.overlay_alpha
+                drawn = overlay(image, found.labels, label_space, alpha, drivable=found.drivable)
+                ground = grounds.of(frame, image, found) if grounds.is_known else None
+                above: dict[str, Pixels] = {}
+                if grounds.is_known:
+                    above = grounds.draw(ground, true_mask, drawn.shape[0])
+                video.write(np.hstack([drawn, *above.values()]))
                 if truth is not None:
                     accuracy.update(
                         Frame(
@@ -178,40 +194,30 @@ def evaluate(
                             found.drivable,
                             found.confidence,
                             truth,
+                            ground=None if ground is None else ground.tables,
                         )
                     )
                 if offline is not None:
                     offline.add(image, truth, found.labels)
                 if frame.index in chosen:
                     title = f'{(frame.received - start) / 1e9:.1f} s'
-                    name = f'picture_{chosen[frame.index]}'
-                    picture = _picture(
-                        output, name, title, image, drawn, truth, label_space, overlay_alpha
-                    )
-                    pictures.append(picture)
+                    images = {'camera': image, 'segmented': drawn}
+                    if truth is not None:
+                        images['truth'] = overlay(
+                            image, truth, label_space, alpha, drivable=true_mask
+                        )
+                    stem = f'picture_{chosen[frame.index]}'
+                    pictures.append(_picture(output, stem, title, images | above))
             advance()
     return accuracy, pictures
 
 
-def _picture(
-    output: Path,
-    name: str,
-    title: str,
-    image: Pixels,
-    drawn: Pixels,
-    truth: Pixels | None,
-    label_space: LabelSpace,
-    overlay_alpha: float,
-) -> Picture:
+def _picture(output: Path, stem: str, title: str, images: Mapping[str, Pixels]) -> Picture:
     """Write the images of a frame."""
-    images = {'camera': image, 'segmented': drawn}
-    if truth is not None:
-        drivable = drivable_mask(truth, label_space.ids_of(label_space.drivable))
-        images['truth'] = overlay(image, truth, label_space, overlay_alpha, drivable=drivable)
-    files = {what: f'{name}_{what}.jpg' for what in images}
+    files = {what: f'{stem}_{what.replace(", ", "_")}.jpg' for what in images}
     for what, pixels in images.items():
         write_image(output / files[what], pixels)
-    return Picture(title, files['camera'], files['segmented'], files.get('truth'))
+    return Picture(title, files)
 
 
 def rows(measured: Mapping[str, Any]) -> list[Row]:
@@ -237,6 +243,10 @@ def rows(measured: Mapping[str, Any]) -> list[Row]:
             ('mIoU', percent(accuracy['miou'])),
             ('drivable IoU', percent(accuracy['drivable_iou'])),
         ]
+        if accuracy['free_space_error_m'] is not None:
+            errors = (accuracy[f'free_space_error_{name}'] for name in ('m', 'p95_m'))
+            median, p95 = (f'{error:.2f}' for error in errors)
+            table.append(('free-space error p50 / p95', f'{median} / {p95} m'))
     if offline is not None:
         if accuracy is not None:
             table.append(('mIoU offline', percent(offline['miou'])))

@@ -18,6 +18,7 @@ from bisenet_ros.metrics.drivable_overlap import DrivableOverlap
 from bisenet_ros.metrics.false_drivable import FalseDrivable
 from bisenet_ros.metrics.flicker import Flicker
 from bisenet_ros.metrics.free_space import FreeSpaceError
+from bisenet_ros.metrics.free_space_range import FreeSpaceRangeError
 from bisenet_ros.metrics.metric import (
     Figure,
     Frame,
@@ -39,6 +40,7 @@ __all__ = [
     'Flicker',
     'Frame',
     'FreeSpaceError',
+    'FreeSpaceRangeError',
     'LabelAccuracy',
     'Metric',
     'MetricSet',
@@ -55,6 +57,7 @@ METRICS: dict[str, type[Metric]] = {
     'boundary': BoundaryScore,
     'false_drivable': FalseDrivable,
     'free_space': FreeSpaceError,
+    'free_space_range': FreeSpaceRangeError,
     'calibration': Calibration,
     'flicker': Flicker,
 }

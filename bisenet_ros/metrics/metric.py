@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bisenet_ros.drivable import drivable_mask
+from bisenet_ros.ground.tables import GroundTables
 from bisenet_ros.label_space import IGNORE, LabelSpace
 from bisenet_ros.resizing import resize_ids
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 Pixels = npt.NDArray[np.uint8]
-Unit = Literal['fraction', 'px', 'ms', 'frames', 'Hz']
+Unit = Literal['fraction', 'px', 'm', 'ms', 'frames', 'Hz']
 """Units of figures; a fraction is from 0 to 1."""
 
 
@@ -57,6 +58,8 @@ class Frame:
         confidence: (H, W) probability of the label times 255; None from a model that gives none.
         truth: (H, W) true class ids, `IGNORE` where there is none; None without a truth.
         ego: (H, W), where the vehicle itself is; None without an ego mask.
+        ground: What turns masks into ranges on the ground; None where CameraInfo or pose are not
+            known.
         previous: The frame of the same camera and size that came before; None for the first one.
     """
 
@@ -67,6 +70,7 @@ class Frame:
     confidence: Pixels | None = None
     truth: Pixels | None = None
     ego: npt.NDArray[np.bool_] | None = None
+    ground: GroundTables | None = None
     previous: Frame | None = None
 
     @cached_property

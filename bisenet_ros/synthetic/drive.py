@@ -82,6 +82,11 @@ class SyntheticDrive:
         """Height of the camera above the ground at rest, metres."""
         return self._mounting_height
 
+    @property
+    def mounting(self) -> tuple[float, float, float, float, float, float]:
+        """The camera's pose at rest, as the parameter `mounting` has it: below it is the origin."""
+        return 0.0, 0.0, self._mounting_height, 0.0, self._pitch, -self._yaw
+
     def camera(self, index: int) -> Camera:
         """Get the true camera of a frame, pose included.
 

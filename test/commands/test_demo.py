@@ -58,12 +58,9 @@ def bisenet(*arguments: object) -> Result:
 
 @pytest.mark.slow
 def test_the_synthetic_drive(weights: Path, tmp_path: Path) -> None:
-    demo = Demo(
-        view=View(seconds=2.0, size=SIZE, rate=10),
-        output=tmp_path / 'demo',
-        settings=Settings(weights=str(weights), device='cpu', min_drivable_area=0.001),
-        verify=True,
-    )
+    view = View(seconds=2.0, size=SIZE, rate=10)
+    settings = Settings(weights=str(weights), device='cpu', min_drivable_area=0.001)
+    demo = Demo(view, tmp_path / 'demo', settings.changed(view.parameters), verify=True)
     measured = run_demo(demo)
 
     assert set(measured) == {
@@ -71,7 +68,9 @@ def test_the_synthetic_drive(weights: Path, tmp_path: Path) -> None:
         'model', 'versions',
     }  # fmt: skip
     assert measured['source'] == 'Synthetic drive, seed 0'
-    assert measured['accuracy'].keys() == {'miou', 'drivable_iou', 'iou'}
+    assert measured['accuracy'].keys() == {
+        'miou', 'drivable_iou', 'iou', 'free_space_error_m', 'free_space_error_p95_m',
+    }  # fmt: skip
     assert measured['stages_ms'].keys() == {'decode', 'inference', 'publish'}
     frames = measured['frames']
     assert frames['published'] == 20
@@ -88,10 +87,13 @@ def test_the_synthetic_drive(weights: Path, tmp_path: Path) -> None:
 
     output = demo.output
     assert json.loads((output / 'metrics.json').read_text()) == measured
-    assert len(list(Video(output / 'overlay.webm'))) == frames['segmented']
+    video = list(Video(output / 'overlay.webm'))
+    assert len(video) == frames['segmented']
+    assert video[0].shape == (120, 160 + 2 * 97, 3)  # the image, and the ground twice
     page = (output / 'index.html').read_text()
     linked = set(re.findall(r'(?:src|href)="([^"]+)"', page))
     assert {'overlay.webm', 'metrics.json', 'picture_1_truth.jpg'} <= linked
+    assert {'picture_1_ground_found.jpg', 'picture_1_ground_truth.jpg'} <= linked
     for name in linked:
         assert (output / name).stat().st_size > 0
     assert {path.name for path in output.iterdir()} == linked | {'index.html', 'log'}

@@ -18,7 +18,19 @@ import numpy as np
 import pytest
 from rosbags.highlevel import AnyReader
 from rosbags.rosbag2 import StoragePlugin
-from small_bags import START, STEP, Entry, drive, picture, truth_of, untimed_messages, write_bag
+from small_bags import (
+    START,
+    STEP,
+    AnyEntry,
+    Entry,
+    InfoEntry,
+    TransformEntry,
+    drive,
+    picture,
+    truth_of,
+    untimed_messages,
+    write_bag,
+)
 from tiny_checkpoint import save_tiny_checkpoint
 from typer.testing import CliRunner, Result
 
@@ -487,3 +499,41 @@ def test_a_folder_that_cannot_be_written_to(weights: Path, tmp_path: Path) -> No
     result = replay(weights, bag, tmp_path / 'out')
     assert result.exit_code == 2
     assert 'Is a directory' in result.stderr
+
+
+def test_the_pose_from_the_bag_is_as_good_as_the_parameter(weights: Path, tmp_path: Path) -> None:
+    ahead = (-0.5, 0.5, -0.5, 0.5)  # x right, y down, z ahead
+    frames: list[AnyEntry] = [*drive(3)]
+    frames += [InfoEntry('/camera_info', START + index * STEP, 50.0) for index in range(3)]
+    transforms = [
+        TransformEntry(START, 'base_footprint', 'base_link', (0.0, 0.0, 0.5), (0.0, 0.0, 0.0, 1.0)),
+        TransformEntry(START, 'base_link', 'camera', (0.3, 0.0, 1.0), ahead),
+    ]
+
+    def recorded(*entries: AnyEntry) -> list[AnyEntry]:
+        return sorted(entries, key=lambda entry: entry.stamp)
+
+    of_transforms, of_parameter, neither = (tmp_path / name for name in ('tf', 'param', 'none'))
+    params = tmp_path / 'vehicle.yaml'
+    params.write_text('/**: {ros__parameters: {mounting: [0.3, 0.0, 1.5, 0.0, 0.0, 0.0]}}\n')
+    bag = write_bag(tmp_path / 'bag', recorded(*frames))
+    with_transforms = write_bag(tmp_path / 'bag_tf', recorded(*frames, *transforms))
+    assert replay(weights, with_transforms, of_transforms).exit_code == 0
+    assert replay(weights, bag, of_parameter, '--params', params).exit_code == 0
+    assert replay(weights, bag, neither).exit_code == 0
+
+    written = untimed_messages(of_transforms)
+    assert {'/segmentation/grid', '/segmentation/free_space_scan'} <= {one[0] for one in written}
+    assert written == untimed_messages(of_parameter)
+    assert '/segmentation/grid' not in {one[0] for one in untimed_messages(neither)}
+
+    accuracy = metrics_of(of_transforms)['accuracy']
+    assert accuracy['free_space_error_m'] >= 0
+    by_distance = accuracy['free_space_error_m_by_distance']
+    assert by_distance == metrics_of(of_parameter)['accuracy']['free_space_error_m_by_distance']
+    page = (of_transforms / 'report.html').read_text()
+    assert 'Free space on the ground' in page
+    missing = metrics_of(neither)['accuracy']
+    assert missing['free_space_error_m'] is None
+    assert 'free_space_error_m_by_distance' not in missing
+    assert 'Free space on the ground' not in (neither / 'report.html').read_text()

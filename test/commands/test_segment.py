@@ -14,9 +14,15 @@ import pytest
 from tiny_checkpoint import save_tiny_checkpoint
 from typer.testing import CliRunner, Result
 
+from bisenet_ros.birds_eye import birds_eye
 from bisenet_ros.cli import app
+from bisenet_ros.ground.camera_model import CameraModel
+from bisenet_ros.ground.lens import BrownLens
+from bisenet_ros.ground.pose import Pose
+from bisenet_ros.ground.tables import UNKNOWN, GroundTables
 from bisenet_ros.media import Video, VideoWriter
 from bisenet_ros.segmenter import Segmenter
+from bisenet_ros.settings import Settings
 
 
 @pytest.fixture(scope='module')
@@ -56,6 +62,63 @@ def test_an_image(weights: Path, tmp_path: Path) -> None:
     np.testing.assert_array_equal(read(output / 'street_labels.png'), expected.labels)
     np.testing.assert_array_equal(read(output / 'street_drivable.png'), expected.drivable)
     assert read(output / 'street_overlay.jpg').shape == frame.shape
+
+
+CALIBRATION = """\
+image_width: 80
+image_height: 60
+camera_name: front
+camera_matrix: {rows: 3, cols: 3, data: [70., 0., 39.5, 0., 70., 29.5, 0., 0., 1.]}
+distortion_model: plumb_bob
+distortion_coefficients: {rows: 1, cols: 5, data: [0., 0., 0., 0., 0.]}
+rectification_matrix: {rows: 3, cols: 3, data: [1., 0., 0., 0., 1., 0., 0., 0., 1.]}
+projection_matrix: {rows: 3, cols: 4, data: [70., 0., 39.5, 0., 0., 70., 29.5, 0., 0., 0., 1., 0.]}
+"""
+MOUNTING = ('--mounting', '0.5', '0', '1.5', '0', '0.4', '-0.1')
+
+
+def test_the_ground_from_above(weights: Path, tmp_path: Path) -> None:
+    frame, file = noise(0), tmp_path / 'front.yaml'
+    cv2.imwrite(str(tmp_path / 'street.png'), frame)
+    file.write_text(CALIBRATION)
+    result = segment(
+        weights, tmp_path / 'street.png', '-o', tmp_path / 'out', *MOUNTING, '--camera-info', file
+    )
+    assert result.exit_code == 0, result.output
+    lens = BrownLens(14 * (0.0,))
+    camera = CameraModel((80, 60), (70.0, 70.0), (39.5, 29.5), lens)
+    layout = Settings().layout
+    tables = GroundTables(camera, Pose.from_mounting((0.5, 0, 1.5, 0, 0.4, -0.1)), layout)
+    grid = tables.grid(Segmenter.load(weights, device='cpu')(frame).drivable)
+    assert (grid != UNKNOWN).any()
+    drawn = read(tmp_path / 'out' / 'street_birdseye.png')
+    np.testing.assert_array_equal(drawn, birds_eye(grid, layout, 600))
+
+
+@pytest.mark.parametrize(
+    ('text', 'message'),
+    [
+        (
+            CALIBRATION.replace('image_width: 80', 'image_width: 640'),
+            'is for 640x60, but the image',
+        ),
+        (CALIBRATION.replace('70., 0., 39.5, 0., 70.', '70.'), 'camera_matrix.data'),
+        ('', 'front.yaml:1'),
+    ],
+)
+def test_calibrations_that_do_not_do(
+    weights: Path, tmp_path: Path, text: str, message: str
+) -> None:
+    file, image = tmp_path / 'front.yaml', tmp_path / 'street.png'
+    cv2.imwrite(str(image), noise(0))
+    file.write_text(text)
+    result = segment(weights, image, '-o', tmp_path / 'out', *MOUNTING, '--camera-info', file)
+    assert result.exit_code == 2
+    assert message in result.stderr
+    for one in (MOUNTING, ('--camera-info', file)):
+        result = segment(weights, image, '-o', tmp_path / 'out', *one)
+        assert result.exit_code == 2
+        assert 'needs the' in result.stderr
 
 
 def test_a_folder_and_the_figures_for_machines(weights: Path, tmp_path: Path) -> None:

@@ -79,10 +79,11 @@ def print_tables(console: Console, title: str, result: EvaluationResult) -> None
 
 
 def summary_rows(figures: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Title and value of the figures over all classes."""
+    """Title and value of the figures over all classes that have one."""
     return [
         (figure.title, quantity(figures[name], figure.unit))
         for name, figure in known_figures(truth=True).items()
+        if figures[name] is not None
     ]
 
 

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from bisenet_ros.ground.tables import GroundTables
 from bisenet_ros.label_space import IGNORE, LabelSpace
 from bisenet_ros.metrics import Figure, Frame, MetricSet, figures, metrics_with, truth_at
 from bisenet_ros.resizing import resize
@@ -196,7 +197,12 @@ class Evaluation:
         self._image_shape: tuple[int, ...] = ()  # of the last frame, as the camera sent it
 
     def update(
-        self, frame: FrameId, image: Pixels, result: Segmentation, times_ms: Mapping[str, float]
+        self,
+        frame: FrameId,
+        image: Pixels,
+        result: Segmentation,
+        times_ms: Mapping[str, float],
+        ground: GroundTables | None = None,
     ) -> dict[str, Any]:
         """Count a frame without its ground truth.
 
@@ -206,6 +212,7 @@ class Evaluation:
             result: What was found in it, at whatever size.
             times_ms: What each of `STAGES` took; and the age of the result, from the arrival of
                 the frame, where frames arrive in time.
+            ground: What its camera's masks say of the ground; None where that is not known.
 
         Returns:
             The figures of the frame, ready for JSON.
@@ -224,6 +231,7 @@ class Evaluation:
             result.drivable,
             result.confidence,
             ego=result.ego,
+            ground=ground,
         )
         previous = self._last
         if previous is not None and previous.image.shape == image.shape:

@@ -199,7 +199,8 @@ class Evaluator:
             times_ms['age'] = age_ms
         evaluation = self.evaluations[topic]
         found = segmented.segmentation
-        figures = evaluation.update(_id_of(frame), segmented.pixels, found, times_ms)
+        tables = None if segmented.ground is None else segmented.ground.tables
+        figures = evaluation.update(_id_of(frame), segmented.pixels, found, times_ms, tables)
         try:
             truth = frame.truth()
             if truth is not None:

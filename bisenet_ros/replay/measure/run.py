@@ -15,6 +15,7 @@ from typing import Any
 from bisenet_ros.bag.messages import BagError
 from bisenet_ros.bag.reader import RecordedFrame, ReplayBag
 from bisenet_ros.bag.recorded_outputs import RecordedOutputs
+from bisenet_ros.bag.recorded_transforms import RecordedTransforms
 from bisenet_ros.batching import EACH_FRAME, choose_batching
 from bisenet_ros.camera_ground import CameraGround
 from bisenet_ros.camera_pipeline import CameraPipeline, Network
@@ -94,7 +95,13 @@ def replay(
     topics = {camera.name: camera.image_topic for camera in bag.cameras}
     of_bag = settings.changed(values_for_recorded(settings.values(), topics))
     ego_masks = load_ego_masks({name: of_bag.for_camera(name).ego_mask for name in cameras})
-    grounds = {name: CameraGround(name, lambda: of_bag) for name in cameras}
+    transforms: RecordedTransforms | None = None
+    try:
+        if not all(of_bag.for_camera(name).mounting for name in cameras):
+            transforms = RecordedTransforms(bag.static_transforms())
+    except BagError as error:
+        damage = str(error)
+    grounds = {name: CameraGround(name, lambda: of_bag, transforms) for name in cameras}
     pipeline = CameraPipeline(cameras, Network(segmenter, batching), ego_masks, grounds)
     evaluator = Evaluator(bag, pipeline, settings.overlay_alpha, lines, outputs, videos)
 

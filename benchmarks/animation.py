@@ -1,0 +1,77 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The moving picture of the README: the synthetic drive, segmented, and its ground from above.
+
+python -m benchmarks.animation -o docs/images/drive.gif
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from bisenet_ros.birds_eye import birds_eye
+from bisenet_ros.ground.camera_model import CameraModel
+from bisenet_ros.ground.lens import BrownLens
+from bisenet_ros.ground.pose import Pose
+from bisenet_ros.ground.tables import GroundTables
+from bisenet_ros.overlay import overlay
+from bisenet_ros.segmenter import Segmenter
+from bisenet_ros.settings import Settings
+from bisenet_ros.synthetic.drive import SyntheticDrive
+
+CAMERA = (1024, 768)
+SHOWN = (400, 300)
+FRAMES, RATE = 40, 8
+COLORS = 96
+GRID = {'grid.resolution': 0.2, 'grid.length': 20.0, 'grid.width': 16.0}
+
+
+def pictures(seed: int, start: int) -> list[npt.NDArray[np.uint8]]:
+    """(H, W, 3) RGB, one per frame of the drive."""
+    drive = SyntheticDrive(seed, CAMERA, RATE)
+    segmenter = Segmenter.load('camvid')
+    layout = Settings().changed(GRID).layout
+    (fx, _, cx), (_, fy, cy), _ = drive.camera_matrix.tolist()
+    camera = CameraModel(CAMERA, (fx, fy), (cx, cy), BrownLens(14 * (0.0,)))
+    tables = GroundTables(camera, Pose.from_mounting(drive.mounting), layout)
+    drawn: list[npt.NDArray[np.uint8]] = []
+    for image, _ in drive.frames(FRAMES, start):
+        found = segmenter(image)
+        shown = overlay(image, found.labels, found.label_space, 0.5, drivable=found.drivable)
+        above = birds_eye(tables.grid(found.drivable), layout, SHOWN[1])
+        both = np.hstack([cv2.resize(shown, SHOWN, interpolation=cv2.INTER_AREA), above])
+        drawn.append(np.ascontiguousarray(both[..., ::-1]))
+    return drawn
+
+
+def main() -> None:
+    """Write the picture."""
+    parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0] if __doc__ else None)
+    parser.add_argument('-o', '--output', type=Path, required=True)
+    parser.add_argument('--seed', type=int, default=6)
+    parser.add_argument('--start', type=int, default=8, help='The first frame.')
+    options = parser.parse_args()
+    frames = [Image.fromarray(frame) for frame in pictures(options.seed, options.start)]
+    # One palette, of all of the drive: with one for each frame, colours would flicker.
+    some = np.vstack([np.asarray(frame) for frame in frames[:: FRAMES // 8]])
+    palette = Image.fromarray(some).quantize(COLORS, Image.Quantize.MEDIANCUT)
+    plain = [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
+    plain[0].save(
+        options.output,
+        save_all=True,
+        append_images=plain[1:],
+        duration=1000 // RATE,
+        loop=0,
+        optimize=False,
+    )
+    print(f'{options.output}: {len(plain)} frames, {options.output.stat().st_size / 1e6:.2f} MB')
+
+
+if __name__ == '__main__':
+    main()

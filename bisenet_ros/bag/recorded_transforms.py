@@ -1,0 +1,93 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Where the cameras' frames are, from a recording of `/tf_static`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from bisenet_ros.bag.reader import StaticTransform
+from bisenet_ros.camera_ground import Transform
+
+Quaternion = tuple[float, float, float, float]  # x, y, z, w
+Vector = tuple[float, float, float]
+
+_STILL = Transform((0.0, 0.0, 0.0), (0.0, 0.0, 0.0, 1.0))
+
+
+class RecordedTransforms:
+    """Chains of static transforms; see `camera_ground.Transforms`.
+
+    Args:
+        transforms: Where frames are in others; each frame in one.
+    """
+
+    def __init__(self, transforms: Iterable[StaticTransform]) -> None:
+        # ROS 1 had names with a slash before them.
+        self._frames = {
+            one.child.lstrip('/'): (
+                one.parent.lstrip('/'),
+                Transform(one.translation, _normalized(one.rotation)),
+            )
+            for one in transforms
+        }
+
+    def find(self, parent: str, child: str, stamp: Any) -> Transform | None:
+        """Where `child` is in `parent`, at whatever stamp; None where no chain leads there."""
+        above_parent = self._above(parent.lstrip('/'))
+        for frame, transform in self._above(child.lstrip('/')).items():
+            if frame in above_parent:  # the closest one that is above both
+                return _chained(_inverse(above_parent[frame]), transform)
+        return None
+
+    def _above(self, frame: str) -> dict[str, Transform]:
+        """Where a frame is in itself and in all above it, the closest first."""
+        found = {frame: _STILL}
+        while frame in self._frames:
+            parent, transform = self._frames[frame]
+            if parent in found:  # in a circle
+                break
+            found[parent] = _chained(transform, found[frame])
+            frame = parent
+        return found
+
+
+def _normalized(rotation: Quaternion) -> Quaternion:
+    length = math.hypot(*rotation)
+    if not (math.isfinite(length) and length > 0):
+        return rotation  # which is refused where it is used
+    x, y, z, w = (part / length for part in rotation)
+    return x, y, z, w
+
+
+def _chained(outer: Transform, inner: Transform) -> Transform:
+    """Where a frame is in A, that is at `inner` in B, which is at `outer` in A."""
+    x, y, z = np.add(outer.translation, _turned(outer.rotation, inner.translation)).tolist()
+    return Transform((x, y, z), _product(outer.rotation, inner.rotation))
+
+
+def _inverse(transform: Transform) -> Transform:
+    x, y, z, w = transform.rotation
+    back = -x, -y, -z, w
+    x, y, z = _turned(back, transform.translation)
+    return Transform((-x, -y, -z), back)
+
+
+def _product(a: Quaternion, b: Quaternion) -> Quaternion:
+    (ax, ay, az, aw), (bx, by, bz, bw) = a, b
+    return (
+        aw * bx + ax * bw + ay * bz - az * by,
+        aw * by - ax * bz + ay * bw + az * bx,
+        aw * bz + ax * by - ay * bx + az * bw,
+        aw * bw - ax * bx - ay * by - az * bz,
+    )
+
+
+def _turned(rotation: Quaternion, vector: Vector) -> Vector:
+    x, y, z, w = rotation
+    turned = _product(_product(rotation, (*vector, 0.0)), (-x, -y, -z, w))
+    return turned[:3]

@@ -1,0 +1,76 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The ground that the frames of a demo show, as pictures from above."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from bisenet_ros.bag.reader import Camera, RecordedFrame
+from bisenet_ros.bag.recorded_outputs import RecordedOutput
+from bisenet_ros.birds_eye import birds_eye
+from bisenet_ros.camera_ground import CameraGround, Ground
+from bisenet_ros.ego_mask import load_ego_masks
+from bisenet_ros.ground.tables import UNKNOWN
+from bisenet_ros.segmentation import Segmentation
+from bisenet_ros.settings import Settings, values_for_recorded
+
+Pixels = npt.NDArray[np.uint8]
+
+FOUND, TRUTH = 'ground, found', 'ground, truth'
+"""What the pictures are called."""
+
+
+class GroundOfFrames:
+    """Computes from recorded masks what the node publishes as grid and scan.
+
+    Attributes:
+        is_known: Whether the camera has CameraInfo and a `mounting`, so that there is any.
+
+    Args:
+        camera: Whose frames they are.
+        settings: The node's.
+
+    Raises:
+        UserError: Its ego mask cannot be used.
+    """
+
+    def __init__(self, camera: Camera, settings: Settings) -> None:
+        topics = {camera.name: camera.image_topic}
+        recorded = settings.changed(values_for_recorded(settings.values(), topics))
+        own = recorded.for_camera(camera.name)
+        self._layout = own.layout
+        self._has_truth = camera.labels_topic is not None
+        self.is_known = bool(own.mounting) and camera.camera_info_topic is not None
+        self._ego_mask = load_ego_masks({camera.name: own.ego_mask}).get(camera.name)
+        self._ground = CameraGround(camera.name, lambda: recorded)
+
+    def of(self, frame: RecordedFrame, image: Pixels, found: RecordedOutput) -> Ground | None:
+        """What the node's mask of a frame says of the ground; None where nothing is known."""
+        height, width = found.labels.shape
+        ego = None if self._ego_mask is None else self._ego_mask.at((width, height))
+        segmentation = Segmentation(found, found.label_space, 0.0, ego)
+        size = image.shape[1], image.shape[0]
+        return self._ground.of_frame(frame.message, size, segmentation, frame.camera_info)
+
+    def draw(
+        self, ground: Ground | None, true_mask: Pixels | None, height: int
+    ) -> dict[str, Pixels]:
+        """The (height, W, 3) BGR pictures of a frame: `FOUND`, and `TRUTH` where a camera has one.
+
+        Args:
+            ground: What the node's mask says; None where nothing is known.
+            true_mask: (H, W), 255 where drivable, else 0; None where there is no truth.
+            height: Of the pictures, pixels.
+        """
+        grids = {FOUND: None if ground is None else ground.grid}
+        if self._has_truth:
+            grids[TRUTH] = None
+            if ground is not None and true_mask is not None:
+                grids[TRUTH] = ground.tables.grid(true_mask)
+        unknown = np.full(self._layout.shape, UNKNOWN, np.int8)
+        return {
+            title: birds_eye(unknown if grid is None else grid, self._layout, height, title)
+            for title, grid in grids.items()
+        }

@@ -1,0 +1,135 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""How far the end of the free space lies from where it truly is, in metres on the ground."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from bisenet_ros.label_space import LabelSpace
+from bisenet_ros.metrics.metric import Figure, Frame, Metric, number
+
+DISTANCES = ((0, 5), (5, 10), (10, 20))
+"""Metres from `base_frame`, by which errors are told apart."""
+
+_STEP = 100  # errors are counted in centimetres
+
+Ranges = npt.NDArray[np.floating[Any]]
+
+
+class RangeErrors:
+    """Bearings by the error of their range, and by how far away it truly is."""
+
+    def __init__(self) -> None:
+        self._counts: dict[tuple[int, int], Counter[int]] = {one: Counter() for one in DISTANCES}
+
+    def update(self, found: Ranges, true: Ranges) -> None:
+        """Count bearings.
+
+        Args:
+            found: (N,) metres.
+            true: (N,) metres; NaN where it is not known. Beyond all of `DISTANCES` nothing counts.
+        """
+        errors = np.abs(found - true)
+        for (low, high), counts in self._counts.items():
+            inside = errors[(true >= low) & (true < high)]
+            values, times = np.unique(np.rint(inside * _STEP), return_counts=True)
+            counts.update(dict(zip(values.astype(int).tolist(), times.tolist(), strict=True)))
+
+    def add(self, other: RangeErrors) -> None:
+        """Count the bearings of another, too."""
+        for distance, counts in self._counts.items():
+            counts.update(other._counts[distance])
+
+    def quantile(self, share: float, distance: tuple[int, int] | None = None) -> float:
+        """The error in metres that a share of the bearings keeps within; NaN for no bearing.
+
+        Args:
+            share: 0 to 1.
+            distance: One of `DISTANCES`; None for all of them.
+        """
+        counts: Counter[int] = Counter()
+        for one, of_distance in self._counts.items():
+            if distance in (None, one):
+                counts.update(of_distance)
+        seen, total = 0, counts.total()
+        for error in sorted(counts):
+            seen += counts[error]
+            if seen >= share * total:
+                return error / _STEP
+        return float('nan')
+
+    def count(self, distance: tuple[int, int]) -> int:
+        """How many bearings were counted at one of `DISTANCES`."""
+        return self._counts[distance].total()
+
+
+class FreeSpaceRangeError(Metric):
+    """The scan of the mask against the scan of the true mask, bearing by bearing.
+
+    Where there is no contact, the range is that up to which one could be. A bearing does not count
+    where the truth's first contact is a pixel without a truth, nor one that the camera does not
+    see.
+    """
+
+    def __init__(self, label_space: LabelSpace) -> None:
+        super().__init__(label_space)
+        self._errors = RangeErrors()
+
+    def update(self, frame: Frame) -> None:
+        ground = frame.ground
+        if ground is None:
+            return
+        farthest = ground.scan_range_max
+        true_mask = frame.true_drivable
+        found, true, optimistic = (
+            np.minimum(ground.scan(mask), farthest)  # NaN stays NaN
+            for mask in (
+                frame.drivable,
+                true_mask,
+                np.where(frame.known, true_mask, np.uint8(255)),
+            )
+        )
+        self._errors.update(found, np.where(true == optimistic, true, np.nan))
+
+    def add(self, other: FreeSpaceRangeError) -> None:
+        self._errors.add(other._errors)
+
+    def details(self) -> dict[str, Any]:
+        """By distance; nothing where nothing was counted."""
+        counted = {one: count for one in DISTANCES if (count := self._errors.count(one))}
+        if not counted:
+            return {}
+        return {
+            'free_space_error_m_by_distance': {
+                f'{low}-{high}': {
+                    'bearings': count,
+                    'median': number(self._errors.quantile(0.5, (low, high))),
+                    'p95': number(self._errors.quantile(0.95, (low, high))),
+                }
+                for (low, high), count in counted.items()
+            }
+        }
+
+    def median(self) -> float:
+        """Metres; NaN where no bearing was counted."""
+        return self._errors.quantile(0.5)
+
+    def p95(self) -> float:
+        """The error in metres that 95 % of the bearings keep within; NaN for no bearing."""
+        return self._errors.quantile(0.95)
+
+    figures: ClassVar = {
+        Figure('free_space_error_m', 'free-space error on the ground', 'm', 'lower'): median,
+        Figure(
+            'free_space_error_p95_m',
+            'free-space error on the ground, p95',
+            'm',
+            'lower',
+            per_frame=False,
+        ): p95,
+    }
