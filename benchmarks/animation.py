@@ -1,8 +1,11 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The moving picture of the README: the synthetic drive, segmented, and its ground from above.
+"""The pictures of the README: the synthetic drive, segmented, and its ground from above.
 
-python -m benchmarks.animation -o docs/images/drive.gif
+    python -m benchmarks.animation -o docs/images/drive.gif
+    python -m benchmarks.animation --still --start 20 -o docs/images/result.jpg
+
+The second has one frame: the image, its labels, and the ground as it was found and as it is.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from bisenet_ros.birds_eye import birds_eye
+from bisenet_ros.drivable import drivable_mask
 from bisenet_ros.ground.camera_model import CameraModel
 from bisenet_ros.ground.lens import BrownLens
 from bisenet_ros.ground.pose import Pose
@@ -32,8 +36,8 @@ COLORS = 96
 GRID = {'grid.resolution': 0.2, 'grid.length': 20.0, 'grid.width': 16.0}
 
 
-def pictures(seed: int, start: int) -> list[npt.NDArray[np.uint8]]:
-    """(H, W, 3) RGB, one per frame of the drive."""
+def pictures(seed: int, start: int, count: int, *, with_truth: bool) -> list[npt.NDArray[np.uint8]]:
+    """(H, W, 3) RGB, one per frame of the drive; with image and truth, or without."""
     drive = SyntheticDrive(seed, CAMERA, RATE)
     segmenter = Segmenter.load('camvid')
     layout = Settings().changed(GRID).layout
@@ -41,12 +45,18 @@ def pictures(seed: int, start: int) -> list[npt.NDArray[np.uint8]]:
     camera = CameraModel(CAMERA, (fx, fy), (cx, cy), BrownLens(14 * (0.0,)))
     tables = GroundTables(camera, Pose.from_mounting(drive.mounting), layout)
     drawn: list[npt.NDArray[np.uint8]] = []
-    for image, _ in drive.frames(FRAMES, start):
+    for image, truth in drive.frames(count, start):
         found = segmenter(image)
         shown = overlay(image, found.labels, found.label_space, 0.5, drivable=found.drivable)
-        above = birds_eye(tables.grid(found.drivable), layout, SHOWN[1])
-        both = np.hstack([cv2.resize(shown, SHOWN, interpolation=cv2.INTER_AREA), above])
-        drawn.append(np.ascontiguousarray(both[..., ::-1]))
+        masks = {'': found.drivable}
+        if with_truth:
+            ids = found.label_space.ids_of(found.label_space.drivable)
+            masks = {'found': found.drivable, 'truth': drivable_mask(truth, ids)}
+        seen = [image, shown] if with_truth else [shown]
+        parts = [cv2.resize(one, SHOWN, interpolation=cv2.INTER_AREA) for one in seen]
+        for title, mask in masks.items():
+            parts.append(birds_eye(tables.grid(mask), layout, SHOWN[1], title))
+        drawn.append(np.ascontiguousarray(np.hstack(parts)[..., ::-1]))
     return drawn
 
 
@@ -56,8 +66,16 @@ def main() -> None:
     parser.add_argument('-o', '--output', type=Path, required=True)
     parser.add_argument('--seed', type=int, default=6)
     parser.add_argument('--start', type=int, default=8, help='The first frame.')
+    parser.add_argument('--still', action='store_true', help='One frame, with its truth.')
     options = parser.parse_args()
-    frames = [Image.fromarray(frame) for frame in pictures(options.seed, options.start)]
+    if options.still:
+        (frame,) = pictures(options.seed, options.start, 1, with_truth=True)
+        Image.fromarray(frame).save(options.output, quality=88)
+        return
+    frames = [
+        Image.fromarray(frame)
+        for frame in pictures(options.seed, options.start, FRAMES, with_truth=False)
+    ]
     # One palette, of all of the drive: with one for each frame, colours would flicker.
     some = np.vstack([np.asarray(frame) for frame in frames[:: FRAMES // 8]])
     palette = Image.fromarray(some).quantize(COLORS, Image.Quantize.MEDIANCUT)

@@ -108,7 +108,7 @@ def print_accuracy() -> None:
     layout = replace(Settings().layout, pitch_uncertainty=0.0)
     ids = CAMVID.ids_of(CAMVID.drivable)
     rows = ['true pose', 'mounting of a vehicle on its springs']
-    rows += [f'pitch wrong by {error:g} degrees' for error in PITCH_ERRORS]
+    rows += [f'pitch wrong by {error:g}°' for error in PITCH_ERRORS]
     errors = {row: RangeErrors() for row in rows}
     finer = CAMERA[0] * FINER, CAMERA[1] * FINER
     for seed in range(SEEDS):

@@ -533,6 +533,9 @@ def test_the_pose_from_the_bag_is_as_good_as_the_parameter(weights: Path, tmp_pa
     assert by_distance == metrics_of(of_parameter)['accuracy']['free_space_error_m_by_distance']
     page = (of_transforms / 'report.html').read_text()
     assert 'Free space on the ground' in page
+    assert metrics_of(of_transforms)['notes'] == []
+    (note,) = metrics_of(neither)['notes']
+    assert note.startswith('/image: no grid and no scan: the pose of the camera is not known: set ')
     missing = metrics_of(neither)['accuracy']
     assert missing['free_space_error_m'] is None
     assert 'free_space_error_m_by_distance' not in missing

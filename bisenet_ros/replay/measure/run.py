@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,7 @@ from bisenet_ros.bag.reader import RecordedFrame, ReplayBag
 from bisenet_ros.bag.recorded_outputs import RecordedOutputs
 from bisenet_ros.bag.recorded_transforms import RecordedTransforms
 from bisenet_ros.batching import EACH_FRAME, choose_batching
-from bisenet_ros.camera_ground import CameraGround
+from bisenet_ros.camera_ground import MOUNTING, CameraGround
 from bisenet_ros.camera_pipeline import CameraPipeline, Network
 from bisenet_ros.ego_mask import load_ego_masks
 from bisenet_ros.replay.measure.as_driven import replay_as_driven
@@ -150,7 +150,7 @@ def replay(
     metrics = {
         'complete': not problems,
         'problems': problems,
-        'notes': [*bag.notes, *_notes_on_sizes(segmenter, bag)],
+        'notes': [*bag.notes, *_notes_on_ground(bag, grounds), *_notes_on_sizes(segmenter, bag)],
         'bag': describe_bag(bag.path),
         'model': describe_model(segmenter),
         'versions': versions(),
@@ -166,6 +166,16 @@ def replay(
     page = output / 'report.html'
     write_page(page, metrics, evaluator.summaries, pictures, segmenter.label_space)
     return Result(metrics, problems, evaluator.evaluations)
+
+
+def _notes_on_ground(bag: ReplayBag, grounds: Mapping[str, CameraGround]) -> list[str]:
+    """Why cameras with CameraInfo, or with a mounting, have no grid and no scan."""
+    return [
+        f'{camera.image_topic}: no grid and no scan: {ground.problem}'
+        for camera in bag.cameras
+        if (ground := grounds[camera.name]).problem
+        and (camera.camera_info_topic is not None or ground.pose_source == MOUNTING)
+    ]
 
 
 def _notes_on_sizes(segmenter: Segmenter, bag: ReplayBag) -> list[str]:
