@@ -101,7 +101,7 @@ def read_file(path: Path) -> bytes:
     try:
         check_size(data)
     except CutShortError as error:
-        raise MediaError(f'{path}: the {error.codec} image is cut off: copy it again') from error
+        raise MediaError(f'{path}: the {error.codec} file is truncated: copy it again') from error
     except HeaderError as error:
         raise MediaError(f'{path}: {error}') from error
     return data
@@ -173,7 +173,7 @@ class Video:
         with _quiet_stderr():
             capture = cv2.VideoCapture(str(self.path), cv2.CAP_FFMPEG)
         if not capture.isOpened():
-            raise MediaError(f'{self.path}: not a video that OpenCV reads')
+            raise MediaError(f'{self.path}: not a video that OpenCV can read')
         sides = [int(capture.get(side)) for side in _SIDES]
         if math.prod(sides) > MAX_PIXELS:
             raise MediaError(

@@ -72,7 +72,7 @@ def test_a_refusal_is_one_line_and_leaves_nothing(source: Path, tmp_path: Path) 
     partial = tmp_path / 'partial.json'
     partial.write_text('{"names": ["road"]}')
     for message, *arguments in (
-        ('of no network that is known here', foreign, '-o', output),
+        ('has tensors of an unknown network', foreign, '-o', output),
         ('cannot read', tmp_path / 'nowhere.pth', '-o', output),
         (
             'the name of a checkpoint must end with .safetensors',

@@ -261,7 +261,7 @@ def test_a_tensor_that_is_not_right_is_named(
         (
             'mm_v1',
             {'backbone.context_path.backbone.layer1.0.conv3.weight': torch.zeros(1)},
-            'take the one on ResNet-18',
+            'use the one on ResNet-18',
         ),
     ],
 )
@@ -289,7 +289,7 @@ def test_pickled_code_never_runs(zipped: bool, tmp_path: Path) -> None:
     torch.load(path, weights_only=False)
     assert trace.exists(), 'the code would run'
     trace.unlink()
-    refuses(path, 'holds Python objects' if zipped else 'a truncated or damaged weights file')
+    refuses(path, 'contains Python objects' if zipped else 'a truncated or damaged weights file')
     assert not trace.exists()
 
 
@@ -353,7 +353,7 @@ def test_nineteen_other_classes_are_not_taken_for_cityscapes(tmp_path: Path) -> 
     path = save_published(tmp_path / 'theirs.pth', 'cc_v2')
     names = tuple(f'class_{index}' for index in range(len(CITYSCAPES)))
     space = LabelSpace(names, CITYSCAPES.colors, ('class_0',))
-    refuses(path, 'by --mean and --std, --network-size', label_space=space)
+    refuses(path, 'give --mean and --std, --network-size', label_space=space)
 
 
 def refuses(path: Path, message: str, **told: Any) -> None:
