@@ -180,7 +180,7 @@ def test_a_foreign_safetensors_file_is_refused(tmp_path: Path) -> None:
         ({'mean': [0.5, math.nan, 0.5]}, 'must be finite'),
         ({'std': [0.5, 0.0, 0.5]}, 'must be positive'),
         ({'network_size': [480, 16]}, 'network size 480x16 is not from 32 to 8192'),
-        ({'label_space': {'names': ['a'], 'colors': [], 'drivable': []}}, 'as many colours'),
+        ({'label_space': {'names': ['a'], 'colors': [], 'drivable': []}}, 'need 1 colours, not 0'),
         ({'label_space': {'names': ['a']}}, 'needs names, colors and drivable'),
     ],
 )

@@ -513,7 +513,7 @@ def test_truth_in_a_folder(tmp_path: Path) -> None:
 def test_a_truth_that_two_cameras_may_have(tmp_path: Path) -> None:
     entries = [*drive(1), Entry('/rear/image', START, picture(1), 'bgr8')]
     path = write_bag(tmp_path / 'bag', entries)
-    with pytest.raises(BagError, match='name the camera with --image-topic'):
+    with pytest.raises(BagError, match='choose the camera with --image-topic'):
         ReplayBag(path)
     with pytest.raises(BagError, match='there are 2 '):
         ReplayBag(path, labels_topic='/ground_truth/labels')

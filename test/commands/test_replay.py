@@ -175,7 +175,7 @@ def test_as_driven_at_leisure_is_every_frame(weights: Path, tmp_path: Path) -> N
     # A frame in 10 s, which takes no time to wait for.
     result = replay(weights, bag, tmp_path / 'driven', '--rate', '0.01')
     assert result.exit_code == 0, result.output
-    assert 'dropped frames   0' in result.stdout
+    assert 'dropped frames           0' in result.stdout
     every, driven = metrics_of(tmp_path / 'every'), metrics_of(tmp_path / 'driven')
     assert (every['rate'], driven['rate']) == (None, 0.01)
     assert every['age_ms'] is None

@@ -266,4 +266,4 @@ def test_raw_and_compressed_cameras(weights: Path, tmp_path: Path) -> None:
     bag = write_bag(tmp_path / 'bag', entries)
     result = replay(weights, bag, tmp_path / 'live', '--live')
     assert result.exit_code == 2
-    assert 'this bag has both' in result.stderr
+    assert 'has raw and compressed images' in result.stderr

@@ -254,7 +254,7 @@ def test_channels_are_not_confused() -> None:
 
 
 def test_wrong_settings_are_refused() -> None:
-    with pytest.raises(ValidationError, match='min_scale must not be greater'):
+    with pytest.raises(ValidationError, match='min_scale is greater than max_scale'):
         AugmentationSettings(min_scale=2, max_scale=1)
     with pytest.raises(ValidationError, match='Extra inputs are not permitted'):
         AugmentationSettings.model_validate({'rotation': 10})

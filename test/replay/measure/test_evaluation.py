@@ -98,7 +98,7 @@ def test_a_truth_of_the_cameras_size_is_brought_to_that_of_the_labels() -> None:
         compared = evaluation.compare(given)
         assert compared['pixel_accuracy'] == compared['drivable_iou'] == 1
         assert np.sum(compared['confusion']) == np.count_nonzero(truth[1::3, 2::4] != 255)
-    with pytest.raises(UserError, match='labels are 16x16, but the truth is 63x48'):
+    with pytest.raises(UserError, match='labels are 16x16, but the ground truth is 63x48'):
         evaluation.compare(truth[:, 1:])
 
 
