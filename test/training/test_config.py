@@ -97,7 +97,7 @@ def test_overrides_replace_values(tmp_path: Path) -> None:
         ('network.name=bisenetv3', r"no network 'bisenetv3'; choose from bisenetv1_xception39"),
         (
             'network.options={gate: norm}',
-            r"bisenetv2 has no option 'gate'; choose from aggregation",
+            r"bisenetv2 has no option 'gate'; choose",
         ),
         ('network.imagenet_weights=a.pth', 'no imagenet_weights are there for bisenetv2'),
         ('augmentation.copy_paste=0.5', 'copy_paste and pasted_classes go together'),
