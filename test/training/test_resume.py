@@ -165,9 +165,7 @@ def test_a_state_of_an_earlier_version_is_named(
     run = unfinished(undisturbed, tmp_path)
     trainer_state = {'global_step': 8, 'state_dict': {}, 'optimizer_states': []}
     torch.save(trainer_state, run / 'checkpoints' / 'last.ckpt')
-    with pytest.raises(
-        UserError, match=r'an earlier version .* remove it to start again'
-    ):
+    with pytest.raises(UserError, match=r'an earlier version .* remove it to start again'):
         fit(small_config(tmp_path, data), run, resume=True)
 
 
