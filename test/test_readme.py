@@ -14,6 +14,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import click
+import cv2
 import numpy as np
 import pytest
 import typer
@@ -21,7 +22,7 @@ from tiny_checkpoint import save_tiny_checkpoint
 
 from bisenet_ros.cli import app
 from bisenet_ros.label_space import CAMVID
-from bisenet_ros.media import VideoWriter, write_image
+from bisenet_ros.media import write_image
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / 'README.md', *sorted((ROOT / 'docs').glob('*.md'))]
@@ -63,9 +64,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rng = np.random.default_rng(0)
     frames = rng.integers(0, 256, (4, 64, 96, 3), np.uint8)
     truth = rng.integers(0, len(CAMVID), (4, 64, 96), np.uint8)
-    with VideoWriter(folder / 'drive.mp4', 10.0) as video:
-        for frame in frames:
-            video.write(frame)
+    codec = cv2.VideoWriter.fourcc(*'mp4v')
+    video = cv2.VideoWriter(str(folder / 'drive.mp4'), codec, 10.0, (96, 64))
+    for frame in frames:
+        video.write(frame)
+    video.release()
     for index, (frame, labels) in enumerate(zip(frames, truth, strict=True)):
         name = f'{index:06}.png'
         for place, pixels in (
