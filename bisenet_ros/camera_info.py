@@ -14,18 +14,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from bisenet_ros.ground.region import Region
+
 
 class Sizes(NamedTuple):
     """(width, height) of a camera's image, and of what was found in it."""
 
     image: tuple[int, int]
     found: tuple[int, int]
-
-
-def image_size(info: Any) -> tuple[int, int]:
-    """(width, height) of the images that a CameraInfo describes; a binning of 0 means 1."""
-    width, height = info.roi.width or info.width, info.roi.height or info.height
-    return width // (info.binning_x or 1), height // (info.binning_y or 1)
 
 
 def scaled(info: Any, sizes: Sizes) -> Any:
@@ -44,13 +40,13 @@ def scaled(info: Any, sizes: Sizes) -> Any:
         info: With the fields of `sensor_msgs/CameraInfo`.
         sizes: Of the image and of what was found in it.
     """
-    if sizes.found == sizes.image or image_size(info) != sizes.image:
+    region = Region.of(info)
+    if sizes.found == sizes.image or not region.fits(sizes.image):
         return info
     to_image, to_found = np.eye(3), np.eye(3)
-    offsets, binnings = (info.roi.x_offset, info.roi.y_offset), (info.binning_x, info.binning_y)
     for axis in (0, 1):
-        binning = binnings[axis] or 1
-        to_image[axis, axis], to_image[axis, 2] = 1 / binning, -offsets[axis] / binning
+        binning = region.binning[axis]
+        to_image[axis, axis], to_image[axis, 2] = 1 / binning, -region.offset[axis] / binning
         factor = sizes.found[axis] / sizes.image[axis]
         to_found[axis, axis], to_found[axis, 2] = factor, (factor - 1) / 2
     change = to_found @ to_image

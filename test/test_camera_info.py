@@ -11,7 +11,8 @@ import numpy.typing as npt
 import pytest
 from rosbags.typesys import Stores, get_typestore
 
-from bisenet_ros.camera_info import CameraInfoMatcher, Sizes, image_size, scaled
+from bisenet_ros.camera_info import CameraInfoMatcher, Sizes, scaled
+from bisenet_ros.ground.region import Region
 
 SENSOR = (1280, 960)
 IMAGE = (480, 400)
@@ -53,9 +54,14 @@ def of_rclpy() -> Any:
 
 def test_rules_of_binning_and_roi() -> None:
     info = of_rosbags()
-    assert image_size(info) == IMAGE
+    assert Region.of(info) == Region((20, 40), (960, 800), (2, 2))
+    assert Region.of(info).fits(IMAGE)
     info.roi.width = info.roi.height = info.binning_x = info.binning_y = 0
-    assert image_size(info) == SENSOR
+    assert Region.of(info) == Region((0, 0), SENSOR, (1, 1))
+    info.binning_x = 3  # 1280 / 3 is no whole number: the last bin may be missing
+    assert [Region.of(info).fits((width, SENSOR[1])) for width in (425, 426, 427, 428)] == [
+        *(False, True, True, False)
+    ]
 
 
 @pytest.mark.parametrize('make', [of_rosbags, of_rclpy])
@@ -65,7 +71,8 @@ def test_points_are_where_the_mask_has_them(make: Any, found: tuple[int, int]) -
     before = repr(info)
     other = scaled(info, Sizes(IMAGE, found))
     assert repr(info) == before
-    assert (other.width, other.height) == image_size(other) == found
+    assert (other.width, other.height) == found
+    assert Region.of(other) == Region((0, 0), found, (1, 1))
     points = np.random.default_rng(0).uniform((-2, -2, 4), (2, 2, 9), (50, 3))  # (N, x y z), metres
     for matrix, shape in (('k', (3, 3)), ('p', (3, 4))):
         on_sensor = project(np.reshape(getattr(info, matrix), shape), points)

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from bisenet_ros.errors import UserError
 from bisenet_ros.ground.lens import BrownLens, FisheyeLens, Lens
+from bisenet_ros.ground.region import Region
 
 Array = npt.NDArray[np.float64]
 
@@ -71,24 +72,16 @@ class CameraModel:
             raise CameraInfoError(
                 f'CameraInfo has focal lengths that cannot be: fx {fx:g} and fy {fy:g} in K'
             )
-        binning = max(1, info.binning_x), max(1, info.binning_y)
-        offset, whole = (0, 0), (info.width, info.height)
-        if info.roi.width and info.roi.height:
-            offset, whole = (
-                (info.roi.x_offset, info.roi.y_offset),
-                (info.roi.width, info.roi.height),
+        region = Region.of(info)
+        offset, binning = region.offset, region.binning
+        if not region.fits(size):
+            part = ', {}x{} binned by {}x{}'.format(*region.size, *binning)
+            is_whole = binning == (1, 1) and region.size == (info.width, info.height)
+            raise CameraInfoError(
+                f'CameraInfo is for {info.width}x{info.height}{"" if is_whole else part}, but the '
+                f'image has {size[0]}x{size[1]}: a driver that scales has to say so in binning and '
+                'roi'
             )
-        for side, full, by in zip(size, whole, binning, strict=True):
-            if side not in (full // by, -(-full // by)):
-                explained = (
-                    ''
-                    if binning == (1, 1) and whole == (info.width, info.height)
-                    else f', {whole[0]}x{whole[1]} binned by {binning[0]}x{binning[1]}'
-                )
-                raise CameraInfoError(
-                    f'CameraInfo is for {info.width}x{info.height}{explained}, but the image has '
-                    f'{size[0]}x{size[1]}: a driver that scales has to say so in binning and roi'
-                )
         return cls(
             size,
             (fx / binning[0], fy / binning[1]),
