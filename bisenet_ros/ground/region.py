@@ -22,7 +22,7 @@ class Region(NamedTuple):
 
     @classmethod
     def of(cls, info: Any) -> Region:
-        """The region of a CameraInfo. A `roi` of size 0 means the whole sensor, a binning of 0 1."""
+        """The region of a CameraInfo; `roi` of size 0 is the whole sensor, binning of 0 is 1."""
         binning = max(1, info.binning_x), max(1, info.binning_y)
         roi = info.roi
         if roi.width and roi.height:
@@ -30,7 +30,7 @@ class Region(NamedTuple):
         return cls((0, 0), (info.width, info.height), binning)
 
     def fits(self, image: tuple[int, int]) -> bool:
-        """Whether an image of (width, height) can show it; an incomplete last bin may be missing."""
+        """Whether an image of (width, height) can show it, with or without a last, partial bin."""
         return all(
             side in (whole // by, -(-whole // by))
             for side, whole, by in zip(image, self.size, self.binning, strict=True)
