@@ -128,7 +128,7 @@ try:
 except MediaError as error:
     print(error)
 """
-    for limits, expected in ({}, '1'), (LIMITS, f'{listing}: not a video that OpenCV reads'):
+    for limits, expected in ({}, '1'), (LIMITS, f'{listing}: not a video that OpenCV can read'):
         result = subprocess.run(
             [sys.executable, '-c', program, str(listing)],
             env={**os.environ, **limits},
