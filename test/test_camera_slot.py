@@ -5,9 +5,11 @@
 from __future__ import annotations
 
 import threading
-from types import SimpleNamespace
 
 import pytest
+from builtin_interfaces.msg import Time
+from sensor_msgs.msg import CameraInfo
+from std_msgs.msg import Header
 
 from bisenet_ros.camera_info import CameraInfoMatcher, Sizes
 from bisenet_ros.camera_slot import CameraSlot, FrameCounts
@@ -20,9 +22,8 @@ def slot() -> CameraSlot:
     return CameraSlot('front', threading.Condition())
 
 
-def stamped(sec: int, nanosec: int = 0) -> SimpleNamespace:
-    stamp = SimpleNamespace(sec=sec, nanosec=nanosec)
-    return SimpleNamespace(header=SimpleNamespace(stamp=stamp))
+def stamped(sec: int, nanosec: int = 0) -> CameraInfo:
+    return CameraInfo(header=Header(stamp=Time(sec=sec, nanosec=nanosec)))
 
 
 def test_newest_frame_wins_and_the_older_ones_are_counted(slot: CameraSlot) -> None:

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import signal
 import subprocess
@@ -15,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import cv2
+import psutil
 import pytest
 from tiny_checkpoint import save_tiny_checkpoint
 from typer.testing import CliRunner, Result
@@ -151,27 +151,27 @@ def streaming(weights: Path, drive: Path, output: Path) -> Iterator[subprocess.P
 @pytest.mark.slow
 def test_ctrl_c_leaves_no_process_behind(weights: Path, drive: Path, tmp_path: Path) -> None:
     with streaming(weights, drive, tmp_path / 'demo') as process:
-        children = _descendants(process.pid)
+        children = psutil.Process(process.pid).children()
         assert len(children) == 3
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=TIMEOUT)
     assert process.returncode == 130
     assert 'Traceback' not in errors
-    assert not any(Path(f'/proc/{pid}').exists() for pid in children)
+    assert not any(child.is_running() for child in children)
     assert [path.name for path in (tmp_path / 'demo').iterdir()] == ['log']
 
 
 @pytest.mark.slow
 def test_the_death_of_a_process_ends_the_demo(weights: Path, drive: Path, tmp_path: Path) -> None:
     with streaming(weights, drive, tmp_path / 'demo') as process:
-        children = _descendants(process.pid)
-        (node,) = (pid for pid, name in children.items() if 'segmenter_node' in name)
-        os.kill(node, signal.SIGKILL)
+        children = psutil.Process(process.pid).children()
+        (node,) = (child for child in children if 'segmenter_node' in ' '.join(child.cmdline()))
+        node.kill()
         _, errors = process.communicate(timeout=TIMEOUT)
     assert process.returncode == 1
     (line,) = (line for line in errors.splitlines() if line.startswith('bisenet: '))
     assert 'the segmenter ended with exit code -9' in line
-    assert not any(Path(f'/proc/{pid}').exists() for pid in children)
+    assert not any(child.is_running() for child in children)
 
 
 @pytest.mark.parametrize(
@@ -188,13 +188,3 @@ def test_bad_input(weights: Path, tmp_path: Path, arguments: list[str], message:
     (line,) = (line for line in result.stderr.splitlines() if line.startswith('bisenet: '))
     assert message in line
     assert 'Traceback' not in result.stderr
-
-
-def _descendants(pid: int) -> dict[int, str]:
-    """The children of a process, with their command lines."""
-    children = [
-        int(child)
-        for task in Path(f'/proc/{pid}/task').iterdir()
-        for child in (task / 'children').read_text().split()
-    ]
-    return {child: Path(f'/proc/{child}/cmdline').read_text() for child in children}

@@ -5,11 +5,10 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from pages import Page
 from small_bags import Entry, drive, untimed_messages, write_bag
@@ -190,23 +189,18 @@ def test_a_process_that_dies_takes_one_bag_with_it(
         if isinstance(event, Outcome):
             outcomes.append(event)
         elif event.job.bag == doomed and event.frames == 1:
-            (worker,) = workers_of(os.getpid())
-            os.kill(worker, signal.SIGKILL)
+            (worker,) = worker_processes()
+            worker.kill()
     assert [outcome.job for outcome in outcomes] == jobs
     assert [bool(outcome.problems) for outcome in outcomes] == [False, True, False]
     assert 'SIGKILL' in outcomes[1].failure
-    assert not workers_of(os.getpid())
+    assert not worker_processes()
 
 
-def workers_of(pid: int) -> list[int]:
-    """The worker processes that a process has started."""
-    children = [
-        int(child)
-        for task in Path(f'/proc/{pid}/task').iterdir()
-        for child in (task / 'children').read_text().split()
-    ]
+def worker_processes() -> list[psutil.Process]:
+    """The worker processes that this one has started."""
     return [
         child
-        for child in children
-        if 'bisenet_ros.replay.many.worker' in Path(f'/proc/{child}/cmdline').read_text()
+        for child in psutil.Process().children()
+        if 'bisenet_ros.replay.many.worker' in ' '.join(child.cmdline())
     ]

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import pytest
 
 from bisenet_ros.errors import UserError
@@ -125,9 +126,4 @@ def test_a_profile_of_the_users_own_stays(tmp_path: Path) -> None:
 
 
 def _children() -> set[int]:
-    """Processes that this one has started and that still run."""
-    return {
-        int(pid)
-        for task in Path('/proc/self/task').iterdir()
-        for pid in (task / 'children').read_text().split()
-    }
+    return {child.pid for child in psutil.Process().children()}
