@@ -6,10 +6,15 @@ Fast DDS sends between processes of one machine through a shared-memory segment 
 larger and goes out with best effort does not arrive at all. The profile that ships with the package
 makes the segment large enough; it counts in the process that *publishes* the image, and it must be
 in the environment before ROS starts there.
+
+Where /dev/shm has no room for the segment, as with the 64 MB of a Docker container, Fast DDS sends
+over UDP. What it prints about that ("not supported in the current platform") needs an explanation.
 """
 
 from __future__ import annotations
 
+import math
+import os
 from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 
@@ -21,6 +26,20 @@ to Jazzy."""
 
 CHOICES = (*VARIABLES, 'FASTDDS_BUILTIN_TRANSPORTS')
 """Where one of these is set, the user has chosen how Fast DDS sends."""
+
+SHARED_MEMORY = Path('/dev/shm')  # noqa: S108
+"""The folder that ROS 2 and Fast DDS use."""
+
+SEGMENT_MB = 64
+"""What the profile asks for."""
+
+ROS_MB = 0.1
+"""What importing rclpy needs there: its tracing (LTTng) has pages of its own."""
+
+MAKE_ROOM = (
+    'Make room (in Docker: --shm-size=1g; after processes that were killed: fastdds shm clean) '
+    'and start again'
+)
 
 
 def profile() -> Path:
@@ -38,3 +57,30 @@ def use_profile(environment: MutableMapping[str, str]) -> None:
     """Choose the profile for a process, unless its user has chosen one; before `rclpy.init`."""
     if not any(environment.get(name) for name in CHOICES):
         environment[variable(environment)] = str(profile())
+
+
+def shortage(free_mb: float, environment: Mapping[str, str]) -> str | None:
+    """Why images go over UDP, and what to do; None where shared memory has room for them.
+
+    Args:
+        free_mb: Free shared memory before `rclpy.init`.
+        environment: Of this process; if its user has chosen another DDS, or how Fast DDS sends,
+            nothing is said.
+    """
+    fast_dds = environment.get('RMW_IMPLEMENTATION', 'rmw_fastrtps_cpp').startswith('rmw_fastrtps')
+    chosen = environment.get(variable(environment)) != str(profile())
+    if not fast_dds or chosen or free_mb > SEGMENT_MB:
+        return None
+    return (
+        f'{SHARED_MEMORY} has {free_mb:.0f} MB free, and Fast DDS needs {SEGMENT_MB} MB there: '
+        f'images go over UDP, which is slower. {MAKE_ROOM}'
+    )
+
+
+def free_shared_memory() -> float:
+    """In MB; infinite where there is no such folder, so that nothing is known."""
+    try:
+        space = os.statvfs(SHARED_MEMORY)
+    except FileNotFoundError:
+        return math.inf
+    return space.f_bavail * space.f_frsize / 2**20

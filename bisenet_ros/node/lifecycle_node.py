@@ -509,6 +509,7 @@ def run() -> int:
     """Run the node until it is asked to end; its exit code."""
     faulthandler.enable()  # so that no process dies of a signal without a word
     large_images.use_profile(os.environ)
+    shortage = large_images.shortage(large_images.free_shared_memory(), os.environ)
     ended: WorkFuture[None] = WorkFuture()
     loader = Loader()
 
@@ -522,6 +523,8 @@ def run() -> int:
         except RuntimeError as error:  # a wrong argument after --ros-args, a parameter file
             print(f'segmenter_node: {error}', file=sys.stderr)
             return BAD_INPUT
+        if shortage is not None:
+            get_logger('segmenter').warning(shortage)
         try:
             code = _run(ended, loader)
         finally:

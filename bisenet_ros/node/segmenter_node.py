@@ -5,7 +5,8 @@
     ros2 run bisenet_ros segmenter_node --ros-args -r image:=/camera/image_raw
 
 SIGINT and SIGTERM end the node with exit code 0, wrong parameters or weights with 2, a device that
-only a new process can use with 1, the latter two with one line that says what is wrong.
+only a new process can use and a full /dev/shm with 1, all but signals with one line that says what
+is wrong.
 """
 
 from __future__ import annotations
@@ -16,6 +17,12 @@ import sys
 from typing import Any
 
 from bisenet_ros.malloc_tuning import prepare_process
+from bisenet_ros.node.large_images import (
+    MAKE_ROOM,
+    ROS_MB,
+    SHARED_MEMORY,
+    free_shared_memory,
+)
 
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -30,6 +37,10 @@ def main() -> int:
     for number in _STOP_SIGNALS:
         signal.signal(number, _end)
     prepare_process()
+    if free_shared_memory() < ROS_MB:
+        # Importing rclpy would end the process with SIGBUS, without a word.
+        print(f'segmenter_node: {SHARED_MEMORY} is full. {MAKE_ROOM}', file=sys.stderr)
+        return 1
     # Only now: rclpy starts threads when it is imported, which get heaps of their own by default.
     from bisenet_ros.node.lifecycle_node import run
 

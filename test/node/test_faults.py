@@ -46,6 +46,7 @@ from sensor_msgs.msg import Image
 from std_srvs.srv import Trigger
 from tiny_checkpoint import save_tiny_checkpoint
 
+from bisenet_ros.node.large_images import SHARED_MEMORY
 from bisenet_ros.segmenter import Segmenter
 
 FRAME = street(120, 160)
@@ -564,34 +565,62 @@ sys.exit(main())
 # A machine without room
 
 
-FULL = """
-mount -t tmpfs -o size=64k tmpfs "$1"
-dd if=/dev/zero of="$1/full" bs=4k 2>&- || true
-shift
+MOUNT = """
+mount -t tmpfs -o size=$2 tmpfs "$1"
+test "$3" = empty || dd if=/dev/zero of="$1/full" bs=4k 2>&- || true
+shift 3
 exec "$@"
 """
+
+
+def on_a_disk_of_its_own(folder: Path, size: str, state: str) -> list[str]:
+    """The beginning of a command line whose process has a disk of this size mounted at `folder`."""
+    command = ['unshare', '--mount', 'sh', '-ec', MOUNT, 'sh', str(folder), size, state]
+    if (
+        shutil.which('unshare') is None
+        or subprocess.run([*command, 'true'], capture_output=True, check=False).returncode
+    ):
+        pytest.skip('mounting needs root')
+    return command
 
 
 def test_with_a_full_disk_the_node_works_all_the_same(
     domain: int, peer: Peer, weights: Path, tmp_path: Path
 ) -> None:
-    # Mounts of the node's own.
-    own = ['unshare', '--mount', 'sh', '-ec', FULL, 'sh']
-    folder = tmp_path / 'log'
-    folder.mkdir()
-    if (
-        shutil.which('unshare') is None
-        or subprocess.run([*own, folder, 'true'], capture_output=True, check=False).returncode
-    ):
-        pytest.skip('mounting needs root')
+    own_disk = on_a_disk_of_its_own(tmp_path, '64k', 'full')
     labels = peer.listen(Image, 'segmentation/labels')
     command = node_command(weights=weights, device='cpu', engine='torch')
-    environment = dict.fromkeys(('HOME', 'ROS_HOME', 'ROS_LOG_DIR'), str(folder))
+    environment = dict.fromkeys(('HOME', 'ROS_HOME', 'ROS_LOG_DIR'), str(tmp_path))
     with (
-        running([*own, str(folder), *command], domain, environment) as node,
+        running([*own_disk, *command], domain, environment) as node,
         peer.streaming(Image, 'image', fill_with(FRAME, 'bgr8')) as stream,
     ):
         node.wait_for_output('waiting for')
         new_labels(labels, stream.stamps)
         node.send(signal.SIGINT)
         assert node.wait() == 0
+
+
+def test_with_little_shared_memory_the_node_sends_over_udp(
+    domain: int, peer: Peer, weights: Path
+) -> None:
+    own_memory = on_a_disk_of_its_own(SHARED_MEMORY, '8m', 'empty')
+    labels = peer.listen(Image, 'segmentation/labels')
+    large = np.random.default_rng(0).integers(0, 256, (1024, 2048, 3), dtype=np.uint8)
+    command = node_command(weights=weights, device='cpu', engine='torch')
+    with (
+        running([*own_memory, *command], domain) as node,
+        peer.streaming(Image, 'image', fill_with(large, 'bgr8')) as stream,
+    ):
+        node.wait_for_output('has 8 MB free, and Fast DDS needs 64 MB')
+        node.wait_for_output('waiting for')
+        new_labels(labels, stream.stamps)
+        node.send(signal.SIGINT)
+        assert node.wait() == 0
+
+
+def test_without_shared_memory_the_node_says_so_and_ends(domain: int, weights: Path) -> None:
+    own_memory = on_a_disk_of_its_own(SHARED_MEMORY, '64k', 'full')
+    with running([*own_memory, *node_command(weights=weights, device='cpu')], domain) as node:
+        assert node.wait() == 1
+    assert node.output.startswith('segmenter_node: /dev/shm is full. Make room')

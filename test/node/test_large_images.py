@@ -8,7 +8,7 @@ import xml.etree.ElementTree as ElementTree
 
 import pytest
 
-from bisenet_ros.node.large_images import profile, use_profile
+from bisenet_ros.node.large_images import SEGMENT_MB, profile, shortage, use_profile
 
 NEW, OLD = 'FASTDDS_DEFAULT_PROFILES_FILE', 'FASTRTPS_DEFAULT_PROFILES_FILE'
 
@@ -39,4 +39,13 @@ def test_a_users_own_profile_wins(variable: str) -> None:
 def test_the_profile_is_there_and_makes_room_for_large_images() -> None:
     root = ElementTree.parse(profile()).getroot()
     (size,) = (element for element in root.iter() if element.tag.endswith('segment_size'))
-    assert int(size.text or 0) > 2 * 2048 * 1024 * 3
+    assert int(size.text or 0) == SEGMENT_MB * 2**20
+
+
+def test_too_little_shared_memory_is_said_where_the_profile_asks_for_it() -> None:
+    ours = {NEW: str(profile())}
+    assert shortage(65.0, ours) is None
+    assert 'has 12 MB free' in str(shortage(12.0, ours))
+    assert shortage(12.0, {**ours, 'RMW_IMPLEMENTATION': 'rmw_cyclonedds_cpp'}) is None
+    assert shortage(12.0, {NEW: '/etc/own.xml'}) is None
+    assert shortage(12.0, {'FASTDDS_BUILTIN_TRANSPORTS': 'UDPv4'}) is None
