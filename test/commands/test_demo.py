@@ -20,7 +20,7 @@ from tiny_checkpoint import save_tiny_checkpoint
 from typer.testing import CliRunner, Result
 
 from bisenet_ros.cli import app
-from bisenet_ros.commands.demo import Demo, View, run_demo
+from bisenet_ros.commands.demo import Demo, Scene, run_demo
 from bisenet_ros.media import Video
 from bisenet_ros.settings import Settings
 from bisenet_ros.synthetic.drive import SyntheticDrive
@@ -58,9 +58,9 @@ def bisenet(*arguments: object) -> Result:
 
 @pytest.mark.slow
 def test_the_synthetic_drive(weights: Path, tmp_path: Path) -> None:
-    view = View(seconds=2.0, size=SIZE, rate=10)
+    scene = Scene(seconds=2.0, size=SIZE, rate=10)
     settings = Settings(weights=str(weights), device='cpu', min_drivable_area=0.001)
-    demo = Demo(view, tmp_path / 'demo', settings.changed(view.parameters), verify=True)
+    demo = Demo(scene, tmp_path / 'demo', settings.changed(scene.parameters), verify=True)
     measured = run_demo(demo)
 
     assert set(measured) == {
