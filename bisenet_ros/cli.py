@@ -351,6 +351,7 @@ def replay(
     With several bags, each one gets a folder of its own, and the totals over all frames are written
     beside them.
     """
+    target = _view_target(view, view_file)
     from bisenet_ros.commands.replay import replay_bags
 
     if not replay_bags(
@@ -366,7 +367,7 @@ def replay(
         ray=ray,
         with_input=with_input,
         video=video,
-        view=_view_target(view, view_file),
+        view=target,
         fail_under=fail_under,
     ):
         raise typer.Exit(1)
@@ -461,13 +462,13 @@ def demo(
     `index.html` with a video, pictures and figures. The processes are isolated from the rest of the
     ROS network.
     """
+    target = _view_target(view, view_file)
     from bisenet_ros.commands.demo import Demo, Scene, print_table, run_demo
     from bisenet_ros.console import is_standard_output, write_json
     from bisenet_ros.live.processes import ProcessError
 
     scene = Scene(path=source, seconds=seconds, seed=seed)
     settings = model.read(beneath=scene.parameters)
-    target = _view_target(view, view_file)
     try:
         measured = run_demo(Demo(scene, output, settings, verify, target))
     except ProcessError as error:

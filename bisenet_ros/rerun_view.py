@@ -23,12 +23,15 @@ import numpy.typing as npt
 from bisenet_ros.bag.reader import Camera, RecordedFrame
 from bisenet_ros.birds_eye import FREE_COLOR
 from bisenet_ros.camera_ground import Ground
+from bisenet_ros.console import make_folder, warn
 from bisenet_ros.errors import UserError
 from bisenet_ros.extras import EXTRAS, advice
+from bisenet_ros.ground.layout import GridLayout
 from bisenet_ros.image_codec import jpeg_fields
 from bisenet_ros.label_space import IGNORE, LabelSpace
 from bisenet_ros.metrics import truth_at
 from bisenet_ros.resizing import resize
+from bisenet_ros.settings import Settings
 
 try:
     import rerun as rr
@@ -40,6 +43,9 @@ except ModuleNotFoundError as error:
 
 PORT = 9876
 """Where Rerun's viewers listen unless told otherwise."""
+
+PLOTS = ('timing', 'figures', 'distances')
+"""What is plotted: milliseconds, numbers from 0 to 1, and metres or pixels."""
 
 _CLOSING = 10.0
 """Seconds that a viewer has to take the last frames."""
@@ -105,7 +111,7 @@ class RerunView:
     """Streams frames to a viewer, to a file or to both; a context manager.
 
     No frame is kept. An entity of a camera lies beneath its name: `image`, `labels`, `drivable`,
-    `truth`, `ground`, `timing/…` and `figures/…`; that of the only camera of a bag at the root. The
+    `truth`, `ground`, and the plots of `PLOTS`; that of the only camera of a bag at the root. The
     timelines are `stamp`, the time in the image's header, and `frame`, its number in the bag.
 
     Args:
@@ -113,7 +119,7 @@ class RerunView:
         title: What is shown.
         label_space: Of labels and truth.
         cameras: Whose frames will come.
-        overlay_alpha: Opacity of labels over the image, 0 to 1.
+        settings: The node's, of which `overlay_alpha` and the layout of the grid matter.
     """
 
     def __init__(
@@ -122,13 +128,13 @@ class RerunView:
         title: str,
         label_space: LabelSpace,
         cameras: Sequence[Camera],
-        overlay_alpha: float,
+        settings: Settings,
     ) -> None:
         self._target = target
         self._title = title
         self._label_space = label_space
         self._cameras = cameras
-        self._overlay_alpha = overlay_alpha
+        self._settings = settings
 
     def __enter__(self) -> RerunView:
         """
@@ -143,11 +149,18 @@ class RerunView:
         self._describe()
         return self
 
-    def __exit__(self, *exception: Any) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *exception: Any) -> None:
+        """
+        Raises:
+            UserError: The file is not complete. (A viewer may be closed at any time.)
+        """
         try:
             self._stream.flush(timeout_sec=_CLOSING)
         except RuntimeError as error:
-            raise UserError(f'the Rerun viewer did not take all frames: {error}') from error
+            problem = f'Rerun did not get all frames: {error}'
+            if self._target.file is not None and kind is None:
+                raise UserError(problem) from error
+            warn(problem)
         finally:
             self._stream.disconnect()
 
@@ -169,8 +182,8 @@ class RerunView:
             found: What was found in it, at its size or another.
             ground: What that says of the ground; None where that is not known.
             truth: (H, W) true class ids, of the size of the image or of the labels.
-            figures: Numbers by name; those of times end with `_ms`. What is no finite number is not
-                shown.
+            figures: Numbers by name, which ends with their unit unless they are from 0 to 1. What
+                is no finite number is not shown.
         """
         stream = self._stream
         height, width = found.labels.shape
@@ -189,8 +202,7 @@ class RerunView:
             self._log(frame.camera, 'ground', _NOTHING if ground is None else _grid(ground))
         for name, value in figures.items():
             if isinstance(value, int | float) and np.isfinite(value):
-                kind = 'timing' if name.endswith('_ms') else 'figures'
-                self._log(frame.camera, f'{kind}/{name}', rr.Scalars(float(value)))
+                self._log(frame.camera, f'{_plot_of(name)}/{name}', rr.Scalars(float(value)))
 
     def _open(self) -> None:
         target = self._target
@@ -206,6 +218,7 @@ class RerunView:
                     )
                 sinks.append(rr.GrpcSink(f'rerun+http://127.0.0.1:{target.port}/proxy'))
             if target.file is not None:
+                make_folder(target.file.parent)
                 sinks.append(rr.FileSink(target.file))
             self._stream.set_sinks(*sinks, default_blueprint=self._blueprint())
         except RuntimeError as error:
@@ -235,9 +248,10 @@ class RerunView:
             rrb.TimeSeriesView(
                 contents=[f'{_path(camera, kind)}/**' for camera in self._cameras], name=kind
             )
-            for kind in ('timing', 'figures')
+            for kind in PLOTS
         ]
-        rows = [rrb.Horizontal(*_pictures(camera)) for camera in self._cameras]
+        layout = self._settings.layout
+        rows = [rrb.Horizontal(*_pictures(camera, layout)) for camera in self._cameras]
         return rrb.Blueprint(
             rrb.Vertical(*rows, rrb.Horizontal(*plots), row_shares=[2] * len(rows) + [1]),
             rrb.TimePanel(timeline='stamp', state='collapsed'),
@@ -246,13 +260,19 @@ class RerunView:
         )
 
     def _classes(self, ids: Pixels) -> rr.SegmentationImage:
-        return rr.SegmentationImage(ids, opacity=self._overlay_alpha)
+        return rr.SegmentationImage(ids, opacity=self._settings.overlay_alpha)
 
     def _log(self, camera: Camera, name: str, value: Any, *, static: bool = False) -> None:
         self._stream.log(_path(camera, name), value, static=static)
 
 
-def _pictures(camera: Camera) -> list[rrb.Spatial2DView | rrb.Spatial3DView]:
+def _plot_of(figure: str) -> str:
+    """Which of `PLOTS` has a figure."""
+    unit = figure.rpartition('_')[2]
+    return {'ms': 'timing', 'm': 'distances', 'px': 'distances'}.get(unit, 'figures')
+
+
+def _pictures(camera: Camera, layout: GridLayout) -> list[rrb.Spatial2DView | rrb.Spatial3DView]:
     """The views of what a camera shows."""
     prefix = f'{camera.name} ' if camera.name else ''
     names = ['labels', 'drivable']
@@ -265,7 +285,14 @@ def _pictures(camera: Camera) -> list[rrb.Spatial2DView | rrb.Spatial3DView]:
         for name in names
     ]
     if camera.camera_info_topic is not None:
-        views.append(rrb.Spatial3DView(origin=_path(camera, 'ground'), name=f'{prefix}ground'))
+        middle, side = layout.length / 2, max(layout.length, layout.width)
+        from_above = rrb.EyeControls3D(
+            position=(middle, 0, 1.2 * side), look_target=(middle, 0, 0), eye_up=(1, 0, 0)
+        )
+        path = _path(camera, 'ground')
+        views.append(
+            rrb.Spatial3DView(origin=path, name=f'{prefix}ground', eye_controls=from_above)
+        )
     return views
 
 

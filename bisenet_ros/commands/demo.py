@@ -123,9 +123,9 @@ def run_demo(demo: Demo) -> dict[str, Any]:
                 if demo.view is not None:
                     from bisenet_ros.rerun_view import RerunView
 
-                    alpha = demo.settings.overlay_alpha
-                    opened = RerunView(demo.view, shown, label_space, frames.cameras, alpha)
-                    view = stack.enter_context(opened)
+                    view = stack.enter_context(
+                        RerunView(demo.view, shown, label_space, frames.cameras, demo.settings)
+                    )
                 task = progress.add_task('measuring', total=count)
                 accuracy, pictures = evaluate(
                     frames,

@@ -161,9 +161,9 @@ def _replay_one(
             if view is not None:
                 from bisenet_ros.rerun_view import RerunView
 
-                label_space, alpha = segmenter.label_space, options.settings.overlay_alpha
+                label_space, settings = segmenter.label_space, options.settings
                 shown = stack.enter_context(
-                    RerunView(view, str(path), label_space, bag.cameras, alpha)
+                    RerunView(view, str(path), label_space, bag.cameras, settings)
                 )
             task = progress.add_task('measuring' if live else 'replaying', total=frame_count)
             result = replay(
