@@ -40,6 +40,11 @@ except ModuleNotFoundError as error:
     raise UserError(
         f'--view and --view-file need {error.name}: {advice(*EXTRAS["view"])}'
     ) from error
+if tuple(int(part) for part in rr.__version__.split('.')[:2]) < (0, 41):
+    raise UserError(
+        f'--view and --view-file need Rerun 0.41 or later, and so Python 3.11; this is '
+        f'{rr.__version__}'
+    )
 
 PORT = 9876
 """Where Rerun's viewers listen unless told otherwise."""
@@ -311,7 +316,8 @@ def _grid(ground: Ground) -> rr.GridMap:
 
 
 def _path(camera: Camera, name: str) -> str:
-    return rr.new_entity_path([*filter(None, camera.name.split('/')), *name.split('/')])
+    path: str = rr.new_entity_path([*filter(None, camera.name.split('/')), *name.split('/')])
+    return path
 
 
 def _viewer() -> str | None:

@@ -64,7 +64,7 @@ def test_the_synthetic_drive(weights: Path, tmp_path: Path) -> None:
     settings = Settings(weights=str(weights), device='cpu', min_drivable_area=0.001)
     settings, recording = settings.changed(scene.parameters), tmp_path / 'demo.rrd'
     view = None
-    if find_spec('rerun'):  # its wheels are for Python 3.11 and later
+    if find_spec('rerun'):  # it needs Python 3.11 and NumPy 2
         from bisenet_ros.rerun_view import ViewTarget
 
         view = ViewTarget(file=recording)
