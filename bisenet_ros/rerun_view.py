@@ -100,7 +100,7 @@ class ViewTarget:
             raise UserError(
                 f'--view: no display for a viewer, and none listens on port {self.port} of this '
                 'machine: use --view-file FILE.rrd and open that elsewhere, or start '
-                '`rerun --serve-web` here first'
+                '`rerun --serve-web --bind 127.0.0.1` here first'
             )
 
     def is_listening(self) -> bool:
@@ -199,10 +199,10 @@ class RerunView:
         self._log(frame.camera, 'labels', self._classes(found.labels))
         self._log(frame.camera, 'drivable', self._classes(found.drivable))
         if frame.camera.labels_topic is not None:
-            true: rr.SegmentationImage | None = None
+            shown: Any = _NOTHING
             if truth is not None:
-                true = self._classes(truth_at(truth, image.shape, found.labels.shape))
-            self._log(frame.camera, 'truth', _NOTHING if true is None else true)
+                shown = self._classes(truth_at(truth, image.shape, found.labels.shape))
+            self._log(frame.camera, 'truth', shown)
         if frame.camera.camera_info_topic is not None:
             self._log(frame.camera, 'ground', _NOTHING if ground is None else _grid(ground))
         for name, value in figures.items():
@@ -215,12 +215,7 @@ class RerunView:
         try:
             if target.viewer:
                 if not target.is_listening():
-                    rr.spawn(
-                        port=target.port,
-                        connect=False,
-                        executable_path=_viewer(),
-                        recording=self._stream,
-                    )
+                    self._start_viewer()
                 sinks.append(rr.GrpcSink(f'rerun+http://127.0.0.1:{target.port}/proxy'))
             if target.file is not None:
                 make_folder(target.file.parent)
@@ -229,6 +224,15 @@ class RerunView:
         except RuntimeError as error:
             reason = str(error).partition('\n')[0]
             raise UserError(f'the frames cannot be shown in Rerun: {reason}') from error
+
+    def _start_viewer(self) -> None:
+        port = self._target.port
+        rr.spawn(port=port, connect=False, executable_path=_viewer(), recording=self._stream)
+        if not self._target.is_listening():
+            raise UserError(
+                f'the Rerun viewer does not listen on port {port}: the lines above say why it did '
+                'not start; --view-file FILE.rrd needs none'
+            )
 
     def _describe(self) -> None:
         """Log what ids mean."""
