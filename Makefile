@@ -66,7 +66,7 @@ else
 	@echo 'Setting up .venv: PyTorch, ROS 2, OpenCV, the messages ...'
 	$(PYTHON) -m venv .venv
 	touch .venv/COLCON_IGNORE
-	$(BIN)/python -m pip install -q -c constraints.txt -e '.[ros,tools,dev]'
+	$(BIN)/python -m pip install -q -c constraints.txt -e '.[ros,tools,view,dev]'
 endif
 	@test -e bisenet_ros/msg/__init__.py || echo 'warning: the messages were not compiled, so the' \
 	    'node runs without drivable_area and timing; `$(BIN)/pip install -v -e .` tells why' >&2

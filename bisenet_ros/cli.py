@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from bisenet_ros.extras import EXTRAS, advice
 
@@ -25,6 +25,9 @@ from bisenet_ros.errors import UserError
 from bisenet_ros.malloc_tuning import prepare_process
 from bisenet_ros.version import VERSION
 from bisenet_training.dataset_registry import DATASETS
+
+if TYPE_CHECKING:  # Rerun is optional
+    from bisenet_ros.rerun_view import ViewTarget
 
 
 class _Roof(TyperGroup):
@@ -87,6 +90,24 @@ Json = Annotated[
     ),
 ]
 
+View = Annotated[
+    bool,
+    typer.Option(
+        '--view',
+        help='Show the frames in Rerun: in the viewer that runs on this machine, or in a new one.',
+    ),
+]
+ViewFile = Annotated[
+    Path | None,
+    typer.Option(
+        '--view-file',
+        metavar='FILE.rrd',
+        dir_okay=False,
+        callback=_writable,
+        help='Write the frames into a Rerun recording, for a viewer on any machine.',
+    ),
+]
+
 FailUnder = Annotated[
     str | None,
     typer.Option(
@@ -95,6 +116,19 @@ FailUnder = Annotated[
         help='Exit with 1 if a figure is below its minimum, e.g. miou=0.60,drivable_iou=0.90.',
     ),
 ]
+
+
+def _view_target(viewer: bool, file: Path | None) -> ViewTarget | None:
+    """Where `--view` and `--view-file` show the frames; None without either.
+
+    Raises:
+        UserError: Rerun is not installed.
+    """
+    if not viewer and file is None:
+        return None
+    from bisenet_ros.rerun_view import ViewTarget
+
+    return ViewTarget(viewer, file)
 
 
 def _print_version(wanted: bool) -> None:
@@ -298,6 +332,8 @@ def replay(
     video: Annotated[
         bool, typer.Option('--video', help='Write an overlay video (WebM) for each camera.')
     ] = False,
+    view: View = False,
+    view_file: ViewFile = None,
     fail_under: FailUnder = None,
     compare: Annotated[
         bool, typer.Option('--compare', hidden=True, is_eager=True, callback=_name_compare)
@@ -315,6 +351,7 @@ def replay(
     With several bags, each one gets a folder of its own, and the totals over all frames are written
     beside them.
     """
+    target = _view_target(view, view_file)
     from bisenet_ros.commands.replay import replay_bags
 
     if not replay_bags(
@@ -330,6 +367,7 @@ def replay(
         ray=ray,
         with_input=with_input,
         video=video,
+        view=target,
         fail_under=fail_under,
     ):
         raise typer.Exit(1)
@@ -410,6 +448,8 @@ def demo(
             '--verify', help='Segment the frames again without ROS, and compare the labels.'
         ),
     ] = False,
+    view: View = False,
+    view_file: ViewFile = None,
     json: Json = None,
     *,
     model: ModelOptions,
@@ -422,13 +462,15 @@ def demo(
     `index.html` with a video, pictures and figures. The processes are isolated from the rest of the
     ROS network.
     """
-    from bisenet_ros.commands.demo import Demo, View, print_table, run_demo
+    target = _view_target(view, view_file)
+    from bisenet_ros.commands.demo import Demo, Scene, print_table, run_demo
     from bisenet_ros.console import is_standard_output, write_json
     from bisenet_ros.live.processes import ProcessError
 
-    view = View(path=source, seconds=seconds, seed=seed)
+    scene = Scene(path=source, seconds=seconds, seed=seed)
+    settings = model.read(beneath=scene.parameters)
     try:
-        measured = run_demo(Demo(view, output, model.read(beneath=view.parameters), verify))
+        measured = run_demo(Demo(scene, output, settings, verify, target))
     except ProcessError as error:
         print(f'bisenet: {error}', file=sys.stderr)
         raise typer.Exit(1) from error

@@ -23,6 +23,7 @@ EXTRAS: dict[str, tuple[str, ...]] = {
         *('lightning', 'matplotlib', 'pillow', 'pydantic', 'pyyaml', 'rich', 'scipy'),
         *('tensorboard', 'torchvision'),
     ),
+    'view': ('rerun-sdk',),
 }
 
 

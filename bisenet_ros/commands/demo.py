@@ -9,9 +9,10 @@ import tempfile
 import time
 from bisect import bisect_right
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
@@ -32,12 +33,15 @@ from bisenet_ros.replay.measure.provenance import describe_model
 from bisenet_ros.settings import Settings
 from bisenet_ros.synthetic.drive import SyntheticDrive
 
+if TYPE_CHECKING:  # Rerun is optional
+    from bisenet_ros.rerun_view import RerunView, ViewTarget
+
 _GRID = {'grid.resolution': 0.3, 'grid.length': 20.0, 'grid.width': 16.0}
 """Metres. Pixels of the synthetic drive show the ground that finely up to 14 m."""
 
 
 @dataclass(frozen=True)
-class View:
+class Scene:
     """Which frames a demo shows.
 
     Attributes:
@@ -68,16 +72,19 @@ class Demo:
     """Settings of a demo.
 
     Attributes:
-        view: The frames that the camera publishes.
+        scene: The frames that the camera publishes.
         output: A folder for the report.
         settings: The node's parameters.
         verify: Whether to segment the frames again without ROS, and compare.
+        view: Where to show the frames when the drive is over, so that this takes no time from the
+            node; None for no view.
     """
 
-    view: View = field(default_factory=View)
+    scene: Scene = field(default_factory=Scene)
     output: Path = Path('out/demo')
     settings: Settings = field(default_factory=Settings)
     verify: bool = False
+    view: ViewTarget | None = None
 
 
 def run_demo(demo: Demo) -> dict[str, Any]:
@@ -88,8 +95,10 @@ def run_demo(demo: Demo) -> dict[str, Any]:
         ProcessError: A process failed.
     """
     require_ros()
-    view, output = demo.view, demo.output
-    source = None if view.path is None else main_source(view.path, view.seconds)
+    if demo.view is not None:
+        demo.view.check()
+    scene, output = demo.scene, demo.output
+    source = None if scene.path is None else main_source(scene.path, scene.seconds)
     # First, so that settings that cannot be used are refused at once.
     segmenter = load_segmenter(demo.settings)
     label_space = segmenter.label_space
@@ -98,7 +107,7 @@ def run_demo(demo: Demo) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix='.frames.', dir=output) as name:
         folder = Path(name)
         if source is None:
-            source = _rendered(view, folder / 'drive')
+            source = _rendered(scene, folder / 'drive')
         frames = open_source(source)
         with _Display(frames.frame_count) as display:
             run_graph(source, demo.settings.values(), folder, logs, restamp=True, hear=display.hear)
@@ -107,7 +116,16 @@ def run_demo(demo: Demo) -> dict[str, Any]:
             if not outputs.arrivals:
                 raise ProcessError(f'the node published no labels for {count} frames; see {logs}')
             offline = Offline(segmenter) if demo.verify else None
-            with progress_bar() as progress:
+            shown = frames.name if scene.path else f'Synthetic drive, seed {scene.seed}'
+            with ExitStack() as stack:
+                progress = stack.enter_context(progress_bar())
+                view: RerunView | None = None
+                if demo.view is not None:
+                    from bisenet_ros.rerun_view import RerunView
+
+                    view = stack.enter_context(
+                        RerunView(demo.view, shown, label_space, frames.cameras, demo.settings)
+                    )
                 task = progress.add_task('measuring', total=count)
                 accuracy, pictures = evaluate(
                     frames,
@@ -116,9 +134,9 @@ def run_demo(demo: Demo) -> dict[str, Any]:
                     output,
                     settings=demo.settings,
                     offline=offline,
+                    view=view,
                     advance=lambda: progress.advance(task),
                 )
-            shown = frames.name if view.path else f'Synthetic drive, seed {view.seed}'
             measured = figures(shown, outputs, accuracy, describe_model(segmenter))
         if offline is not None:
             measured['offline'] = offline.figures()
@@ -139,9 +157,10 @@ def print_table(measured: Mapping[str, Any], output: Path) -> None:
     console.print(f'report: {output / "index.html"}', markup=False, soft_wrap=True)
 
 
-def _rendered(view: View, bag: Path) -> Source:
+def _rendered(scene: Scene, bag: Path) -> Source:
     """The synthetic drive as a bag."""
-    rendering = Rendering(view.seed, view.size, view.rate, math.ceil(view.seconds * view.rate))
+    frame_count = math.ceil(scene.seconds * scene.rate)
+    rendering = Rendering(scene.seed, scene.size, scene.rate, frame_count)
     with progress_bar() as progress:
         task = progress.add_task('rendering the drive', total=rendering.frame_count)
         render(rendering, bag, lambda: progress.advance(task))

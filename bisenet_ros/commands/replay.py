@@ -9,7 +9,7 @@ from contextlib import ExitStack, closing
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.progress import TaskID
@@ -40,6 +40,9 @@ from bisenet_ros.replay.measure.run import replay
 from bisenet_ros.replay.report.collection_page import write_collection_page
 from bisenet_ros.settings import Settings
 
+if TYPE_CHECKING:  # Rerun is optional
+    from bisenet_ros.rerun_view import RerunView, ViewTarget
+
 
 def replay_bags(
     paths: Sequence[Path],
@@ -55,6 +58,7 @@ def replay_bags(
     ray: str | None,
     with_input: bool,
     video: bool,
+    view: ViewTarget | None,
     fail_under: str | None,
 ) -> bool:
     """Evaluate one bag into a folder, or several bags into a subfolder each; print the figures.
@@ -73,6 +77,7 @@ def replay_bags(
         ray: The address of a Ray cluster; None for this machine.
         with_input: Also write the images of the bag to output.mcap.
         video: Also write an overlay video for each camera.
+        view: Also show the frames in Rerun; None for no view; for one bag only.
         fail_under: Criteria on the figures of all frames, as `parse_criteria` takes them.
 
     Returns:
@@ -97,9 +102,11 @@ def replay_bags(
         extras=Extras(camera_images=with_input, video=video),
     )
     if ray is None and len(paths) == 1 and not is_collection(paths[0]):
-        metrics, problem = _replay_one(paths[0], output, options, labels_folder, live)
+        metrics, problem = _replay_one(paths[0], output, options, labels_folder, live, view)
     elif live:
         raise UserError('--live takes one bag: run bisenet replay once for each bag')
+    elif view is not None:
+        raise UserError('--view and --view-file take one bag: run bisenet replay once for each bag')
     elif labels_folder is not None:
         raise UserError('--labels takes one bag: run bisenet replay once for each bag')
     else:
@@ -115,9 +122,16 @@ def replay_bags(
 
 
 def _replay_one(
-    path: Path, output: Path, options: ReplayOptions, labels_folder: Path | None, live: bool
+    path: Path,
+    output: Path,
+    options: ReplayOptions,
+    labels_folder: Path | None,
+    live: bool,
+    view: ViewTarget | None,
 ) -> tuple[Mapping[str, Any], str]:
     """Evaluate a bag in this process; the figures, and its problems in one line."""
+    if view is not None:
+        view.check()
     bag = ReplayBag(path, options.image_topic, options.labels_topic, labels_folder)
     for note in bag.notes:
         warn(note)
@@ -143,6 +157,14 @@ def _replay_one(
                 )
                 outputs = RecordedOutputs(folder, segmenter.label_space)
                 recorded = stack.enter_context(outputs)
+            shown: RerunView | None = None
+            if view is not None:
+                from bisenet_ros.rerun_view import RerunView
+
+                label_space, settings = segmenter.label_space, options.settings
+                shown = stack.enter_context(
+                    RerunView(view, str(path), label_space, bag.cameras, settings)
+                )
             task = progress.add_task('measuring' if live else 'replaying', total=frame_count)
             result = replay(
                 bag,
@@ -153,6 +175,7 @@ def _replay_one(
                 rate=rate,
                 recorded=recorded,
                 extras=options.extras,
+                view=shown,
             )
     except OSError as error:
         raise UserError(f'{output}: {error.strerror or error}') from error

@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +26,9 @@ from bisenet_ros.replay.measure.evaluation import Accuracy
 from bisenet_ros.segmenter import Segmenter
 from bisenet_ros.settings import Settings
 from bisenet_ros.version import versions
+
+if TYPE_CHECKING:  # Rerun is optional
+    from bisenet_ros.rerun_view import RerunView
 
 PICTURED = 4
 """How many frames are shown as pictures."""
@@ -137,6 +140,7 @@ def evaluate(
     *,
     settings: Settings,
     offline: Offline | None,
+    view: RerunView | None,
     advance: Callable[[], None],
 ) -> tuple[Accuracy, list[Picture]]:
     """Compare the outputs with ground truth, and write `overlay.webm` and the pictures.
@@ -150,6 +154,7 @@ def evaluate(
         output: The output folder.
         settings: The node's.
         offline: Gets every frame that has an output; None for no comparison.
+        view: Shows every frame that has an output; None for no view.
         advance: Called after every frame.
 
     Raises:
@@ -185,8 +190,10 @@ def evaluate(
                 if grounds.is_known:
                     above = grounds.draw(ground, true_mask, drawn.shape[0])
                 video.write(np.hstack([drawn, *above.values()]))
+                shown = {f'{name}_ms': time for name, time in found.times_ms.items()}
                 if truth is not None:
-                    accuracy.update(
+                    of_frame = Accuracy(label_space)
+                    of_frame.update(
                         Frame(
                             label_space,
                             image,
@@ -197,6 +204,10 @@ def evaluate(
                             ground=None if ground is None else ground.tables,
                         )
                     )
+                    accuracy.add(of_frame)
+                    shown |= of_frame.of_frame()
+                if view is not None:
+                    view.show(frame, image, found, ground=ground, truth=truth, figures=shown)
                 if offline is not None:
                     offline.add(image, truth, found.labels)
                 if frame.index in chosen:

@@ -11,16 +11,18 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 
 import cv2
+import numpy as np
 import psutil
 import pytest
 from tiny_checkpoint import save_tiny_checkpoint
 from typer.testing import CliRunner, Result
 
 from bisenet_ros.cli import app
-from bisenet_ros.commands.demo import Demo, View, run_demo
+from bisenet_ros.commands.demo import Demo, Scene, run_demo
 from bisenet_ros.media import Video
 from bisenet_ros.settings import Settings
 from bisenet_ros.synthetic.drive import SyntheticDrive
@@ -58,9 +60,15 @@ def bisenet(*arguments: object) -> Result:
 
 @pytest.mark.slow
 def test_the_synthetic_drive(weights: Path, tmp_path: Path) -> None:
-    view = View(seconds=2.0, size=SIZE, rate=10)
+    scene = Scene(seconds=2.0, size=SIZE, rate=10)
     settings = Settings(weights=str(weights), device='cpu', min_drivable_area=0.001)
-    demo = Demo(view, tmp_path / 'demo', settings.changed(view.parameters), verify=True)
+    settings, recording = settings.changed(scene.parameters), tmp_path / 'demo.rrd'
+    view = None
+    if find_spec('rerun'):  # it needs Python 3.11 and NumPy 2
+        from bisenet_ros.rerun_view import ViewTarget
+
+        view = ViewTarget(file=recording)
+    demo = Demo(scene, tmp_path / 'demo', settings, verify=True, view=view)
     measured = run_demo(demo)
 
     assert set(measured) == {
@@ -84,6 +92,15 @@ def test_the_synthetic_drive(weights: Path, tmp_path: Path) -> None:
     assert measured['accuracy']['miou'] == pytest.approx(measured['offline']['miou'], abs=1e-9)
     assert measured['offline']['pixels'] == frames['segmented'] * 160 * 120
     assert measured['offline']['differing_pixels'] == 0
+
+    if view is not None:
+        from rerun_recordings import image_of, rows_of
+
+        rows = rows_of(recording)
+        assert len(rows['/labels']) == len(rows['/timing/age_ms']) == frames['segmented']
+        _, truth = SyntheticDrive(0, SIZE, 10).frame(max(rows['/truth']))
+        np.testing.assert_array_equal(image_of(rows['/truth'][max(rows['/truth'])]), truth)
+        assert 'GridMap:data' in rows['/ground'][max(rows['/ground'])]
 
     output = demo.output
     assert json.loads((output / 'metrics.json').read_text()) == measured

@@ -8,7 +8,7 @@ import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bisenet_ros.bag.reader import RecordedFrame, ReplayBag
 from bisenet_ros.bag.recorded_outputs import RecordedOutput
@@ -24,6 +24,9 @@ from bisenet_ros.replay.measure.problems import Problems
 from bisenet_ros.replay.report.highlights import FrameSummary
 from bisenet_ros.replay.report.videos import OverlayVideos
 from bisenet_ros.segmentation import Segmentation
+
+if TYPE_CHECKING:  # Rerun is optional
+    from bisenet_ros.rerun_view import RerunView
 
 
 class Taken(NamedTuple):
@@ -53,6 +56,7 @@ class Evaluator:
         lines: Receives one line per frame.
         outputs: Receives all outputs of the node.
         videos: Receives the overlays; None for no videos.
+        view: Shows the frames; None for no view.
     """
 
     def __init__(
@@ -63,6 +67,7 @@ class Evaluator:
         lines: FrameLines,
         outputs: OutputBag,
         videos: OverlayVideos | None,
+        view: RerunView | None,
     ) -> None:
         self.problems = Problems()
         self.summaries: list[FrameSummary] = []
@@ -73,6 +78,7 @@ class Evaluator:
         self._lines = lines
         self._outputs = outputs
         self._videos = videos
+        self._view = view
         self.evaluations = {
             camera.image_topic: Evaluation(self._label_space) for camera in bag.cameras
         }
@@ -201,13 +207,24 @@ class Evaluator:
         found = segmented.segmentation
         tables = None if segmented.ground is None else segmented.ground.tables
         figures = evaluation.update(_id_of(frame), segmented.pixels, found, times_ms, tables)
+        truth = None
         try:
-            truth = frame.truth()
-            if truth is not None:
-                figures |= evaluation.compare(truth)
+            read = frame.truth()
+            if read is not None:
+                figures |= evaluation.compare(read)
+                truth = read
         except UserError as error:
             self.problems.add('ground-truth images could not be used', f'{frame.place}: {error}')
         self._write(frame, figures)
+        if self._view is not None:
+            self._view.show(
+                frame,
+                segmented.pixels,
+                found,
+                ground=segmented.ground,
+                truth=truth,
+                figures=figures,
+            )
         self.summaries.append(
             FrameSummary(
                 topic,

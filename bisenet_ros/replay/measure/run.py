@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bisenet_ros.bag.messages import BagError
 from bisenet_ros.bag.reader import RecordedFrame, ReplayBag
@@ -34,6 +34,9 @@ from bisenet_ros.replay.report.videos import OverlayVideos
 from bisenet_ros.segmenter import Segmenter
 from bisenet_ros.settings import Settings, values_for_recorded
 from bisenet_ros.version import versions
+
+if TYPE_CHECKING:  # Rerun is optional
+    from bisenet_ros.rerun_view import RerunView
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,7 @@ def replay(
     rate: float | None = None,
     recorded: RecordedOutputs | None = None,
     extras: Extras = NO_EXTRAS,
+    view: RerunView | None = None,
 ) -> Result:
     """Segment the frames, and write metrics.json, frames.jsonl, output.mcap and report.html.
 
@@ -78,6 +82,7 @@ def replay(
             recorded speed and leaves out the frames that the node would have dropped.
         recorded: Outputs of a running node, recorded at `rate`, to measure instead.
         extras: Optional outputs.
+        view: Gets every frame that was segmented; None for no view.
 
     Raises:
         UserError: An ego mask cannot be used.
@@ -103,7 +108,7 @@ def replay(
         damage = str(error)
     grounds = {name: CameraGround(name, lambda: of_bag, transforms) for name in cameras}
     pipeline = CameraPipeline(cameras, Network(segmenter, batching), ego_masks, grounds)
-    evaluator = Evaluator(bag, pipeline, settings.overlay_alpha, lines, outputs, videos)
+    evaluator = Evaluator(bag, pipeline, settings.overlay_alpha, lines, outputs, videos, view)
 
     def arriving() -> Iterator[RecordedFrame]:
         nonlocal damage
