@@ -520,6 +520,7 @@ def test_the_pose_from_the_bag_is_as_good_as_the_parameter(weights: Path, tmp_pa
     with_transforms = write_bag(tmp_path / 'bag_tf', recorded(*frames, *transforms))
     assert replay(weights, with_transforms, of_transforms).exit_code == 0
     assert replay(weights, bag, of_parameter, '--params', params).exit_code == 0
+    assert metrics_of(of_parameter)['parameters']['mounting'] == [0.3, 0.0, 1.5, 0.0, 0.0, 0.0]
     assert replay(weights, bag, neither).exit_code == 0
 
     written = untimed_messages(of_transforms)

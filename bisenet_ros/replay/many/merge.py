@@ -33,6 +33,7 @@ def merge(outcomes: Sequence[Outcome], label_space: LabelSpace) -> dict[str, Any
         'notes': [note for result in results for note in result.metrics['notes']],
         'bags': [_bag(outcome) for outcome in outcomes],
         'model': results[0].metrics['model'] if results else None,
+        'parameters': results[0].metrics['parameters'] if results else None,
         'versions': versions(),
         'rate': results[0].metrics['rate'] if results else None,
         'max_rate': results[0].metrics['max_rate'] if results else None,

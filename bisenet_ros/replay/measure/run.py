@@ -158,6 +158,7 @@ def replay(
         'notes': [*bag.notes, *_notes_on_ground(bag, grounds), *_notes_on_sizes(segmenter, bag)],
         'bag': describe_bag(bag.path),
         'model': describe_model(segmenter),
+        'parameters': settings.values(),
         'versions': versions(),
         'rate': rate,
         'max_rate': settings.max_rate if as_driven else None,
