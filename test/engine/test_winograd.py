@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from bisenet_ros.engine import hardware, native, winograd
 from bisenet_ros.engine.hardware import CAPABILITY_VARIABLE, cpu_has
 from bisenet_ros.engine.native import Tasks
-from bisenet_ros.engine.winograd import Kernel, WinogradConvolution, fits, kernel_for, use_winograd
+from bisenet_ros.engine.winograd import Kernel, WinogradConvolution, kernel_for, use_winograd
 from bisenet_ros.network import (
     NETWORKS,
     SegmentationHead,
@@ -92,7 +92,7 @@ def threads(request: pytest.FixtureRequest) -> Iterator[int]:
         ((32, 128, 33), (30, 50)),
         ((160, 64, 255), (5, 7)),
         ((1024, 64, 2), (3, 1)),
-        ((128, 128, 16), (1, 90)),
+        ((128, 128, 32), (1, 90)),
         ((128, 64, 48), (61, 43)),
     ],
 )
@@ -118,8 +118,6 @@ def test_a_head_has_the_logits_of_torch(
         ((64, 192), (33, 21), False),
         ((192, 128), (2, 3), True),
         ((64, 64), (60, 100), False),
-        ((32, 16), (31, 22), True),
-        ((128, 80), (7, 19), False),
     ],
 )
 def test_a_convolution_has_the_features_of_torch(
@@ -127,8 +125,6 @@ def test_a_convolution_has_the_features_of_torch(
 ) -> None:
     torch.manual_seed(0)
     conv = nn.Conv2d(*channels, 3, padding=1, stride=stride)
-    if not fits(conv, kernel):
-        pytest.skip('too narrow for its vectors')
     x = make_features(2, channels[0], *size)
     output = WinogradConvolution(conv, kernel, relu=relu)(x)
     assert output.permute(0, 2, 3, 1).is_contiguous()
