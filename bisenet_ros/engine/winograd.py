@@ -35,8 +35,10 @@ _PANEL = 64
 _MAX_CHANNELS = 1024
 _ROWS = 6
 _BLOCK = 24 * 128  # tiles times channels that the L2 cache of a core has room for
-_LEAST_WORK = 1.5e8  # FLOP; of less, eight cores have half done in the 0.1 ms that a call costs
 _TILES = {1: 4, 2: 3}  # by stride: outputs of a tile along an axis
+_LEAST_WORK = {'torch': 1.5e8, 'openvino': 2e8}
+"""By engine: FLOP of a convolution. Of less, eight cores have half done in the 0.1 ms that a call
+costs; in OpenVINO, it often costs another layout of the features as well."""
 
 # G of F(4x4, 3x3) with the points 0, +-1/sqrt(2), +-sqrt(2), infinity: a filter of three taps, as a
 # polynomial, at each of them, divided by the product of the point's distances to the others.
@@ -239,14 +241,15 @@ class WinogradConvolution(nn.Module):
         """(height, width) of the output for an input of this size."""
         return -(-height // self._stride), -(-width // self._stride)
 
-    def pays(self, height: int, width: int) -> bool:
-        """Whether images of this size are large enough for it to be faster."""
+    def pays(self, engine: str, height: int, width: int) -> bool:
+        """Whether images of this size are large enough for it to be faster in an engine."""
         channels: int = self._convolution.in_channels * self._convolution.out_channels
-        return 18 * channels * math.prod(self.output_size(height, width)) >= _LEAST_WORK
+        work = 18 * channels * math.prod(self.output_size(height, width))
+        return work >= _LEAST_WORK[engine]
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, in, h, w) on the CPU -> (B, out, h', w'); float32 and channels last, if it pays."""
-        if not self.pays(*x.shape[2:]):
+        if not self.pays('torch', *x.shape[2:]):
             output: Tensor = self.direct(x)
             return output
         batch, _, height, width = x.shape

@@ -42,7 +42,7 @@ needs_compiler = pytest.mark.skipif(
 
 @pytest.fixture(autouse=True)
 def images_of_every_size_pay(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(winograd, '_LEAST_WORK', 0)
+    monkeypatch.setattr(winograd, '_LEAST_WORK', {'torch': 0, 'openvino': 0})
 
 
 def make_head(in_channels: int, mid_channels: int, classes: int) -> SegmentationHead:
@@ -161,9 +161,9 @@ def test_features_in_any_layout(kernel: Kernel) -> None:
 def test_small_images_are_left_to_torch(kernel: Kernel, monkeypatch: pytest.MonkeyPatch) -> None:
     head = make_head(64, 64, 5)
     module = replaced(head, kernel)
-    monkeypatch.setattr(winograd, '_LEAST_WORK', 18 * 64 * 64 * 8 * 12)
-    assert module.pays(8, 12)
-    assert not module.pays(8, 11)
+    monkeypatch.setitem(winograd._LEAST_WORK, 'torch', 18 * 64 * 64 * 8 * 12)
+    assert module.pays('torch', 8, 12)
+    assert not module.pays('torch', 8, 11)
     features = make_features(1, 64, 8, 11)
     with torch.inference_mode():
         assert torch.equal(module(features), head(features))
