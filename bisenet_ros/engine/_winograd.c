@@ -47,7 +47,7 @@ struct convolution {
 struct classifier {
   const int32_t *weights;  // [out_words][lanes]
   const float *bias;       // [lanes]
-  int32_t classes, lanes;  // lanes: classes rounded up to a multiple of 16
+  int32_t classes, lanes;  // lanes: classes rounded up to a multiple of LANES
 };
 
 struct job {

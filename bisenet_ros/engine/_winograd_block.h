@@ -82,11 +82,12 @@ TARGET ALWAYS_INLINE void transform_output(const int stride, const floats m[], f
 //
 // Each step prefetches a cache line from `next`, unless that is 0: the filters come from the L3 cache,
 // whose latency the hardware does not hide over the ends of pages.
+#define MOST_COLUMNS 4
 #define multiply FOR_CPU(multiply)
 TARGET ALWAYS_INLINE void multiply(const int rows, const int columns, const int add, int depth,
                                    const int32_t *a, int a_stride, const int32_t *b, int b_stride,
                                    float *c, int c_stride, const int32_t *next) {
-  floats sum[ROWS][COLUMNS];
+  floats sum[ROWS][MOST_COLUMNS];
 #pragma GCC unroll 8
   for (int i = 0; i < rows; i++)
 #pragma GCC unroll 8
@@ -95,7 +96,7 @@ TARGET ALWAYS_INLINE void multiply(const int rows, const int columns, const int 
 
   for (int k = 0; k < depth; k++) {
     if (next) __builtin_prefetch(next + 16 * k, 0, 2);
-    words right[COLUMNS];
+    words right[MOST_COLUMNS];
 #pragma GCC unroll 8
     for (int j = 0; j < columns; j++)
       memcpy(&right[j], b + k * b_stride + j * LANES, sizeof right[j]);
@@ -151,16 +152,16 @@ TARGET ALWAYS_INLINE void read_tiles(const struct job *job, const int stride, in
   }
 }
 
-// `width` channels of the output, before the transform with A: planes (tiles x PANEL). Where the
+// PANEL channels of the output, before the transform with A: planes (tiles x PANEL). Where the
 // compiler knows the depth, addresses are a register and a constant.
 #define convolve_deep FOR_CPU(convolve_deep)
-TARGET ALWAYS_INLINE void convolve_deep(const struct job *job, const int depth, int width, int count,
+TARGET ALWAYS_INLINE void convolve_deep(const struct job *job, const int depth, int count,
                                         const int32_t *input, const int32_t *filters,
                                         float *products) {
   const int part = COLUMNS * LANES, points = POINTS(job->convolution->stride);
   const ptrdiff_t plane = PLANE_OF_INPUT(job, depth);
   for (int k = 0; k < points * points; k++)
-    for (int column = 0; column < width; column += part, filters += part * depth)
+    for (int column = 0; column < PANEL; column += part, filters += part * depth)
       // Of the last block, rows up to a multiple of ROWS are computed and never read.
       for (int tile = 0; tile < count; tile += ROWS) {
         const int32_t *a = input + k * plane + tile * depth;
@@ -168,33 +169,33 @@ TARGET ALWAYS_INLINE void convolve_deep(const struct job *job, const int depth, 
         const int line = tile / ROWS * 16;
         if (line < part)  // of the filters that the next plane needs for this part
           multiply(ROWS, COLUMNS, 0, depth, a, depth, filters, part, c, PANEL,
-                   filters + (width + line) * depth);
+                   filters + (PANEL + line) * depth);
         else
           multiply(ROWS, COLUMNS, 0, depth, a, depth, filters, part, c, PANEL, 0);
       }
 }
 
 #define convolve FOR_CPU(convolve)
-TARGET static void convolve(const struct job *job, int width, int count, const int32_t *input,
+TARGET static void convolve(const struct job *job, int count, const int32_t *input,
                             const int32_t *filters, float *products) {
   const int depth = job->convolution->in / FLOATS_PER_WORD;
   if (depth == 64)
-    convolve_deep(job, 64, width, count, input, filters, products);
+    convolve_deep(job, 64, count, input, filters, products);
   else if (depth == 128)
-    convolve_deep(job, 128, width, count, input, filters, products);
+    convolve_deep(job, 128, count, input, filters, products);
   else
-    convolve_deep(job, depth, width, count, input, filters, products);
+    convolve_deep(job, depth, count, input, filters, products);
 }
 
-// The pixels of a tile in `width` channels of the output from `channel` on, as words.
+// The pixels of a tile in PANEL channels of the output from `channel` on, as words.
 #define activate FOR_CPU(activate)
 TARGET ALWAYS_INLINE void activate(const struct job *job, const int stride, int tile, int channel,
-                                   int width, const float *products, int32_t *activated) {
+                                   const float *products, int32_t *activated) {
   const int points = POINTS(stride), size = TILE(stride);
   const struct convolution *convolution = job->convolution;
   const ptrdiff_t plane = PLANE_OF_PRODUCTS(job);
   const floats least = splat(convolution->floor);
-  for (int k = 0; k < width; k += LANES) {
+  for (int k = 0; k < PANEL; k += LANES) {
     const floats bias = load(convolution->bias + channel + k);
     floats columns[MOST_POINTS][4];  // [x]: transformed along y
     for (int x = 0; x < points; x++) {
@@ -217,22 +218,27 @@ TARGET ALWAYS_INLINE void activate(const struct job *job, const int stride, int 
   }
 }
 
-// Adds to the 16 pixels of a tile, (16 x lanes), what `width` channels from `channel` on give the
+// Adds to the 16 pixels of a tile, (16 x lanes), what PANEL channels from `channel` on give the
 // classifier.
 #define classify FOR_CPU(classify)
 TARGET ALWAYS_INLINE void classify(const struct classifier *classifier, int channel,
-                                   int width, const int32_t *activated, float *sums) {
-  const int depth = width / FLOATS_PER_WORD, distance = PANEL / FLOATS_PER_WORD;
+                                   const int32_t *activated, float *sums) {
+  const int depth = PANEL / FLOATS_PER_WORD;
   const int lanes = classifier->lanes;
   const int32_t *weights = classifier->weights + (ptrdiff_t)(channel / FLOATS_PER_WORD) * lanes;
   for (int pixel = 0; pixel < 16; pixel += 4) {
-    const int32_t *a = activated + pixel * distance;
+    const int32_t *a = activated + pixel * depth;
     float *c = sums + pixel * lanes;
-    int lane = 0;
-    for (; lane + 2 * LANES <= lanes; lane += 2 * LANES)
-      multiply(4, 2, 1, depth, a, distance, weights + lane, lanes, c + lane, lanes, 0);
-    for (; lane < lanes; lane += LANES)
-      multiply(4, 1, 1, depth, a, distance, weights + lane, lanes, c + lane, lanes, 0);
+    for (int lane = 0, columns; lane < lanes; lane += columns * LANES) {
+      const int left = (lanes - lane) / LANES;
+      columns = left == 3 || left > 4 ? 3 : left == 1 ? 1 : 2;
+      if (columns == 3)
+        multiply(4, 3, 1, depth, a, depth, weights + lane, lanes, c + lane, lanes, 0);
+      else if (columns == 2)
+        multiply(4, 2, 1, depth, a, depth, weights + lane, lanes, c + lane, lanes, 0);
+      else
+        multiply(4, 1, 1, depth, a, depth, weights + lane, lanes, c + lane, lanes, 0);
+    }
   }
 }
 
@@ -270,17 +276,16 @@ TARGET ALWAYS_INLINE void run_block(const struct job *job, const int stride, int
       memcpy(sums + (ptrdiff_t)pixel * classifier->lanes, classifier->bias,
              sizeof(float) * classifier->lanes);
   for (int channel = 0; channel < convolution->out; channel += PANEL) {
-    const int width = smaller(PANEL, convolution->out - channel);
-    convolve(job, width, count, input,
+    convolve(job, count, input,
              convolution->filters + (ptrdiff_t)channel * planes * in_words, products);
     for (int tile = 0; tile < count; tile++) {
-      activate(job, stride, tile, channel, width, products, activated);
+      activate(job, stride, tile, channel, products, activated);
       if (classifier)
-        classify(classifier, channel, width, activated,
+        classify(classifier, channel, activated,
                  sums + (ptrdiff_t)16 * tile * classifier->lanes);
       else if (FLOATS_PER_WORD == 1)
         write_tile(job, stride, first + tile, (float *)activated, PANEL, convolution->out, channel,
-                   width);
+                   PANEL);
     }
   }
   if (classifier)
@@ -306,6 +311,7 @@ TARGET void FOR_CPU(winograd)(const void *argument, int task, int thread) {
 #undef MULTIPLY_ADD
 #undef MULTIPLY_ADD_WORDS
 #undef POINT
+#undef MOST_COLUMNS
 #undef floats
 #undef words
 #undef splat

@@ -183,13 +183,26 @@ def _average_pool(pool: nn.AvgPool2d, x: ov.Output) -> ov.Output:
 
 def _winograd(module: WinogradConvolution, x: ov.Output) -> ov.Output:
     height, width = (x.get_partial_shape()[axis].get_length() for axis in (2, 3))
-    if not module.pays(height, width):
+    if not module.pays('openvino', height, width):
         for part in module.direct:
             x = _MODULES[type(part)](part, x)
         return x
-    # In this layout OpenVINO computes on CPUs anyway: it sees that there is nothing to transpose.
-    y = WinogradOp([ops.transpose(x, _integers([0, 2, 3, 1])).output(0)], module)
+    y = WinogradOp([_channels_last(x)], module)
     return ops.transpose(y, _integers([0, 3, 1, 2])).output(0)
+
+
+def _channels_last(x: ov.Output) -> ov.Output:
+    """(B, C, h, w) -> (B, h, w, C), in which OpenVINO computes on CPUs anyway.
+
+    It sees that there is nothing to transpose, unless one result goes both to an operation of its
+    own and to one of ours: hence what another one of ours gives is taken as it is.
+    """
+    source = x.get_node()
+    if source.get_type_name() == 'Transpose':
+        given: ov.Output = source.input_value(0)
+        if given.get_node().get_type_name() == WinogradOp.__name__:
+            return given
+    return ops.transpose(x, _integers([0, 2, 3, 1])).output(0)
 
 
 _MODULES: dict[Any, Callable[..., Argument]] = {

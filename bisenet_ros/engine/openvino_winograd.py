@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import openvino as ov
-import torch
 
 from bisenet_ros.engine.winograd import WinogradConvolution
 
@@ -50,7 +49,5 @@ class WinogradOp(ov.Op):
 
     def evaluate(self, outputs: Sequence[ov.Tensor], inputs: Sequence[ov.Tensor]) -> bool:
         """Compute the output."""
-        images, results = torch.from_numpy(inputs[0].data), torch.from_numpy(outputs[0].data)
-        for image, result in zip(images, results, strict=True):
-            self._module.compute(image, result)
+        self._module.compute(inputs[0].data, outputs[0].data)
         return True

@@ -16,6 +16,8 @@ import math
 from collections.abc import Sequence
 from typing import Literal, get_args
 
+import numpy as np
+import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -27,13 +29,16 @@ from bisenet_ros.network import ConvNorm, SegmentationHead, SegmentationNetwork
 Kernel = Literal['avx512_bf16', 'avx512', 'avx2']
 """The builds of the C file: what multiplies bf16 and sums in float32, and two for float32."""
 
+FloatArray = npt.NDArray[np.float32]
+
 _PANEL = 64
-_LANES = 16  # of AVX-512
 _MAX_CHANNELS = 1024
 _ROWS = 6
 _BLOCK = 24 * 128  # tiles times channels that the L2 cache of a core has room for
-_LEAST_WORK = 1.5e8  # FLOP; of less, eight cores have half done in the 0.1 ms that a call costs
 _TILES = {1: 4, 2: 3}  # by stride: outputs of a tile along an axis
+_LEAST_WORK = {'torch': 1.5e8, 'openvino': 2e8}
+"""By engine: FLOP of a convolution. Of less, eight cores have half done in the 0.1 ms that a call
+costs; in OpenVINO, it often costs another layout of the features as well."""
 
 # G of F(4x4, 3x3) with the points 0, +-1/sqrt(2), +-sqrt(2), infinity: a filter of three taps, as a
 # polynomial, at each of them, divided by the product of the point's distances to the others.
@@ -50,8 +55,12 @@ _FILTER_TRANSFORMS: dict[int, tuple[tuple[float, float, float], ...]] = {
 }
 """By stride."""
 
-_WIDTHS: dict[Kernel, int] = {'avx512_bf16': 64, 'avx512': 64, 'avx2': 16}
-"""By kernel: COLUMNS * LANES of the C file, of which the channels of the output are a multiple."""
+_VECTORS: dict[Kernel, tuple[int, int]] = {
+    'avx512_bf16': (16, 4),
+    'avx512': (16, 4),
+    'avx2': (8, 2),
+}
+"""By kernel: LANES and COLUMNS of the C file."""
 
 
 def kernel_for(precision: str) -> Kernel | None:
@@ -87,7 +96,7 @@ def use_winograd(network: SegmentationNetwork, precision: str) -> None:
         return
     for name, part in network.named_children():
         if type(part) is SegmentationHead:
-            if fits(part.project.conv, kernel):
+            if fits(part.project.conv):
                 head = WinogradConvolution(
                     part.project.conv, kernel, relu=True, classifier=part.classify
                 )
@@ -99,23 +108,23 @@ def use_winograd(network: SegmentationNetwork, precision: str) -> None:
 def _replace_in(part: nn.Module, kernel: Kernel) -> None:
     for block in list(part.modules()):
         for name, conv in list(block.named_children()):
-            if type(conv) is nn.Conv2d and fits(conv, kernel):
+            if type(conv) is nn.Conv2d and fits(conv):
                 relu = type(block) is ConvNorm and isinstance(block.relu, nn.ReLU)
                 block.add_module(name, WinogradConvolution(conv, kernel, relu=relu))
                 if relu:
                     block.add_module('relu', nn.Identity())
 
 
-def fits(conv: nn.Conv2d, kernel: Kernel) -> bool:
-    """Whether a build can do a convolution."""
+def fits(conv: nn.Conv2d) -> bool:
+    """Whether the C file can do a convolution."""
     return (
         (conv.kernel_size, conv.padding) == ((3, 3), (1, 1))
         and conv.stride in ((1, 1), (2, 2))
         and (conv.dilation, conv.groups) == ((1, 1), 1)
         and conv.bias is not None
         and conv.in_channels <= _MAX_CHANNELS
-        and conv.in_channels % (2 * _LANES) == 0
-        and conv.out_channels % _WIDTHS[kernel] == 0
+        and conv.in_channels % 32 == 0
+        and conv.out_channels % _PANEL == 0
     )
 
 
@@ -166,7 +175,7 @@ class WinogradConvolution(nn.Module):
     What it multiplies with stays what it is when a network is moved to another dtype.
 
     Args:
-        conv: One that `fits` the kernel.
+        conv: One that `fits`.
         kernel: One that this machine can run. `avx512_bf16` needs a classifier.
         relu: Whether ReLU follows.
         classifier: 1x1 with a bias, after the ReLU; only at stride 1.
@@ -197,11 +206,12 @@ class WinogradConvolution(nn.Module):
         self._scratch_size = native.winograd_scratch
         self._scratch_size.argtypes = (ctypes.c_void_p,)
         self._scratch_size.restype = ctypes.c_ssize_t
-        self._scratch = torch.empty(0)
+        self._size: tuple[int, ...] = ()  # of the images that the job is for
 
         self._stride = conv.stride[0]
         paired = kernel == 'avx512_bf16'
-        filters = _packed(_transformed(conv.weight, self._stride), _WIDTHS[kernel], paired)
+        lanes, columns = _VECTORS[kernel]
+        filters = _packed(_transformed(conv.weight, self._stride), lanes * columns, paired)
         bias = _floats(conv.bias)
         self._weights = [filters, bias]  # what the structures point to
         self._convolution = _CConvolution(
@@ -219,61 +229,73 @@ class WinogradConvolution(nn.Module):
             assert classifier.bias is not None
             self.direct.append(classifier)
             self.out_channels = classifier.out_channels
-            lanes = -(-self.out_channels // _LANES) * _LANES
-            beyond = (0, lanes - self.out_channels)
+            beyond = (0, -self.out_channels % lanes)
             weights = _words(F.pad(classifier.weight.detach()[:, :, 0, 0].T, beyond), paired)
             bias = F.pad(_floats(classifier.bias), beyond)
             self._weights += [weights, bias]
             self._classifier = _CClassifier(
-                weights.data_ptr(), bias.data_ptr(), self.out_channels, lanes
+                weights.data_ptr(), bias.data_ptr(), self.out_channels, len(bias)
             )
 
     def output_size(self, height: int, width: int) -> tuple[int, int]:
         """(height, width) of the output for an input of this size."""
         return -(-height // self._stride), -(-width // self._stride)
 
-    def pays(self, height: int, width: int) -> bool:
-        """Whether images of this size are large enough for it to be faster."""
+    def pays(self, engine: str, height: int, width: int) -> bool:
+        """Whether images of this size are large enough for it to be faster in an engine."""
         channels: int = self._convolution.in_channels * self._convolution.out_channels
-        return 18 * channels * math.prod(self.output_size(height, width)) >= _LEAST_WORK
+        work = 18 * channels * math.prod(self.output_size(height, width))
+        return work >= _LEAST_WORK[engine]
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, in, h, w) on the CPU -> (B, out, h', w'); float32 and channels last, if it pays."""
-        if not self.pays(*x.shape[2:]):
+        if not self.pays('torch', *x.shape[2:]):
             output: Tensor = self.direct(x)
             return output
         batch, _, height, width = x.shape
-        size = self.output_size(height, width)
         images = x.float().permute(0, 2, 3, 1).contiguous()
-        outputs = torch.empty(batch, *size, self.out_channels)
-        for image, output in zip(images, outputs, strict=True):
-            self.compute(image, output)
+        outputs = torch.empty(batch, *self.output_size(height, width), self.out_channels)
+        self.compute(images.numpy(), outputs.numpy())
         return outputs.permute(0, 3, 1, 2)
 
-    def compute(self, image: Tensor, output: Tensor) -> None:
-        """(h, w, in) float32 to (h', w', out) float32, both contiguous; the second is written."""
-        channels, size = image.shape[2], output.shape[:2]
-        tiles = math.prod(-(-pixels // _TILES[self._stride]) for pixels in size)
-        threads = self._threads
+    def compute(self, images: FloatArray, outputs: FloatArray) -> None:
+        """(B, h, w, in) to (B, h', w', out), both contiguous; the second is written."""
+        size = images.shape[1:3]
+        if size != self._size:
+            self._prepare(size)
+        for index in range(len(images)):
+            self._job.input = _address(images) + index * images.strides[0]
+            self._job.output = _address(outputs) + index * outputs.strides[0]
+            self._run(self._job, self._blocks, self._threads)
+
+    def _prepare(self, size: tuple[int, ...]) -> None:
+        """Set up the job for images of a size, (height, width): not to be done for each of them."""
+        output_size = self.output_size(*size)
+        tiles = math.prod(-(-pixels // _TILES[self._stride]) for pixels in output_size)
         # As many blocks as are a multiple of the threads, so that none waits for the others.
-        most = max(_BLOCK // channels, _ROWS) * threads
+        most = max(_BLOCK // self._convolution.in_channels, _ROWS) * self._threads
         rounds = -(-tiles // most)
-        block = -(-tiles // (threads * rounds * _ROWS)) * _ROWS
+        block = -(-tiles // (self._threads * rounds * _ROWS)) * _ROWS
+        classifier = self._classifier
         job = _CJob(
             ctypes.pointer(self._convolution),
-            None if self._classifier is None else ctypes.pointer(self._classifier),
-            image.data_ptr(),
-            output.data_ptr(),
-            *image.shape[:2],
+            None if classifier is None else ctypes.pointer(classifier),
+            None,
+            None,
             *size,
+            *output_size,
             block,
             None,
         )
-        floats = threads * self._scratch_size(ctypes.byref(job))
-        if self._scratch.numel() < floats:
-            self._scratch = torch.zeros(floats)
+        self._scratch = torch.zeros(self._threads * self._scratch_size(ctypes.byref(job)))
         job.scratch = self._scratch.data_ptr()
-        self._run(job, -(-tiles // block), threads)
+        self._size, self._job, self._blocks = size, job, -(-tiles // block)
+
+
+def _address(array: FloatArray) -> int:
+    """As `array.ctypes.data`, which takes longer than all else in Python that a call needs."""
+    address: int = array.__array_interface__['data'][0]
+    return address
 
 
 def _transformed(weight: Tensor, stride: int) -> Tensor:

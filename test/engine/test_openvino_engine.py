@@ -24,7 +24,7 @@ from bisenet_ros.engine import winograd
 from bisenet_ros.engine.engine import UnsupportedNetworkError
 from bisenet_ros.engine.pipeline import Pipeline
 from bisenet_ros.engine.torch_engine import TorchEngine
-from bisenet_ros.engine.winograd import WinogradConvolution
+from bisenet_ros.engine.winograd import WinogradConvolution, use_winograd
 from bisenet_ros.errors import UserError
 from bisenet_ros.network import NETWORKS, SegmentationNetwork, options_of
 from bisenet_ros.preprocess import Normalization
@@ -38,6 +38,10 @@ import openvino as ov
 from bisenet_ros.engine import openvino_engine
 from bisenet_ros.engine.openvino_engine import OpenVinoEngine
 from bisenet_ros.engine.openvino_graph import translate
+
+needs_winograd = pytest.mark.skipif(
+    winograd.kernel_for('fp32') is None, reason='needs the C library and AVX2'
+)
 
 CPU = torch.device('cpu')
 NORMALIZATION = Normalization(mean=(0.4, 0.5, 0.6), std=(0.2, 0.25, 0.3))
@@ -68,7 +72,7 @@ def relative_error(actual: Tensor, expected: Tensor) -> float:
 @pytest.fixture
 def small_images_pay(monkeypatch: pytest.MonkeyPatch) -> None:
     """For `WinogradConvolution`, which leaves them to OpenVINO otherwise."""
-    monkeypatch.setattr(winograd, '_LEAST_WORK', 0)
+    monkeypatch.setattr(winograd, '_LEAST_WORK', {'torch': 0, 'openvino': 0})
 
 
 @pytest.mark.usefixtures('small_images_pay')
@@ -86,6 +90,25 @@ def test_a_network_has_the_logits_of_torch(name: str) -> None:
     assert logits.dtype == torch.float32
     assert logits[0].permute(1, 2, 0).is_contiguous()
     assert relative_error(logits, expected) < 1e-4
+
+
+@pytest.mark.usefixtures('small_images_pay')
+@needs_winograd
+def test_nothing_is_transposed_between_convolutions_of_ours() -> None:
+    """Features that the library needs as well would be, there and back."""
+    pipeline = Pipeline(build('bisenetv2'), SIZE, normalization=NORMALIZATION, output='coarse')
+    use_winograd(pipeline.network, 'fp32')
+    model = translate(pipeline, (1, *SIZE[::-1], 3), torch.uint8, names=('frames', 'coarse'))
+
+    def source(node: ov.Node) -> ov.Node:
+        return node.input_value(0).get_node()
+
+    ours = [node for node in model.get_ops() if node.get_type_name() == 'WinogradOp']
+    kinds = [source(node).get_type_name() for node in ours]
+    assert kinds.count('WinogradOp') >= 6  # in the Detail Branch alone
+    for node in ours:
+        if source(node).get_type_name() == 'Transpose':
+            assert source(source(node)).get_type_name() != 'Transpose'
 
 
 @pytest.mark.parametrize(
@@ -246,13 +269,13 @@ def test_without_openvino_auto_is_torch(weights: Path, monkeypatch: pytest.Monke
 
 
 @pytest.mark.usefixtures('small_images_pay')
-@pytest.mark.skipif(winograd.kernel_for('fp32') is None, reason='needs the C library and AVX2')
+@needs_winograd
 def test_what_a_convolution_of_ours_raises_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:
     """And Ctrl-C, which Python raises in the main thread, never ends one half done."""
     engine = OpenVinoEngine(build('bisenetv2'), NORMALIZATION, (64, 64), CPU, 'fp32')
     threads = set()
 
-    def fail(_: WinogradConvolution, image: Tensor, output: Tensor) -> None:
+    def fail(_: WinogradConvolution, images: np.ndarray, outputs: np.ndarray) -> None:
         threads.add(threading.current_thread())
         raise ValueError('out of order')
 
