@@ -39,7 +39,7 @@ demo: .venv/installed
 
 # Two at a time, as test/conftest.py deals them out. Passive: threads of OpenMP that spin while they wait
 # ruin each other.
-test: .venv/installed
+test: .venv/view
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
@@ -49,6 +49,13 @@ docs: .venv/installed
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
 
 install: .venv/installed
+
+# Rerun takes half a gigabyte, and needs another NumPy than ROS 2's packages: without it, its tests are skipped.
+.venv/view: .venv/installed
+ifneq ($(ROS_SOURCED),yes)
+	$(BIN)/python -m pip install -q -c constraints.txt 'bisenet_ros[view]'
+endif
+	@touch $@
 
 ifeq ($(ROS_SOURCED),yes)
 # ROS 2's own Python modules are compiled for the NumPy of the system: that version is kept, and pip
@@ -66,7 +73,7 @@ else
 	@echo 'Setting up .venv: PyTorch, ROS 2, OpenCV, the messages ...'
 	$(PYTHON) -m venv .venv
 	touch .venv/COLCON_IGNORE
-	$(BIN)/python -m pip install -q -c constraints.txt -e '.[ros,tools,view,dev]'
+	$(BIN)/python -m pip install -q -c constraints.txt -e '.[ros,tools,dev]'
 endif
 	@test -e bisenet_ros/msg/__init__.py || echo 'warning: the messages were not compiled, so the' \
 	    'node runs without drivable_area and timing; `$(BIN)/pip install -v -e .` tells why' >&2
@@ -75,4 +82,4 @@ endif
 # .venv stays: it takes longest to make, and `rm -r .venv` is quickly said.
 clean:
 	rm -rf build bisenet_ros.egg-info bisenet_ros/msg out .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
-	rm -f bisenet_ros/*.so bisenet_ros/engine/*.so .venv/installed
+	rm -f bisenet_ros/*.so bisenet_ros/engine/*.so .venv/installed .venv/view
