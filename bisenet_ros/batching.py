@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Whether the frames of several cameras go through the network together or one after the other.
+"""Decides whether the frames of several cameras share an inference or take turns.
 
 Both give the same labels, but for those that rounding decides on a GPU. Together, they share what
 an inference costs whatever its size, which counts where the network is small for its device. One

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A grid of the ground as a picture for people: seen from above, the vehicle at the bottom."""
+"""Draws a grid of the ground as seen from above, with the vehicle at the bottom."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Calibrations of cameras in YAML, as camera_calibration_parsers of ROS writes them."""
+"""Reads calibrations of cameras in YAML, as camera_calibration_parsers of ROS writes them."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Which CameraInfo belongs to which frame, and what it says of masks of another size.
+"""Pairs CameraInfos with frames, and scales them to masks of another size.
 
 A CameraInfo describes the whole sensor: its image is what `binning` and `roi` leave of that.
 """

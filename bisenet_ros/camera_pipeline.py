@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The way of a frame, from a camera's messages to what was found in it; live and offline alike.
+"""Processes frames from a camera's messages to results, live and offline alike.
 
 Nothing here knows ROS: messages are whatever has the fields of sensor_msgs' Image, CompressedImage
 and CameraInfo.

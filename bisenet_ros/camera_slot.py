@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""One camera between the middleware and the worker: the newest frame, and what became of the rest.
+"""Holds the newest frame of a camera for the worker, and counts what became of the others.
 
 Nothing here knows ROS: a message is whatever has a `header` with a `stamp`.
 """

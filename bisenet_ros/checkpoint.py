@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A trained network in one file, with all that is needed to use it rightly.
+"""Saves and loads checkpoints: a trained network in one file, with all that its use needs.
 
 The file is safetensors: nothing in it is ever executed. Its metadata holds one JSON document under
 the key `bisenet_ros`, so that whoever has the file cannot apply it with the wrong mean, the wrong

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Parameters declared once, as fields of frozen dataclasses: type, default, range, description.
+"""Declares parameters as fields of frozen dataclasses: type, default, range, description.
 
 From a declaration come the node's parameter, the check of a parameter file, the option of the
 command line and the documentation. Nothing here knows ROS: types go by ROS's names for them.

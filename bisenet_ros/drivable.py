@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Where the vehicle may drive, from class ids: a mask, its free-space boundary, its outline.
+"""Computes the drivable area from class ids: its mask, free-space boundary and outline.
 
 Pixel coordinates are x to the right and y down; (0, 0) is the centre of the top left pixel. In a
 mask 255 is drivable and 0 is not.

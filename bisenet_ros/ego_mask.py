@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Which pixels of a camera's images show the vehicle itself: its bonnet, a mirror, a bull bar.
+"""Reads masks of the vehicle itself in its cameras' images: bonnet, mirror, bull bar.
 
 What a network sees there (reflections, say, that it takes for a road) says nothing of the street.
 """

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The one error that a user is meant to read."""
+"""The error whose message users read."""
 
 from __future__ import annotations
 

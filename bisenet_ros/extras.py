@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Packages that only some of the work needs, and how a user who lacks one gets them.
+"""Names optional packages, and says how to install the one that is missing.
 
 They are the extras of pyproject.toml. Whoever built with colcon cannot install these by name: an
 index may know no `bisenet_ros`, or a stranger's. So users are told the packages.

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Everything that decides where on the ground the vehicle may drive, once the mask is known."""
+"""Settings of the ground: pose of the camera, base frame and grid."""
 
 from __future__ import annotations
 

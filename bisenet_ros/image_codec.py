@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Image messages to NumPy arrays and back, without a copy where that is possible.
+"""Converts image messages to NumPy arrays and back, without a copy where that is possible.
 
 A message is anything with the fields of `sensor_msgs/Image` or `sensor_msgs/CompressedImage`
 whose `data` has the buffer protocol: what rclpy delivers and what rosbags reads both do.

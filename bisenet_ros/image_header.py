@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the header of an image file says, read before anything is decoded.
+"""Reads the size of an image from the header of its file, before anything is decoded.
 
 A few bytes can claim an image of gigabytes. Whoever decodes an image asks `check_size` first.
 """

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""JSON that came from somewhere else."""
+"""Parses JSON from outside, with errors that users understand."""
 
 from __future__ import annotations
 

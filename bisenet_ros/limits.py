@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Sizes that everything here keeps to: beyond them a file or a message is damaged, or an attack."""
+"""Limits of sizes: what exceeds them is damaged, or an attack."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""How a process is to treat memory and threads so that a network runs well on its CPU.
+"""Sets memory allocation and threads of a process so that a network runs well on its CPU.
 
 The settings are the whole process's, so they are for programs, the node above all: no library
 makes them for others. What a user has set in the environment wins.

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Everything that decides what a model makes of a frame.
+"""Settings of the model: weights, device, precision, sizes and masks.
 
 The node's parameters, the options of every verb, `--params` files and `Segmenter.load` all become
 one `ModelSettings`: what was evaluated with it drives with it.

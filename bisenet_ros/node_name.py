@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Names of ROS nodes, and the patterns under which a parameter file has their parameters."""
+"""Names of ROS nodes, and the patterns by which a parameter file selects them."""
 
 from __future__ import annotations
 

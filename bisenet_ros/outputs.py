@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What is published of a frame: every topic once, with its type and how it is filled.
+"""Declares every output topic of a frame: its type and how its message is filled.
 
 The node publishes these topics (node/publishers.py), replay writes them into a bag
 (replay/measure/output_bag.py), but for compressed images, which are there raw. Fields are plain:

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A ROS parameter file, read without ROS to the values that the node would get from it.
+"""Reads ROS parameter files without ROS, to the values that the node would get.
 
 A scalar means what it means to ROS (rcl_yaml_param_parser), which is not what it means to YAML 1.1:
 `2e-3` is a number, `y` is a bool, `null` is a string.

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""From a resized frame to what a network takes: the only code that does it.
+"""Normalises resized frames for a network; all engines and training use it.
 
 Training, evaluation, replay and the node all come through `resizing.resize` and through here, so
 that a network is never shown anything on the vehicle that is prepared otherwise than what it

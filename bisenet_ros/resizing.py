@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Images, class ids and masks at another size."""
+"""Resizes images, class ids and masks."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Where the files lie that come with the package and are not Python: config/, launch/."""
+"""Finds the package's files that are not Python: config/, launch/, msg/."""
 
 from __future__ import annotations
 

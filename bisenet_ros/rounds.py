@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""When which cameras' frames are segmented: the same order of work on a vehicle and in a replay.
+"""Decides when which cameras' frames are segmented, on a vehicle and in a replay alike.
 
 Work goes in rounds. A round begins when a camera has a frame and `max_rate` allows it; in it comes
 the newest frame of every camera, all in one batch or one after the other.

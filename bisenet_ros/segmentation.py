@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What was found in a frame: the one type that flows from the segmenter to every output."""
+"""The result of a segmented frame: labels, confidence and drivable area."""
 
 from __future__ import annotations
 

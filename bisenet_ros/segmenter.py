@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The one door to inference: frames in, what is where in them out.
+"""The segmenter: frames in, segmentations out. All inference goes through it.
 
 segmenter = Segmenter.load('camvid')
 result = segmenter(frame)  # (H, W, 3) uint8 BGR, any size from 32x32

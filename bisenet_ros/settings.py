@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Every parameter of the node `segmenter`: those of the model, and those of its life in ROS."""
+"""Every parameter of the node `segmenter`: those of the model, the ground, and ROS."""
 
 from __future__ import annotations
 

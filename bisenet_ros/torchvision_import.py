@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The one way to torchvision, which is optional and does not always import by itself.
+"""Imports torchvision, which is optional and does not always import by itself.
 
 torchvision on PyPI is built for CUDA. Beside a CPU build of torch its compiled operators (box
 suppression and such, none of which is used here) cannot be loaded. torchvision allows for that,

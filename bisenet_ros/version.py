@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The package's version, which package.xml carries too, and those of what results depend on."""
+"""The version of the package, and of the packages that results depend on."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A YAML file that knows on which line each of its values stands.
+"""Reads YAML files, and knows the line of each value.
 
 A file may come from anybody: only plain values are made of it, and a file of a few lines that would
 become millions of values is refused.

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What is trained: a network, and what brings its features to a teacher's width."""
+"""The network in training, and a projection of its features to a teacher's width."""
 
 from __future__ import annotations
 

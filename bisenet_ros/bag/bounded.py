@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Reading of what says itself how long it is, within bounds.
+"""Reads data that state their own length, within bounds.
 
 The lengths in a bag may be wrong, by damage or on purpose: a few bytes claim a record of terabytes,
 or decompress to one. rosbags takes them as they are.

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The cameras of a bag, and their frames in recording order."""
+"""Reads the cameras of a bag, and their frames in recording order."""
 
 from __future__ import annotations
 

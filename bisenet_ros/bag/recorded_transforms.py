@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Where the cameras' frames are, from a recording of `/tf_static`."""
+"""Reads the poses of the cameras from a recording of `/tf_static`."""
 
 from __future__ import annotations
 

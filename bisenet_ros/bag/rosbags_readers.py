@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The readers of rosbags, made to ignore the definitions of messages and to distrust lengths.
+"""Adapts the readers of rosbags: they ignore message definitions and check lengths.
 
 rosbags parses the definition of every message in a bag. A single one that is damaged, in another
 encoding or for another serialisation makes the whole bag unreadable. The types that are read here

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""`bisenet check`: the bags of a scenario replayed, and each criterion passed or failed."""
+"""`bisenet check`: replay the bags of a scenario, and check each criterion."""
 
 from __future__ import annotations
 

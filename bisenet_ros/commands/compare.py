@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""`bisenet compare`: what changed between two replays of the same frames."""
+"""`bisenet compare`: compare two replays of the same frames."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The demo: a camera, the node and a recorder as three processes on real ROS 2, and a report."""
+"""`bisenet demo`: run camera, node and recorder as three processes on ROS 2, and write a report."""
 
 from __future__ import annotations
 

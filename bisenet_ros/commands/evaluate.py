@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""`bisenet evaluate`: the accuracy of weights, or of an exported model, on a data set."""
+"""`bisenet evaluate`: measure the accuracy of weights, or of an exported model, on a data set."""
 
 from __future__ import annotations
 

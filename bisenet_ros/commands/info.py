@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""`bisenet info`: the contents of a checkpoint."""
+"""`bisenet info`: print the contents of a checkpoint."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Loading the model of a verb from its settings."""
+"""Loads the model of a verb from its settings."""
 
 from __future__ import annotations
 

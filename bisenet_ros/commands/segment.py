@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""`bisenet segment`: images, folders and videos in, label images and overlays out."""
+"""`bisenet segment`: write label images and overlays of images, folders and videos."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The ground that the frames of a demo show, as pictures from above."""
+"""Draws the ground of the frames of a demo as seen from above."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The results of a demo: figures, overlay video and pictures."""
+"""Measures the outputs of a demo, and writes its figures, overlay video and pictures."""
 
 from __future__ import annotations
 

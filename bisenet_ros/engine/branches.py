@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The two branches of a network side by side on a GPU.
+"""Runs the two branches of a network side by side on a GPU.
 
 The narrow and deep one has many small kernels that leave most of a GPU idle; the wide and shallow
 one fills it. On two streams, they share it.

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Channels that hold nothing, for the tensor cores of a GPU, which take eight at a time.
+"""Pads channels to multiples of eight, which the tensor cores of a GPU need.
 
 A convolution of another number of channels is padded by cuDNN each time, or done by slow kernels.
 """

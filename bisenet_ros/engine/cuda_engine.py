@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The network on an NVIDIA GPU, with all that belongs to it on the GPU as well."""
+"""The CUDA engine: preprocessing, network and labels on an NVIDIA GPU."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The network made ready for one number of frames: launched as one CUDA graph, or kernel by kernel.
+"""Prepares the network for a number of frames, as one CUDA graph where that works.
 
 Kernel by kernel, the CPU takes longer to launch a network than a fast GPU to run it.
 """

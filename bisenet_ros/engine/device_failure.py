@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What an error of the accelerator calls for: memory, patience or a new process."""
+"""Classifies errors of the accelerator: free memory, try again, or start a new process."""
 
 from __future__ import annotations
 

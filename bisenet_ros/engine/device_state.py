@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What can be read of a GPU at any time: memory and temperature."""
+"""Reads the memory use and temperature of a GPU."""
 
 from __future__ import annotations
 

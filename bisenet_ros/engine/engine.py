@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What every engine is to the segmenter."""
+"""The interface of engines."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Convolution, bias, what is added, and ReLU in one kernel, where torch would launch up to four.
+"""Fuses convolution, bias, addition and ReLU into one kernel, where torch would launch up to four.
 
-The others would each read and write the whole result once more. Most are cuDNN's kernels;
+Separate kernels would each read and write the whole result once more. Most are cuDNN's kernels;
 depth-wise convolutions, for which it has none with an epilogue, are our own.
 """
 

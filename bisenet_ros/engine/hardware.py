@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a user may ask of the hardware, and what is there."""
+"""Resolves the device and precision that a user asks for to what this machine has."""
 
 from __future__ import annotations
 

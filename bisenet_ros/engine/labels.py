@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Labels, drivable mask and confidence of a frame, drawn where its logits are."""
+"""Draws labels, drivable mask and confidence of a frame on the device that has its logits."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""From the name of an engine to one that runs a network here, and computes what it should."""
+"""Loads an engine by name, and checks that it computes what it should."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The C library of this package: `_tasks.c` and the functions that it runs."""
+"""Loads the C library of this package: `_tasks.c` and the functions that it runs."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""OpenVINO's core, of which a process has one."""
+"""Holds the one OpenVINO core of a process."""
 
 from __future__ import annotations
 

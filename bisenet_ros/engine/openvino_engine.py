@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The network in OpenVINO, the fastest way through it on a CPU."""
+"""The OpenVINO engine, the fastest one on most CPUs."""
 
 from __future__ import annotations
 

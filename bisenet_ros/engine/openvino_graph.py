@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A torch module as a graph of OpenVINO, made in memory.
+"""Converts a torch module to an OpenVINO graph in memory.
 
 OpenVINO's own converter takes whatever torch can express, and more than a second for it: half of
 the time in which a node is to start. The networks here are made of two dozen operations.

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Our convolution as an operation in a graph of OpenVINO."""
+"""Our Winograd convolution as an operation of OpenVINO graphs."""
 
 from __future__ import annotations
 

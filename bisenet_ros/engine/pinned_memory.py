@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Between the host's memory and a GPU's, through page-locked memory.
+"""Copies between host and GPU through page-locked memory.
 
 A GPU copies by itself from and to page-locked memory while the CPU goes on. torch keeps such memory
 and reuses it. All copies are on the current stream: whoever waits for labels before the next frame

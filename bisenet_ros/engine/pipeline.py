@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A network and what belongs around it as one module, for compilers and file formats to take whole.
+"""Network, preprocessing and argmax as one module, for compilers and export formats.
 
 Sizes are fixed, the batch is not, and no step depends on values: `torch.fx`, `torch.jit.trace` and
 `torch.onnx` all see the same few operations.

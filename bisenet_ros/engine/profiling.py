@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Where the time of a frame goes, said by the code that spends it.
+"""Measures where the time of a frame goes.
 
 What works on a frame marks what it does with `stage`; who measures hears of it with `listening`.
 Where nobody listens, a mark costs less than a microsecond.

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The engines by name. Importing this loads none of them, nor torch."""
+"""Registry of the engines by name. Importing it loads neither an engine nor torch."""
 
 from __future__ import annotations
 

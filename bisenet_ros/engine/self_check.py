@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Whether an engine computes on this machine what its network says.
+"""Checks that an engine gives the labels of plain PyTorch on this machine.
 
 Drivers, compilers and CPUs that compute wrong exist, and a wrong mask is worse than a slow one.
 """

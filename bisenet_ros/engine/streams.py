@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The streams that engines use beside a device's current one.
+"""Holds the CUDA streams that engines use beside the current one.
 
 On a CPU, where the tests of all this run, `torch.cpu` has streams and events that do nothing.
 """

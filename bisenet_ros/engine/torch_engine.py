@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The network in PyTorch, on the CPU or a GPU."""
+"""The PyTorch engine, on the CPU or a GPU."""
 
 from __future__ import annotations
 

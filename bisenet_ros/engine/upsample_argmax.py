@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""From the coarse logits of a network to a label, or a confidence, for every pixel of a size.
+"""Upsamples coarse logits to a label, or a confidence, for every pixel.
 
 By definition, with `scale` in output pixels per node of the grid of logits:
 

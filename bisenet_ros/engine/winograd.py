@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""3x3 convolutions on an x86 CPU in fewer multiplications, as modules for torch.
+"""3x3 convolutions on x86 CPUs with fewer multiplications, as torch modules.
 
 All but a few percent of a network's work is in 3x3 convolutions, and libraries for inference on
 CPUs compute them directly. Winograd's F(4x4, 3x3) needs a quarter of the multiplications, and its

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""How a calibrated camera maps directions to pixels, from what its CameraInfo says.
+"""Projects directions to pixels with the calibration of a CameraInfo.
 
 Images are taken as the camera sends them, so K and D count; R and P, which belong to rectified
 images, do not. Pixel (0, 0) is the centre of the top left pixel.

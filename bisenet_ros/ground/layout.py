@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Which piece of the ground is drawn, and how far a pose is trusted."""
+"""Describes the grid on the ground, and how far a pose is trusted."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Lenses: from directions to points on the plane at distance 1, and back.
+"""Lens distortion: maps directions to points on the plane at distance 1, and back.
 
 Directions are in the optical frame (x right, y down, z forward) and of any length. The formulas are
 OpenCV's, of its modules calib3d and fisheye.

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Where a camera is on the vehicle; frames as in REP 103 and REP 105."""
+"""Poses of cameras on the vehicle; frames as in REP 103 and REP 105."""
 
 from __future__ import annotations
 

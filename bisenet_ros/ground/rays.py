@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Where the drivable ground ends along lines on the ground: a table of pixels, made once."""
+"""Finds where the drivable ground ends along lines on the ground, by a table of pixels."""
 
 from __future__ import annotations
 

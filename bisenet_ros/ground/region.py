@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Which part of the sensor an image shows, from `roi` and `binning` of its CameraInfo."""
+"""Computes which part of the sensor an image shows, from `roi` and `binning` of its CameraInfo."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""From a camera's masks to a grid, a scan and ranges per column, by tables that are made once.
+"""Turns a camera's masks into grid, scan and ranges per column, by precomputed tables.
 
 The ground is the plane z = 0 of `base_frame`. What is not drivable stands on it or lies in it: the
 first place along a line of sight where the drivable ground ends is a contact, and what is behind it

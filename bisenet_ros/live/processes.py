@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Processes that are started together, listened to, and ended together, whatever happens."""
+"""Starts processes, receives their events, and ends them together."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""False drivable rate: the most dangerous error, area that is called drivable and is not."""
+"""False drivable rate: area that is called drivable and is not, the most dangerous error."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""How far the end of the free space lies from where it truly is, in metres on the ground."""
+"""Error of the free-space distance, in metres on the ground."""
 
 from __future__ import annotations
 

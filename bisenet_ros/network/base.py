@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What every network is to those who train and run it."""
+"""The interface of networks."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the networks are built from, and how their batch norms are folded away."""
+"""Layers of the networks, and the folding of their batch norms."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Weights files of PyTorch that others publish, as backbones start from them."""
+"""Reads published weights files of PyTorch."""
 
 from __future__ import annotations
 

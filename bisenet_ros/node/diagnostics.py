@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the node says on /diagnostics: one status per camera and one for the engine.
+"""Publishes /diagnostics: one status per camera and one for the engine.
 
 The levels are a consumer's view: a camera whose frames do not arrive is an error, whatever the
 reason, and the reason is in the message.

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Why no frame comes from a camera: what the ROS graph shows, put into words for a user.
+"""Explains why no frame comes from a camera, from what the ROS graph shows.
 
 Nothing here asks the graph; `ImageSubscription.link` does.
 """

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Images over half a megabyte on Fast DDS: the profile that they need, and how it is chosen.
+"""Chooses the Fast DDS profile that images over half a megabyte need.
 
 Fast DDS sends between processes of one machine through a shared-memory segment of 512 KB. What is
 larger and goes out with best effort does not arrive at all. The profile that ships with the package

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The thread in which networks are loaded: the thread of the callbacks goes on meanwhile."""
+"""Loads networks in a thread of its own, so that callbacks go on."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The node's parameters on the side of ROS: declared with rclpy from `Settings`, and read back."""
+"""Declares the node's parameters with rclpy from `Settings`, and reads them back."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The executable `segmenter_node`: a signal ends it with exit code 0, even while it starts.
+"""The executable `segmenter_node`. A signal ends it with exit code 0, even while it starts.
 
     ros2 run bisenet_ros segmenter_node --ros-args -r image:=/camera/image_raw
 

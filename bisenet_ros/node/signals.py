@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""SIGINT and SIGTERM as a request to stop, not as an exception somewhere in the code."""
+"""Turns SIGINT and SIGTERM into a request to stop."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Durations of the recent past, as diagnostics report them."""
+"""Statistics of recent durations, for diagnostics."""
 
 from __future__ import annotations
 

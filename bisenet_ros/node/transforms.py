@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Where the cameras' frames are, from TF; tf2_ros need not be installed."""
+"""Looks up the poses of cameras in TF; tf2_ros need not be installed."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The one thread that owns the device: newest frame of every camera in, segmentations out.
+"""The thread that owns the device: it segments the newest frame of every camera.
 
 Nothing here knows ROS: frames come from `CameraSlot`s, results go to a callback.
 """

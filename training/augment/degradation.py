@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What exposure, sensors, weather, image links and obstacles do to a camera's image.
+"""Degrades images as exposure, sensors, weather, image links and obstacles do.
 
 Transforms of RGB images (3, H, W) uint8; labels stay as they are, but for what is hidden.
 """

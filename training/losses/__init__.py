@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What training minimises, exact when distributed.
+"""Losses of training, exact when distributed.
 
 Cross-entropy, OHEM and Dice over all heads, and what a student lacks to its teacher.
 """

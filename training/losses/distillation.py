@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a student lacks to its teacher: logits by pixel, features by channel."""
+"""Distillation loss: compares logits by pixel and features by channel with a teacher."""
 
 from __future__ import annotations
 

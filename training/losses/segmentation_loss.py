@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What training minimises."""
+"""The segmentation loss: cross-entropy, OHEM, dice and boosters."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What of the loss can be chosen."""
+"""Settings of the loss."""
 
 from __future__ import annotations
 

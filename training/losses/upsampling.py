@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Logits to the size of the labels, with a gradient that a CPU computes as fast as the logits."""
+"""Upsamples logits to the size of the labels, with a gradient that is fast on a CPU."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a GPU does in one kernel each: prepare frames, parts of the network, draw labels.
+"""GPU kernels that prepare frames, run parts of the network, and draw labels.
 
 The kernels are written in Triton. Where that cannot work, torch does the same in many kernels. Only
 `kernels_for` imports Triton: torch for CPUs comes without it.

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Which nodes of the grid of logits each pixel of the output lies between, as a GPU takes it."""
+"""Finds between which logits each pixel of the output lies, in the form that a GPU takes."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The same as the kernels in Triton with what torch has, for any device."""
+"""The kernels in plain torch, for any device."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The kernels in Triton, and what they are launched with."""
+"""Launches the kernels that are written in Triton."""
 
 from __future__ import annotations
 

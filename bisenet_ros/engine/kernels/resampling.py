@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The resizing of `bisenet_ros.resizing.resize` as weights: what a GPU needs to do the same.
+"""Computes the weights of `bisenet_ros.resizing.resize`, with which a GPU does the same.
 
 A pixel of the output is a weighted sum of neighbouring pixels of the input, first along x, then
 along y. There are two ways, both OpenCV's, to the last bit of its uint8 results:

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The kernels, in Triton's language. `in_triton` is the other half: it launches them.
+"""The kernels in Triton's language; `in_triton` launches them.
 
 Nothing that depends on a camera is specialised on: `Segmenter.load` compiles all there is to
 compile, and a camera of another size that appears later waits for nothing.
