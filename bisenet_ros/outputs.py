@@ -47,7 +47,7 @@ class Result:
         overlay_alpha: Opacity of the overlay's colours, 0 to 1.
         age_ms: Time from the image's stamp to the publication of its labels; NaN if that has no
             meaning.
-                publish_ms: Time to compute, fill and publish all outputs except the timing; NaN if nothing
+        publish_ms: Time to compute, fill and publish all outputs except the timing; NaN if nothing
             is published.
         counts: Numbers of the camera's frames so far, this one included.
     """
