@@ -27,7 +27,7 @@ def _end(*_: Any) -> None:
 
 
 def main() -> None:
-    """Run the command line."""
+    """Runs the command line."""
     # OpenCV reads these when it is imported and when it opens a video.
     for name, value in LIMITS.items():
         os.environ.setdefault(name, value)

@@ -100,7 +100,7 @@ class CameraInfoMatcher:
             return None
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Removes all stored CameraInfos and awaited stamps."""
         with self._lock:
             self._infos.clear()
             self._awaited.clear()

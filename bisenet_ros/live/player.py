@@ -215,7 +215,7 @@ def _wait_for_word(play: threading.Event, stop: threading.Event) -> None:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Entry point of the player; returns its exit code."""
+    """Runs the player; returns its exit code."""
     parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0] if __doc__ else None)
     parser.add_argument('source', type=Path)
     parser.add_argument('--image-topic', default=None)

@@ -93,7 +93,7 @@ class CameraRecorder:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Entry point of the recorder; returns its exit code."""
+    """Runs the recorder; returns its exit code."""
     parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0] if __doc__ else None)
     parser.add_argument('folder', type=Path)
     parser.add_argument('--cameras', nargs='+', default=[''])

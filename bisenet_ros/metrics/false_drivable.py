@@ -35,7 +35,7 @@ class FalseDrivable(Metric):
         self._false += other._false
 
     def rate(self) -> float:
-        """Returns the fraction of pixels labelled drivable that are not; NaN if none is labelled."""
+        """Returns the fraction of pixels labelled drivable that are not; NaN if none is."""
         return self._share(0)
 
     def near_rate(self) -> float:

@@ -48,7 +48,7 @@ class Task(Protocol):
     name: str
 
     def run(self, status: Status) -> None:
-        """Fill in the status."""
+        """Fills in the status."""
 
 
 class Status:
