@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Finds what a camera's masks say about the ground, from its CameraInfo and its pose."""
+"""Projects a camera's masks onto the ground, using its CameraInfo and its pose."""
 
 from __future__ import annotations
 

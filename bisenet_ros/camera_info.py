@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Pairs CameraInfos with frames, and scales them to masks of another size.
 
-A CameraInfo describes the whole sensor; `binning` and `roi` say which image was made of it.
+A CameraInfo describes the whole sensor; `binning` and `roi` define the image within it.
 """
 
 from __future__ import annotations

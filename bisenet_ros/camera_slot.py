@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Holds the newest frame of a camera for the worker, and counts what became of the others.
+"""Holds the newest frame of a camera for the worker, and counts received and dropped frames.
 
 This module does not depend on ROS. A message may be any object.
 """
@@ -14,7 +14,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class FrameCounts:
-    """Numbers of a camera's frames since the node was activated.
+    """Counts of a camera's frames since the node was activated.
 
     Attributes:
         received: Frames that arrived.
@@ -36,7 +36,7 @@ class CameraState:
     """A snapshot of a camera for diagnostics; times are `time.monotonic()`.
 
     Attributes:
-        counts: Numbers of its frames.
+        counts: Its frame counts.
         last_received: Time of the last arrival; None before the first frame.
         last_error: Why the last malformed frame was refused; empty before the first one.
     """

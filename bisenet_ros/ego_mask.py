@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reads masks of the vehicle itself in its cameras' images: bonnet, mirror, bull bar.
 
-The network's labels there, such as a road for a reflection, say nothing about the surroundings.
+The network's labels there do not describe the surroundings: a reflection may be labelled as road.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Names optional packages, and says how to install the one that is missing.
+"""Lists optional packages, and tells users how to install a missing one.
 
 They are the extras of pyproject.toml. After a build with colcon, the extras cannot be installed by
 name: a package index may have no `bisenet_ros`, or somebody else's. So the advice lists the

@@ -36,7 +36,7 @@ _JPEG_SETTINGS = [cv2.IMWRITE_JPEG_QUALITY, 80]
 
 
 class ImageError(UserError):
-    """An image message that cannot be decoded; the message says why, and what to change."""
+    """An image message cannot be decoded; the error says why, and what to change."""
 
 
 class ImageMessage(Protocol):

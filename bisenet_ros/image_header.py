@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Reads the size of an image from the header of its file, before anything is decoded.
+"""Reads the size of an image from its file header, before decoding.
 
 A few bytes can claim an image of gigabytes, so `check_size` is called before every decoding.
 """

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Reads label images: a class id per pixel, or the palette index where there is a palette."""
+"""Reads label images: the class id of each pixel, or its palette index if there is a palette."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ class Result:
             meaning.
         publish_ms: Time to compute, fill and publish all outputs except the timing; NaN if nothing
             is published.
-        counts: Numbers of the camera's frames so far, this one included.
+        counts: The camera's frame counts so far, this frame included.
     """
 
     frame: SegmentedFrame

@@ -54,7 +54,7 @@ class Normalization:
             )
 
     def __call__(self, frames: Tensor) -> Tensor:
-        """Normalises BGR (B, H, W, 3) uint8 to (B, 3, H, W) float32, channels_last, on its device."""
+        """Normalises BGR (B, H, W, 3) uint8 to (B, 3, H, W) float32, channels_last, same device."""
         normalized = torch.empty(frames.shape, dtype=torch.float32, device=frames.device)
         # Channel by channel, because torch is slow at reversing the innermost dimension.
         for channel, color in enumerate(self.channel_order):

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Reads data that state their own length, within bounds.
+"""Bounds the memory that a bag's stated lengths can make a reader allocate.
 
 The lengths in a damaged or malicious bag may be wrong: a few bytes may claim a record of terabytes,
 or decompress to one. rosbags does not check them.

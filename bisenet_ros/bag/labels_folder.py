@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Reads ground truth that lies beside a bag: a folder of label images, named after their frames."""
+"""Reads ground truth from a folder of label images that are named after the frames of a bag."""
 
 from __future__ import annotations
 

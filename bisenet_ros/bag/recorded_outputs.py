@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Reads what a node published for the frames that were played to it.
+"""Records and reads the outputs that a node published for played frames.
 
 A folder holds the outputs as a bag, `arrivals.jsonl` with a line for each output, both written by
 the recorder, and `published.jsonl` with a line for each frame, written by `run_graph`.

@@ -45,7 +45,7 @@ class Picture:
 
     Attributes:
         title: Its time.
-        files: Names of the image files beside the page, by what they show.
+        files: Names of the image files beside the page, by content.
     """
 
     title: str

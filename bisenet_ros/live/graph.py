@@ -66,7 +66,7 @@ def run_graph(
         logs: A folder for the output of the processes.
         rate: Playback speed, relative to the recording.
         restamp: Stamp frames with the time of their publication, instead of their own stamps.
-        hear: Called for events: `playing` when all processes are ready, then `published` for each
+        hear: Called with each event: `playing` when all processes are ready, `published` for each
             frame and `segmented` for each output, in order of arrival.
 
     Raises:

@@ -14,7 +14,7 @@ from bisenet_ros.metrics.metric import Figure, Frame, Metric
 
 
 class DrivableOverlap(Metric):
-    """Counts intersection and union of drivable mask and ground truth, where there is a truth."""
+    """Counts intersection and union of drivable mask and ground truth, where that is known."""
 
     def __init__(self, label_space: LabelSpace) -> None:
         super().__init__(label_space)

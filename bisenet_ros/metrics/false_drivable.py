@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""False drivable rate: area that is called drivable and is not, the most dangerous error."""
+"""False drivable rate: area that is labelled drivable but is not, the most dangerous error."""
 
 from __future__ import annotations
 

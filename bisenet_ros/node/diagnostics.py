@@ -115,8 +115,8 @@ class CameraTask:
         self._started = self._last_run = self._awake = time.monotonic()
         self._last_counts = FrameCounts()
         self._arrivals = Arrivals()
-        self._reported = ''  # what was logged last; empty while all is well
-        self._first_received: float | None = None  # of the frames that have arrived without a gap
+        self._reported = ''  # the last logged problem; empty if there is none
+        self._first_received: float | None = None  # first of the frames that arrived without a gap
         self._steady = False
 
     def run(self, status: Status) -> None:
@@ -201,7 +201,7 @@ class CameraTask:
         elif last_received is not None:
             if self._first_received is None:
                 self._first_received = last_received
-            # A single frame is no sign of health, because some arrive on lossy links too.
+            # A single frame does not prove a sound link, because some arrive on lossy links too.
             self._steady = last_received - self._first_received > self._settings().camera_timeout
 
     def _report_silence(self, status: Status, link: ImageLink, lost: int, timed_out: bool) -> None:

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Explains why no frame comes from a camera, from what the ROS graph shows.
+"""Explains from the ROS graph why no frames arrive from a camera.
 
 This module does not query the graph; `ImageSubscription.link` does.
 """

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A camera's image subscription, whose reliability follows what the publishers offer."""
+"""Subscribes to a camera's images, with the reliability that its publishers offer."""
 
 from __future__ import annotations
 

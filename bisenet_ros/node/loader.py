@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Loads networks in a thread of its own, so that callbacks go on."""
+"""Loads networks in a separate thread, so that callbacks keep running."""
 
 from __future__ import annotations
 

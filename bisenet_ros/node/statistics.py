@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Statistics of recent durations, for diagnostics."""
+"""Computes statistics of recent durations, for diagnostics."""
 
 from __future__ import annotations
 

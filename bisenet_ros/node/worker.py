@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The thread that owns the device: it segments the newest frame of every camera.
+"""Segments the newest frame of every camera, in the one thread that owns the device.
 
 This module does not depend on ROS: frames come from `CameraSlot`s, results go to a callback.
 """
