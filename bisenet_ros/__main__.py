@@ -11,15 +11,15 @@ from typing import Any
 from bisenet_ros.limits import MAX_PIXELS
 
 INTERRUPTED = 130
-"""Exit code after Ctrl-C, as shells have it."""
+"""Exit code after Ctrl-C, as in shells."""
 
 LIMITS = {
     'OPENCV_IO_MAX_IMAGE_PIXELS': str(MAX_PIXELS),
     'OPENCV_FFMPEG_CAPTURE_OPTIONS': 'protocol_whitelist;file|format_whitelist;'
     'asf,avi,flv,m4v,matroska,webm,mov,mp4,m4a,3gp,3g2,mj2,mpeg,mpegts,mpegvideo,ogg',
 }
-"""OpenCV decodes no image that claims to be larger, and its FFmpeg opens videos alone: it would
-also follow a list of other files."""
+"""OpenCV refuses larger images, and its FFmpeg opens local video files only. Without the whitelist
+it would also open the files that a playlist names."""
 
 
 def _end(*_: Any) -> None:
@@ -27,11 +27,11 @@ def _end(*_: Any) -> None:
 
 
 def main() -> None:
-    """Run the command line."""
-    # OpenCV reads them when it is loaded, and when it opens a video.
+    """Runs the command line."""
+    # OpenCV reads these when it is imported and when it opens a video.
     for name, value in LIMITS.items():
         os.environ.setdefault(name, value)
-    # Loading takes a second or two; an interrupt during it would print a traceback.
+    # The import takes a second or two; an interrupt during it would print a traceback.
     default_handler = signal.signal(signal.SIGINT, _end)
     from bisenet_ros import cli
 

@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Decides whether the frames of several cameras share an inference or take turns.
 
-Both give the same labels, but for those that rounding decides on a GPU. Together, they share what
-an inference costs whatever its size, which counts where the network is small for its device. One
-after the other, the first camera's labels are out sooner, and the frame of each later one is as new
-as can be when its turn comes: so a batch must be faster by more than noise. Which it is, is
-measured when the network is loaded.
+Both ways give the same labels, except where rounding on a GPU decides. A batch pays the fixed cost
+of an inference once, which matters where the network is small for its device. One after the other,
+the first camera's labels are published earlier, and each later camera's frame is as new as possible
+when its turn comes. A batch must therefore be faster by more than noise. Both ways are timed when
+the network is loaded.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from bisenet_ros.segmenter import Segmenter
 
 BUDGET = 1.0
-"""Seconds that the measurement may take, about."""
+"""Approximate time limit of the measurement, seconds."""
 
 MOST_ROUNDS = 7
-"""How often both ways are timed where there is time enough."""
+"""Maximum number of times that both ways are timed."""
 
 WORTHWHILE = 0.9
-"""A batch is to take at most this share of the time that its frames take one after the other."""
+"""A batch is used if it takes at most this share of the time of its frames one after the other."""
 
 
 @dataclass(frozen=True)
@@ -36,8 +36,8 @@ class Batching:
     """How the frames of several cameras are segmented.
 
     Attributes:
-        together: As one batch, and not one after the other.
-        reason: Why so, for a user.
+        together: Whether they form one batch; otherwise they are segmented one after the other.
+        reason: The reason, for users.
     """
 
     together: bool
@@ -48,21 +48,21 @@ class Batching:
 
 
 EACH_FRAME = Batching(together=False, reason='every frame is segmented by itself')
-"""How frames are segmented where all of them are, whatever time that takes."""
+"""For tools that segment every frame, however long it takes."""
 
 
 def choose_batching(
     segmenter: Segmenter, cameras: int, clock: Callable[[], float] = time.perf_counter
 ) -> Batching:
-    """Measure which way is faster when every camera has a new frame.
+    """Measures which way is faster when every camera has a new frame.
 
-    Where batches win, every size of them has been run once: nothing is left to be compiled or
-    captured when the first frames come.
+    Before a batch is chosen, every batch size has been run once, so that nothing is compiled or
+    captured when the first frames arrive.
 
     Args:
-        segmenter: Has run before, so that its times are those of later runs.
-        cameras: How many there are.
-        clock: Tells seconds.
+        segmenter: A segmenter that has run before, so that its times are typical.
+        cameras: Number of cameras.
+        clock: Returns the time in seconds.
     """
 
     def seconds(action: Callable[[], object]) -> float:
@@ -72,16 +72,16 @@ def choose_batching(
 
     if cameras == 1:
         return Batching(together=False, reason='there is one camera')
-    from torch.cuda import OutOfMemoryError  # whoever has a segmenter has torch
+    from torch.cuda import OutOfMemoryError  # a segmenter needs torch anyway
 
     width, height = segmenter.network_size
     frames = [np.zeros((height, width, 3), np.uint8)] * cameras
 
     def segment(count: int) -> object:
-        # Without ego masks, which have the shape of a camera's images.
+        # Without ego masks, because their shape is that of a camera's images.
         return segmenter.batch(frames[:count], [None] * count)
 
-    # Here and below the least of several, for whatever else the machine does only adds to it.
+    # Here and below the minimum counts: other load on the machine can only add time.
     single = min(seconds(lambda: segment(1)) for _ in range(2))
     warm_up = single * sum(range(2, cameras + 1))
     rounds = int((BUDGET - warm_up) / (2 * cameras * single))

@@ -22,13 +22,13 @@ _LINES = 5.0
 def birds_eye(
     grid: npt.NDArray[np.int8], layout: GridLayout, height: int, title: str = ''
 ) -> npt.NDArray[np.uint8]:
-    """Draw a grid with x up, y to the left, and lines every 5 metres.
+    """Draws a grid with x up, y to the left, and lines every 5 metres.
 
     Args:
         grid: (rows, columns) as `GroundTables.grid` gives it.
-        layout: Of the grid.
-        height: Of the picture, pixels; the width follows, as metres are as long both ways.
-        title: What stands at the top.
+        layout: Layout of the grid.
+        height: Height of the picture in pixels; the width keeps the grid's aspect ratio.
+        title: Text at the top.
 
     Returns:
         (height, W, 3) BGR.

@@ -23,7 +23,7 @@ class _CameraMatrix(BaseModel):
 
 
 class _Calibration(BaseModel):
-    """What is used of a file; it has more."""
+    """The fields of a calibration file that are used; the file has more."""
 
     image_width: int = Field(gt=0)
     image_height: int = Field(gt=0)
@@ -33,10 +33,10 @@ class _Calibration(BaseModel):
 
 
 def read_calibration(path: Path) -> SimpleNamespace:
-    """What a file says, with the fields of sensor_msgs/CameraInfo that count.
+    """Returns a calibration with the fields of sensor_msgs/CameraInfo that are used.
 
     Raises:
-        DocumentError: It cannot be read, or is no such file.
+        DocumentError: The file cannot be read, or is not a calibration.
     """
     document = Document.load(path)
     try:

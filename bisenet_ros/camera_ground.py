@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Finds what a camera's masks say about the ground, from its CameraInfo and its pose."""
+"""Projects a camera's masks onto the ground, using its CameraInfo and its pose."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ NO_CAMERA_INFO = (
 )
 
 MOUNTING, TF, MISSING = 'mounting', 'tf', 'missing'
-"""Where a camera's pose comes from."""
+"""Sources of a camera's pose."""
 
 
 class Transform(NamedTuple):
-    """Where a frame is in another one.
+    """The pose of a coordinate frame in its parent.
 
     Attributes:
-        translation: x, y and z of its origin, metres.
-        rotation: x, y, z and w of the quaternion that turns its axes into the other's.
+        translation: x, y and z of its origin in the parent, metres.
+        rotation: Quaternion x, y, z, w of its axes in the parent.
     """
 
     translation: tuple[float, float, float]
@@ -41,20 +41,20 @@ class Transform(NamedTuple):
 
 
 class Transforms(Protocol):
-    """Where frames are, from TF or from a recording of it."""
+    """Looks up transforms, from TF or from a recording of it."""
 
     def find(self, parent: str, child: str, stamp: Any) -> Transform | None:
-        """Where `child` is in `parent` at the stamp of a message, or as near to it as is known."""
+        """Returns the pose of `child` in `parent`, at the stamp or at the nearest known time."""
 
 
 class Ground:
-    """What a frame's mask says of the ground; each part is computed when it is asked for.
+    """A frame's drivable mask projected onto the ground; each part is computed on first access.
 
     Attributes:
-        base_frame: The frame that all is in.
-        layout: The piece of the ground that the grid shows.
-        tables: What turns other masks of the frame, such as its truth, into the same.
-        range_max: Metres within which the scan may have a contact.
+        base_frame: The coordinate frame of all results.
+        layout: Size and resolution of the grid.
+        tables: Project other masks of the frame, such as its ground truth, in the same way.
+        range_max: Largest range at which the scan can have a contact, metres.
     """
 
     def __init__(self, tables: GroundTables, base_frame: str, segmentation: Segmentation) -> None:
@@ -65,7 +65,7 @@ class Ground:
 
     @property
     def range_max(self) -> float:
-        """See above."""
+        """See the class."""
         return self.tables.scan_range_max
 
     @cached_property
@@ -85,14 +85,14 @@ class Ground:
 
 
 class CameraGround:
-    """Turns one camera's masks into `Ground`.
+    """Projects one camera's masks onto the ground.
 
-    A frame takes the CameraInfo of its stamp or, where there is none, the one that came last. The
-    pose is `mounting`, or what TF says for the image's stamp; where TF does not know (any more),
-    the last that it said for the same frames.
+    A frame uses the CameraInfo of its stamp or, without one, the latest CameraInfo. The pose is
+    `mounting` or, without one, the transform from TF at the image's stamp. If TF cannot give it,
+    the last transform between the same frames is used.
 
     Attributes:
-        problem: Why there is no ground; empty while there is.
+        problem: Why there is no `Ground`; empty if there is one.
         pose_source: `MOUNTING`, `TF` or `MISSING`.
     """
 
@@ -101,14 +101,14 @@ class CameraGround:
     ) -> None:
         """
         Args:
-            camera: Its name.
-            settings: The parameters at this moment.
-            transforms: Where its frame is; None where nobody knows.
+            camera: Name of the camera.
+            settings: Returns the current parameters.
+            transforms: Looks up the camera's pose; None without TF.
         """
         self._camera = camera
         self._settings = settings
         self._transforms = transforms
-        self._all: Settings | None = None  # of which `_own` was made
+        self._all: Settings | None = None  # the settings that `_own` was made from
         self._own = Settings()
         self._info: Any = None
         self._last_pose: tuple[tuple[str, str], Pose] | None = None
@@ -119,24 +119,24 @@ class CameraGround:
         self.pose_source = MISSING
 
     def take_camera_info(self, info: Any) -> None:
-        """Remember a CameraInfo; safe from another thread."""
+        """Stores the latest CameraInfo; may be called from another thread."""
         self._info = info
 
     def clear(self) -> None:
-        """Forget what the camera and TF said before."""
+        """Forgets the last CameraInfo and the last transform."""
         self._info = self._last_pose = None
         self.problem = ''
 
     def of_frame(
         self, message: Any, size: tuple[int, int], segmentation: Segmentation, camera_info: Any
     ) -> Ground | None:
-        """What a frame's mask says of the ground; None, and `problem` says why, for nothing.
+        """Projects a frame's mask onto the ground; returns None and sets `problem` if it cannot.
 
         Args:
-            message: The image's.
+            message: The image message.
             size: (width, height) of the image.
-            segmentation: What was found in it, also at another size.
-            camera_info: The CameraInfo of its stamp; None for none.
+            segmentation: The image's segmentation, which may have another size.
+            camera_info: The CameraInfo with the image's stamp; None without one.
         """
         settings = self._settings_of_camera()
         ego = segmentation.ego

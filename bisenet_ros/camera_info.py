@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Pairs CameraInfos with frames, and scales them to masks of another size.
 
-A CameraInfo describes the whole sensor: its image is what `binning` and `roi` leave of that.
+A CameraInfo describes the whole sensor; `binning` and `roi` define the image within it.
 """
 
 from __future__ import annotations
@@ -18,27 +18,27 @@ from bisenet_ros.ground.region import Region
 
 
 class Sizes(NamedTuple):
-    """(width, height) of a camera's image, and of what was found in it."""
+    """(width, height) of a camera's image, and of its segmentation."""
 
     image: tuple[int, int]
     found: tuple[int, int]
 
 
 def scaled(info: Any, sizes: Sizes) -> Any:
-    """A CameraInfo of what was found in an image.
+    """Returns the CameraInfo of an image's masks.
 
-    It is the camera's own, unchanged, if that is as large as the image. Otherwise it is a copy:
-    `width` and `height` are those of what was found, `k` and `p` lead to its pixels, and `binning`
-    and `roi`, which are in them then, are 0. `d` and `r` do not depend on the size. An info of
-    another size than the image says nothing of it, and is not changed either.
+    If the masks are as large as the image, that is the camera's own CameraInfo, unchanged.
+    Otherwise it is a copy: `width` and `height` are those of the masks, and `k` and `p` project to
+    their pixels. They include `binning` and `roi`, which are 0 in the copy. `d` and `r` do not
+    depend on the size. A CameraInfo that does not fit the size of the image is returned unchanged.
 
-    Binning and ROI shift and divide pixels as image_geometry does it. The size scales them as the
-    network's output is drawn: the outer edges stay, and (0, 0), the centre of the first pixel,
-    moves.
+    Binning and ROI shift and divide pixel coordinates as in image_geometry. The change of size
+    scales them as the network's output is resized: the outer edges stay in place, and (0, 0), the
+    centre of the first pixel, moves.
 
     Args:
-        info: With the fields of `sensor_msgs/CameraInfo`.
-        sizes: Of the image and of what was found in it.
+        info: Has the fields of `sensor_msgs/CameraInfo`.
+        sizes: Sizes of the image and of the masks.
     """
     region = Region.of(info)
     if sizes.found == sizes.image or not region.fits(sizes.image):
@@ -61,11 +61,11 @@ def scaled(info: Any, sizes: Sizes) -> Any:
 
 
 class CameraInfoMatcher:
-    """Pairs a frame with the CameraInfo of exactly its stamp, whichever of the two is first.
+    """Pairs a frame with the CameraInfo of exactly its stamp, whichever of the two comes first.
 
-    An info may arrive before its frame is segmented (the rule) or after (a fast device). Both sides
-    are remembered for the last `depth` stamps: by default those of the many seconds that a slow
-    device may take for a frame while the camera goes on.
+    A CameraInfo usually arrives before its frame is segmented, and on a fast device sometimes
+    after. Both are kept for the last `depth` stamps. The default covers the many seconds that a
+    slow device may take for a frame while the camera continues.
     """
 
     def __init__(self, depth: int = 1024) -> None:
@@ -75,7 +75,7 @@ class CameraInfoMatcher:
         self._awaited: OrderedDict[tuple[int, int], Sizes] = OrderedDict()
 
     def arrived(self, info: Any) -> Any:
-        """Take in an info; if its frame has already gone out, the info `scaled` to it."""
+        """Stores a CameraInfo; if its frame was already published, returns it `scaled` instead."""
         with self._lock:
             stamp = _stamp(info)
             if stamp in self._awaited:
@@ -84,13 +84,13 @@ class CameraInfoMatcher:
             return None
 
     def match(self, message: Any, sizes: Sizes) -> Any:
-        """The info of a frame that goes out now, as the camera sent it.
+        """Returns the CameraInfo of a frame that is about to be published, as the camera sent it.
 
-        None where it has not come yet: `arrived` gives it then.
+        Returns None if it has not arrived; `arrived` then returns it later.
 
         Args:
-            message: The frame's image.
-            sizes: Of the image and of what was found in it.
+            message: The frame's image message.
+            sizes: Sizes of the image and of its masks.
         """
         with self._lock:
             stamp = _stamp(message)
@@ -100,7 +100,7 @@ class CameraInfoMatcher:
             return None
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Removes all stored CameraInfos and awaited stamps."""
         with self._lock:
             self._infos.clear()
             self._awaited.clear()

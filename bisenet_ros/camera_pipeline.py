@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Processes frames from a camera's messages to results, live and offline alike.
 
-Nothing here knows ROS: messages are whatever has the fields of sensor_msgs' Image, CompressedImage
-and CameraInfo.
+This module does not depend on ROS. A message is any object with the fields of Image,
+CompressedImage or CameraInfo of sensor_msgs.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from bisenet_ros.camera_info import CameraInfoMatcher, Sizes
 from bisenet_ros.ego_mask import EgoMask
 from bisenet_ros.image_codec import decode
 
-if TYPE_CHECKING:  # torch, which a node loads only when it is configured
+if TYPE_CHECKING:  # both import torch, which the node does only when it is configured
     from bisenet_ros.segmentation import Segmentation
     from bisenet_ros.segmenter import Segmenter
 
@@ -35,10 +35,10 @@ class Frame:
     """A camera's image with its pixels.
 
     Attributes:
-        camera: Name of the camera that it came from.
-        message: The image message as it came.
+        camera: Name of its camera.
+        message: The image message as it arrived.
         pixels: (H, W, 3) uint8 BGR.
-        decode_ms: What it took to get the pixels.
+        decode_ms: Time to decode the message.
     """
 
     camera: str
@@ -55,14 +55,14 @@ class Frame:
 
 @dataclass(frozen=True)
 class SegmentedFrame(Frame):
-    """A frame with what was found in it.
+    """A frame with its segmentation.
 
     Attributes:
-        segmentation: Labels; drivable mask, confidence and the rest on demand.
-        inference_ms: From the pixels to the labels, for the whole batch.
-        camera_info: The camera's own CameraInfo of exactly the image's stamp; None where there is
+        segmentation: Labels; drivable mask, confidence and area are computed on demand.
+        inference_ms: Time from pixels to labels, for the whole batch.
+        camera_info: The camera's own CameraInfo of exactly the image's stamp; None if there is
             none yet.
-        ground: What the mask says of the ground; None where CameraInfo or pose are not known.
+        ground: The mask projected onto the ground; None if CameraInfo or pose are unknown.
     """
 
     segmentation: Segmentation
@@ -72,18 +72,18 @@ class SegmentedFrame(Frame):
 
 
 class Network(NamedTuple):
-    """What segments the frames, and how those of several cameras."""
+    """The segmenter, and how it treats the frames of several cameras."""
 
     segmenter: Segmenter
     batching: Batching
 
 
 class CameraPipeline:
-    """Decodes and segments the frames of one or more cameras; the home of what a camera remembers.
+    """Decodes and segments the frames of one or more cameras, and holds the state per camera.
 
     Attributes:
-        network: What segments the frames; replaced as a whole when another is loaded.
-        ego_masks: By camera; one without has none.
+        network: Segments the frames; replaced as a whole when another network is loaded.
+        ego_masks: Ego mask by camera name, for cameras that have one.
     """
 
     def __init__(
@@ -95,10 +95,10 @@ class CameraPipeline:
     ) -> None:
         """
         Args:
-            cameras: Their names.
-            network: What segments the frames.
-            ego_masks: See above.
-            grounds: What turns the masks of a camera into ground, by its name.
+            cameras: Names of the cameras.
+            network: See the class.
+            ego_masks: See the class.
+            grounds: Projects the masks of a camera onto the ground, by camera name.
         """
         self.network = network
         self.ego_masks = ego_masks
@@ -106,29 +106,28 @@ class CameraPipeline:
         self._camera_infos = {camera: CameraInfoMatcher() for camera in cameras}
 
     def clear(self) -> None:
-        """Forget what the cameras sent before."""
+        """Forgets CameraInfos and poses."""
         for infos in self._camera_infos.values():
             infos.clear()
         for ground in self._grounds.values():
             ground.clear()
 
     def take_camera_info(self, camera: str, info: Any) -> Any:
-        """Remember a CameraInfo for the frame of its stamp.
+        """Stores a CameraInfo for the frame of its stamp.
 
         Returns:
-            The info for the masks of that frame if it was segmented before the info came, else
-            None.
+            The CameraInfo for the masks of that frame if it was segmented before, else None.
         """
         if camera in self._grounds:
             self._grounds[camera].take_camera_info(info)
         return self._camera_infos[camera].arrived(info)
 
     def decode(self, camera: str, message: Any) -> Frame:
-        """A frame with its pixels.
+        """Decodes an image message.
 
         Raises:
-            ImageError: The message contradicts itself or cannot be decoded, or the image has not
-                the shape of the camera's ego mask.
+            ImageError: The message contradicts itself or cannot be decoded, or the image does not
+                have the aspect ratio of the camera's ego mask.
         """
         start = time.perf_counter()
         pixels = decode(message)
@@ -138,7 +137,7 @@ class CameraPipeline:
         return frame
 
     def segment(self, frames: Sequence[Frame]) -> list[SegmentedFrame]:
-        """Segment frames of different cameras in one inference.
+        """Segments frames of different cameras in one inference.
 
         Raises:
             RuntimeError: The device failed.
@@ -164,7 +163,7 @@ class CameraPipeline:
         ]
 
     def with_ground(self, frame: SegmentedFrame) -> SegmentedFrame:
-        """A frame with what its mask says of the ground."""
+        """Returns the frame with its mask projected onto the ground."""
         ground = self._grounds.get(frame.camera)
         if ground is None:
             return frame

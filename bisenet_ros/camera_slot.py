@@ -1,8 +1,8 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Holds the newest frame of a camera for the worker, and counts what became of the others.
+"""Holds the newest frame of a camera for the worker, and counts received and dropped frames.
 
-Nothing here knows ROS: a message is whatever has a `header` with a `stamp`.
+This module does not depend on ROS. A message may be any object.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from typing import Any
 
 @dataclass(frozen=True)
 class FrameCounts:
-    """What became of a camera's frames since the node was activated.
+    """Counts of a camera's frames since the node was activated.
 
     Attributes:
         received: Frames that arrived.
         published: Frames that were segmented and published.
-        dropped: Frames that a newer one replaced, or that a failing device lost.
+        dropped: Frames replaced by a newer one, or lost to a device failure.
         malformed: Frames that could not be decoded.
-        lost: Frames that were sent, but got lost before they arrived, as far as is known.
+        lost: Frames that the middleware reported as lost on the way.
     """
 
     received: int = 0
@@ -33,12 +33,12 @@ class FrameCounts:
 
 @dataclass(frozen=True)
 class CameraState:
-    """What diagnostics want to know of a camera at one moment; times are `time.monotonic()`.
+    """A snapshot of a camera for diagnostics; times are `time.monotonic()`.
 
     Attributes:
-        counts: What became of its frames.
-        last_received: When the last frame arrived; None before the first.
-        last_error: Why the last malformed frame was refused; empty before the first.
+        counts: Its frame counts.
+        last_received: Time of the last arrival; None before the first frame.
+        last_error: Why the last malformed frame was refused; empty before the first one.
     """
 
     counts: FrameCounts = FrameCounts()
@@ -47,9 +47,9 @@ class CameraState:
 
 
 class CameraSlot:
-    """Holds the newest frame of one camera; an older one that nobody took is dropped.
+    """Holds the newest frame of one camera; an older frame that was not taken is dropped.
 
-    Every slot of a node shares one condition, so that the worker can wait for all of them.
+    All slots of a node share one condition, so that the worker can wait for all of them.
     """
 
     def __init__(self, name: str, arrival: threading.Condition) -> None:
@@ -60,12 +60,12 @@ class CameraSlot:
 
     @property
     def label(self) -> str:
-        """The camera in a sentence for a user."""
+        """The camera's name in messages for users."""
         return f'camera {self.name}' if self.name else 'camera'
 
     @property
     def prefix(self) -> str:
-        """What the camera's topics begin with."""
+        """Prefix of the camera's topics, with the slash."""
         return f'{self.name}/' if self.name else ''
 
     @property
@@ -76,12 +76,12 @@ class CameraSlot:
 
     @property
     def waiting(self) -> bool:
-        """Whether there is a frame to take."""
+        """Whether a frame can be taken."""
         with self._arrival:
             return self._message is not None
 
     def put(self, message: Any, now: float) -> None:
-        """Keep the newest frame, and wake whoever waits for one."""
+        """Stores the newest frame and wakes the threads that wait for one."""
         with self._arrival:
             dropped = int(self._message is not None)
             self._message = message
@@ -90,35 +90,35 @@ class CameraSlot:
             self._arrival.notify_all()
 
     def take(self) -> Any:
-        """The newest frame, which is then the caller's; None where there is none."""
+        """Removes and returns the newest frame; None if there is none."""
         with self._arrival:
             message, self._message = self._message, None
             return message
 
     def clear(self) -> None:
-        """Forget the frame and every count."""
+        """Removes the frame and resets the counts."""
         with self._arrival:
             self._message = None
             self._state = CameraState()
 
     def count_published(self) -> FrameCounts:
-        """One frame's results are out."""
+        """Counts one published frame; returns the new counts."""
         with self._arrival:
             return self._count(published=1)
 
     def count_dropped(self) -> None:
-        """One frame that was taken got lost."""
+        """Counts one frame that was taken but not published."""
         with self._arrival:
             self._count(dropped=1)
 
     def count_malformed(self, reason: str) -> None:
-        """One frame could not be decoded."""
+        """Counts one frame that could not be decoded."""
         with self._arrival:
             self._count(malformed=1)
             self._state = replace(self._state, last_error=reason)
 
     def count_lost(self, number: int) -> None:
-        """Frames were sent, but got lost on the way."""
+        """Counts frames that were lost on the way."""
         with self._arrival:
             self._count(lost=number)
 

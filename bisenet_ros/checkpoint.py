@@ -1,10 +1,10 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Saves and loads checkpoints: a trained network in one file, with all that its use needs.
+"""Saves and loads checkpoints: a trained network in one file, with everything needed to use it.
 
-The file is safetensors: nothing in it is ever executed. Its metadata holds one JSON document under
-the key `bisenet_ros`, so that whoever has the file cannot apply it with the wrong mean, the wrong
-channel order or the wrong class names.
+The format is safetensors, so loading a file executes no code. The metadata holds one JSON document
+under the key `bisenet_ros`, so that weights are never used with the wrong mean, channel order or
+class names.
 """
 
 from __future__ import annotations
@@ -35,16 +35,16 @@ WEIGHTS_DIRECTORY = Path(__file__).parent / 'weights'
 
 
 class CheckpointError(UserError):
-    """A weights file is missing, damaged, or not what it should be."""
+    """A weights file is missing, damaged, or not a checkpoint."""
 
 
 def shipped_weights() -> tuple[str, ...]:
-    """Names of the weights that come with the package."""
+    """Returns the names of the weights that ship with the package."""
     return tuple(sorted(path.stem for path in WEIGHTS_DIRECTORY.glob('*.safetensors')))
 
 
 def resolve_weights(weights: str | Path) -> Path:
-    """The file that a name of shipped weights or a path stands for.
+    """Returns the file for a name of shipped weights or a path.
 
     Raises:
         CheckpointError: There is no such file.
@@ -63,19 +63,19 @@ def resolve_weights(weights: str | Path) -> Path:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Weights of an inference network and what they mean.
+    """Weights of an inference network, with the metadata needed to use them.
 
     Attributes:
         network: Name of the network, a key of `bisenet_ros.network.NETWORKS`.
         label_space: The classes, in the order of the network's outputs.
         normalization: Mean, standard deviation and channel order of the input.
         network_size: (width, height) in pixels that the network was trained for.
-        upsampling: How features grow inside the network.
+        upsampling: Upsampling method inside the network.
         state_dict: The tensors, in the precision of the file.
-        options: Where the network differs from its usual form, as weights from elsewhere need it:
-            names and values of `bisenet_ros.network.options_of`.
-        provenance: How the weights came about: data, recipe, versions.
-        accuracy: What was measured with them, from 0 to 1, by the name of the data.
+        options: Differences from the usual architecture, as imported weights need them: names and
+            values of `bisenet_ros.network.options_of`.
+        provenance: Origin of the weights: data, recipe, versions.
+        accuracy: Measured accuracy, from 0 to 1, by the name of the data.
     """
 
     network: str
@@ -89,10 +89,10 @@ class Checkpoint:
     accuracy: Mapping[str, Any] = field(default_factory=dict)
 
     def build(self) -> SegmentationNetwork:
-        """The network with these weights, float32, in evaluation mode.
+        """Builds the network with these weights, in float32 and evaluation mode.
 
         Raises:
-            CheckpointError: The tensors are not those of the network.
+            CheckpointError: The tensors do not fit the network.
         """
         network = NETWORKS[self.network](
             len(self.label_space), upsampling=self.upsampling, **self.options
@@ -119,11 +119,11 @@ class Checkpoint:
         return network.eval()
 
     def save(self, path: Path, *, dtype: torch.dtype = torch.float16) -> list[str]:
-        """Write the file, with floating-point tensors as `dtype`.
+        """Writes the file, with floating-point tensors as `dtype`.
 
         Returns:
-            The tensors that stay as they are, because `dtype` cannot hold their numbers: a high
-            learning rate leads to running variances above 65504, the largest float16.
+            Names of the tensors that keep their type because `dtype` cannot hold their values: a
+            high learning rate leads to running variances above 65504, the largest float16.
         """
         tensors = {name: _as_stored(tensor, dtype) for name, tensor in self.state_dict.items()}
         path.write_bytes(serialize(tensors, {METADATA_KEY: self.to_metadata()}))
@@ -134,7 +134,7 @@ class Checkpoint:
         ]
 
     def to_metadata(self) -> str:
-        """All but the tensors, as JSON: what a file holds under `METADATA_KEY`."""
+        """Returns everything except the tensors as JSON, as stored under `METADATA_KEY`."""
         return json.dumps(
             {
                 'format': FORMAT,
@@ -153,13 +153,14 @@ class Checkpoint:
 
     @classmethod
     def load(cls, weights: str | Path) -> Checkpoint:
-        """Read a file.
+        """Reads a file.
 
         Args:
             weights: Name of shipped weights, or a path.
 
         Raises:
-            CheckpointError: The file is missing, truncated, foreign, or of a newer format.
+            CheckpointError: The file is missing, truncated, not a checkpoint, or in another format
+                version.
         """
         path = resolve_weights(weights)
         try:
@@ -170,8 +171,8 @@ class Checkpoint:
                         f'{path} is a safetensors file, but not a bisenet_ros checkpoint: '
                         'it has no metadata of ours'
                     )
-            # Not from `file`: its tensors are pages of the mapped file, whose truncation would kill
-            # the process, and safetensors 0.8 leaks objects with each of them.
+            # Not from `file`: its tensors are memory-mapped, so truncating the file would kill the
+            # process. Also, safetensors 0.8 leaks objects with each of them.
             state_dict = load(path.read_bytes())
         except SafetensorError as error:
             advice = 'copy or download it again'
@@ -186,15 +187,16 @@ class Checkpoint:
 
     @classmethod
     def from_metadata(cls, path: Path, text: str, state_dict: Mapping[str, Tensor]) -> Checkpoint:
-        """Read what `to_metadata` wrote.
+        """Reads the JSON that `to_metadata` wrote.
 
         Args:
-            path: The file that held it, for messages.
+            path: The file that it is from, for messages.
             text: JSON.
-            state_dict: The tensors; none for an exported model, which has them in its own form.
+            state_dict: The tensors; empty for an exported model, which stores them in its own form.
 
         Raises:
-            CheckpointError: It is damaged, or of a newer format.
+            CheckpointError: The metadata is damaged or in another format version, or the tensors
+                have the wrong type or non-finite values.
         """
         try:
             metadata = parse_json(text)
@@ -232,7 +234,7 @@ class Checkpoint:
                 network_size=(width, height),
                 upsampling=_one_of(metadata['upsampling'], get_args(Upsampling), 'upsampling'),
                 state_dict=state_dict,
-                # The first files have none.
+                # The first checkpoints have no options.
                 options=_options_of(network, metadata.get('options', {})),
                 provenance=dict(metadata['provenance']),
                 accuracy=dict(metadata['accuracy']),

@@ -62,7 +62,7 @@ app = typer.Typer(
 
 
 def _writable(file: Path | None) -> Path | None:
-    """Refuse a result file that cannot be written, before the work begins."""
+    """Checks, before the work begins, that a result file can be written."""
     if file is not None:
         from bisenet_ros.console import check_writable
 
@@ -119,7 +119,7 @@ FailUnder = Annotated[
 
 
 def _view_target(viewer: bool, file: Path | None) -> ViewTarget | None:
-    """Where `--view` and `--view-file` show the frames; None without either.
+    """Returns the destinations for `--view` and `--view-file`; None without either.
 
     Raises:
         UserError: Rerun is not installed.

@@ -25,11 +25,11 @@ from rich.text import Text
 from bisenet_ros.errors import UserError
 
 notes = Console(stderr=True, highlight=False)
-"""For progress and warnings; standard output is for results."""
+"""Console for progress and warnings; standard output is for results."""
 
 
 def progress_bar() -> Progress:
-    """A progress bar with counts and remaining time."""
+    """Creates a progress bar with counts and remaining time."""
     return Progress(
         SpinnerColumn(),
         TextColumn('{task.description}', markup=False),
@@ -41,25 +41,25 @@ def progress_bar() -> Progress:
 
 
 def warn(message: str) -> None:
-    """Print one line above the progress bar, without interpreting markup."""
+    """Prints one line above the progress bar, without interpreting markup."""
     notes.print(message, style='yellow', markup=False, soft_wrap=True)
 
 
 def print_outcome(console: Console, passed: bool, said: str) -> None:
-    """Print a line that begins with Passed or Failed."""
+    """Prints a line that begins with Passed or Failed."""
     line = Text('Passed ', 'green') if passed else Text('Failed ', 'bold red')
     console.print(line.append(said, 'not bold default'), soft_wrap=True)
 
 
 def is_standard_output(json_file: Path | None) -> bool:
-    """Whether JSON goes to standard output, so that nothing else may."""
+    """Returns whether JSON goes to standard output, so that nothing else may be printed there."""
     return json_file == Path('-')
 
 
 def check_writable(file: Path) -> None:
-    """Check, before the work begins, that a result file can be written.
+    """Checks, before the work begins, that a result file can be written.
 
-    Leaves nothing behind. `-` is standard output.
+    Leaves no file behind. `-` is standard output.
 
     Raises:
         UserError: The file, or the folder in which it or its parent would be created, is not
@@ -78,7 +78,7 @@ def check_writable(file: Path) -> None:
 
 
 def write_json(json_file: Path, figures: Mapping[str, Any]) -> None:
-    """Write figures as JSON; `-` is standard output.
+    """Writes figures as JSON; `-` is standard output.
 
     Raises:
         UserError: The file cannot be written.
@@ -95,7 +95,7 @@ def write_json(json_file: Path, figures: Mapping[str, Any]) -> None:
 
 
 def make_folder(folder: Path) -> None:
-    """Create a folder for results, and its parents.
+    """Creates a folder for results, and its parents.
 
     Raises:
         UserError: It cannot be created.

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Declares parameters as fields of frozen dataclasses: type, default, range, description.
 
-From a declaration come the node's parameter, the check of a parameter file, the option of the
-command line and the documentation. Nothing here knows ROS: types go by ROS's names for them.
+The node's parameter, the check of a parameter file, the command-line option and the documentation
+are all derived from a declaration. This module does not depend on ROS, but uses its type names.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from typing import Any, TypeVar, cast, get_type_hints
 from bisenet_ros.errors import UserError
 
 Value = bool | int | float | str | tuple[str, ...] | tuple[int, ...] | tuple[float, ...]
-"""A parameter's value: what ROS calls an array is a tuple here."""
+"""A parameter's value; ROS arrays are tuples."""
 
 T = TypeVar('T', bound=Value)
 
 NOT_SET = 'not set'
-"""The type of an empty list, which has none in YAML."""
+"""Type name of an empty list, whose element type YAML does not tell."""
 
 _TYPE_NAMES: dict[object, str] = {
     bool: 'bool',
@@ -48,21 +48,21 @@ class Changes(Enum):
 
 @dataclass(frozen=True)
 class Declaration:
-    """One parameter: what it is called, what it may be and when it may change.
+    """The declaration of one parameter: its name, its valid values, and when it may change.
 
     Attributes:
-        name: As in parameter files.
-        field: The attribute of the settings that has the value.
-        default: The value without a parameter file.
-        type: The type by its ROS name, such as `string array`.
+        name: Name in parameter files.
+        field: Attribute of the settings that holds the value.
+        default: Default value.
+        type: Type name in ROS, such as `string array`.
         description: One sentence or two, for `ros2 param describe` and the documentation.
         changes: When a new value takes effect.
-        bounds: Smallest and largest value of a number; None for everything else.
-        choices: The values that a string may have; empty where any may be.
-        check: The reason to refuse a value that type, bounds and choices allow, which begins with
-            the parameter's name; or None.
-        per_camera: Whether a camera may have a value of its own, as `<camera>.<name>`; the default
-            is empty then, and an empty value of a camera leaves it to the parameter itself.
+        bounds: Smallest and largest value of a number; None for other types.
+        choices: Valid values of a string; empty if any value is valid.
+        check: Further validation; returns the reason to refuse a value, beginning with the
+            parameter's name, or None. None if there is no such check.
+        per_camera: Whether cameras may have their own value, as `<camera>.<name>`. The default is
+            then empty, and an empty value for a camera means that of the parameter itself.
     """
 
     name: str
@@ -77,7 +77,7 @@ class Declaration:
     per_camera: bool
 
     def of_camera(self, camera: str) -> Declaration:
-        """The declaration of a camera's own value."""
+        """Returns the declaration of a camera's own value."""
         general = self.check
 
         def check(value: Any) -> str | None:
@@ -87,7 +87,7 @@ class Declaration:
         return dataclasses.replace(self, name=f'{camera}.{self.name}', check=check)
 
     def refusal(self, value: Value) -> str | None:
-        """Why a value of the right type cannot be taken, or None where it can."""
+        """Returns why a value of the right type is invalid, or None if it is valid."""
         if self.bounds is not None:
             low, high = self.bounds
             if not isinstance(value, (int, float)) or not low <= value <= high:
@@ -97,12 +97,12 @@ class Declaration:
         return self.check(value) if self.check else None
 
     def value_of(self, given: Any) -> Value:
-        """The value that a parameter file or the command line of ROS gave.
+        """Converts a value from a parameter file or from ROS's command line.
 
-        Whole numbers where floats are wanted, and an empty list, are taken for what they mean.
+        Accepts integers for doubles, and an empty list for an array of any type.
 
         Raises:
-            UserError: The type is wrong, or the value is refused.
+            UserError: The type is wrong, or the value is invalid.
         """
         value: Value = plain(given)
         found = type_name(value)
@@ -123,11 +123,11 @@ class Declaration:
         return value
 
     def example(self) -> str:
-        """The default as it is written in a parameter file."""
+        """Returns the default as written in a parameter file."""
         return repr(list(self.default) if isinstance(self.default, tuple) else self.default)
 
     def constraints(self) -> str:
-        """Choices and the time of effect, in words."""
+        """Describes the choices and when a change takes effect, in words."""
         choices = f'one of {", ".join(self.choices)}; ' if self.choices else ''
         return f'{choices}takes effect {self.changes.value}'
 
@@ -143,9 +143,9 @@ def parameter(
     name: str | None = None,
     per_camera: bool = False,
 ) -> T:
-    """A field of a dataclass that is a parameter; see `Declaration`, and `choices` gives those.
+    """Creates a dataclass field that is a parameter; see `Declaration`.
 
-    Without a `name`, the field's is the parameter's.
+    `choices` returns the choices. Without `name`, the parameter has the name of the field.
     """
     metadata = {
         'name': name,
@@ -160,7 +160,7 @@ def parameter(
 
 
 def declarations(settings: type) -> dict[str, Declaration]:
-    """The parameters of a class of settings by name, in the order of its fields."""
+    """Returns the parameters of a settings class by name, in the order of its fields."""
     types = get_type_hints(settings)
     found: dict[str, Declaration] = {}
     for field in dataclasses.fields(settings):
@@ -181,7 +181,7 @@ class Declared:
     """Settings whose fields are parameters.
 
     Raises:
-        UserError: A value is not one that its parameter may have.
+        UserError: A value is invalid for its parameter.
     """
 
     def __post_init__(self) -> None:
@@ -192,10 +192,10 @@ class Declared:
 
 
 def check_name(name: str, known: Mapping[str, object]) -> None:
-    """Refuse a name that is no parameter.
+    """Refuses an unknown parameter name.
 
     Raises:
-        UserError: It is none; the message has the closest one.
+        UserError: There is no such parameter; the message suggests the closest name.
     """
     if name not in known:
         close = difflib.get_close_matches(name, known, n=1)
@@ -204,12 +204,12 @@ def check_name(name: str, known: Mapping[str, object]) -> None:
 
 
 def plain(value: Any) -> Any:
-    """A value as ROS or YAML has it, with arrays as tuples."""
+    """Converts a value from ROS or YAML: arrays become tuples."""
     return tuple(value) if isinstance(value, (list, tuple, array.array)) else value
 
 
 def type_name(value: Any) -> str:
-    """The ROS name of a plain value's type; `NOT_SET` for an empty tuple or None."""
+    """Returns the ROS type name of a plain value; `NOT_SET` for an empty tuple or None."""
     if value is None or value == ():
         return NOT_SET
     if isinstance(value, tuple):
@@ -219,5 +219,5 @@ def type_name(value: Any) -> str:
 
 
 def _double(number: Any) -> float:
-    """A number as ROS's double; infinite where it is beyond the integers that ROS has."""
+    """Converts a number to a double; infinite if it exceeds the 64-bit integers of ROS."""
     return float(number) if abs(number) < 2**63 else float('inf')

@@ -3,7 +3,7 @@
 """Computes the drivable area from class ids: its mask, free-space boundary and outline.
 
 Pixel coordinates are x to the right and y down; (0, 0) is the centre of the top left pixel. In a
-mask 255 is drivable and 0 is not.
+mask, 255 is drivable and 0 is not.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ import numpy.typing as npt
 def drivable_mask(
     labels: npt.NDArray[np.uint8], drivable_ids: Iterable[int], min_area: float = 0.0
 ) -> npt.NDArray[np.uint8]:
-    """The pixels whose class may be driven on.
+    """Computes the mask of the pixels with a drivable class.
 
     Args:
         labels: (H, W) class ids.
-        drivable_ids: The ids that may be driven on.
+        drivable_ids: Ids of the drivable classes.
         min_area: A connected component (of 8 neighbours) with fewer than `min_area * H * W` pixels
             is dropped; 0 keeps all.
 
@@ -38,7 +38,7 @@ def drivable_mask(
 
 
 def without_small_areas(mask: npt.NDArray[np.uint8], min_area: float) -> npt.NDArray[np.uint8]:
-    """A mask without its small components; the mask itself if `min_area` is 0.
+    """Removes the small components of a mask; returns the mask itself if `min_area` is 0.
 
     Args:
         mask: (H, W), 0 or 255.
@@ -46,7 +46,7 @@ def without_small_areas(mask: npt.NDArray[np.uint8], min_area: float) -> npt.NDA
     """
     if min_area <= 0:
         return mask
-    # Counting apart from labelling is faster than connectedComponentsWithStats.
+    # Labelling and counting separately is faster than connectedComponentsWithStats.
     count, labelled = cv2.connectedComponents(mask, connectivity=8)
     components = cast('npt.NDArray[np.int32]', labelled)  # (H, W); 0 is the background
     areas = np.bincount(components.ravel(), minlength=count)
@@ -57,34 +57,33 @@ def without_small_areas(mask: npt.NDArray[np.uint8], min_area: float) -> npt.NDA
 
 
 def mean_confidence(mask: npt.NDArray[np.uint8], confidence: npt.NDArray[np.uint8]) -> float:
-    """Mean confidence, 0 to 1, of the drivable pixels; NaN where nothing is drivable.
+    """Returns the mean confidence, 0 to 1, of the drivable pixels; NaN if nothing is drivable.
 
     Args:
         mask: (H, W), 0 or 255.
         confidence: (H, W), 0 to 255.
     """
-    # With an empty mask cv2.mean gives 0, which is no confidence at all.
+    # cv2.mean returns 0 for an empty mask, which would be a confidence of 0.
     return cv2.mean(confidence, mask)[0] / 255 if cv2.countNonZero(mask) else float('nan')
 
 
 def free_space_boundary(
     mask: npt.NDArray[np.uint8], ego: npt.NDArray[np.bool_] | None = None
 ) -> npt.NDArray[np.int32]:
-    """How far up each column the vehicle may drive without a gap.
+    """Computes how far up each column the drivable area reaches without a gap.
 
     Args:
         mask: (H, W), 0 or 255.
-        ego: (H, W), where the vehicle itself hides what is behind it: no gap, and not drivable
-            either.
+        ego: (H, W), where the vehicle itself is visible: neither drivable nor a gap.
 
     Returns:
-        (W,) per column the top row of the drivable run that starts at the bottom edge, or above the
-        vehicle there; 0 where the whole column is drivable, H where there is none.
+        (W,) the top row of each column's drivable run that starts at the bottom edge, or above the
+        vehicle there; 0 if the whole column is drivable, H if none of it is.
     """
     if ego is not None:
         return _boundary_behind(mask, ego)
-    # (W, H): a row is a column of the mask from the bottom up, so that argmax, which stops at the
-    # first True, runs along memory.
+    # (W, H): each row is a column of the mask from the bottom up. argmax stops at the first True,
+    # and so reads contiguous memory.
     blocked = cv2.rotate(mask, cv2.ROTATE_90_CLOCKWISE) == 0
     run = np.argmax(blocked, axis=1)
     run[~blocked[np.arange(run.size), run]] = mask.shape[0]  # nothing blocks
@@ -95,7 +94,7 @@ def _boundary_behind(
     mask: npt.NDArray[np.uint8], ego: npt.NDArray[np.bool_]
 ) -> npt.NDArray[np.int32]:
     boundary = free_space_boundary(np.where(ego, np.uint8(255), mask))
-    # Where such a run ends with the vehicle, the free space ends at the first drivable pixel below.
+    # If such a run ends inside the vehicle, the free space ends at the first drivable pixel below.
     ends = np.flatnonzero(boundary < mask.shape[0])
     ends = ends[mask[boundary[ends], ends] == 0]
     below = (mask[:, ends] > 0) & (np.arange(mask.shape[0])[:, np.newaxis] >= boundary[ends])
@@ -104,20 +103,20 @@ def _boundary_behind(
 
 
 def outline(mask: npt.NDArray[np.uint8], max_points: int = 128) -> npt.NDArray[np.float32]:
-    """The outer boundary of the largest drivable component as a polygon.
+    """Computes the outer boundary of the largest drivable component as a polygon.
 
-    Components are of 8 neighbours, and the largest is the one whose boundary encloses the most;
-    holes in it count and are not drawn. The vertices are centres of its border pixels, so a
-    rectangle of w x h pixels has sides of w - 1 and h - 1, and a component of one pixel is one
-    point. The boundary is followed exactly if `max_points` vertices are enough for that, else it is
-    simplified (Douglas-Peucker) until they are.
+    Components are 8-connected. The largest is the one whose boundary encloses the largest area,
+    holes included; holes are not part of the outline. The vertices are centres of border pixels, so
+    a rectangle of w x h pixels has sides of w - 1 and h - 1, and a component of one pixel is one
+    point. The polygon follows the boundary exactly if `max_points` vertices suffice; otherwise it
+    is simplified (Douglas-Peucker) until they do.
 
     Args:
         mask: (H, W), 0 or 255.
-        max_points: The most vertices to return, at least 4.
+        max_points: Maximum number of vertices, at least 4.
 
     Returns:
-        (N, 2) x, y in pixels, in order around the component; N is 0 where nothing is drivable.
+        (N, 2) x, y in pixels, in order around the component; N is 0 if nothing is drivable.
     """
     contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
     if not contours:
@@ -132,11 +131,11 @@ def outline(mask: npt.NDArray[np.uint8], max_points: int = 128) -> npt.NDArray[n
 
 @dataclass(frozen=True)
 class DrivableArea:
-    """A drivable mask in numbers, as the message DrivableArea has them.
+    """Measurements of a drivable mask, as in the message DrivableArea.
 
     Attributes:
         size: (width, height) of the mask.
-        fraction: Share of the pixels that are drivable, 0 to 1.
+        fraction: Fraction of the pixels that are drivable, 0 to 1.
         confidence: See `mean_confidence`.
         free_space_boundary: (W,) see `free_space_boundary`.
         outline: (N, 2) see `outline`.
@@ -154,12 +153,12 @@ def measure_area(
     confidence: npt.NDArray[np.uint8],
     ego: npt.NDArray[np.bool_] | None = None,
 ) -> DrivableArea:
-    """Measure a mask.
+    """Measures a mask.
 
     Args:
         mask: (H, W), 0 or 255.
         confidence: (H, W), 0 to 255.
-        ego: (H, W), where the vehicle itself is.
+        ego: (H, W), where the vehicle itself is visible.
     """
     height, width = mask.shape
     return DrivableArea(

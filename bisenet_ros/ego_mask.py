@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reads masks of the vehicle itself in its cameras' images: bonnet, mirror, bull bar.
 
-What a network sees there (reflections, say, that it takes for a road) says nothing of the street.
+The network's labels there do not describe the surroundings: a reflection may be labelled as road.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from bisenet_ros.image_header import PNG_START
 from bisenet_ros.resizing import resize_ids
 
 MAX_BYTES = 64 << 20
-"""Of a file: more than a PNG of the largest camera needs."""
+"""Maximum size of a file: more than a PNG of the largest camera needs."""
 
 Size = tuple[int, int]
 """(width, height)."""
@@ -35,17 +35,17 @@ class EgoMask:
         size: (width, height) of the file.
 
     Args:
-        path: A PNG; what is at least half as bright as white is the vehicle. Alpha does not count.
+        path: A PNG; pixels at least half as bright as white are the vehicle. Alpha is ignored.
 
     Raises:
-        UserError: It is not there, is no PNG, is damaged, too large or too small, or has the
-            vehicle nowhere or everywhere.
+        UserError: The file is missing, not a PNG, damaged, too large or too small, or it marks no
+            pixel or every pixel as the vehicle.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
-            # A device or a pipe has no end.
+            # Reading a device or a pipe might never end.
             if not path.is_file():
                 raise UserError(f'ego_mask {path}: no such file')
             if path.stat().st_size > MAX_BYTES:
@@ -69,10 +69,10 @@ class EgoMask:
         self._resized: dict[Size, npt.NDArray[np.bool_]] = {}
 
     def check(self, image: Size) -> None:
-        """Refuse images of another shape than the mask's.
+        """Refuses images with another aspect ratio than the mask.
 
         Raises:
-            ImageError: Width and height of the two are in another ratio, by more than a pixel.
+            ImageError: The aspect ratios differ by more than a pixel.
         """
         (width, height), (mask_width, mask_height) = image, self.size
         if abs(width * mask_height - height * mask_width) > max(width, mask_width):
@@ -82,19 +82,19 @@ class EgoMask:
             )
 
     def at(self, size: Size) -> npt.NDArray[np.bool_]:
-        """(H, W) of labels of a size: where the vehicle is."""
-        if size not in self._resized:  # a camera has one size, and seldom another
+        """Returns the mask resized to (width, height): (H, W) bool, True where the vehicle is."""
+        if size not in self._resized:  # one entry, because the size of a camera seldom changes
             self._resized = {size: resize_ids(self._mask, size) > 0}
         return self._resized[size]
 
 
 def load_ego_masks(paths: Mapping[str, str]) -> dict[str, EgoMask]:
-    """The masks of the cameras that have one.
+    """Loads the masks of the cameras that have one.
 
     Args:
         paths: `ego_mask` by camera; empty for a camera without one.
 
     Raises:
-        UserError: As `EgoMask` raises it.
+        UserError: See `EgoMask`.
     """
     return {camera: EgoMask(Path(path).expanduser()) for camera, path in paths.items() if path}

@@ -5,17 +5,17 @@
 from __future__ import annotations
 
 _LONGEST = 2000
-"""Characters of a message; names in a damaged file may be of any length."""
+"""Maximum length of a message, because names in a damaged file may have any length."""
 
 
 class UserError(Exception):
-    """Something the user gave is wrong; the message is one line that says what, and what to do.
+    """The user's input is wrong; the message says in one line what is wrong and what to do.
 
-    The command line prints the message and exits with 2. Subclasses live in the module that
+    The command line prints the message and exits with 2. Subclasses are defined in the module that
     raises them.
 
-    A message may quote what a file holds. Line breaks and the control sequences of terminals in it
-    are shown as Python writes them, and a very long message is cut.
+    A message may quote the content of a file. Non-printable characters, such as line breaks and
+    terminal control sequences, are escaped as in Python, and a very long message is truncated.
     """
 
     def __init__(self, message: str) -> None:

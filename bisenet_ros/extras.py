@@ -1,9 +1,10 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Names optional packages, and says how to install the one that is missing.
+"""Lists optional packages, and tells users how to install a missing one.
 
-They are the extras of pyproject.toml. Whoever built with colcon cannot install these by name: an
-index may know no `bisenet_ros`, or a stranger's. So users are told the packages.
+They are the extras of pyproject.toml. After a build with colcon, the extras cannot be installed by
+name: a package index may have no `bisenet_ros`, or somebody else's. So the advice lists the
+packages.
 """
 
 from __future__ import annotations
@@ -28,9 +29,9 @@ EXTRAS: dict[str, tuple[str, ...]] = {
 
 
 def advice(*packages: str) -> str:
-    """What a user is to do who lacks packages: a command, and where it does not work as it is."""
+    """Returns how to install missing packages: a command, and what has to be done before it."""
     command = f'python3 -m pip install {" ".join(packages)}'
     if sys.prefix == sys.base_prefix and 'CONDA_PREFIX' not in os.environ:
-        # Debian's and Ubuntu's Python refuses it (PEP 668).
+        # The Python of Debian and Ubuntu refuses such a command (PEP 668).
         return f'activate the virtual environment that docs/install.md makes, then {command}'
     return command

@@ -11,7 +11,7 @@ NOTHING = '–'
 
 
 def percent(share: float | None, digits: int | None = 2) -> str:
-    """A fraction from 0 to 1 in percent; a placeholder for None and NaN.
+    """Formats a fraction from 0 to 1 in percent; a placeholder for None and NaN.
 
     Args:
         share: The fraction.
@@ -23,15 +23,15 @@ def percent(share: float | None, digits: int | None = 2) -> str:
 
 
 def points(change: float | None) -> str:
-    """A change of a fraction in percentage points, with its sign."""
+    """Formats a change of a fraction in percentage points, with its sign."""
     return NOTHING if change is None else f'{100 * change:+.2f}'
 
 
 def number(value: float | None, unit: str = '') -> str:
-    """A number with one decimal, and its unit."""
+    """Formats a number with one decimal and its unit."""
     return NOTHING if value is None else f'{value:.1f} {unit}'.rstrip()
 
 
 def quantity(value: float | None, unit: str) -> str:
-    """A figure with its unit; the unit `fraction` gives percent."""
+    """Formats a figure with its unit; a fraction becomes percent."""
     return percent(value) if unit == 'fraction' else number(value, unit)

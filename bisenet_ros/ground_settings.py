@@ -12,7 +12,7 @@ from bisenet_ros.errors import UserError
 from bisenet_ros.ground.layout import GridLayout
 
 MAX_CELLS = 1_000_000
-"""Of a grid: beyond it a resolution in centimetres was meant for metres."""
+"""Maximum number of cells; more suggest that the resolution was given in the wrong unit."""
 
 
 def _check_frame(frame: str) -> str | None:
@@ -36,7 +36,7 @@ def _check_mounting(mounting: tuple[float, ...]) -> str | None:
 
 @dataclass(frozen=True)
 class GroundSettings(Declared):
-    """Where the camera is on the vehicle, and which piece of the ground is drawn."""
+    """The pose of the camera on the vehicle, and size and resolution of the grid."""
 
     base_frame: str = parameter(
         'base_footprint',

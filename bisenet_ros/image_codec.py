@@ -2,12 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Converts image messages to NumPy arrays and back, without a copy where that is possible.
 
-A message is anything with the fields of `sensor_msgs/Image` or `sensor_msgs/CompressedImage`
-whose `data` has the buffer protocol: what rclpy delivers and what rosbags reads both do.
+A message is any object with the fields of `sensor_msgs/Image` or `sensor_msgs/CompressedImage`
+whose `data` supports the buffer protocol, such as those of rclpy and rosbags.
 
-Whatever a camera sends is either decoded or refused with an `ImageError`; no byte outside `data`
-is ever read. 16-bit samples keep their most significant byte. YUV is ITU-R BT.601, limited range,
-as OpenCV and cv_bridge read it.
+Every message is either decoded or refused with an `ImageError`; no byte outside `data` is read.
+16-bit samples keep their most significant byte. YUV is ITU-R BT.601, limited range, as in OpenCV
+and cv_bridge.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from bisenet_ros.errors import UserError
 from bisenet_ros.image_header import JPEG_START, PNG_START, HeaderError, check_size
 from bisenet_ros.limits import MAX_PIXELS, MIN_SIDE
 
-# Measured on labels, masks and confidences: the fewest bytes of the settings that are fast.
+# Measured on labels, masks and confidences: of the fast settings, the one with the fewest bytes.
 _PNG_SETTINGS = [
     cv2.IMWRITE_PNG_COMPRESSION,
     1,
@@ -36,11 +36,11 @@ _JPEG_SETTINGS = [cv2.IMWRITE_JPEG_QUALITY, 80]
 
 
 class ImageError(UserError):
-    """An image message that cannot be decoded; the message says why, and what to change."""
+    """An image message cannot be decoded; the error says why, and what to change."""
 
 
 class ImageMessage(Protocol):
-    """The fields of `sensor_msgs/Image` that matter here; `data` has the buffer protocol."""
+    """The fields of `sensor_msgs/Image` that are used; `data` supports the buffer protocol."""
 
     height: int
     width: int
@@ -51,22 +51,22 @@ class ImageMessage(Protocol):
 
 
 class CompressedImageMessage(Protocol):
-    """The fields of `sensor_msgs/CompressedImage`; `data` has the buffer protocol."""
+    """The fields of `sensor_msgs/CompressedImage`; `data` supports the buffer protocol."""
 
     format: str
     data: Any
 
 
 class _Packed(NamedTuple):
-    """An encoding whose pixels follow each other, every one with all of its samples."""
+    """An encoding with interleaved channels."""
 
     channels: int
     sample_bytes: int
-    to_bgr: int | None  # OpenCV's conversion; None where the samples are blue, green, red already
+    to_bgr: int | None  # OpenCV's conversion code; None if the channels are already BGR
 
 
-# OpenCV names a Bayer pattern by the second row's second and third pixel, ROS by the first two
-# rows' first two: bayer_rggb is BayerBG.
+# ROS names a Bayer pattern by the top left 2 x 2 pixels, OpenCV by the second and third pixel of
+# the second row: bayer_rggb is BayerBG.
 _PIXELS: dict[str, tuple[int, int | None]] = {
     'bgr': (3, None),
     'rgb': (3, cv2.COLOR_RGB2BGR),
@@ -98,36 +98,36 @@ _YUV420 = {'nv12': cv2.COLOR_YUV2BGR_NV12, 'nv21': cv2.COLOR_YUV2BGR_NV21}
 _YUV444 = 'nv24'
 
 _DEPTHS = ('16UC1', '16SC1', '32FC1', '64FC1')
-"""Encodings of one large number per pixel, as depth cameras publish their distances."""
+"""Encodings with one number of 16 bits or more per pixel, as depth cameras publish them."""
 
 _LABEL_ENCODINGS = ('mono8', '8UC1')
 
 
 def decode(msg: Any) -> npt.NDArray[np.uint8]:
-    """(H, W, 3) BGR from an Image or a CompressedImage.
+    """Decodes an Image or a CompressedImage to (H, W, 3) BGR.
 
     Raises:
-        ImageError: As `decode_image` and `decode_compressed` raise it.
+        ImageError: See `decode_image` and `decode_compressed`.
     """
     return decode_compressed(msg) if hasattr(msg, 'format') else decode_image(msg)
 
 
 def is_depth(msg: Any) -> bool:
-    """Whether an Image or a CompressedImage says that it holds distances and no picture."""
+    """Returns whether the encoding or format of an image says that it is a depth image."""
     if hasattr(msg, 'format'):
         return 'compressedDepth' in msg.format or msg.format.partition(';')[0] in _DEPTHS
     return msg.encoding in _DEPTHS
 
 
 def decode_image(msg: ImageMessage) -> npt.NDArray[np.uint8]:
-    """The frame of an `Image` message.
+    """Decodes an `Image` message.
 
-    Rows may be padded (`step`) and 16-bit samples may have either byte order (`is_bigendian`).
-    A frame of odd size is accepted in every encoding; where pixels share chroma samples, the last
-    pair must be there as a whole, as V4L2 defines it.
+    Rows may be padded (`step`) and 16-bit samples may have either byte order (`is_bigendian`). Odd
+    sizes are accepted in every encoding. If pixels share chroma samples, the last group of pixels
+    must be complete, as V4L2 defines it.
 
     Returns:
-        (H, W, 3) BGR. For bgr8 and 8UC3 it is a view of `msg.data`, as writable as that is;
+        (H, W, 3) BGR. For bgr8 and 8UC3 this is a view of `msg.data`, writable if that is;
         otherwise it is a new array.
 
     Raises:
@@ -150,14 +150,14 @@ def decode_image(msg: ImageMessage) -> npt.NDArray[np.uint8]:
 
 
 def decode_labels(msg: ImageMessage) -> npt.NDArray[np.uint8]:
-    """The class ids of an `Image` message in mono8 or 8UC1.
+    """Returns the class ids of an `Image` message in mono8 or 8UC1.
 
     Returns:
         (H, W), a view of `msg.data`.
 
     Raises:
-        ImageError: The encoding is another, the size is out of range, or `step` and the length of
-            `data` contradict the size.
+        ImageError: The encoding is not one of these, the size is out of range, or `step` and the
+            length of `data` contradict the size.
     """
     if msg.encoding not in _LABEL_ENCODINGS:
         raise ImageError(f'labels are mono8 or 8UC1, one class id per pixel, not {msg.encoding!r}')
@@ -166,21 +166,21 @@ def decode_labels(msg: ImageMessage) -> npt.NDArray[np.uint8]:
 
 
 def decode_compressed(msg: CompressedImageMessage) -> npt.NDArray[np.uint8]:
-    """The frame of a `CompressedImage` message that holds a JPEG or a PNG.
+    """Decodes a `CompressedImage` message that holds a JPEG or a PNG.
 
-    `format` is read as compressed_image_transport writes it ('rgb8; jpeg compressed bgr8'): it
-    tells of swapped colours and of a Bayer mosaic, which that transport compresses as it is. The
-    codec is told from the data itself. An EXIF orientation is not applied: pixels stay where the
-    camera's calibration has them.
+    `format` is parsed as compressed_image_transport writes it ('rgb8; jpeg compressed bgr8'). It
+    tells whether red and blue are swapped, and whether the image is a Bayer mosaic, which that
+    transport compresses unchanged. The codec is detected from the data. An EXIF orientation is not
+    applied, so that the pixels match the camera's calibration.
 
-    Damage inside a JPEG's entropy-coded data that leaves its end in place is not detectable: it
-    decodes to a damaged frame.
+    Damage inside a JPEG's entropy-coded data cannot be detected if the end is intact: the frame
+    decodes with errors.
 
     Returns:
         (H, W, 3) BGR, a new array.
 
     Raises:
-        ImageError: The data is no JPEG or PNG, is cut short or corrupt, or its size is out of
+        ImageError: The data is not a JPEG or PNG, is truncated or corrupt, or the size is out of
             range.
     """
     if is_depth(msg):
@@ -196,7 +196,7 @@ def decode_compressed(msg: CompressedImageMessage) -> npt.NDArray[np.uint8]:
         size = check_size(data)
     except HeaderError as error:
         raise ImageError(f'{error}; check the transport from the camera') from error
-    assert size is not None  # of a JPEG or a PNG
+    assert size is not None  # because it is a JPEG or a PNG
     _check_frame_size(*size)
     flags = cv2.IMREAD_ANYCOLOR | cv2.IMREAD_IGNORE_ORIENTATION
     try:
@@ -213,20 +213,20 @@ def decode_compressed(msg: CompressedImageMessage) -> npt.NDArray[np.uint8]:
         is_mosaic = image_encoding.startswith('bayer_') and image_encoding in _PACKED
         to_bgr = _PACKED[image_encoding].to_bgr if is_mosaic else cv2.COLOR_GRAY2BGR
         return _convert(pixels, to_bgr)
-    # The transport may have handed red, green, blue to an encoder that takes blue, green, red.
+    # The transport may have passed RGB to an encoder that expects BGR.
     is_swapped = 'compressed rgb' in compression
     return _convert(pixels, cv2.COLOR_RGB2BGR if is_swapped else None)
 
 
 def image_fields(pixels: npt.NDArray[np.uint8], encoding: str) -> dict[str, Any]:
-    """Every field of `sensor_msgs/Image` but the header, rows without padding; data is (N,) uint8.
+    """Returns the fields of `sensor_msgs/Image` except the header; `data` is (N,) uint8, unpadded.
 
     Args:
         pixels: (H, W) or (H, W, C), contiguous or not.
         encoding: A packed 8-bit encoding with C channels, such as mono8 or rgb8.
 
     Raises:
-        ValueError: The encoding does not describe such pixels.
+        ValueError: The encoding does not fit the pixels.
     """
     channels = 1 if pixels.ndim == 2 else pixels.shape[2]
     packed = _PACKED.get(encoding)
@@ -244,11 +244,11 @@ def image_fields(pixels: npt.NDArray[np.uint8], encoding: str) -> dict[str, Any]
 
 
 def png_fields(pixels: npt.NDArray[np.uint8]) -> dict[str, Any]:
-    """The fields of `sensor_msgs/CompressedImage` but the header: a mono8 image as a PNG, exactly.
+    """Returns the fields of `sensor_msgs/CompressedImage` except the header, for a PNG of mono8.
 
-    `format` is what compressed_image_transport writes (ros-perception/image_transport_plugins,
-    compressed_publisher.cpp), with the space at its end: where a colour image has the encoding in
-    the file, a mono8 image has nothing.
+    The compression is lossless. `format` is what compressed_image_transport writes for mono8
+    (ros-perception/image_transport_plugins, compressed_publisher.cpp). It ends in a space because
+    only colour images name the encoding in the file there.
 
     Args:
         pixels: (H, W).
@@ -257,7 +257,7 @@ def png_fields(pixels: npt.NDArray[np.uint8]) -> dict[str, Any]:
 
 
 def jpeg_fields(pixels: npt.NDArray[np.uint8]) -> dict[str, Any]:
-    """The same for a colour image as a JPEG, which a reader gets as rgb8.
+    """Returns the same fields for a JPEG of a colour image, which subscribers decode as rgb8.
 
     Args:
         pixels: (H, W, 3) BGR.
@@ -273,25 +273,25 @@ def _compressed_fields(
 
 
 def fill_image(msg: ImageMessage, pixels: npt.NDArray[np.uint8], encoding: str) -> None:
-    """Put pixels into a message of rclpy: every field but the header; see `image_fields`.
+    """Fills all fields of an rclpy message except the header; see `image_fields`.
 
-    `msg.data` becomes an `array.array('B')`, the one type that the setters of all ROS 2
-    distributions take without looking at every element. (The writer of rosbags wants an array of
-    NumPy instead.)
+    `msg.data` becomes an `array.array('B')`, the only type that the setters of all ROS 2
+    distributions accept without checking every element. (The writer of rosbags needs a NumPy array
+    instead.)
     """
     for name, value in image_fields(pixels, encoding).items():
         setattr(msg, name, to_array(value) if name == 'data' else value)
 
 
 def to_array(values: npt.NDArray[Any]) -> array.array[Any]:
-    """(N,) of a plain NumPy type as the setters of rclpy take it without looking at every value."""
+    """Converts a (N,) array to the type that rclpy's setters accept without checking each value."""
     filled: array.array[Any] = array.array(values.dtype.char)
     filled.frombytes(np.ascontiguousarray(values).view(np.uint8).data)
     return filled
 
 
 def _decode_packed(msg: ImageMessage, packed: _Packed) -> npt.NDArray[np.uint8]:
-    """(H, W, 3) BGR from samples that follow each other in a row."""
+    """Decodes interleaved channels to (H, W, 3) BGR."""
     samples = msg.width * packed.channels
     row_bytes = samples * packed.sample_bytes
     rows = _rows(msg, row_bytes)[:, :row_bytes]
@@ -305,14 +305,14 @@ def _decode_packed(msg: ImageMessage, packed: _Packed) -> npt.NDArray[np.uint8]:
 
 
 def _decode_yuv422(msg: ImageMessage, to_bgr: int) -> npt.NDArray[np.uint8]:
-    """(H, W, 3) BGR from packed 4:2:2, in which pixels come in pairs."""
+    """Decodes packed 4:2:2, which stores pixels in pairs, to (H, W, 3) BGR."""
     even_width = _round_up_to_even(msg.width)
     pixels = _rows(msg, 2 * even_width)[:, : 2 * even_width].reshape(msg.height, even_width, 2)
     return _convert(pixels, to_bgr)[:, : msg.width]
 
 
 def _decode_yuv420(msg: ImageMessage, to_bgr: int) -> npt.NDArray[np.uint8]:
-    """(H, W, 3) BGR from a luma plane and a chroma plane of half its size, rounded up."""
+    """Decodes a luma plane and a chroma plane of half its size, rounded up, to (H, W, 3) BGR."""
     even_width, even_height = _round_up_to_even(msg.width), _round_up_to_even(msg.height)
     rows = _rows(msg, even_width, total_rows=msg.height + even_height // 2)
     luma = rows[: msg.height, : msg.width]
@@ -325,11 +325,11 @@ def _decode_yuv420(msg: ImageMessage, to_bgr: int) -> npt.NDArray[np.uint8]:
 
 
 def _decode_yuv444(msg: ImageMessage) -> npt.NDArray[np.uint8]:
-    """(H, W, 3) BGR from a luma plane and a chroma plane with rows of twice its length."""
+    """Decodes a luma plane and a chroma plane with rows of twice its length to (H, W, 3) BGR."""
     rows = _rows(msg, msg.width, total_rows=3 * msg.height)
     luma = rows[: msg.height, : msg.width]
     chroma = rows[msg.height :].reshape(msg.height, 2 * msg.step)[:, : 2 * msg.width]
-    # OpenCV has no conversion for 4:4:4 in this range: make each pixel a 4:2:2 pair of its own.
+    # OpenCV has no conversion for limited-range 4:4:4, so each pixel becomes a 4:2:2 pair.
     pairs = np.empty((msg.height, msg.width, 4), np.uint8)  # (H, W, Y U Y V)
     planes = [luma, chroma.reshape(msg.height, msg.width, 2)]
     cv2.mixChannels(planes, [pairs], [0, 0, 1, 1, 0, 2, 2, 3])
@@ -340,23 +340,23 @@ def _decode_yuv444(msg: ImageMessage) -> npt.NDArray[np.uint8]:
 
 
 def _convert(pixels: npt.NDArray[Any], code: int | None) -> npt.NDArray[np.uint8]:
-    """The pixels after one OpenCV colour conversion; themselves where there is none to do."""
+    """Applies an OpenCV colour conversion; returns the pixels themselves for None."""
     return cast('npt.NDArray[np.uint8]', pixels if code is None else cv2.cvtColor(pixels, code))
 
 
 def _rows(
     msg: ImageMessage, row_bytes: int, total_rows: int | None = None
 ) -> npt.NDArray[np.uint8]:
-    """`msg.data` as (rows, step), a view, padding included.
+    """Returns a view of `msg.data` as (rows, step), padding included.
 
     Args:
         msg: The message.
-        row_bytes: What a row needs at least.
-        total_rows: Rows of all planes together; None for an image of one plane. With more than one
-            the data must have exactly that length, or nobody knows where the second plane begins.
+        row_bytes: Minimum number of bytes in a row.
+        total_rows: Rows of all planes together; None for a single plane. With several planes, the
+            length of the data must match exactly: otherwise the start of the second is unknown.
 
     Raises:
-        ImageError: `step` is under `row_bytes`, or `data` has another length than the rows.
+        ImageError: `step` is under `row_bytes`, or the length of `data` does not fit the rows.
     """
     image = f'{msg.width}x{msg.height} {msg.encoding} image'
     if msg.step < row_bytes:
@@ -376,10 +376,10 @@ def _rows(
 
 
 def _buffer(data: Any) -> npt.NDArray[np.uint8]:
-    """(N,) bytes of an object with the buffer protocol, a view.
+    """Returns a view of an object with the buffer protocol as (N,) bytes.
 
     Raises:
-        ImageError: It has no buffer, or one with gaps.
+        ImageError: It has no buffer, or the buffer is not contiguous.
     """
     try:
         return np.frombuffer(data, np.uint8)
@@ -390,7 +390,7 @@ def _buffer(data: Any) -> npt.NDArray[np.uint8]:
 
 
 def _check_size(width: int, height: int) -> None:
-    """Refuse sizes that no image has.
+    """Refuses invalid sizes.
 
     Raises:
         ImageError: The size is zero or beyond `MAX_PIXELS`.
@@ -405,7 +405,7 @@ def _check_size(width: int, height: int) -> None:
 
 
 def _check_frame_size(width: int, height: int) -> None:
-    """Refuse sizes that no image has or that cannot be segmented.
+    """Refuses invalid sizes, and sizes that are too small for the network.
 
     Raises:
         ImageError: A side is under `MIN_SIDE`, or the size is beyond `MAX_PIXELS`.

@@ -1,8 +1,8 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Reads the size of an image from the header of its file, before anything is decoded.
+"""Reads the size of an image from its file header, before decoding.
 
-A few bytes can claim an image of gigabytes. Whoever decodes an image asks `check_size` first.
+A few bytes can claim an image of gigabytes, so `check_size` is called before every decoding.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ _PNM = re.compile(rb'P[1-6fF]' + _PNM_GAP + rb'(\d{1,19})' + _PNM_GAP + rb'(\d{1
 
 
 class HeaderError(UserError):
-    """An image file that claims more pixels than any image here has, or is cut short."""
+    """An image file claims more than `MAX_PIXELS`, or is truncated."""
 
 
 class CutShortError(HeaderError):
-    """An image file that ends too early.
+    """An image file is truncated.
 
     Attributes:
-        codec: Of the image, as people call it.
+        codec: Name of the image format.
     """
 
     def __init__(self, codec: str, length: int) -> None:
@@ -46,13 +46,13 @@ class CutShortError(HeaderError):
 
 
 def check_size(data: bytes) -> tuple[int, int] | None:
-    """(width, height) of an image file that may be decoded; None where the format is another.
+    """Returns (width, height) of an image file that may be decoded; None for other formats.
 
-    The formats are JPEG, PNG, WebP, TIFF, BMP, GIF and PNM.
+    The known formats are JPEG, PNG, WebP, TIFF, BMP, GIF and PNM.
 
     Raises:
-        HeaderError: It has over `MAX_PIXELS`.
-        CutShortError: A PNG ends before its size is told, or a JPEG before its pixels are.
+        HeaderError: The image has over `MAX_PIXELS`.
+        CutShortError: A PNG ends before its size, or a JPEG before the end of its pixel data.
     """
     size = _size(data)
     if size is not None and size[0] * size[1] > MAX_PIXELS:
@@ -87,11 +87,11 @@ def _size(data: bytes) -> tuple[int, int] | None:
 
 
 def _jpeg_size(data: bytes) -> tuple[int, int]:
-    """As libjpeg finds it, from marker to marker.
+    """Reads the size as libjpeg does, marker by marker.
 
     Raises:
-        CutShortError: The JPEG ends before its pixels do. OpenCV may fill what is missing with grey
-            and say nothing.
+        CutShortError: The JPEG ends before its pixel data does. OpenCV may silently fill the rest
+            with grey.
     """
     size = None
     position = len(JPEG_START) - 1
@@ -103,7 +103,7 @@ def _jpeg_size(data: bytes) -> tuple[int, int]:
         if marker == 0x00 or marker in _WITHOUT_LENGTH:
             position += 2
             continue
-        if marker == _SCAN:  # entropy-coded data, where FF never precedes D9
+        if marker == _SCAN:  # entropy-coded data, which never contains FF D9
             if size is None or data.find(_JPEG_END, position) < 0:
                 break
             return size
@@ -116,7 +116,7 @@ def _jpeg_size(data: bytes) -> tuple[int, int]:
 
 def _webp_size(data: bytes) -> tuple[int, int]:
     kind = data[12:16]
-    if kind == b'VP8X':  # the canvas of what follows: two numbers of 24 bit, less one
+    if kind == b'VP8X':  # width and height of the canvas minus one, 24 bits each
         low = struct.unpack_from('<HBHB', data, 24)
         return 1 + low[0] + (low[1] << 16), 1 + low[2] + (low[3] << 16)
     if kind == b'VP8L':
@@ -129,11 +129,11 @@ def _webp_size(data: bytes) -> tuple[int, int]:
 def _bmp_size(data: bytes) -> tuple[int, int]:
     (header,) = struct.unpack_from('<I', data, 14)
     width, height = struct.unpack_from('<HH' if header == 12 else '<ii', data, 18)
-    return abs(width), abs(height)  # a negative height is of rows from the top
+    return abs(width), abs(height)  # a negative height means rows from top to bottom
 
 
 def _tiff_size(data: bytes) -> tuple[int, int]:
-    """The image's or the tiles', whichever is larger: a decoder makes room for both."""
+    """Returns the larger of image and tile size, because a decoder allocates memory for both."""
     sides = {_WIDTH: 0, _HEIGHT: 0, _TILE_WIDTH: 0, _TILE_LENGTH: 0}
     for tag, value in _tiff_entries(data):
         if tag in sides:
@@ -142,7 +142,7 @@ def _tiff_size(data: bytes) -> tuple[int, int]:
 
 
 def _tiff_entries(data: bytes) -> Iterator[tuple[int, int]]:
-    """Tags and numbers of the first directory."""
+    """Yields tags and integer values of the first directory."""
     order = '<' if data.startswith(b'I') else '>'
     big = b'+' in data[:4]
     place = struct.unpack_from(f'{order}Q' if big else f'{order}I', data, 8 if big else 4)[0]

@@ -9,10 +9,10 @@ from typing import Any
 
 
 def parse_json(text: str) -> Any:
-    """As `json.loads`.
+    """Parses JSON like `json.loads`.
 
     Raises:
-        ValueError: It is not JSON, or nested so deeply that nobody meant it.
+        ValueError: The text is not JSON, or is nested too deeply.
     """
     try:
         return json.loads(text)

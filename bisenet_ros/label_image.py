@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Reads label images: a class id per pixel, or the palette index where there is a palette."""
+"""Reads label images: the class id of each pixel, or its palette index if there is a palette."""
 
 from __future__ import annotations
 
@@ -16,13 +16,14 @@ from bisenet_ros.media import MediaError, decode_file, read_file
 
 
 def read_ids(path: Path) -> npt.NDArray[np.uint8 | np.uint16]:
-    """(H, W) values of an image file of one channel; the indices where it has a palette.
+    """Reads the (H, W) values of a one-channel image file; palette indices if it has a palette.
 
     Raises:
-        MediaError: There is no such file, or it is not a whole image of one channel of 8 or 16 bit.
+        MediaError: The file is missing or damaged, or is not an image with one channel of 8 or 16
+            bits.
     """
     content = read_file(path)
-    # OpenCV only shows the palette's colours.
+    # OpenCV only returns the colours of a palette.
     values = _indices(path, content)
     if values is None:
         values = decode_file(path, content, cv2.IMREAD_UNCHANGED)
@@ -36,10 +37,10 @@ def read_ids(path: Path) -> npt.NDArray[np.uint8 | np.uint16]:
 
 
 def read_labels(path: Path) -> npt.NDArray[np.uint8]:
-    """(H, W) uint8: as `read_ids`.
+    """Reads class ids as (H, W) uint8; see `read_ids`.
 
     Raises:
-        MediaError: As `read_ids`, or a value is over 255.
+        MediaError: See `read_ids`; or a value is over 255.
     """
     values = read_ids(path)
     if values.dtype != np.uint8 and values.max() > 255:
@@ -48,11 +49,11 @@ def read_labels(path: Path) -> npt.NDArray[np.uint8]:
 
 
 def _indices(path: Path, content: bytes) -> npt.NDArray[np.uint8] | None:
-    """(H, W) indices into the palette; None where there is none."""
+    """Returns the (H, W) palette indices; None if there is no palette."""
     try:
         with Image.open(io.BytesIO(content)) as image:
             return np.asarray(image, np.uint8) if image.mode == 'P' else None
     except UnidentifiedImageError:
-        return None  # OpenCV is asked next
+        return None  # OpenCV may know the format
     except (Image.DecompressionBombError, OSError, SyntaxError, ValueError) as error:
         raise MediaError(f'{path}: not an image, or damaged') from error

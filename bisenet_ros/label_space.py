@@ -27,7 +27,7 @@ class LabelSpace:
         drivable: Names of the classes that the vehicle may drive on.
 
     Raises:
-        UserError: The parts contradict each other.
+        UserError: The attributes are invalid or contradict each other.
     """
 
     names: tuple[str, ...]
@@ -51,7 +51,7 @@ class LabelSpace:
         return len(self.names)
 
     def ids_of(self, names: Iterable[str]) -> tuple[int, ...]:
-        """The ids of classes by name.
+        """Returns the ids of classes by name.
 
         Raises:
             UserError: A name is not a class of this label space.
@@ -64,13 +64,13 @@ class LabelSpace:
         return tuple(ids[name] for name in wanted)
 
     def color_table(self) -> npt.NDArray[np.uint8]:
-        """(256, 3) uint8 RGB by label; black for `IGNORE` and for ids without a class."""
+        """Returns (256, 3) uint8 RGB by label; black for `IGNORE` and for ids without a class."""
         table = np.zeros((256, 3), np.uint8)
         table[: len(self)] = self.colors
         return table
 
     def to_dict(self) -> dict[str, Any]:
-        """The label space, ready for JSON; the inverse of `from_dict`."""
+        """Converts the label space to JSON types; the inverse of `from_dict`."""
         return {
             'names': list(self.names),
             'colors': [list(color) for color in self.colors],
@@ -79,10 +79,10 @@ class LabelSpace:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> LabelSpace:
-        """The inverse of `to_dict`.
+        """Creates a label space; the inverse of `to_dict`.
 
         Raises:
-            UserError: A part is missing, has the wrong type, or contradicts another part.
+            UserError: A value is missing, has the wrong type, or contradicts another one.
         """
         try:
             return cls(
@@ -125,7 +125,7 @@ CAMVID = LabelSpace(
     ),
     drivable=('road',),
 )
-"""The 11 classes on which CamVid is usually evaluated (grouping of SegNet), with its colours."""
+"""The 11 usual evaluation classes of CamVid (grouping of SegNet), with its colours."""
 
 CITYSCAPES = LabelSpace(
     names=(

@@ -1,21 +1,21 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Limits of sizes: what exceeds them is damaged, or an attack."""
+"""Size limits; input that exceeds them is damaged or malicious."""
 
 from __future__ import annotations
 
 MIN_SIDE = 32
-"""The least width and height of a frame, and of what a network sees of it: its stride."""
+"""Minimum width and height of a frame and of the network's input: the network's stride."""
 
 MAX_SIDE = 8192
-"""The greatest width and height; beyond it a header is corrupt rather than a camera that large."""
+"""Maximum width and height; a larger value in a header is more likely corrupt than real."""
 
 MAX_PIXELS = MAX_SIDE**2
-"""Pixels of the largest image that is decoded."""
+"""Maximum number of pixels of a decoded image."""
 
 MAX_CHUNK = 1 << 29
-"""Bytes that a chunk or a message of a bag may have when it is decompressed: more than twice an
-image of the largest size."""
+"""Maximum number of bytes of a decompressed chunk or message in a bag: more than twice an image of
+the largest size."""
 
 MAX_DOCUMENT = 1 << 22
-"""Bytes of a YAML file."""
+"""Maximum number of bytes of a YAML file."""

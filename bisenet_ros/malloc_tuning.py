@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Sets memory allocation and threads of a process so that a network runs well on its CPU.
 
-The settings are the whole process's, so they are for programs, the node above all: no library
-makes them for others. What a user has set in the environment wins.
+The settings affect the whole process, so only programs apply them, mainly the node; a library
+should not. Environment variables set by the user take precedence.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ _NEVER = 2**31 - 1
 
 
 def prepare_process() -> None:
-    """Make a program's settings; call it at its start, before torch and rclpy are imported.
+    """Applies a program's settings; call it at start, before torch and rclpy are imported.
 
-    Between parallel stretches, OpenMP's threads spin for milliseconds, which helps them only where
-    nobody else wants the cores. Beside cameras, DDS and whatever else a vehicle runs it makes a
-    frame take many times as long, so they are told to sleep.
+    Between parallel regions, OpenMP threads spin for milliseconds, which is useful only if no other
+    process needs the cores. Beside the other processes of a vehicle, such as cameras and DDS,
+    spinning makes a frame take many times as long, so the threads are told to sleep.
     """
     os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
     if not malloc_settings():
@@ -31,7 +31,7 @@ def prepare_process() -> None:
 
 
 def malloc_settings() -> dict[str, str]:
-    """What the user has set of malloc in the environment."""
+    """Returns the environment variables that configure malloc."""
     return {
         name: value
         for name, value in os.environ.items()
@@ -40,16 +40,16 @@ def malloc_settings() -> dict[str, str]:
 
 
 def keep_freed_memory() -> bool:
-    """Let glibc keep large freed blocks for the next inference.
+    """Makes glibc keep large freed blocks for the next inference.
 
-    By default every feature map of more than some megabytes is fetched from the kernel, page fault
-    by page fault, and given back when it is freed: for each layer, in each inference. That is up to
-    half of a network's time. Instead the process keeps the most that it ever had at once.
+    By default, every feature map of more than some megabytes is allocated from the kernel, page
+    fault by page fault, and returned when it is freed, for each layer in each inference. That takes
+    up to half of a network's time. With these settings, the process keeps its peak memory.
 
-    It must run before threads are started, for these are then to share one heap.
+    Call it before threads are started, because they must share one heap.
 
     Returns:
-        Whether this C library has such settings and took them.
+        Whether the C library has these settings and accepted them.
     """
     if sys.platform != 'linux':
         return False

@@ -25,7 +25,7 @@ IMAGE_SUFFIXES = frozenset([
     '.avif', '.bmp', '.dib', '.exr', '.gif', '.hdr', '.jp2', '.jpe', '.jpeg', '.jpg', '.pbm',
     '.pgm', '.png', '.pnm', '.ppm', '.ras', '.tif', '.tiff', '.webp',
 ])
-"""Extensions of images in a folder; an image that is named itself may have any extension."""
+"""Extensions of images in a folder; an image given by path may have any extension."""
 
 VIDEO_SUFFIXES = frozenset([
     '.avi', '.flv', '.m2ts', '.m4v', '.mkv', '.mov', '.mp4', '.mpeg', '.mpg', '.mts', '.ogv',
@@ -39,7 +39,7 @@ _COUNTED_SUFFIXES = frozenset(['.avi', '.m4v', '.mov', '.mp4'])
 _SIDES = (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT)
 
 _MOST_FRAMES = 1 << 31
-"""A header that promises more does not know; neither does one with a number that is none."""
+"""A larger frame count in a header is invalid, as is NaN."""
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -49,13 +49,13 @@ class MediaError(UserError):
 
 
 def natural_key(path: Path) -> tuple[list[tuple[int, str]], str]:
-    """A sort key that puts `frame2` before `frame10`."""
-    parts = re.split('([0-9]+)', path.name)  # text and numbers in turn, text first
+    """Returns a sort key that puts `frame2` before `frame10`."""
+    parts = re.split('([0-9]+)', path.name)  # alternates text and numbers, text first
     return [(int(part), '') if i % 2 else (0, part) for i, part in enumerate(parts)], path.name
 
 
 def list_files(folder: Path, suffixes: frozenset[str]) -> list[Path]:
-    """The files directly in a folder with one of the suffixes, in natural order.
+    """Lists the files directly in a folder with one of the suffixes, in natural order.
 
     Raises:
         MediaError: The folder does not exist.
@@ -72,15 +72,15 @@ def list_files(folder: Path, suffixes: frozenset[str]) -> list[Path]:
 
 
 def is_video(path: Path) -> bool:
-    """Whether a file has the extension of a video."""
+    """Returns whether a file has the extension of a video."""
     return path.suffix.lower() in VIDEO_SUFFIXES
 
 
 def read_image(path: Path) -> Pixels:
-    """(H, W, 3) uint8 BGR: an image as a viewer shows it.
+    """Reads an image as a viewer shows it, (H, W, 3) uint8 BGR.
 
-    The EXIF orientation is applied, alpha is dropped, gray becomes three equal channels, and of
-    16 bits the upper 8 are kept.
+    The EXIF orientation is applied, alpha is dropped, gray becomes three equal channels, and 16-bit
+    samples keep their upper 8 bits.
 
     Raises:
         MediaError: The file does not exist, is not an image, or is truncated.
@@ -89,10 +89,10 @@ def read_image(path: Path) -> Pixels:
 
 
 def read_file(path: Path) -> bytes:
-    """The content of an image file.
+    """Reads the content of an image file.
 
     Raises:
-        MediaError: There is no such file, it claims too many pixels, or is a JPEG that breaks off.
+        MediaError: The file cannot be read, claims too many pixels, or is truncated.
     """
     try:
         data = path.read_bytes()
@@ -108,10 +108,10 @@ def read_file(path: Path) -> bytes:
 
 
 def decode_file(path: Path, data: bytes, flags: int) -> npt.NDArray[Any]:
-    """The pixels of an image file's content, as `cv2.imdecode` gives them.
+    """Decodes the content of an image file with `cv2.imdecode`.
 
     Raises:
-        MediaError: It is not an image.
+        MediaError: The content is not an image.
     """
     try:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), flags) if data else None
@@ -123,7 +123,7 @@ def decode_file(path: Path, data: bytes, flags: int) -> npt.NDArray[Any]:
 
 
 def write_image(path: Path, image: Pixels) -> None:
-    """Write an image in the format given by the extension of the file.
+    """Writes an image in the format given by the extension of the file.
 
     Raises:
         MediaError: The file cannot be written.
@@ -160,7 +160,7 @@ class Video:
         capture.release()
 
     def breaks_off_after(self, count: int) -> bool:
-        """Whether the file is truncated, if `count` frames could be read.
+        """Returns whether the file is truncated, if `count` frames could be read.
 
         `frame_count` is exact to a frame or two in MP4 and AVI. In other containers it is computed
         from the duration and a rate that may vary, so only a loss of more than half counts.
@@ -182,7 +182,7 @@ class Video:
         return capture
 
     def __iter__(self) -> Iterator[Pixels]:
-        """Each frame, (H, W, 3) uint8 BGR, rotated as the file says.
+        """Yields each frame, (H, W, 3) uint8 BGR, rotated as the file says.
 
         Raises:
             MediaError: No frame can be read.
@@ -221,7 +221,7 @@ class VideoWriter:
         self._size = (0, 0)
 
     def write(self, frame: Pixels) -> None:
-        """Append a frame, (H, W, 3) uint8 BGR, resized to the size of the first one if needed."""
+        """Appends a frame, (H, W, 3) uint8 BGR, resized to the size of the first one if needed."""
         if self._writer is None:
             height, width = frame.shape[:2]
             codec = cv2.VideoWriter.fourcc(*'VP80')
@@ -246,7 +246,7 @@ class VideoWriter:
 
 @contextmanager
 def _quiet_stderr() -> Iterator[None]:
-    """Discard messages of C libraries: OpenCV warns about a codec tag that it replaces itself."""
+    """Discards messages of C libraries: OpenCV warns about a codec tag that it replaces itself."""
     saved = os.dup(2)
     with open(os.devnull, 'wb') as nowhere:
         os.dup2(nowhere.fileno(), 2)

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Settings of the model: weights, device, precision, sizes and masks.
 
-The node's parameters, the options of every verb, `--params` files and `Segmenter.load` all become
-one `ModelSettings`: what was evaluated with it drives with it.
+The node's parameters, the options of every verb, `--params` files and `Segmenter.load` all become a
+`ModelSettings`, so that the node runs with the settings that were evaluated.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ DEFAULT_WEIGHTS = 'camvid'
 PRECISIONS = ('fp16', 'bf16', 'fp32')
 
 OF_CHECKPOINT = ('',)
-"""The drivable classes are those that the checkpoint names: ROS has no list that is not set."""
+"""Selects the drivable classes of the checkpoint; ROS has no value for a list that is not set."""
 
 
 def _check_weights(weights: str) -> str | None:
@@ -45,7 +45,7 @@ def _check_size(name: str, size: tuple[int, ...]) -> str | None:
 
 @dataclass(frozen=True)
 class ModelSettings(Declared):
-    """What is asked of a model; `Segmenter.settings` says what came of it on this machine."""
+    """The requested settings of a model; `Segmenter.settings` has the ones in effect."""
 
     weights: str = parameter(
         DEFAULT_WEIGHTS,
@@ -124,18 +124,18 @@ class ModelSettings(Declared):
 
     @property
     def size(self) -> tuple[int, int] | None:
-        """`network_size` as (width, height); None for that of the checkpoint."""
+        """`network_size` as (width, height); None for the size of the checkpoint."""
         return (self.network_size[0], self.network_size[1]) if self.network_size else None
 
     @property
     def least_confidence(self) -> int:
-        """The least confidence, 0 to 255, with which a pixel is labelled."""
-        # 255 * (51 / 255) may be a little more than 51, which is not to become 52.
+        """The minimum confidence, 0 to 255, of a labelled pixel."""
+        # 255 * (51 / 255) may be slightly more than 51, which must not be rounded up to 52.
         return math.ceil(255 * self.confidence_threshold - 1e-6)
 
     @property
     def model(self) -> ModelSettings:
-        """The settings of the model alone, where a class adds others."""
+        """Only the settings of the model, without those that a subclass adds."""
         return ModelSettings(**{name: getattr(self, name) for name in MODEL_PARAMETERS})
 
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Names of ROS nodes, and the patterns by which a parameter file selects them."""
+"""Matches names of ROS nodes against the patterns in a parameter file."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import re
 
 
 def matches(pattern: str, node: str) -> bool:
-    """Whether a section's pattern is for a node: `*` is one name, `**` any number of them."""
+    """Returns whether a pattern matches a node: `*` is one name, `**` any number of names."""
     parts = [
         '(/[^/]+)*' if part == '**' else '/' + re.escape(part).replace(r'\*', '[^/]*')
         for part in pattern.lstrip('/').split('/')

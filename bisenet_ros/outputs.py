@@ -2,10 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Declares every output topic of a frame: its type and how its message is filled.
 
-The node publishes these topics (node/publishers.py), replay writes them into a bag
-(replay/measure/output_bag.py), but for compressed images, which are there raw. Fields are plain:
-numbers, strings, NumPy arrays, and mappings or lists of mappings for messages in a message. The
-header is the image's own, but for the frame of what is on the ground; the writers add it.
+The node publishes these topics (node/publishers.py). Replay writes them into a bag
+(replay/measure/output_bag.py), with the exception of compressed images, which it writes raw. Fields
+have plain types: numbers, strings, NumPy arrays, and mappings or lists of mappings for nested
+messages. The writers add the header. It is that of the image, except that outputs on the ground
+have `base_frame` as frame_id.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from bisenet_ros.label_space import LabelSpace
 from bisenet_ros.overlay import overlay
 
 NAMESPACE = 'segmentation'
-"""What stands before every name, behind the camera's own namespace."""
+"""Namespace of every output, inside the camera's namespace."""
 
 IMAGE = 'sensor_msgs/msg/Image'
 COMPRESSED_IMAGE = 'sensor_msgs/msg/CompressedImage'
@@ -39,16 +40,16 @@ Fields = Mapping[str, Any]
 
 @dataclass
 class Result:
-    """A segmented frame and what it cost: all that an output may be filled from.
+    """A segmented frame with its timing: the input for all outputs.
 
     Attributes:
         frame: The frame.
         overlay_alpha: Opacity of the overlay's colours, 0 to 1.
-        age_ms: From the image's stamp to the publication of its labels; NaN where that has no
+        age_ms: Time from the image's stamp to the publication of its labels; NaN if that has no
             meaning.
-        publish_ms: What it took to compute, fill and publish the other outputs; NaN where nothing
+        publish_ms: Time to compute, fill and publish all outputs except the timing; NaN if nothing
             is published.
-        counts: What became of the camera's frames so far, this one included.
+        counts: The camera's frame counts so far, this frame included.
     """
 
     frame: SegmentedFrame
@@ -59,7 +60,7 @@ class Result:
 
     @cached_property
     def overlay(self) -> npt.NDArray[np.uint8]:
-        """(H, W, 3) BGR, as large as the labels: the frame in their colours, the mask outlined."""
+        """(H, W, 3) BGR, as large as the labels: the frame tinted by class, the mask outlined."""
         found = self.frame.segmentation
         return overlay(
             self.frame.pixels,
@@ -75,12 +76,12 @@ class Output:
     """One topic of a camera.
 
     Attributes:
-        name: Behind `<camera>/segmentation/`.
-        type: Of its messages.
-        fill: The fields of a message but its header; or a whole message that is passed on; None
-            where there is nothing to send.
-        on_ground: Whether it is in `base_frame`, and not in the camera's frame.
-        latched: Whether whoever subscribes late gets the last message.
+        name: Topic name after `<camera>/segmentation/`.
+        type: Message type.
+        fill: Returns the fields of a message except its header, or a complete message to pass on,
+            or None if there is nothing to send.
+        on_ground: Whether it is in `base_frame` instead of the camera's frame.
+        latched: Whether late subscribers get the last message.
     """
 
     name: str
@@ -90,7 +91,7 @@ class Output:
     latched: bool = False
 
     def frame_id(self, result: Result) -> str:
-        """The frame_id of a message."""
+        """Returns the frame_id of a message."""
         ground = result.frame.ground
         if self.on_ground and ground is not None:
             return ground.base_frame
@@ -99,7 +100,7 @@ class Output:
 
     @property
     def recorded(self) -> bool:
-        """Whether replay writes it into a bag: of an image, only the raw form."""
+        """Whether replay writes it into a bag; images are only written raw."""
         return self.type != COMPRESSED_IMAGE
 
 
@@ -179,12 +180,12 @@ def _timing(result: Result) -> Fields:
 
 
 def _rgb(bgr: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    # NumPy takes twenty times as long to copy reversed channels.
+    # NumPy takes twenty times as long to reverse the channels.
     return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8)
 
 
 def _compressed(name: str, fill: Callable[[Result], Fields]) -> Output:
-    """The image of a topic once more, where image_transport looks for its compressed form."""
+    """Declares the compressed form of an image topic, named as image_transport expects."""
     return Output(f'{name}/compressed', COMPRESSED_IMAGE, fill)
 
 
@@ -208,19 +209,19 @@ OUTPUTS = (
     _compressed('overlay', lambda r: jpeg_fields(r.overlay)),
     TIMING,
 )
-"""Every topic that a frame gives, in the order of publication: the labels first, what costs more
-after them, and last what all of it took."""
+"""Every topic of a frame in the order of publication: labels first, then more expensive outputs,
+and the timing last."""
 
 LABEL_INFO = ('label_info', 'vision_msgs/msg/LabelInfo')
-"""Name and type of the topic that says what ids mean: latched, sent when a network is loaded."""
+"""Name and type of the topic with the class names: latched, sent when a network is loaded."""
 
 
 def label_info(label_space: LabelSpace, threshold: float) -> Fields:
-    """The fields of `vision_msgs/LabelInfo`.
+    """Returns the fields of `vision_msgs/LabelInfo`.
 
     Args:
         label_space: The classes.
-        threshold: The confidence under which pixels are not labelled, 0 to 1.
+        threshold: The confidence below which pixels are not labelled, 0 to 1.
     """
     classes = [{'class_id': i, 'class_name': name} for i, name in enumerate(label_space.names)]
     return {'class_map': classes, 'threshold': threshold}

@@ -24,11 +24,11 @@ def overlay(
     *,
     drivable: npt.NDArray[np.uint8] | None = None,
 ) -> npt.NDArray[np.uint8]:
-    """The frame with every labelled pixel tinted in the colour of its class.
+    """Tints every labelled pixel of a frame in the colour of its class.
 
     Args:
-        frame: BGR, of any size: it is shown at that of the labels.
-        labels: (H, W) class ids; a pixel that is not labelled (255) keeps the frame.
+        frame: BGR of any size; it is resized to the size of the labels.
+        labels: (H, W) class ids; pixels that are not labelled (255) are not tinted.
         label_space: The colours.
         alpha: Opacity of the colours, 0 (the frame alone) to 1 (the colours alone).
         drivable: (H, W) drivable mask, 0 or 255; its edge is drawn as a white line unless `alpha`

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reads ROS parameter files without ROS, to the values that the node would get.
 
-A scalar means what it means to ROS (rcl_yaml_param_parser), which is not what it means to YAML 1.1:
-`2e-3` is a number, `y` is a bool, `null` is a string.
+Scalars are parsed as in ROS (rcl_yaml_param_parser), which differs from YAML 1.1: `2e-3` is a
+number, `y` is a bool, `null` is a string.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ NODE = 'segmenter'
 _VALUES = 'ros__parameters'
 _TRUE = frozenset(('Y', 'y', 'yes', 'Yes', 'YES', 'true', 'True', 'TRUE', 'on', 'On', 'ON'))
 _FALSE = frozenset(('N', 'n', 'no', 'No', 'NO', 'false', 'False', 'FALSE', 'off', 'Off', 'OFF'))
-# What C's strtol takes with base 0, and strtod.
+# What strtol (with base 0) and strtod of C accept.
 _INTEGER = re.compile(r'\s*[+-]?(0[xX][0-9a-fA-F]+|[0-9]+)')
 _DOUBLE = re.compile(
     r'\s*[+-]?(([0-9]+(\.[0-9]*)?|\.[0-9]+)(e[+-]?[0-9]+)?|\.?inf|infinity|\.?nan)',
@@ -48,10 +48,10 @@ class Entry:
     """One parameter of a file.
 
     Attributes:
-        node: The node or the pattern of nodes that it is for, such as `/**` or `/front/segmenter`.
-        name: Of the parameter, its parts joined by dots.
-        value: As the node gets it.
-        line: Where it stands, from 1.
+        node: Name or pattern of the nodes that it is for, such as `/**` or `/front/segmenter`.
+        name: Name of the parameter, its parts joined by dots.
+        value: The value that the node gets.
+        line: Line in the file, from 1.
     """
 
     node: str
@@ -63,15 +63,15 @@ class Entry:
 def read_settings(
     path: Path | None, options: Mapping[str, Any], beneath: Mapping[str, Any] | None = None
 ) -> Settings:
-    """The settings of a parameter file, and over them single options.
+    """Reads settings from a parameter file; single options override it.
 
     Args:
         path: The file; None for the defaults.
-        options: Values by parameter; those that are None are left to the file.
-        beneath: Values by parameter that stand in for the defaults.
+        options: Values by parameter; None leaves the value to the file.
+        beneath: Values by parameter that replace the defaults.
 
     Raises:
-        UserError: The file cannot be read, has what the node would refuse, or an option has.
+        UserError: The file cannot be read, or the node would refuse a value in it or an option.
     """
     values = {} if path is None else read_parameters(path)
     given = {name: value for name, value in options.items() if value is not None}
@@ -80,13 +80,14 @@ def read_settings(
 
 
 def read_parameters(path: Path) -> dict[str, Any]:
-    """What a file says to the node `segmenter`, by parameter.
+    """Reads the values for the node `segmenter` by parameter.
 
-    Where several sections are for the node, the later one wins, as in ROS.
+    If several sections match the node, the later one wins, as in ROS.
 
     Raises:
-        UserError: It cannot be read, is no parameter file, has nothing for the node, is for nodes
-            of this name in several namespaces, or has a parameter that the node would refuse.
+        UserError: The file cannot be read, is not a parameter file, has no section for the node,
+            has sections for nodes of this name in several namespaces, or has a parameter that the
+            node would refuse.
     """
     entries = list(_entries(path))
     names = {entry.node for entry in entries if _is_literal(entry.node)}
@@ -106,15 +107,15 @@ def read_parameters(path: Path) -> dict[str, Any]:
 
 
 def read_parameters_of(path: Path, node: str) -> dict[str, Any]:
-    """What a file says to a node, by parameter; nothing where it is for others.
+    """Reads the values for a node by parameter; empty if the file has no section for it.
 
     Args:
         path: The file.
         node: The node's name with its namespace, such as `/robot/segmenter`.
 
     Raises:
-        UserError: It cannot be read, is no parameter file, or has a parameter that the node would
-            refuse.
+        UserError: The file cannot be read, is not a parameter file, or has a parameter that the
+            node would refuse.
     """
     return _parameters_of(path, list(_entries(path)), node)
 
@@ -139,34 +140,34 @@ def _parameters_of(path: Path, entries: Sequence[Entry], node: str) -> dict[str,
         except UserError as error:
             raise UserError(f'{path}:{line}: {error}') from error
     try:
-        Settings().changed(values)  # what one value allows, several together may not
+        Settings().changed(values)  # valid values may be invalid together
     except UserError as error:
         raise UserError(f'{path}: {error}') from error
     return values
 
 
 def write_parameters(path: Path, values: Mapping[str, object]) -> None:
-    """Write a parameter file for every node that reads it; ROS gets back the same values."""
-    # JSON is YAML in which every string is quoted: one that looks like a number, or like `no`,
-    # stays a string.
+    """Writes a parameter file that applies to any node; ROS reads back the same values."""
+    # JSON is YAML in which every string is quoted, so that strings such as `1` or `no` stay
+    # strings.
     text = json.dumps({'/**': {_VALUES: dict(values)}}, ensure_ascii=False)
     path.write_text(text, encoding='utf-8')
 
 
 def nodes_in(path: Path) -> list[str]:
-    """The nodes, and the patterns of nodes, that a file has parameters for.
+    """Returns the names and patterns of the nodes that a file has parameters for.
 
     Raises:
-        UserError: It cannot be read, or is no parameter file.
+        UserError: The file cannot be read, or is not a parameter file.
     """
     return [node for node, _ in _all_sections(path)]
 
 
 def _entries(path: Path) -> Iterator[Entry]:
-    """Every parameter of a file in its order.
+    """Yields every parameter of a file in order.
 
     Raises:
-        UserError: It cannot be read, or is no parameter file.
+        UserError: The file cannot be read, or is not a parameter file.
     """
     for node, values in _all_sections(path):
         yield from _parameters(path, node, values, '')
@@ -180,7 +181,7 @@ def _all_sections(path: Path) -> Iterator[tuple[str, yaml.Node]]:
 
 
 def _sections(path: Path, node: yaml.Node | None, name: str) -> Iterator[tuple[str, yaml.Node]]:
-    """The nodes that are named, namespaces before them, and what holds their parameters."""
+    """Yields each node's name with its namespace, and the YAML node with its parameters."""
     if not isinstance(node, yaml.MappingNode):
         line = 1 if node is None else node.start_mark.line + 1
         raise UserError(
@@ -229,13 +230,13 @@ def _scalar(path: Path, node: yaml.Node) -> Any:
 
 
 def _plain_meaning(text: str) -> Any:
-    """What a scalar without quotes means to ROS."""
+    """Converts a scalar without quotes as ROS does."""
     if text in _TRUE or text in _FALSE:
         return text in _TRUE
     if _INTEGER.fullmatch(text):
         digits = text.strip().lstrip('+-')
         base = 16 if digits[:2].lower() == '0x' else 8 if digits.startswith('0') else 10
-        # Python refuses to read very long decimal numbers, which are too large in any case.
+        # Python refuses to parse very long decimal numbers, which are out of range anyway.
         is_short = base != 10 or len(digits) < 20
         if is_short and (base != 8 or not digits.strip('01234567')):
             number = int(digits, base) * (-1 if text.strip().startswith('-') else 1)
@@ -243,7 +244,7 @@ def _plain_meaning(text: str) -> Any:
                 return number
     if _DOUBLE.fullmatch(text):
         value = float(re.sub(r'\.(?=inf|nan)', '', text.strip(), flags=re.IGNORECASE))
-        # What is too large for a double, infinity itself apart, stays a string.
+        # A number that is too large for a double stays a string, unless it is infinity itself.
         if abs(value) != float('inf') or 'inf' in text.lower():
             return value
     return text

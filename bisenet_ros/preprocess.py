@@ -2,9 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Normalises resized frames for a network; all engines and training use it.
 
-Training, evaluation, replay and the node all come through `resizing.resize` and through here, so
-that a network is never shown anything on the vehicle that is prepared otherwise than what it
-learned from.
+Training, evaluation, replay and the node all use `resizing.resize` and this module, so that frames
+on the vehicle are prepared exactly as in training.
 """
 
 from __future__ import annotations
@@ -23,15 +22,16 @@ ChannelOrder = Literal['rgb', 'bgr']
 
 @dataclass(frozen=True)
 class Normalization:
-    """How pixel values reach a network.
+    """Normalization of a network's input: (x / 255 - mean) / std.
 
     Attributes:
-        mean: Subtracted from values scaled to 0..1, in RGB order whatever the channel order.
-        std: What is then divided by, in RGB order.
-        channel_order: The order of the channels that the network expects.
+        mean: Mean of values scaled to 0..1, always in RGB order.
+        std: Standard deviation of values scaled to 0..1, always in RGB order.
+        channel_order: The channel order that the network expects.
 
     Raises:
-        UserError: A mean or std is no number, or of values from 0 to 255, or a std is not positive.
+        UserError: A mean or std is not finite or is for values from 0 to 255, or a std is not
+            positive.
     """
 
     mean: tuple[float, float, float]
@@ -44,7 +44,7 @@ class Normalization:
         if min(self.std) <= 0:
             raise UserError('the std of the input must be positive')
         if max(*self.mean, *self.std) > 1:
-            # With a mean from 0 to 1 the std alone is wrong.
+            # If the mean is within 0 to 1, only the std is wrong.
             mean = [value / (255 if max(self.mean) > 1 else 1) for value in self.mean]
             std = [value / 255 for value in self.std]
             raise UserError(
@@ -54,9 +54,9 @@ class Normalization:
             )
 
     def __call__(self, frames: Tensor) -> Tensor:
-        """BGR (B, H, W, 3) uint8 -> (B, 3, H, W) float32, channels_last, on the same device."""
+        """Normalises BGR (B, H, W, 3) uint8 to (B, 3, H, W) float32, channels_last, same device."""
         normalized = torch.empty(frames.shape, dtype=torch.float32, device=frames.device)
-        # Channel by channel, for torch is slow at turning the innermost dimension round.
+        # Channel by channel, because torch is slow at reversing the innermost dimension.
         for channel, color in enumerate(self.channel_order):
             factor, offset = self.affine[channel]
             pixels = frames[..., 'bgr'.index(color)]  # (B, H, W)
@@ -65,6 +65,6 @@ class Normalization:
 
     @property
     def affine(self) -> list[tuple[float, float]]:
-        """(x / 255 - mean) / std as a factor and an offset for each channel that comes out."""
+        """(x / 255 - mean) / std as a factor and an offset for each output channel."""
         indices = ['rgb'.index(color) for color in self.channel_order]
         return [(1 / (255 * self.std[i]), -self.mean[i] / self.std[i]) for i in indices]

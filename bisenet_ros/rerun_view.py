@@ -1,9 +1,9 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Shows frames, and what was found in them, in Rerun. Nothing else of this package knows Rerun.
+"""Shows frames and their segmentation in Rerun. This is the only module that imports Rerun.
 
-Rerun is optional, so this module is imported only where frames are to be shown. Its viewer is a
-program of its own, which gets the frames through a socket.
+Rerun is optional, so this module is imported only if frames are shown. The viewer is a separate
+program, which receives the frames through a socket.
 """
 
 from __future__ import annotations
@@ -47,25 +47,25 @@ if tuple(int(part) for part in rr.__version__.split('.')[:2]) < (0, 41):
     )
 
 PORT = 9876
-"""Where Rerun's viewers listen unless told otherwise."""
+"""Default port of Rerun's viewers."""
 
 PLOTS = ('timing', 'figures', 'distances')
-"""What is plotted: milliseconds, numbers from 0 to 1, and metres or pixels."""
+"""The plots, one per kind of unit: milliseconds, numbers from 0 to 1, and metres or pixels."""
 
 _CLOSING = 10.0
-"""Seconds that a viewer has to take the last frames."""
+"""Time-out for a viewer to receive the last frames, seconds."""
 
 _TRANSPARENT = (0, 0, 0, 0)
 _DRIVABLE = 255
 
 _NOTHING = rr.Clear(recursive=False)
-"""Where a frame has none of what others have: otherwise a viewer shows the last one."""
+"""Logged if a frame lacks an entity that others have; otherwise the viewer shows the last one."""
 
 Pixels = npt.NDArray[np.uint8]
 
 
 class Found(Protocol):
-    """What was found in a frame: a `Segmentation`, or what was recorded of one."""
+    """The segmentation of a frame: a `Segmentation`, or a recorded one."""
 
     @property
     def labels(self) -> Pixels:
@@ -78,12 +78,12 @@ class Found(Protocol):
 
 @dataclass(frozen=True)
 class ViewTarget:
-    """Where the frames go.
+    """Destinations of the frames.
 
     Attributes:
-        viewer: To the viewer that runs on this machine, or to one that is started.
-        file: Into a recording that viewers open, an .rrd file; None for none.
-        port: Where the viewer listens.
+        viewer: Whether to send them to the viewer on this machine, which is started if needed.
+        file: The recording to write, an .rrd file; None for no file.
+        port: Port of the viewer.
     """
 
     viewer: bool = False
@@ -91,10 +91,10 @@ class ViewTarget:
     port: int = PORT
 
     def check(self) -> None:
-        """Refuse what cannot work, before the work begins.
+        """Checks, before the work begins, that frames can be shown.
 
         Raises:
-            UserError: There is no viewer, and no display for one.
+            UserError: No viewer is running, and there is no display to start one.
         """
         if self.viewer and not _has_display() and not self.is_listening():
             raise UserError(
@@ -104,7 +104,7 @@ class ViewTarget:
             )
 
     def is_listening(self) -> bool:
-        """Whether a viewer runs on this machine."""
+        """Returns whether a viewer listens on this machine."""
         try:
             socket.create_connection(('127.0.0.1', self.port), timeout=2.0).close()
         except OSError:
@@ -115,16 +115,16 @@ class ViewTarget:
 class RerunView:
     """Streams frames to a viewer, to a file or to both; a context manager.
 
-    No frame is kept. An entity of a camera lies beneath its name: `image`, `labels`, `drivable`,
-    `truth`, `ground`, and the plots of `PLOTS`; that of the only camera of a bag at the root. The
+    No frame is kept. Each camera has the entities `image`, `labels`, `drivable`, `truth`, `ground`
+    and those of `PLOTS` under its name; for the only camera of a bag they are at the root. The
     timelines are `stamp`, the time in the image's header, and `frame`, its number in the bag.
 
     Args:
-        target: Where they go.
-        title: What is shown.
-        label_space: Of labels and truth.
-        cameras: Whose frames will come.
-        settings: The node's, of which `overlay_alpha` and the layout of the grid matter.
+        target: Destinations of the frames.
+        title: Name of the recording.
+        label_space: Label space of labels and ground truth.
+        cameras: The cameras of the frames.
+        settings: The node's settings; `overlay_alpha` and the layout of the grid are used.
     """
 
     def __init__(
@@ -146,7 +146,7 @@ class RerunView:
         Raises:
             UserError: The viewer does not start, or the file cannot be written.
         """
-        # Without this Rerun only warns of wrong arguments.
+        # Otherwise Rerun only warns about invalid arguments.
         rr.set_strict_mode(True)
         self._stream = rr.RecordingStream('bisenet_ros')
         self._open()
@@ -157,7 +157,7 @@ class RerunView:
     def __exit__(self, kind: type[BaseException] | None, *exception: Any) -> None:
         """
         Raises:
-            UserError: The file is not complete. (A viewer may be closed at any time.)
+            UserError: The file is incomplete. (Closing the viewer is not an error.)
         """
         try:
             self._stream.flush(timeout_sec=_CLOSING)
@@ -179,16 +179,16 @@ class RerunView:
         truth: Pixels | None,
         figures: Mapping[str, Any],
     ) -> None:
-        """Show a frame.
+        """Shows a frame.
 
         Args:
             frame: The frame.
-            image: (H, W, 3) BGR; it is shown at the size of the labels, so that these lie on it.
-            found: What was found in it, at its size or another.
-            ground: What that says of the ground; None where that is not known.
-            truth: (H, W) true class ids, of the size of the image or of the labels.
-            figures: Numbers by name, which ends with their unit unless they are from 0 to 1. What
-                is no finite number is not shown.
+            image: (H, W, 3) BGR; shown at the size of the labels, so that they overlap.
+            found: The segmentation of the frame, at any size.
+            ground: The segmentation projected onto the ground; None if unknown.
+            truth: (H, W) true class ids, of the size of the image or of the labels; None without.
+            figures: Numbers by name; the name ends with the unit unless they are from 0 to 1. Only
+                finite numbers are shown.
         """
         stream = self._stream
         height, width = found.labels.shape
@@ -235,7 +235,7 @@ class RerunView:
             )
 
     def _describe(self) -> None:
-        """Log what ids mean."""
+        """Logs names and colours of the classes."""
         names, colors = self._label_space.names, self._label_space.colors
         classes = [(i, names[i], (*colors[i], 255)) for i in range(len(names))]
         classes.append((IGNORE, 'not labelled', _TRANSPARENT))
@@ -252,7 +252,7 @@ class RerunView:
                 self._log(camera, 'ground', rr.ViewCoordinates.FLU, static=True)
 
     def _blueprint(self) -> rrb.Blueprint:
-        """A row of pictures for each camera, and plots beneath."""
+        """Returns the layout: a row of pictures for each camera, and the plots below."""
         plots = [
             rrb.TimeSeriesView(
                 contents=[f'{_path(camera, kind)}/**' for camera in self._cameras], name=kind
@@ -276,13 +276,13 @@ class RerunView:
 
 
 def _plot_of(figure: str) -> str:
-    """Which of `PLOTS` has a figure."""
+    """Returns which of `PLOTS` shows a figure."""
     unit = figure.rpartition('_')[2]
     return {'ms': 'timing', 'm': 'distances', 'px': 'distances'}.get(unit, 'figures')
 
 
 def _pictures(camera: Camera, layout: GridLayout) -> list[rrb.Spatial2DView | rrb.Spatial3DView]:
-    """The views of what a camera shows."""
+    """Returns the views of a camera's entities."""
     prefix = f'{camera.name} ' if camera.name else ''
     names = ['labels', 'drivable']
     if camera.labels_topic is not None:
@@ -306,7 +306,7 @@ def _pictures(camera: Camera, layout: GridLayout) -> list[rrb.Spatial2DView | rr
 
 
 def _grid(ground: Ground) -> rr.GridMap:
-    """The grid with the values of a nav_msgs/OccupancyGrid, where -1 is 255."""
+    """Converts the grid to the values of a nav_msgs/OccupancyGrid, with 255 for -1."""
     rows, columns = ground.layout.shape
     return rr.GridMap(
         data=ground.grid.tobytes(),
@@ -325,7 +325,7 @@ def _path(camera: Camera, name: str) -> str:
 
 
 def _viewer() -> str | None:
-    """The viewer beside the package, which is on the path only of an active environment."""
+    """Returns the viewer's path in the rerun package; PATH has it only in an active environment."""
     spec = find_spec('rerun_cli')
     if spec is None or spec.origin is None:
         return None

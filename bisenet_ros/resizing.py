@@ -12,11 +12,13 @@ Pixels = npt.NDArray[np.uint8]
 
 
 def resize(frame: Pixels, size: tuple[int, int]) -> Pixels:
-    """(H, W, 3) uint8 -> (height, width, 3) uint8, without aliasing; the frame itself if it fits.
+    """Resizes an image without aliasing: (H, W, 3) uint8 -> (height, width, 3) uint8.
+
+    Returns the frame itself if it has that size.
 
     Args:
         frame: Any three-channel image.
-        size: (width, height) to reach; the aspect ratio is not kept.
+        size: (width, height) of the result; the aspect ratio is not kept.
     """
     height, width = frame.shape[:2]
     if (width, height) == size:
@@ -27,13 +29,14 @@ def resize(frame: Pixels, size: tuple[int, int]) -> Pixels:
 
 
 def resize_ids(ids: Pixels, size: tuple[int, int]) -> Pixels:
-    """(H, W) uint8 -> (height, width) uint8, for values that have no mean; itself if it fits.
+    """Resizes ids or a mask without averaging: (H, W) uint8 -> (height, width) uint8.
 
-    Each pixel gets the value of the one that its centre lies in.
+    Each pixel gets the value of the input pixel that contains its centre. Returns `ids` itself if
+    it has that size.
 
     Args:
         ids: Class ids, or a mask.
-        size: (width, height) to reach.
+        size: (width, height) of the result.
     """
     if ids.shape[::-1] == size:
         return ids

@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def message_definition(kind: str) -> str:
-    """The text of one of the package's own .msg files.
+    """Returns the text of one of the package's .msg files.
 
     Args:
         kind: The type, such as `bisenet_ros/msg/DrivableArea`.
@@ -21,10 +21,10 @@ def message_definition(kind: str) -> str:
 
 
 def share_directory(module: Path = Path(__file__)) -> Path:
-    """The folder that holds config/, launch/ and msg/.
+    """Returns the folder that holds config/, launch/ and msg/.
 
-    That is the source tree, or share/bisenet_ros under the prefix that colcon or pip installed to,
-    whether or not that prefix has been sourced.
+    That is the source tree, or share/bisenet_ros under the install prefix of colcon or pip, whether
+    or not that prefix has been sourced.
 
     Args:
         module: A file of the package.

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Decides when which cameras' frames are segmented, on a vehicle and in a replay alike.
 
-Work goes in rounds. A round begins when a camera has a frame and `max_rate` allows it; in it comes
-the newest frame of every camera, all in one batch or one after the other.
+Frames are processed in rounds. A round begins when a camera has a frame and `max_rate` allows it.
+It takes the newest frame of every camera, all in one batch or one after the other.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from bisenet_ros.camera_slot import CameraSlot
 
 
 class Clock(Protocol):
-    """Time as it passes, or as it is simulated."""
+    """Real or simulated time."""
 
     def now(self) -> float:
-        """Seconds."""
+        """Returns the time in seconds."""
 
     def wait(self, until: float | None) -> bool:
-        """Return when a frame may have arrived, or at a time.
+        """Waits until a frame may have arrived, or until a time.
 
         Args:
-            until: In seconds; None for whenever a frame arrives.
+            until: Time in seconds; None to wait for a frame only.
 
         Returns:
-            False when it is time to stop.
+            False if the work is to stop.
         """
 
 
@@ -41,15 +41,15 @@ def rounds(
     max_rate: Callable[[], float],
     enabled: Callable[[], bool] = lambda: True,
 ) -> Iterator[list[CameraSlot]]:
-    """The cameras whose newest frames are to be taken and segmented now, in one inference.
+    """Yields the cameras whose newest frames are to be segmented now, in one inference.
 
     Args:
         slots: All cameras.
         arrival: The condition that every slot notifies.
         clock: Tells the time, and waits.
-        together: Whether frames of several cameras go in one batch at this moment.
-        max_rate: Most rounds per second at this moment; 0 is no limit.
-        enabled: Whether frames are to be segmented at all at this moment.
+        together: Returns whether frames of several cameras currently form one batch.
+        max_rate: Returns the current maximum of rounds per second; 0 for no limit.
+        enabled: Returns whether frames are currently segmented.
     """
     started = -float('inf')
     while _wait_for_frames(slots, arrival, clock, started, max_rate, enabled):
@@ -68,8 +68,8 @@ def _wait_for_frames(
     max_rate: Callable[[], float],
     enabled: Callable[[], bool],
 ) -> bool:
-    """Return when the next round is to begin, True, or when it is time to stop, False."""
-    with arrival:  # nothing arrives between a look and the wait that follows it
+    """Waits for the next round; returns False if the work is to stop."""
+    with arrival:  # no frame can arrive between the check and the wait
         while True:
             rate = max_rate()
             due = last_start + 1 / rate if rate > 0 else last_start

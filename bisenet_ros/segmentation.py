@@ -14,17 +14,17 @@ import numpy.typing as npt
 from bisenet_ros.drivable import DrivableArea, measure_area, without_small_areas
 from bisenet_ros.label_space import LabelSpace
 
-if TYPE_CHECKING:  # torch is loaded by who draws labels, not by who reads recorded ones
+if TYPE_CHECKING:  # imports torch, which reading recorded labels does not need
     from bisenet_ros.engine.labels import Labels
 
 
 class Segmentation:
-    """What the network sees in one frame, at the frame's size or at `output_size`.
+    """The segmentation of one frame, at the frame's size or at `output_size`.
 
     Attributes:
         labels: (H, W) uint8 class ids; `IGNORE` where the confidence is below the threshold.
-        label_space: What the ids mean, and which of them may be driven on.
-        ego: (H, W) bool, where the vehicle itself is: not labelled, not drivable, of confidence 0;
+        label_space: The classes, and which of them are drivable.
+        ego: (H, W) bool, where the vehicle itself is: not labelled, not drivable, confidence 0;
             None without an ego mask.
     """
 
@@ -52,21 +52,21 @@ class Segmentation:
 
     @cached_property
     def confidence(self) -> npt.NDArray[np.uint8]:
-        """(H, W): the softmax probability of the best class times 255, also where not labelled."""
+        """(H, W) softmax probability of the best class times 255, also where not labelled."""
         return self._outside(self._drawn.confidence)
 
     @cached_property
     def drivable(self) -> npt.NDArray[np.uint8]:
-        """(H, W): 255 where the vehicle may drive, else 0."""
+        """(H, W), 255 where the vehicle may drive, else 0."""
         return without_small_areas(self._outside(self._drawn.drivable), self._min_drivable_area)
 
     @cached_property
     def area(self) -> DrivableArea:
-        """The drivable mask in numbers."""
+        """Measurements of the drivable mask."""
         return measure_area(self.drivable, self.confidence, self.ego)
 
     def _outside(self, image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-        """The image with 0 where the vehicle is."""
+        """Sets the pixels of the vehicle itself to 0."""
         if self._white is None:
             return image
-        return np.asarray(cv2.subtract(image, self._white), np.uint8)  # never under 0
+        return np.asarray(cv2.subtract(image, self._white), np.uint8)  # saturates at 0

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The segmenter: frames in, segmentations out. All inference goes through it.
+"""Segments frames. All inference goes through `Segmenter`.
 
 segmenter = Segmenter.load('camvid')
 result = segmenter(frame)  # (H, W, 3) uint8 BGR, any size from 32x32
@@ -36,27 +36,28 @@ from bisenet_ros.segmentation import Segmentation
 
 
 class Segmenter:
-    """A network that is ready to run; made by `load` or `from_settings`.
+    """A network that is ready to run; created by `load` or `from_settings`.
 
-    Threads may share one: it runs for one of them at a time.
+    Threads may share a segmenter; it runs for one of them at a time.
 
     Attributes:
-        checkpoint: Where its weights and their meaning come from.
+        checkpoint: Its weights and their metadata.
         network_size: (width, height) that frames are resized to for the network.
-        ego_mask: Where the vehicle itself is in frames; None without one.
-        engine_note: Why what runs is not the engine that was to run, in one line; empty if it is.
+        ego_mask: Mask of the vehicle itself in frames; None without one.
+        engine_note: Why another engine runs than the selected one, in one line; empty if not.
     """
 
     def __init__(self, checkpoint: Checkpoint, settings: ModelSettings, note: str = '') -> None:
-        """Set the network up and run it once, so that the first frame is as fast as others.
+        """Sets the network up and runs it once, so that the first frame is as fast as others.
 
         Args:
-            checkpoint: What to run; `settings.weights` only names it.
-            settings: How.
-            note: Why the settings are not those that were asked for, for `engine_note`.
+            checkpoint: The network to run; `settings.weights` only names it.
+            settings: The settings.
+            note: Why the settings differ from those requested, for `engine_note`.
 
         Raises:
-            UserError: The settings ask for what is not here, or contradict the checkpoint.
+            UserError: The settings need something that is not available, or contradict the
+                checkpoint.
         """
         device = resolve_device(device_for(settings.engine, settings.device))
         precision = resolve_precision(settings.precision, device)
@@ -107,27 +108,27 @@ class Segmenter:
         ego_mask: str | Path = '',
         self_check: bool = True,
     ) -> Segmenter:
-        """Read weights and set the network up.
+        """Reads weights and sets the network up.
 
         The arguments are those of `ModelSettings`.
 
         Args:
-            weights: Name of weights that come with the package, or path of a checkpoint.
+            weights: Name of weights that ship with the package, or path of a checkpoint.
             device: `auto` (a GPU if there is one), `cpu`, `cuda` or `cuda:N`.
             precision: `auto` (the fastest that keeps the labels), `fp16`, `bf16` or `fp32`.
-            engine: `auto` (the fastest there is) or a key of `ENGINES`.
-            cpu_threads: That a network on the CPU computes with; 0 for what torch has here.
-            network_size: (width, height) to run the network at; None for what it was trained for.
-            output_size: (width, height) of what is found in a frame; None for that of the frame.
+            engine: `auto` (the fastest available) or a key of `ENGINES`.
+            cpu_threads: Number of threads for a network on the CPU; 0 for torch's default.
+            network_size: (width, height) of the network's input; None for that of the checkpoint.
+            output_size: (width, height) of labels and masks; None for the size of the frame.
             confidence_threshold: A pixel is not labelled (`IGNORE`) if its confidence, 0 to 255, is
                 below 255 times this.
-            drivable_classes: Names of classes; None for what the checkpoint says.
+            drivable_classes: Names of the drivable classes; None for those of the checkpoint.
             min_drivable_area: Drivable components of a smaller fraction of the frame are dropped.
             ego_mask: Path of a PNG that is white where the vehicle itself is in every frame.
             self_check: Whether the labels of one frame are compared with those of plain PyTorch.
 
         Raises:
-            UserError: An argument is wrong, or asks for what is not here.
+            UserError: An argument is invalid, or needs something that is not available.
         """
         return cls.from_settings(
             ModelSettings(
@@ -148,30 +149,30 @@ class Segmenter:
 
     @classmethod
     def from_settings(cls, settings: ModelSettings) -> Segmenter:
-        """Read the weights and set the network up.
+        """Reads the weights and sets the network up.
 
         Raises:
-            UserError: The settings ask for what is not here.
+            UserError: The settings need something that is not available.
         """
         return cls(Checkpoint.load(settings.weights), settings.model)
 
     def again(self) -> Segmenter:
-        """Another one like it, with the weights from memory: their file may be another by now."""
+        """Creates an equal segmenter from the weights in memory: their file may have changed."""
         settings, note = self._asked_for
         return Segmenter(self.checkpoint, settings, note)
 
     def plain(self, reason: str) -> Segmenter:
-        """One with the same weights that computes in the plainest way: with torch, in float32.
+        """Creates a segmenter with the same weights that uses plain torch in float32.
 
         Args:
-            reason: Why this one is not to go on.
+            reason: Why this segmenter cannot continue.
         """
         settings = replace(self._asked_for[0], engine=PLAIN, precision='fp32')
         return Segmenter(self.checkpoint, settings, f'{reason}: {PLAIN} runs in fp32 instead')
 
     @property
     def settings(self) -> ModelSettings:
-        """What it runs with: the device, precision, engine, size and classes that it came to."""
+        """The settings in effect, with device, precision, engine, size and classes resolved."""
         return self._active[0]
 
     @property
@@ -186,17 +187,17 @@ class Segmenter:
 
     @property
     def engine(self) -> str:
-        """What runs the network, one of `ENGINES`."""
+        """Name of the engine that runs the network, one of `ENGINES`."""
         return self.settings.engine
 
     def apply(self, settings: ModelSettings) -> None:
-        """Take over what may change from frame to frame; the next frame has it.
+        """Applies the settings that can change between frames, from the next frame on.
 
-        That are `output_size`, `confidence_threshold`, `drivable_classes` and `min_drivable_area`.
-        What else a settings object says takes another `Segmenter`.
+        These are `output_size`, `confidence_threshold`, `drivable_classes` and `min_drivable_area`.
+        All others need a new `Segmenter`.
 
         Raises:
-            UserError: A drivable class is none of the network's; nothing has changed then.
+            UserError: A drivable class is not a class of the network; nothing changes then.
         """
         label_space = self.checkpoint.label_space
         drivable = tuple(filter(None, settings.drivable_classes))
@@ -209,32 +210,32 @@ class Segmenter:
             drivable_classes=label_space.drivable,
             min_drivable_area=settings.min_drivable_area,
         )
-        # In one assignment, for a thread may be about to segment a frame.
+        # One assignment, because another thread may be segmenting a frame.
         self._active = (resolved, label_space)
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """`engine_note`, if any, and what the engine could not do as it was meant to; may grow."""
+        """`engine_note`, if any, and the engine's notes on degraded operation; may grow."""
         return (*filter(None, (self.engine_note,)), *self._engine_notes)
 
     @property
     def label_space(self) -> LabelSpace:
-        """The classes of the network, with the drivable ones as `settings` has them."""
+        """The classes of the network, with the drivable classes of `settings`."""
         return self._active[1]
 
     def close(self) -> None:
-        """Give the device's memory back: from now on, frames are refused with a RuntimeError.
+        """Frees the device's memory; later frames are refused with a RuntimeError.
 
-        What is known of the network stays.
+        The attributes stay valid.
         """
         with self._engine_lock:
             self._engine = None
-        gc.collect()  # an engine and what it is made of refer to one another
+        gc.collect()  # the engine and its parts have circular references
         if self.device != 'cpu':
             torch.cuda.empty_cache()
 
     def __call__(self, frame: npt.NDArray[np.uint8]) -> Segmentation:
-        """Segment one frame; see `batch`."""
+        """Segments one frame; see `batch`."""
         return self.batch([frame])[0]
 
     def batch(
@@ -242,16 +243,16 @@ class Segmenter:
         frames: Sequence[npt.NDArray[np.uint8]],
         ego_masks: Sequence[EgoMask | None] | None = None,
     ) -> list[Segmentation]:
-        """Segment frames, of several cameras say, in one inference.
+        """Segments frames, for example of several cameras, in one inference.
 
         Args:
             frames: (H, W, 3) uint8 BGR arrays, each of any size from 32x32, contiguous or not.
-            ego_masks: Those of the frames, where cameras have their own; None for `ego_mask`.
+            ego_masks: One ego mask or None per frame; None to use `ego_mask` for all.
 
         Raises:
-            UserError: A frame is something else, or has not the shape of its ego mask.
-            NotFiniteError: The network computed numbers that are not finite; on a GPU, who looks
-                at the labels gets it.
+            UserError: A frame is invalid, or does not have the aspect ratio of its ego mask.
+            NotFiniteError: The network's output is not finite; on a GPU, this is raised on the
+                first access to the labels.
         """
         masks = [self.ego_mask] * len(frames) if ego_masks is None else ego_masks
         for frame, mask in zip(frames, masks, strict=True):
@@ -268,7 +269,7 @@ class Segmenter:
                 raise RuntimeError('the segmenter is closed')
             logits = self._engine(frames)
         sizes = [settings.output_size[::-1] or frame.shape[:2] for frame in frames]
-        # On a GPU, the labels of all frames are under way before those of the first are waited for.
+        # On a GPU, the labels of all frames are queued before the first are waited for.
         with stage('post'), cpu_threads(threads):
             drawn = [
                 draw_labels(

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Every parameter of the node `segmenter`: those of the model, the ground, and ROS."""
+"""Declares all parameters of the node `segmenter`: those of the model, the ground, and ROS."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bisenet_ros.ground_settings import GroundSettings
 from bisenet_ros.model_settings import ModelSettings
 
 _MAX_CAMERA_NAME = 128
-"""Characters. ROS takes topic names of about 240; namespace and name of the output go in, too."""
+"""Maximum length. ROS limits a topic name, with namespace and output name, to about 240."""
 
 
 def _check_cameras(names: tuple[str, ...]) -> str | None:
@@ -38,11 +38,11 @@ def _check_cameras(names: tuple[str, ...]) -> str | None:
 
 @dataclass(frozen=True)
 class Settings(GroundSettings, ModelSettings):
-    """A snapshot of the node's parameters; a change makes a new one.
+    """An immutable snapshot of the node's parameters.
 
     Attributes:
-        of_cameras: Values that cameras have of their own, by the parameter's name with the
-            camera's before it, `front.mounting`; none is empty.
+        of_cameras: Non-empty values of single cameras, by the names of camera and parameter, such
+            as `front.mounting`.
     """
 
     cameras: tuple[str, ...] = parameter(
@@ -103,15 +103,15 @@ class Settings(GroundSettings, ModelSettings):
     of_cameras: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     def values(self) -> dict[str, Any]:
-        """The values by parameter, those of single cameras included."""
+        """Returns all values by parameter, those of single cameras included."""
         own = {name: getattr(self, declared.field) for name, declared in PARAMETERS.items()}
         return {**own, **self.of_cameras}
 
     def changed(self, values: Mapping[str, Any]) -> Settings:
-        """The settings with other values, by parameter; those of single cameras too.
+        """Returns a copy with other values by parameter; single cameras' parameters are allowed.
 
         Raises:
-            UserError: A name is no parameter, or a value not one that it may have.
+            UserError: A name is not a parameter, or a value is invalid.
         """
         fields: dict[str, Any] = {}
         of_cameras = dict(self.of_cameras)
@@ -128,7 +128,7 @@ class Settings(GroundSettings, ModelSettings):
         return replace(self, **fields, of_cameras=given)
 
     def for_camera(self, camera: str) -> Settings:
-        """The settings as they are for one camera: its own values in place of the general ones."""
+        """Returns the settings for one camera: its own values replace the general ones."""
         own = {
             declared.field: self.of_cameras[name]
             for declared in PER_CAMERA.values()
@@ -138,26 +138,26 @@ class Settings(GroundSettings, ModelSettings):
 
 
 PARAMETERS = declarations(Settings)
-"""Every parameter that can be set, by name, in the order of the documentation."""
+"""All parameters that can be set, by name, in the order of the documentation."""
 
 PER_CAMERA = {name: declared for name, declared in PARAMETERS.items() if declared.per_camera}
-"""Those that a camera may have of its own, as `<camera>.<name>`."""
+"""The parameters that each camera may override as `<camera>.<name>`."""
 
 REPORTED: dict[str, str] = {
     'class_names': 'Names of the classes, by id.',
     'class_colors': 'Colours of the classes, by id: red, green, blue, 0 to 255, one after another.',
 }
-"""Read-only parameters and their descriptions: what the loaded checkpoint says."""
+"""Read-only parameters, set from the loaded checkpoint, and their descriptions."""
 
 OF_EVERY_NODE = re.compile(r'use_sim_time|start_type_description_service|qos_overrides\..*')
-"""Parameters that ROS itself gives to every node."""
+"""Parameters that ROS itself declares on every node."""
 
 
 def declaration_of(name: str) -> Declaration:
-    """What may be said of a parameter, be it a general one or one of a camera.
+    """Returns the declaration of a parameter, general or of a camera.
 
     Raises:
-        UserError: There is none of that name.
+        UserError: There is no parameter of that name.
     """
     for general, declared in PER_CAMERA.items():
         camera = name.removesuffix(f'.{general}')
@@ -168,14 +168,14 @@ def declaration_of(name: str) -> Declaration:
 
 
 def check_camera(name: str, cameras: Sequence[str]) -> None:
-    """Refuse a camera's own parameter where there is no such camera.
+    """Refuses a camera's parameter if there is no such camera.
 
     Args:
-        name: Of any parameter.
+        name: Name of any parameter.
         cameras: The value of `cameras`.
 
     Raises:
-        UserError: There is none.
+        UserError: `cameras` does not contain the camera.
     """
     if name in PARAMETERS:
         return
@@ -191,16 +191,16 @@ def check_camera(name: str, cameras: Sequence[str]) -> None:
 
 
 def camera_of(image_topic: str, cameras: Sequence[str]) -> str:
-    """Which of the node's cameras publishes a topic that was recorded.
+    """Returns which of the node's cameras a recorded image topic belongs to.
 
-    It is the one whose name is in the topic's namespace, the longest of several, or the only one.
+    This is the only camera, or the one with the longest name that is part of the topic's namespace.
 
     Args:
-        image_topic: Where the camera's images were recorded.
+        image_topic: A recorded image topic.
         cameras: The value of `cameras`.
 
     Returns:
-        A camera's name; empty where it is none of them.
+        The camera's name; empty if none matches.
     """
     if len(cameras) == 1:
         return cameras[0]
@@ -211,11 +211,11 @@ def camera_of(image_topic: str, cameras: Sequence[str]) -> str:
 def values_for_recorded(
     values: Mapping[str, Any], image_topics: Mapping[str, str]
 ) -> dict[str, Any]:
-    """A node's parameters for cameras that were recorded, under the names that they have there.
+    """Renames the cameras in a node's parameters to the names of the recorded cameras.
 
     Args:
-        values: By parameter, as `Settings.values` gives them.
-        image_topics: By the name of the camera in the recording.
+        values: Values by parameter, as from `Settings.values`.
+        image_topics: Image topic by the name of the camera in the recording.
     """
     cameras = values.get('cameras', PARAMETERS['cameras'].default)
     found = {name: value for name, value in values.items() if name in PARAMETERS}
@@ -231,7 +231,7 @@ def values_for_recorded(
 
 
 def markdown() -> str:
-    """The documentation of all parameters: docs/parameters.md."""
+    """Returns the documentation of all parameters: docs/parameters.md."""
     lines = [
         '# Parameters of the node `segmenter`',
         '',

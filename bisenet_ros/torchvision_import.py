@@ -2,11 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Imports torchvision, which is optional and does not always import by itself.
 
-torchvision on PyPI is built for CUDA. Beside a CPU build of torch its compiled operators (box
-suppression and such, none of which is used here) cannot be loaded. torchvision allows for that,
-but then describes two of them to torch, which refuses what it has never heard of: "operator
-torchvision::nms does not exist". Declared beforehand, without an implementation, they do no harm,
-and models and transforms work.
+torchvision on PyPI is built for CUDA. With a CPU build of torch, its compiled operators (such as
+non-maximum suppression; none is used here) cannot be loaded. torchvision allows for that, but then
+registers metadata for two of them, and torch fails with "operator torchvision::nms does not exist".
+If both are declared beforehand, without an implementation, models and transforms work.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ _DESCRIBED_OPERATORS = {
 
 
 def import_torchvision(module: str) -> ModuleType:
-    """Import `torchvision.<module>`, with its compiled operators or without.
+    """Imports `torchvision.<module>`, with or without its compiled operators.
 
     Args:
         module: Such as 'models' or 'transforms.v2'.
@@ -37,7 +36,7 @@ def import_torchvision(module: str) -> ModuleType:
         try:
             importlib.import_module('torchvision')
         except RuntimeError as error:
-            # Declared only now: where the compiled operators do load, they declare themselves.
+            # Declared only now, because compiled operators that do load declare themselves.
             if 'operator torchvision::' not in str(error):
                 raise
             for operator, schema in _DESCRIBED_OPERATORS.items():
@@ -46,7 +45,7 @@ def import_torchvision(module: str) -> ModuleType:
     except ModuleNotFoundError as error:
         if error.name != 'torchvision':
             raise
-        # Without the version of torch, pip would replace it by the newest.
+        # Without the version of torch, pip would upgrade it to the newest.
         raise UserError(
             f'this needs torchvision: pip install torchvision torch=={torch.__version__}'
         ) from error

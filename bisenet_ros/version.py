@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The version of the package, and of the packages that results depend on."""
+"""Tells the version of the package, and of the packages that results depend on."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ VERSION = '0.2.0'
 
 
 def versions() -> dict[str, str]:
-    """Of the package, Python, PyTorch, NumPy and OpenCV."""
-    # The command line, which wants the package's version alone, is not to wait for these.
+    """Returns the versions of the package, Python, PyTorch, NumPy and OpenCV."""
+    # Imported here, because the command line needs only `VERSION` and must start fast.
     import cv2
     import numpy as np
     import torch

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reads YAML files, and knows the line of each value.
 
-A file may come from anybody: only plain values are made of it, and a file of a few lines that would
-become millions of values is refused.
+Files are not trusted: only plain values are created, and a short file that would expand to millions
+of values is refused.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Location = Sequence[str | int]
 
 _MAX_DEPTH = 50
 _MAX_VALUES = 100_000
-"""Scalars, lists and mappings of a file, an alias counted as all that it stands for."""
+"""Maximum number of scalars, lists and mappings in a file, with aliases expanded."""
 
 
 class DocumentError(UserError):
@@ -33,7 +33,7 @@ class DocumentError(UserError):
 
 @contextmanager
 def yaml_errors(path: Path) -> Iterator[None]:
-    """Turn errors of reading and parsing YAML into one line that names the place.
+    """Turns errors of reading and parsing YAML into one line that names the place.
 
     Raises:
         DocumentError: The file cannot be read, or is not YAML.
@@ -53,10 +53,11 @@ def yaml_errors(path: Path) -> Iterator[None]:
 
 
 def read_yaml(path: Path) -> str:
-    """The text of a YAML file of which values can be made, in `yaml_errors`.
+    """Reads the text of a YAML file and checks its size; call it inside `yaml_errors`.
 
     Raises:
-        DocumentError: It is too large, nested too deeply, or has aliases that stand for too much.
+        DocumentError: The file is too large, nested too deeply, or has aliases that expand to too
+            many values.
     """
     with path.open('rb') as file:
         content = file.read(MAX_DOCUMENT + 1)
@@ -68,15 +69,15 @@ def read_yaml(path: Path) -> str:
 
 
 def check_values(path: Path, text: str) -> None:
-    """Refuse a text of which too many values would be made, or values without end.
+    """Refuses YAML that would expand to too many values, or endlessly.
 
     Raises:
-        DocumentError: It is one.
-        yaml.YAMLError: It is not YAML.
+        DocumentError: The text has too many values or levels, or an alias inside its own anchor.
+        yaml.YAMLError: The text is not YAML.
     """
     count = 0
-    open_: list[tuple[str | None, int]] = []  # anchor of a list or mapping, values before it
-    sizes: dict[str, int] = {}  # values that an anchor stands for
+    open_: list[tuple[str | None, int]] = []  # anchor of a list or mapping, count before it
+    sizes: dict[str, int] = {}  # number of values by anchor
     for event in yaml.parse(text, yaml.CSafeLoader):
         line = 1 if event.start_mark is None else event.start_mark.line + 1
         if isinstance(event, yaml.AliasEvent):
@@ -101,7 +102,7 @@ def check_values(path: Path, text: str) -> None:
 
 
 class _Loader(yaml.SafeLoader):
-    """Names the line of a value that has not the form of its type, such as the date 2026-13-45."""
+    """Names the line of a value that is invalid for its type, such as the date 2026-13-45."""
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
         try:
@@ -128,11 +129,11 @@ class Document:
 
     @classmethod
     def load(cls, path: Path) -> Document:
-        """Read a file.
+        """Reads a file.
 
         Raises:
-            DocumentError: It cannot be read, is not YAML, is refused by `read_yaml`, or names a key
-                twice.
+            DocumentError: The file cannot be read, is not YAML, is refused by `read_yaml`, or has a
+                key twice.
         """
         with yaml_errors(path):
             loader = _Loader(read_yaml(path))
@@ -146,7 +147,7 @@ class Document:
         return document
 
     def line(self, location: Location) -> int:
-        """The line, from 1, of the key of a value; of its parent if the value does not exist."""
+        """Returns the line, from 1, of a value's key; of its parent if there is no such value."""
         node, line = self._root, 1
         for step in location:
             if isinstance(node, yaml.MappingNode):
@@ -163,13 +164,13 @@ class Document:
         return line
 
     def error(self, location: Location, message: str) -> DocumentError:
-        """An error about a value, with file, line and path in the message."""
+        """Creates an error about a value, with file, line and path in the message."""
         steps = ''.join(f'[{step}]' if isinstance(step, int) else f'.{step}' for step in location)
         place = f'{steps.lstrip(".")}: ' if steps else ''
         return DocumentError(f'{self.path}:{self.line(location)}: {place}{message}')
 
     def _refuse_twins(self, node: yaml.Node | None, seen: set[int]) -> None:
-        """Refuse duplicate keys, of which the YAML parser would silently take the last."""
+        """Refuses duplicate keys, of which the YAML parser would silently use the last."""
         if not isinstance(node, yaml.CollectionNode) or id(node) in seen:
             return
         seen.add(id(node))

@@ -1,9 +1,9 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Reads data that state their own length, within bounds.
+"""Bounds the memory that a bag's stated lengths can make a reader allocate.
 
-The lengths in a bag may be wrong, by damage or on purpose: a few bytes claim a record of terabytes,
-or decompress to one. rosbags takes them as they are.
+The lengths in a damaged or malicious bag may be wrong: a few bytes may claim a record of terabytes,
+or decompress to one. rosbags does not check them.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ else:
 
 
 class TooLongError(Exception):
-    """What decompresses to more than any part of a bag has."""
+    """Data decompresses to more bytes than allowed."""
 
 
 class BoundedReader(io.BufferedReader):
-    """A buffered file; asked for more than it has, it makes room for what it has.
+    """A buffered file whose `read` allocates no more memory than the rest of the file needs.
 
-    `io.BufferedReader` makes room for as many bytes as it is asked for, before it reads.
+    `io.BufferedReader` allocates the requested number of bytes before it reads.
     """
 
     def __init__(self, raw: io.RawIOBase) -> None:
@@ -48,16 +48,16 @@ class BoundedReader(io.BufferedReader):
 
 
 def decompress_zstd(data: bytes, size: int = MAX_CHUNK) -> bytes:
-    """What is in a Zstandard frame.
+    """Decompresses a Zstandard frame.
 
     Raises:
-        TooLongError: It has more bytes than `size`, or than `MAX_CHUNK`.
+        TooLongError: The result has more bytes than `size`, or than `MAX_CHUNK`.
     """
     return _within(zstd.ZstdDecompressor(), data, size)
 
 
 def limit_decompression() -> None:
-    """Let rosbags decompress no chunk to more than it says, nor to more than `MAX_CHUNK`."""
+    """Limits decompression in rosbags to the size that a chunk states, and to `MAX_CHUNK`."""
     storage_mcap.DECOMPRESSORS['zstd'] = decompress_zstd
     storage_mcap.DECOMPRESSORS['lz4'] = _decompress_lz4
     rosbag1.decompressors['lz4'] = _decompress_lz4

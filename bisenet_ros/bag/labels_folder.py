@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Reads ground truth that lies beside a bag: a folder of label images, named after their frames."""
+"""Reads ground truth from a folder of label images that are named after the frames of a bag."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ class LabelsFolder:
         path: The folder.
 
     Raises:
-        MediaError: The folder does not exist, has no such images, or two for the same frame.
+        MediaError: The folder does not exist, has no label images, or has a file name without a
+            number or with the same number as another.
     """
 
     def __init__(self, path: Path) -> None:
@@ -39,14 +40,14 @@ class LabelsFolder:
         self._unclaimed = set(self._files.values())
 
     def file_of(self, index: int, stamp: int) -> Path | None:
-        """The label image of a frame, by its stamp in nanoseconds, else by its number."""
+        """Returns the label image of a frame, by its stamp in nanoseconds, else by its number."""
         file = self._files.get(stamp) or self._files.get(index)
         if file is not None:
             self._unclaimed.discard(file)
         return file
 
     def problems(self) -> list[str]:
-        """Problems, after `file_of` was called for all frames; none if all files were used."""
+        """Returns problems after `file_of` was called for all frames; none if all files matched."""
         if not self._unclaimed:
             return []
         first = min(self._unclaimed, key=natural_key).name

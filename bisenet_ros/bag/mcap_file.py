@@ -6,9 +6,9 @@ After a power loss a file has no index and no footer, and an interrupted copy ma
 every record starts with its length, so the complete records before the cut can be found. They are
 presented as a file without an index.
 
-rosbags parses the definition of every message, and accepts only the profile `ros2`. The types that
-are read here are known without the file, so definitions are hidden, and any profile is presented as
-`ros2`.
+rosbags parses the definition of every message type, and accepts only the profile `ros2`. The types
+that are read here are known without the file, so definitions are hidden, and any profile is
+presented as `ros2`.
 """
 
 from __future__ import annotations
@@ -54,13 +54,13 @@ _Piece = _Range | bytes
 
 
 def is_cut(path: Path) -> bool:
-    """Whether a file begins like an MCAP file but does not end like one."""
+    """Returns whether a file begins like an MCAP file but does not end like one."""
     with path.open('rb') as file:
         return _is_mcap(file) and _footer(file) is None
 
 
 def is_unindexed(path: Path) -> bool:
-    """Whether rosbags has to scan a file from beginning to end.
+    """Returns whether rosbags has to scan a file from beginning to end.
 
     That is the case for a truncated file, and for one with messages outside of chunks, which the
     index does not cover.
@@ -76,7 +76,7 @@ def is_unindexed(path: Path) -> bool:
 
 
 def open_mcap(path: Any) -> BinaryIO:
-    """Open a file in a form that rosbags can read.
+    """Opens a file in a form that rosbags can read.
 
     Args:
         path: A path, or an object that rosbags takes as one.
@@ -100,7 +100,7 @@ def _is_mcap(file: BinaryIO) -> bool:
 
 
 def _footer(file: BinaryIO) -> bytes | None:
-    """The content of the footer; None if the file does not end like an MCAP file."""
+    """Returns the content of the footer; None if the file does not end like an MCAP file."""
     size = file.seek(0, os.SEEK_END)
     if size < len(_MAGIC) + _FOOTER_LENGTH:
         return None
@@ -110,7 +110,7 @@ def _footer(file: BinaryIO) -> bytes | None:
 
 
 def _summary(file: BinaryIO) -> _Range | None:
-    """The range of the summary; None if there is none, or if it is incomplete."""
+    """Returns the range of the summary; None if there is none, or if it has no schema."""
     footer = _footer(file)
     start = struct.unpack_from('<Q', footer)[0] if footer else 0
     if not start:
@@ -121,7 +121,7 @@ def _summary(file: BinaryIO) -> _Range | None:
 
 
 def _indexed(file: BinaryIO, summary: _Range) -> Iterator[_Piece]:
-    """A file with a summary, in which all offsets stay the same."""
+    """Yields the pieces of a file with a summary, so that all offsets stay the same."""
     done = 0
     first = next(_whole_records(file, len(_MAGIC), summary.start), None)
     for record in (*filter(None, [first]), *_whole_records(file, *summary)):
@@ -133,7 +133,7 @@ def _indexed(file: BinaryIO, summary: _Range) -> Iterator[_Piece]:
 
 
 def _unindexed(file: BinaryIO) -> Iterator[_Piece]:
-    """All complete records of a file, in order, without those of a summary."""
+    """Yields all complete records of a file in order, without those of a summary."""
     size = file.seek(0, os.SEEK_END)
     done = end = len(_MAGIC)
     for record in _whole_records(file, done, size):
@@ -153,7 +153,7 @@ def _unindexed(file: BinaryIO) -> Iterator[_Piece]:
 
 
 def _whole_records(file: BinaryIO, start: int, stop: int) -> Iterator[_Record]:
-    """The records between two offsets, up to the first incomplete one."""
+    """Yields the records between two offsets, up to the first incomplete one."""
     while start + _RECORD.size <= stop:
         file.seek(start)
         opcode, length = _RECORD.unpack(file.read(_RECORD.size))
@@ -170,7 +170,7 @@ def _read(file: BinaryIO, record: _Record) -> bytes:
 
 
 def _shown(record: bytes) -> bytes:
-    """A header with the profile of ROS 2, a schema or a chunk without definitions.
+    """Replaces the profile of a header, or hides definitions in a schema or chunk.
 
     Only chunks change their length.
     """
@@ -190,7 +190,7 @@ def _shown(record: bytes) -> bytes:
 
 
 def _chunk_without_definitions(record: bytes) -> bytes:
-    """A chunk without definitions; the chunk itself if it has none."""
+    """Hides the definitions in a chunk; returns the chunk itself if it has none."""
     fields = record[_RECORD.size :]
     first, last, size, checksum, length = _CHUNK_FIELDS.unpack_from(fields)
     name_end = _CHUNK_FIELDS.size + length
@@ -214,7 +214,7 @@ def _records_without_definitions(records: bytes) -> bytes:
 
 
 def _records_of_cut_chunk(file: BinaryIO, start: int, stop: int) -> bytes:
-    """The complete records of a truncated chunk; empty if it is compressed or no chunk."""
+    """Returns the complete records of a truncated chunk; empty if compressed or not a chunk."""
     file.seek(start)
     header = file.read(_RECORD.size + _CHUNK_FIELDS.size)
     if len(header) < _RECORD.size + _CHUNK_FIELDS.size or header[0] != _CHUNK:

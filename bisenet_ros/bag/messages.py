@@ -26,11 +26,11 @@ CAMERA_INFO_TYPE = 'sensor_msgs/msg/CameraInfo'
 
 
 class BagError(UserError):
-    """A bag that cannot be read, or that lacks what was asked for."""
+    """A bag cannot be read, or lacks the requested topics."""
 
 
 def open_bag(path: Path, parts: Sequence[Path] = ()) -> BagReader:
-    """Open a bag for reading; the caller closes the reader.
+    """Opens a bag for reading; the caller closes the reader.
 
     Args:
         path: A rosbag2 folder, an .mcap or .db3 file, or a ROS 1 .bag file.
@@ -51,7 +51,7 @@ class Received(NamedTuple):
     Attributes:
         topic: Its topic.
         received: Time of recording, nanoseconds.
-        message: As rosbags deserialises it.
+        message: The message as deserialised by rosbags.
     """
 
     topic: str
@@ -66,7 +66,7 @@ class Stamped(NamedTuple):
         topic: Its topic.
         received: Time of recording, nanoseconds.
         stamp: Stamp of the header, nanoseconds.
-        message: As rosbags deserialises it.
+        message: The message as deserialised by rosbags.
     """
 
     topic: str
@@ -76,7 +76,7 @@ class Stamped(NamedTuple):
 
 
 def connections_of(reader: BagReader) -> list[Connection]:
-    """The connections of a bag whose messages have a ROS serialisation."""
+    """Returns the connections of a bag whose messages have a ROS serialisation."""
     return [
         connection
         for connection in reader.connections
@@ -85,7 +85,7 @@ def connections_of(reader: BagReader) -> list[Connection]:
 
 
 def received_messages(reader: BagReader, topics: Collection[str]) -> Iterator[Received]:
-    """The messages of some topics in recording order.
+    """Yields the messages of some topics in recording order.
 
     Raises:
         BagError: The bag is damaged.
@@ -100,7 +100,7 @@ def received_messages(reader: BagReader, topics: Collection[str]) -> Iterator[Re
 
 
 def messages(reader: BagReader, topics: Collection[str]) -> Iterator[Stamped]:
-    """The messages of some topics, which all have a header, in recording order.
+    """Yields the messages of some topics, which all have a header, in recording order.
 
     Raises:
         BagError: The bag is damaged.
@@ -112,12 +112,12 @@ def messages(reader: BagReader, topics: Collection[str]) -> Iterator[Stamped]:
 
 @contextmanager
 def _reading(path: object, complaint: str) -> Iterator[None]:
-    """Turn exceptions of rosbags into one line for users."""
+    """Turns exceptions of rosbags into one line for users."""
     try:
         yield
     except Exception as error:
-        # Any error: on damaged data rosbags lets the exceptions of its parsers through, those of
-        # YAML, SQLite and Zstandard as well as UnicodeDecodeError, KeyError or struct.error.
+        # Any error, because on damaged data rosbags raises the exceptions of its parsers: those of
+        # YAML, SQLite and Zstandard, and UnicodeDecodeError, KeyError or struct.error.
         reason = str(error).partition('\n')[0]
         known = (AnyReaderError, Rosbag1Error, Rosbag2Error, OSError)
         if not reason or not isinstance(error, known):

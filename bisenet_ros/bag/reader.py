@@ -43,7 +43,7 @@ _STORAGES = ('.mcap', '.db3', '.mcap.zstd', '.db3.zstd')
 
 _COMPRESSED, _COMPRESSED_DEPTH = '/compressed', '/compressedDepth'
 _STATIC_TRANSFORMS = ('/tf_static', 'tf_static')
-# Topics with images that are no camera's picture.
+# Topics with images that are not camera images.
 _NO_PICTURE = (LABELS_TOPIC, *(f'/{NAMESPACE}/{output.name}' for output in OUTPUTS))
 
 
@@ -103,11 +103,11 @@ class RecordedFrame:
 
     @property
     def place(self) -> str:
-        """The frame in words, for messages."""
+        """Describes the frame in messages for users."""
         return f'frame {self.index} of {self.camera.image_topic}'
 
     def image(self) -> npt.NDArray[np.uint8]:
-        """(H, W, 3) BGR, decoded as in the node.
+        """Decodes the image to (H, W, 3) BGR, as in the node.
 
         Raises:
             ImageError: The image cannot be decoded.
@@ -117,7 +117,7 @@ class RecordedFrame:
         return decode_image(self.message)
 
     def truth(self) -> npt.NDArray[np.uint8] | None:
-        """(H, W) class ids, if there is ground truth.
+        """Returns the (H, W) class ids of the ground truth, if there is any.
 
         Raises:
             ImageError: The message is not a label image.
@@ -153,7 +153,7 @@ class ReplayBag:
         labels_folder: The ground truth of the only camera, if it is in files.
         seconds: From the first message to the last.
         damage: Why data is missing; empty if the bag is complete.
-        notes: Notes for users on how the bag is read, a sentence each.
+        notes: Notes for users on how the bag is read, one sentence each.
 
     Args:
         path: A rosbag2 folder, an .mcap or .db3 file, or a ROS 1 .bag file.
@@ -222,19 +222,19 @@ class ReplayBag:
         )
 
     def __iter__(self) -> Iterator[RecordedFrame]:
-        """Each frame in recording order.
+        """Yields each frame in recording order.
 
-        Ground truth and CameraInfo are matched by stamp; without stamps, ground truth by time of
-        recording and CameraInfo as the latest one. Ground truth is matched in one pass: a frame
-        whose stamp is before that of an earlier frame may get none. A CameraInfo may have been
-        recorded before its image, or up to `stamp_join.LATEST_INFO` after it.
+        Ground truth and CameraInfo are matched by stamp. Without stamps, ground truth is matched by
+        time of recording, and a frame gets the latest CameraInfo. Ground truth is matched in one
+        pass, so a frame whose stamp is before that of an earlier frame may get none. A CameraInfo
+        may have been recorded before its image, or up to `stamp_join.LATEST_INFO` after it.
 
         Raises:
             BagError: The bag is damaged.
         """
         with ExitStack() as stack:
 
-            def reader() -> BagReader:  # each has its own position in the file
+            def reader() -> BagReader:  # each reader has its own position in the file
                 return stack.enter_context(closing(open_bag(self.path, self._parts)))
 
             truths = {
@@ -254,8 +254,8 @@ class ReplayBag:
                 if camera.camera_info_topic is not None
             }
             counts = dict.fromkeys(cameras, 0)
-            # A file without an index is read in the order in which it was written, which is the
-            # order of recording only within a topic: with several topics, rosbags would stop.
+            # A file without an index is read in the order of writing, which is the order of
+            # recording only within a topic. With several topics, rosbags would stop.
             topics = [*cameras, *dict.fromkeys(info_topics.values())]
             groups = [[topic] for topic in topics] if self._unindexed else [topics]
             recordings = [messages(reader(), group) for group in groups]
@@ -273,7 +273,7 @@ class ReplayBag:
                 )
 
     def static_transforms(self) -> list[StaticTransform]:
-        """The latest transform of each frame on `/tf_static`.
+        """Returns the latest transform of each frame on `/tf_static`.
 
         Raises:
             BagError: The bag is damaged.
@@ -291,9 +291,9 @@ class ReplayBag:
 
 
 def main_camera(path: Path) -> str:
-    """The image topic to use if only one camera can be shown.
+    """Returns the image topic to use if only one camera can be shown.
 
-    It is `/image` if that exists; else the topic with the most images, raw before compressed.
+    It is `/image` if that exists, else the raw topic with the most images, else the compressed one.
 
     Raises:
         BagError: The bag cannot be read, or has no images.
@@ -343,10 +343,10 @@ class _Topics:
             self.depths.add(topic)
 
     def find_camera(self, wanted: str) -> str:
-        """A topic of images by its name.
+        """Finds a topic of images by name.
 
         Raises:
-            BagError: As in `find`, or the topic has depth images.
+            BagError: See `find`; or the topic has depth images.
         """
         name = self.find(wanted, _IMAGE_TYPES)
         if name in self.depths:
@@ -356,10 +356,10 @@ class _Topics:
         return name
 
     def find(self, wanted: str, types: Sequence[str]) -> str:
-        """A topic by its name, with or without the leading slash.
+        """Finds a topic by name, with or without the leading slash.
 
         Raises:
-            BagError: The topic does not exist, has another type, or no messages.
+            BagError: The topic does not exist, has another type, or has no messages.
         """
         name = next((name for name in (wanted, f'/{wanted}') if name in self._types), None)
         if name is None:
@@ -371,18 +371,18 @@ class _Topics:
         return name
 
     def is_compressed(self, name: str) -> bool:
-        """Whether a topic has CompressedImages."""
+        """Returns whether a topic has CompressedImages."""
         return self._types[name] == COMPRESSED_IMAGE_TYPE
 
     def camera_info(self, image_topic: str) -> str | None:
-        """The topic `camera_info` beside an image topic, if it has messages."""
+        """Returns the topic `camera_info` beside an image topic, if it has messages."""
         space, slash, _ = image_topic.removesuffix(_COMPRESSED).rpartition('/')
         name = f'{space}{slash}camera_info'
         recorded = self._types.get(name) == CAMERA_INFO_TYPE and self.counts[name]
         return name if recorded else None
 
     def pictures(self, apart_from: str | None) -> list[str]:
-        """The topics of camera images, one for each camera.
+        """Returns the topics of camera images, one for each camera.
 
         Raises:
             BagError: There are none.
@@ -407,7 +407,7 @@ class _Topics:
         ]
 
     def truths(self, images: Sequence[str]) -> dict[str, str]:
-        """The label topic of each image topic that has one.
+        """Returns the label topic of each image topic that has one.
 
         Raises:
             BagError: Two cameras would get the same ground truth.
@@ -445,7 +445,7 @@ def _is_no_picture(topic: str) -> bool:
 
 
 def _camera_names(images: Sequence[str]) -> Mapping[str, str]:
-    """A name for the results of each image topic: its namespace if that is unique."""
+    """Returns a name for the results of each image topic: its namespace if that is unique."""
     if len(images) == 1:
         return {images[0]: ''}
     topics = {topic: topic.removesuffix(_COMPRESSED).strip('/') for topic in images}
@@ -455,10 +455,10 @@ def _camera_names(images: Sequence[str]) -> Mapping[str, str]:
 
 
 def _whole_parts(path: Path) -> tuple[list[Path], str]:
-    """The readable files of a damaged bag, and a description of the damage.
+    """Finds the readable files of a damaged bag, and describes the damage.
 
     Returns:
-        The files to read, none to read the bag as it is, and the damage, empty for none.
+        The files to read, or none to read the bag as it is; and the damage, empty for none.
 
     Raises:
         BagError: The path does not exist, the bag must first be repaired with ROS, or a folder has
@@ -497,13 +497,13 @@ def _whole_parts(path: Path) -> tuple[list[Path], str]:
 
 
 def _problem_of_metadata(folder: Path) -> str:
-    """The problem of the metadata.yaml in a folder; empty if there is none, or an unknown one."""
+    """Returns the problem of a folder's metadata.yaml; empty if there is none or it is unknown."""
     try:
         text = (folder / 'metadata.yaml').read_text(encoding='utf-8-sig')
     except FileNotFoundError:
         return 'no metadata.yaml'
     except (OSError, UnicodeDecodeError):
-        return ''  # rosbags says what is wrong
+        return ''  # rosbags reports the error
     if not text.strip():
         return 'an empty metadata.yaml'
     if re.search(r"""storage_identifier: *(''|"")? *$""", text, re.MULTILINE):

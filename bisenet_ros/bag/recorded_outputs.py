@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Reads what a node published for the frames that were played to it.
+"""Records and reads the outputs that a node published for played frames.
 
 A folder holds the outputs as a bag, `arrivals.jsonl` with a line for each output, both written by
 the recorder, and `published.jsonl` with a line for each frame, written by `run_graph`.
@@ -42,8 +42,8 @@ class Publication(NamedTuple):
 
     Attributes:
         camera: The name of its camera.
-        stamp: Nanoseconds, the header's.
-        time: Monotonic clock of the machine, nanoseconds.
+        stamp: Stamp of the header, nanoseconds.
+        time: Monotonic time of publication, nanoseconds.
     """
 
     camera: str
@@ -56,11 +56,11 @@ class Arrival(NamedTuple):
 
     Attributes:
         camera: The name of its camera.
-        stamp: Nanoseconds, the header's.
-        received: Monotonic clock of the machine when the labels arrived, nanoseconds.
-        decode_ms: Time of the node from message to pixels.
-        inference_ms: Time of the node from pixels to labels.
-        publish_ms: Time of the node to publish all outputs.
+        stamp: Stamp of the header, nanoseconds.
+        received: Monotonic time of the labels' arrival, nanoseconds.
+        decode_ms: Time in the node from message to pixels.
+        inference_ms: Time in the node from pixels to labels.
+        publish_ms: Time in the node to publish all outputs.
     """
 
     camera: str
@@ -80,7 +80,7 @@ class RecordedOutput:
         drivable: (H, W) uint8, 0 or 255.
         confidence: (H, W) uint8.
         label_space: Label space of the ids.
-        times_ms: Decode, inference, total, and age (from publication to the arrival of the labels).
+        times_ms: Decode, inference, total, and age (from publication to arrival of the labels).
     """
 
     labels: Pixels
@@ -115,11 +115,11 @@ class RecordedOutputsWriter:
         self._stack.__exit__(*exception)
 
     def write(self, arrival: Arrival, images: Mapping[str, bytes]) -> None:
-        """Append the outputs of a frame.
+        """Appends the outputs of a frame.
 
         Args:
             arrival: The frame, and the time of arrival.
-            images: The serialised image message for each of `KINDS`.
+            images: Serialised image message for each of `KINDS`.
         """
         now = time.monotonic_ns()  # stamps may go backwards, and readers sort by this time
         for kind in KINDS:
@@ -133,7 +133,7 @@ class RecordedOutputsWriter:
 
 
 def write_publications(folder: Path, published: Iterable[Publication]) -> None:
-    """Write `published.jsonl`, in order of publication."""
+    """Writes `published.jsonl`, in order of publication."""
     lines = (json.dumps(one) + '\n' for one in published)
     (folder / _PUBLISHED).write_text(''.join(lines), encoding='utf-8')
 
@@ -142,8 +142,8 @@ class RecordedOutputs:
     """Reads recorded outputs frame by frame; a context manager.
 
     Attributes:
-        published: Every published frame by name of its camera, in order.
-        arrivals: Received outputs by camera and index of the frame in the camera.
+        published: All published frames by camera name, in order.
+        arrivals: Received outputs by camera name and index of the frame in the camera.
 
     Args:
         folder: Written by `RecordedOutputsWriter` and `write_publications`.
@@ -164,10 +164,10 @@ class RecordedOutputs:
         self._find_frames()
 
     def _find_frames(self) -> None:
-        """Find the frame of each output.
+        """Finds the frame of each output.
 
-        It is the last frame that was published with this stamp before the output arrived: a bag may
-        contain a stamp twice, and outputs for probe frames may have been recorded too.
+        This is the last frame published with the output's stamp before the output arrived: a bag
+        may contain a stamp twice, and outputs for probe frames may have been recorded too.
         """
         frames: dict[tuple[str, int], list[int]] = defaultdict(list)
         for camera, published in self.published.items():
@@ -194,12 +194,12 @@ class RecordedOutputs:
         self._stack.__exit__(*exception)
 
     def age_ms(self, camera: str, index: int) -> float:
-        """Time from the publication of a frame to the arrival of its labels."""
+        """Returns the time from the publication of a frame to the arrival of its labels."""
         received = self.arrivals[camera, index].received
         return 1e-6 * (received - self.published[camera][index].time)
 
     def of(self, frame: RecordedFrame) -> RecordedOutput | None:
-        """The outputs of a frame, None if there are none; call it in frame order."""
+        """Returns the outputs of a frame, None if there are none; call it in frame order."""
         camera, index = frame.camera.name, frame.index
         arrival = self.arrivals.get((camera, index))
         if arrival is None:
@@ -223,7 +223,7 @@ class RecordedOutputs:
         )
 
     def _read(self, camera: str) -> Iterator[dict[str, Any]]:
-        """The images of each output by kind, one output after another."""
+        """Yields the images of each output by kind."""
         topics = {_topic(camera, kind): kind for kind in KINDS}
         reader = self._stack.enter_context(closing(open_bag(self._folder / _BAG)))
         images: dict[str, Any] = {}

@@ -20,14 +20,14 @@ _STILL = Transform((0.0, 0.0, 0.0), (0.0, 0.0, 0.0, 1.0))
 
 
 class RecordedTransforms:
-    """Chains of static transforms; see `camera_ground.Transforms`.
+    """Looks up chains of static transforms; see `camera_ground.Transforms`.
 
     Args:
-        transforms: Where frames are in others; each frame in one.
+        transforms: One transform per frame, to its parent.
     """
 
     def __init__(self, transforms: Iterable[StaticTransform]) -> None:
-        # ROS 1 had names with a slash before them.
+        # In ROS 1, frame names may begin with a slash.
         self._frames = {
             one.child.lstrip('/'): (
                 one.parent.lstrip('/'),
@@ -37,19 +37,19 @@ class RecordedTransforms:
         }
 
     def find(self, parent: str, child: str, stamp: Any) -> Transform | None:
-        """Where `child` is in `parent`, at whatever stamp; None where no chain leads there."""
+        """Returns the pose of `child` in `parent` at any stamp; None if they are not connected."""
         above_parent = self._above(parent.lstrip('/'))
         for frame, transform in self._above(child.lstrip('/')).items():
-            if frame in above_parent:  # the closest one that is above both
+            if frame in above_parent:  # the closest common ancestor
                 return _chained(_inverse(above_parent[frame]), transform)
         return None
 
     def _above(self, frame: str) -> dict[str, Transform]:
-        """Where a frame is in itself and in all above it, the closest first."""
+        """Returns the pose of a frame in itself and in each ancestor, the closest first."""
         found = {frame: _STILL}
         while frame in self._frames:
             parent, transform = self._frames[frame]
-            if parent in found:  # in a circle
+            if parent in found:  # a cycle
                 break
             found[parent] = _chained(transform, found[frame])
             frame = parent
@@ -59,13 +59,13 @@ class RecordedTransforms:
 def _normalized(rotation: Quaternion) -> Quaternion:
     length = math.hypot(*rotation)
     if not (math.isfinite(length) and length > 0):
-        return rotation  # which is refused where it is used
+        return rotation  # refused when it is used
     x, y, z, w = (part / length for part in rotation)
     return x, y, z, w
 
 
 def _chained(outer: Transform, inner: Transform) -> Transform:
-    """Where a frame is in A, that is at `inner` in B, which is at `outer` in A."""
+    """Composes two poses: `inner` of a frame in B, and `outer` of B in A, to the pose in A."""
     x, y, z = np.add(outer.translation, _turned(outer.rotation, inner.translation)).tolist()
     return Transform((x, y, z), _product(outer.rotation, inner.rotation))
 

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Adapts the readers of rosbags: they ignore message definitions and check lengths.
 
-rosbags parses the definition of every message in a bag. A single one that is damaged, in another
-encoding or for another serialisation makes the whole bag unreadable. The types that are read here
-are those of ROS and of this package, which are known without the bag.
+rosbags parses the definition of every message type in a bag. A single definition that is damaged,
+in another encoding or for another serialisation makes the whole bag unreadable. The types that are
+read here are those of ROS and of this package, which are known without the bag.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class BagReader(AnyReader):
         )
 
     def _open(self) -> None:
-        """See the base class, which compiles all types of ROS again whenever a bag is opened."""
+        """Overrides the base class, which compiles all ROS types whenever a bag is opened."""
         assert self.stack is not None
         for reader in self.readers:
             self.stack.enter_context(reader)
@@ -74,12 +74,12 @@ class _Folder(PosixPath):
 
     @property
     def suffix(self) -> str:
-        """Never `.bag`, because rosbags would take a folder with that suffix for a ROS 1 bag."""
+        """The suffix; never `.bag`, because rosbags would treat such a folder as a ROS 1 bag."""
         ending = super().suffix
         return '' if ending == '.bag' else ending
 
     def read_text(self, *_: Any, **__: Any) -> str:
-        """The metadata.yaml in the folder, without topics of other serialisations."""
+        """Reads the metadata.yaml in the folder, and removes topics of other serialisations."""
         text = self.read_bytes().decode('utf-8-sig')
         check_values(self, text)
         try:
@@ -99,7 +99,7 @@ limit_decompression()
 
 
 class _BoundedFile(PosixPath):
-    """A file whose reader takes no more memory than it has bytes."""
+    """A file whose reader allocates no more memory than the file has bytes."""
 
     def open(self, *_: Any, **__: Any) -> Any:
         return BoundedReader(io.FileIO(self))
@@ -132,7 +132,7 @@ class _Sqlite3Reader(Sqlite3Reader):
 
 
 def _hide_definitions(connection: apsw.Connection) -> None:
-    """Hide the table of the bag behind an empty temporary one, which SQLite finds first."""
+    """Hides the table of the bag behind an empty temporary one, which SQLite finds first."""
     connection.execute(
         'CREATE TEMP TABLE IF NOT EXISTS message_definitions (id, topic_type, encoding, '
         'encoded_message_definition, type_description_hash)'
@@ -143,7 +143,7 @@ class _FolderReader(DirectoryReader):
     STORAGE_PLUGINS: Mapping[str, type[Any]] = {'mcap': _McapReader, 'sqlite3': _Sqlite3Reader}
 
     def open(self) -> None:
-        """See the base class, which is not to decompress messages: it would to any length."""
+        """Opens the bag, but keeps the base class from decompressing messages without a limit."""
         super().open()
         self._compressed = self.metadata.compression_mode == 'message'
         if self._compressed:
@@ -172,7 +172,7 @@ class _Rosbag1Reader(Rosbag1Reader):
         super().__init__(_BoundedFile(path))
 
     def read_connection(self) -> Connection:
-        """See the base class; leaves out the definition, which may be in any encoding."""
+        """Reads a connection without its definition, which may be in any encoding."""
         file = self.bio
         assert file is not None
         record = b''
@@ -187,7 +187,7 @@ class _Rosbag1Reader(Rosbag1Reader):
 
 
 def _without_definition(record: bytes) -> bytes:
-    """A connection record of a ROS 1 bag, with the text of the definition blanked."""
+    """Blanks the text of the definition in a connection record of a ROS 1 bag."""
     begin, name, rest = record.partition(b'message_definition=')
     if not name:
         return record

@@ -14,15 +14,15 @@ from rosbags.typesys import Stores, get_typestore
 from bisenet_ros.bag.messages import CAMERA_INFO_TYPE, BagError, Stamped
 
 LATEST_INFO = 100_000_000
-"""Nanoseconds by which a CameraInfo may be recorded after its image. A camera publishes both at
-once, and usually the image arrives last, because it is larger."""
+"""Maximum nanoseconds by which a CameraInfo may be recorded after its image. A camera publishes
+both at once, and usually the image arrives last, because it is larger."""
 
 SAME_MOMENT = 10_000_000
-"""Nanoseconds between the recording of an image and its ground truth if there are no stamps: less
-than half the period of fast cameras."""
+"""Maximum nanoseconds between the recording of an image and of its ground truth, if there are no
+stamps: less than half the period of fast cameras."""
 
 _EARLIER_INFOS = 1000
-"""How many CameraInfos of a topic are kept, for images that arrive many seconds later."""
+"""Number of CameraInfos kept per topic, for images that arrive many seconds later."""
 
 
 class Truths:
@@ -43,7 +43,7 @@ class Truths:
         self._tolerance = SAME_MOMENT if by_reception else 0
 
     def of(self, image: Stamped) -> Any:
-        """The message that belongs to an image, or None."""
+        """Returns the message that belongs to an image, or None."""
         moment = self._moment(image)
         found = self._next
         while found is not None and self._moment(found) < moment - self._tolerance:
@@ -55,7 +55,7 @@ class Truths:
 
 
 class ImageWithInfo(NamedTuple):
-    """An image message, and the CameraInfo of its topic and stamp; None if there is none."""
+    """An image message, and the CameraInfo of its camera and stamp; None if there is none."""
 
     image: Stamped
     camera_info: Any
@@ -64,7 +64,7 @@ class ImageWithInfo(NamedTuple):
 def with_camera_infos(
     recorded: Iterator[Stamped], info_topics: Mapping[str, str]
 ) -> Iterator[ImageWithInfo]:
-    """Every image with its CameraInfo, in the order of the images.
+    """Yields every image with its CameraInfo, in the order of the images.
 
     Args:
         recorded: Images and CameraInfos in recording order.
@@ -105,7 +105,7 @@ def with_camera_infos(
 
 
 def _of_ros_2(info: Any) -> Any:
-    """A CameraInfo with the field names of ROS 2; in ROS 1, matrices have capital letters."""
+    """Converts a CameraInfo to the field names of ROS 2; ROS 1 has capital letters for matrices."""
     if not hasattr(info, 'K'):
         return info
     types: Mapping[str, Any] = get_typestore(Stores.LATEST).types

@@ -51,7 +51,7 @@ _RELIABLE = Qos(
 
 @contextmanager
 def _storing() -> Iterator[None]:
-    """Raise OSError for a full disk with every storage plugin."""
+    """Raises OSError for a full disk with every storage plugin."""
     try:
         yield
     except sqlite3.Error as error:
@@ -66,8 +66,10 @@ class BagWriter:
     Args:
         path: The folder to create; it must not exist.
         storage: The storage plugin of rosbag2.
-        compressed: Whether chunks of an mcap are compressed, in a way that all MCAP readers know.
-        definitions: Definitions of message types beyond those of ROS, as in a .msg file, by type.
+        compressed: Whether chunks of an mcap are compressed, in a format that all MCAP readers
+            support.
+        definitions: Definitions of message types that are not part of ROS, as in a .msg file, by
+            type.
     """
 
     def __init__(
@@ -105,7 +107,7 @@ class BagWriter:
         encoding: Literal['bgr8', 'rgb8', 'mono8'],
         received: int | None = None,
     ) -> None:
-        """Append an image message.
+        """Appends an image message.
 
         Args:
             topic: The topic; created at its first use.
@@ -133,14 +135,14 @@ class BagWriter:
         fields: Mapping[str, Any],
         received: int | None = None,
     ) -> None:
-        """Append a message.
+        """Appends a message.
 
         Args:
             topic: The topic; created at its first use.
             kind: Message type.
             stamp: Stamp of the header, nanoseconds.
             frame_id: Frame id of the header.
-            fields: All fields but the header: numbers, strings, arrays, and mappings or lists of
+            fields: All fields except the header: numbers, strings, arrays, and mappings or lists of
                 mappings for nested messages.
             received: Time of recording, nanoseconds; None for the stamp.
         """
@@ -157,7 +159,7 @@ class BagWriter:
             )
 
     def _made(self, kind: str, fields: Mapping[str, Any]) -> Any:
-        """A message of rosbags from plain fields."""
+        """Creates a rosbags message from plain fields."""
         types = dict(self._typestore.get_msgdef(kind).fields)
         values = {name: self._value(types[name], value) for name, value in fields.items()}
         return self._typestore.types[kind](**values)
@@ -171,6 +173,6 @@ class BagWriter:
 
 
 def fields_of(message: Any) -> dict[str, Any]:
-    """The fields of a message that was read with rosbags, without the header."""
+    """Returns the fields of a message that was read with rosbags, without the header."""
     names = [field.name for field in dataclasses.fields(message)]
     return {name: getattr(message, name) for name in names if name not in ('header', '__msgtype__')}

@@ -19,21 +19,21 @@ from bisenet_ros.settings import Settings, values_for_recorded
 Pixels = npt.NDArray[np.uint8]
 
 FOUND, TRUTH = 'ground, found', 'ground, truth'
-"""What the pictures are called."""
+"""Titles of the pictures."""
 
 
 class GroundOfFrames:
-    """Computes from recorded masks what the node publishes as grid and scan.
+    """Projects recorded masks onto the ground, as the node does for grid and scan.
 
     Attributes:
-        is_known: Whether the camera has CameraInfo and a `mounting`, so that there is any.
+        is_known: Whether the camera has CameraInfo and a `mounting`, which the projection needs.
 
     Args:
-        camera: Whose frames they are.
-        settings: The node's.
+        camera: The camera of the frames.
+        settings: The node's settings.
 
     Raises:
-        UserError: Its ego mask cannot be used.
+        UserError: The camera's ego mask cannot be used.
     """
 
     def __init__(self, camera: Camera, settings: Settings) -> None:
@@ -47,7 +47,7 @@ class GroundOfFrames:
         self._ground = CameraGround(camera.name, lambda: recorded)
 
     def of(self, frame: RecordedFrame, image: Pixels, found: RecordedOutput) -> Ground | None:
-        """What the node's mask of a frame says of the ground; None where nothing is known."""
+        """Projects the node's mask of a frame onto the ground; returns None if it cannot."""
         height, width = found.labels.shape
         ego = None if self._ego_mask is None else self._ego_mask.at((width, height))
         segmentation = Segmentation(found, found.label_space, 0.0, ego)
@@ -57,12 +57,12 @@ class GroundOfFrames:
     def draw(
         self, ground: Ground | None, true_mask: Pixels | None, height: int
     ) -> dict[str, Pixels]:
-        """The (height, W, 3) BGR pictures of a frame: `FOUND`, and `TRUTH` where a camera has one.
+        """Draws a frame's (height, W, 3) BGR pictures: `FOUND`, and `TRUTH` with ground truth.
 
         Args:
-            ground: What the node's mask says; None where nothing is known.
-            true_mask: (H, W), 255 where drivable, else 0; None where there is no truth.
-            height: Of the pictures, pixels.
+            ground: The node's mask projected onto the ground; None if unknown.
+            true_mask: (H, W), 255 where drivable, else 0; None without ground truth.
+            height: Height of the pictures, pixels.
         """
         grids = {FOUND: None if ground is None else ground.grid}
         if self._has_truth:

@@ -17,7 +17,7 @@ from bisenet_ros.templates import render
 def write_page(
     path: Path, measured: Mapping[str, Any], pictures: Sequence[Picture], label_space: LabelSpace
 ) -> None:
-    """Write the page beside the video, the pictures and `metrics.json`."""
+    """Writes the page beside the video, the pictures and `metrics.json`."""
     page = render(
         'demo',
         measured=measured,

@@ -31,7 +31,7 @@ if TYPE_CHECKING:  # Rerun is optional
     from bisenet_ros.rerun_view import RerunView
 
 PICTURED = 4
-"""How many frames are shown as pictures."""
+"""Maximum number of frames that are shown as pictures."""
 
 _ACCURACY = ('miou', 'drivable_iou', 'iou', 'free_space_error_m', 'free_space_error_p95_m')
 
@@ -45,7 +45,7 @@ class Picture:
 
     Attributes:
         title: Its time.
-        files: Names of the image files beside the page, by what they show.
+        files: Names of the image files beside the page, by content.
     """
 
     title: str
@@ -58,7 +58,7 @@ def figures(
     accuracy: Accuracy,
     model: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """The figures of a demo, ready for JSON.
+    """Returns the figures of a demo, ready for JSON.
 
     Args:
         name: Name of the source.
@@ -96,16 +96,16 @@ def figures(
 
 
 def _rate(times: Sequence[int]) -> float | None:
-    """Events per second from times in nanoseconds; None for fewer than two."""
+    """Returns events per second from times in nanoseconds; None for fewer than two."""
     span = times[-1] - times[0] if len(times) > 1 else 0
     return 1e9 * (len(times) - 1) / span if span > 0 else None
 
 
 class Offline:
-    """Segments the same frames without ROS, and compares with the labels of the node.
+    """Segments the same frames without ROS, and compares the labels with those of the node.
 
     Args:
-        segmenter: Set up like that of the node.
+        segmenter: A segmenter with the node's settings.
     """
 
     def __init__(self, segmenter: Segmenter) -> None:
@@ -115,7 +115,7 @@ class Offline:
         self._differing = 0
 
     def add(self, image: Pixels, truth: Pixels | None, live: Pixels) -> None:
-        """Segment a frame, and compare with the labels that the node published."""
+        """Segments a frame, and compares with the labels that the node published."""
         labels = self._segmenter(image).labels
         self._pixels += labels.size
         self._differing += int(np.count_nonzero(labels != live))
@@ -123,7 +123,7 @@ class Offline:
             self._confusion.update(labels, truth)
 
     def figures(self) -> dict[str, Any]:
-        """Mean IoU, and the number of pixels that differ from the node, ready for JSON."""
+        """Returns mean IoU and the number of pixels that differ from the node, ready for JSON."""
         miou = self._confusion.miou()
         return {
             'miou': None if math.isnan(miou) else miou,
@@ -143,16 +143,16 @@ def evaluate(
     view: RerunView | None,
     advance: Callable[[], None],
 ) -> tuple[Accuracy, list[Picture]]:
-    """Compare the outputs with ground truth, and write `overlay.webm` and the pictures.
+    """Compares the outputs with ground truth, and writes `overlay.webm` and the pictures.
 
-    Where CameraInfo and `mounting` are known, these show the ground from above, too.
+    If CameraInfo and `mounting` are known, these also show the ground from above.
 
     Args:
         frames: Published frames of one camera; dropped ones are skipped.
         outputs: The recorded outputs.
         label_space: Label space of the labels.
         output: The output folder.
-        settings: The node's.
+        settings: The node's settings.
         offline: Gets every frame that has an output; None for no comparison.
         view: Shows every frame that has an output; None for no view.
         advance: Called after every frame.
@@ -224,7 +224,7 @@ def evaluate(
 
 
 def _picture(output: Path, stem: str, title: str, images: Mapping[str, Pixels]) -> Picture:
-    """Write the images of a frame."""
+    """Writes the images of a frame."""
     files = {what: f'{stem}_{what.replace(", ", "_")}.jpg' for what in images}
     for what, pixels in images.items():
         write_image(output / files[what], pixels)
@@ -232,7 +232,7 @@ def _picture(output: Path, stem: str, title: str, images: Mapping[str, Pixels]) 
 
 
 def rows(measured: Mapping[str, Any]) -> list[Row]:
-    """The figures as a table of names and values, for the terminal and for the page."""
+    """Returns the figures as a table of names and values, for the terminal and for the page."""
     frames, latency = measured['frames'], measured['latency_ms']
     accuracy, offline, stages = measured['accuracy'], measured['offline'], measured['stages_ms']
     parts = ', '.join(f'{name} {value:.1f}' for name, value in stages.items())

@@ -15,12 +15,12 @@ Event = dict[str, Any]
 
 
 def emit(name: str, **facts: Any) -> None:
-    """Send an event to the parent process."""
+    """Sends an event to the parent process."""
     print(json.dumps({'event': name, **facts}), flush=True)
 
 
 def parse(line: str) -> Event | None:
-    """The event in a line; None for other output."""
+    """Parses the event in a line; returns None for other output."""
     if not line.startswith('{'):
         return None
     try:

@@ -30,10 +30,10 @@ _LISTENING_PERIOD = 60.0  # seconds; also the longest wait without any event
 
 
 def require_ros() -> None:
-    """Check that ROS 2 is installed.
+    """Checks that ROS 2 is installed.
 
     Raises:
-        UserError: It is not.
+        UserError: ROS 2 is not installed.
     """
     if importlib.util.find_spec('rclpy') is None:
         raise UserError(
@@ -52,21 +52,21 @@ def run_graph(
     restamp: bool = False,
     hear: Callable[[Event], None],
 ) -> None:
-    """Start a node, play frames to it, record its outputs, and stop all processes.
+    """Starts a node, plays frames to it, records its outputs, and stops all processes.
 
     Playing starts when the recorder has received an output for each camera. Afterwards,
     `RecordedOutputs` can read the folder.
 
     Args:
-        source: What is played.
-        parameters: The node's, of which each camera of the source has those of the camera that it
-            is; what has to fit the source and the graph is set here: `cameras`,
+        source: The source of the frames.
+        parameters: The node's parameters. Those of single cameras apply to the matching cameras of
+            the source. Those that depend on the source or the graph are overridden: `cameras`,
             `transport`, `image_reliability`, `autostart` and `use_sim_time`.
         folder: A temporary folder.
         logs: A folder for the output of the processes.
         rate: Playback speed, relative to the recording.
         restamp: Stamp frames with the time of their publication, instead of their own stamps.
-        hear: Called for events: `playing` when all processes are ready, then `published` for each
+        hear: Called with each event: `playing` when all processes are ready, `published` for each
             frame and `segmented` for each output, in order of arrival.
 
     Raises:
@@ -133,7 +133,7 @@ def run_graph(
         player.tell('play')
         hear({'event': 'playing'})
         published = _listen(processes, _patience(parameters), hear)
-        # The recorder first, so that it does not record the others shutting down.
+        # The recorder first, so that it records nothing while the others shut down.
         for process in (recorder, player, segmenter):
             processes.end(process)
     write_publications(folder, published)
@@ -142,7 +142,7 @@ def run_graph(
 def _listen(
     processes: Processes, patience: float, hear: Callable[[Event], None]
 ) -> list[Publication]:
-    """Process events until the outputs of the last frames arrived; the published frames."""
+    """Processes events until the last frames' outputs arrived; returns the published frames."""
     published: list[Publication] = []
     last: dict[str, int] = {}  # stamps by camera
     segmented: dict[str, int] = {}
@@ -165,7 +165,7 @@ def _listen(
 
 
 def _patience(parameters: Mapping[str, object]) -> float:
-    """Seconds to wait for further outputs after the last frame."""
+    """Returns the seconds to wait for further outputs after the last frame."""
     rate = parameters.get('max_rate')
     return LAST_OUTPUT_TIMEOUT + (1 / rate if isinstance(rate, (int, float)) and rate > 0 else 0)
 

@@ -4,12 +4,12 @@
 
     python3 -m bisenet_ros.live.player SOURCE [--rate 1.0] [--restamp] [--image-topic T]
 
-`image` or `image/compressed` and `camera_info` are published with best effort (sensor data),
-`ground_truth/labels` reliably, and only while there is a subscriber. The player first emits
-`ready` with the cameras that have decodable frames. Then it publishes one frame of each repeatedly,
-with a stamp of its own, so that the node can answer. After a line on standard input it publishes
-every frame once, emits `published` for each, then `end`. It exits on a signal, or when standard
-input closes.
+`image` or `image/compressed` and `camera_info` are published with best effort (sensor data), and
+`ground_truth/labels` reliably. Each is published only while it has a subscriber. The player first
+emits `ready` with the cameras that have decodable frames. Then it publishes one frame of each
+repeatedly, with a new stamp, so that the node can answer. After a line on standard input it
+publishes every frame once, emits `published` for each, then `end`. It exits on a signal, or when
+standard input closes.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ class CameraTopics:
         return listeners > 0
 
     def publish(self, frame: RecordedFrame, stamp: int) -> None:
-        """Publish a frame with its CameraInfo and ground truth.
+        """Publishes a frame with its CameraInfo and ground truth.
 
         Args:
             frame: The frame.
@@ -137,7 +137,7 @@ class Player:
         self._topics = {camera.image_topic: CameraTopics(node, camera) for camera in frames.cameras}
 
     def run(self) -> None:
-        """Probe the node until `play` is set, then play.
+        """Probes the node until `play` is set, then plays.
 
         Raises:
             UserError: None of the frames can be decoded, or a frame cannot be read.
@@ -177,7 +177,7 @@ class Player:
 
 
 def _first_frames(frames: Frames) -> list[RecordedFrame]:
-    """The first decodable frame of each camera, to probe the node with."""
+    """Returns the first decodable frame of each camera, to probe the node with."""
     found: dict[str, RecordedFrame] = {}
     with suppress(BagError):  # take the frames before the damage
         for frame in frames:
@@ -194,7 +194,7 @@ def _first_frames(frames: Frames) -> list[RecordedFrame]:
 
 
 def _prefetched(frames: Iterator[RecordedFrame]) -> Generator[RecordedFrame]:
-    """The same frames, read ahead in a thread."""
+    """Yields the same frames, read ahead in a thread."""
     with ThreadPoolExecutor(1, thread_name_prefix='frames') as thread:
         read = deque(thread.submit(next, frames, None) for _ in range(PREFETCHED))
         while (frame := read.popleft().result()) is not None:
@@ -204,7 +204,7 @@ def _prefetched(frames: Iterator[RecordedFrame]) -> Generator[RecordedFrame]:
 
 
 def _wait_for_word(play: threading.Event, stop: threading.Event) -> None:
-    """Set `play` at a line on standard input, and `stop` when it is closed."""
+    """Sets `play` at a line on standard input, and `stop` when it is closed."""
     # Not sys.stdin, whose lock this thread would still hold when the interpreter exits.
     if os.read(sys.stdin.fileno(), 1):
         play.set()
@@ -215,7 +215,7 @@ def _wait_for_word(play: threading.Event, stop: threading.Event) -> None:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Entry point of the player; returns its exit code."""
+    """Runs the player; returns its exit code."""
     parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0] if __doc__ else None)
     parser.add_argument('source', type=Path)
     parser.add_argument('--image-topic', default=None)

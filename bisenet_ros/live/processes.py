@@ -26,7 +26,7 @@ from bisenet_ros.node.large_images import use_profile
 
 
 class ProcessError(Exception):
-    """A process failed; one line that says which and why."""
+    """A process failed; the message says in one line which and why."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class _Exit:
 
 
 class Process:
-    """One process: its events from standard output, everything else it says in a log file."""
+    """One process; its events come from standard output, all other output goes to a log file."""
 
     def __init__(
         self,
@@ -50,7 +50,7 @@ class Process:
         self._log_path = log
         self._events = events
         self._log: IO[bytes] = log.open('wb')
-        # In a session of its own, so that Ctrl-C reaches the one who ends them in order.
+        # In its own session, so that Ctrl-C reaches only the parent, which ends them in order.
         self._process = subprocess.Popen(
             command,
             env=environment,
@@ -82,38 +82,38 @@ class Process:
         return self._process.pid
 
     def tell(self, line: str) -> None:
-        """Write a line to its standard input; nothing happens where it has ended."""
+        """Writes a line to its standard input; does nothing if the process has ended."""
         with suppress(BrokenPipeError):
             self._input.write(f'{line}\n'.encode())
             self._input.flush()
 
     def interrupt(self) -> None:
-        """Ask it to end."""
+        """Asks the process to end."""
         self.ending = True
         self._process.send_signal(signal.SIGINT)
 
     def wait(self, seconds: float) -> bool:
-        """Whether it has ended, all it said been heard, within a time."""
+        """Waits up to `seconds`; returns whether the process has ended and its output was read."""
         self._listener.join(seconds)
         return not self._listener.is_alive()
 
     def close(self) -> None:
-        """Make sure that it has ended."""
+        """Kills the process if it still runs, and closes its files."""
         self._process.kill()
         self._listener.join()
-        with suppress(BrokenPipeError):  # what it was told and did not read
+        with suppress(BrokenPipeError):  # input that the process did not read
             self._input.close()
         self._output.close()
         self._log.close()
 
     def failure(self, what: str) -> ProcessError:
-        """What went wrong, with the reason that it gave itself."""
+        """Creates an error with the reason from the process's own output."""
         return ProcessError(
             f'the {self.name} {what}: {self.reason()} (all it said: {self._log_path})'
         )
 
     def reason(self) -> str:
-        """The last error that it told of, else the last that it said."""
+        """Returns the last error in its log, else the last line."""
         log = self._log_path.read_text(errors='replace')
         lines = [line.strip() for line in log.splitlines() if line.strip()]
         errors = [line for line in lines if line.startswith(('[ERROR]', '[FATAL]'))]
@@ -122,12 +122,12 @@ class Process:
 
 
 class Processes:
-    """Starts processes of one DDS domain and hears them; a context that ends them all.
+    """Starts processes and receives their events; a context manager that ends them all.
 
     Args:
-        environment: What they all get.
-        logs: A folder for NAME.log.
-        patience: Seconds that a process has to end after it was asked to.
+        environment: Environment variables of all processes.
+        logs: A folder for the log files NAME.log.
+        patience: Seconds that a process may take to end.
     """
 
     def __init__(self, environment: Mapping[str, str], logs: Path, patience: float = 10.0) -> None:
@@ -138,18 +138,18 @@ class Processes:
         self._processes: list[Process] = []
 
     def start(self, name: str, command: Sequence[str]) -> Process:
-        """Start a process."""
+        """Starts a process."""
         log = self._logs / f'{name}.log'
         process = Process(name, command, self._environment, log, self._events)
         self._processes.append(process)
         return process
 
     def next_event(self, seconds: float) -> Event | None:
-        """The next event of any process; None when there is none in time.
+        """Returns the next event of any process; None if there is none in time.
 
         Raises:
-            UserError: A process could not use what it was given.
-            ProcessError: A process has ended that was not asked to, or not well.
+            UserError: A process reported bad input.
+            ProcessError: A process ended by itself, or with an error.
         """
         deadline = time.monotonic() + seconds
         while True:
@@ -165,10 +165,10 @@ class Processes:
                 raise process.failure(f'ended with exit code {event.code}')
 
     def end(self, process: Process) -> list[Event]:
-        """End a process in order; the events that it had left to say.
+        """Ends a process in order; returns the pending events.
 
         Raises:
-            ProcessError: It did not end in time, or not well.
+            ProcessError: The process did not end in time, or ended with an error.
         """
         process.interrupt()
         if not process.wait(self._patience):
@@ -176,7 +176,7 @@ class Processes:
         return list(self.pending_events())
 
     def pending_events(self) -> Iterator[Event]:
-        """The events that are there already; see `next_event`."""
+        """Yields the events that have already arrived; see `next_event`."""
         while (event := self.next_event(0.0)) is not None:
             yield event
 
@@ -197,7 +197,7 @@ class Processes:
 
 @contextmanager
 def ended_by_signals() -> Iterator[None]:
-    """Let SIGTERM and SIGHUP unwind as Ctrl-C does, so that no process is left behind."""
+    """Makes SIGTERM and SIGHUP unwind the stack as Ctrl-C does, so that no process is left."""
 
     def end(number: int, frame: FrameType | None) -> None:
         sys.exit(128 + number)
@@ -211,11 +211,11 @@ def ended_by_signals() -> Iterator[None]:
 
 
 def ros_environment(environment: Mapping[str, str], logs: Path) -> dict[str, str]:
-    """An environment whose ROS nodes see each other and nobody else: no vehicle, no other graph.
+    """Returns an environment whose ROS nodes see only each other: no vehicle, no other graph.
 
     Args:
-        environment: What this process was started with.
-        logs: A folder for ROS's own log files.
+        environment: Environment variables of this process.
+        logs: A folder for ROS's log files.
     """
     isolated = dict(environment)
     for elsewhere in ('ROS_DISCOVERY_SERVER', 'ROS_LOCALHOST_ONLY', 'ROS_STATIC_PEERS'):
@@ -229,19 +229,19 @@ def ros_environment(environment: Mapping[str, str], logs: Path) -> dict[str, str
     isolated['RCUTILS_COLORIZED_OUTPUT'] = '0'
     isolated['RCUTILS_CONSOLE_OUTPUT_FORMAT'] = '[{severity}] {message}'
     isolated['PYTHONUNBUFFERED'] = '1'
-    # Threads of the network that spin while they wait would take the camera's time.
+    # Spinning threads of the network would take CPU time from the player.
     isolated.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
     use_profile(isolated)
     return isolated
 
 
 def _free_domain(taken: str | None) -> int:
-    """A DDS domain in which no participant of this machine is, the user's own left out.
+    """Returns a DDS domain without a participant on this machine, other than the user's own.
 
     The first participant of domain D listens on UDP port 7410 + 250 D.
     """
-    # Domains above 101 use ports that Linux gives to outgoing connections. In random order, as two
-    # graphs that start at the same time see the same domains free.
+    # Domains above 101 use ports that Linux gives to outgoing connections. The order is random,
+    # because two graphs that start at the same time find the same domains free.
     for domain in random.sample(range(1, 102), 101):
         if str(domain) == taken:
             continue

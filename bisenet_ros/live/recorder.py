@@ -4,8 +4,8 @@
 
     python3 -m bisenet_ros.live.recorder FOLDER [--cameras front rear]
 
-When labels, drivable mask, confidence and timing of a stamp have arrived, they are recorded, and
-`segmented` is emitted. The recorder exits on a signal.
+When labels, drivable mask, confidence and timing of a stamp have arrived, the recorder writes them
+and emits `segmented`. It exits on a signal.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from bisenet_ros.node.signals import on_stop_signal
 
 _TIMING = 'timing'
 _QOS = QoSProfile(depth=30, reliability=ReliabilityPolicy.RELIABLE)
-_HEADER = struct.Struct('<4xiI')  # of a serialised message that begins with a stamped header
+_HEADER = struct.Struct('<4xiI')  # start of a serialised message that begins with a header
 
 
 class CameraRecorder:
@@ -93,7 +93,7 @@ class CameraRecorder:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Entry point of the recorder; returns its exit code."""
+    """Runs the recorder; returns its exit code."""
     parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0] if __doc__ else None)
     parser.add_argument('folder', type=Path)
     parser.add_argument('--cameras', nargs='+', default=[''])

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Renders the synthetic drive into a bag before it is streamed.
 
-Rendering while streaming would slow down the network that is being measured, and the report needs
-the same frames again.
+Rendering while streaming would slow down the network under measurement, and the report needs the
+same frames again.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Rendering:
 
 
 def render(rendering: Rendering, bag: Path, advance: Callable[[], None]) -> None:
-    """Render on all cores.
+    """Renders on up to eight cores.
 
     Args:
         rendering: What to render.
@@ -87,7 +87,7 @@ def render(rendering: Rendering, bag: Path, advance: Callable[[], None]) -> None
 
 
 def _camera_info(drive: SyntheticDrive) -> dict[str, Any]:
-    """The fields of the drive's CameraInfo: a pinhole camera without distortion."""
+    """Returns the fields of the drive's CameraInfo: a pinhole camera without distortion."""
     width, height = drive.size
     matrix = drive.camera_matrix
     return {

@@ -30,7 +30,7 @@ Pixels = npt.NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Source:
-    """What to play.
+    """A source of frames to play.
 
     Attributes:
         path: A bag, a video or a folder of images.
@@ -54,7 +54,7 @@ class Frames:
         frame_count: Upper bound of the number of frames; 0 if it is unknown.
 
     Args:
-        name: See above, as for the next two.
+        name: See the attributes, as for the next two.
         frames: Returns an iterator over all frames of the source in recording order.
         seconds: Frames from this time on are left out.
     """
@@ -83,7 +83,7 @@ class Frames:
 
 
 def main_source(path: Path, seconds: float) -> Source:
-    """The source for a single camera: of a bag, its `main_camera`.
+    """Returns the source of a single camera; for a bag, its `main_camera`.
 
     Raises:
         UserError: The path is not a bag, a video or a folder of images.
@@ -92,7 +92,7 @@ def main_source(path: Path, seconds: float) -> Source:
 
 
 def open_source(source: Source) -> Frames:
-    """The frames of a source.
+    """Opens a source.
 
     Raises:
         UserError: The path is not a bag, a video or a folder of images.
@@ -111,10 +111,10 @@ def open_source(source: Source) -> Frames:
 
 
 def _is_bag(path: Path) -> bool:
-    """Whether a path is a bag, and not a video or a folder of images.
+    """Returns whether a path is a bag, and not a video or a folder of images.
 
     Raises:
-        UserError: It is none of these.
+        UserError: The path does not exist, or is a folder with neither a bag nor images.
     """
     if not path.exists():
         raise UserError(f'{path}: no such file or folder')
@@ -138,7 +138,7 @@ class _Images:
 
 
 def _pictures(source: Source, images: Iterable[Pixels], rate: float, count: int) -> Frames:
-    """Images at a fixed rate, as if recorded by a camera."""
+    """Returns images at a fixed rate, as if recorded by a camera."""
     count = min(count, math.ceil(source.seconds * rate)) if source.seconds < math.inf else count
     camera = Camera('', IMAGE_TOPIC, None, count)
     types: Mapping[str, Any] = get_typestore(Stores.LATEST).types

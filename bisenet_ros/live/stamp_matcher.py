@@ -15,7 +15,7 @@ class StampMatcher(Generic[T]):
 
     Args:
         topics: The topics of a complete group.
-        depth: How many incomplete stamps are kept; the oldest is discarded first.
+        depth: Number of incomplete stamps to keep; the oldest is discarded first.
     """
 
     def __init__(self, topics: tuple[str, ...], depth: int = 100) -> None:
@@ -24,7 +24,7 @@ class StampMatcher(Generic[T]):
         self._waiting: OrderedDict[int, dict[str, T]] = OrderedDict()
 
     def add(self, topic: str, stamp: int, message: T) -> dict[str, T] | None:
-        """Add a message; returns and forgets all messages of its stamp once they are complete."""
+        """Adds a message; returns and forgets all messages of its stamp once they are complete."""
         found = self._waiting.setdefault(stamp, {})
         found[topic] = message
         if len(found) == len(self._topics):

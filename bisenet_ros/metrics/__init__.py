@@ -65,12 +65,12 @@ METRICS: dict[str, type[Metric]] = {
 
 
 def metrics_with(*, truth: bool) -> dict[str, type[Metric]]:
-    """The metrics that need ground truth, or those that do not."""
+    """Returns the metrics that need ground truth, or those that do not."""
     return {name: metric for name, metric in METRICS.items() if metric.needs_truth == truth}
 
 
 def figures(*, truth: bool) -> dict[str, Figure]:
-    """Figures by name, of the metrics that need ground truth, or of those that do not."""
+    """Returns figures by name, of the metrics that need ground truth or of those that do not."""
     return {
         figure.name: figure
         for metric in metrics_with(truth=truth).values()

@@ -65,7 +65,7 @@ class BoundaryScore(Metric):
         self._true += other._true
 
     def f_scores(self) -> npt.NDArray[np.float64]:
-        """(num_classes,) F-score: the harmonic mean of precision and recall.
+        """Returns the (num_classes,) F-score: the harmonic mean of precision and recall.
 
         Precision is the matched fraction of the predicted boundary, recall that of the true one.
         The score is 0 if only one of them has the class, NaN if neither has.
@@ -80,7 +80,7 @@ class BoundaryScore(Metric):
         return scores
 
     def mean(self) -> float:
-        """Mean F-score of the classes that occur; NaN if nothing was counted."""
+        """Returns the mean F-score of the classes that occur; NaN if nothing was counted."""
         scores = self.f_scores()
         present = ~np.isnan(scores)
         return float(scores[present].mean()) if present.any() else float('nan')
@@ -92,7 +92,7 @@ class BoundaryScore(Metric):
 
 
 def _boundary(ids: npt.NDArray[np.uint8]) -> Mask:
-    """Pixels with a neighbour of another class; `IGNORE` makes no boundary."""
+    """Marks pixels with a neighbour of another class; `IGNORE` makes no boundary."""
     boundary = np.zeros(ids.shape, bool)
     known = ids != IGNORE
     for one, other in (
@@ -106,7 +106,7 @@ def _boundary(ids: npt.NDArray[np.uint8]) -> Mask:
 
 
 def _spread(values: npt.NDArray[Any], tolerance: float) -> npt.NDArray[Any]:
-    """(H, W): bitwise or over all pixels within `tolerance`."""
+    """Returns (H, W), the bitwise or over all pixels within `tolerance`."""
     height, width = values.shape
     result: npt.NDArray[Any] = values.copy()
     wide = values.copy()

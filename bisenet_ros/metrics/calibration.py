@@ -53,7 +53,7 @@ class Calibration(Metric):
         self._right += other._right
 
     def curve(self) -> list[Bin]:
-        """The reliability diagram: non-empty bins by ascending confidence."""
+        """Returns the reliability diagram: non-empty bins by ascending confidence."""
         levels = np.arange(256)
         bins = levels * BINS // 256
         curve = []
@@ -66,7 +66,7 @@ class Calibration(Metric):
         return curve
 
     def ece(self) -> float:
-        """Expected calibration error: mean |accuracy - confidence| over all pixels.
+        """Returns the expected calibration error: mean |accuracy - confidence| over all pixels.
 
         0 is perfect; NaN if nothing was counted.
         """

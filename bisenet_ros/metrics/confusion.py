@@ -29,12 +29,12 @@ class Overlaps(NamedTuple):
     unions: Counts
 
     def sum(self) -> Overlaps:
-        """(K,) sum over all frames."""
+        """Returns the sum over all frames, (K,)."""
         return Overlaps(self.hits.sum(axis=0), self.unions.sum(axis=0))
 
 
 def overlaps(confusion: Counts) -> Overlaps:
-    """Intersection and union of each class.
+    """Computes intersection and union of each class.
 
     Args:
         confusion: (..., C, C + 1) pixels by true class and label; the last column: no label.
@@ -45,7 +45,7 @@ def overlaps(confusion: Counts) -> Overlaps:
 
 
 def group_overlaps(confusion: Counts, ids: tuple[int, ...]) -> Overlaps:
-    """(..., 1): intersection and union of several classes taken as one."""
+    """Computes intersection and union of several classes taken as one, (..., 1)."""
     members = np.zeros(confusion.shape[-1], bool)
     members[list(ids)] = True
     true, called = confusion[..., members[:-1], :], confusion[..., members]
@@ -55,7 +55,7 @@ def group_overlaps(confusion: Counts, ids: tuple[int, ...]) -> Overlaps:
 
 
 def iou(parts: Overlaps | tuple[Floats, Floats]) -> Floats:
-    """(..., K) intersection over union; NaN for classes in neither ground truth nor labels."""
+    """Computes (..., K) IoU; NaN for classes in neither ground truth nor labels."""
     hits, unions = parts
     result = np.full(np.shape(hits), np.nan)
     np.divide(hits, unions, out=result, where=unions > 0)
@@ -63,7 +63,7 @@ def iou(parts: Overlaps | tuple[Floats, Floats]) -> Floats:
 
 
 def mean_iou(by_class: Floats) -> Floats:
-    """(...) mean over the classes that occur; NaN if there are none."""
+    """Computes the (...) mean over the classes that occur; NaN if there are none."""
     present = ~np.isnan(by_class)
     count = present.sum(axis=-1)
     total = np.where(present, by_class, 0.0).sum(axis=-1)
@@ -73,7 +73,10 @@ def mean_iou(by_class: Floats) -> Floats:
 
 
 def pixel_accuracy(confusion: Counts) -> Floats:
-    """(...) fraction of pixels with ground truth that have the correct label; NaN without any."""
+    """Computes the (...) fraction of pixels with ground truth that have the correct label.
+
+    NaN if there are no pixels with ground truth.
+    """
     hits, total = overlaps(confusion).hits.sum(axis=-1), confusion.sum(axis=(-2, -1))
     return iou((hits, total))
 
@@ -96,7 +99,7 @@ class ConfusionMatrix:
         return self._counts
 
     def update(self, labels: npt.NDArray[np.uint8], truth: npt.NDArray[np.uint8]) -> None:
-        """Count one image.
+        """Counts one image.
 
         Args:
             labels: (H, W) predicted ids, `IGNORE` where there is no label.
@@ -124,19 +127,19 @@ class ConfusionMatrix:
         self._counts += flat.reshape(self._counts.shape)
 
     def add(self, other: ConfusionMatrix) -> None:
-        """Add the counts of another one."""
+        """Adds the counts of another matrix."""
         self._counts += other._counts
 
     def iou(self) -> Floats:
-        """(num_classes,) IoU; NaN for classes in neither ground truth nor labels."""
+        """Returns the (num_classes,) IoU; NaN for classes in neither ground truth nor labels."""
         return iou(overlaps(self._counts))
 
     def miou(self) -> float:
-        """Mean IoU of the classes that occur; NaN if nothing was counted."""
+        """Returns the mean IoU of the classes that occur; NaN if nothing was counted."""
         return float(mean_iou(self.iou()))
 
     def frequency_weighted_iou(self) -> float:
-        """Mean IoU weighted by the frequency of each class in the ground truth.
+        """Returns the mean IoU weighted by the frequency of each class in the ground truth.
 
         Unlike `miou`, rare classes count little. NaN if nothing was counted.
         """
@@ -147,11 +150,14 @@ class ConfusionMatrix:
         return float(np.average(self.iou()[present], weights=pixels[present]))
 
     def group_iou(self, ids: tuple[int, ...]) -> float:
-        """IoU of several classes taken as one, e.g. all drivable ones."""
+        """Returns the IoU of several classes taken as one, e.g. all drivable ones."""
         return float(iou(group_overlaps(self._counts, ids))[0])
 
     def pixel_accuracy(self) -> float:
-        """Fraction of pixels with ground truth that have the correct label; NaN without any."""
+        """Returns the fraction of pixels with ground truth that have the correct label.
+
+        NaN if there are no pixels with ground truth.
+        """
         return float(pixel_accuracy(self._counts))
 
 

@@ -14,7 +14,7 @@ from bisenet_ros.metrics.metric import Figure, Frame, Metric
 
 
 class DrivableOverlap(Metric):
-    """Intersection and union of drivable mask and ground truth, where there is ground truth."""
+    """Counts intersection and union of drivable mask and ground truth, where that is known."""
 
     def __init__(self, label_space: LabelSpace) -> None:
         super().__init__(label_space)
@@ -28,7 +28,7 @@ class DrivableOverlap(Metric):
         self._counts += other._counts
 
     def iou(self) -> float:
-        """NaN if nothing is drivable in either."""
+        """Returns the IoU; NaN if nothing is drivable in either."""
         return float(iou(Overlaps(*self._counts[:, np.newaxis]))[0])
 
     def details(self) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""False drivable rate: area that is called drivable and is not, the most dangerous error."""
+"""False drivable rate: area that is labelled drivable but is not, the most dangerous error."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bisenet_ros.metrics.metric import Figure, Frame, Metric
 
 
 class FalseDrivable(Metric):
-    """Counts pixels called drivable, and those that are not, where there is ground truth."""
+    """Counts pixels labelled drivable, and how many are not, where there is ground truth."""
 
     def __init__(self, label_space: LabelSpace) -> None:
         super().__init__(label_space)
@@ -26,7 +26,7 @@ class FalseDrivable(Metric):
         false = called & (frame.true_drivable == 0)
         for counts, pixels in ((self._called, called), (self._false, false)):
             rows = pixels.sum(axis=1)  # (H,)
-            # Near things are low in the image: weight 0 at the top edge to 1 at the bottom edge.
+            # Near objects are low in the image: weight 0 at the top edge to 1 at the bottom edge.
             weights = (np.arange(rows.size) + 0.5) / rows.size
             counts += (rows.sum(), float(rows @ weights))
 
@@ -35,11 +35,11 @@ class FalseDrivable(Metric):
         self._false += other._false
 
     def rate(self) -> float:
-        """Fraction of the pixels called drivable that are not; NaN if none is called drivable."""
+        """Returns the fraction of pixels labelled drivable that are not; NaN if none is."""
         return self._share(0)
 
     def near_rate(self) -> float:
-        """Like `rate`, with pixels weighted by row: 0 at the top edge, 1 at the bottom edge."""
+        """Returns `rate` with pixels weighted by row: 0 at the top edge, 1 at the bottom edge."""
         return self._share(1)
 
     def _share(self, which: int) -> float:

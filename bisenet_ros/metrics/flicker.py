@@ -20,7 +20,7 @@ STILL = 4
 def still_pixels(
     frame: npt.NDArray[np.uint8], previous: npt.NDArray[np.uint8]
 ) -> npt.NDArray[np.bool_]:
-    """(H, W): where two frames of the same size, (H, W, 3) BGR, are equal.
+    """Returns (H, W), where two frames of the same size, (H, W, 3) BGR, are equal.
 
     Compares grey means over 3 x 3 pixels, so a moving area without texture also counts as still.
     """
@@ -52,7 +52,7 @@ class Flicker(Metric):
         self._changed += other._changed
 
     def rate(self) -> float:
-        """Fraction of still pixels whose label changed; NaN if none is still."""
+        """Returns the fraction of still pixels whose label changed; NaN if none is still."""
         return self._changed / self._still if self._still else float('nan')
 
     figures: ClassVar = {Figure('flicker', 'flicker', better='lower'): rate}

@@ -17,7 +17,7 @@ from bisenet_ros.metrics.metric import Figure, Frame, Metric
 class FreeSpaceError(Metric):
     """Counts image columns by the error of their free-space boundary.
 
-    The error is the true row minus the predicted row: positive if too much is called free
+    The error is the true row minus the predicted row: positive if too much is predicted as free
     (overreach), negative if too little. A column does not count if its true free space ends at a
     pixel without ground truth.
     """
@@ -31,7 +31,7 @@ class FreeSpaceError(Metric):
         found = free_space_boundary(frame.drivable, ego)
         true = free_space_boundary(true_drivable, ego)
         open_until = true
-        if ego is not None:  # which blocks nothing
+        if ego is not None:  # the vehicle itself blocks nothing
             open_until = free_space_boundary(np.where(ego, np.uint8(255), true_drivable))
         blocking = np.maximum(open_until - 1, 0)  # the row that ends the free space
         counted = (open_until == 0) | frame.known[blocking, np.arange(true.size)]
@@ -42,15 +42,15 @@ class FreeSpaceError(Metric):
         self._columns.update(other._columns)
 
     def mean(self) -> float:
-        """Mean absolute error in pixels; NaN if no column was counted."""
+        """Returns the mean absolute error in pixels; NaN if no column was counted."""
         return self._mean({error: abs(error) for error in self._columns})
 
     def overreach(self) -> float:
-        """Mean positive error in pixels, negative ones taken as 0; NaN if no column was counted."""
+        """Returns the mean error in pixels, with negative errors as 0; NaN without columns."""
         return self._mean({error: max(error, 0) for error in self._columns})
 
     def p95(self) -> float:
-        """95th percentile of the absolute error in pixels; NaN if no column was counted."""
+        """Returns the 95th percentile of the absolute error in pixels; NaN without columns."""
         seen, total = 0, self._columns.total()
         for error in sorted(self._columns, key=abs):
             seen += self._columns[error]

@@ -14,7 +14,7 @@ from bisenet_ros.label_space import LabelSpace
 from bisenet_ros.metrics.metric import Figure, Frame, Metric, number
 
 DISTANCES = ((0, 5), (5, 10), (10, 20))
-"""Metres from `base_frame`, by which errors are told apart."""
+"""Intervals of the distance from `base_frame` for which errors are reported, metres."""
 
 _STEP = 100  # errors are counted in centimetres
 
@@ -22,17 +22,17 @@ Ranges = npt.NDArray[np.floating[Any]]
 
 
 class RangeErrors:
-    """Bearings by the error of their range, and by how far away it truly is."""
+    """Counts bearings by the error of their range, and by their true range."""
 
     def __init__(self) -> None:
         self._counts: dict[tuple[int, int], Counter[int]] = {one: Counter() for one in DISTANCES}
 
     def update(self, found: Ranges, true: Ranges) -> None:
-        """Count bearings.
+        """Counts bearings.
 
         Args:
             found: (N,) metres.
-            true: (N,) metres; NaN where it is not known. Beyond all of `DISTANCES` nothing counts.
+            true: (N,) metres; NaN if unknown. Bearings beyond all of `DISTANCES` do not count.
         """
         errors = np.abs(found - true)
         for (low, high), counts in self._counts.items():
@@ -41,15 +41,15 @@ class RangeErrors:
             counts.update(dict(zip(values.astype(int).tolist(), times.tolist(), strict=True)))
 
     def add(self, other: RangeErrors) -> None:
-        """Count the bearings of another, too."""
+        """Adds the counts of another one."""
         for distance, counts in self._counts.items():
             counts.update(other._counts[distance])
 
     def quantile(self, share: float, distance: tuple[int, int] | None = None) -> float:
-        """The error in metres that a share of the bearings keeps within; NaN for no bearing.
+        """Returns a quantile of the error in metres; NaN if no bearing was counted.
 
         Args:
-            share: 0 to 1.
+            share: The quantile, 0 to 1.
             distance: One of `DISTANCES`; None for all of them.
         """
         counts: Counter[int] = Counter()
@@ -64,16 +64,16 @@ class RangeErrors:
         return float('nan')
 
     def count(self, distance: tuple[int, int]) -> int:
-        """How many bearings were counted at one of `DISTANCES`."""
+        """Returns the number of bearings that were counted at one of `DISTANCES`."""
         return self._counts[distance].total()
 
 
 class FreeSpaceRangeError(Metric):
-    """The scan of the mask against the scan of the true mask, bearing by bearing.
+    """Compares the scans of the drivable mask and of the true mask, bearing by bearing.
 
-    Where there is no contact, the range is that up to which one could be. A bearing does not count
-    where the truth's first contact is a pixel without a truth, nor one that the camera does not
-    see.
+    Without a contact, the range is the largest that the scan can have. A bearing does not count if
+    the camera does not see it, or if its first contact in the ground truth is a pixel without
+    ground truth.
     """
 
     def __init__(self, label_space: LabelSpace) -> None:
@@ -100,7 +100,7 @@ class FreeSpaceRangeError(Metric):
         self._errors.add(other._errors)
 
     def details(self) -> dict[str, Any]:
-        """By distance; nothing where nothing was counted."""
+        """Returns the errors by distance; empty if nothing was counted."""
         counted = {one: count for one in DISTANCES if (count := self._errors.count(one))}
         if not counted:
             return {}
@@ -116,11 +116,11 @@ class FreeSpaceRangeError(Metric):
         }
 
     def median(self) -> float:
-        """Metres; NaN where no bearing was counted."""
+        """Returns the median error in metres; NaN if no bearing was counted."""
         return self._errors.quantile(0.5)
 
     def p95(self) -> float:
-        """The error in metres that 95 % of the bearings keep within; NaN for no bearing."""
+        """Returns the 95th percentile of the error in metres; NaN if no bearing was counted."""
         return self._errors.quantile(0.95)
 
     figures: ClassVar = {

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 Pixels = npt.NDArray[np.uint8]
 Unit = Literal['fraction', 'px', 'm', 'ms', 'frames', 'Hz']
-"""Units of figures; a fraction is from 0 to 1."""
+"""Units of figures; a fraction is 0 to 1."""
 
 
 @dataclass(frozen=True)
@@ -55,12 +55,11 @@ class Frame:
         image: (H, W, 3) BGR.
         labels: (H, W) class ids, `IGNORE` where there is no label.
         drivable: (H, W), 255 where the vehicle may drive, else 0.
-        confidence: (H, W) probability of the label times 255; None from a model that gives none.
-        truth: (H, W) true class ids, `IGNORE` where there is none; None without a truth.
+        confidence: (H, W) probability of the label times 255; None if the model gives none.
+        truth: (H, W) true class ids, `IGNORE` where unknown; None without ground truth.
         ego: (H, W), where the vehicle itself is; None without an ego mask.
-        ground: What turns masks into ranges on the ground; None where CameraInfo or pose are not
-            known.
-        previous: The frame of the same camera and size that came before; None for the first one.
+        ground: Projects masks onto the ground; None if CameraInfo or pose are unknown.
+        previous: The previous frame of the same camera and size; None for the first one.
     """
 
     label_space: LabelSpace
@@ -92,10 +91,10 @@ class Frame:
 
 
 def truth_at(truth: Pixels, image: tuple[int, ...], found: tuple[int, ...]) -> Pixels:
-    """The truth of an image at the size of what was found in it, each pixel from the nearest one.
+    """Resizes the ground truth of an image to the size of its labels, by nearest neighbour.
 
     Args:
-        truth: (H, W) class ids. If it is not as large as the image, it is left as it is.
+        truth: (H, W) class ids; returned unchanged if it is not as large as the image.
         image: Shape of the image, (H, W) or (H, W, 3).
         found: Shape of the labels, (h, w).
     """
@@ -103,10 +102,10 @@ def truth_at(truth: Pixels, image: tuple[int, ...], found: tuple[int, ...]) -> P
 
 
 class Metric(ABC):
-    """Accumulates counts over frames; counts of several metrics of a kind can be added.
+    """Accumulates counts over frames; counts of metrics of the same class can be added.
 
     Attributes:
-        figures: Its figures, and the method that computes each: NaN if nothing was counted.
+        figures: Its figures, and the method that computes each; NaN if nothing was counted.
         needs_truth: Whether it needs ground truth.
     """
 
@@ -118,22 +117,22 @@ class Metric(ABC):
 
     @abstractmethod
     def update(self, frame: Frame) -> None:
-        """Count a frame.
+        """Counts a frame.
 
         Raises:
-            UserError: The ground truth has another size, or an id that is no class.
+            UserError: The ground truth has another size, or an id that is not a class.
         """
 
     @abstractmethod
     def add(self, other: Self) -> None:
-        """Add the counts of another one."""
+        """Adds the counts of another one."""
 
     def details(self) -> dict[str, Any]:
-        """Further results by name in JSON, e.g. figures by class."""
+        """Returns further results by name in JSON, e.g. figures by class."""
         return {}
 
     def by_class(self, values: npt.NDArray[np.float64]) -> dict[str, float | None]:
-        """(num_classes,) values by class name, ready for JSON."""
+        """Converts (num_classes,) values to values by class name, ready for JSON."""
         names = self.label_space.names
         return {name: number(value) for name, value in zip(names, values.tolist(), strict=True)}
 
@@ -142,7 +141,7 @@ class MetricSet:
     """Metrics that count the same frames.
 
     Args:
-        metrics: By name.
+        metrics: Metric classes by name.
         label_space: Label space of labels and ground truth.
     """
 
@@ -150,20 +149,20 @@ class MetricSet:
         self._metrics = {name: metric(label_space) for name, metric in metrics.items()}
 
     def update(self, frame: Frame) -> None:
-        """Count a frame; see `Metric.update`."""
+        """Counts a frame; see `Metric.update`."""
         for metric in self._metrics.values():
             metric.update(frame)
 
     def add(self, other: MetricSet) -> None:
-        """Add the counts of another one."""
+        """Adds the counts of another one."""
         for name, metric in self._metrics.items():
             metric.add(other._metrics[name])
 
     def figures(self, *, of_frame: bool = False) -> dict[str, float | None]:
-        """The figures by name, ready for JSON.
+        """Returns the figures by name, ready for JSON.
 
         Args:
-            of_frame: Only those defined for a single frame.
+            of_frame: Whether to return only those defined for a single frame.
         """
         return {
             figure.name: number(value(metric))
@@ -173,7 +172,7 @@ class MetricSet:
         }
 
     def details(self, *names: str) -> dict[str, Any]:
-        """The details of the named metrics, or of all."""
+        """Returns the details of the named metrics, or of all."""
         details: dict[str, Any] = {}
         for name in names or self._metrics:
             details |= self._metrics[name].details()
@@ -181,5 +180,5 @@ class MetricSet:
 
 
 def number(value: float) -> float | None:
-    """A figure, ready for JSON: None for NaN."""
+    """Converts a figure for JSON: NaN becomes None."""
     return None if math.isnan(value) else float(value)

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Publishes /diagnostics: one status per camera and one for the engine.
 
-The levels are a consumer's view: a camera whose frames do not arrive is an error, whatever the
-reason, and the reason is in the message.
+The levels take the consumer's view: a camera without frames is an error for any reason, and the
+message tells the reason.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ from bisenet_ros.node.worker import Logger, Worker
 from bisenet_ros.settings import Settings
 
 PERIOD = 1.0
-"""Seconds between two messages on /diagnostics, and between two looks at the publishers."""
+"""Seconds between two messages on /diagnostics, and between two checks of the publishers."""
 
 _RECENT = 3
-"""Over so many periods it is counted what arrives."""
+"""Number of periods over which arrivals are counted."""
 
 _LONG = 60
-"""Over so many periods goes the usual rate of a camera: the median."""
+"""Number of periods over which a camera's usual rate, the median, is computed."""
 
 _FEWEST = 10
-"""Fewer frames say nothing about a rate, or about losses."""
+"""Minimum number of frames to judge a rate or losses."""
 
 OK = DiagnosticStatus.OK
 WARN = DiagnosticStatus.WARN
@@ -48,17 +48,17 @@ class Task(Protocol):
     name: str
 
     def run(self, status: Status) -> None:
-        """Fill in the status."""
+        """Fills in the status."""
 
 
 class Status:
-    """A DiagnosticStatus in the making: the worst level wins, its messages are joined."""
+    """Builds a DiagnosticStatus: the worst level wins, and its messages are joined."""
 
     def __init__(self, name: str) -> None:
         self.message = DiagnosticStatus(name=name, level=OK)
 
     def summary(self, level: bytes, text: str) -> None:
-        """Report a finding."""
+        """Adds a finding."""
         if level > self.message.level:
             self.message.level = level
             self.message.message = text
@@ -66,12 +66,12 @@ class Status:
             self.message.message = '; '.join(filter(None, (self.message.message, text)))
 
     def add(self, key: str, value: object) -> None:
-        """Report a value; a float with three decimals."""
+        """Adds a value; a float gets three decimals."""
         text = f'{value:.3f}' if isinstance(value, float) else str(value)
         self.message.values.append(KeyValue(key=key, value=text))
 
     def add_percentiles(self, key: str, durations: Durations) -> None:
-        """Report p50, p95 and p99 of recent durations, if there are any."""
+        """Adds p50, p95 and p99 of recent durations, if there are any."""
         percentiles = durations.percentiles()
         if percentiles is not None:
             for name, value in percentiles._asdict().items():
@@ -79,7 +79,7 @@ class Status:
 
 
 class CameraTask:
-    """Whether frames come from a camera, and what becomes of them."""
+    """Reports whether a camera's frames arrive, and how many are published or dropped."""
 
     def __init__(
         self,
@@ -93,14 +93,14 @@ class CameraTask:
     ) -> None:
         """
         Args:
-            slot: Where the frames arrive.
+            slot: The camera's slot.
             link: Asks the graph how the camera is connected.
             age_ms: Ages of the published labels.
-            ground: What turns its masks into ground.
-            ground_wanted: Whether somebody listens to what that gives.
-            settings: The parameters at this moment.
-            logger: Told once when frames stay away or get few, and once when all is well again; and
-                once of each reason for which there is no ground though somebody listens to it.
+            ground: Projects the camera's masks onto the ground.
+            ground_wanted: Returns whether grid or scan have a subscriber.
+            settings: Returns the current parameters.
+            logger: Logs once when frames fail to arrive or become few, and once when they arrive
+                again; also logs each reason for a missing grid and scan once.
         """
         self.name = slot.label
         self._slot = slot
@@ -115,8 +115,8 @@ class CameraTask:
         self._started = self._last_run = self._awake = time.monotonic()
         self._last_counts = FrameCounts()
         self._arrivals = Arrivals()
-        self._reported = ''  # what was logged last; empty while all is well
-        self._first_received: float | None = None  # of the frames that have arrived without a gap
+        self._reported = ''  # the last logged problem; empty if there is none
+        self._first_received: float | None = None  # first of the frames that arrived without a gap
         self._steady = False
 
     def run(self, status: Status) -> None:
@@ -127,7 +127,7 @@ class CameraTask:
         elapsed = now - self._last_run
         self._last_run, self._last_counts = now, counts
         if elapsed > 2 * PERIOD:
-            # Callbacks did not run, and frames that came meanwhile are about to be taken.
+            # Callbacks did not run, so frames that arrived meanwhile are still to be received.
             self._awake = now
         received = counts.received - before.received
         self._arrivals.add(elapsed, received, counts.lost - before.lost)
@@ -189,7 +189,7 @@ class CameraTask:
         problem = self._ground.problem if self._ground_wanted() else ''
         if problem:
             status.summary(WARN, f'no grid and no scan: {problem}')
-        # Not at first sight: CameraInfo and TF may come a moment after the first image.
+        # Not the first time, because CameraInfo and TF may arrive shortly after the first image.
         if problem and problem == self._last_problem and problem not in self._told_problems:
             self._told_problems.add(problem)
             self._logger.warning(f'{self.name}: no grid and no scan: {problem}')
@@ -201,13 +201,13 @@ class CameraTask:
         elif last_received is not None:
             if self._first_received is None:
                 self._first_received = last_received
-            # A single frame that got through is no sign of health: lossy links have such.
+            # A single frame does not prove a sound link, because some arrive on lossy links too.
             self._steady = last_received - self._first_received > self._settings().camera_timeout
 
     def _report_silence(self, status: Status, link: ImageLink, lost: int, timed_out: bool) -> None:
         reason = explain_silence(link, os.environ, steady=self._steady, lost=lost)
         status.summary(ERROR if timed_out else WARN, reason)
-        # Of a lossy link, frames stay away now and then: that they get lost has been said.
+        # On a lossy link, frames are missing now and then, and the loss has been logged already.
         if timed_out and not (self._reported == _LOSS and self._arrivals.lossy):
             self._log(reason, f'no frames: {reason}')
 
@@ -221,7 +221,7 @@ _LOSS = 'loss'
 
 
 class _Recent(NamedTuple):
-    """What arrived over the last periods."""
+    """Arrivals over the last periods."""
 
     rate: float
     received: int
@@ -229,13 +229,13 @@ class _Recent(NamedTuple):
 
 
 class Arrivals:
-    """Whether far fewer frames arrive than are sent, or than did before.
+    """Detects whether far fewer frames arrive than are sent, or than before.
 
-    That begins at half of them and ends at nine tenths, so that a report does not go to and fro.
+    The state begins below half of them and ends at nine tenths, so that it does not flap.
 
     Attributes:
-        lossy: Most frames get lost on the way.
-        slow: Frames are fewer than they used to be. After a minute, that is what is usual.
+        lossy: Whether most frames are lost on the way.
+        slow: Whether the rate is lower than usual. After a minute, the new rate is the usual one.
     """
 
     def __init__(self) -> None:
@@ -245,11 +245,11 @@ class Arrivals:
         self.slow = False
 
     def add(self, seconds: float, received: int, lost: int) -> None:
-        """Take in a period, just over."""
+        """Adds the period that just ended."""
         if seconds <= 0:
             return
         if not received and not lost:
-            # Silence is reported as such; what comes after it is counted anew.
+            # Silence is reported separately; counting starts again after it.
             if not self.lossy:
                 self._periods.clear()
                 self.slow = False
@@ -267,18 +267,18 @@ class Arrivals:
 
     @property
     def recent(self) -> _Recent:
-        """What arrived over the last periods."""
+        """Arrivals over the last periods."""
         seconds, received, lost = (sum(column) for column in zip(*self._periods, strict=True))
         return _Recent(received / seconds, int(received), int(lost))
 
     @property
     def usual_rate(self) -> float:
-        """Frames per second over a longer time."""
+        """Median of the frames per second over a longer time."""
         return median(self._rates)
 
 
 class ProcessingTime:
-    """How long batches take, and since when they have been taking too long."""
+    """Tracks how long batches take, and since when they have taken too long."""
 
     def __init__(self, settings: Callable[[], Settings]) -> None:
         self._settings = settings
@@ -290,7 +290,7 @@ class ProcessingTime:
         self._delay_ms = 0.0
 
     def add(self, duration_ms: float) -> None:
-        """Take in one batch, just done."""
+        """Adds the batch that just ended."""
         now = time.monotonic()
         self._durations.add(duration_ms)
         with self._lock:
@@ -302,7 +302,7 @@ class ProcessingTime:
             self._last = duration_ms
 
     def clear(self) -> None:
-        """Forget every batch."""
+        """Removes all batches."""
         self._durations.clear()
         with self._lock:
             self._last = None
@@ -310,7 +310,7 @@ class ProcessingTime:
             self._delay_ms = 0.0
 
     def report(self, status: Status) -> None:
-        """Add findings and values under the keys that Autoware's nodes use."""
+        """Adds findings and values under the keys that Autoware's nodes use."""
         settings = self._settings()
         with self._lock:
             last, in_range, delay_ms = self._last, self._in_range, self._delay_ms
@@ -332,7 +332,7 @@ class ProcessingTime:
 
 
 class EngineTask:
-    """Whether the network runs, on what, and how fast."""
+    """Reports whether the network runs, on which device, and how fast."""
 
     name = 'engine'
 
@@ -344,9 +344,9 @@ class EngineTask:
     ) -> None:
         """
         Args:
-            worker: The worker, or None before the node is configured.
-            processing: What batches take.
-            loading: Whether a network is being loaded.
+            worker: Returns the worker; None before the node is configured.
+            processing: Processing time of batches.
+            loading: Returns whether a network is being loaded.
         """
         self._worker = worker
         self._processing = processing
@@ -384,10 +384,10 @@ class EngineTask:
         status.add('fallback', segmenter.engine_note or 'none')
         status.add('batching', worker.batching)
         status.add('batching_reason', worker.batching.reason)
-        # With torch, which is loaded by now.
+        # Imports torch, which is loaded by now.
         from bisenet_ros.engine.device_state import device_state
 
         for key, value in device_state(segmenter.device).items():
             status.add(key, value)
-        if worker.running and worker.enabled:  # how long it took before that says nothing of now
+        if worker.running and worker.enabled:  # earlier times are outdated
             self._processing.report(status)

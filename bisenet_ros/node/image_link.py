@@ -1,8 +1,8 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Explains why no frame comes from a camera, from what the ROS graph shows.
+"""Explains from the ROS graph why no frames arrive from a camera.
 
-Nothing here asks the graph; `ImageSubscription.link` does.
+This module does not query the graph; `ImageSubscription.link` does.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ class Offer:
 
 @dataclass(frozen=True)
 class ImageLink:
-    """What connects a camera to the node.
+    """The connection between a camera and the node.
 
     Attributes:
-        topic: Where the node listens, after all remapping.
-        type: The message type that it expects there.
-        reliable: Whether it asks for reliable delivery.
+        topic: The topic that the node subscribes to, after all remapping.
+        type: The message type of the subscription.
+        reliable: Whether the subscription requests reliable delivery.
         transport: The value of the parameter `transport`.
         offers: Publishers on the topic.
-        other_transport: The camera's topic of the other transport if somebody publishes that.
+        other_transport: The camera's topic of the other transport if it has a publisher.
         elsewhere: Other topics of the expected type.
         middleware: The identifier of the RMW implementation.
     """
@@ -54,9 +54,9 @@ class ImageLink:
 
 
 def agreed_reliability(offers: Sequence[Offer]) -> bool:
-    """Whether to ask for reliable delivery: only where every publisher there offers it.
+    """Returns whether to request reliable delivery: only if every publisher offers it.
 
-    Best effort connects to whoever comes, so it is also the answer before anyone has come.
+    Best effort matches every publisher, so it is also used while there is none.
     """
     return bool(offers) and all(offer.reliable for offer in offers)
 
@@ -64,13 +64,13 @@ def agreed_reliability(offers: Sequence[Offer]) -> bool:
 def explain_silence(
     link: ImageLink, environment: Mapping[str, str], *, steady: bool, lost: int
 ) -> str:
-    """The most likely reason why no frame arrives, and what to do.
+    """Returns the most likely reason why no frame arrives, and what to do.
 
     Args:
-        link: What the graph shows.
+        link: The connection as the graph shows it.
         environment: The node's environment variables.
-        steady: Whether frames used to arrive, one after the other.
-        lost: How many frames are known to have got lost on the way.
+        steady: Whether frames arrived steadily before.
+        lost: Number of frames that are known to have been lost on the way.
     """
     wrong = sorted({offer.type for offer in link.offers if offer.type != link.type})
     offers = [offer for offer in link.offers if offer.type == link.type]
@@ -93,7 +93,7 @@ def explain_silence(
             f'{link.topic} is offered with best effort, but image_reliability asks for reliable:'
             ' set it to auto or best_effort'
         )
-    # Where frames came one after the other and none was lost, the way is sound.
+    # If frames arrived steadily and none was lost, the connection is sound.
     if link.reliable or (steady and not lost):
         any_more = ' any more' if steady else ''
         return f'{link.topic} has a publisher, but it sends nothing{any_more}'
@@ -104,13 +104,13 @@ def explain_silence(
 def explain_loss(
     link: ImageLink, environment: Mapping[str, str], *, received: int, lost: int
 ) -> str:
-    """What becomes of frames of which many get lost, and what to do.
+    """Returns how many frames are lost, the most likely reason, and what to do.
 
     Args:
-        link: What the graph shows.
+        link: The connection as the graph shows it.
         environment: The node's environment variables.
-        received: How many frames arrived of late.
-        lost: How many got lost in the same time.
+        received: Number of frames that arrived recently.
+        lost: Number of frames that were lost in the same time.
     """
     return (
         f'{lost} of {received + lost} frames of {link.topic} got lost on the way'

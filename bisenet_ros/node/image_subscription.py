@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A camera's image subscription, whose reliability follows what the publishers offer."""
+"""Subscribes to a camera's images, with the reliability that its publishers offer."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ _TYPES = {
 class ImageSubscription:
     """Puts every frame of one camera into its slot.
 
-    Compressed images come on the image's topic and `/compressed`, as image_transport has it: who
-    remaps `image` has remapped both.
+    Compressed images arrive on the image's topic followed by `/compressed`, as in image_transport,
+    so remapping `image` remaps both.
     """
 
     def __init__(self, node: Node, slot: CameraSlot, settings: Settings) -> None:
@@ -61,15 +61,15 @@ class ImageSubscription:
 
     @property
     def topic(self) -> str:
-        """Where it listens, after all remapping."""
+        """The subscribed topic, after all remapping."""
         return self._topic
 
     def destroy(self) -> None:
-        """Stop listening."""
+        """Destroys the subscription."""
         self._node.destroy_subscription(self._subscription)
 
     def follow_publishers(self) -> None:
-        """Subscribe anew if the publishers' reliability is no longer what was agreed on."""
+        """Subscribes again if the publishers' reliability has changed."""
         if not self._follows:
             return
         reliable = agreed_reliability(self._offers())
@@ -79,14 +79,14 @@ class ImageSubscription:
             self._subscription = self._subscribe()
 
     def link(self) -> ImageLink:
-        """What the graph shows of this camera now."""
+        """Queries the graph for the camera's connection."""
         elsewhere = [
             name
             for name, types in self._node.get_topic_names_and_types()
             if self._type in types
             and name != self._topic
             and '/segmentation/' not in name
-            and self._publishers(name)  # the graph names topics that have subscribers alone, too
+            and self._publishers(name)  # the graph also lists topics with subscribers only
         ]
         return ImageLink(
             topic=self._topic,
@@ -105,8 +105,8 @@ class ImageSubscription:
         )
         qos = QoSProfile(
             history=HistoryPolicy.KEEP_LAST,
-            # One frame more than the slot would keep: it is not lost when this process gets the CPU
-            # late. Where the network is behind, the slot drops it.
+            # One frame more than the slot keeps, so that none is lost if this process gets the CPU
+            # late. If the network is slow, the slot drops it.
             depth=2,
             reliability=reliability,
             durability=DurabilityPolicy.VOLATILE,
@@ -124,7 +124,7 @@ class ImageSubscription:
 
     def _incompatible(self, event: Any) -> None:
         if self._follows:
-            return  # the next look at the publishers settles it
+            return  # the next check of the publishers resolves it
         policy = qos_policy_name_from_kind(event.last_policy_kind).lower()
         self._node.get_logger().warning(
             f'{self._slot.label}: a publisher of {self._topic} offers less {policy} than'

@@ -2,13 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Chooses the Fast DDS profile that images over half a megabyte need.
 
-Fast DDS sends between processes of one machine through a shared-memory segment of 512 KB. What is
-larger and goes out with best effort does not arrive at all. The profile that ships with the package
-makes the segment large enough; it counts in the process that *publishes* the image, and it must be
-in the environment before ROS starts there.
+Fast DDS sends between processes of one machine through a shared-memory segment of 512 KB. Larger
+messages sent with best effort do not arrive at all. The profile that ships with the package makes
+the segment large enough. It must be set for the process that *publishes* the image, in its
+environment, before ROS starts there.
 
-Where /dev/shm has no room for the segment, as with the 64 MB of a Docker container, Fast DDS sends
-over UDP. What it prints about that ("not supported in the current platform") needs an explanation.
+If /dev/shm has no room for the segment, as with the 64 MB of a Docker container, Fast DDS sends
+over UDP. Its message about that ("not supported in the current platform") needs an explanation.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ from pathlib import Path
 from bisenet_ros.resources import share_directory
 
 VARIABLES = ('FASTDDS_DEFAULT_PROFILES_FILE', 'FASTRTPS_DEFAULT_PROFILES_FILE')
-"""What names the profile: the first on Kilted and newer, which warn of the second, the second up
-to Jazzy."""
+"""Environment variables for the path of the profile: the first on Kilted and newer, which warn
+about the second; the second up to Jazzy."""
 
 CHOICES = (*VARIABLES, 'FASTDDS_BUILTIN_TRANSPORTS')
-"""Where one of these is set, the user has chosen how Fast DDS sends."""
+"""If one of these is set, the user has chosen how Fast DDS sends."""
 
 SHARED_MEMORY = Path('/dev/shm')  # noqa: S108
 """The folder that ROS 2 and Fast DDS use."""
 
 SEGMENT_MB = 64
-"""What the profile asks for."""
+"""Size of the segment in the profile, MB."""
 
 ROS_MB = 0.1
-"""What importing rclpy needs there: its tracing (LTTng) has pages of its own."""
+"""Shared memory that importing rclpy needs for its tracing (LTTng), MB."""
 
 MAKE_ROOM = (
     'Make room (in Docker: --shm-size=1g; after processes that were killed: fastdds shm clean) '
@@ -43,29 +43,29 @@ MAKE_ROOM = (
 
 
 def profile() -> Path:
-    """The profile for large images that ships with the package."""
+    """Returns the path of the profile for large images that ships with the package."""
     return share_directory() / 'config' / 'fastdds_large_images.xml'
 
 
 def variable(environment: Mapping[str, str]) -> str:
-    """The variable that the ROS distribution of an environment reads."""
+    """Returns the variable that the ROS distribution of an environment reads."""
     older = environment.get('ROS_DISTRO', '') in ('humble', 'iron', 'jazzy')
     return VARIABLES[1] if older else VARIABLES[0]
 
 
 def use_profile(environment: MutableMapping[str, str]) -> None:
-    """Choose the profile for a process, unless its user has chosen one; before `rclpy.init`."""
+    """Sets the profile, unless the user has chosen one; call it before `rclpy.init`."""
     if not any(environment.get(name) for name in CHOICES):
         environment[variable(environment)] = str(profile())
 
 
 def shortage(free_mb: float, environment: Mapping[str, str]) -> str | None:
-    """Why images go over UDP, and what to do; None where shared memory has room for them.
+    """Returns why images go over UDP, and what to do; None if shared memory has room for them.
 
     Args:
         free_mb: Free shared memory before `rclpy.init`.
-        environment: Of this process; if its user has chosen another DDS, or how Fast DDS sends,
-            nothing is said.
+        environment: Environment variables of this process. The result is None if the user has
+            chosen another DDS, or how Fast DDS sends.
     """
     fast_dds = environment.get('RMW_IMPLEMENTATION', 'rmw_fastrtps_cpp').startswith('rmw_fastrtps')
     chosen = environment.get(variable(environment)) != str(profile())
@@ -78,7 +78,7 @@ def shortage(free_mb: float, environment: Mapping[str, str]) -> str | None:
 
 
 def free_shared_memory() -> float:
-    """In MB; infinite where there is no such folder, so that nothing is known."""
+    """Returns the free shared memory in MB; infinite if there is no folder to ask."""
     try:
         space = os.statvfs(SHARED_MEMORY)
     except FileNotFoundError:

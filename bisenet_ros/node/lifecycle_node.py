@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The lifecycle node `segmenter`: camera images in, labels and drivable masks out.
 
-Callbacks run in the main thread and only ever store the newest frame; one worker thread decodes,
-segments and publishes; one more loads networks.
+Image callbacks run in the main thread and only store the newest frame. One worker thread decodes,
+segments and publishes. Another thread loads networks.
 """
 
 from __future__ import annotations
@@ -63,14 +63,14 @@ if TYPE_CHECKING:
     from bisenet_ros.segmenter import Segmenter
 
 BAD_INPUT = 2
-"""Exit code when what the user gave cannot be used."""
+"""Exit code for invalid input."""
 
 DEVICE_LOST = 1
-"""Exit code when only another process can use the device."""
+"""Exit code if only a new process can use the device."""
 
 TIME_TO_END = 8.0
-"""Seconds after a signal, at most: a process that hangs then says where, and ends with exit code 1.
-`ros2 launch` would kill it without a word 10 s after Ctrl-C."""
+"""Maximum seconds to end after a signal. A process that hangs longer prints where, and exits with
+code 1. `ros2 launch` would kill it silently 10 s after Ctrl-C."""
 
 _CAMERA_INFO_QOS = QoSProfile(depth=10, reliability=ReliabilityPolicy.BEST_EFFORT)
 
@@ -78,10 +78,10 @@ Transition = Callable[['SegmenterNode', LifecycleState], TransitionCallbackRetur
 
 
 def _transition(callback: Transition) -> Transition:
-    """A lifecycle callback whose errors reach a user.
+    """Wraps a lifecycle callback so that its errors reach the user.
 
-    A `UserError` is logged as one line and refuses the transition. rclpy would swallow any other
-    exception; it goes to `SegmenterNode.ended` first, which ends the process with a traceback.
+    A `UserError` is logged as one line, and the transition fails. rclpy would swallow any other
+    exception, so `SegmenterNode.ended` gets it first and ends the process with a traceback.
     """
 
     @functools.wraps(callback)
@@ -99,18 +99,17 @@ def _transition(callback: Transition) -> Transition:
 
 
 class SegmenterNode(LifecycleNode):
-    """The node; it is run by spinning until `ended` is done.
+    """The lifecycle node; spin it until `ended` is done.
 
     Attributes:
-        ended: Done when the process is to end: with a result when it was asked to, with an
-            exception when something failed that nobody expected.
+        ended: Done when the process is to end: with a result if it was asked to, with an exception
+            after an unexpected error.
     """
 
     def __init__(self, ended: WorkFuture[None], loader: Loader) -> None:
         """
         Raises:
-            UserError: A parameter that the node was started with is refused, or ROS refuses the
-                node.
+            UserError: A parameter value is refused, or ROS does not create the node.
         """
         self.ended = ended
         self._loader = loader
@@ -130,7 +129,7 @@ class SegmenterNode(LifecycleNode):
             loading=lambda: loader.busy,
         )
         try:
-            with warnings.catch_warnings():  # about the pieces of a node that came to nothing
+            with warnings.catch_warnings():  # about parts of a node whose creation failed
                 warnings.simplefilter('ignore', RuntimeWarning)
                 super().__init__('segmenter')
         except (NameValidationException, RuntimeError) as error:
@@ -141,7 +140,7 @@ class SegmenterNode(LifecycleNode):
             self.get_logger().warning(sentence)
         self.add_on_set_parameters_callback(self._on_set_parameters)
         self.create_service(SetBool, '~/enable', self._on_enable)
-        # In a group of its own, for it waits, and nothing else of its group runs until it is done.
+        # In its own callback group, because it waits, and nothing else in its group runs meanwhile.
         self.create_service(
             Trigger, '~/reload', self._on_reload, callback_group=ReentrantCallbackGroup()
         )
@@ -153,23 +152,23 @@ class SegmenterNode(LifecycleNode):
 
     @property
     def autostart(self) -> bool:
-        """Whether the node is to start itself."""
+        """Whether the node configures and activates itself at start."""
         return self._settings.autostart
 
     def start(self) -> bool:
-        """Configure and activate; whether both went well."""
+        """Configures and activates the node; returns whether both succeeded."""
         return all(
             transition() == TransitionCallbackReturn.SUCCESS
             for transition in (self.trigger_configure, self.trigger_activate)
         )
 
     def end(self, error: BaseException | None = None) -> None:
-        """End the process; the first reason counts."""
+        """Ends the process; only the first call has an effect."""
         _end(self.ended, error)
 
     @_transition
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Load the network and create the publishers."""
+        """Loads the network and creates the publishers."""
         self._check_topic_names()
         parameters.declare_of_cameras(self, self._settings)
         settings = self._settings
@@ -178,7 +177,7 @@ class SegmenterNode(LifecycleNode):
         )
         arrival = threading.Condition()
         slots = [CameraSlot(name, arrival) for name in settings.cameras]
-        self._stop_transforms()  # those of a configuration that failed
+        self._stop_transforms()  # in case an earlier configuration failed
         self._transforms = transforms = listen_to_transforms(self)
         grounds = {
             name: CameraGround(name, lambda: self._settings, transforms)
@@ -219,7 +218,7 @@ class SegmenterNode(LifecycleNode):
 
     @_transition
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Start to work and subscribe to the cameras."""
+        """Starts the worker and subscribes to the cameras."""
         assert self._worker is not None
         self._processing.clear()
         self._worker.start(self._on_work_ended)
@@ -250,25 +249,25 @@ class SegmenterNode(LifecycleNode):
 
     @_transition
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Stop to work, keep the network."""
+        """Stops the worker and keeps the network."""
         self._stop()
         return TransitionCallbackReturn.SUCCESS
 
     @_transition
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Give everything back."""
+        """Releases the network and the publishers."""
         self._release()
         return TransitionCallbackReturn.SUCCESS
 
     @_transition
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Stop and give everything back, from whatever state."""
+        """Stops the worker and releases everything, from any state."""
         self._stop()
         self._release()
         return TransitionCallbackReturn.SUCCESS
 
     def destroy_node(self) -> None:
-        """Stop whatever is going on, then take the node out of the graph."""
+        """Stops the worker, releases everything and destroys the node."""
         self._stop()
         self._release()
         super().destroy_node()
@@ -299,10 +298,10 @@ class SegmenterNode(LifecycleNode):
             self._transforms = None
 
     def _check_topic_names(self) -> None:
-        """Refuse names that ROS does not take, such as those that are too long.
+        """Refuses topic names that ROS does not accept, such as names that are too long.
 
         Raises:
-            UserError: It says which.
+            UserError: A name is invalid; the message tells which.
         """
         names = ('image', 'camera_info', *(f'{NAMESPACE}/{output.name}' for output in OUTPUTS))
         for camera in self._settings.cameras:
@@ -319,9 +318,9 @@ class SegmenterNode(LifecycleNode):
                     ) from error
 
     def _wait_for(self, loading: WorkFuture[Any]) -> bool:
-        """Wait until something is loaded, True, or the process is to end, False.
+        """Waits until something is loaded; returns False if the process is to end.
 
-        ROS answers a transition when its callback returns, and runs no other one meanwhile. So
+        ROS answers a transition when its callback returns, and runs no other callback meanwhile, so
         diagnostics are published from here.
         """
         while not loading.done():
@@ -332,12 +331,12 @@ class SegmenterNode(LifecycleNode):
         return True
 
     def _done(self, loading: WorkFuture[Any]) -> Future:
-        """What a callback awaits until something is loaded."""
+        """Returns a future that a callback can await until something is loaded."""
         done: Future = Future()
 
         def wake(_: WorkFuture[Any]) -> None:
             done.set_result(None)
-            if self.executor is not None:  # it looks at what is awaited whenever it wakes up
+            if self.executor is not None:  # it checks awaited futures whenever it wakes up
                 self.executor.create_task(lambda: None)
 
         loading.add_done_callback(wake)
@@ -354,14 +353,14 @@ class SegmenterNode(LifecycleNode):
         self._camera_publishers[slot.name].publish(result, slot.count_published)
 
     def _announce_classes(self, label_space: LabelSpace) -> None:
-        """Publish what the ids mean, on the latched topic and as read-only parameters."""
+        """Publishes the classes, on the latched topic and as read-only parameters."""
         for publishers in self._camera_publishers.values():
             publishers.publish_label_info(label_space, self._settings.confidence_threshold)
         values = _classes(label_space)
         if values == self._reported:
             return
         self._reported = values
-        # A descriptor that says read-only would forbid the node itself to follow a reload.
+        # With a read-only descriptor, the node itself could not change them after a reload.
         for name, value in values.items():
             if self.has_parameter(name):
                 self.undeclare_parameter(name)
@@ -408,10 +407,10 @@ class SegmenterNode(LifecycleNode):
         return not (name in REPORTED or OF_EVERY_NODE.fullmatch(name))
 
     def _apply(self, proposed: Settings) -> None:
-        """Work with new settings from now on.
+        """Applies new settings.
 
         Raises:
-            UserError: They contradict the loaded network; nothing has changed then.
+            UserError: They contradict the loaded network; nothing changes then.
         """
         if self._worker is not None:
             self._worker.apply(proposed)
@@ -480,25 +479,25 @@ class SegmenterNode(LifecycleNode):
 
 
 def _load(settings: Settings) -> Segmenter:
-    """The network that the parameters ask for."""
-    # torch takes seconds to import, and who lacks it is to read what to do.
+    """Loads the network that the parameters select."""
+    # Imported here because torch takes seconds to import, and to tell the user if it is missing.
     try:
         from bisenet_ros.segmenter import Segmenter
     except ModuleNotFoundError as error:
         raise UserError(
             f'the Python module {error.name} is missing: {advice(str(error.name))}'
         ) from error
-    # Ego masks are the pipeline's: a network that is loaded anew does not need their files.
+    # The pipeline holds the ego masks, so that a reload does not need their files.
     return Segmenter.from_settings(replace(settings, ego_mask=''))
 
 
 def _first_sentence(error: Exception) -> str:
-    """What an error of ROS says, without the places in its source."""
+    """Returns the message of a ROS error without source locations."""
     return str(error).partition('\n')[0].partition(', at /')[0].rstrip(':')
 
 
 def _classes(label_space: LabelSpace) -> dict[str, list[Any]]:
-    """The read-only parameters: the names, and the colours one channel after the other."""
+    """Returns the read-only parameters: the class names, and the colours as a flat list."""
     return {
         'class_names': list(label_space.names),
         'class_colors': [channel for color in label_space.colors for channel in color],
@@ -506,8 +505,8 @@ def _classes(label_space: LabelSpace) -> dict[str, list[Any]]:
 
 
 def run() -> int:
-    """Run the node until it is asked to end; its exit code."""
-    faulthandler.enable()  # so that no process dies of a signal without a word
+    """Runs the node until it is asked to end; returns the exit code."""
+    faulthandler.enable()  # prints a traceback if the process crashes
     large_images.use_profile(os.environ)
     shortage = large_images.shortage(large_images.free_shared_memory(), os.environ)
     ended: WorkFuture[None] = WorkFuture()
@@ -531,7 +530,7 @@ def run() -> int:
             loader.close()
             rclpy.shutdown()
     if loader.busy:
-        # Python would wait for its thread, and there is no other way to leave one.
+        # Python would wait for the loader's thread at exit, and a thread cannot be cancelled.
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
@@ -541,7 +540,7 @@ def run() -> int:
 def _run(ended: WorkFuture[None], loader: Loader) -> int:
     try:
         node = SegmenterNode(ended, loader)
-    except (UserError, InvalidParameterTypeException) as error:  # the latter of rclpy's parameters
+    except (UserError, InvalidParameterTypeException) as error:  # the latter from rclpy
         get_logger('segmenter').error(str(error))
         return BAD_INPUT
     executor = SingleThreadedExecutor()

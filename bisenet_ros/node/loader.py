@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Loads networks in a thread of its own, so that callbacks go on."""
+"""Loads networks in a separate thread, so that callbacks keep running."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ T = TypeVar('T')
 
 
 class Loader:
-    """Loads one network after the other."""
+    """Loads networks one after the other, in a thread."""
 
     def __init__(self) -> None:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix='loader')
@@ -20,15 +20,15 @@ class Loader:
 
     @property
     def busy(self) -> bool:
-        """Whether something is being loaded."""
+        """Whether something is loading or waiting to be loaded."""
         return self._last is not None and not self._last.done()
 
     def submit(self, load: Callable[[], T]) -> Future[T]:
-        """Load something when all that was asked for before is loaded."""
+        """Schedules `load` after all earlier calls; returns its future."""
         loading = self._thread.submit(load)
         self._last = loading
         return loading
 
     def close(self) -> None:
-        """Take on nothing more, and do not wait for what is being loaded."""
+        """Accepts no more work, cancels what is waiting, and does not wait for a running load."""
         self._thread.shutdown(wait=False, cancel_futures=True)

@@ -29,12 +29,12 @@ from bisenet_ros.settings import (
 
 
 def declare(node: Node) -> Settings:
-    """Declare every parameter of `Settings` on a node and read the values it was started with.
+    """Declares every parameter of `Settings` on a node and reads the values it was started with.
 
     Raises:
-        UserError: A value is refused, or a name in the node's parameters is none of ours.
+        UserError: A value is refused, or a parameter name is unknown.
     """
-    # rclpy has no public way to ask what a node was started with.
+    # rclpy has no public access to the parameters that a node was started with.
     given: Mapping[str, Parameter[Any]] = node._parameter_overrides
     values: dict[str, Any] = {}
     for name in given:
@@ -50,7 +50,7 @@ def declare(node: Node) -> Settings:
 
 
 def declare_of_cameras(node: Node, settings: Settings) -> None:
-    """Let each camera, and no other, have the parameters that are its own."""
+    """Declares the parameters of each camera, and undeclares those of other cameras."""
     wanted = {
         of_camera.name: of_camera
         for camera in settings.cameras
@@ -68,12 +68,12 @@ def declare_of_cameras(node: Node, settings: Settings) -> None:
 
 
 def files_without_this_node(arguments: Sequence[str], node: str) -> list[str]:
-    """A sentence for each parameter file in which there is nothing for a node.
+    """Returns a sentence for each parameter file that has no section for a node.
 
-    ROS ignores such a file without a word.
+    ROS silently ignores such a file.
 
     Args:
-        arguments: The process's.
+        arguments: Command-line arguments of the process.
         node: The node's name with its namespace.
     """
     sentences: list[str] = []
@@ -99,14 +99,14 @@ def _declare(node: Node, declared: Declaration, value: Value) -> None:
         initial = list(value) if isinstance(value, tuple) else value
         node.declare_parameter(name, initial, descriptor, ignore_override=True)
         return
-    # rclpy guesses a type from the elements of a list, so an empty one comes after its type.
+    # rclpy guesses an array's type from its elements, so an empty one is set after its type.
     kind = Parameter.Type[declared.type.upper().replace(' ', '_')]
     node.declare_parameter(name, kind, descriptor, ignore_override=True)
     node.set_parameters([Parameter(name, kind, [])])
 
 
 def describe(declared: Declaration) -> ParameterDescriptor:
-    """What `ros2 param describe` shows."""
+    """Returns the descriptor that `ros2 param describe` shows."""
     descriptor = ParameterDescriptor(
         name=declared.name,
         description=declared.description,
@@ -123,10 +123,10 @@ def describe(declared: Declaration) -> ParameterDescriptor:
 
 
 def check_reported(node: Node, values: Mapping[str, Sequence[Any]]) -> None:
-    """Allow a read-only parameter in a file only for what it is, as `ros2 param dump` writes it.
+    """Checks that read-only parameters in a file, as from `ros2 param dump`, fit the checkpoint.
 
     Raises:
-        UserError: A node was started with a value that the checkpoint contradicts.
+        UserError: The node was started with a value that contradicts the checkpoint.
     """
     for name, value in values.items():
         given = node._parameter_overrides.get(name)

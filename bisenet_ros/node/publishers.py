@@ -31,16 +31,16 @@ from bisenet_ros.outputs import (
     label_info,
 )
 
-# Reliable, because a reliable writer connects to every reader: RViz asks for reliable by default,
-# and a sensor-data reader takes either. Keep-last, because its writer never waits for a slow
-# reader: the oldest message makes room. Volatile, because old labels are of no use.
+# Reliable, because a reliable writer matches every reader: RViz requests reliable by default, and a
+# sensor-data reader accepts either. Keep-last, because the writer then never waits for a slow
+# reader but replaces the oldest message. Volatile, because old labels are useless.
 STREAM = QoSProfile(
     history=HistoryPolicy.KEEP_LAST,
     depth=5,
     reliability=ReliabilityPolicy.RELIABLE,
     durability=DurabilityPolicy.VOLATILE,
 )
-# What a reader needs once, however late it comes.
+# For messages that even a late subscriber needs.
 LATCHED = QoSProfile(
     history=HistoryPolicy.KEEP_LAST,
     depth=1,
@@ -50,7 +50,7 @@ LATCHED = QoSProfile(
 
 
 def optional_message(package: str, name: str) -> Any:
-    """A message type by name; None where its package is not installed or not compiled."""
+    """Returns a message type by name; None if its package is not installed or not compiled."""
     try:
         return getattr(importlib.import_module(f'{package}.msg'), name)
     except ImportError:
@@ -61,15 +61,15 @@ class CameraPublishers:
     """The publishers of one camera.
 
     Attributes:
-        age_ms: From a frame's stamp to the publication of its labels, by the node's clock.
-        missing: Message types that are not installed, whose topics are therefore not there.
+        age_ms: Time from a frame's stamp to the publication of its labels, by the node's clock.
+        missing: Message types that are not installed; their topics are not published.
     """
 
     def __init__(self, node: Node, prefix: str) -> None:
         """
         Args:
             node: The node that publishes.
-            prefix: In front of every topic: '', or a camera's name and a slash.
+            prefix: Prefix of every topic: empty, or the camera's name and a slash.
         """
         self._node = node
         self._publishers: dict[str, Publisher] = {}
@@ -80,17 +80,17 @@ class CameraPublishers:
         self._create(prefix, *LABEL_INFO, LATCHED)
 
     def destroy(self) -> None:
-        """Take the topics out of the graph."""
+        """Destroys the publishers."""
         for publisher in self._publishers.values():
             self._node.destroy_publisher(publisher)
         self._publishers.clear()
 
     def publish_camera_info(self, info: Any) -> None:
-        """Pass on a CameraInfo that came after its frame's labels."""
+        """Publishes a CameraInfo that arrived after its frame's labels."""
         self._publishers['camera_info'].publish(info)
 
     def publish_label_info(self, label_space: LabelSpace, threshold: float) -> None:
-        """Say what the ids mean, to everyone who listens or will listen."""
+        """Publishes the class names, latched."""
         publisher = self._publishers.get(LABEL_INFO[0])
         if publisher is not None:
             header = Header(stamp=self._node.get_clock().now().to_msg())
@@ -99,13 +99,13 @@ class CameraPublishers:
             )
 
     def publish(self, result: Result, count: Callable[[], FrameCounts]) -> None:
-        """Publish what somebody listens to, under the frame's own header.
+        """Publishes the outputs that have subscribers, with the frame's own header.
 
-        The labels go out first: whatever else is wanted is computed after that.
+        The labels are published first; the other outputs are computed after that.
 
         Args:
-            result: The frame; it learns how old its labels are, and what publishing took.
-            count: Counts the frame as published, when its results are out.
+            result: The frame; its `age_ms`, `publish_ms` and `counts` are set here.
+            count: Counts the frame as published; called once all outputs but the timing are out.
         """
         start = time.perf_counter()
         for output in outputs.OUTPUTS:
@@ -118,7 +118,7 @@ class CameraPublishers:
                 self.age_ms.add(result.age_ms)
 
     def ground_wanted(self) -> bool:
-        """Whether somebody listens to what is on the ground."""
+        """Returns whether an output on the ground has a subscriber."""
         return any(
             output.on_ground
             and output.name in self._publishers
@@ -148,19 +148,19 @@ class CameraPublishers:
             publisher.publish(filled)
 
     def _age_ms(self, header: Header) -> float:
-        # Not by rclpy's Time, which refuses the negative seconds that a message can have.
+        # Without rclpy's Time, which refuses negative seconds, as a message can have.
         stamp: int = header.stamp.sec * 10**9 + header.stamp.nanosec
         now: int = self._node.get_clock().now().nanoseconds
         return 1e-6 * (now - stamp)
 
 
 def to_message(kind: Any, fields: Mapping[str, Any], header: Header | None = None) -> Any:
-    """A message of rclpy from plain fields.
+    """Creates an rclpy message from plain fields.
 
     Args:
-        kind: The class of the message.
-        fields: As `Output.fill` gives them.
-        header: Of the message; None where it has none.
+        kind: The message class.
+        fields: The fields, as from `Output.fill`.
+        header: The header; None if the message has none.
     """
     message = kind() if header is None else kind(header=header)
     for name, value in fields.items():
@@ -176,7 +176,7 @@ def to_message(kind: Any, fields: Mapping[str, Any], header: Header | None = Non
 
 
 def _element_type(kind: Any, field: str) -> Any:
-    """The class of the messages in a field that is a sequence of them."""
+    """Returns the message class of the elements of a sequence field."""
     described = kind.get_fields_and_field_types()[field]  # sequence<geometry_msgs/Point32>
     match = re.search(r'(\w+)/(\w+)', described)
     assert match is not None, described

@@ -4,9 +4,9 @@
 
     ros2 run bisenet_ros segmenter_node --ros-args -r image:=/camera/image_raw
 
-SIGINT and SIGTERM end the node with exit code 0, wrong parameters or weights with 2, a device that
-only a new process can use and a full /dev/shm with 1, all but signals with one line that says what
-is wrong.
+SIGINT and SIGTERM end the node with exit code 0. Wrong parameters or weights give exit code 2. A
+full /dev/shm, or a device that only a new process can use, gives 1. Each error is reported in one
+line.
 """
 
 from __future__ import annotations
@@ -32,22 +32,22 @@ def _end(*_: Any) -> None:
 
 
 def main() -> int:
-    """Run the node until it is asked to end; its exit code."""
-    # Importing ROS takes a while, and leaves nothing that would have to be put in order.
+    """Runs the node until it is asked to end; returns the exit code."""
+    # A signal during the slow import of ROS needs no clean-up.
     for number in _STOP_SIGNALS:
         signal.signal(number, _end)
     prepare_process()
     if free_shared_memory() < ROS_MB:
-        # Importing rclpy would end the process with SIGBUS, without a word.
+        # Importing rclpy would end the process with SIGBUS, without a message.
         print(f'segmenter_node: {SHARED_MEMORY} is full. {MAKE_ROOM}', file=sys.stderr)
         return 1
-    # Only now: rclpy starts threads when it is imported, which get heaps of their own by default.
+    # Imported only now, because rclpy starts threads, which would get heaps of their own.
     from bisenet_ros.node.lifecycle_node import run
 
     try:
         return run()
     finally:
-        # Python takes a while to take itself down, and would die of another Ctrl-C meanwhile.
+        # Another Ctrl-C during the interpreter's shutdown would kill it.
         for number in _STOP_SIGNALS:
             signal.signal(number, signal.SIG_IGN)
 

@@ -13,12 +13,12 @@ from contextlib import contextmanager
 
 @contextmanager
 def on_stop_signal(callback: Callable[[], None]) -> Iterator[None]:
-    """Within this context the first SIGINT or SIGTERM calls `callback`, in a thread of its own.
+    """Calls `callback` in its own thread at the first SIGINT or SIGTERM within this context.
 
-    rclpy's own handlers shut the context down under whatever is being published at that moment,
-    and Python's raise KeyboardInterrupt wherever the main thread is, in clean-up code too when
-    Ctrl-C is pressed twice. Here nothing is interrupted: who is asked to stop ends in order. Only
-    the main thread can enter.
+    rclpy's handlers shut the context down even while a message is being published. Python's raise
+    KeyboardInterrupt anywhere in the main thread, and in its clean-up code if Ctrl-C is pressed
+    twice. Here nothing is interrupted, so the program can stop in order. Only the main thread can
+    enter this context.
     """
     reader, writer = socket.socketpair()
     writer.setblocking(False)
@@ -28,8 +28,8 @@ def on_stop_signal(callback: Callable[[], None]) -> Iterator[None]:
             callback()
 
     waiter = threading.Thread(target=wait, name='signals', daemon=True)
-    # The interpreter writes to the wakeup socket at once, even while the main thread is deep in C;
-    # a Python handler, which would have to wait for the main thread, has nothing left to do.
+    # The interpreter writes to the wakeup socket at once, even while the main thread runs C code.
+    # A Python handler would have to wait for the main thread, so these do nothing.
     handlers = {
         number: signal.signal(number, lambda *_: None) for number in (signal.SIGINT, signal.SIGTERM)
     }

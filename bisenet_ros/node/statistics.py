@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Statistics of recent durations, for diagnostics."""
+"""Computes statistics of recent durations, for diagnostics."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 
 
 class Percentiles(NamedTuple):
-    """The usual three, in the unit of the samples."""
+    """Three percentiles, in the unit of the samples."""
 
     p50: float
     p95: float
@@ -20,24 +20,24 @@ class Percentiles(NamedTuple):
 
 
 class Durations:
-    """The last durations; added by one thread, summarised by another."""
+    """Holds the last durations; one thread may add them while another reads the percentiles."""
 
     def __init__(self, size: int = 200) -> None:
         self._lock = threading.Lock()
         self._samples: deque[float] = deque(maxlen=size)
 
     def add(self, duration: float) -> None:
-        """Take in one sample."""
+        """Adds one sample."""
         with self._lock:
             self._samples.append(duration)
 
     def clear(self) -> None:
-        """Forget every sample."""
+        """Removes all samples."""
         with self._lock:
             self._samples.clear()
 
     def percentiles(self) -> Percentiles | None:
-        """What the samples look like; None without any."""
+        """Returns the percentiles of the samples; None if there are none."""
         with self._lock:
             samples = list(self._samples)
         return Percentiles(*np.percentile(samples, (50, 95, 99)).tolist()) if samples else None

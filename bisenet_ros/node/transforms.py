@@ -15,15 +15,15 @@ from bisenet_ros.camera_ground import Transform
 
 
 class TransformListener:
-    """Asks a buffer of TF without waiting; see `camera_ground.Transforms`."""
+    """Looks up transforms in a TF buffer without waiting; see `camera_ground.Transforms`."""
 
     def __init__(self, buffer: Any, listener: Any, errors: type[Exception], clock: Clock) -> None:
         """
         Args:
             buffer: A `tf2_ros.Buffer`.
-            listener: What fills it, a `tf2_ros.TransformListener`.
-            errors: What the buffer raises where it does not know.
-            clock: When it goes back, the buffer forgets what moves: it would take nothing older.
+            listener: The `tf2_ros.TransformListener` that fills it.
+            errors: The exception that the buffer raises for unknown transforms.
+            clock: If it jumps back, the buffer is cleared, or it would refuse older transforms.
         """
         self._buffer = buffer
         self._listener = listener
@@ -32,9 +32,9 @@ class TransformListener:
         self._jumps = clock.create_jump_callback(back, post_callback=lambda _: buffer.clear())
 
     def find(self, parent: str, child: str, stamp: Any) -> Transform | None:
-        """The transform at the stamp or, where TF does not have it yet, the latest."""
-        times = [Time()]  # zero: the latest
-        if stamp.sec >= 0:  # rclpy's Time has no negative ones, which a message can have
+        """Returns the transform at the stamp, or the latest one if TF does not have that."""
+        times = [Time()]  # zero means the latest
+        if stamp.sec >= 0:  # rclpy's Time refuses negative seconds, as a message can have
             times.insert(0, Time(seconds=stamp.sec, nanoseconds=stamp.nanosec))
         for time in times:
             try:
@@ -46,19 +46,19 @@ class TransformListener:
         return None
 
     def destroy(self) -> None:
-        """End to listen."""
+        """Stops listening."""
         self._jumps.unregister()
         self._listener.unregister()
 
 
 def listen_to_transforms(node: Node) -> TransformListener | None:
-    """Let a node listen to TF; None where tf2_ros is not installed."""
+    """Subscribes a node to TF; returns None if tf2_ros is not installed."""
     try:
         import tf2_ros
     except ModuleNotFoundError:
         return None
-    # Without the node: with it, a buffer offers a service that it never takes back, and in some
-    # versions raises a TypeError when the node's clock goes back.
+    # Without the node: otherwise the buffer creates a service that it never destroys, and in some
+    # versions it raises a TypeError when the node's clock jumps back.
     buffer = tf2_ros.Buffer()
     listener = tf2_ros.TransformListener(buffer, node)
     return TransformListener(buffer, listener, tf2_ros.TransformException, node.get_clock())

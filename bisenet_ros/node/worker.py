@@ -1,8 +1,8 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The thread that owns the device: it segments the newest frame of every camera.
+"""Segments the newest frame of every camera, in the one thread that owns the device.
 
-Nothing here knows ROS: frames come from `CameraSlot`s, results go to a callback.
+This module does not depend on ROS: frames come from `CameraSlot`s, results go to a callback.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ WARNING_PERIOD = 5.0
 
 FIRST_RETRY = 1.0
 LONGEST_RETRY = 30.0
-"""Seconds until a device that failed is tried again: doubled each time, up to this."""
+"""Seconds until a failed device is tried again: doubled after each failure, up to the longest."""
 
 _FAILED = 'the device failed: '
 
 
 class Logger(Protocol):
-    """What the worker needs of a ROS logger."""
+    """The methods of a ROS logger that the worker uses."""
 
     def info(self, message: str) -> object: ...
     def warning(self, message: str) -> object: ...
@@ -54,16 +54,16 @@ class Logger(Protocol):
 class Worker:
     """Segments the newest frame of each camera that has one, in rounds, until it is stopped.
 
-    A round is one batch, or a batch of one for each camera: see `rounds`. A frame that cannot be
-    decoded is counted and reported, and the work goes on. When the device fails, the frames at hand
-    are dropped and the network is loaded anew, from memory, after a pause that doubles with each
-    failure. Where memory was short, the old network's is given back before that; where numbers were
-    not finite, plain torch takes over in float32. Any other error ends the thread, also a
-    `DeviceLostError`; `start` hands it over.
+    A round is one batch, or a batch of one per camera; see `rounds`. A frame that cannot be decoded
+    is counted and reported, and the work continues. If the device fails, the current frames are
+    dropped, and the network is loaded again from memory after a pause that doubles with each
+    failure. If memory was short, the old network is freed before that. If numbers were not finite,
+    plain torch takes over in float32. Any other error, such as a `DeviceLostError`, ends the thread
+    and is passed to the callback of `start`.
 
     Attributes:
-        pipeline: What decodes and segments.
-        device_failure: Why the device could not be used last; empty while it works.
+        pipeline: Decodes and segments the frames.
+        device_failure: Reason of the last device failure; empty while the device works.
     """
 
     def __init__(
@@ -84,18 +84,18 @@ class Worker:
         Args:
             slots: The cameras.
             arrival: The condition that every slot notifies.
-            load: Makes a segmenter; called at once.
-            batching: How that segmenter is to treat several cameras; called after each `load`.
-            deliver: Where results go; called in the worker's thread.
-            processed: Told how many ms decoding, inference and publishing of a batch took together.
-            max_rate: Most rounds per second at this moment; 0 is no limit.
-            logger: Where malformed frames and failures are reported.
-            ego_masks: Of the cameras that have one, by name.
-            grounds: What turns the masks of a camera into ground, by its name.
+            load: Creates a segmenter; called at once.
+            batching: Chooses how that segmenter treats several cameras; called after each load.
+            deliver: Receives each result, in the worker's thread.
+            processed: Receives the total time of decoding, inference and publishing of a batch, ms.
+            max_rate: Returns the current maximum of rounds per second; 0 for no limit.
+            logger: Reports malformed frames and failures.
+            ego_masks: Ego mask by camera name, for cameras that have one.
+            grounds: Projects the masks of a camera onto the ground, by camera name.
 
         Raises:
-            UserError: As `load` raises it, or the device failed.
-            DeviceLostError: The device failed in a way that lasts.
+            UserError: `load` raised it, or the device failed.
+            DeviceLostError: The device failed permanently.
         """
         self._slots = slots
         self._arrival = arrival
@@ -105,7 +105,7 @@ class Worker:
         self._max_rate = max_rate
         self._logger = logger
         self._told_notes: set[str] = set()
-        self._loading = threading.Lock()  # of two that load, the one that began last is in use
+        self._loading = threading.Lock()  # of two loads, the later one wins
         self._applied: ModelSettings | None = None
         cameras = [slot.name for slot in slots]
         self.pipeline = CameraPipeline(cameras, self._loaded(load), ego_masks, grounds)
@@ -119,49 +119,49 @@ class Worker:
 
     @property
     def segmenter(self) -> Segmenter:
-        """What segments the frames now."""
+        """The current segmenter."""
         return self.pipeline.network.segmenter
 
     @property
     def batching(self) -> Batching:
-        """How it treats several cameras now."""
+        """How the current segmenter treats several cameras."""
         return self.pipeline.network.batching
 
     @property
     def running(self) -> bool:
-        """Whether it was started and not stopped."""
+        """Whether the worker was started and not stopped."""
         return self._thread is not None
 
     @property
     def enabled(self) -> bool:
-        """Whether frames are segmented, or left to be replaced by newer ones."""
+        """Whether frames are segmented; otherwise newer ones replace them."""
         return self._enabled
 
     def enable(self, enabled: bool) -> None:
-        """Go on segmenting, or pause after the round at hand."""
+        """Resumes segmentation, or pauses it after the current round."""
         with self._arrival:
             self._enabled = enabled
             self._arrival.notify_all()
 
     def apply(self, settings: ModelSettings) -> None:
-        """Take over what may change from frame to frame, whatever becomes of the device.
+        """Applies the settings that can change between frames; they survive a device failure.
 
         Raises:
-            UserError: A drivable class is none of the network's.
+            UserError: A drivable class is not a class of the network.
         """
         with self._arrival:
             self.segmenter.apply(settings)
             self._applied = settings
 
     def reload(self, load: Callable[[], Segmenter]) -> None:
-        """Load another segmenter; the old one works until then, and on if that fails.
+        """Loads another segmenter; the old one stays in use until then, and if loading fails.
 
         Args:
-            load: Takes the place of the one before.
+            load: Creates the segmenter.
 
         Raises:
-            UserError: As `load` raises it, or the device failed.
-            DeviceLostError: The device failed in a way that lasts.
+            UserError: `load` raised it, or the device failed.
+            DeviceLostError: The device failed permanently.
         """
         with self._loading:
             self._use(self._loaded(load))
@@ -170,16 +170,16 @@ class Worker:
             self._retry = FIRST_RETRY
 
     def settings_changed(self) -> None:
-        """Look at `max_rate` again."""
+        """Wakes the worker to read `max_rate` again."""
         with self._arrival:
             self._arrival.notify_all()
 
     def start(self, ended: Callable[[Future[None]], None]) -> None:
-        """Begin to work.
+        """Starts the worker's thread.
 
         Args:
-            ended: Called with the future of the work when it is over, be it by `stop` or by an
-                error that nobody expected.
+            ended: Called with the future of the work when it ends, by `stop` or by an unexpected
+                error.
         """
         for slot in self._slots:
             slot.clear()
@@ -189,7 +189,7 @@ class Worker:
         self._thread.submit(self._run).add_done_callback(ended)
 
     def stop(self) -> None:
-        """End after the batch at hand, and wait for it; nothing happens where none works."""
+        """Stops after the current batch and waits for it; does nothing if the worker is stopped."""
         if self._thread is None:
             return
         with self._arrival:
@@ -199,7 +199,7 @@ class Worker:
         self._thread = None
 
     def _run(self) -> None:
-        if self._closed:  # the worker was stopped before it had loaded another network
+        if self._closed:  # the worker was stopped before the network was loaded again
             self._load_again()
         work = rounds(
             self._slots,
@@ -217,7 +217,7 @@ class Worker:
                 self._segment(*zip(*taken, strict=True))
 
     def _newest(self, slot: CameraSlot) -> Frame | None:
-        """The camera's newest frame, taken and decoded; None without one that can be."""
+        """Takes and decodes the camera's newest frame; None if it cannot be decoded."""
         try:
             return self.pipeline.decode(slot.name, slot.take())
         except ImageError as error:
@@ -239,7 +239,7 @@ class Worker:
         else:
             self._count(frames, start)
             return
-        # No longer in `except`, for the error's traceback has hold of the old network.
+        # Outside of `except`, because the error's traceback references the old network.
         self._recover(slots, failure)
 
     def _count(self, frames: Sequence[Frame], start: float) -> None:
@@ -269,7 +269,7 @@ class Worker:
         what: str = 'the network is loaded again',
         load: Callable[[Segmenter], Segmenter] = lambda old: old.again(),
     ) -> None:
-        """Load the network anew; once, or until that succeeds where the old one is closed."""
+        """Loads the network again: once, or until it succeeds if the old one is closed."""
         old = self.pipeline.network
         while True:
             pause, self._retry = self._retry, min(2 * self._retry, LONGEST_RETRY)
@@ -285,15 +285,15 @@ class Worker:
                     if self.pipeline.network is not old:  # by `reload`
                         return
                     self._use(self._loaded(lambda: load(old.segmenter)))
-            except UserError as again:  # the old one is tried once more, if it is still there
+            except UserError as again:  # the old network is tried again unless it is closed
                 self.device_failure = str(again).removeprefix(_FAILED)
             if not self._closed:
                 return
 
     def _use(self, network: Network) -> None:
-        """Segment with another network from now on; who calls holds `_loading`."""
+        """Replaces the network; the caller holds `_loading`."""
         with self._arrival:
-            # Settings that came while it was being loaded went to the old one.
+            # Settings that changed during the loading were applied to the old network.
             if self._applied is not None:
                 network.segmenter.apply(self._applied)
             self.pipeline.network = network
@@ -315,7 +315,7 @@ class Worker:
         return Network(segmenter, batching)
 
     def _tell_notes(self, segmenter: Segmenter) -> None:
-        """Log what the segmenter could not do as it was meant to, each thing once."""
+        """Logs the segmenter's notes, each once."""
         for note in segmenter.notes:
             if note not in self._told_notes:
                 self._told_notes.add(note)
@@ -323,7 +323,7 @@ class Worker:
 
 
 class _WallClock:
-    """See `rounds.Clock`; waits for the slots' condition, which the caller holds."""
+    """See `rounds.Clock`; waits on the slots' condition, which the caller holds."""
 
     def __init__(self, arrival: threading.Condition, stopping: Callable[[], bool]) -> None:
         self._arrival = arrival
@@ -340,11 +340,11 @@ class _WallClock:
 
 
 def _failure_of(error: RuntimeError | NotFiniteError) -> DeviceFailure:
-    """What an error calls for.
+    """Classifies a device failure.
 
     Raises:
-        RuntimeError: The error itself, which is not the device's.
-        DeviceLostError: Nothing helps in this process.
+        RuntimeError: The error itself, if it is not a device failure.
+        DeviceLostError: This process can no longer use the device.
     """
     failure = device_failure(error)
     if failure is None:
