@@ -1,7 +1,8 @@
 // Copyright 2026 The bisenet_ros authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Copies an image by blocks of rows in several threads: one thread is slower than a GPU's download.
+// Copies an image by blocks of rows in several threads: one thread is slower than the transfer to a
+// GPU.
 
 #include "_tasks.h"
 

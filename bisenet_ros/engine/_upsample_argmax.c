@@ -1,9 +1,9 @@
 // Copyright 2026 The bisenet_ros authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Upsamples class scores bilinearly and finds, per pixel, the best class or its softmax probability,
-// without ever storing the upsampled scores. upsample_argmax.py prepares the axes and defines what is
-// computed.
+// Upsamples class scores bilinearly and finds, per pixel, the best class or its softmax
+// probability, without ever storing the upsampled scores. upsample_argmax.py prepares the axes and
+// defines what is computed.
 //
 // The output is cut into cells: the pixels between the same four neighbouring nodes of the coarse
 // grid. Bilinear interpolation makes every pixel of a cell a convex combination of its four corners:
@@ -14,8 +14,8 @@
 //      others are interpolated, about three of nineteen on a street.
 //
 // Both hold for real numbers. In floating point, interpolation keeps the order of two scores but
-// may make nearly equal scores equal, and then the class with the lower id wins. So both are applied
-// only where the scores differ by more than CLOSE, far above any rounding error.
+// may make nearly equal scores equal, and then the class with the lower id wins. So both are
+// applied only where the scores differ by more than CLOSE, far above any rounding error.
 //
 // The arithmetic is that of torch's interpolate on contiguous CPU tensors, operation by operation,
 // including fused multiply-add, so that the labels are identical. This file must be compiled with
@@ -136,8 +136,8 @@ typedef void draw_cell(const struct job *job, int row, int column);
 
 // ---- the tasks: some rows of cells each ----
 
-// Finds, for each node of a row of the grid, the best class, or UNCLEAR if its lead over lower ids may
-// be lost to rounding.
+// Finds, for each node of a row of the grid, the best class, or UNCLEAR if its lead over lower ids
+// may be lost to rounding.
 static void find_winners(const struct job *job, int grid_row, uint8_t *winners) {
   const float *scores = job->scores + (ptrdiff_t)grid_row * job->grid_width * job->classes;
   for (int node = 0; node < job->grid_width; node++, scores += job->classes) {

@@ -1,8 +1,8 @@
 // Copyright 2026 The bisenet_ros authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Draws one cell of _upsample_argmax.c, LANES pixels of a row at a time. That file includes this one
-// once per instruction set, with these macros:
+// Draws one cell of _upsample_argmax.c, LANES pixels of a row at a time. That file includes this
+// one once per instruction set, with these macros:
 //   LANES               floats in a vector
 //   FOR_CPU(name)       the name of a function in this build
 //   TARGET              the attribute that lets a function use the instruction set
@@ -55,8 +55,8 @@ TARGET ALWAYS_INLINE void interpolate_edges(const struct job *job, const struct 
   }
 }
 
-// Cells are drawn from left to right, so a vector may extend into the next cell, but not past the end
-// of the row.
+// Cells are drawn from left to right, so a vector may extend into the next cell, but not past the
+// end of the row.
 #define store FOR_CPU(store)
 TARGET ALWAYS_INLINE void store(ints values, uint8_t *row, int x, int end, int width) {
   const bytes packed = __builtin_convertvector(values, bytes);

@@ -1,11 +1,11 @@
 // Copyright 2026 The bisenet_ros authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Computes 3x3 convolutions with fewer multiplications, alone or with the 1x1 convolution that ends a
-// segmentation head. winograd.py transforms the weights.
+// Computes 3x3 convolutions with fewer multiplications, alone or with the 1x1 convolution that ends
+// a segmentation head. winograd.py transforms the weights.
 //
-// At stride 1, Winograd's F(4x4, 3x3) (Lavin and Gray 2016, section 4.1) computes the 4x4 outputs of a
-// tile from its 6x6 inputs d and a filter g with 36 products instead of 144:
+// At stride 1, Winograd's F(4x4, 3x3) (Lavin and Gray 2016, section 4.1) computes the 4x4 outputs
+// of a tile from its 6x6 inputs d and a filter g with 36 products instead of 144:
 //
 //   A' [(G g G') * (B' d B)] A,  summed over the channels of d before the transform with A.
 //
@@ -13,13 +13,14 @@
 // 0, +-1/sqrt(2), +-sqrt(2) and infinity. They cost the same as the paper's 0, +-1, +-2, and the
 // rounding errors are a fifth.
 //
-// At stride 2, along an axis, the outer taps of a filter see every other input, and the middle tap sees
-// those in between. F(3, 2) with the points 0, +-1 and infinity computes the part of the outer taps, one
-// product per output that of the middle tap: 3x3 outputs from 7x7 inputs with 49 products instead of 81.
+// At stride 2, along an axis, the outer taps of a filter see every other input, and the middle tap
+// sees those in between. F(3, 2) with the points 0, +-1 and infinity computes the part of the outer
+// taps; one product per output computes that of the middle tap. This gives 3x3 outputs from 7x7
+// inputs with 49 products instead of 81.
 //
-// The work is done by blocks of tiles and by 64 output channels. So intermediate results stay in the L2
-// cache, and the wide features inside a head never exist as a whole. _winograd_block.h computes a block.
-// It is built once for each vector instruction set.
+// Each step handles a block of tiles and 64 output channels. So intermediate results stay in the L2
+// cache, and the wide features inside a head never exist as a whole. _winograd_block.h computes a
+// block. It is built once for each vector instruction set.
 
 #include "_tasks.h"
 
@@ -73,8 +74,8 @@ ALWAYS_INLINE int32_t tiles_along(int stride, int32_t size) {
   return (size + TILE(stride) - 1) / TILE(stride);
 }
 
-// SKEW makes the 36 or 49 planes start at different sets of the L1 cache. Otherwise they would all compete
-// for one set.
+// SKEW makes the 36 or 49 planes start at different sets of the L1 cache. Otherwise they would all
+// compete for one set.
 #define SKEW 16
 #define PLANE_OF_INPUT(job, words) ((ptrdiff_t)(job)->tiles * (words) + SKEW)
 #define PLANE_OF_PRODUCTS(job) ((ptrdiff_t)(job)->tiles * PANEL + SKEW)

@@ -81,8 +81,8 @@ TARGET ALWAYS_INLINE void transform_output(const int stride, const floats m[], f
 
 // c (rows x columns * LANES) = a (rows x depth) * b (depth x ...), or c += a * b.
 //
-// Each step prefetches a cache line from `next`, unless that is 0: the filters come from the L3 cache,
-// and the hardware does not hide its latency across page boundaries.
+// Each step prefetches a cache line from `next`, unless that is 0: the filters come from the L3
+// cache, and the hardware does not hide its latency across page boundaries.
 #define MOST_COLUMNS 4
 #define multiply FOR_CPU(multiply)
 TARGET ALWAYS_INLINE void multiply(const int rows, const int columns, const int add, int depth,
@@ -219,8 +219,8 @@ TARGET ALWAYS_INLINE void activate(const struct job *job, const int stride, int 
   }
 }
 
-// Adds the classifier's products with PANEL channels, from `channel` on, to the sums of the 16 pixels
-// of a tile, (16 x lanes).
+// Adds the classifier's products with PANEL channels, from `channel` on, to the sums of the 16
+// pixels of a tile, (16 x lanes).
 #define classify FOR_CPU(classify)
 TARGET ALWAYS_INLINE void classify(const struct classifier *classifier, int channel,
                                    const int32_t *activated, float *sums) {
@@ -243,8 +243,9 @@ TARGET ALWAYS_INLINE void classify(const struct classifier *classifier, int chan
   }
 }
 
-// Copies `size` floats per pixel of a tile to the output, which has `channels` channels, from `channel`
-// on. Pixels of the tile are `distance` floats apart. Pixels beyond the output's borders are skipped.
+// Copies `size` floats per pixel of a tile to the output, which has `channels` channels, from
+// `channel` on. Pixels of the tile are `distance` floats apart. Pixels beyond the output's borders
+// are skipped.
 #define write_tile FOR_CPU(write_tile)
 TARGET ALWAYS_INLINE void write_tile(const struct job *job, const int stride, int tile,
                                      const float *from, int distance, int channels, int channel,
