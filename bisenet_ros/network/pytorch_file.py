@@ -19,7 +19,7 @@ _DAMAGE = (EOFError, LookupError, RuntimeError, UnpicklingError, ValueError, str
 
 
 def load_pytorch_file(path: Path, what: str) -> Mapping[str, Any]:
-    """Reads the tensors of a .pth file, without unpickling other objects.
+    """Reads the tensors of a .pth file with torch's `weights_only`.
 
     Args:
         path: The file.
