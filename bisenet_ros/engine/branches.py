@@ -32,7 +32,7 @@ class Forked(nn.Module):
 
 
 class Joined(nn.Module):
-    """The branch that runs beside the forked one. After it, the current stream has both results."""
+    """The branch that runs concurrently with the forked one, and then waits for its result."""
 
     def __init__(self, branch: nn.Module, stream: Any) -> None:
         super().__init__()

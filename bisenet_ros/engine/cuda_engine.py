@@ -36,7 +36,7 @@ class CudaEngine:
 
     Args:
         network: In evaluation mode; not changed.
-        normalization: What the network expects.
+        normalization: The normalisation that the network expects.
         network_size: (width, height) to run the network at.
         device: An NVIDIA GPU. On a CPU everything except the graphs works, but slowly.
         precision: A key of `DTYPES`.

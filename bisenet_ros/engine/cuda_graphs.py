@@ -100,8 +100,8 @@ class GraphRunner:
 def _end_allocation(device: torch.device, pool: Any) -> None:
     """Tells torch's allocator that a capture is over.
 
-    Before torch 2.12, an invalidated capture does not do that. The allocator would then free no
-    memory any more in this process.
+    Before torch 2.12, an invalidated capture does not do that. The allocator would then never free
+    memory again in this process.
     """
     names = '_cuda_endAllocateToPool', '_cuda_endAllocateCurrentStreamToPool'  # before torch 2.8
     end = next(getattr(torch._C, name) for name in names if hasattr(torch._C, name))

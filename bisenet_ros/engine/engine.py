@@ -65,7 +65,7 @@ class EngineConstructor(Protocol):
 
         Args:
             network: In evaluation mode; not changed.
-            normalization: What the network expects.
+            normalization: The normalisation that the network expects.
             network_size: (width, height) to run the network at.
             device: Where to run; of a type that the registry names for the engine.
             precision: A key of `DTYPES`.

@@ -20,7 +20,7 @@ DTYPES = {'fp16': torch.float16, 'bf16': torch.bfloat16, 'fp32': torch.float32}
 """The precisions by name."""
 
 CAPABILITY_VARIABLE = 'BISENET_CPU_CAPABILITY'
-"""The environment variable that limits `CPU_CAPABILITIES` to those up to the one it names."""
+"""The environment variable with the best of `CPU_CAPABILITIES` to use. If unset, all are used."""
 
 _FLAGS = {
     'default': set[str](),

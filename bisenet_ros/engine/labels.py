@@ -82,7 +82,7 @@ class HostLabels:
         self._coarse = (logits, size, scale)
         self._drivable_ids = drivable_ids
         self._threads = torch.get_num_threads()
-        # NumPy sums in this thread. torch would wake other threads: 100 times as long.
+        # NumPy sums in this thread. torch would wake other threads, which takes 100 times as long.
         with np.errstate(all='ignore'):
             _check_finite(float(logits.numpy().sum()), logits.device)
         self.labels = upsample_argmax(logits, size, scale)

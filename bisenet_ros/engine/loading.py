@@ -58,7 +58,7 @@ def load_engine(
     Args:
         name: One of `engine_choices`.
         network: In evaluation mode, float32, on the CPU; not changed.
-        normalization: What the network expects.
+        normalization: The normalisation that the network expects.
         network_size: (width, height) to run the network at.
         device: Where to run.
         precision: A key of `DTYPES`.

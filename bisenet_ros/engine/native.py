@@ -24,7 +24,7 @@ threads. The caller's thread is one of them. The interpreter lock is released me
 
 @lru_cache
 def tasks(name: str) -> Tasks | None:
-    """Returns a C function by its name; None if this build lacks it, since compilers differ."""
+    """Returns the named C function; None if missing: not every compiler can build all of them."""
     native = library()
     if native is None or not hasattr(native, name):
         return None

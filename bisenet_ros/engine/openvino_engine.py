@@ -34,7 +34,7 @@ class OpenVinoEngine:
 
     Args:
         network: In evaluation mode; not changed.
-        normalization: What the network expects.
+        normalization: The normalisation that the network expects.
         network_size: (width, height) to run the network at.
         device: The CPU.
         precision: `bf16`, if the CPU supports it, or `fp32`.

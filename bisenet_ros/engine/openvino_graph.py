@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Converts a torch module to an OpenVINO graph in memory.
 
-OpenVINO's own converter supports all of torch, but takes more than a second: half of the time in
+OpenVINO's own converter handles any torch module, but takes more than a second: half of the time in
 which a node should start. The networks here consist of two dozen operations.
 """
 

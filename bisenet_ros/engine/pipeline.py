@@ -33,7 +33,7 @@ class Pipeline(nn.Module):
     Args:
         network: Not changed.
         network_size: (width, height).
-        normalization: What the network expects.
+        normalization: The normalisation that the network expects.
         output: See above.
         dtype: Data type in which the network computes.
     """

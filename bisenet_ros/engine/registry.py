@@ -38,8 +38,8 @@ ENGINES: dict[str, EngineEntry] = {
     'cuda': EngineEntry('bisenet_ros.engine.cuda_engine', 'CudaEngine', ('cuda',)),
 }
 """Every engine. `auto` takes the first engine for the device that is installed and can run the
-network, with `torch` last. The order is fixed; nothing is measured at start-up: OpenVINO was faster
-than torch with nearly every network, size and precision that was tried (docs/benchmarks.md)."""
+network, with `torch` last. The order is fixed and nothing is measured at start-up, because OpenVINO
+was faster than torch with nearly every network, size and precision tried (docs/benchmarks.md)."""
 
 
 def engine_choices() -> tuple[str, ...]:

@@ -50,7 +50,7 @@ class SelfCheck:
 
     Args:
         network: In evaluation mode, float32, on the CPU; not changed.
-        normalization: What the network expects.
+        normalization: The normalisation that the network expects.
         network_size: (width, height) that the engines run at.
         device: Device of the engines.
         precision: Precision of the engines.

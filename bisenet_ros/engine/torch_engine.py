@@ -29,7 +29,7 @@ class TorchEngine:
 
     Args:
         network: In evaluation mode; not changed.
-        normalization: What the network expects.
+        normalization: The normalisation that the network expects.
         network_size: (width, height) to run the network at.
         device: Where to run.
         precision: A key of `DTYPES`.

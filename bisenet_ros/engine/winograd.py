@@ -301,7 +301,7 @@ def _address(array: FloatArray) -> int:
 def _transformed(weight: Tensor, stride: int) -> Tensor:
     """(out, in, 3, 3) filters -> G g G' as (planes, in, out).
 
-    Computed element by element, so that it is bit-identical for any number of threads.
+    Computed without a matrix product, so that it is bit-identical for any number of threads.
     """
 
     def transform(taps: Sequence[Tensor]) -> list[Tensor]:

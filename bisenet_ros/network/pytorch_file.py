@@ -23,7 +23,7 @@ def load_pytorch_file(path: Path, what: str) -> Mapping[str, Any]:
 
     Args:
         path: The file.
-        what: What the weights should be of, for messages.
+        what: The network that the weights should be for, used in messages.
 
     Raises:
         UserError: The file cannot be read, or holds something else.

@@ -37,7 +37,7 @@ class Kernels(Protocol):
             frame: (H, W, 3) uint8 BGR.
             target: (h, w, 3) of any floating type, with contiguous channels; receives the result.
             resampling: From the frame's size to the target's.
-            normalization: What the network expects.
+            normalization: The normalisation that the network expects.
         """
 
     def draw(
