@@ -1,7 +1,8 @@
 // Copyright 2026 The bisenet_ros authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Copies an image, rows by rows in several threads: one alone is slower than a GPU takes pixels in.
+// Copies an image by blocks of rows in several threads: one thread is slower than the transfer to a
+// GPU.
 
 #include "_tasks.h"
 
@@ -11,7 +12,7 @@
 
 typedef struct {
   const uint8_t *from;
-  uint8_t *to;       // row after row
+  uint8_t *to;       // contiguous rows
   ptrdiff_t stride;  // from one row of `from` to the next
   int64_t row;       // bytes
   int rows, rows_per_task;

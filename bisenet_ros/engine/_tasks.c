@@ -1,9 +1,9 @@
 // Copyright 2026 The bisenet_ros authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Threads that share out the tasks of a job. They are kept, and sleep between jobs. They are our own
-// for want of a neutral party: a second OpenMP runtime beside torch's would fight it for the cores,
-// and threads of Python's would wait for the interpreter lock before each task.
+// A pool of threads that share the tasks of a job and sleep between jobs. It is our own because a
+// second OpenMP runtime would compete with torch's for the cores, and Python threads would wait for
+// the interpreter lock before each task.
 
 #include "_tasks.h"
 
@@ -12,14 +12,14 @@
 #include <stdint.h>
 #include <stddef.h>
 
-static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER;  // held by whose job it is
+static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER;  // held by the caller whose job runs
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;  // of what follows
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;  // guards the following
 static pthread_cond_t job_is_there = PTHREAD_COND_INITIALIZER;
 static pthread_cond_t all_are_done = PTHREAD_COND_INITIALIZER;
-static int helpers;        // threads that were started
-static unsigned long jobs;  // how many there have been
-static int working;        // helpers at the present one
+static int helpers;        // number of started threads
+static unsigned long jobs;  // number of jobs so far
+static int working;        // helpers that work on the present job
 
 static struct {
   task_function *run;  // NULL between jobs
@@ -50,7 +50,7 @@ static void *help(void *number) {
   return NULL;
 }
 
-// A process that forks has no helpers in its child, whatever they were doing.
+// After a fork, the child has no helpers.
 static void forget_helpers(void) {
   pthread_mutex_init(&turn, NULL);
   pthread_mutex_init(&lock, NULL);
@@ -64,7 +64,7 @@ static void start_helpers(int wanted) {
   static int watching_forks;
   if (!watching_forks) watching_forks = pthread_atfork(NULL, NULL, forget_helpers) == 0;
   for (pthread_t helper; helpers < wanted; helpers++) {
-    // With fewer threads than wanted, the others do more.
+    // If there are fewer threads than wanted, each does more tasks.
     if (pthread_create(&helper, NULL, help, (void *)(intptr_t)(helpers + 1)) != 0) return;
     pthread_detach(helper);
   }

@@ -1,27 +1,27 @@
 // Copyright 2026 The bisenet_ros authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Bilinear upsampling of class scores, and per pixel the best class or its softmax probability,
-// without ever holding the upsampled scores. upsample_argmax.py is the other half: it prepares the
-// axes and says what is computed.
+// Upsamples class scores bilinearly and finds, per pixel, the best class or its softmax
+// probability, without ever storing the upsampled scores. upsample_argmax.py prepares the axes and
+// defines what is computed.
 //
 // The output is cut into cells: the pixels between the same four neighbouring nodes of the coarse
 // grid. Bilinear interpolation makes every pixel of a cell a convex combination of its four corners:
 //
 //   1. Where one class is the best at all four corners, it is the best everywhere in the cell.
 //   2. Elsewhere, let `floor` be the largest, over the classes, of a class's smallest corner score.
-//      A class whose largest corner score is below that can win nowhere in the cell: only the
+//      A class whose largest corner score is below that cannot win anywhere in the cell. Only the
 //      others are interpolated, about three of nineteen on a street.
 //
 // Both hold for real numbers. In floating point, interpolation keeps the order of two scores but
-// may make equal what was nearly equal, and then the class with the lower id wins. So both are only
-// applied where the scores differ by more than CLOSE, far above what rounding can do.
+// may make nearly equal scores equal, and then the class with the lower id wins. So both are
+// applied only where the scores differ by more than CLOSE, far above any rounding error.
 //
 // The arithmetic is that of torch's interpolate on contiguous CPU tensors, operation by operation,
-// fused multiply-add included, so that the labels are the same to the last pixel. It must be
-// compiled with -ffp-contract=off, which leaves the choice of what is fused to this file.
+// including fused multiply-add, so that the labels are identical. This file must be compiled with
+// -ffp-contract=off, so that it alone decides what is fused.
 //
-// What draws the pixels is in _upsample_cells.h, which is built once for each vector instruction set.
+// _upsample_cells.h draws the pixels. It is built once for each vector instruction set.
 
 #include "_tasks.h"
 
@@ -32,13 +32,13 @@
 #include <stdint.h>
 #include <string.h>
 
-#define MAX_CLASSES 255  // ids 0 to 254, for 255 marks a node without a clear winner
+#define MAX_CLASSES 255  // ids 0 to 254; 255 marks a node without a clear winner
 #define UNCLEAR 255
 #define CLOSE 0x1p-19f  // relative; interpolation of one score is off by less than 4 * 2^-24
 
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 
-// One axis. A run is a stretch of output pixels between the same two nodes.
+// One axis. A run is a sequence of output pixels between the same two nodes.
 struct axis {
   const int32_t *lower;       // [runs] node before the pixels of the run
   const int32_t *upper;       // [runs] node after them; the same at the end of the grid
@@ -76,7 +76,7 @@ static struct corners corners_of(const struct job *job, int row, int column) {
   return (struct corners){top + left, top + right, bottom + left, bottom + right};
 }
 
-// The classes, in order, that can win somewhere in a cell; returns how many.
+// Finds the classes, in order, that can win somewhere in a cell; returns how many.
 static int find_candidates(const struct corners *corner, int classes, uint8_t *ids) {
   float highest[MAX_CLASSES];
   float floor = -FLT_MAX;
@@ -136,8 +136,8 @@ typedef void draw_cell(const struct job *job, int row, int column);
 
 // ---- the tasks: some rows of cells each ----
 
-// Per node of a row of the grid, the class that is ahead of all lower ids by more than rounding
-// can take back, or UNCLEAR.
+// Finds, for each node of a row of the grid, the best class, or UNCLEAR if its lead over lower ids
+// may be lost to rounding.
 static void find_winners(const struct job *job, int grid_row, uint8_t *winners) {
   const float *scores = job->scores + (ptrdiff_t)grid_row * job->grid_width * job->classes;
   for (int node = 0; node < job->grid_width; node++, scores += job->classes) {
@@ -178,7 +178,7 @@ void upsample_argmax(const void *argument, int task, int thread) {
     find_winners(job, row_of_below, below);
 
     for (int column = 0; column < job->x.runs;) {
-      // As many cells as have the same winner at all their corners are filled in one go.
+      // Neighbouring cells with the same winner at all corners are filled together.
       const uint8_t winner = above[job->x.lower[column]];
       int stop = column;
       while (stop < job->x.runs && winner != UNCLEAR &&

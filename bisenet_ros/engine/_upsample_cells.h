@@ -1,12 +1,12 @@
 // Copyright 2026 The bisenet_ros authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Drawing one cell of _upsample_argmax.c, LANES pixels of a row at a time. Included there once per
-// instruction set, with these defined:
+// Draws one cell of _upsample_argmax.c, LANES pixels of a row at a time. That file includes this
+// one once per instruction set, with these macros:
 //   LANES               floats in a vector
 //   FOR_CPU(name)       the name of a function in this build
 //   TARGET              the attribute that lets a function use the instruction set
-//   MULTIPLY_ADD(a,b,c) a * b + c, rounded once where the instruction set can
+//   MULTIPLY_ADD(a,b,c) a * b + c, rounded once if the instruction set can
 
 #define floats FOR_CPU(floats)
 #define ints FOR_CPU(ints)
@@ -18,7 +18,7 @@ typedef uint8_t bytes __attribute__((vector_size(LANES)));
 #define splat FOR_CPU(splat)
 TARGET ALWAYS_INLINE floats splat(float value) { return value - (floats){0}; }
 
-// mask: all bits set where the first is chosen, as comparisons give it.
+// mask: all bits of a lane are set to choose a, as comparisons set them.
 #define choose FOR_CPU(choose)
 TARGET ALWAYS_INLINE ints choose(ints mask, ints a, ints b) { return (mask & a) | (~mask & b); }
 
@@ -55,7 +55,7 @@ TARGET ALWAYS_INLINE void interpolate_edges(const struct job *job, const struct 
   }
 }
 
-// Cells are drawn from left to right, so a vector may run over into the next cell, but not over the
+// Cells are drawn from left to right, so a vector may extend into the next cell, but not past the
 // end of the row.
 #define store FOR_CPU(store)
 TARGET ALWAYS_INLINE void store(ints values, uint8_t *row, int x, int end, int width) {

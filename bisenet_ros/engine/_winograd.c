@@ -1,25 +1,26 @@
 // Copyright 2026 The bisenet_ros authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// 3x3 convolutions in fewer multiplications: alone, or with the 1x1 convolution that ends a
-// segmentation head. winograd.py is the other half: it transforms the weights.
+// Computes 3x3 convolutions with fewer multiplications, alone or with the 1x1 convolution that ends
+// a segmentation head. winograd.py transforms the weights.
 //
-// At stride 1, Winograd's F(4x4, 3x3) (Lavin and Gray 2016, section 4.1) gets the 4x4 outputs of a tile
-// from its 6x6 inputs d and a filter g with 36 products in place of 144:
+// At stride 1, Winograd's F(4x4, 3x3) (Lavin and Gray 2016, section 4.1) computes the 4x4 outputs
+// of a tile from its 6x6 inputs d and a filter g with 36 products instead of 144:
 //
 //   A' [(G g G') * (B' d B)] A,  summed over the channels of d before the transform with A.
 //
 // Each of the 36 is a matrix product, tiles x channels x channels. The points of interpolation are
-// 0, +-1/sqrt(2), +-sqrt(2) and infinity: they cost the same as the 0, +-1, +-2 of the paper, and the
+// 0, +-1/sqrt(2), +-sqrt(2) and infinity. They cost the same as the paper's 0, +-1, +-2, and the
 // rounding errors are a fifth.
 //
-// At stride 2, along an axis, the outer taps of a filter see every other input, and the middle one those
-// in between. F(3, 2) with the points 0, +-1 and infinity does the former, one product per output the
-// latter: 3x3 outputs from 7x7 inputs with 49 products in place of 81.
+// At stride 2, along an axis, the outer taps of a filter see every other input, and the middle tap
+// sees those in between. F(3, 2) with the points 0, +-1 and infinity computes the part of the outer
+// taps; one product per output computes that of the middle tap. This gives 3x3 outputs from 7x7
+// inputs with 49 products instead of 81.
 //
-// A block of tiles at a time, and 64 channels of the output at a time: what is between the steps stays
-// in the L2 cache, and the wide features inside a head never exist as a whole. What works on a block
-// is in _winograd_block.h, which is built once for each vector instruction set.
+// Each step handles a block of tiles and 64 output channels. So intermediate results stay in the L2
+// cache, and the wide features inside a head never exist as a whole. _winograd_block.h computes a
+// block. It is built once for each vector instruction set.
 
 #include "_tasks.h"
 
@@ -39,7 +40,7 @@ struct convolution {
   // By PANEL, by plane, by COLUMNS * LANES channels of the output: (in_words x COLUMNS * LANES).
   const int32_t *filters;
   const float *bias;       // [out]
-  float floor;             // smaller sums become this: 0 is ReLU
+  float floor;             // lower bound of the sums: 0 is ReLU
   int32_t in, out, stride;
 };
 
@@ -56,7 +57,7 @@ struct job {
   const float *input;                   // (input_height, input_width, in)
   float *output;                        // (height, width, classes), or (height, width, out)
   int32_t input_height, input_width, height, width;
-  int32_t tiles;   // in a block, which is a task; a multiple of ROWS
+  int32_t tiles;   // per block, which is a task; a multiple of ROWS
   float *scratch;  // winograd_scratch() floats for each thread
 };
 
@@ -73,8 +74,8 @@ ALWAYS_INLINE int32_t tiles_along(int stride, int32_t size) {
   return (size + TILE(stride) - 1) / TILE(stride);
 }
 
-// The planes of 36 or 49 values start at different sets of the L1 cache, which would have to keep them all
-// in one otherwise.
+// SKEW makes the 36 or 49 planes start at different sets of the L1 cache. Otherwise they would all
+// compete for one set.
 #define SKEW 16
 #define PLANE_OF_INPUT(job, words) ((ptrdiff_t)(job)->tiles * (words) + SKEW)
 #define PLANE_OF_PRODUCTS(job) ((ptrdiff_t)(job)->tiles * PANEL + SKEW)
@@ -111,7 +112,7 @@ ptrdiff_t winograd_scratch(const struct job *job) {
 #undef FLOATS_PER_WORD
 #undef PACK
 
-#if defined(__clang__) || __GNUC__ >= 10  // which know the instructions for bf16
+#if defined(__clang__) || __GNUC__ >= 10  // these know the instructions for bf16
 #define FLOATS_PER_WORD 2
 #define PACK(to, index, values)                                       \
   do {                                                                \

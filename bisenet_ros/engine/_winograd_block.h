@@ -1,15 +1,16 @@
 // Copyright 2026 The bisenet_ros authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// A block of tiles of _winograd.c. Included there once per instruction set, with these defined:
+// Computes a block of tiles of _winograd.c, which includes this file once per instruction set, with
+// these macros:
 //   LANES                     floats in a vector
-//   ROWS, COLUMNS             how many rows and vectors of a product fit into the registers
+//   ROWS, COLUMNS             rows and vectors of a product that fit into the registers
 //   FLOATS_PER_WORD           1, or 2 where a word is two bf16
 //   FOR_CPU(name)             the name of a function in this build
 //   TARGET                    the attribute that lets a function use the instruction set
 //   MULTIPLY_ADD(a,b,c)       a * b + c
-//   MULTIPLY_ADD_WORDS(a,b,c) the same of words, where a * b is a sum of two products for bf16
-//   PACK(to,index,values)     stores floats in words from the channel of that index
+//   MULTIPLY_ADD_WORDS(a,b,c) the same for words, where a * b is a sum of two products for bf16
+//   PACK(to,index,values)     stores floats as words, from the channel `index` on
 
 #define floats FOR_CPU(floats)
 #define words FOR_CPU(words)
@@ -34,7 +35,7 @@ TARGET ALWAYS_INLINE floats scale_add(float scale, floats a, floats b) {
   return MULTIPLY_ADD(splat(scale), a, b);
 }
 
-#define POINT 0.70710678118654752f  // 1 / sqrt(2), and twice that is the other one
+#define POINT 0.70710678118654752f  // 1 / sqrt(2); the other point is twice that
 
 // B' d
 #define transform_input FOR_CPU(transform_input)
@@ -80,8 +81,8 @@ TARGET ALWAYS_INLINE void transform_output(const int stride, const floats m[], f
 
 // c (rows x columns * LANES) = a (rows x depth) * b (depth x ...), or c += a * b.
 //
-// Each step prefetches a cache line from `next`, unless that is 0: the filters come from the L3 cache,
-// whose latency the hardware does not hide over the ends of pages.
+// Each step prefetches a cache line from `next`, unless that is 0: the filters come from the L3
+// cache, and the hardware does not hide its latency across page boundaries.
 #define MOST_COLUMNS 4
 #define multiply FOR_CPU(multiply)
 TARGET ALWAYS_INLINE void multiply(const int rows, const int columns, const int add, int depth,
@@ -114,7 +115,7 @@ TARGET ALWAYS_INLINE void multiply(const int rows, const int columns, const int 
     for (int j = 0; j < columns; j++) store(c + i * c_stride + j * LANES, sum[i][j]);
 }
 
-// The planes (tiles x in) of the transformed input.
+// Computes the planes (tiles x in) of the transformed input.
 #define read_tiles FOR_CPU(read_tiles)
 TARGET ALWAYS_INLINE void read_tiles(const struct job *job, const int stride, int first, int count,
                                      int32_t *input) {
@@ -152,7 +153,7 @@ TARGET ALWAYS_INLINE void read_tiles(const struct job *job, const int stride, in
   }
 }
 
-// PANEL channels of the output, before the transform with A: planes (tiles x PANEL). Where the
+// Computes PANEL channels of the output before the transform with A: planes (tiles x PANEL). If the
 // compiler knows the depth, addresses are a register and a constant.
 #define convolve_deep FOR_CPU(convolve_deep)
 TARGET ALWAYS_INLINE void convolve_deep(const struct job *job, const int depth, int count,
@@ -162,7 +163,7 @@ TARGET ALWAYS_INLINE void convolve_deep(const struct job *job, const int depth, 
   const ptrdiff_t plane = PLANE_OF_INPUT(job, depth);
   for (int k = 0; k < points * points; k++)
     for (int column = 0; column < PANEL; column += part, filters += part * depth)
-      // Of the last block, rows up to a multiple of ROWS are computed and never read.
+      // In the last block, the extra rows up to a multiple of ROWS are computed but never read.
       for (int tile = 0; tile < count; tile += ROWS) {
         const int32_t *a = input + k * plane + tile * depth;
         float *c = products + k * PLANE_OF_PRODUCTS(job) + tile * PANEL + column;
@@ -187,7 +188,7 @@ TARGET static void convolve(const struct job *job, int count, const int32_t *inp
     convolve_deep(job, depth, count, input, filters, products);
 }
 
-// The pixels of a tile in PANEL channels of the output from `channel` on, as words.
+// Computes the pixels of a tile in PANEL channels of the output from `channel` on, as words.
 #define activate FOR_CPU(activate)
 TARGET ALWAYS_INLINE void activate(const struct job *job, const int stride, int tile, int channel,
                                    const float *products, int32_t *activated) {
@@ -218,8 +219,8 @@ TARGET ALWAYS_INLINE void activate(const struct job *job, const int stride, int 
   }
 }
 
-// Adds to the 16 pixels of a tile, (16 x lanes), what PANEL channels from `channel` on give the
-// classifier.
+// Adds the classifier's products with PANEL channels, from `channel` on, to the sums of the 16
+// pixels of a tile, (16 x lanes).
 #define classify FOR_CPU(classify)
 TARGET ALWAYS_INLINE void classify(const struct classifier *classifier, int channel,
                                    const int32_t *activated, float *sums) {
@@ -242,8 +243,9 @@ TARGET ALWAYS_INLINE void classify(const struct classifier *classifier, int chan
   }
 }
 
-// Copies `size` floats of each pixel of a tile, `distance` apart, to the output, which has `channels`,
-// from `channel` on; what is beyond its borders is left out.
+// Copies `size` floats per pixel of a tile to the output, which has `channels` channels, from
+// `channel` on. Pixels of the tile are `distance` floats apart. Pixels beyond the output's borders
+// are skipped.
 #define write_tile FOR_CPU(write_tile)
 TARGET ALWAYS_INLINE void write_tile(const struct job *job, const int stride, int tile,
                                      const float *from, int distance, int channels, int channel,

@@ -1,9 +1,9 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Runs the two branches of a network side by side on a GPU.
+"""Runs the two branches of a network concurrently on a GPU.
 
-The narrow and deep one has many small kernels that leave most of a GPU idle; the wide and shallow
-one fills it. On two streams, they share it.
+The narrow, deep branch launches many small kernels that leave most of a GPU idle. The wide, shallow
+branch fills it. On two streams, they share the GPU.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from bisenet_ros.engine.streams import runtime_of, stream_of
 
 
 class Forked(nn.Module):
-    """A branch that runs on a stream of its own, beside all that is called after it."""
+    """A branch that runs on its own stream, concurrently with what is called after it."""
 
     def __init__(self, branch: nn.Module, stream: Any) -> None:
         super().__init__()
@@ -32,7 +32,7 @@ class Forked(nn.Module):
 
 
 class Joined(nn.Module):
-    """The branch beside which the other runs: after it, the results of both are there."""
+    """The branch that runs concurrently with the forked one, and then waits for its result."""
 
     def __init__(self, branch: nn.Module, stream: Any) -> None:
         super().__init__()
@@ -46,12 +46,12 @@ class Joined(nn.Module):
 
 
 def run_side_by_side(network: nn.Module, branches: tuple[str, str], device: torch.device) -> None:
-    """Give two branches of a network, which is changed, two streams of a device.
+    """Makes two branches of a network run on two streams of a device. Modifies the network.
 
     Args:
-        network: What has them as children.
+        network: Has the branches as children.
         branches: See `SegmentationNetwork.branches`.
-        device: A GPU, or the CPU, which runs one after the other.
+        device: A GPU, or the CPU, which runs the branches one after the other.
     """
     first, second = branches
     stream = stream_of(device, 'branch')

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Pads channels to multiples of eight, which the tensor cores of a GPU need.
 
-A convolution of another number of channels is padded by cuDNN each time, or done by slow kernels.
+With other numbers of channels, cuDNN pads in each call or uses slow kernels.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _COLORS = 3
 
 @torch.no_grad()
 def pad_classes(network: SegmentationNetwork) -> int:
-    """Give a network, which is changed, a multiple of eight logits; how many are true ones."""
+    """Pads the logits of a network to a multiple of eight, in place; returns how many are real."""
     classify = network.head.classify
     classes = classify.out_channels
     more = -classes % MULTIPLE
@@ -32,13 +32,13 @@ def pad_classes(network: SegmentationNetwork) -> int:
 
 @torch.no_grad()
 def pad_colors(network: SegmentationNetwork) -> int:
-    """Let a network, which is changed, take images of eight channels, of which three are used.
+    """Makes a network take images of eight channels, of which it uses three. Works in place.
 
-    Which convolutions see the image is not known: all that take three channels are widened, and if
-    what the network says of an image is then anything else, everything stays as it was.
+    It is not known which convolutions see the image. So all that take three channels are widened.
+    If this changes the logits of a test image, it is undone.
 
     Returns:
-        How many channels it takes.
+        The number of channels that the network takes.
     """
     image = torch.rand((1, _COLORS, 64, 64), generator=torch.Generator().manual_seed(0))
     expected = network.coarse(image)

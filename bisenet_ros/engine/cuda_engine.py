@@ -29,19 +29,19 @@ from bisenet_ros.preprocess import Normalization
 class CudaEngine:
     """An `Engine` for NVIDIA GPUs.
 
-    Frames travel as they are, in uint8. One kernel resizes and normalises a frame on its way into
-    the network's input, and the network is launched as a CUDA graph. What depends on a camera or on
-    options is outside of it: there is one graph for each number of frames, captured when so many
-    come for the first time, and a camera of another size or a changed threshold captures nothing.
+    Frames are uploaded in uint8 at their own size. One kernel resizes and normalises a frame and
+    writes it to the network's input. The network is launched as a CUDA graph. There is one graph
+    per batch size, captured when that size first occurs. Nothing that depends on a camera or on
+    options is in a graph, so a camera of another size or a changed threshold needs no new capture.
 
     Args:
         network: In evaluation mode; not changed.
-        normalization: What the network expects.
+        normalization: The normalisation that the network expects.
         network_size: (width, height) to run the network at.
-        device: An NVIDIA GPU. On a CPU everything works but the graphs, as slow as that is.
+        device: An NVIDIA GPU. On a CPU everything except the graphs works, but slowly.
         precision: A key of `DTYPES`.
-        graphs: Launch the network as a CUDA graph, and not kernel by kernel.
-        side_by_side: Give the network's branches, where it names two, a stream each.
+        graphs: Launch the network as a CUDA graph instead of kernel by kernel.
+        side_by_side: Run the network's branches, if it names two, on two streams.
     """
 
     name = 'cuda'
@@ -72,7 +72,7 @@ class CudaEngine:
             run_side_by_side(self._network, self._network.branches, device)
         self.notes = kernel_notes(device)
         captures = graphs and device.type == 'cuda'
-        # Graphs may share it: one runs after the other, and its output is copied before the next.
+        # Graphs can share it: they run one after the other, and each output is copied in between.
         self._graph_memory = torch.cuda.graph_pool_handle() if captures else None
         self._runners = Runners(
             self._captured if captures else self._eager, self._eager, self.notes
@@ -81,7 +81,7 @@ class CudaEngine:
 
     @torch.inference_mode()
     def __call__(self, frames: Sequence[Frame]) -> Tensor:
-        """As `Engine.__call__` has it; the layout is channels last."""
+        """See `Engine.__call__`; the layout is channels last."""
         with on_device(self.device):
             runner = self._runners.of(len(frames))
             with stage('pre'):
@@ -89,7 +89,7 @@ class CudaEngine:
                     self._prepare(upload(frame, self.device), target)
             with stage('network'):
                 logits = runner.run()[:, : self._classes].permute(0, 2, 3, 1)
-                # Dense, in memory of its own: the next run writes over what was computed.
+                # A dense copy, because the next run overwrites the output.
                 return (
                     torch.empty_like(
                         logits, dtype=torch.float32, memory_format=torch.contiguous_format
@@ -99,17 +99,17 @@ class CudaEngine:
                 )
 
     def _prepare(self, pixels: Tensor, target: Tensor) -> None:
-        """Write a frame, (H, W, 3) uint8, into one of the inputs, (h', w', channels)."""
+        """Writes a frame, (H, W, 3) uint8, to one image of the input, (h', w', channels)."""
         width, height = self._network_size
         source = pixels.shape[1], pixels.shape[0]
         resampling = Resampling.between(source, self._network_size, self.device)
-        # What is beyond the network's size and the colours is padding and stays 0.
+        # Everything beyond the network's size and the three colours is padding and stays 0.
         colors = target[:height, :width, :3]
         self._kernels.prepare(pixels, colors, resampling, self._normalization)
 
     @torch.inference_mode()
     def _compile_kernels(self) -> None:
-        """Prepare a frame that shrinks, and one that grows: there are two variants."""
+        """Compiles both variants of `prepare`: for frames that shrink and for frames that grow."""
         with on_device(self.device):
             target = self._empty_input(1)[0]
             height, width, _ = target.shape
@@ -133,14 +133,14 @@ class CudaEngine:
         return torch.zeros(shape, dtype=self._dtype, device=self.device)
 
     def _forward(self, images: Tensor) -> Tensor:
-        with self._cudnn():  # a graph that is launched needs it no more
+        with self._cudnn():  # applies at capture; launching a graph does not need it
             return self._network.coarse(images.permute(0, 3, 1, 2))
 
     @staticmethod
     def _cudnn() -> AbstractContextManager[None]:
-        """Float32 is to be float32, and cuDNN is to choose its algorithms without trying them all.
+        """Disables TF32, and cuDNN's benchmark of all its algorithms.
 
-        Of 56 convolutions that may take minutes, for each number of frames and again in each
+        For 56 convolutions the benchmark may take minutes, for each batch size and again in each
         thread.
         """
         return torch.backends.cudnn.flags(enabled=True, benchmark=False, allow_tf32=False)

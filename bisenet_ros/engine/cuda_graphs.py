@@ -1,8 +1,8 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Prepares the network for a number of frames, as one CUDA graph where that works.
+"""Prepares the network for a batch size, as one CUDA graph where that works.
 
-Kernel by kernel, the CPU takes longer to launch a network than a fast GPU to run it.
+Launching a network kernel by kernel takes the CPU longer than a fast GPU takes to run it.
 """
 
 from __future__ import annotations
@@ -21,30 +21,30 @@ from bisenet_ros.engine.streams import stream_of
 Forward = Callable[[Tensor], Tensor]
 
 MOST_RUNNERS = 8
-"""How many are kept: a graph holds the memory of all that is computed in it."""
+"""How many runners are kept. A graph holds the memory of everything that is computed in it."""
 
 _WARM_UP_RUNS = 3
 
 _streams_in_use = threading.Lock()
-"""Held by who captures, or launches kernels on the streams that take part in captures: while one
-thread loads another network, the worker still runs the old one."""
+"""Held while a thread captures, or launches kernels on streams that take part in captures. The
+worker may still run the old network while another thread loads a new one."""
 
 
 class Runner(Protocol):
-    """Runs the network for one number of frames.
+    """Runs the network for one batch size.
 
     Attributes:
-        input: What to write the input to before `run`.
+        input: The buffer to write the input to before `run`.
     """
 
     input: Tensor
 
     def run(self) -> Tensor:
-        """What the network makes of `input`; valid until the next `run`."""
+        """Runs the network on `input`; the result is valid until the next `run`."""
 
 
 class EagerRunner:
-    """Launches one kernel after the other."""
+    """Launches the kernels one after the other."""
 
     def __init__(self, forward: Forward, example: Tensor) -> None:
         self.input = example
@@ -57,12 +57,12 @@ class EagerRunner:
 
 
 class GraphRunner:
-    """Launches all kernels at once, as they were captured.
+    """Launches all kernels at once, as a captured CUDA graph.
 
     Args:
         forward: The network.
-        example: An input, which becomes `input`; its device is the current one.
-        pool: The graph's memory, of `torch.cuda.graph_pool_handle`; None for one of its own.
+        example: An input, which becomes `input`. Its device must be the current one.
+        pool: The graph's memory pool, from `torch.cuda.graph_pool_handle`; None for a new one.
 
     Raises:
         RuntimeError: There is too little memory, or something in `forward` cannot be captured.
@@ -73,16 +73,16 @@ class GraphRunner:
         self._graph = torch.cuda.CUDAGraph()
         pool = pool or torch.cuda.graph_pool_handle()
         current = torch.cuda.current_stream(example.device)
-        # Of the device: torch's own one is that of the GPU that was used first.
+        # One per device: torch's own capture stream belongs to the GPU that was used first.
         side = stream_of(example.device, 'capture')
         with _streams_in_use:
             side.wait_stream(current)
-            with torch.cuda.stream(side):  # also restored where torch.cuda.graph does not
+            with torch.cuda.stream(side):  # restores the stream even if torch.cuda.graph does not
                 for _ in range(_WARM_UP_RUNS):  # cuDNN chooses its algorithms
                     forward(example)
                 current.wait_stream(side)
                 try:
-                    # What other threads do with CUDA meanwhile is no concern of this capture.
+                    # CUDA calls of other threads must not invalidate this capture.
                     with torch.cuda.graph(
                         self._graph, pool=pool, stream=side, capture_error_mode='thread_local'
                     ):
@@ -98,28 +98,27 @@ class GraphRunner:
 
 
 def _end_allocation(device: torch.device, pool: Any) -> None:
-    """Tell torch's allocator that a capture is over.
+    """Tells torch's allocator that a capture is over.
 
-    Before torch 2.12, a capture that was invalidated does not: the allocator then keeps whatever it
-    is to give back, in the whole process and for good.
+    Before torch 2.12, an invalidated capture does not do that. The allocator would then never free
+    memory again in this process.
     """
     names = '_cuda_endAllocateToPool', '_cuda_endAllocateCurrentStreamToPool'  # before torch 2.8
     end = next(getattr(torch._C, name) for name in names if hasattr(torch._C, name))
     try:
         end(device.index, pool)
-    except RuntimeError:  # the capture itself has told it
+    except RuntimeError:  # the capture has told it already
         return
     torch._C._cuda_releasePool(device.index, pool)
 
 
 class Runners:
-    """The runners for the numbers of frames that came last.
+    """Keeps the runners for the most recently used batch sizes.
 
     Args:
-        capture: Makes a fast runner for a number of frames. Once it has failed, it is not asked
-            again.
-        eager: Makes one in a way that cannot fail.
-        notes: Of the engine: gets a line if `capture` fails.
+        capture: Makes a fast runner for a batch size. It is not called again after a failure.
+        eager: Makes a runner without a capture.
+        notes: Notes of the engine, which get a line if `capture` fails.
     """
 
     def __init__(
@@ -135,7 +134,7 @@ class Runners:
         self._runners: OrderedDict[int, Runner] = OrderedDict()
 
     def of(self, frames: int) -> Runner:
-        """The runner for so many frames, made now if it was not there."""
+        """Returns the runner for a batch size; makes it if there is none yet."""
         if frames not in self._runners:
             while len(self._runners) >= MOST_RUNNERS:
                 self._runners.popitem(last=False)
@@ -147,7 +146,7 @@ class Runners:
         if self._captures:
             try:
                 return self._capture(frames)
-            except RuntimeError as error:  # of torch, cuDNN or CUDA; out of memory among them
+            except RuntimeError as error:  # from torch, cuDNN or CUDA, including out of memory
                 self._captures = False
                 self._notes.append(
                     f'no CUDA graph for {frames} frame(s) ({first_line(error)}): from now on the '

@@ -17,8 +17,8 @@ _PREFIXES = (
     'GET was unable to find an engine',
 )
 _LITTLE_MEMORY = ('out of memory', 'ALLOC_FAILED')
-# After these a process can do nothing more with CUDA: the context is broken, or the GPU is gone, as
-# CUDA's driver_types.h says.
+# After these errors a process can no longer use CUDA: the context is broken or the GPU is gone (see
+# CUDA's driver_types.h).
 _LASTING = (
     'an illegal instruction was encountered',
     'an illegal memory access was encountered',
@@ -40,34 +40,34 @@ _LASTING = (
 
 
 class DeviceFailure(Enum):
-    """Kinds of failures by what helps."""
+    """Kinds of failures, by what helps against them."""
 
     MEMORY = auto()
-    """Memory that is given back."""
+    """Free memory."""
 
     PASSING = auto()
-    """Another try."""
+    """Try again."""
 
     NUMBERS = auto()
-    """Another way to compute: what came out is not finite."""
+    """Compute in another way: the results are not finite."""
 
     LASTING = auto()
-    """Another process: whatever this one asks of the device from now on fails."""
+    """Start another process: every further use of the device by this one fails."""
 
 
 class NotFiniteError(UserError):
-    """A network computed numbers that are not finite: no label may be made of them."""
+    """A network computed numbers that are not finite, so no labels may be drawn from them."""
 
 
 def device_failure(error: RuntimeError | NotFiniteError) -> DeviceFailure | None:
-    """The kind of failure that an error tells of; None if it is the program's, not the device's."""
+    """Returns the kind of device failure behind an error; None if the program caused it."""
     if isinstance(error, NotFiniteError):
         return DeviceFailure.NUMBERS
     import torch  # only needed when something failed; by then it is loaded
 
     text = str(error)
-    # AcceleratorError is newer than the oldest torch that is supported, and the libraries' own
-    # failures are plain RuntimeErrors in every torch.
+    # AcceleratorError is newer than the oldest supported torch, and the libraries' own failures are
+    # plain RuntimeErrors in every torch.
     errors = (torch.cuda.OutOfMemoryError, getattr(torch, 'AcceleratorError', None))
     if not isinstance(error, tuple(filter(None, errors))) and not text.startswith(_PREFIXES):
         return None
@@ -80,4 +80,4 @@ def device_failure(error: RuntimeError | NotFiniteError) -> DeviceFailure | None
 
 
 class DeviceLostError(Exception):
-    """A failure that lasts: the process is to end, and a new one may use the device."""
+    """A lasting failure: this process must end, and a new one may use the device."""

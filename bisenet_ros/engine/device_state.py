@@ -14,7 +14,7 @@ _MEBIBYTE = 1 << 20
 
 
 def device_state(device: str) -> dict[str, float]:
-    """Values by name, with their units; nothing of a CPU, nor of a GPU that fails.
+    """Returns values by name, with their units; empty for a CPU or a failing GPU.
 
     The memory is that of all processes. The temperature needs NVIDIA's package `nvidia-ml-py`.
     """
@@ -43,5 +43,5 @@ def _temperature(device: str) -> float | None:
 
     try:
         return float(torch.cuda.temperature(device))
-    except (NVMLError, RuntimeError):  # a driver without it, or a GPU that does not tell
+    except (NVMLError, RuntimeError):  # the driver or the GPU does not report it
         return None

@@ -23,35 +23,35 @@ Frame = npt.NDArray[np.uint8]
 class Engine(Protocol):
     """Runs one network at one size, on one device, in one precision.
 
-    An engine is made for good: what it compiles or captures, it does in its constructor or at its
-    first call, which `Segmenter.load` makes. A frame's logits stay what they are when the next
-    ones come, and the frames beside it change them by rounding alone: a GPU may have other
-    algorithms for other numbers of frames. One thread calls it at a time.
+    An engine cannot be reconfigured. It compiles and captures in its constructor or at its first
+    call, which `Segmenter.load` makes. Later calls do not overwrite the logits of earlier ones. The
+    other frames of a batch change a frame's logits only by rounding: a GPU may use other algorithms
+    for other batch sizes. Only one thread may call an engine at a time.
 
     Attributes:
-        name: Its key in `ENGINES`: what diagnostics and reports call it.
-        notes: What it does otherwise than it was meant to, and why, one line each. It may grow with
-            any call; what is in it stays.
+        name: Its key in `ENGINES`, used in diagnostics and reports.
+        notes: Where it deviates from what was intended, and why, one line each. Any call may add
+            lines; none are removed.
     """
 
     name: str
     notes: list[str]
 
     def __call__(self, frames: Sequence[Frame]) -> Tensor:
-        """From frames to the coarse logits of the network.
+        """Computes the coarse logits of frames.
 
         Args:
-            frames: At least one, each of any size from 32x32: the engine brings them to the size
-                of the network, as `bisenet_ros.resizing.resize` does.
+            frames: At least one, each of any size from 32x32. The engine resizes them to the
+                network's size as `bisenet_ros.resizing.resize` does.
 
         Returns:
-            (B, C, h', w') float32, where h' and w' are those of the network's size, padded to
-            multiples of 32, over 8. On the engine's device; channels last saves copies later.
+            (B, C, h', w') float32 on the engine's device. h' and w' are those of the network's
+            size, padded to multiples of 32, divided by 8. Channels last saves copies later.
         """
 
 
 class EngineConstructor(Protocol):
-    """How every engine is made."""
+    """The signature of every engine's constructor."""
 
     def __call__(
         self,
@@ -61,24 +61,24 @@ class EngineConstructor(Protocol):
         device: torch.device,
         precision: str,
     ) -> Engine:
-        """An engine.
+        """Makes an engine.
 
         Args:
             network: In evaluation mode; not changed.
-            normalization: What the network expects.
+            normalization: The normalisation that the network expects.
             network_size: (width, height) to run the network at.
-            device: Where to run: of a type that the registry names for the engine.
+            device: Where to run; of a type that the registry names for the engine.
             precision: A key of `DTYPES`.
 
         Raises:
-            UnsupportedNetworkError: The network does something that the engine cannot.
+            UnsupportedNetworkError: The engine does not support an operation of the network.
         """
 
 
 class UnsupportedNetworkError(UserError):
-    """A network does something that an engine has no way to do."""
+    """An engine does not support an operation of a network."""
 
 
 def first_line(error: Exception) -> str:
-    """What an error of a library says, without what it adds for debuggers."""
+    """Returns the first line of a library's error, without its details for debuggers."""
     return str(error).strip().partition('\n')[0] or type(error).__name__

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Fuses convolution, bias, addition and ReLU into one kernel, where torch would launch up to four.
 
-Separate kernels would each read and write the whole result once more. Most are cuDNN's kernels;
-depth-wise convolutions, for which it has none with an epilogue, are our own.
+Separate kernels would each read and write the whole result once more. Most fused kernels are
+cuDNN's. For depth-wise convolutions, cuDNN has none with an epilogue, so they use our own.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from bisenet_ros.network.v2 import GatherExpansion, GatherExpansionDown, GuidedA
 
 
 class ConvReLU(nn.Module):
-    """A convolution with bias, a summand if there is one, and ReLU.
+    """A convolution with bias, an optional summand, and ReLU.
 
     Attributes:
-        fuses: Whether cuDNN does it; found out at the first call with each shape.
+        fuses: Whether cuDNN fuses it; tested at the first call with each shape.
     """
 
     def __init__(self, conv: nn.Conv2d) -> None:
@@ -36,7 +36,7 @@ class ConvReLU(nn.Module):
     def forward(self, x: Tensor, summand: Tensor | None = None) -> Tensor:
         if self.fuses:
             conv = self.conv
-            # As ConvNorm pads.
+            # The padding of ConvNorm.
             padding = conv.kernel_size[0] // 2, conv.kernel_size[1] // 2
             geometry = conv.bias, conv.stride, padding, conv.dilation, conv.groups
             try:
@@ -45,8 +45,8 @@ class ConvReLU(nn.Module):
                 fused = torch.cudnn_convolution_relu(x, conv.weight, *geometry)
                 if x.shape in self._proven:
                     return fused
-                # torch gives cuDNN the memory of the result as a summand with the factor 0,
-                # whatever is in it. A kernel that multiplies lets a NaN through that lies there.
+                # torch passes cuDNN the uninitialised result as a summand with the factor 0. If the
+                # kernel multiplies by that factor, a NaN in this memory reaches the result.
                 poison = torch.full_like(fused, float('nan'))
                 poisoned = torch.cudnn_convolution_add_relu(x, conv.weight, poison, 0.0, *geometry)
                 if not poisoned.isnan().any():
@@ -54,7 +54,7 @@ class ConvReLU(nn.Module):
                     return fused
             except torch.cuda.OutOfMemoryError:
                 raise
-            except RuntimeError:  # cuDNN is not there, or has no such kernel for these shapes
+            except RuntimeError:  # cuDNN is missing, or has no such kernel for these shapes
                 pass
             self.fuses = False
         out = self.conv(x)
@@ -62,7 +62,7 @@ class ConvReLU(nn.Module):
 
 
 class DepthwiseConv(nn.Module):
-    """A depth-wise 3x3 convolution with bias, and ReLU if it has one, by one of our kernels."""
+    """A depth-wise 3x3 convolution with bias and optional ReLU, as one of our kernels."""
 
     weights: Tensor
     biases: Tensor
@@ -82,7 +82,7 @@ class DepthwiseConv(nn.Module):
 
 
 class FusedGatherExpansion(nn.Module):
-    """A `GatherExpansion` or `GatherExpansionDown`, whose sum is part of the last convolution."""
+    """A `GatherExpansion` or `GatherExpansionDown` whose sum is fused into its last convolution."""
 
     def __init__(self, layer: GatherExpansion | GatherExpansionDown) -> None:
         super().__init__()
@@ -96,7 +96,7 @@ class FusedGatherExpansion(nn.Module):
             assert isinstance(last, nn.Conv2d)
             assert project.bias is not None
             assert last.bias is not None
-            # Both biases are added up here, once and for all.
+            # The sum of both biases is computed once, here.
             project.bias = nn.Parameter(project.bias + last.bias, requires_grad=False)
             last.bias = None
             self.shortcut = nn.Sequential(first, last)
@@ -108,7 +108,7 @@ class FusedGatherExpansion(nn.Module):
 
 
 class FusedAggregation(nn.Module):
-    """A `GuidedAggregation` whose element-wise steps are one of our kernels."""
+    """A `GuidedAggregation` whose element-wise steps run as one of our kernels."""
 
     def __init__(self, layer: GuidedAggregation, kernels: Kernels) -> None:
         super().__init__()
@@ -130,11 +130,11 @@ class FusedAggregation(nn.Module):
 
 
 def fuse_epilogues(network: nn.Module, kernels: Kernels) -> None:
-    """Fuse what follows convolutions in a network whose batch norms are folded; it is changed.
+    """Fuses the steps after convolutions in a network with folded batch norms, in place.
 
     Args:
-        network: What is fused; what is not folded stays as it is.
-        kernels: What runs depth-wise convolutions and the aggregation.
+        network: Stays as it is if a batch norm is not folded.
+        kernels: Run the depth-wise convolutions and the aggregation.
     """
     if any(isinstance(module, ConvNorm) and not _folded(module) for module in network.modules()):
         return

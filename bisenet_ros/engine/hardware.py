@@ -20,7 +20,7 @@ DTYPES = {'fp16': torch.float16, 'bf16': torch.bfloat16, 'fp32': torch.float32}
 """The precisions by name."""
 
 CAPABILITY_VARIABLE = 'BISENET_CPU_CAPABILITY'
-"""The environment variable that names the best of `CPU_CAPABILITIES` to use; unset, all are."""
+"""The environment variable with the best of `CPU_CAPABILITIES` to use. If unset, all are used."""
 
 _FLAGS = {
     'default': set[str](),
@@ -30,15 +30,16 @@ _FLAGS = {
     'amx': {'amx_bf16'},
 }
 CPU_CAPABILITIES = tuple(_FLAGS)
-"""What there is code for in the C library, from what every CPU can do upwards. A CPU that has one
-has all before it. With `amx`, matrices of bf16 are left to other libraries."""
+"""The instruction sets that matter here, in ascending order; every CPU has `default`. A CPU that
+has one has all before it. The C library has code for all but `amx`: with it, bf16 matrices are left
+to other libraries."""
 
 
 def resolve_device(name: str) -> torch.device:
-    """The device that `auto`, `cpu`, `cuda` or `cuda:N` stands for here.
+    """Resolves `auto`, `cpu`, `cuda` or `cuda:N` to a device of this machine.
 
     Raises:
-        UserError: There is no such device, or no such name.
+        UserError: The device does not exist, or the name is unknown.
     """
     if name == 'cpu' or (name == 'auto' and not torch.cuda.is_available()):
         return torch.device('cpu')
@@ -57,10 +58,10 @@ def resolve_device(name: str) -> torch.device:
 
 
 def resolve_precision(name: str, device: torch.device) -> str:
-    """`fp16`, `bf16` or `fp32`; `auto` is the fastest that keeps the labels, on `device`.
+    """Resolves `auto` to the fastest precision that keeps the labels on `device`; checks others.
 
     Raises:
-        UserError: The device cannot do it, or there is no such name.
+        UserError: The device does not support the precision, or the name is unknown.
     """
     if name == 'auto':
         if device.type == 'cuda':
@@ -83,7 +84,7 @@ def resolve_precision(name: str, device: torch.device) -> str:
 
 
 def cpu_has_bf16() -> bool:
-    """Whether the CPU multiplies bfloat16 itself; emulated, it takes 20 times as long as fp32."""
+    """Whether the CPU multiplies bfloat16 natively. Emulation takes 20 times as long as fp32."""
     return cpu_has('avx512_bf16')
 
 
@@ -93,10 +94,10 @@ def cpu_has(capability: str) -> bool:
 
 
 def cpu_capability() -> str:
-    """The best of `CPU_CAPABILITIES` that the CPU has and `CAPABILITY_VARIABLE` allows.
+    """Returns the best of `CPU_CAPABILITIES` that the CPU has and `CAPABILITY_VARIABLE` allows.
 
     Raises:
-        UserError: The variable has another value.
+        UserError: The variable names none of them.
     """
     best = os.environ.get(CAPABILITY_VARIABLE, CPU_CAPABILITIES[-1])
     if best not in CPU_CAPABILITIES:
@@ -109,11 +110,11 @@ def cpu_capability() -> str:
 
 @contextmanager
 def cpu_threads(count: int) -> Iterator[None]:
-    """Within it, torch uses so many threads, and so do the engines that are made there.
+    """Sets the number of threads of torch, and of engines that are made in this context.
 
     Args:
-        count: 0 for as many as without it: one on every core that the process may use, unless the
-            user has limited them, by OMP_NUM_THREADS for example.
+        count: 0 keeps the number as it is: one per core that the process may use, unless the user
+            has limited it, for example by OMP_NUM_THREADS.
     """
     before = torch.get_num_threads()
     torch.set_num_threads(count or before)
@@ -125,6 +126,6 @@ def cpu_threads(count: int) -> Iterator[None]:
 
 @lru_cache(maxsize=1)
 def cpu_flags() -> frozenset[str]:
-    """What the CPU can do, in the words of Linux; nothing on other systems."""
+    """Returns the CPU's features by their Linux names; empty on other systems."""
     cpuinfo = Path('/proc/cpuinfo')  # torch's own query is not public
     return frozenset(cpuinfo.read_text().split()) if cpuinfo.exists() else frozenset()

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Draws labels, drivable mask and confidence of a frame on the device that has its logits."""
+"""Draws labels, drivable mask and confidence of a frame on the device that holds its logits."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Image = npt.NDArray[np.uint8]
 
 
 class Labels(Protocol):
-    """What is drawn of one frame."""
+    """The results for one frame."""
 
     @property
     def labels(self) -> Image:
@@ -35,11 +35,11 @@ class Labels(Protocol):
 
     @property
     def confidence(self) -> Image:
-        """The softmax probability of the best class times 255, also where not labelled."""
+        """The softmax probability of the best class times 255, also for pixels without a label."""
 
     @property
     def drivable(self) -> Image:
-        """255 where the label is one of the drivable ones, else 0."""
+        """255 where the label is drivable, else 0."""
 
 
 def draw_labels(
@@ -49,27 +49,27 @@ def draw_labels(
     drivable_ids: tuple[int, ...],
     lowest_confidence: int,
 ) -> Labels:
-    """Draw what coarse logits say about a frame.
+    """Draws the labels of a frame from its coarse logits.
 
-    On a GPU this returns at once, and who looks at the labels waits for them: of several frames,
-    all can be drawn before the first is looked at.
+    On a GPU this returns at once, and reading the labels waits for them. So several frames can be
+    drawn before the first is read.
 
     Args:
-        logits: As `upsample_argmax` takes them, as for the next two.
-        size: Of what is drawn, (height, width): the frame's own or another.
-        scale: Pixels of that per node of the grid of logits.
-        drivable_ids: Labels that the mask is to show.
-        lowest_confidence: 0 to 255: pixels of less are not labelled.
+        logits: See `upsample_argmax`.
+        size: (height, width) of the output: the frame's own or another.
+        scale: Output pixels per node of the grid of logits.
+        drivable_ids: Labels that count as drivable in the mask.
+        lowest_confidence: 0 to 255. Pixels below it become `IGNORE`.
 
     Raises:
-        NotFiniteError: The logits are not finite; on a GPU, who looks at the labels gets it.
+        NotFiniteError: The logits are not finite. On a GPU, reading the labels raises it.
     """
     drawn = HostLabels if logits.is_cpu else DeviceLabels
     return drawn(logits, size, scale, drivable_ids, lowest_confidence)
 
 
 class HostLabels:
-    """Drawn by the CPU: labels at once, all else when it is asked for."""
+    """Drawn by the CPU: the labels at once, the rest on demand."""
 
     def __init__(
         self,
@@ -82,7 +82,7 @@ class HostLabels:
         self._coarse = (logits, size, scale)
         self._drivable_ids = drivable_ids
         self._threads = torch.get_num_threads()
-        # NumPy's, in this thread: torch would wake others up for it, which takes 100 times as long.
+        # NumPy sums in this thread. torch would wake other threads, which takes 100 times as long.
         with np.errstate(all='ignore'):
             _check_finite(float(logits.numpy().sum()), logits.device)
         self.labels = upsample_argmax(logits, size, scale)
@@ -102,7 +102,7 @@ class HostLabels:
 
 
 class DeviceLabels:
-    """Drawn by a GPU: labels and mask in one kernel, confidence when it is asked for."""
+    """Drawn by a GPU: labels and mask in one kernel, confidence on demand."""
 
     def __init__(
         self,
@@ -117,7 +117,7 @@ class DeviceLabels:
         self._lowest_confidence = lowest_confidence
         self._sum = Download(logits.sum())
         planes = self._draw(with_confidence=lowest_confidence > 0)
-        # One after the other: the labels leave while the mask is still on its way.
+        # Two downloads, so that the labels can be used while the mask is still being copied.
         self._labels, self._drivable = Download(planes[0]), Download(planes[1])
 
     @property
@@ -150,7 +150,7 @@ class DeviceLabels:
 
 
 def _check_finite(total: float, device: torch.device) -> None:
-    """Refuse logits by their sum, in which every NaN and infinity shows."""
+    """Checks logits by their sum, which any NaN or infinity makes non-finite."""
     if not math.isfinite(total):
         raise NotFiniteError(
             f'the network computes numbers that are not finite on this {device.type}, of which no'
@@ -160,7 +160,7 @@ def _check_finite(total: float, device: torch.device) -> None:
 
 @lru_cache(maxsize=8)
 def _table(drivable_ids: tuple[int, ...], device: torch.device) -> Tensor:
-    """(256,) uint8: per label, the value of the mask."""
+    """Returns (256,) uint8: the mask's value for each label."""
     table = torch.zeros(256, dtype=torch.uint8)
     table[list(drivable_ids)] = 255
     return table.to(device)

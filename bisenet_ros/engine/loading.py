@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Loads an engine by name, and checks that it computes what it should."""
+"""Loads an engine by name and checks its results."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ _DEVICES = {'cpu': 'CPUs', 'cuda': 'NVIDIA GPUs'}
 
 @dataclass(frozen=True)
 class LoadedEngine:
-    """An engine that is ready.
+    """An engine that is ready to run.
 
     Attributes:
-        engine: What runs the network.
-        note: Why it is not the engine that was to run, in one line; empty if it is.
+        engine: The engine.
+        note: Why it is not the intended engine, in one line; empty if it is.
     """
 
     engine: Engine
@@ -49,23 +49,23 @@ def load_engine(
     *,
     self_check: bool,
 ) -> LoadedEngine:
-    """Make the engine of a name and run it once, so that the first frame is as fast as others.
+    """Makes an engine by name and runs it once, so that the first frame is as fast as others.
 
-    An engine that `auto` would take, but that cannot run this network, is passed over. One whose
-    labels are wrong is replaced, even if it was asked for by name. In both cases the note says why;
-    that an engine is not installed needs no note.
+    `auto` skips engines that cannot run this network. An engine whose labels are wrong is replaced,
+    even if it was requested by name. In both cases the note says why. `auto` skips an engine that
+    is not installed without a note.
 
     Args:
         name: One of `engine_choices`.
         network: In evaluation mode, float32, on the CPU; not changed.
-        normalization: What the network expects.
+        normalization: The normalisation that the network expects.
         network_size: (width, height) to run the network at.
         device: Where to run.
         precision: A key of `DTYPES`.
-        self_check: Compare labels with those of plain torch: see `SelfCheck`.
+        self_check: Compare the labels with those of plain torch; see `SelfCheck`.
 
     Raises:
-        UserError: There is no such engine, or it is not installed, not for this device, or cannot
+        UserError: The engine does not exist, is not installed, is not for this device, or cannot
             run this network.
     """
     if name not in engine_choices():

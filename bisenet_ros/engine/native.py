@@ -12,19 +12,19 @@ from pathlib import Path
 
 @lru_cache(maxsize=1)
 def library() -> ctypes.CDLL | None:
-    """What was compiled from the C files beside this one at installation, if it was."""
+    """Loads what was compiled from the C files in this folder at installation; None if missing."""
     path = Path(__file__).with_name('_native.so')
     return ctypes.CDLL(str(path)) if path.exists() else None
 
 
 Tasks = Callable[[ctypes.Structure, int, int], None]
-"""Do a job, given by the structure that the C function takes, cut into so many tasks, in so many
-threads. The caller's is one of them; the interpreter lock is free meanwhile."""
+"""Runs a job, given by the structure that the C function takes, as a number of tasks on a number of
+threads. The caller's thread is one of them. The interpreter lock is released meanwhile."""
 
 
 @lru_cache
 def tasks(name: str) -> Tasks | None:
-    """The tasks of this name, if the library has them: not every compiler can build all of it."""
+    """Returns the named C function; None if missing: not every compiler can build all of them."""
     native = library()
     if native is None or not hasattr(native, name):
         return None

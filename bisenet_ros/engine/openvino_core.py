@@ -11,10 +11,11 @@ import openvino as ov
 
 @lru_cache(maxsize=1)
 def core() -> ov.Core:
-    """The one core of this process, which is never given back.
+    """Returns the one core of this process, which is never released.
 
-    The CPU plugin of a core gives the thread that loads it a stack for signals, and puts back the
-    one from before when it goes. Where cores come and go, that is the stack of a plugin which has
-    gone already, and the next signal, Ctrl-C say, is a segmentation fault.
+    The CPU plugin of a core sets a signal stack for the thread that loads it, and restores the
+    previous one when it is unloaded. If cores come and go, the restored stack may belong to a
+    plugin that is already unloaded. The next signal, such as Ctrl-C, then causes a segmentation
+    fault.
     """
     return ov.Core()

@@ -27,20 +27,20 @@ _PRECISIONS = {'bf16': ov.Type.bf16, 'fp32': ov.Type.f32}
 class OpenVinoEngine:
     """An `Engine` for CPUs.
 
-    It leaves wide convolutions to `WinogradConvolution`. Normalisation is a part of the graph, so
-    that OpenVINO does it on the way from uint8 to the layout of the first convolution. The frames
-    of a batch run one after the other, each on all threads: that is as fast, and a frame's labels
-    do not depend on how many cameras there are.
+    Wide convolutions run in `WinogradConvolution`. Normalisation is part of the graph, so that
+    OpenVINO does it while it converts uint8 to the layout of the first convolution. The frames of a
+    batch run one after the other, each on all threads. This is as fast, and a frame's labels do not
+    depend on the number of cameras.
 
     Args:
         network: In evaluation mode; not changed.
-        normalization: What the network expects.
+        normalization: The normalisation that the network expects.
         network_size: (width, height) to run the network at.
         device: The CPU.
-        precision: `bf16`, where the CPU multiplies that, or `fp32`.
+        precision: `bf16`, if the CPU supports it, or `fp32`.
 
     Raises:
-        UnsupportedNetworkError: See `translate`; or OpenVINO does not compile it.
+        UnsupportedNetworkError: See `translate`; or OpenVINO does not compile the network.
     """
 
     name = 'openvino'
@@ -62,9 +62,9 @@ class OpenVinoEngine:
         settings = {
             'PERFORMANCE_HINT': 'LATENCY',
             'INFERENCE_PRECISION_HINT': _PRECISIONS[precision],
-            # What limits torch, a user's OMP_NUM_THREADS among others, limits this as well.
+            # Limits on torch's threads, such as OMP_NUM_THREADS, apply here, too.
             'INFERENCE_NUM_THREADS': torch.get_num_threads(),
-            # Processes side by side would all pin their threads to the same cores.
+            # With pinning, several processes would pin their threads to the same cores.
             'ENABLE_CPU_PINNING': False,
         }
         try:
@@ -77,16 +77,16 @@ class OpenVinoEngine:
         self._output_shape = tuple(compiled.output(0).shape)[1:]
 
     def __call__(self, frames: Sequence[Frame]) -> Tensor:
-        """As `Engine.__call__` has it; the layout is channels last."""
+        """See `Engine.__call__`; the layout is channels last."""
         coarse = np.empty((len(frames), *self._output_shape), np.float32)  # (B, h', w', C)
         for frame, target in zip(frames, coarse, strict=True):
             with stage('pre'):
                 pixels = np.ascontiguousarray(resize(frame, self._network_size))  # (h, w, 3)
             with stage('network'):
-                # Not `infer`: in the thread of its caller, which may be the main one, Ctrl-C would
-                # end an operation written in Python, and `infer` returns as if nothing had been.
+                # Not `infer`, which runs operations in the calling thread. If that is the main
+                # thread, Ctrl-C aborts an operation written in Python without an error.
                 self._request.start_async([pixels[None]], share_inputs=True)
                 self._request.wait()
-                # Copied: the memory is the request's own, and the next frame's.
+                # A copy, because the request reuses its memory for the next frame.
                 target[:] = self._request.get_output_tensor(0).data[0]
         return torch.from_numpy(coarse).permute(0, 3, 1, 2)

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Converts a torch module to an OpenVINO graph in memory.
 
-OpenVINO's own converter takes whatever torch can express, and more than a second for it: half of
-the time in which a node is to start. The networks here are made of two dozen operations.
+OpenVINO's own converter handles any torch module, but takes more than a second: half of the time in
+which a node should start. The networks here consist of two dozen operations.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from bisenet_ros.engine.openvino_winograd import WinogradOp
 from bisenet_ros.engine.winograd import WinogradConvolution
 
 Argument = Any
-"""What torch.fx passes around: an `ov.Output` in place of each tensor, else what the code says."""
+"""A value in a graph of torch.fx: an `ov.Output` in place of a tensor, or any Python value."""
 
 _REFUSALS = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
-"""What torch.fx raises at code that it cannot trace, OpenVINO at operands that do not fit, and what
-is below at arguments that it was not written for."""
+"""Errors of torch.fx for code that it cannot trace, of OpenVINO for operands that do not fit, and
+of the functions below for arguments that they do not support."""
 
 _DTYPES = {
     torch.float16: np.float16,
@@ -43,17 +43,17 @@ _DTYPES = {
 def translate(
     module: nn.Module, shape: Sequence[int], dtype: torch.dtype, *, names: tuple[str, str]
 ) -> ov.Model:
-    """The model that computes what a module does.
+    """Converts a module to a model of OpenVINO.
 
     Args:
-        module: In evaluation mode, from one tensor to one tensor, in operations that do not depend
-            on a tensor's values or shape.
-        shape: Of the input; -1 where it may vary.
-        dtype: Of the input.
-        names: Of the input and the output.
+        module: In evaluation mode, with one input and one output tensor. Its operations must not
+            depend on a tensor's values or shape.
+        shape: Shape of the input; -1 for an axis that may vary.
+        dtype: Data type of the input.
+        names: Names of the input and the output.
 
     Raises:
-        UnsupportedNetworkError: The module does something that is not translated here.
+        UnsupportedNetworkError: The module has an operation without a translation.
     """
     parameter = ops.parameter(list(shape), _DTYPES[dtype], names[0])
     parameter.output(0).set_names({names[0]})
@@ -66,17 +66,17 @@ def translate(
 
 
 def _trace(module: nn.Module) -> fx.Graph:
-    """The operations of a module."""
+    """Traces the operations of a module."""
     tracer = _Tracer()
     graph = tracer.trace(module)
-    # Tracing leaves reference cycles: with the module in them, its weights would stay in memory
-    # until Python happens to look for cycles.
+    # Tracing leaves reference cycles. If they held the module, its weights would stay in memory
+    # until Python's next garbage collection.
     del tracer.root
     return graph
 
 
 class _Tracer(fx.Tracer):
-    """Takes modules as they are that have a translation, and looks into all others."""
+    """Keeps modules that have a translation as leaves, and traces into all others."""
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         return type(m) in _MODULES or super().is_leaf_module(m, module_qualified_name)
@@ -117,7 +117,7 @@ def _look_up(
 
 
 def _needs(holds: bool, what: str) -> None:
-    """Refuse a form of an operation that is not translated."""
+    """Raises an error if a form of an operation has no translation."""
     if not holds:
         raise NotImplementedError(f'of this operation, only {what} has a translation to OpenVINO')
 
@@ -192,10 +192,10 @@ def _winograd(module: WinogradConvolution, x: ov.Output) -> ov.Output:
 
 
 def _channels_last(x: ov.Output) -> ov.Output:
-    """(B, C, h, w) -> (B, h, w, C), in which OpenVINO computes on CPUs anyway.
+    """(B, C, h, w) -> (B, h, w, C), the layout in which OpenVINO computes on CPUs anyway.
 
-    It sees that there is nothing to transpose, unless one result goes both to an operation of its
-    own and to one of ours: hence what another one of ours gives is taken as it is.
+    OpenVINO removes this transposition, unless one result feeds both an operation of its own and
+    one of ours. Therefore the output of another of our operations is used directly.
     """
     source = x.get_node()
     if source.get_type_name() == 'Transpose':

@@ -17,7 +17,7 @@ class WinogradOp(ov.Op):
 
     Args:
         inputs: The one input.
-        module: What computes the output.
+        module: Computes the output.
     """
 
     def __init__(self, inputs: Sequence[ov.Output], module: WinogradConvolution) -> None:
@@ -28,26 +28,26 @@ class WinogradOp(ov.Op):
         self.constructor_validate_and_infer_types()
 
     def validate_and_infer_types(self) -> None:
-        """Say what the output is."""
+        """Sets the type and shape of the output."""
         batch, height, width, _ = self.get_input_partial_shape(0)
         size = self._module.output_size(height.get_length(), width.get_length())
         shape = ov.PartialShape([batch, *size, self._module.out_channels])
         self.set_output_type(0, ov.Type.f32, shape)
 
     def clone_with_new_inputs(self, new_inputs: Sequence[ov.Output]) -> WinogradOp:
-        """The same operation somewhere else."""
+        """Returns the same operation on other inputs."""
         return WinogradOp(new_inputs, self._module)
 
     def visit_attributes(self, visitor: Any) -> bool:
-        """Show what tells it apart: OpenVINO merges operations of one input that look alike."""
+        """Shows the module's identity: OpenVINO merges equal operations on the same input."""
         visitor.on_attributes({'module': self._identity})
         return True
 
     def has_evaluate(self) -> bool:
-        """Whether it can be computed: by `evaluate`."""
+        """Returns True: `evaluate` can compute this operation."""
         return True
 
     def evaluate(self, outputs: Sequence[ov.Tensor], inputs: Sequence[ov.Tensor]) -> bool:
-        """Compute the output."""
+        """Computes the output."""
         self._module.compute(inputs[0].data, outputs[0].data)
         return True

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Copies between host and GPU through page-locked memory.
 
-A GPU copies by itself from and to page-locked memory while the CPU goes on. torch keeps such memory
-and reuses it. All copies are on the current stream: whoever waits for labels before the next frame
-gains nothing by others, and torch's allocator needs no word about who else uses a block.
+A GPU copies from and to page-locked memory by itself while the CPU goes on. torch caches such
+memory. All copies are on the current stream. Other streams would gain nothing if the caller waits
+for labels before the next frame, and would have to be announced to torch's allocator.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from bisenet_ros.engine.engine import Frame
 from bisenet_ros.engine.native import tasks
 from bisenet_ros.engine.streams import runtime_of
 
-_WORTH_A_BAND = 1 << 20  # bytes of a frame from which on it is sent in two
+_WORTH_A_BAND = 1 << 20  # bytes; larger frames are sent in two bands
 _PIECE = 1 << 18  # bytes that a thread copies at a time
-_THREADS = 4  # more only wait for memory
-_RESERVED = (20, 21, 22, 23)  # two to this power are the bytes that a block has
+_THREADS = 4  # more would only wait for memory
+_RESERVED = (20, 21, 22, 23)  # log2 of the sizes of blocks, in bytes
 
 
 def upload(frame: Frame, device: torch.device) -> Tensor:
-    """A frame on the device, (H, W, 3) uint8, for what is submitted to the current stream next.
+    """Copies a frame, (H, W, 3) uint8, to the device, for later work on the current stream.
 
-    Page-locked memory is filled and sent off in two bands of rows: the GPU takes in the first while
-    the second is filled.
+    A large frame is copied in two bands of rows: the GPU receives the first while the second is
+    written to page-locked memory.
     """
     host = torch.empty(frame.shape, dtype=torch.uint8, pin_memory=device.type == 'cuda')
     pinned = host.numpy()
@@ -58,7 +58,7 @@ class _CopyJob(ctypes.Structure):
 
 
 def _copy(rows: Frame, target: Frame) -> None:
-    """Copy rows of a frame: in C where pixels lie side by side, otherwise by NumPy."""
+    """Copies rows of a frame: in C if the pixels of a row are contiguous, otherwise by NumPy."""
     copy = tasks('copy_rows')
     if copy is None or rows.strides[1:] != (3, 1):
         target[:] = rows
@@ -71,18 +71,19 @@ def _copy(rows: Frame, target: Frame) -> None:
 
 
 def reserve_page_locked_memory(device: torch.device) -> None:
-    """Have torch keep page-locked memory for the frames and labels of usual cameras, for a GPU.
+    """Makes torch cache page-locked memory for the frames and labels of usual cameras.
 
-    To lock pages takes milliseconds, which the first frame would pay, and torch gives them back
-    whenever a graph is captured. It keeps blocks by powers of two: up to 8 MiB, which a frame of
-    1920x1200 needs, and two of each, since labels stay while somebody uses them.
+    Locking pages takes milliseconds, which would delay the first frame, and torch frees its cache
+    whenever a graph is captured. Block sizes are powers of two up to 8 MiB, enough for a frame of
+    1920x1200. There are two blocks of each size, since labels stay in memory while they are used.
+    Does nothing for a CPU.
     """
     if device.type == 'cuda':
         _ = [torch.empty(1 << power, dtype=torch.uint8, pin_memory=True) for power in _RESERVED * 2]
 
 
 class Download:
-    """A tensor on its way to the host, sent off when this is made."""
+    """A copy of a tensor to the host, started by the constructor."""
 
     def __init__(self, tensor: Tensor) -> None:
         self._host = torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=tensor.is_cuda)
@@ -92,7 +93,7 @@ class Download:
         self._arrived.record(runtime.current_stream(tensor.device))
 
     def array(self) -> npt.NDArray[np.uint8]:
-        """What arrived; waits for it. The memory stays page-locked as long as it is used."""
+        """Waits for the copy and returns it. Its memory stays page-locked while it is used."""
         self._arrived.synchronize()
         array: npt.NDArray[np.uint8] = self._host.numpy()
         return array

@@ -1,9 +1,9 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Network, preprocessing and argmax as one module, for compilers and export formats.
+"""Combines preprocessing, network and argmax in one module, for compilers and export formats.
 
-Sizes are fixed, the batch is not, and no step depends on values: `torch.fx`, `torch.jit.trace` and
-`torch.onnx` all see the same few operations.
+All sizes except the batch size are fixed, and no step depends on values. So `torch.fx`,
+`torch.jit.trace` and `torch.onnx` all see the same few operations.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ Output = Literal['coarse', 'logits', 'labels']
 
 
 class Pipeline(nn.Module):
-    """What a network shows of images of its own size, (width, height) = `network_size`.
+    """A network with its preprocessing and output, for images of size `network_size`.
 
-    The input is (B, height, width, 3) uint8 BGR frames where `normalization` is given, otherwise
-    (B, 3, height, width) float32, normalised already. The output, by its name:
+    The input is (B, height, width, 3) uint8 BGR frames if `normalization` is given, otherwise
+    (B, 3, height, width) float32, already normalised. `output` is one of:
 
-        coarse: (B, h', w', classes) float32, as `upsample_argmax` takes them without a copy
+        coarse: (B, h', w', classes) float32, which `upsample_argmax` takes without a copy
         logits: (B, classes, height, width) float32
-        labels: (B, height, width) uint8; of equal logits, the lower id
+        labels: (B, height, width) uint8; for equal logits, the lower id
 
     Args:
         network: Not changed.
         network_size: (width, height).
-        normalization: What the network expects.
-        output: What to compute.
-        dtype: What the network computes in.
+        normalization: The normalisation that the network expects.
+        output: See above.
+        dtype: Data type in which the network computes.
     """
 
     channels: Tensor
@@ -69,8 +69,8 @@ class Pipeline(nn.Module):
         """See above."""
         x = images
         if self._normalization is not None:
-            # All of it before the channels become planes: in this form and order, OpenVINO computes
-            # it in one pass over the frame, straight into its convolutions' own layout.
+            # Normalisation comes before the permutation: in this form and order, OpenVINO computes
+            # both in one pass over the frame, directly into the layout of its convolutions.
             x = x.float().index_select(3, self.channels) * self.factor + self.offset
             x = x.permute(0, 3, 1, 2)  # (B, 3, H, W)
         x = F.pad(x.to(self._dtype), (0, -self._width % STRIDE, 0, -self._height % STRIDE))

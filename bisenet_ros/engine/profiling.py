@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Measures where the time of a frame goes.
 
-What works on a frame marks what it does with `stage`; who measures hears of it with `listening`.
-Where nobody listens, a mark costs less than a microsecond.
+Code that works on a frame marks its stages with `stage`. Code that measures receives them with
+`listening`. Without a listener, a mark costs less than a microsecond.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ from contextvars import ContextVar
 from typing import Literal, NamedTuple
 
 Stage = Literal['decode', 'pre', 'network', 'post', 'drivable', 'publish']
-"""From a message to pixels, to the network's size, to logits, to labels at the frame's size, to a
-mask, and to messages again. Where normalisation is a part of the network it counts there."""
+"""The stages lead from a message to pixels, to the network's size, to logits, to labels at the
+frame's size, to a mask, and back to messages. Normalisation counts as `network` if it is part of
+that."""
 
 
 class _Listener(NamedTuple):
@@ -29,7 +30,7 @@ _listener: ContextVar[_Listener | None] = ContextVar('listener', default=None)
 
 @contextmanager
 def stage(name: Stage) -> Iterator[None]:
-    """What runs in this context is that stage of a frame, or of a batch."""
+    """Marks the code in this context as a stage of a frame or a batch."""
     listener = _listener.get()
     if listener is None:
         yield
@@ -43,11 +44,11 @@ def stage(name: Stage) -> Iterator[None]:
 
 @contextmanager
 def listening(hear: Callable[[Stage, float], None], settle: Callable[[], object]) -> Iterator[None]:
-    """Hear of the stages that this thread runs in this context.
+    """Reports the stages that this thread runs in this context.
 
     Args:
-        hear: Called with the name of a stage and the ms that it took, when it is over.
-        settle: Called before the clock is read: waits for devices that work on their own.
+        hear: Called after each stage with its name and its duration in ms.
+        settle: Called before the clock is read, to wait for devices that work asynchronously.
     """
     token = _listener.set(_Listener(hear, settle))
     try:

@@ -21,20 +21,20 @@ from bisenet_ros.resizing import resize
 
 
 class TorchEngine:
-    """An `Engine` that needs nothing but torch, on any of its devices.
+    """An `Engine` that needs only torch and runs on any of its devices.
 
-    Batch norms are folded into the convolutions, and everything is channels last: what the
-    convolutions of oneDNN and cuDNN take as it is. On a CPU, wide convolutions are computed by
-    Winograd's algorithm.
+    Batch norms are folded into the convolutions. Everything is channels last, which the
+    convolutions of oneDNN and cuDNN take without conversion. On a CPU, wide convolutions are
+    computed by Winograd's algorithm.
 
     Args:
         network: In evaluation mode; not changed.
-        normalization: What the network expects.
+        normalization: The normalisation that the network expects.
         network_size: (width, height) to run the network at.
         device: Where to run.
         precision: A key of `DTYPES`.
-        plain: Run the network exactly as it is, with nothing folded and nothing replaced: slower,
-            but it can only be wrong where torch is.
+        plain: Run the network exactly as it is, with nothing folded or replaced: slower, but wrong
+            only where torch is wrong.
     """
 
     name = 'torch'
@@ -62,11 +62,11 @@ class TorchEngine:
 
     @torch.inference_mode()
     def __call__(self, frames: Sequence[Frame]) -> Tensor:
-        """As `Engine.__call__` has it; the layout is channels last."""
+        """See `Engine.__call__`; the layout is channels last."""
         with stage('pre'):
             inputs = self._prepared(frames)
-        # On a CPU in float32, torch has other kernels for small inputs of one image than for those
-        # of several, and they round in another way. One by one is as fast there.
+        # On a CPU in float32, torch uses different kernels for one small image than for several,
+        # and they round differently. Running the images one by one is as fast there.
         singly = self.device.type == 'cpu' and self._dtype == torch.float32
         with stage('network'):
             batches = torch.split(inputs, 1) if singly else [inputs]
@@ -75,7 +75,7 @@ class TorchEngine:
     def _prepared(self, frames: Sequence[Frame]) -> Tensor:
         """(B, 3, h, w), normalised."""
         width, height = self._network_size
-        # Page-locked memory, which a GPU copies from by itself, is kept and reused by torch.
+        # A GPU copies from page-locked memory by itself. torch caches such memory.
         pinned = self.device.type == 'cuda'
         host = torch.empty((len(frames), height, width, 3), dtype=torch.uint8, pin_memory=pinned)
         for slot, frame in zip(host.numpy(), frames, strict=True):

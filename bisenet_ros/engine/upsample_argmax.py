@@ -10,8 +10,8 @@ By definition, with `scale` in output pixels per node of the grid of logits:
     confidence = 255 * upsampled[0, :, :height, :width].softmax(0).amax(0)
 
 in float32; of equal scores, the class with the lower id wins. On the CPU, `_upsample_argmax.c`
-does it without ever holding the upsampled logits, and about a hundred times as fast; the labels are
-the same to the last pixel. Where that library is missing, and on other devices, torch does it.
+computes this about a hundred times as fast, without ever storing the upsampled logits. Its labels
+are identical. If that library is missing, and on other devices, torch computes it.
 """
 
 from __future__ import annotations
@@ -37,41 +37,41 @@ Size = tuple[int, int]
 Scale = tuple[float, float]
 """Output pixels per node of the grid: (along the height, along the width)."""
 
-_LANES = 16  # how far the library reads over the end of an axis' weights
-_ROWS_PER_TASK = 4  # rows of the grid that a thread takes at a time: small enough to even out
-_MAX_THREADS = 4  # more only wait for memory
+_LANES = 16  # how far the library reads past the end of an axis' weights
+_ROWS_PER_TASK = 4  # rows of the grid; few enough to balance the load of the threads
+_MAX_THREADS = 4  # more would only wait for memory
 
 
 def scale_to(size: Size, network_size: tuple[int, int]) -> Scale:
-    """The scale from a network's logits to a size, by the ratio of the sizes.
+    """Computes the scale from a network's logits to an output size, as the ratio of the sizes.
 
     Args:
-        size: (height, width): the frame's, or another that it is shown at.
-        network_size: (width, height) that the network ran at; what it was padded by, at the right
-            and the bottom, does not count.
+        size: (height, width) of the output: the frame's or another.
+        network_size: (width, height) that the network ran at, without the padding at the right and
+            the bottom.
     """
     width, height = network_size
     return COARSE_STRIDE * size[0] / height, COARSE_STRIDE * size[1] / width
 
 
 def backend() -> Literal['native', 'torch']:
-    """Which of the two implementations serves CPU tensors on this machine."""
+    """Returns which of the two implementations is used for CPU tensors on this machine."""
     return 'torch' if tasks('upsample_argmax') is None else 'native'
 
 
 def upsample_argmax(logits: Tensor, size: Size, scale: Scale) -> npt.NDArray[np.uint8]:
     """(C, h, w) float32 logits -> (height, width) uint8 labels; see the top of this module.
 
-    On the CPU the layout is free; channels last, as a network in that layout gives it, saves a
-    copy. Which label a pixel gets that has a logit that is not finite is not defined.
+    On the CPU any layout is possible; channels last saves a copy. The label of a pixel with a logit
+    that is not finite is undefined.
 
     Args:
         logits: Scores of 1 to 255 classes on a grid that covers at least `size`.
-        size: Size of the output. What the grid has beyond it, padding, is cropped.
-        scale: May differ between the axes, and need not be whole.
+        size: Size of the output. What the grid has beyond it (padding) is cropped.
+        scale: May differ between the axes, and need not be an integer.
 
     Raises:
-        ValueError: The arguments contradict this.
+        ValueError: The shape or type of the logits, the size or the scale is invalid.
     """
     _check(logits, size, scale)
     if logits.is_cpu and (draw := tasks('upsample_argmax')) is not None:
@@ -80,7 +80,7 @@ def upsample_argmax(logits: Tensor, size: Size, scale: Scale) -> npt.NDArray[np.
 
 
 def upsample_confidence(logits: Tensor, size: Size, scale: Scale) -> npt.NDArray[np.uint8]:
-    """As `upsample_argmax`, but the softmax probability of the label, times 255, rounded."""
+    """Like `upsample_argmax`, but returns the label's softmax probability times 255, rounded."""
     _check(logits, size, scale)
     if logits.is_cpu and (draw := tasks('upsample_confidence')) is not None:
         return _run_native(draw, logits, size, scale)
@@ -94,7 +94,7 @@ def _check(logits: Tensor, size: Size, scale: Scale) -> None:
             f'not {tuple(logits.shape)} {logits.dtype}'
         )
     for pixels, nodes, factor in zip(size, logits.shape[1:], scale, strict=True):
-        # Half a pixel of tolerance: nodes * (pixels / nodes) need not be pixels.
+        # Half a pixel of tolerance: nodes * (pixels / nodes) need not equal pixels.
         if not (factor > 0 and 1 <= pixels <= nodes * factor + 0.5):
             raise ValueError(f'{nodes} nodes at a scale of {factor} do not make {pixels} pixels')
 
@@ -103,7 +103,7 @@ def _check(logits: Tensor, size: Size, scale: Scale) -> None:
 
 
 def argmax_in_torch(logits: Tensor, size: Size, scale: Scale) -> Tensor:
-    """As `upsample_argmax`, but on the device of the logits."""
+    """Like `upsample_argmax`, but on the device of the logits."""
     best = torch.full(size, -torch.inf, device=logits.device)
     labels = torch.zeros(size, dtype=torch.uint8, device=logits.device)
     for label, score in enumerate(_upsampled_classes(logits, size, scale)):
@@ -113,8 +113,8 @@ def argmax_in_torch(logits: Tensor, size: Size, scale: Scale) -> Tensor:
 
 
 def confidence_in_torch(logits: Tensor, size: Size, scale: Scale) -> Tensor:
-    """As `upsample_confidence`, but on the device of the logits."""
-    # sum(exp(score - best)) while best is not known yet: rescaled whenever it grows.
+    """Like `upsample_confidence`, but on the device of the logits."""
+    # total is sum(exp(score - best)), rescaled whenever best grows.
     best = torch.full(size, -torch.inf, device=logits.device)
     total = torch.zeros(size, device=logits.device)
     for score in _upsampled_classes(logits, size, scale):
@@ -125,10 +125,10 @@ def confidence_in_torch(logits: Tensor, size: Size, scale: Scale) -> Tensor:
 
 
 def _upsampled_classes(logits: Tensor, size: Size, scale: Scale) -> Iterator[Tensor]:
-    """(height, width) float32 scores of one class after the other: little memory, and in order."""
+    """Yields (height, width) float32 scores, one class after the other, to save memory."""
     height, width = size
-    # Pixels after the last one change nothing, but keep torch from two special cases: it rounds
-    # small outputs in another way, and copies if the size stays, whatever the scale.
+    # Extra pixels after the last one change nothing, but avoid two special cases of torch: it
+    # rounds small outputs differently, and at an unchanged size it copies and ignores the scale.
     rows, columns = max(height, 128) + 1, width + 1
     rows, columns = rows + (rows == logits.shape[1]), columns + (columns == logits.shape[2])
     for scores in logits:
@@ -172,9 +172,9 @@ class _CJob(ctypes.Structure):
 
 @dataclass(frozen=True)
 class Axis:
-    """Which two nodes each pixel of an axis lies between, and their weights.
+    """The two nodes that each pixel of an axis lies between, and their weights.
 
-    A run is a stretch of pixels between the same two nodes.
+    A run is a sequence of pixels between the same two nodes.
     """
 
     lower: npt.NDArray[np.int32]  # (runs,)
@@ -186,9 +186,9 @@ class Axis:
     @classmethod
     @lru_cache(maxsize=64)
     def of(cls, nodes: int, pixels: int, scale: float) -> Axis:
-        """The axis as torch computes it, in float32: align_corners=False, clamped at both ends."""
+        """Computes an axis as torch does, in float32: align_corners=False, clamped at both ends."""
         ratio = np.float64(np.float32(1 / scale))
-        # In float64 and rounded once, as fused multiply-add does it.
+        # In float64 and rounded once, like a fused multiply-add.
         position = (ratio * (np.arange(pixels) + 0.5) - 0.5).astype(np.float32)
         position = np.maximum(position, np.float32(0))
         lower = np.minimum(position.astype(np.int32), nodes - 1)
@@ -203,13 +203,13 @@ class Axis:
         )
 
     def to_c(self) -> _CAxis:
-        """Pointers into this axis, which must be kept while they are used."""
+        """Returns pointers into this axis, which must stay alive while they are used."""
         arrays = (self.lower, self.upper, self.start, self.lower_weight, self.upper_weight)
         return _CAxis(*(array.ctypes.data for array in arrays), len(self.lower))
 
 
 def _run_native(draw: Tasks, logits: Tensor, size: Size, scale: Scale) -> npt.NDArray[np.uint8]:
-    """Let threads draw the rows of the grid, a few at a time."""
+    """Draws the rows of the grid on several threads, a few rows at a time."""
     classes, grid_height, grid_width = logits.shape
     scores = logits.permute(1, 2, 0).contiguous()  # (h, w, C)
     y = Axis.of(grid_height, size[0], scale[0])

@@ -1,12 +1,12 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""3x3 convolutions on x86 CPUs with fewer multiplications, as torch modules.
+"""Computes 3x3 convolutions on x86 CPUs with fewer multiplications, as torch modules.
 
 All but a few percent of a network's work is in 3x3 convolutions, and libraries for inference on
 CPUs compute them directly. Winograd's F(4x4, 3x3) needs a quarter of the multiplications, and its
-like at stride 2 three fifths. Both pay with transforms of input and output (Lavin and Gray 2016):
-the more channels, the less they count. `_winograd.c` does what is said there; this is the other
-half.
+counterpart at stride 2 three fifths. Both need transforms of input and output (Lavin and Gray
+2016), whose share of the time falls with the number of channels. `_winograd.c` describes and runs
+the algorithm. This module transforms the weights and calls it.
 """
 
 from __future__ import annotations
@@ -27,21 +27,21 @@ from bisenet_ros.engine.native import library, tasks
 from bisenet_ros.network import ConvNorm, SegmentationHead, SegmentationNetwork
 
 Kernel = Literal['avx512_bf16', 'avx512', 'avx2']
-"""The builds of the C file: what multiplies bf16 and sums in float32, and two for float32."""
+"""The builds of the C file: one multiplies bf16 and sums in float32, two compute in float32."""
 
 FloatArray = npt.NDArray[np.float32]
 
 _PANEL = 64
 _MAX_CHANNELS = 1024
 _ROWS = 6
-_BLOCK = 24 * 128  # tiles times channels that the L2 cache of a core has room for
+_BLOCK = 24 * 128  # tiles times channels that fit the L2 cache of a core
 _TILES = {1: 4, 2: 3}  # by stride: outputs of a tile along an axis
 _LEAST_WORK = {'torch': 1.5e8, 'openvino': 2e8}
-"""By engine: FLOP of a convolution. Of less, eight cores have half done in the 0.1 ms that a call
-costs; in OpenVINO, it often costs another layout of the features as well."""
+"""By engine: the least FLOP of a convolution for which a call pays. A call costs 0.1 ms, in which
+eight cores do half of that work. In OpenVINO, it often costs a change of the layout as well."""
 
-# G of F(4x4, 3x3) with the points 0, +-1/sqrt(2), +-sqrt(2), infinity: a filter of three taps, as a
-# polynomial, at each of them, divided by the product of the point's distances to the others.
+# G of F(4x4, 3x3) with the points 0, +-1/sqrt(2), +-sqrt(2), infinity. A filter of three taps is a
+# polynomial: its value at each point, divided by the product of the distances to the other points.
 _NEAR, _FAR = 0.5**0.5, 2**0.5
 _FILTER_TRANSFORMS: dict[int, tuple[tuple[float, float, float], ...]] = {
     1: (
@@ -50,7 +50,7 @@ _FILTER_TRANSFORMS: dict[int, tuple[tuple[float, float, float], ...]] = {
         *((1 / d, point / d, point**2 / d) for point, d in ((_FAR, 6.0), (-_FAR, 6.0))),
         (0, 0, 1),
     ),
-    # G of F(3, 2) for the two outer taps, and the middle one for each output.
+    # G of F(3, 2) for the two outer taps, and the middle tap once per output.
     2: ((1, 0, 0), (0.5, 0, 0.5), (0.5, 0, -0.5), (0, 0, 1), *((0.0, 1.0, 0.0),) * 3),
 }
 """By stride."""
@@ -64,11 +64,11 @@ _VECTORS: dict[Kernel, tuple[int, int]] = {
 
 
 def kernel_for(precision: str) -> Kernel | None:
-    """The build for `bf16` or `fp32` on this machine; None if a library is as fast or faster.
+    """Returns the build for `bf16` or `fp32` on this machine; None if a library is as fast.
 
-    With AMX, a CPU multiplies eight times as many bf16 as float32 or more, and matrices of them
-    only: there the direct convolution of a library is left alone. So it is where a CPU has nothing
-    for bf16, and a library has to emulate it.
+    With AMX, a CPU multiplies bf16 at least eight times as fast as float32, but only as matrices.
+    There a library's direct convolution is kept. It is also kept for bf16 on a CPU without
+    instructions for it, where a library has to emulate bf16.
     """
     kernels: tuple[Kernel, ...] = get_args(Kernel)
     if precision == 'bf16':
@@ -82,14 +82,14 @@ def kernel_for(precision: str) -> Kernel | None:
 
 
 def use_winograd(network: SegmentationNetwork, precision: str) -> None:
-    """Replace what is faster by Winograd's algorithm here, in place.
+    """Replaces the convolutions that Winograd's algorithm makes faster on this machine, in place.
 
-    In bf16 that is the main head alone: around narrower convolutions, the way from bf16 to float32
-    and back takes what they gain.
+    In bf16 that is only the main head: for narrower convolutions, the conversions from bf16 to
+    float32 and back cost what the algorithm gains.
 
     Args:
         network: With folded batch norms.
-        precision: `bf16` or `fp32`, of the network.
+        precision: Precision of the network, `bf16` or `fp32`.
     """
     kernel = kernel_for(precision)
     if kernel is None:
@@ -116,7 +116,7 @@ def _replace_in(part: nn.Module, kernel: Kernel) -> None:
 
 
 def fits(conv: nn.Conv2d) -> bool:
-    """Whether the C file can do a convolution."""
+    """Whether the C file supports a convolution."""
     return (
         (conv.kernel_size, conv.padding) == ((3, 3), (1, 1))
         and conv.stride in ((1, 1), (2, 2))
@@ -170,19 +170,19 @@ class _CJob(ctypes.Structure):
 
 
 class WinogradConvolution(nn.Module):
-    """A 3x3 convolution with what follows it. For one thread at a time, and inference.
+    """A 3x3 convolution and the layers after it, for inference by one thread at a time.
 
-    What it multiplies with stays what it is when a network is moved to another dtype.
+    Its transformed weights keep their type when a network is moved to another dtype.
 
     Args:
-        conv: One that `fits`.
-        kernel: One that this machine can run. `avx512_bf16` needs a classifier.
+        conv: A convolution that `fits`.
+        kernel: A kernel that this machine can run. `avx512_bf16` needs a classifier.
         relu: Whether ReLU follows.
-        classifier: 1x1 with a bias, after the ReLU; only at stride 1.
+        classifier: A 1x1 convolution with a bias, after the ReLU; only at stride 1.
 
     Attributes:
-        out_channels: Of all of it.
-        direct: The same as modules of torch, for small images.
+        out_channels: Channels of the output, after the classifier if there is one.
+        direct: The same as torch modules, for small images.
     """
 
     direct: nn.Sequential
@@ -201,12 +201,12 @@ class WinogradConvolution(nn.Module):
         assert run is not None
         assert conv.bias is not None
         self._run = run
-        # Not asked for later: what the threads of other libraries would answer is their own number.
+        # Read now: in the threads of other libraries, torch would return a number of their own.
         self._threads = torch.get_num_threads()
         self._scratch_size = native.winograd_scratch
         self._scratch_size.argtypes = (ctypes.c_void_p,)
         self._scratch_size.restype = ctypes.c_ssize_t
-        self._size: tuple[int, ...] = ()  # of the images that the job is for
+        self._size: tuple[int, ...] = ()  # (height, width) that the job is prepared for
 
         self._stride = conv.stride[0]
         paired = kernel == 'avx512_bf16'
@@ -242,13 +242,13 @@ class WinogradConvolution(nn.Module):
         return -(-height // self._stride), -(-width // self._stride)
 
     def pays(self, engine: str, height: int, width: int) -> bool:
-        """Whether images of this size are large enough for it to be faster in an engine."""
+        """Whether this module is faster in an engine, for images of this size."""
         channels: int = self._convolution.in_channels * self._convolution.out_channels
         work = 18 * channels * math.prod(self.output_size(height, width))
         return work >= _LEAST_WORK[engine]
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, in, h, w) on the CPU -> (B, out, h', w'); float32 and channels last, if it pays."""
+        """(B, in, h, w) on the CPU -> (B, out, h', w'); float32 and channels last if it `pays`."""
         if not self.pays('torch', *x.shape[2:]):
             output: Tensor = self.direct(x)
             return output
@@ -259,7 +259,7 @@ class WinogradConvolution(nn.Module):
         return outputs.permute(0, 3, 1, 2)
 
     def compute(self, images: FloatArray, outputs: FloatArray) -> None:
-        """(B, h, w, in) to (B, h', w', out), both contiguous; the second is written."""
+        """Computes outputs (B, h', w', out) from images (B, h, w, in), both contiguous."""
         size = images.shape[1:3]
         if size != self._size:
             self._prepare(size)
@@ -269,10 +269,10 @@ class WinogradConvolution(nn.Module):
             self._run(self._job, self._blocks, self._threads)
 
     def _prepare(self, size: tuple[int, ...]) -> None:
-        """Set up the job for images of a size, (height, width): not to be done for each of them."""
+        """Prepares the job for images of a size, (height, width), to be reused for later ones."""
         output_size = self.output_size(*size)
         tiles = math.prod(-(-pixels // _TILES[self._stride]) for pixels in output_size)
-        # As many blocks as are a multiple of the threads, so that none waits for the others.
+        # Aims at a multiple of the threads as the number of blocks, so that no thread has to wait.
         most = max(_BLOCK // self._convolution.in_channels, _ROWS) * self._threads
         rounds = -(-tiles // most)
         block = -(-tiles // (self._threads * rounds * _ROWS)) * _ROWS
@@ -293,7 +293,7 @@ class WinogradConvolution(nn.Module):
 
 
 def _address(array: FloatArray) -> int:
-    """As `array.ctypes.data`, which takes longer than all else in Python that a call needs."""
+    """Returns `array.ctypes.data`, which itself takes longer than the rest of a call in Python."""
     address: int = array.__array_interface__['data'][0]
     return address
 
@@ -301,7 +301,7 @@ def _address(array: FloatArray) -> int:
 def _transformed(weight: Tensor, stride: int) -> Tensor:
     """(out, in, 3, 3) filters -> G g G' as (planes, in, out).
 
-    Operation by operation, so that it is the same to the last bit however many threads there are.
+    Computed without a matrix product, so that it is bit-identical for any number of threads.
     """
 
     def transform(taps: Sequence[Tensor]) -> list[Tensor]:
@@ -314,7 +314,7 @@ def _transformed(weight: Tensor, stride: int) -> Tensor:
 
 
 def _packed(filters: Tensor, width: int, paired: bool) -> Tensor:
-    """(planes, in, out) as words in the order of the C file: by panel, plane, `width` channels."""
+    """Packs (planes, in, out) into words as the C file reads them: by panel, plane, `width`."""
     planes, depth, _ = filters.shape
     panels = (panel.reshape(planes, depth, -1, width) for panel in filters.split(_PANEL, 2))
     return torch.cat([_words(panel.transpose(1, 2), paired).flatten() for panel in panels])
@@ -325,7 +325,7 @@ def _floats(tensor: Tensor) -> Tensor:
 
 
 def _words(matrix: Tensor, paired: bool) -> Tensor:
-    """(..., depth, n) as words: float32, or pairs of bf16, each of neighbours along the depth."""
+    """Converts (..., depth, n) to words: float32, or pairs of bf16 adjacent along the depth."""
     if not paired:
         return _floats(matrix)
     *outer, depth, n = matrix.shape

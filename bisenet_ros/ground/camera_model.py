@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Projects directions to pixels with the calibration of a CameraInfo.
 
-Images are taken as the camera sends them, so K and D count; R and P, which belong to rectified
-images, do not. Pixel (0, 0) is the centre of the top left pixel.
+Images are used as the camera sends them. So K and D apply; R and P, which are for rectified images,
+do not. Pixel (0, 0) is the centre of the top left pixel.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ _COEFFICIENTS = 14
 
 
 class CameraInfoError(UserError):
-    """A CameraInfo that says nothing usable about the image."""
+    """A CameraInfo that cannot be used for the image."""
 
 
 @dataclass(frozen=True)
 class CameraModel:
-    """A camera as it took one image.
+    """The model of a camera for images of one size.
 
     Attributes:
         size: (width, height) of the image in pixels.
         focal: Focal lengths along x and y, pixels.
         center: The principal point, pixels.
-        lens: What comes before these.
+        lens: The lens model, which is applied before these.
     """
 
     size: tuple[int, int]
@@ -49,17 +49,17 @@ class CameraModel:
 
     @classmethod
     def from_info(cls, info: Any, size: tuple[int, int]) -> CameraModel:
-        """The model of the camera of an image.
+        """Builds the camera model for an image.
 
-        Binning and region of interest are applied as image_geometry does it: K is for the full
-        image, of which the region is cut out and then binned.
+        Binning and region of interest are applied as in image_geometry: K is for the full image,
+        from which the region is cut out and then binned.
 
         Args:
             info: Has the fields of sensor_msgs/CameraInfo.
             size: (width, height) of the image.
 
         Raises:
-            CameraInfoError: It is not calibrated, contradicts itself, or is for another size.
+            CameraInfoError: The CameraInfo is not calibrated, invalid, or for another size.
         """
         k = [float(value) for value in info.k]
         fx, fy, cx, cy = k[0], k[4], k[2], k[5]
@@ -90,7 +90,7 @@ class CameraModel:
         )
 
     def resized(self, size: tuple[int, int]) -> CameraModel:
-        """The model of the image at another size, (width, height): the outer edges stay."""
+        """Returns the model of the image resized to (width, height), with the same outer edges."""
         if size == self.size:
             return self
         x, y = (new / old for new, old in zip(size, self.size, strict=True))
@@ -99,21 +99,21 @@ class CameraModel:
         return CameraModel(size, (fx * x, fy * y), center, self.lens)
 
     def project(self, x: Array, y: Array, z: Array) -> tuple[Array, Array]:
-        """Columns and rows of the pixels that show directions.
+        """Projects directions to columns and rows of pixels.
 
         Args:
-            x: To the right, any shape; directions may have any length.
+            x: To the right, any shape. The vectors may have any length.
             y: Down.
             z: Forward.
 
         Returns:
-            Fractions of pixels, also outside the image; NaN where the lens does not see them.
+            Fractional pixels, also outside the image; NaN where the lens does not see a direction.
         """
         u, v = self.lens.project(x, y, z)
         return u * self.focal[0] + self.center[0], v * self.focal[1] + self.center[1]
 
     def directions(self, columns: Array, rows: Array) -> tuple[Array, Array, Array]:
-        """Directions x, y, z that pixels show, the inverse of `project`; NaN for none."""
+        """Returns the directions x, y, z of pixels, the inverse of `project`; NaN for none."""
         return self.lens.directions(
             (columns - self.center[0]) / self.focal[0], (rows - self.center[1]) / self.focal[1]
         )

@@ -8,20 +8,20 @@ import math
 from dataclasses import dataclass
 
 FARTHEST = 500.0
-"""Metres up to which the ground is looked at where no pitch is uncertain."""
+"""The largest trusted range, metres, which also applies without pitch uncertainty."""
 
 
 @dataclass(frozen=True)
 class GridLayout:
-    """A grid ahead of `base_frame`, x from 0, y to both sides.
+    """A grid ahead of `base_frame`: x starts at 0, y extends to both sides.
 
     Attributes:
         resolution: Side of a cell, metres.
         length: Metres ahead; rounded up to whole cells.
         width: Metres across; rounded up to whole cells on each side.
-        contact_depth: Metres along the line of sight that are occupied from the first contact on.
-        pitch_uncertainty: Radians by which a camera's attitude may be other than its pose.
-        max_error: Metres by which that may move the ground where it is still trusted.
+        contact_depth: Metres along the line of sight, from the first contact on, that are occupied.
+        pitch_uncertainty: Radians by which a camera's attitude may differ from its pose.
+        max_error: Metres by which that may move a point of the ground that is still trusted.
     """
 
     resolution: float
@@ -38,17 +38,17 @@ class GridLayout:
 
     @property
     def right(self) -> float:
-        """The y of the grid's corner (the x is 0): a multiple of the resolution, negative."""
+        """The y of the grid's right corner (x is 0): a negative multiple of the resolution."""
         return -(self.shape[0] // 2) * self.resolution
 
     def trusted_range(self, height: float) -> float:
-        """Metres on the ground from below a camera to where it is no longer trusted.
+        """Computes how far from the point below a camera the ground is trusted, in metres.
 
-        At the distance d an angle e moves a point that is seen from the height h by
+        At the distance d, an angular error e moves a point that is seen from the height h by
         (d^2 + h^2) / h * e.
 
         Args:
-            height: Of the camera above the ground, metres.
+            height: Height of the camera above the ground, metres.
         """
         if self.pitch_uncertainty <= 0:
             return FARTHEST

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Lens distortion: maps directions to points on the plane at distance 1, and back.
 
-Directions are in the optical frame (x right, y down, z forward) and of any length. The formulas are
-OpenCV's, of its modules calib3d and fisheye.
+Directions are vectors of any length in the optical frame (x right, y down, z forward). The formulas
+are those of OpenCV's modules calib3d and fisheye.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ import numpy.typing as npt
 
 Array = npt.NDArray[np.float64]
 
-_STEPS = 20  # of Newton's method, which converges within five where the lens is a usual one
+_STEPS = 20  # of Newton's method, which converges within five for usual lenses
 _CLOSE = 1e-9  # on the plane at distance 1: a millionth of a pixel
 _FOUND = 1e-6
 
 
 class Lens(Protocol):
-    """What a lens does to directions."""
+    """The interface of lens models."""
 
     def project(self, x: Array, y: Array, z: Array) -> tuple[Array, Array]:
-        """Directions to the x and y of points; NaN where the lens does not see them."""
+        """Maps directions to the x and y of points; NaN where the lens does not see them."""
 
     def directions(self, u: Array, v: Array) -> tuple[Array, Array, Array]:
-        """The x and y of points to directions x, y, z; NaN where none is seen there."""
+        """Maps the x and y of points to directions x, y, z; NaN where there is none."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,8 @@ class BrownLens:
         with np.errstate(all='ignore'):
             x, y = x / z, y / z
             u, v = self._distort(x, y)
-            # Beyond its turning point the polynomial would fold what is outside into the image.
+            # Beyond its turning point, the polynomial would map directions outside the view into
+            # the image.
             unseen = (z <= 0) | ~(x * x + y * y < self._turning_point**2)
         u[unseen] = v[unseen] = np.nan
         return u, v
@@ -68,7 +69,7 @@ class BrownLens:
         return x, y, np.ones_like(x)
 
     def _newton(self, x: Array, y: Array, u: Array, v: Array) -> tuple[Array, Array, float]:
-        """A better x and y of what is seen at u and v, and how far off the worst one was."""
+        """Returns a better x and y for what is seen at u and v, and the largest error before."""
         step = 1e-6
         at_u, at_v = self._distort(x, y)
         off_u, off_v = at_u - u, at_v - v
@@ -102,7 +103,7 @@ class BrownLens:
 
     @cached_property
     def _tilt(self) -> Array | None:
-        """(3, 3) what a tilted sensor makes of the points; None where it is not tilted."""
+        """(3, 3) homography of a tilted sensor; None if it is not tilted."""
         tau_x, tau_y = self.coefficients[-2:]
         if not (tau_x or tau_y):
             return None
@@ -116,7 +117,7 @@ class BrownLens:
 
     @cached_property
     def _turning_point(self) -> float:
-        """The radius from which on the radial polynomial no longer grows; 100 for never."""
+        """The radius at which the radial polynomial stops growing; 100 if it never does."""
         r = np.geomspace(1e-3, 100.0, 4000)
         k1, k2, _, _, k3, k4, k5, k6 = self.coefficients[:8]
         radial = BrownLens((k1, k2, 0.0, 0.0, k3, k4, k5, k6, *6 * (0.0,)))
@@ -136,7 +137,7 @@ class FisheyeLens:
     coefficients: tuple[float, ...]
 
     def project(self, x: Array, y: Array, z: Array) -> tuple[Array, Array]:
-        """See `Lens`; angles over 90 degrees are seen, too."""
+        """See `Lens`; angles over 90 degrees are supported, too."""
         across = np.hypot(x, y)
         angle = np.arctan2(across, z)
         with np.errstate(divide='ignore', invalid='ignore'):
@@ -151,7 +152,7 @@ class FisheyeLens:
         angle = np.interp(bent, self._bent(angles), angles, right=np.nan)
         k1, k2, k3, k4 = self.coefficients
         with np.errstate(divide='ignore', invalid='ignore'):
-            for _ in range(2):  # from a table that is right to a thousandth of a degree
+            for _ in range(2):  # refines the table, which is exact to a thousandth of a degree
                 a2 = angle * angle
                 slope = 1 + a2 * (3 * k1 + a2 * (5 * k2 + a2 * (7 * k3 + a2 * 9 * k4)))
                 angle = angle - (self._bent(angle) - bent) / slope

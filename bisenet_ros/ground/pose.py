@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Poses of cameras on the vehicle; frames as in REP 103 and REP 105."""
+"""Represents poses of cameras on the vehicle, with frames as in REP 103 and REP 105."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ class PoseError(UserError):
 
 @dataclass(frozen=True)
 class Pose:
-    """The camera's optical frame in `base_frame`.
+    """The pose of a camera's optical frame in `base_frame`.
 
     Attributes:
-        translation: x, y and z of its origin, metres.
-        rotation: Its axes, the 9 numbers of a matrix row by row: it turns directions in the optical
-            frame into directions in `base_frame`.
+        translation: x, y and z of the frame's origin, metres.
+        rotation: The 9 numbers of a rotation matrix, row by row. It maps directions in the optical
+            frame to directions in `base_frame`.
 
     Raises:
         PoseError: The camera is not above the ground.
@@ -48,7 +48,7 @@ class Pose:
 
     @classmethod
     def from_mounting(cls, mounting: Sequence[float]) -> Pose:
-        """The pose of a camera whose body frame (x forward, y left, z up) is given.
+        """Computes the pose of a camera from that of its body frame (x forward, y left, z up).
 
         Args:
             mounting: x, y, z in metres, roll, pitch, yaw in radians about fixed axes:
@@ -65,14 +65,14 @@ class Pose:
 
     @classmethod
     def from_transform(cls, translation: Sequence[float], quaternion: Sequence[float]) -> Pose:
-        """The pose of an optical frame that a transform of TF gives.
+        """Computes the pose from TF's transform of an optical frame.
 
         Args:
-            translation: x, y and z of its origin in `base_frame`, metres.
-            quaternion: x, y, z and w; turns its axes into those of `base_frame`.
+            translation: x, y and z of the frame's origin in `base_frame`, metres.
+            quaternion: x, y, z and w of the rotation from the optical frame to `base_frame`.
 
         Raises:
-            PoseError: The quaternion has no length, or the camera is not above the ground.
+            PoseError: The quaternion is zero or not finite, or the camera is not above the ground.
         """
         length = math.sqrt(sum(part * part for part in quaternion))
         if not (math.isfinite(length) and length > 0):
@@ -90,7 +90,7 @@ class Pose:
 
     @property
     def height(self) -> float:
-        """Of the camera above the ground, metres."""
+        """Height of the camera above the ground, metres."""
         return self.translation[2]
 
     @property
@@ -100,12 +100,12 @@ class Pose:
 
     @property
     def heading(self) -> float:
-        """Where the camera looks, as a bearing from x to y in radians; 0 if straight down."""
+        """Bearing of the viewing direction from x to y, radians; 0 if it is straight down."""
         x, y, _ = self.matrix[:, 2]
         return math.atan2(y, x) if math.hypot(x, y) > 1e-6 else 0.0
 
     def to_optical(self, x: Array, y: Array) -> tuple[Array, Array, Array]:
-        """x, y and z in the optical frame of points of the ground."""
+        """Transforms points of the ground to x, y and z in the optical frame."""
         px, py, pz = self.translation
         x, y = x - px, y - py
         (ax, bx, cx), (ay, by, cy), (az, bz, cz) = self.matrix.tolist()

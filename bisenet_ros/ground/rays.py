@@ -15,7 +15,7 @@ Array = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.uint8]
 
 TRANSPARENT = 255
-"""What stands for pixels that say nothing: outside the image, of the vehicle, of no trust."""
+"""The value of samples without a pixel: outside the image, on the vehicle, or not trusted."""
 
 _PROBES = 33  # lines on which the density of samples is measured
 _PROBED_RADII = 512
@@ -24,16 +24,15 @@ _BLOCK = 1 << 14
 
 
 class SeenGround:
-    """Which pixel shows a point of the ground, if one does.
+    """Maps points of the ground to the pixels that show them.
 
     Attributes:
         camera: See `CameraModel`.
         pose: See `Pose`.
-        trusted_range: Metres from the point below the camera; what is farther is not seen.
+        trusted_range: Metres from the point below the camera; farther points count as not seen.
 
     Args:
-        ego: (H, W) bool, the pixels of the vehicle itself, in which no ground is seen; None for
-            none.
+        ego: (H, W) bool, the pixels of the vehicle itself, which show no ground; None for none.
     """
 
     def __init__(
@@ -49,7 +48,7 @@ class SeenGround:
         self._ego = ego
 
     def positions(self, x: Array, y: Array) -> tuple[Array, Array]:
-        """Columns and rows of points of the ground, also outside the image; NaN for none.
+        """Computes columns and rows of points of the ground, also outside the image; NaN for none.
 
         Args:
             x: Metres in `base_frame`, any shape.
@@ -77,18 +76,18 @@ class SeenGround:
 
 
 class GroundRays:
-    """Lines on the ground from one point, sampled as finely as pixels and cells are.
+    """Lines on the ground from one point, sampled as finely as the pixels and cells.
 
     Attributes:
-        bearings: (J,) radians from x to y, those of the lines.
-        seen: (J,) bool, whether any of a line is seen.
+        bearings: (J,) bearings of the lines, radians from x to y.
+        seen: (J,) bool, whether any part of a line is seen.
 
     Args:
-        ground: What is seen of the ground.
+        ground: The visible ground.
         origin: x and y of the point, metres in `base_frame`.
         bearings: (J,) radians.
-        reach: Metres of the lines' length.
-        step: Metres; samples are not closer than that.
+        reach: Length of the lines, metres.
+        step: Smallest distance between samples, metres.
     """
 
     def __init__(
@@ -105,11 +104,11 @@ class GroundRays:
         self._pixels = np.full((len(bearings), len(radii), 2), -1, np.int16)
         self.seen = np.zeros(len(bearings), np.bool_)
         self._first_seen = np.zeros(len(bearings), np.intp)
-        # Few lines at a time, so that what is computed in between stays in the caches.
+        # Few lines at a time, so that intermediate results stay in the caches.
         for block in np.array_split(np.arange(len(bearings)), 1 + self._pixels.size // _BLOCK):
             if not radii.size:
                 break
-            # Single precision is a ten-thousandth of a pixel.
+            # Single precision is exact to a ten-thousandth of a pixel.
             x, y = self.points(radii.astype(np.float32), bearings[block, None].astype(np.float32))
             columns, rows = ground.positions(x, y)
             seen = ground.is_seen(columns, rows, x, y)
@@ -122,18 +121,18 @@ class GroundRays:
         self._edges: Array = np.array([*radii[:1], *between, np.inf])  # (K + 1,)
 
     def points(self, distances: Array, bearings: Array) -> tuple[Array, Array]:
-        """x and y in `base_frame` of points at distances on lines of these bearings."""
+        """Returns x and y in `base_frame` of points at distances on lines with these bearings."""
         x, y = self._origin
         return x + distances * np.cos(bearings), y + distances * np.sin(bearings)
 
     def contacts(self, mask: Mask) -> Array:
-        """(J,) metres along each line to the first ground that is seen and not drivable.
+        """Finds where each line first reaches visible ground that is not drivable.
 
         Args:
             mask: (H, W), 255 where drivable, else 0.
 
         Returns:
-            Infinity where there is none.
+            (J,) metres along each line; infinity where there is no such ground.
         """
         if self._pixels.size == 0:
             return np.full(len(self.bearings), np.inf)
@@ -148,14 +147,14 @@ class GroundRays:
         blocked = seen == 0
         first = blocked.argmax(1)
         free = ~blocked[np.arange(len(first)), first]
-        # What is not drivable from where the view begins is so from a little before the sample.
+        # If the first visible sample is not drivable, the contact is a little before it.
         first = np.maximum(first - (first == self._first_seen), 0)
-        first[free] = -1  # infinity
+        first[free] = -1  # the last edge: infinity
         ends: Array = self._edges[first]
         return ends
 
     def _radii(self, ground: SeenGround, reach: float, step: float) -> Array:
-        """(K,) where to sample: a pixel apart where pixels are coarse, else a step."""
+        """Returns (K,) distances of the samples: a pixel apart, but not less than `step`."""
         probed = self.bearings[np.linspace(0, len(self.bearings) - 1, _PROBES).astype(np.intp)]
         radii = np.geomspace(_NEAREST, max(reach, 2 * _NEAREST), _PROBED_RADII)
         x, y = self.points(radii, probed[:, None])

@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 
 
 class Region(NamedTuple):
-    """A rectangle of the sensor that is read out and then binned, as image_geometry has it.
+    """A rectangle of the sensor that is read out and then binned, as in image_geometry.
 
     Attributes:
-        offset: Column and row of its first pixel on the sensor.
+        offset: Column and row of the rectangle's first pixel on the sensor.
         size: (width, height) on the sensor.
         binning: Pixels of the sensor per pixel of the image, along x and y.
     """
@@ -22,7 +22,7 @@ class Region(NamedTuple):
 
     @classmethod
     def of(cls, info: Any) -> Region:
-        """The region of a CameraInfo; `roi` of size 0 is the whole sensor, binning of 0 is 1."""
+        """Reads a CameraInfo. A `roi` of size 0 is the whole sensor, a binning of 0 means 1."""
         binning = max(1, info.binning_x), max(1, info.binning_y)
         roi = info.roi
         if roi.width and roi.height:
@@ -30,7 +30,7 @@ class Region(NamedTuple):
         return cls((0, 0), (info.width, info.height), binning)
 
     def fits(self, image: tuple[int, int]) -> bool:
-        """Whether an image of (width, height) can show it, with or without a last, partial bin."""
+        """Whether an image of (width, height) can show it, with or without a partial last bin."""
         return all(
             side in (whole // by, -(-whole // by))
             for side, whole, by in zip(image, self.size, self.binning, strict=True)

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Turns a camera's masks into grid, scan and ranges per column, by precomputed tables.
 
-The ground is the plane z = 0 of `base_frame`. What is not drivable stands on it or lies in it: the
-first place along a line of sight where the drivable ground ends is a contact, and what is behind it
-cannot be told from a mask.
+The ground is the plane z = 0 of `base_frame`. Anything not drivable stands on it or lies in it. A
+contact is the first place along a line of sight where the drivable ground ends. A mask does not
+show what is behind a contact.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ FREE, OCCUPIED, UNKNOWN = 0, 100, -1
 """Values of nav_msgs/OccupancyGrid."""
 
 SCAN_RAYS = 1440
-"""Of a scan: all around, a quarter of a degree apart, the same for every camera."""
+"""Rays of a scan: all around, a quarter of a degree apart, the same for every camera."""
 
 SCAN_BEARINGS: Array = np.linspace(-np.pi, np.pi, SCAN_RAYS, endpoint=False)
 """(SCAN_RAYS,) radians."""
@@ -37,18 +37,18 @@ _COLUMN_STEP, _ROW_STEP = (
     16,
     16,
 )  # pixels between the directions that are computed, not interpolated
-_PROBED_EVERY, _PROBED_RADII = 4, 96  # of a scan's rays, to find out which the image has
+_PROBED_EVERY, _PROBED_RADII = 4, 96  # sampling of a scan's rays, to find those in the image
 
 
 class _GridTable(NamedTuple):
-    """For each cell that a mask says something of, which line of sight passes its centre.
+    """The cells that a mask covers, and the line of sight through the centre of each.
 
     Attributes:
-        rays: From below the camera.
-        cells: (N,) the cells, counted through the grid.
+        rays: Lines from below the camera.
+        cells: (N,) flat indices of the cells in the grid.
         known: (rows, columns) bool, whether a cell is one of them.
-        ray: (N,) the line.
-        distance: (N,) metres along it.
+        ray: (N,) index of the line.
+        distance: (N,) metres along the line.
     """
 
     rays: GroundRays
@@ -59,19 +59,19 @@ class _GridTable(NamedTuple):
 
 
 class GroundTables:
-    """What one camera in one pose sees of the ground.
+    """The ground as seen by one camera in one pose.
 
-    A table is made when it is first used.
+    Each table is computed when it is first used.
 
     Attributes:
-        layout: The piece of the ground.
+        layout: The grid on the ground.
 
     Args:
-        camera: As its masks show the world.
-        pose: Where it is.
+        camera: The camera at the size of its masks.
+        pose: The camera's pose.
         layout: See above.
-        ego: (H, W) bool, the pixels of the vehicle itself; None for none. Ground is not seen
-            through them, and what they show is no contact.
+        ego: (H, W) bool, the pixels of the vehicle itself; None for none. They show neither ground
+            nor contacts.
     """
 
     def __init__(
@@ -88,11 +88,11 @@ class GroundTables:
 
     @property
     def scan_range_max(self) -> float:
-        """Metres from the origin of `base_frame` within which a contact may be."""
+        """The largest possible distance of a contact from the origin of `base_frame`, metres."""
         return self._ground.trusted_range + float(np.hypot(*self._pose.translation[:2]))
 
     def grid(self, mask: Mask) -> npt.NDArray[np.int8]:
-        """(rows, columns) the grid: `FREE`, `OCCUPIED` or `UNKNOWN`.
+        """Computes the grid, (rows, columns): `FREE`, `OCCUPIED` or `UNKNOWN`.
 
         Args:
             mask: (H, W), 255 where drivable, else 0.
@@ -109,7 +109,7 @@ class GroundTables:
         return grid
 
     def scan(self, mask: Mask) -> npt.NDArray[np.float32]:
-        """(SCAN_RAYS,) metres from the origin of `base_frame` to the first contact.
+        """Computes (SCAN_RAYS,) metres from the origin of `base_frame` to the first contact.
 
         Infinity where there is none, NaN for bearings outside the view.
 
@@ -122,17 +122,19 @@ class GroundTables:
         return ranges
 
     def free_space_range(self, boundary: npt.NDArray[np.int32]) -> npt.NDArray[np.float32]:
-        """(W,) metres from the origin of `base_frame` to where the free space of a column ends.
-
-        NaN where that is above the horizon or beyond the trusted range.
+        """Computes the distance to the end of each column's free space.
 
         Args:
             boundary: (W,) the top row of each column's free space, as
-                `drivable.free_space_boundary` gives it.
+                `drivable.free_space_boundary` returns it.
+
+        Returns:
+            (W,) metres from the origin of `base_frame`; NaN where the end is above the horizon or
+            beyond the trusted range.
         """
         if self._ego is not None:
             boundary = np.minimum(boundary, self._bonnet)
-        # Between the last drivable pixel and the first that is not; rows of the table start there.
+        # The free space ends at the upper edge of its top pixel, row - 0.5, as the table's rows do.
         place = boundary / _ROW_STEP
         row = np.minimum(place.astype(np.intp), len(self._column_table) - 2)
         share = (place - row)[:, None]
@@ -150,7 +152,7 @@ class GroundTables:
         return ranges
 
     def _keep_thin_contacts(self, grid: npt.NDArray[np.int8], contacts: Array) -> None:
-        """Occupy the cell of a contact that is too thin to cover the centre of any."""
+        """Occupies the cell of each contact that is too thin to cover the centre of a cell."""
         table, layout = self._grid_table, self.layout
         hit = np.isfinite(contacts)
         x, y = table.rays.points(contacts[hit] + layout.resolution / 2, table.rays.bearings[hit])
@@ -180,7 +182,7 @@ class GroundTables:
         bearing = (bearing + np.pi) % (2 * np.pi) - np.pi  # (N,) from the heading
         reach = float(distance.max(initial=layout.resolution))
         low, high = float(bearing.min(initial=0.0)), float(bearing.max(initial=0.0))
-        # A third of a cell apart where they are farthest apart.
+        # Lines are a third of a cell apart at their far ends.
         count = 2 + int((high - low) * reach / (layout.resolution / 3))
         bearings: Array = heading + np.linspace(low, high, count)
         ray = np.rint((bearing - low) / max(high - low, 1e-9) * (count - 1)).astype(np.intp)
@@ -191,7 +193,7 @@ class GroundTables:
 
     @cached_property
     def _scan_table(self) -> tuple[npt.NDArray[np.intp], GroundRays]:
-        """Which bearings of a scan the image has, and their lines."""
+        """Indices of the bearings of a scan that are in the image, and their lines."""
         reach, step = self.scan_range_max, self.layout.resolution / 4
         radii = np.geomspace(step, reach, _PROBED_RADII)
         probed = SCAN_BEARINGS[::_PROBED_EVERY, None]
@@ -221,18 +223,18 @@ class GroundTables:
 
     @cached_property
     def _bonnet(self) -> npt.NDArray[np.intp]:
-        """(W,) the row above which a column shows something else than the vehicle."""
+        """(W,) the row above which each column shows something other than the vehicle."""
         assert self._ego is not None
         seen = ~self._ego[::-1]
         return np.where(seen.any(0), len(seen) - seen.argmax(0), 0)
 
 
 def _covers_a_pixel(u: Array, v: Array) -> npt.NDArray[np.bool_]:
-    """(rows, columns) whether cells are at least a pixel long, in whatever direction.
+    """Returns (rows, columns) whether cells are at least a pixel long in every direction.
 
     Args:
-        u: (rows, columns) the pixels' columns of the cells' centres.
-        v: (rows, columns) their rows.
+        u: (rows, columns) columns of the cells' centres in the image.
+        v: (rows, columns) rows of the cells' centres in the image.
     """
     ux, uy, vx, vy = (np.gradient(p, axis=axis) for p in (u, v) for axis in (1, 0))
     # The smaller singular value of the matrix whose columns are the two sides.

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The networks as plain torch modules. Importing this needs torch alone."""
+"""Defines the networks as plain torch modules. Importing it needs only torch."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ NETWORKS: dict[str, NetworkConstructor] = {
     'fpn_efficientnet_lite0': FeaturePyramid,
     'fpn_efficientnet_lite2': partial(FeaturePyramid, width=1.1, depth=1.2),
 }
-"""Every network by the name that a checkpoint gives: a class, or one with some arguments given."""
+"""Every network, by its name in checkpoints: a class, or a class with some arguments given."""
 
 
 def options_of(name: str) -> Mapping[str, tuple[str | bool, ...]]:
-    """What weights from elsewhere may need otherwise of a network: see `SegmentationNetwork`."""
+    """Returns the `options` of a network: see `SegmentationNetwork`."""
     constructor = NETWORKS[name]
     network = constructor.func if isinstance(constructor, partial) else constructor
     options: Mapping[str, tuple[str | bool, ...]] = getattr(network, 'options', {})

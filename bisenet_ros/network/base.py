@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The interface of networks."""
+"""Defines the interface of networks."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from bisenet_ros.network.layers import SegmentationHead
 
 Upsampling = Literal['bilinear', 'nearest']
-"""How features grow inside a network. Weights fit only the mode that they were trained with, so a
-checkpoint carries it."""
+"""How features are upsampled inside a network. Weights fit only the mode that they were trained
+with, so a checkpoint stores it."""
 
 STRIDE = 32
 """The deepest features are 1/32 of the input, so the input is padded to a multiple of this."""
@@ -34,12 +34,12 @@ class SegmentationNetwork(nn.Module, ABC):
     Attributes:
         head: The main head.
         boosters: The auxiliary heads of the training form; empty in the inference form.
-        upsampling: How features grow inside.
-        branches: Names of two children that `features` calls one after the other, in this order,
-            and neither of which uses what the other makes: an engine may run them side by side.
-            None where there are no such two.
-        options: What weights from elsewhere may need otherwise: further arguments of the
-            constructor and their values, of which the first is the default.
+        upsampling: How features are upsampled inside.
+        branches: Names of two children that `features` calls one after the other, in this order.
+            Neither uses the other's output, so an engine may run them concurrently. None if there
+            are no such children.
+        options: Further arguments of the constructor, which weights from other implementations may
+            need, with their possible values. The first value is the default.
     """
 
     branches: ClassVar[tuple[str, str] | None] = None
@@ -51,7 +51,7 @@ class SegmentationNetwork(nn.Module, ABC):
 
     @abstractmethod
     def features(self, x: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """What the heads see of an image whose sides are multiples of 32.
+        """Computes the inputs of the heads, for images whose sides are multiples of 32.
 
         Args:
             x: (B, 3, H', W').
@@ -61,24 +61,24 @@ class SegmentationNetwork(nn.Module, ABC):
         """
 
     def coarse(self, x: Tensor) -> Tensor:
-        """Logits of the main head at 1/8 of the padded input: (B, classes, H'/8, W'/8)."""
+        """Computes the main head's logits at 1/8 of the padded input: (B, classes, H'/8, W'/8)."""
         fused, _ = self.features(pad_to_stride(x))
         logits: Tensor = self.head(fused)
         return logits
 
     def coarse_heads(self, x: Tensor) -> tuple[Tensor, ...]:
-        """As `coarse`, and the logits of each booster at its own scale of the padded input."""
+        """Like `coarse`, with the logits of each booster at its own scale of the padded input."""
         return self.features_and_heads(x)[1]
 
     def features_and_heads(self, x: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """What the main head sees, (B, C, H'/8, W'/8), and `coarse_heads`."""
+        """Returns the input of the main head, (B, C, H'/8, W'/8), and `coarse_heads`."""
         fused, boosted = self.features(pad_to_stride(x))
         boosters = (head(seen) for head, seen in zip(self.boosters, boosted, strict=False))
         return fused, (self.head(fused), *boosters)
 
     @property
     def feature_channels(self) -> int:
-        """Width of what the main head sees."""
+        """Number of channels of the main head's input."""
         return self.head.project.conv.in_channels
 
     def forward(self, x: Tensor) -> Tensor:
@@ -91,23 +91,23 @@ class SegmentationNetwork(nn.Module, ABC):
 
 
 class NetworkConstructor(Protocol):
-    """How every network is built; without `upsampling`, in the mode that suits it best."""
+    """The signature of every network's constructor; each has its own default for `upsampling`."""
 
     def __call__(
         self, num_classes: int, *, boosters: bool = False, upsampling: Upsampling = ...
     ) -> SegmentationNetwork:
-        """An untrained network.
+        """Builds an untrained network.
 
         Args:
             num_classes: Number of classes.
             boosters: Build the auxiliary heads of the training form. They do not exist in the
                 inference form.
-            upsampling: How features grow inside.
+            upsampling: How features are upsampled inside.
         """
 
 
 def pad_to_stride(x: Tensor) -> Tensor:
-    """Pad (B, 3, H, W) with zeros at the right and the bottom to multiples of 32."""
+    """Pads (B, 3, H, W) with zeros at the right and the bottom to multiples of 32."""
     height, width = x.shape[2:]
     right, bottom = -width % STRIDE, -height % STRIDE
     return F.pad(x, (0, right, 0, bottom)) if right or bottom else x

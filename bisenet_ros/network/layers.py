@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Layers of the networks, and the folding of their batch norms."""
+"""Defines layers of the networks, and folds batch norms."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class SegmentationHead(nn.Module):
 
 
 def initialize(network: nn.Module) -> None:
-    """He initialisation of every convolution (He et al. 2015); batch norms start as identity."""
+    """Initialises every convolution as in He et al. 2015; batch norms start as identity."""
     for module in network.modules():
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight, mode='fan_out', nonlinearity='relu')
@@ -76,11 +76,11 @@ def initialize(network: nn.Module) -> None:
 
 
 def fold_batch_norm(network: NetworkT) -> NetworkT:
-    """A copy of `network` for inference: evaluation mode, batch norms folded, no gradients.
+    """Returns a copy of `network` for inference: evaluation mode, batch norms folded, no gradients.
 
-    A batch norm is folded into the convolution before it, which then has a bias, where it is sure
-    that the one runs after the other: in a `Sequential`, and where one child after the other is
-    named so, as in `ConvNorm` and in torchvision's ResNets (`conv1`, `bn1`).
+    A batch norm is folded into the convolution before it, which then has a bias, if it certainly
+    runs right after it: in a `Sequential`, or where the names of two consecutive children match, as
+    in `ConvNorm` and in torchvision's ResNets (`conv1`, `bn1`).
     """
     folded = copy.deepcopy(network).eval().requires_grad_(False)
     for module in folded.modules():

@@ -14,19 +14,19 @@ import torch
 
 from bisenet_ros.errors import UserError
 
-# What torch.load raises at what is no weights file: it has no error of its own for that.
+# What torch.load raises for a file that holds no weights. It has no error of its own for that.
 _DAMAGE = (EOFError, LookupError, RuntimeError, UnpicklingError, ValueError, struct.error)
 
 
 def load_pytorch_file(path: Path, what: str) -> Mapping[str, Any]:
-    """Read the tensors of a .pth file, and nothing else that it may hold.
+    """Reads the tensors of a .pth file with torch's `weights_only`.
 
     Args:
         path: The file.
-        what: Whose weights it should hold, for messages.
+        what: The network that the weights should be for, used in messages.
 
     Raises:
-        UserError: It cannot be read, or is something else.
+        UserError: The file cannot be read, or holds something else.
     """
     try:
         content = torch.load(path, map_location='cpu', weights_only=True)

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""torchvision's ResNets as backbones of BiSeNet V1."""
+"""Turns torchvision's ResNets into backbones of BiSeNet V1."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class ResNet(nn.Module):
     The parameters have torchvision's names.
 
     Args:
-        name: Which of torchvision's.
+        name: Which of torchvision's ResNets.
 
     Raises:
         UserError: torchvision is not installed.
@@ -53,7 +53,7 @@ class ResNet(nn.Module):
         return x16, self.layer4(x16)  # (B, 512 or 2048, H/32, W/32)
 
     def load_imagenet(self, path: Path) -> None:
-        """Start from ImageNet: take the weights of a classifier that torchvision published.
+        """Loads the weights of an ImageNet classifier that torchvision published.
 
         Args:
             path: The .pth file; its classification layer is left out.

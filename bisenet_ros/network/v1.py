@@ -1,11 +1,11 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""BiSeNet V1 (Yu et al. 2018, https://arxiv.org/abs/1808.00897).
+"""Defines BiSeNet V1 (Yu et al. 2018, https://arxiv.org/abs/1808.00897).
 
-Where the paper is silent or its maintained implementations agree on something else, the form with
-the published accuracy is built: the Spatial Path ends with a 1x1 convolution, the fusion module's
-gate is one 1x1 convolution with batch norm, and the main head is 256 wide. The gate alone differs
-between those implementations: the other forms are there for weights trained with them.
+Where the paper gives no details or its maintained implementations agree on something else, this is
+the form with the published accuracy: the Spatial Path ends with a 1x1 convolution, the fusion
+module's gate is one 1x1 convolution with batch norm, and the main head is 256 wide. Only the gate
+differs between those implementations. Its other forms are there for weights trained with them.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Gate = Literal['norm', 'norm_relu', 'bottleneck']
 the same with ReLU, or two 1x1 convolutions with a ReLU between them and a quarter of the width."""
 
 PATH_CHANNELS = 128
-"""Width of the features that either path ends with."""
+"""Width of the features at the end of each path."""
 
 FUSED_CHANNELS = 2 * PATH_CHANNELS
 """Width of the fused features."""
@@ -47,7 +47,7 @@ class SpatialPath(nn.Sequential):
 
 
 class AttentionRefinement(nn.Module):
-    """Weighs channels by what the whole image shows: (B, C, h, w) -> (B, C', h, w) (fig. 2b)."""
+    """Weights channels by global context: (B, C, h, w) -> (B, C', h, w) (fig. 2b)."""
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()
@@ -90,7 +90,7 @@ class ContextPath(nn.Module):
 
 
 class FeatureFusion(nn.Module):
-    """Joins the two paths and stresses the channels that matter (section 3.3, fig. 2c)."""
+    """Fuses the two paths and weights the channels (section 3.3, fig. 2c)."""
 
     def __init__(self, gate: Gate = 'norm') -> None:
         super().__init__()
@@ -106,7 +106,7 @@ class FeatureFusion(nn.Module):
             self.attend = ConvNorm(FUSED_CHANNELS, FUSED_CHANNELS, 1, relu=gate == 'norm_relu')
 
     def forward(self, spatial: Tensor, context: Tensor) -> Tensor:
-        """Twice (B, 128, h, w) -> (B, 256, h, w)."""
+        """Two (B, 128, h, w) -> (B, 256, h, w)."""
         x = self.mix(torch.cat((spatial, context), dim=1))
         gate = self.attend(global_average(x)).sigmoid()  # (B, 256, 1, 1)
         fused: Tensor = x + x * gate
@@ -118,15 +118,15 @@ class BiSeNetV1(SegmentationNetwork):
 
     Args:
         num_classes: Number of classes.
-        backbone: The trunk of the Context Path; the ResNets need torchvision.
+        backbone: Backbone of the Context Path; the ResNets need torchvision.
         boosters: Build the two auxiliary heads of the training form (section 3.4, formula 2), on
             the context features at 1/8 and 1/16. They do not exist in the inference form.
-        upsampling: How context features grow by two: 'nearest' as in the implementations with the
-            best published weights, 'bilinear' with aligned corners as in the authors' own.
+        upsampling: How context features are upsampled by two: 'nearest' as in the implementations
+            with the best published weights, 'bilinear' with aligned corners as in the authors' own.
         gate: The form of the fusion module's gate.
 
     Raises:
-        UserError: A ResNet is asked for and torchvision is not installed.
+        UserError: The backbone is a ResNet and torchvision is not installed.
     """
 
     branches = ('context', 'spatial')

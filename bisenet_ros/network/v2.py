@@ -1,17 +1,18 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""BiSeNet V2 (Yu et al. 2020, https://arxiv.org/abs/2004.02147).
+"""Defines BiSeNet V2 (Yu et al. 2020, https://arxiv.org/abs/2004.02147).
 
-Where the paper is silent or its maintained implementations agree on something else, the form with
-the published accuracy is built: ReLU after every depth-wise convolution of a gather-and-expansion
-layer, batch norm and ReLU after the context embedding and after the aggregation.
+Where the paper gives no details or its maintained implementations agree on something else, this is
+the form with the published accuracy: ReLU after every depth-wise convolution of a
+gather-and-expansion layer, batch norm and ReLU after the context embedding and the aggregation.
 
-V2-Large has a width multiplier (2) and a depth multiplier (3), of which the paper says no more and
-has published no code. Here the width multiplies the channels of both branches and of the
-aggregation, so that the Semantic Branch keeps a quarter of the Detail Branch's; the heads, whose
-width the paper chooses apart, keep theirs. The depth multiplies the number of gather-and-expansion
-layers that keep the size (1, 1 and 3 in the three stages); what halves the size, the stem and the
-context embedding are there once. The shapes below are those of width 1.
+V2-Large has a width multiplier (2) and a depth multiplier (3). The paper says no more about them,
+and its code is not published. Here the width multiplies the channels of both branches and of the
+aggregation, so that the Semantic Branch keeps a quarter of the Detail Branch's. The heads keep
+their width, which the paper chooses separately. The depth multiplies the number of
+gather-and-expansion layers that keep the size (1, 1 and 3 in the three stages). The layers that
+halve the size, the stem and the context embedding are not repeated. The shapes below are for
+width 1.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ class DetailBranch(nn.Sequential):
 
 
 class Stem(nn.Module):
-    """Two ways of shrinking side by side, joined: (B, 3, H, W) -> (B, 16, H/4, W/4) (fig. 4a)."""
+    """Downsamples in two parallel ways, then fuses: (B, 3, H, W) -> (B, 16, H/4, W/4) (fig. 4a)."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -101,7 +102,7 @@ class GatherExpansionDown(nn.Module):
 
 
 class ContextEmbedding(nn.Module):
-    """Adds what the whole image shows to every position (fig. 4b): (B, C, h, w) -> the same."""
+    """Adds global context to every position (fig. 4b): (B, C, h, w) -> the same."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -129,8 +130,8 @@ class SemanticBranch(nn.Module):
     """Narrow and deep, down to 1/32 (section 4.2, table 1).
 
     Attributes:
-        channels: Those of the features at 1/4, 1/8, 1/16 and 1/32, which are also what boosters
-            see.
+        channels: Channels of the features at 1/4, 1/8, 1/16 and 1/32, which are also the inputs of
+            the boosters.
     """
 
     def __init__(self, width: int, depth: int) -> None:
@@ -195,10 +196,10 @@ class BiSeNetV2(SegmentationNetwork):
         depth: Multiplies the number of gather-and-expansion layers that keep the size.
         boosters: Build the four auxiliary heads of the training form (section 4.4), on the Semantic
             Branch's features at 1/4, 1/8, 1/16 and 1/32. They do not exist in the inference form.
-        upsampling: How features grow by four inside the aggregation: 'nearest', or 'bilinear'
-            without aligned corners.
-        aggregation_bias: Give the aggregation's two point-wise convolutions a bias, for weights
-            trained so: no batch norm follows them.
+        upsampling: How features are upsampled by four inside the aggregation: 'nearest', or
+            'bilinear' without aligned corners.
+        aggregation_bias: Give a bias to the aggregation's two point-wise convolutions, which no
+            batch norm follows; for weights that were trained with it.
     """
 
     branches = ('semantic', 'detail')

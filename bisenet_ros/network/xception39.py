@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Xception39, the light backbone of BiSeNet V1 (Yu et al. 2018, section 4.1)."""
+"""Defines Xception39, the light backbone of BiSeNet V1 (Yu et al. 2018, section 4.1)."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ class SeparableConv(nn.Sequential):
 
 
 class Block(nn.Module):
-    """Residual block of three separable convolutions that ends four times as wide as its middle.
+    """Residual block of three separable convolutions; the last is four times as wide as the others.
 
-    At stride 2 the shortcut is a separable convolution; at stride 1 the input is as wide as the
-    output.
+    At stride 2 the shortcut is a separable convolution. At stride 1 it is the input, which must be
+    as wide as the output.
     """
 
     EXPANSION = 4

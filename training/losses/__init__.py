@@ -1,8 +1,8 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Losses of training, exact when distributed.
+"""Defines the losses of training, exact when distributed.
 
-Cross-entropy, OHEM and Dice over all heads, and what a student lacks to its teacher.
+They are cross-entropy, OHEM and Dice over all heads, and distillation from a teacher.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Cross-entropy of every pixel, in little memory."""
+"""Computes the cross-entropy of every pixel with little memory."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ from bisenet_ros.label_space import IGNORE
 
 
 class _CrossEntropy(Function):
-    """torch's own makes three more tensors of the size of the logits on its way back.
+    """Cross-entropy with a backward pass in place.
 
-    Here the probabilities take the place of their logarithms and the gradient that of the
-    probabilities, which a CPU does in half the time.
+    torch's own backward pass allocates three more tensors of the size of the logits. Here the
+    probabilities overwrite their logarithms, and the gradient overwrites the probabilities. On a
+    CPU this takes half the time.
     """
 
     @staticmethod
@@ -41,5 +42,5 @@ class _CrossEntropy(Function):
 pixel_cross_entropy: Callable[[Tensor, Tensor], Tensor] = _CrossEntropy.apply
 """Logits (B, classes, H, W) and labels (B, H, W) int64 -> (B, H, W), 0 where labels are `IGNORE`.
 
-Its gradient can be asked for once.
+Its gradient can be computed only once.
 """

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Distillation loss: compares logits by pixel and features by channel with a teacher."""
+"""Computes the distillation loss: compares logits by pixel and features by channel."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ def distillation_loss(
     features: Tensor | None,
     teacher_features: Tensor,
 ) -> Tensor:
-    """The weighted sum of both comparisons, a scalar in float32.
+    """Computes the weighted sum of both comparisons, a float32 scalar.
 
     Logits are compared pixel by pixel: the Kullback-Leibler divergence of the student's class
     probabilities from the teacher's, both softened by a temperature T, times T² (Hinton et al.
-    2015, section 2). Features are compared channel by channel: where in the image each is strong,
-    a softmax over its places (Shu et al. 2021, Channel-wise Knowledge Distillation, equations 3
-    and 4).
+    2015, section 2). Features are compared channel by channel: the same divergence of a softmax
+    over the positions in the image (Shu et al. 2021, Channel-wise Knowledge Distillation, equations
+    3 and 4).
 
-    Every pixel counts, whether it has a label or not. All processes have batches of the same size,
-    and get the mean over all of them.
+    Every pixel counts, with or without a label. All processes must have batches of the same size;
+    each gets the mean over all processes.
 
     Args:
         settings: Weights and temperatures.
         logits: (B, classes, h, w) of the student's main head.
-        teacher_logits: Likewise, of the teacher.
-        features: (B, C, h, w) of the student, projected to the teacher's width; None where they do
-            not count.
-        teacher_features: (B, C, h, w).
+        teacher_logits: (B, classes, h, w) of the teacher's main head.
+        features: (B, C, h, w) of the student, projected to the teacher's width; None to leave them
+            out.
+        teacher_features: (B, C, h, w) of the teacher.
     """
     with torch.autocast(logits.device.type, enabled=False):
         loss = settings.logits_weight * divergence_by_pixel(
@@ -51,12 +51,12 @@ def distillation_loss(
 
 
 def divergence_by_pixel(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
-    """T² KL(teacher || student) of the softmax over classes, a mean over pixels."""
+    """Computes T² KL(teacher || student) of the softmax over classes, averaged over pixels."""
     return _divergence(student, teacher, temperature, dim=1)
 
 
 def divergence_by_channel(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
-    """T² KL(teacher || student) of the softmax over places, a mean over channels."""
+    """Computes T² KL(teacher || student) of the softmax over positions, averaged over channels."""
     return _divergence(student.flatten(2), teacher.flatten(2), temperature, dim=2)
 
 

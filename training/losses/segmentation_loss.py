@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The segmentation loss: cross-entropy, OHEM, dice and boosters."""
+"""Computes the segmentation loss: cross-entropy, OHEM, Dice and boosters."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from bisenet_training.losses.upsampling import upsample
 
 
 class Loss(NamedTuple):
-    """A loss and what it is made of.
+    """A loss and its parts.
 
     Attributes:
-        total: What to minimise, a scalar.
-        parts: Scalars without gradient, for the log: `cross_entropy` and, where it counts, `dice`
-            of the main head, and `booster1` and so on, all before they are weighted.
+        total: The scalar to minimise.
+        parts: Scalars without gradient, for the log: `cross_entropy` and, if its weight is not 0,
+            `dice` of the main head, then `booster1` and so on; all unweighted.
     """
 
     total: Tensor
@@ -36,26 +36,26 @@ class Loss(NamedTuple):
 
 
 class SegmentationLoss(nn.Module):
-    """The main head's loss and, weighted, the boosters' (V1, formula 2; V2, section 4.4).
+    """The main head's loss plus the boosters' weighted losses (V1, formula 2; V2, section 4.4).
 
-    A head's loss is the mean cross-entropy over its labelled pixels, weighted by class, or over the
-    hard ones of them, and the weighted Dice loss. Everything is computed in float32.
+    A head's loss is the mean cross-entropy over its labelled pixels, or the hard ones among them,
+    weighted by class, plus the weighted Dice loss. Everything is computed in float32.
 
-    A binary task is one of two classes, with the foreground second, and nothing here is special to
-    it: the softmax of two logits gives the foreground the probability sigmoid(z1 - z0), so
-    cross-entropy of the two *is* the binary cross-entropy (BCE) of the logit z1 - z0. Two outputs
-    instead of one cost next to nothing, and argmax, the engines and every export stay what they
-    are. Only Dice looks at the foreground alone.
+    A binary task has two classes, with the foreground second, and needs no special treatment: the
+    softmax of two logits gives the foreground the probability sigmoid(z1 - z0), so cross-entropy of
+    the two *is* the binary cross-entropy (BCE) of the logit z1 - z0. Two outputs instead of one
+    cost next to nothing, and argmax, the engines and every export work unchanged. Only Dice uses
+    the foreground alone.
 
-    Where torch.distributed is initialised, sums and counts are those of all processes: every
+    If torch.distributed is initialised, sums and counts are those of all processes. So every
     process gets the loss of the whole batch, and DistributedDataParallel the gradient that one
     process with the whole batch would have. The exception is `hard_least_share`, which each
     process applies to its own pixels.
 
     Args:
-        settings: What to choose.
+        settings: Settings of the loss.
         num_classes: Number of classes.
-        shares: (num_classes,) share of each class in the labelled pixels of the data set; needed
+        shares: (num_classes,) share of each class in the labelled pixels of the data set; required
             for class weights 'enet'.
 
     Raises:
@@ -75,28 +75,28 @@ class SegmentationLoss(nn.Module):
         self.settings = settings
         self.num_classes = num_classes
         weights = class_weights(settings, num_classes, shares)
-        # By label, 0 for `IGNORE`: one look-up weighs a pixel and says whether it counts.
+        # Indexed by label, with 0 for `IGNORE`: one look-up also excludes unlabelled pixels.
         pixel_weights = F.pad(weights, (0, IGNORE + 1 - num_classes))  # (256,)
         self.register_buffer('pixel_weights', pixel_weights, persistent=False)
 
     def forward(self, heads: Sequence[Tensor], labels: Tensor, progress: float = 0.0) -> Loss:
-        """The loss of a batch; 0, with gradients of 0, where no pixel is labelled.
+        """Computes the loss of a batch; 0, with gradients of 0, if no pixel is labelled.
 
         Args:
-            heads: What `SegmentationNetwork.coarse_heads` gives: logits of the main head, then of
+            heads: Output of `SegmentationNetwork.coarse_heads`: logits of the main head, then of
                 the boosters, each (B, classes, h, w) at its own scale of the padded input.
-            labels: (B, H, W) int64, `IGNORE` where there is no truth, at the size of the images
-                before the network pads them.
-            progress: Share of the training that is done, 0 to 1.
+            labels: (B, H, W) int64 at the size of the images before the network pads them;
+                `IGNORE` for unlabelled pixels.
+            progress: Fraction of the training that is done, 0 to 1.
         """
         hard_from = self.settings.hard_from
         hard_only = hard_from is not None and progress >= hard_from
         labels = pad_labels(labels)
         stride = self.settings.booster_label_stride
-        # The n-th labels in the middle of their squares, where the logits of `stride` belong.
+        # Every n-th label, from the middle of its n x n square, where logits of `stride` are.
         sparse = labels[:, stride // 2 :: stride, stride // 2 :: stride].contiguous()
         with torch.autocast(labels.device.type, enabled=False):
-            # The statistics of all heads are summed in one message.
+            # One message sums the statistics of all heads over the processes.
             local = torch.stack(
                 [
                     self._statistics(logits, sparse if index else labels, hard_only)
@@ -114,14 +114,14 @@ class SegmentationLoss(nn.Module):
         return Loss(total, parts)
 
     def _statistics(self, logits: Tensor, labels: Tensor, hard_only: bool) -> Tensor:
-        """What a head's loss is computed from and what adds up over processes.
+        """Computes the statistics of a head's loss, which add up over processes.
 
         Returns:
-            (2,): the weighted sum of the pixels' cross-entropy, and of the weights; where Dice
-            counts, (2 + 2 classes,): also the overlap and the size of each class.
+            (2,): the weighted sum of the pixels' cross-entropy, and the sum of the weights. With
+            Dice, (2 + 2 classes,): also the overlap and the size of each class.
         """
-        # The coarse logits become contiguous, for they are small: what they grow into is so as
-        # well, and the softmax is faster on it.
+        # Contiguous coarse logits, which are small, make the upsampled logits contiguous, on which
+        # the softmax is faster.
         height, width = labels.shape[1:]
         logits = upsample(logits.float().contiguous(), (height, width))  # (B, classes, h, w)
         losses = pixel_cross_entropy(logits, labels)  # (B, h, w)
@@ -132,7 +132,7 @@ class SegmentationLoss(nn.Module):
         if self.settings.dice_weight:
             labelled = labels != IGNORE
             classes = labels.where(labelled, 0)
-            # The probability of the true class is what its loss says; elsewhere it is 0.
+            # The probability of the true class is exp(-loss); unlabelled pixels get 0.
             true = torch.exp(-losses) * labelled
             zeros = true.new_zeros(self.num_classes)
             overlap = zeros.index_add(0, classes.flatten(), true.flatten())
@@ -142,25 +142,25 @@ class SegmentationLoss(nn.Module):
         return torch.cat(statistics)
 
     def _losses(self, statistics: Tensor) -> tuple[Tensor, Tensor]:
-        """The cross-entropy and the Dice loss of each head from its (heads, …) statistics."""
+        """Computes the cross-entropy and the Dice loss of each head from (heads, …) statistics."""
         weighted, weights = statistics[:, :2].unbind(1)
         # Without a labelled pixel both are 0, and so is the loss.
         cross_entropy = weighted / weights.where(weights > 0, 1)
         if not self.settings.dice_weight:
             return cross_entropy, torch.zeros_like(cross_entropy)
         overlap, size = statistics[:, 2:].chunk(2, dim=1)
-        # One pixel more on either side: a class that is neither there nor predicted costs nothing.
+        # With the + 1 above and below, a class that is neither there nor predicted costs nothing.
         dice = 1 - (2 * overlap + 1) / (size + 1)  # (heads, classes)
         foreground = dice[:, 1:] if self.num_classes == 2 else dice
         return cross_entropy, foreground.mean(1)
 
     def _hard(self, losses: Tensor, labels: Tensor) -> Tensor:
-        """(B, h, w) whether a pixel is hard; of unlabelled ones it means nothing."""
+        """Returns (B, h, w) whether each pixel is hard; undefined for unlabelled pixels."""
         hard = losses > -math.log(self.settings.hard_probability)
         least = (labels != IGNORE).sum() * self.settings.hard_least_share
         if hard.sum() >= least:
             return hard
-        # Seldom: to find the hardest pixels takes longer than the rest of the loss.
+        # Rare: finding the hardest pixels takes longer than the rest of the loss.
         count = math.ceil(least.item())
         return losses >= losses.flatten().kthvalue(losses.numel() - count + 1).values
 
@@ -168,10 +168,10 @@ class SegmentationLoss(nn.Module):
 def class_weights(
     settings: LossSettings, num_classes: int, shares: npt.NDArray[np.float64] | None
 ) -> Tensor:
-    """(num_classes,) float32: what a pixel of each class counts.
+    """Returns (num_classes,) float32: the weight of a pixel of each class.
 
     Args:
-        settings: Says which weights.
+        settings: Settings of the loss, which choose the weights.
         num_classes: Number of classes.
         shares: (num_classes,) share of each class in the labelled pixels of the data set.
 
@@ -190,7 +190,7 @@ def class_weights(
 
 
 def pad_labels(labels: Tensor) -> Tensor:
-    """(B, H, W) -> (B, H', W') with `IGNORE` where `pad_to_stride` pads images."""
+    """Pads (B, H, W) to (B, H', W') with `IGNORE` where `pad_to_stride` pads images."""
     height, width = labels.shape[1:]
     right, bottom = -width % STRIDE, -height % STRIDE
     return F.pad(labels, (0, right, 0, bottom), value=IGNORE) if right or bottom else labels

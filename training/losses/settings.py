@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Settings of the loss."""
+"""Defines the settings of the loss."""
 
 from __future__ import annotations
 
@@ -16,30 +16,30 @@ Temperature = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class LossSettings(BaseModel):
-    """Cross-entropy of every head, over all or the hard pixels, and Dice.
+    """Settings of the cross-entropy of every head, over all or the hard pixels, and of Dice.
 
-    The defaults are what both papers train with, OHEM apart: plain cross-entropy, auxiliary and
-    booster heads at weight 1.
+    Except for OHEM, the defaults are what both papers train with: plain cross-entropy, auxiliary
+    and booster heads at weight 1.
 
     Attributes:
-        class_weights: What a pixel of each class counts. 'none': every pixel the same. 'enet':
-            1 / ln(1.10 + share of the class in the data set), which does not let rare classes
-            starve (Paszke et al. 2016, ENet, section 5.2, with 1.10 for its 1.02). Or one number
-            per class, in the order of the label space.
-        hard_from: The share of the training, 0 to 1, from which on only hard pixels count (OHEM,
-            Shrivastava et al. 2016). 0 is always, as in the recipes of CoinCheung/BiSeNet; None is
-            never, as in BiSeNet V1's paper. Early on it starves rare classes, at the end it
-            sharpens borders.
-        hard_probability: A pixel is hard whose true class is given less than this probability.
-        hard_least_share: The share of the labelled pixels that count at least, the hardest ones,
-            where fewer are hard.
-        dice_weight: Weight of the Dice loss beside cross-entropy (Milletari et al. 2016, V-Net,
-            section 3). For a binary task with its small foreground, 1 is usual: BCE + Dice.
-        booster_weight: What the loss of each auxiliary or booster head counts against the main
+        class_weights: The weight of a pixel of each class. 'none': all equal. 'enet':
+            1 / ln(1.10 + share of the class in the data set), which gives rare classes more weight
+            (Paszke et al. 2016, ENet, section 5.2, with 1.10 for its 1.02). Or one number per
+            class, in the order of the label space.
+        hard_from: The fraction of the training, 0 to 1, from which only hard pixels count (OHEM,
+            Shrivastava et al. 2016). 0 means always, as in the recipes of CoinCheung/BiSeNet; None
+            means never, as in BiSeNet V1's paper. Early in training OHEM neglects rare classes; at
+            the end it sharpens borders.
+        hard_probability: A pixel is hard if its true class gets less than this probability.
+        hard_least_share: The least share of the labelled pixels that counts. If fewer are hard,
+            the pixels with the largest loss count.
+        dice_weight: Weight of the Dice loss relative to cross-entropy (Milletari et al. 2016,
+            V-Net, section 3). For a binary task with a small foreground, 1 is usual: BCE + Dice.
+        booster_weight: Weight of the loss of each auxiliary or booster head relative to the main
             head's: alpha of BiSeNet V1, formula 2, which both papers' recipes set to 1.
         booster_label_stride: Boosters are compared with every n-th label of every n-th row. Their
-            logits are at 1/4 and coarser, so that 4 loses little, and on a CPU a step is a good
-            tenth faster. The papers' recipes compare with all (1).
+            logits are at 1/4 and coarser, so 4 loses little, and a step on a CPU is a good tenth
+            faster. The papers' recipes compare with all labels (1).
     """
 
     model_config = ConfigDict(extra='forbid', frozen=True)
@@ -59,10 +59,10 @@ class LossSettings(BaseModel):
         return self
 
     def check_classes(self, num_classes: int) -> None:
-        """Refuse class weights that are for another number of classes.
+        """Checks that class weights, if given as numbers, fit the number of classes.
 
         Raises:
-            UserError: There is not one for each class.
+            UserError: There is not one weight for each class.
         """
         weights = self.class_weights
         if not isinstance(weights, str) and len(weights) != num_classes:
@@ -73,17 +73,17 @@ class LossSettings(BaseModel):
 
 
 class TeacherSettings(BaseModel):
-    """A trained network to learn from beside the labels (distillation).
+    """Settings of a teacher: a trained network to learn from in addition to the labels.
 
     Attributes:
-        weights: Name of shipped weights, or a checkpoint of any network, for the same classes. It
-            sees what the student sees.
-        logits_weight: What its logits count, against the loss on labels.
-        temperature: Divides logits before they become probabilities, so that the teacher also says
-            what a pixel might be otherwise.
-        features_weight: What its features at 1/8 count; 0 leaves them out.
-        features_temperature: Divides features before they become shares of the image. The paper on
-            channel-wise distillation has 4, and a weight of 50 for features after ReLU.
+        weights: Name of shipped weights, or a checkpoint of any network, for the same classes. The
+            teacher gets the same images as the student.
+        logits_weight: Weight of the comparison of logits, relative to the loss on labels.
+        temperature: Divides logits before the softmax, so that the teacher's less likely classes
+            count, too.
+        features_weight: Weight of the comparison of features at 1/8; 0 leaves it out.
+        features_temperature: Divides features before the softmax over positions. The paper on
+            channel-wise distillation uses 4, and a weight of 50 for features after ReLU.
     """
 
     model_config = ConfigDict(extra='forbid', frozen=True)

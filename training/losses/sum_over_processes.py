@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Sums over all processes of a distributed training, through which gradients flow."""
+"""Computes sums over all processes of a distributed training, through which gradients flow."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from torch import Tensor
 
 
 def sum_over_processes(local: Tensor) -> Tensor:
-    """The sum of a tensor over all processes; the tensor itself where there is one process.
+    """Returns the sum of a tensor over all processes; the tensor itself if there is only one.
 
-    Gradients come back multiplied by the number of processes. DistributedDataParallel takes the
-    mean of the processes' gradients, so that for a loss which is any function of such sums it
-    arrives at the gradient that one process with the whole batch would have, however unequal the
-    parts are. For that, every process has to compute the same loss from the sums.
+    Gradients are multiplied by the number of processes, and DistributedDataParallel averages them
+    over the processes. So for any loss that is a function of such sums, it gets the gradient that
+    one process with the whole batch would have, even if the parts differ in size. Every process
+    must compute the same loss from the sums.
     """
     if not (dist.is_available() and dist.is_initialized()):
         return local

@@ -9,16 +9,16 @@ import torch.nn.functional as F
 from torch import Tensor
 
 _LEAST_SCALE = 4
-"""From here on products are faster than torch's own interpolation."""
+"""The least scale at which matrix products are faster than torch's own interpolation."""
 
 
 def upsample(logits: Tensor, size: tuple[int, int]) -> Tensor:
-    """What `SegmentationNetwork.forward` does, to rounding: bilinear, corners not aligned.
+    """Upsamples as `SegmentationNetwork.forward`, up to rounding: bilinear, corners not aligned.
 
-    On a CPU the gradient of torch's interpolation takes longer than all the rest of the loss: it
-    adds output pixels to input pixels one by one. But at a whole-number scale s, the s outputs of
-    an input pixel are always the same sums of it and its neighbours, along either axis. That is a
-    product with a matrix (s, 3), and so is its gradient.
+    On a CPU the gradient of torch's interpolation takes longer than the rest of the loss, because
+    it adds output pixels to input pixels one by one. But at an integer scale s, the s outputs of an
+    input pixel are always the same weighted sums of it and its neighbours, along either axis. That
+    is a product with a matrix (s, 3), and so is its gradient.
 
     Args:
         logits: (B, classes, h, w), contiguous.
@@ -33,19 +33,22 @@ def upsample(logits: Tensor, size: tuple[int, int]) -> Tensor:
     shares = _shares(scale, logits.dtype)
     wide = _with_neighbors(logits, 3) @ shares.T  # (B, classes, h, w, s)
     rows = _with_neighbors(wide.flatten(3), 2).flatten(0, 2)  # (B classes h, 3, W)
-    # Not by @, which would turn all of it round before and after.
+    # Not by @, which would transpose the whole tensor before and after.
     tall = torch.bmm(shares.expand(len(rows), -1, -1), rows)  # (B classes h, s, W)
     return tall.view(*logits.shape[:2], *size)
 
 
 def _shares(scale: int, dtype: torch.dtype) -> Tensor:
-    """(s, 3): what each output takes of the pixel before its own, of its own, and of the next."""
+    """Returns (s, 3): the weights of the previous, own and next input pixel for each output."""
     places = (torch.arange(scale, dtype=dtype) + 0.5) / scale - 0.5  # from the middle of the pixel
     return torch.stack((-places.clamp(max=0), 1 - places.abs(), places.clamp(min=0)), dim=1)
 
 
 def _with_neighbors(x: Tensor, dim: int) -> Tensor:
-    """Before, itself and after along `dim`, in a new dimension behind it; the edges repeat."""
+    """Stacks the previous, own and next element along `dim` in a new dimension after it.
+
+    The edges repeat.
+    """
     length = x.shape[dim]
     before = torch.cat((x.narrow(dim, 0, 1), x.narrow(dim, 0, length - 1)), dim)
     after = torch.cat((x.narrow(dim, 1, length - 1), x.narrow(dim, length - 1, 1)), dim)

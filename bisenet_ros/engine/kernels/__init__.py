@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """GPU kernels that prepare frames, run parts of the network, and draw labels.
 
-The kernels are written in Triton. Where that cannot work, torch does the same in many kernels. Only
-`kernels_for` imports Triton: torch for CPUs comes without it.
+The kernels are written in Triton. Where Triton does not work, torch does the same with many
+kernels. Only `kernels_for` imports Triton, because torch for CPUs comes without it.
 """
 
 from __future__ import annotations
@@ -26,19 +26,18 @@ from bisenet_ros.preprocess import Normalization
 
 
 class Kernels(Protocol):
-    """What `in_triton` and `in_torch` both have: the same results, one faster than the other."""
+    """The interface of `in_triton` and `in_torch`, which give the same results."""
 
     def prepare(
         self, frame: Tensor, target: Tensor, resampling: Resampling, normalization: Normalization
     ) -> None:
-        """A camera's frame as the network takes it, in one go.
+        """Resizes and normalises a camera's frame.
 
         Args:
             frame: (H, W, 3) uint8 BGR.
-            target: (h, w, 3) of any floating type, where channels follow one another: where the
-                result goes.
-            resampling: Between the two sizes.
-            normalization: What the network expects.
+            target: (h, w, 3) of any floating type, with contiguous channels; receives the result.
+            resampling: From the frame's size to the target's.
+            normalization: The normalisation that the network expects.
         """
 
     def draw(
@@ -50,34 +49,34 @@ class Kernels(Protocol):
         lowest_confidence: int,
         with_confidence: bool,
     ) -> Tensor:
-        """Labels, drivable mask and confidence of `upsample_argmax`'s definition, in one go.
+        """Draws labels, drivable mask and confidence, as the module `upsample_argmax` defines them.
 
         Args:
             logits: (C, h, w) float32, in any layout.
             size: Size of the output.
-            scale: Pixels of the output per node of the grid.
-            drivable: (256,) uint8: per label, the value of the mask.
-            lowest_confidence: Labels of a lower one are `IGNORE`.
+            scale: Output pixels per node of the grid.
+            drivable: (256,) uint8: the mask's value for each label.
+            lowest_confidence: Labels with a lower confidence become `IGNORE`.
             with_confidence: Compute the confidence, which `lowest_confidence` needs.
 
         Returns:
-            (2, height, width) uint8, labels and mask, or with the confidence (3, height, width).
+            (2, height, width) uint8, labels and mask; (3, height, width) with the confidence.
         """
 
     def depthwise(
         self, images: Tensor, weights: Tensor, biases: Tensor, stride: int, relu: bool
     ) -> Tensor:
-        """3x3 convolution of each channel by itself, with padding 1, bias and ReLU.
+        """Computes a depth-wise 3x3 convolution with padding 1, bias and optional ReLU.
 
         Args:
-            images: (B, C / m, h, w), channels last; m outputs of each channel follow one another.
-            weights: (3, 3, C), of the type of the images, as are the biases.
-            biases: (C,).
+            images: (B, C / m, h, w), channels last. The m outputs of a channel are adjacent.
+            weights: (3, 3, C), of the images' type.
+            biases: (C,), of the images' type.
             stride: 1 or 2.
-            relu: Whether what is negative becomes 0.
+            relu: Whether to apply ReLU.
 
         Returns:
-            (B, C, h, w) or half of that size, rounded up; channels last.
+            (B, C, h, w), or half that size, rounded up, at stride 2; channels last.
         """
 
     def aggregate(
@@ -88,36 +87,36 @@ class Kernels(Protocol):
         coarse_gate: Tensor,
         upsampling: Upsampling,
     ) -> Tensor:
-        """What BiSeNet V2's two branches make of each other, before the last convolution:
+        """Combines BiSeNet V2's two branches, before the last convolution:
 
             fine * sigmoid(up(gate)) + up(coarse * sigmoid(coarse_gate))
 
         Args:
             fine: (B, C, h, w), channels last.
-            gate: (B, C, h/4, w/4), channels last, as the next two.
-            coarse: See above.
-            coarse_gate: See above.
-            upsampling: How `up` grows by four.
+            gate: (B, C, h/4, w/4), channels last.
+            coarse: Like `gate`.
+            coarse_gate: Like `gate`.
+            upsampling: How `up` upsamples by four.
         """
 
 
 def kernels_for(device: torch.device) -> Kernels:
-    """The kernels in Triton if they work on a device, otherwise those in torch.
+    """Returns the kernels in Triton if they work on a device, otherwise those in torch.
 
-    Triton needs a GPU, or to be told by TRITON_INTERPRET=1 to do without, which is for tests.
+    Triton needs a GPU, or for tests TRITON_INTERPRET=1.
     """
     return _choose(device)[0]
 
 
 def kernel_notes(device: torch.device) -> list[str]:
-    """Why the kernels of a device are not those in Triton, in one line; empty if that is meant."""
+    """Says in one line why a GPU does not use the kernels in Triton; empty if nothing is wrong."""
     reason = _choose(device)[1]
     return [reason] if reason else []
 
 
 @lru_cache(maxsize=8)
 def _choose(device: torch.device) -> tuple[Kernels, str]:
-    """The kernels, and why they are not those in Triton where they should be."""
+    """Returns the kernels, and why they are not those in Triton although they should be."""
     if device.type != 'cuda' and os.environ.get('TRITON_INTERPRET') != '1':
         return in_torch, ''
     try:
@@ -127,10 +126,10 @@ def _choose(device: torch.device) -> tuple[Kernels, str]:
     try:
         with on_device(device):
             _draw_once(in_triton, device)
-    except torch.cuda.OutOfMemoryError:  # says nothing about Triton, and passes
+    except torch.cuda.OutOfMemoryError:  # temporary, and not a failure of Triton
         raise
-    # The GPU is too old, or there is no C compiler, or no headers of Python, which it needs, or (an
-    # assertion) no libcuda where it looks for it.
+    # The GPU is too old, or Triton finds no C compiler, no headers of Python or (an assertion) no
+    # libcuda.
     except (
         AssertionError,
         OSError,
@@ -150,7 +149,7 @@ def _instead_of_triton(error: Exception) -> tuple[Kernels, str]:
 
 
 def _draw_once(kernels: Kernels, device: torch.device) -> None:
-    """Compile all variants of `draw`."""
+    """Compiles all variants of `draw`."""
     logits, drivable = torch.zeros(1, 4, 4), torch.zeros(256, dtype=torch.uint8)
     for with_confidence in (False, True):
         kernels.draw(

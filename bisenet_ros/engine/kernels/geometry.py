@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Finds between which logits each pixel of the output lies, in the form that a GPU takes."""
+"""Finds the logits between which each output pixel lies, as tables for a GPU."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from torch import Tensor
 from bisenet_ros.engine.upsample_argmax import Axis, Scale, Size
 
 ROWS = 16
-"""Most rows of a tile."""
+"""The largest number of rows in a tile."""
 
 
 @dataclass(frozen=True)
@@ -22,11 +22,10 @@ class Geometry:
     """An output, cut into tiles of rows that lie between the same two rows of the grid.
 
     Attributes:
-        tiles: (tiles, 4) int32: the row of the grid above, the one below, the first row of the
-            output, and the one after the last.
-        below: (height,) float32: weight of the row below; that of the one above is what remains
-            of 1.
-        columns: (2, width) int32: the column of the grid to the left, and to the right.
+        tiles: (tiles, 4) int32: the grid's rows above and below, the first output row, and the one
+            after the last.
+        below: (height,) float32: weight of the row below; the row above has 1 minus that.
+        columns: (2, width) int32: the grid's columns to the left and to the right.
         right: (width,) float32: weight of the column to the right.
     """
 
@@ -38,7 +37,7 @@ class Geometry:
     @classmethod
     @lru_cache(maxsize=32)
     def of(cls, grid: Size, size: Size, scale: Scale, device: torch.device) -> Geometry:
-        """The geometry of `upsample_argmax`, with its very weights, on `device`."""
+        """Computes the geometry of `upsample_argmax`, with the same weights, on `device`."""
         y, x = (Axis.of(*along) for along in zip(grid, size, scale, strict=True))
         tiles = [
             (upper, lower, first, min(first + ROWS, end))

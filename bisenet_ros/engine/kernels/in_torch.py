@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The kernels in plain torch, for any device."""
+"""Implements the kernels in plain torch, for any device."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def prepare(
 
 
 def _tap(taps: Taps, tap: int, pixels: int) -> Tensor:
-    """Which pixel of the input, for each of the output."""
+    """Returns the input pixel of a tap for each output pixel."""
     return (taps.first + tap).clamp(0, pixels - 1)
 
 

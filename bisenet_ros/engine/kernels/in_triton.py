@@ -7,7 +7,7 @@ from __future__ import annotations
 import torch
 import triton
 from torch import Tensor
-from triton.errors import TritonError as TritonError  # for who calls
+from triton.errors import TritonError as TritonError  # for callers
 
 from bisenet_ros.engine.kernels.geometry import ROWS, Geometry
 from bisenet_ros.engine.kernels.resampling import Resampling
@@ -23,13 +23,13 @@ from bisenet_ros.network import Upsampling
 from bisenet_ros.preprocess import Normalization
 
 VALUES = 512
-"""How many values, channels times pixels, one program of `prepare_kernel` writes."""
+"""Values, channels times pixels, that one program of `prepare_kernel` writes."""
 
 COLUMNS = 128
-"""How many columns one program of `draw_kernel` writes."""
+"""Columns that one program of `draw_kernel` writes."""
 
 TILE = 512
-"""How many values, pixels times channels, one program of the other kernels writes."""
+"""Values, pixels times channels, that one program of the other kernels writes."""
 
 
 def prepare(
@@ -164,6 +164,6 @@ def aggregate(
 
 
 def _tile(channels: int) -> tuple[int, int]:
-    """Of images that are channels last, how many channels and pixels one program computes."""
+    """Returns how many channels and pixels of channels-last images one program computes."""
     tile_channels = next((size for size in (64, 32) if channels % size == 0), 16)
     return tile_channels, TILE // tile_channels

@@ -1,14 +1,14 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Computes the weights of `bisenet_ros.resizing.resize`, with which a GPU does the same.
+"""Computes the weights with which a GPU resizes as `bisenet_ros.resizing.resize` does.
 
-A pixel of the output is a weighted sum of neighbouring pixels of the input, first along x, then
-along y. There are two ways, both OpenCV's, to the last bit of its uint8 results:
+An output pixel is a weighted sum of neighbouring input pixels, first along x, then along y. There
+are two methods, both OpenCV's, with bit-identical uint8 results:
 
-- Where no axis grows, INTER_AREA: the mean of what a pixel covers, in float32, rounded once.
-- Else the mean of two pixels per axis in fixed point, whose lowest bits are dropped on the way.
-  Which two: where the image as a whole grows, it is INTER_LINEAR; where it shrinks, it is what
-  OpenCV puts in the place of INTER_AREA.
+- If no axis grows, INTER_AREA: the mean of the covered area, in float32, rounded once.
+- Otherwise the weighted mean of two pixels per axis in fixed point, which drops the lowest bits on
+  the way. If the image grows as a whole, this is INTER_LINEAR. If it shrinks, it is what OpenCV
+  uses in place of INTER_AREA.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ _Weights = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Taps:
-    """What the pixels along one axis of the output are made of.
+    """The input pixels that make up the output pixels along one axis.
 
     Attributes:
-        first: (pixels,) int32: the first pixel of the input that is part of it.
-        weights: (pixels, count) float32: the weight of that one and of those after it. Beyond the
-            ends of the input, its last pixels go on.
+        first: (pixels,) int32: the first input pixel of each output pixel.
+        weights: (pixels, count) float32: the weights of that input pixel and of those after it.
+            Beyond the ends of the input, its outermost pixels repeat.
     """
 
     first: Tensor
@@ -43,21 +43,21 @@ class Taps:
 
     @property
     def count(self) -> int:
-        """How many pixels of the input one of the output is made of."""
+        """How many input pixels make up an output pixel."""
         return self.weights.shape[1]
 
 
 @dataclass(frozen=True)
 class Resampling:
-    """How an image of one size becomes one of another.
+    """How to resize an image from one size to another.
 
     Attributes:
         x: Along the width.
         y: Along the height.
-        truncates: Whether sums along x, their products along y, and the result are rounded down;
-            else only the result is rounded, to the nearest number, and from halves to the even one.
-        scale: What the weighted sum is multiplied by before that.
-        bias: What is then added.
+        truncates: Whether sums along x, their products along y, and the result are rounded down.
+            Otherwise only the result is rounded, to nearest, ties to even.
+        scale: Factor of the weighted sum, before the result is rounded.
+        bias: Added to that product, before the result is rounded.
     """
 
     x: Taps
@@ -69,31 +69,31 @@ class Resampling:
     @classmethod
     @lru_cache(maxsize=32)
     def between(cls, source: Size, target: Size, device: torch.device) -> Resampling:
-        """What `resize` does to a frame of size `source`, on `device`."""
+        """Returns what `resize` does to a frame of size `source`, as tables on `device`."""
         factors = source[0] / target[0], source[1] / target[1]
         if min(factors) < 1:
             return _of_two(source, target, device)
         (x, x_sum), (y, y_sum) = (
             _of_covered(*pixels, device) for pixels in zip(source, target, strict=True)
         )
-        # Of quarters, an eighth more takes halves up: OpenCV has a way of its own for exactly this
-        # size, (a + b + c + d + 2) >> 2.
+        # The mean of four pixels is in quarters, so adding an eighth rounds halves up. OpenCV has a
+        # special case for exactly this factor: (a + b + c + d + 2) >> 2.
         bias = 0.125 if factors == (2, 2) else 0.0
         return cls(x, y, truncates=False, scale=1 / (x_sum * y_sum), bias=bias)
 
 
 def _of_covered(source: int, target: int, device: torch.device) -> tuple[Taps, float]:
-    """INTER_AREA along one axis, and the sum of its weights."""
+    """Computes INTER_AREA along one axis; also returns the sum of its weights."""
     factor = source / target
     edges = np.arange(target + 1) * factor
     start, end = edges[:-1, None], edges[1:, None]
-    # A thousandth of a pixel more is there by rounding alone.
+    # An overlap below a thousandth of a pixel comes from rounding.
     first = np.floor(start + 1e-3).astype(np.int64)
-    last = np.ceil(end - 1e-3).astype(np.int64)  # the one after it
+    last = np.ceil(end - 1e-3).astype(np.int64)  # one past the last
     covered = first + np.arange((last - first).max())  # (target, count)
     overlap = np.minimum(covered + 1, end) - np.maximum(covered, start)
     weights = np.where(covered < last, overlap, 0)
-    if source % target == 0:  # whole pixels: OpenCV sums up and divides once
+    if source % target == 0:  # whole pixels: OpenCV adds them and divides once
         return _taps(first[:, 0], np.ones_like(weights), device), factor
     return _taps(first[:, 0], weights / factor, device), 1.0
 
@@ -104,9 +104,9 @@ def _of_two(source: Size, target: Size, device: torch.device) -> Resampling:
     (x, x_fraction), (y, y_fraction) = (
         neighbours(*pixels) for pixels in zip(source, target, strict=True)
     )
-    # At the ends of a row OpenCV takes one pixel, at those of a column the same one twice.
+    # At the ends of a row OpenCV uses one pixel; at the ends of a column, the same pixel twice.
     beyond = (x < 0) | (x >= source[0] - 1)
-    # After x 4 of 8 + 11 bits are dropped, after y 16 of 15 + 11, of the sum the last 2.
+    # Of 8 + 11 bits, 4 are dropped after x; of 15 + 11, 16 after y; and the last 2 of the sum.
     return Resampling(
         _taps(x, _fixed_point(np.where(beyond, 0, x_fraction)) / 16, device),
         _taps(y, _fixed_point(y_fraction) / 65536, device),
@@ -117,21 +117,21 @@ def _of_two(source: Size, target: Size, device: torch.device) -> Resampling:
 
 
 def _nearest_two(source: int, target: int) -> tuple[_First, npt.NDArray[np.float32]]:
-    """INTER_LINEAR: the pixel before the centre of one of the output, and how far that is on."""
+    """INTER_LINEAR: returns the input pixel before each output centre, and the distance to it."""
     position = ((np.arange(target) + 0.5) * (source / target) - 0.5).astype(np.float32)
     lower = np.floor(position)
     return lower.astype(np.int64), position - lower
 
 
 def _covering_two(source: int, target: int) -> tuple[_First, npt.NDArray[np.float32]]:
-    """The same for INTER_AREA where an axis grows."""
+    """Returns the same for INTER_AREA if an axis grows."""
     lower = np.floor(np.arange(target) * (source / target)).astype(np.int64)
     end = np.arange(1, target + 1) - (lower + 1) * (target / source)
     return lower, np.where(end <= 0, 0, end - np.floor(end)).astype(np.float32)
 
 
 def _fixed_point(fraction: npt.NDArray[np.float32]) -> _Weights:
-    """The weights of two pixels in units of 1/2048."""
+    """Returns the weights of two pixels in units of 1/2048."""
     return np.rint(2048 * np.stack((1 - fraction, fraction), axis=1)).astype(np.float64)
 
 

@@ -1,12 +1,12 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The kernels in Triton's language; `in_triton` launches them.
+"""Defines the kernels in Triton's language; `in_triton` launches them.
 
-Nothing that depends on a camera is specialised on: `Segmenter.load` compiles all there is to
-compile, and a camera of another size that appears later waits for nothing.
+The kernels are not specialised on anything that depends on a camera. So `Segmenter.load` compiles
+everything, and a camera of another size that appears later does not wait for compilation.
 
-Fused multiply-add is where it is written and nowhere else: results are those of OpenCV and of
-`_upsample_argmax.c` to the last bit.
+Fused multiply-add is used only where it is written: results are bit-identical to those of OpenCV
+and of `_upsample_argmax.c`.
 """
 
 from __future__ import annotations
@@ -52,10 +52,10 @@ def prepare_kernel(
     truncate: tl.constexpr,
     block: tl.constexpr,
 ):
-    """Resize, turn the colours round and normalise: `block` values of one row of the target.
+    """Resizes, reorders the colours and normalises `block` values of one row of the target.
 
-    A row is taken as 3 * width values in a line: what threads beside one another write is side by
-    side in memory, and what they read almost so.
+    A row is treated as 3 * width consecutive values, so that adjacent threads write adjacent memory
+    and read almost adjacent memory.
     """
     y = tl.program_id(1)
     value = tl.program_id(0) * block + tl.arange(0, block)
@@ -83,8 +83,8 @@ def prepare_kernel(
     if truncate:
         pixel = tl.floor(total * scale + bias)
     else:
-        # No bit of so large a number is left for what is behind the point: it is rounded to the
-        # nearest whole number, and from halves to the even one.
+        # The sum is so large that no bit is left for a fraction: it is rounded to nearest, ties to
+        # even.
         pixel = (total * scale + bias + 12582912.0) - 12582912.0  # 1.5 * 2^23
     factor = tl.where(channel == 0, factor0, tl.where(channel == 1, factor1, factor2))
     offset = tl.where(channel == 0, offset0, tl.where(channel == 1, offset1, offset2))
@@ -123,10 +123,10 @@ def draw_kernel(
     tile_rows: tl.constexpr,
     tile_columns: tl.constexpr,
 ):
-    """Upsample and find the best class, in one tile of rows, `tile_columns` columns of it.
+    """Upsamples and finds the best class, in `tile_columns` columns of one tile of rows.
 
-    All pixels of a tile lie between the same two rows of the grid, so that a class is interpolated
-    along x only twice for the whole tile. The arithmetic is that of `_upsample_argmax.c`.
+    All pixels of a tile lie between the same two rows of the grid, so a class is interpolated along
+    x only twice for the whole tile. The arithmetic is that of `_upsample_argmax.c`.
     """
     tile = tiles + 4 * tl.program_id(1)
     above = logits + tl.load(tile) * row_stride
@@ -199,9 +199,9 @@ def depthwise_kernel(
     tile_pixels: tl.constexpr,
     tile_channels: tl.constexpr,
 ):
-    """3x3 convolution of each channel by itself, in one row: `tile_pixels` by `tile_channels`.
+    """Computes a depth-wise 3x3 convolution in one row: `tile_pixels` by `tile_channels`.
 
-    Sums are in float32, rounded once, after bias and ReLU.
+    Sums are in float32 and rounded once, after bias and ReLU.
     """
     x = tl.program_id(0) * tile_pixels + tl.arange(0, tile_pixels)
     channel = tl.program_id(1) * tile_channels + tl.arange(0, tile_channels)
@@ -229,7 +229,7 @@ def depthwise_kernel(
             total += value.to(tl.float32) * weight.to(tl.float32)[None, :]
     total += tl.load(biases + channel, mask=channel_inside).to(tl.float32)[None, :]
     if relu:
-        total = tl.where(total < 0, 0, total)  # and what is not a number stays so
+        total = tl.where(total < 0, 0, total)  # keeps NaN
     tl.store(
         out + (row * out_width + x)[:, None] * channels + channel[None, :],
         total,
@@ -245,7 +245,7 @@ def _sigmoid(x):
 @triton.jit(do_not_specialize=['height', 'width', 'coarse_height', 'coarse_width'])
 def aggregate_kernel(
     fine,  # (B, height, width, channels)
-    gate,  # (B, coarse_height, coarse_width, channels), as the next two
+    gate,  # (B, coarse_height, coarse_width, channels), like the next two
     coarse,
     coarse_gate,
     out,  # (B, height, width, channels)
@@ -258,7 +258,7 @@ def aggregate_kernel(
     tile_pixels: tl.constexpr,
     tile_channels: tl.constexpr,
 ):
-    """Guided aggregation of one row: `tile_pixels` by `tile_channels`, in float32, rounded once."""
+    """Aggregates one row: `tile_pixels` by `tile_channels`, in float32, rounded once."""
     x = tl.program_id(0) * tile_pixels + tl.arange(0, tile_pixels)
     channel = tl.program_id(1) * tile_channels + tl.arange(0, tile_channels)
     row = tl.program_id(2)
