@@ -23,10 +23,11 @@ Frame = npt.NDArray[np.uint8]
 class Engine(Protocol):
     """Runs one network at one size, on one device, in one precision.
 
-    An engine cannot be reconfigured. It compiles and captures in its constructor or at its first
-    call, which `Segmenter.load` makes. Later calls do not overwrite the logits of earlier ones. The
-    other frames of a batch change a frame's logits only by rounding: a GPU may use other algorithms
-    for other batch sizes. Only one thread may call an engine at a time.
+    An engine cannot be reconfigured. It compiles and captures in its constructor, or at the first
+    call with a number of frames; `Segmenter.load` makes that of a single frame. Later calls do not
+    overwrite the logits of earlier ones. The other frames of a batch change a frame's logits only
+    by rounding: a GPU may use other algorithms for other batch sizes. Only one thread may call an
+    engine at a time.
 
     Attributes:
         name: Its key in `ENGINES`, used in diagnostics and reports.

@@ -24,7 +24,8 @@ class ConvReLU(nn.Module):
     """A convolution with bias, an optional summand, and ReLU.
 
     Attributes:
-        fuses: Whether cuDNN fuses it; tested at the first call with each shape.
+        fuses: Whether cuDNN fuses it. This is tested at the first call with each shape; one
+            failure turns fusing off for all shapes.
     """
 
     def __init__(self, conv: nn.Conv2d) -> None:

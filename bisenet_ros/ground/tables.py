@@ -33,10 +33,8 @@ SCAN_RAYS = 1440
 SCAN_BEARINGS: Array = np.linspace(-np.pi, np.pi, SCAN_RAYS, endpoint=False)
 """(SCAN_RAYS,) radians."""
 
-_COLUMN_STEP, _ROW_STEP = (
-    16,
-    16,
-)  # pixels between the directions that are computed, not interpolated
+# Pixels between the directions that are computed, not interpolated.
+_COLUMN_STEP, _ROW_STEP = 16, 16
 _PROBED_EVERY, _PROBED_RADII = 4, 96  # sampling of a scan's rays, to find those in the image
 
 
