@@ -69,7 +69,7 @@ class PairsSettings(DatasetSettings):
 
     @classmethod
     def locate(cls, data: Path, split: str | None, label_map: Path | None) -> DatasetSettings:
-        """Accepts a list of pairs, or a folder with `images/` and `labels/`, by split or not."""
+        """Accepts a list of pairs, or a folder with `images/[SPLIT]` and `labels/[SPLIT]`."""
         if data.is_file():
             return PairListSettings.locate(data, split, label_map)
         part = split or '.'
