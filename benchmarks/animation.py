@@ -37,7 +37,7 @@ GRID = {'grid.resolution': 0.2, 'grid.length': 20.0, 'grid.width': 16.0}
 
 
 def pictures(seed: int, start: int, count: int, *, with_truth: bool) -> list[npt.NDArray[np.uint8]]:
-    """(H, W, 3) RGB, one per frame of the drive; with image and truth, or without."""
+    """Returns one picture per frame, (H, W, 3) RGB; `with_truth` adds image and ground truth."""
     drive = SyntheticDrive(seed, CAMERA, RATE)
     segmenter = Segmenter.load('camvid')
     layout = Settings().changed(GRID).layout
@@ -61,7 +61,7 @@ def pictures(seed: int, start: int, count: int, *, with_truth: bool) -> list[npt
 
 
 def main() -> None:
-    """Write the picture."""
+    """Writes the picture."""
     parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0] if __doc__ else None)
     parser.add_argument('-o', '--output', type=Path, required=True)
     parser.add_argument('--seed', type=int, default=6)
@@ -76,7 +76,7 @@ def main() -> None:
         Image.fromarray(frame)
         for frame in pictures(options.seed, options.start, FRAMES, with_truth=False)
     ]
-    # One palette, of all of the drive: with one for each frame, colours would flicker.
+    # One palette for the whole drive: with one per frame, colours would flicker.
     some = np.vstack([np.asarray(frame) for frame in frames[:: FRAMES // 8]])
     palette = Image.fromarray(some).quantize(COLORS, Image.Quantize.MEDIANCUT)
     plain = [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]

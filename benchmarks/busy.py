@@ -30,7 +30,7 @@ SPIN = 'while True: pass'
 
 @contextmanager
 def spinning(processes: Sequence[subprocess.Popen[bytes]]) -> Iterator[None]:
-    """Let stopped processes run for a while."""
+    """Resumes stopped processes within the block."""
     for process in processes:
         process.send_signal(signal.SIGCONT)
     try:
@@ -48,7 +48,7 @@ def main() -> None:
     parser.add_argument('--network-size', type=int, nargs=2, default=(1024, 512))
     arguments = parser.parse_args()
     prepare_process()
-    # With this, torch comes, whose threads are set by now.
+    # These modules import torch, whose threads are configured by now.
     from bisenet_ros.engine.registry import candidates
     from bisenet_ros.segmenter import Segmenter
     from bisenet_ros.synthetic.drive import SyntheticDrive
@@ -58,7 +58,7 @@ def main() -> None:
     spinners = [subprocess.Popen([sys.executable, '-c', SPIN]) for _ in range(cores)]
     try:
         with spinning(spinners):
-            pass  # stopped from here on
+            pass  # all are stopped from here on
         print(f'{"":24} {"alone":>9} {"beside 1":>9} {f"beside {cores}":>9}  ms, medians')
         for engine in candidates('cpu'):
             for precision in ('fp32', 'bf16'):

@@ -29,10 +29,10 @@ QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
 
 
 class FrameId(NamedTuple):
-    """What the frame id of a camera's image says.
+    """The content of the frame id of a camera image.
 
     Attributes:
-        number: The camera's own count of its frames.
+        number: Number of the frame, counted by the camera.
         stamp: (sec, nanosec) of the image.
     """
 
@@ -41,7 +41,7 @@ class FrameId(NamedTuple):
 
     @classmethod
     def read(cls, text: str) -> FrameId:
-        """From a header's frame id."""
+        """Parses the frame id of a header."""
         number, sec, nanosec = map(int, text.split(','))
         return cls(number, (sec, nanosec))
 
@@ -50,12 +50,12 @@ class FrameId(NamedTuple):
 
 
 def patches() -> npt.NDArray[np.uint8]:
-    """(1, 16, 32, 3) BGR: what is shown where nobody gives pictures."""
+    """Returns the default picture, (1, 16, 32, 3) BGR."""
     return np.random.default_rng(0).integers(0, 256, (1, 16, 32, 3), np.uint8)
 
 
 def enlarged(picture: npt.NDArray[np.uint8], size: tuple[int, int]) -> npt.NDArray[np.uint8]:
-    """(height, width, 3): a picture as a camera of this (width, height) shows it."""
+    """Returns the picture at a camera's (width, height): (height, width, 3)."""
     return np.asarray(cv2.resize(picture, size), np.uint8)
 
 
@@ -66,7 +66,7 @@ def publish(
     pictures: npt.NDArray[np.uint8],
     stop: threading.Event,
 ) -> None:
-    """Publish until it is time to stop; a frame that is late delays those after it."""
+    """Publishes frames until `stop` is set; a late frame delays the following ones."""
     node = rclpy.create_node('camera')
     publisher = node.create_publisher(Image, topic, QOS)
     images = [Image() for _ in pictures]

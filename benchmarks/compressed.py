@@ -25,7 +25,7 @@ from bisenet_ros.segmenter import Segmenter
 from bisenet_ros.synthetic.drive import SyntheticDrive
 
 FRAMES = (0, 40, 80)
-"""Which of the drive."""
+"""Frame numbers in the drive."""
 
 STRATEGIES = {
     'default': cv2.IMWRITE_PNG_STRATEGY_DEFAULT,
@@ -57,7 +57,7 @@ def main() -> None:
 
 
 def compare_outputs(results: list[Result], rounds: int) -> None:
-    """Every image that the node publishes, as its message has it."""
+    """Measures every image that the node publishes, as in its message."""
     outputs = [output for output in OUTPUTS if output.type in (IMAGE, COMPRESSED_IMAGE)]
 
     def filled(result: Result, fill: Callable[[Result], dict[str, object]]) -> int:
@@ -72,7 +72,7 @@ def compare_outputs(results: list[Result], rounds: int) -> None:
 
 
 def compare_settings(results: list[Result], rounds: int) -> None:
-    """PNG encoders on the images of one channel."""
+    """Measures PNG encoders on single-channel images."""
     filters = {'adaptive': []}
     if hasattr(cv2, 'IMWRITE_PNG_FILTER'):
         filters['none'] = [cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_NONE]

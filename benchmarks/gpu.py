@@ -73,10 +73,10 @@ OURS = {
     'engine cuda: kernel by kernel': {'graphs': False, 'side_by_side': False},
     'engine torch': None,
 }
-"""Our engines by name, each with the arguments of `CudaEngine`."""
+"""Our engines by name, with the arguments of `CudaEngine`."""
 
 EVERYBODY = (REFERENCE, *OURS, TENSORRT, TRTEXEC, COMPILED)
-"""All candidates; those that take minutes to set up are last."""
+"""All candidates; those with a set-up of minutes are last."""
 
 
 @dataclass(frozen=True)
@@ -96,13 +96,13 @@ class Setting:
     precision: str
 
     def synchronize(self) -> None:
-        """Wait for the device."""
+        """Waits for the device."""
         if self.device.type == 'cuda':
             torch.cuda.synchronize(self.device)
 
 
 def ours(setting: Setting, options: dict[str, bool] | None) -> Labeller:
-    """One of our engines, used as in the segmenter."""
+    """Returns one of our engines, used as in the segmenter."""
     network, normalization = setting.checkpoint.build(), setting.checkpoint.normalization
     size, device = setting.network_size, setting.device
     engine: Engine
@@ -114,7 +114,7 @@ def ours(setting: Setting, options: dict[str, bool] | None) -> Labeller:
 
 
 def drawn(engine: Engine, setting: Setting, frame: Pixels) -> Pixels:
-    """The labels of a frame, computed with the drivable mask as in the segmenter."""
+    """Returns the labels of a frame, computed with the drivable mask as in the segmenter."""
     space = setting.checkpoint.label_space
     size = frame.shape[:2]
     scale = scale_to(size, setting.network_size)
@@ -124,7 +124,7 @@ def drawn(engine: Engine, setting: Setting, frame: Pixels) -> Pixels:
 
 
 class LabelsInGraph(nn.Module):
-    """Prepared frames (1, h, w, 3), as in our engines -> labels (1, h, w) int32."""
+    """Maps prepared frames (1, h, w, 3), as in our engines, to labels (1, h, w) int32."""
 
     def __init__(self, setting: Setting) -> None:
         super().__init__()
@@ -141,7 +141,7 @@ class LabelsInGraph(nn.Module):
 
 
 def around(setting: Setting, run: Callable[[Tensor], Tensor], prepared: Tensor) -> Labeller:
-    """Our preprocessing, a network, and the usual postprocessing: labels resized to the frame.
+    """Combines our preprocessing, a network, and labels resized to the frame as usual.
 
     Args:
         setting: Settings of all candidates.
@@ -164,16 +164,16 @@ def around(setting: Setting, run: Callable[[Tensor], Tensor], prepared: Tensor) 
 
 
 def empty_input(setting: Setting) -> Tensor:
-    """The input buffer for prepared frames."""
+    """Returns the input buffer for prepared frames."""
     width, height = setting.network_size
     dtype = DTYPES[setting.precision]
     return torch.zeros((1, height, width, 3), dtype=dtype, device=setting.device)
 
 
 def compiled(setting: Setting) -> Labeller:
-    """torch.compile with maximum tuning, including a CUDA graph."""
+    """Returns the network run by torch.compile with maximum tuning, including a CUDA graph."""
     module = LabelsInGraph(setting).eval().to(setting.device, memory_format=torch.channels_last)
-    # Not dynamic: torch would compile a second size for all sizes.
+    # Not dynamic: for a second size, torch would compile a graph for all sizes.
     graph = torch.compile(module, mode='max-autotune', dynamic=False)
     prepared = empty_input(setting)
     torch._dynamo.mark_static_address(prepared)  # avoids a copy of the input in its CUDA graph
@@ -181,9 +181,9 @@ def compiled(setting: Setting) -> Labeller:
 
 
 def onnx_of(setting: Setting) -> bytes:
-    """`LabelsInGraph` for TensorRT, with the precision in the graph, as TensorRT expects."""
+    """Returns `LabelsInGraph` for TensorRT; the graph contains the precision, as required."""
     with warnings.catch_warnings():
-        warnings.simplefilter('ignore', FutureWarning)  # raised by torch's exporter about torch
+        warnings.simplefilter('ignore', FutureWarning)  # torch's exporter raises them about torch
         program = torch.onnx.export(
             LabelsInGraph(setting).eval(),
             (empty_input(setting).cpu(),),
@@ -197,12 +197,12 @@ def onnx_of(setting: Setting) -> bytes:
 
 
 def tensorrt(setting: Setting) -> Labeller:
-    """The Python API of TensorRT, launched as a CUDA graph."""
+    """Returns the network run by the Python API of TensorRT, launched as a CUDA graph."""
     import tensorrt as trt
 
     logger = trt.Logger(trt.Logger.WARNING)
     builder = trt.Builder(logger)
-    # Strongly typed: precisions are in the graph, the only way from version 11 on.
+    # Strongly typed: the graph contains the precisions, the only way since version 11.
     network = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
     parser = trt.OnnxParser(network, logger)
     if not parser.parse(onnx_of(setting)):
@@ -228,7 +228,7 @@ def tensorrt(setting: Setting) -> Labeller:
 
 
 def trtexec(setting: Setting) -> dict[str, float]:
-    """Times of the network alone, measured by trtexec."""
+    """Returns times of the network alone, measured by trtexec."""
     with TemporaryDirectory() as folder:
         path = Path(folder, 'network.onnx')
         path.write_bytes(onnx_of(setting))
@@ -266,7 +266,7 @@ class Rates:
 
 
 def measured_rates(setting: Setting) -> Rates:
-    """The best of several trials each."""
+    """Returns the best rate of several trials each."""
     on_gpu = setting.device.type == 'cuda'
     side, length = (8192, 1 << 28) if on_gpu else (256, 1 << 20)
     a, b = torch.randn(2, side, side, dtype=DTYPES[setting.precision], device=setting.device)
@@ -291,7 +291,7 @@ def measured_rates(setting: Setting) -> Rates:
 
 
 def roofline_ms(setting: Setting, frame: Pixels, rates: Rates) -> dict[str, float]:
-    """The minimum time of upload, network and download at these rates."""
+    """Returns the minimum time of upload, network and download at these rates."""
     width, height = setting.network_size
     pipeline = Pipeline(
         setting.checkpoint.build(), setting.network_size, normalization=None, output='coarse'
@@ -312,15 +312,15 @@ def roofline_ms(setting: Setting, frame: Pixels, rates: Rates) -> dict[str, floa
 
 @dataclass(frozen=True)
 class Task:
-    """A measurement for a process.
+    """A measurement for a child process.
 
     Attributes:
         name: The candidate, or `RATES`.
-        weights: As `Checkpoint.load` takes them.
+        weights: Argument of `Checkpoint.load`.
         device: The device.
         precision: A key of `DTYPES`.
         frame: (H, W, 3).
-        rounds: Number of rounds that count.
+        rounds: Number of measured rounds.
         expected: The reference labels of the frame, by network size.
     """
 
@@ -348,12 +348,12 @@ def work(task: Task, report: Connection) -> None:
     except Exception as error:
         report.send(
             (None, f'{type(error).__name__}: {first_line(error)}')
-        )  # so that the next one starts
+        )  # so that the next process starts
         raise
 
 
 def measure(setting: Setting, task: Task, expected: Pixels) -> dict[str, Any]:
-    """Measure a candidate at one network size, in turn with the reference."""
+    """Measures a candidate at one network size, in turn with the reference."""
     if task.name == TRTEXEC:
         return trtexec(setting)
     start = time.perf_counter()
@@ -383,13 +383,13 @@ def measure(setting: Setting, task: Task, expected: Pixels) -> dict[str, Any]:
 
 
 def reference(setting: Setting) -> Labeller:
-    """Plain eager PyTorch."""
+    """Returns eager PyTorch."""
     dtype = DTYPES[setting.precision]
     return baselines.eager(setting.checkpoint, setting.network_size, setting.device, dtype)
 
 
 def stage_times(setting: Setting, label: Labeller, frame: Pixels, rounds: int) -> dict[str, float]:
-    """Medians of the stages of one of our engines, synchronised after each stage."""
+    """Returns the median times of an engine's stages, synchronised after each stage."""
     heard: dict[str, list[float]] = {}
     with listening(lambda name, ms: heard.setdefault(name, []).append(ms), setting.synchronize):
         for _ in range(rounds):
@@ -398,11 +398,11 @@ def stage_times(setting: Setting, label: Labeller, frame: Pixels, rounds: int) -
 
 
 def results(task: Task, until: float) -> Iterator[tuple[Size, dict[str, Any]]]:
-    """The result or error of each size, measured in a child process.
+    """Yields the result or error of each size, measured in a child process.
 
     Args:
         task: What to measure.
-        until: When to stop, by `time.monotonic`.
+        until: Time limit, by `time.monotonic`.
     """
     left = dict(task.expected)
     while left:
@@ -441,7 +441,7 @@ def results(task: Task, until: float) -> Iterator[tuple[Size, dict[str, Any]]]:
 
 
 def line(name: str, size: Size, result: dict[str, Any]) -> str:
-    """A result as a row of the table."""
+    """Returns a result as a row of the table."""
     row = f'{name:40} {size[0]}x{size[1]:<5}'
     if 'error' in result:
         return f'{row} {result["error"]}'
@@ -452,7 +452,7 @@ def line(name: str, size: Size, result: dict[str, Any]) -> str:
 
 
 def rows_of_rates(size: Size, result: dict[str, Any]) -> Iterator[str]:
-    """The roofline of a size, and the rates behind it."""
+    """Yields the rows of a size's roofline and the underlying rates."""
     if 'error' in result:
         yield line('roofline', size, result)
         return
@@ -466,7 +466,7 @@ def rows_of_rates(size: Size, result: dict[str, Any]) -> Iterator[str]:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Measure and print; see the module docstring."""
+    """Measures all candidates and prints the results; see the module docstring."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('--weights', default=DEFAULT_WEIGHTS)
     parser.add_argument(

@@ -50,7 +50,7 @@ LENSES = {
 
 
 def milliseconds(action: Callable[[], object], times: int) -> float:
-    """The median time of a call."""
+    """Returns the median time of a call."""
     found: list[float] = []
     for _ in range(times):
         start = time.perf_counter()
@@ -64,18 +64,18 @@ SEEDS, FRAMES = 4, range(0, 120, 24)
 PITCH_ERRORS = (0.2, 0.5, 1.0)
 """Degrees."""
 FARTHEST = 25.0
-"""Metres up to which the truth is looked for."""
+"""Maximum range of the ground truth, metres."""
 
 # World to base_frame below the camera: x is the world's z, y its -x, z its -y.
 BASE = np.array([[0.0, 0, 1], [-1, 0, 0], [0, -1, 0]])
 
 
 def true_ranges(camera: Camera, mask: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
-    """(rays,) metres from below the camera to where the mask ends, to a centimetre.
+    """Returns (rays,) metres from below the camera to the end of the mask, in steps of 1 cm.
 
     Args:
-        camera: The synthetic drive's own, whose projection has nothing of ours.
-        mask: (H, W), as the camera sees it, 255 where drivable.
+        camera: The synthetic drive's camera; its projection is independent of ours.
+        mask: (H, W), seen by the camera, 255 where drivable.
     """
     radii = np.arange(0.5, FARTHEST, 0.01)
     width, height = camera.size
@@ -97,7 +97,7 @@ def true_ranges(camera: Camera, mask: npt.NDArray[np.uint8]) -> npt.NDArray[np.f
 
 
 def pose_of(camera: Camera, pitch_error: float = 0.0) -> Pose:
-    """The camera's true pose, or one that looks down by an angle in radians too much."""
+    """Returns the camera's pose, pitched down by `pitch_error` radians too much."""
     cos, sin = math.cos(pitch_error), math.sin(pitch_error)
     nod = np.array([[1, 0, 0], [0, cos, sin], [0, -sin, cos]])
     matrix = BASE @ camera.rotation.T @ nod
@@ -105,7 +105,7 @@ def pose_of(camera: Camera, pitch_error: float = 0.0) -> Pose:
 
 
 def print_accuracy() -> None:
-    """Print a table of errors by distance."""
+    """Prints a table of errors by distance."""
     layout = replace(Settings().layout, pitch_uncertainty=0.0)
     ids = CAMVID.ids_of(CAMVID.drivable)
     rows = ['true pose', 'mounting of a vehicle on its springs']
@@ -144,7 +144,7 @@ def print_accuracy() -> None:
 
 
 def main() -> None:
-    """Print a table."""
+    """Prints a table."""
     parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0] if __doc__ else None)
     parser.add_argument('--width', type=int, default=2048)
     parser.add_argument('--height', type=int, default=1024)

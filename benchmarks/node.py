@@ -58,16 +58,16 @@ except ImportError:
     sys.exit('bisenet_ros.msg is not compiled: install the package where there is a C compiler')
 
 START_TIMEOUT = 120.0
-"""Seconds until labels of every camera must have come."""
+"""Time limit in seconds for the first labels of every camera."""
 
 WARM_UP = 3.0
-"""Seconds after the first labels that do not count."""
+"""Seconds after the first labels that are not measured."""
 
 SAMPLE_PERIOD = 0.5
-"""Seconds between two looks at the node's memory."""
+"""Seconds between two samples of the node's memory."""
 
 FLAT_MB = 32.0
-"""Memory is flat if it has grown by less from the first quarter of a run to the last."""
+"""Memory is flat if it grows by less from the first to the last quarter of a run."""
 
 OUTPUTS = ('labels', 'drivable', 'confidence', 'overlay')
 """Every image that the node publishes."""
@@ -77,14 +77,14 @@ _TIMING_QOS = QoSProfile(depth=50, reliability=ReliabilityPolicy.RELIABLE)
 
 @dataclass(frozen=True)
 class Load:
-    """What runs.
+    """The processes of a run.
 
     Attributes:
-        cameras: How many.
-        rate: Frames per second of each.
-        frame: Their (width, height).
+        cameras: Number of cameras.
+        rate: Frames per second of each camera.
+        frame: (width, height) of the frames.
         outputs: The images that the consumer subscribes to.
-        parameters: Of the node, but for its cameras.
+        parameters: Parameters of the node, except `cameras`.
     """
 
     cameras: int
@@ -95,11 +95,11 @@ class Load:
 
     @property
     def names(self) -> list[str]:
-        """Of the cameras."""
+        """Names of the cameras."""
         return [f'camera{index}' for index in range(self.cameras)]
 
     def node_command(self) -> list[str]:
-        """The node's command line."""
+        """Returns the node's command line."""
         parameters = {'cameras': f'[{", ".join(self.names)}]', **self.parameters}
         command = [sys.executable, '-m', 'bisenet_ros.node.segmenter_node', '--ros-args']
         for name, value in parameters.items():
@@ -107,7 +107,7 @@ class Load:
         return command
 
     def camera_command(self, name: str) -> list[str]:
-        """A camera's command line."""
+        """Returns a camera's command line."""
         size = map(str, self.frame)
         camera = [sys.executable, '-m', 'benchmarks.camera', f'{name}/image']
         return [*camera, '--rate', str(self.rate), '--size', *size]
@@ -115,12 +115,12 @@ class Load:
 
 @dataclass(frozen=True)
 class Heard:
-    """One frame of a camera as the consumer heard of it.
+    """A camera frame with the labels and the timing that the consumer received.
 
     Attributes:
-        number: The camera's own count.
-        latency_ms: From the frame's stamp to the callback that got its labels.
-        timing: What the node says of it.
+        number: Number of the frame, counted by the camera.
+        latency_ms: Time from the frame's stamp to the callback with its labels.
+        timing: The node's timing of the frame.
     """
 
     number: int
@@ -129,12 +129,12 @@ class Heard:
 
     @property
     def period_ms(self) -> float:
-        """How long the node was busy with it."""
+        """Time that the node was busy with the frame."""
         return float(self.timing.decode_ms + self.timing.inference_ms + self.timing.publish_ms)
 
 
 class Consumer:
-    """Subscribes to the outputs of every camera; what it hears is collected by a thread."""
+    """Subscribes to the outputs of every camera; a thread collects the messages."""
 
     def __init__(self, load: Load) -> None:
         self._lock = threading.Lock()
@@ -161,21 +161,21 @@ class Consumer:
         self._thread.start()
 
     def close(self) -> None:
-        """Leave the graph."""
-        # The thread ends first: to take the executor from under a callback is an error in rclpy.
+        """Ends the thread and destroys the node."""
+        # The thread ends first: rclpy fails if the executor is removed during a callback.
         self._ended.set_result(None)
         self._thread.join()
         self._executor.shutdown()
         self._node.destroy_node()
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Removes all collected messages."""
         with self._lock:
             self._latency_ms.clear()
             self._timings.clear()
 
     def heard(self) -> dict[str, list[Heard]]:
-        """By camera, the frames whose labels and timing have come."""
+        """Returns the frames by camera whose labels and timing have arrived."""
         with self._lock:
             return {
                 name: [
@@ -206,19 +206,19 @@ class Consumer:
 
 
 def _ignore(image: Image) -> None:
-    """It was received, and that is all."""
+    """Ignores a received image."""
 
 
 @dataclass
 class Graph:
-    """Running processes and what is known of the node."""
+    """The running processes, and the consumer of the node's outputs."""
 
     processes: Processes
     node: Process
     consumer: Consumer
 
     def run(self, seconds: float) -> list[float]:
-        """Let it run; the node's memory in MB over that time.
+        """Waits for a number of seconds and returns samples of the node's memory in MB.
 
         Raises:
             ProcessError: A process ended.
@@ -233,7 +233,7 @@ class Graph:
 
 @contextmanager
 def running(load: Load) -> Iterator[Graph]:
-    """The processes of a load, from when labels of every camera have come and it has warmed up."""
+    """Starts the processes of a load; yields after labels of every camera and the warm-up."""
     with tempfile.TemporaryDirectory() as folder, Processes(os.environ, Path(folder)) as processes:
         node = processes.start('node', load.node_command())
         consumer = Consumer(load)
@@ -254,25 +254,25 @@ def running(load: Load) -> Iterator[Graph]:
 
 
 def resident_mb(pid: int) -> float:
-    """The memory that a process has in use."""
+    """Returns the resident memory of a process, MB."""
     pages = int(Path(f'/proc/{pid}/statm').read_text().split()[1])
     return pages * os.sysconf('SC_PAGE_SIZE') / 1e6
 
 
 def cpu_seconds(pid: int) -> float:
-    """The time that all threads of a process have spent on CPUs."""
+    """Returns the CPU time of all threads of a process, seconds."""
     fields = Path(f'/proc/{pid}/stat').read_text().rpartition(')')[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf('SC_CLK_TCK')
 
 
 def percentiles(values: Sequence[float]) -> dict[str, float]:
-    """The usual ones, and the worst."""
+    """Returns p50, p95, p99 and the maximum."""
     p50, p95, p99, worst = np.percentile(values, (50, 95, 99, 100)).round(3).tolist()
     return {'p50': p50, 'p95': p95, 'p99': p99, 'max': worst}
 
 
 def stages(heard: Sequence[Heard]) -> dict[str, Any]:
-    """Where the time between stamp and labels went, in ms."""
+    """Returns percentiles of the stages between stamp and labels, ms."""
     timings = [one.timing for one in heard]
     return {
         'latency_ms': percentiles([one.latency_ms for one in heard]),
@@ -286,10 +286,10 @@ def stages(heard: Sequence[Heard]) -> dict[str, Any]:
 
 
 def frames(heard: Sequence[Heard]) -> dict[str, int]:
-    """What became of one camera's frames, from the first to the last whose labels came.
+    """Counts what happened to a camera's frames between the first and the last labelled one.
 
-    The node's counters run ahead by what it received while it was busy with a frame, so that at
-    overload a few frames are told apart wrongly; their sum is right.
+    The node's counters include frames that it received while it was busy with a frame, so under
+    overload a few frames are counted in the wrong category. Their sum is correct.
     """
     first, last = heard[0], heard[-1]
     sent = last.number - first.number + 1
@@ -305,7 +305,7 @@ def frames(heard: Sequence[Heard]) -> dict[str, int]:
 
 
 def measure(load: Load, seconds: float) -> dict[str, Any]:
-    """Run a load for a while; what the consumer saw."""
+    """Runs a load for a while and returns what the consumer received."""
     with running(load) as graph:
         cpu, start = cpu_seconds(graph.node.pid), time.monotonic()
         memory = graph.run(seconds)
@@ -325,7 +325,7 @@ def measure(load: Load, seconds: float) -> dict[str, Any]:
 
 
 def overload(load: Load, seconds: float) -> dict[str, Any]:
-    """Run an overload for a long time; ages of labels, memory, and the verdict."""
+    """Runs an overload for a long time; returns ages of labels, memory, and the verdict."""
     with running(load) as graph:
         memory = graph.run(seconds)
         heard = [one for of_one in graph.consumer.heard().values() for one in of_one]
@@ -353,7 +353,7 @@ def overload(load: Load, seconds: float) -> dict[str, Any]:
 
 
 def print_table(rows: Sequence[dict[str, Any]]) -> None:
-    """The first form's results, in ms and frames."""
+    """Prints the results of the first form, in ms and frames."""
     print(
         f'{"cameras":>7} {"Hz":>4} {"fps each":>8} {"latency less inference":>25}'
         f' {"inference":>9} {"decode":>6} {"publish":>7} {"lost":>9} {"dropped":>7} {"CPU":>5}'
@@ -371,7 +371,7 @@ def print_table(rows: Sequence[dict[str, Any]]) -> None:
 
 
 def print_verdict(result: dict[str, Any]) -> None:
-    """The second form's result."""
+    """Prints the result of the second form."""
     age, period, memory = result['age_ms'], result['period_ms'], result['memory_mb']
     print(
         f'{result["labelled"]} frames labelled in {result["seconds"]:.0f} s\n'

@@ -45,14 +45,14 @@ from bisenet_training.run_folder import StepRow, append_rows
 Pixels = npt.NDArray[np.uint8]
 
 GRAY = 74
-"""The grey level that a change of contrast keeps."""
+"""Grey level that does not change with contrast."""
 
 
 # ---- data ----
 
 
 def read(image: Path, labels: Path) -> tuple[Pixels, Pixels]:
-    """(H, W, 3) BGR, and (H, W) train ids."""
+    """Reads an image, (H, W, 3) BGR, and its train ids, (H, W)."""
     table = np.full(256, IGNORE, np.uint8)
     table[list(LABEL_IDS)] = np.arange(len(LABEL_IDS))
     ids = cv2.imread(str(labels), cv2.IMREAD_GRAYSCALE)
@@ -62,7 +62,7 @@ def read(image: Path, labels: Path) -> tuple[Pixels, Pixels]:
 def scale_and_crop(
     image: Pixels, labels: Pixels, scales: tuple[float, float], crop: Size, rng: np.random.Generator
 ) -> tuple[Pixels, Pixels]:
-    """Resize the whole frame, pad it if it is smaller than the crop, and crop it."""
+    """Resizes the whole frame, pads it to the crop size if needed, and crops it."""
     scale = rng.uniform(*scales)
     size = (math.ceil(image.shape[1] * scale), math.ceil(image.shape[0] * scale))
     image = np.asarray(cv2.resize(image, size), np.uint8)
@@ -79,7 +79,7 @@ def scale_and_crop(
 
 
 def recolor(image: Pixels, settings: AugmentationSettings, rng: np.random.Generator) -> Pixels:
-    """Change brightness and contrast by look-up tables, saturation by a 3x3 matrix."""
+    """Changes brightness and contrast by look-up tables, and saturation by a 3x3 matrix."""
     values = np.arange(256)
     for amount, around in ((settings.brightness, 0), (settings.contrast, GRAY)):
         table = around + (values - around) * rng.uniform(1 - amount, 1 + amount)
@@ -91,7 +91,7 @@ def recolor(image: Pixels, settings: AugmentationSettings, rng: np.random.Genera
 
 
 def to_tensors(image: Pixels, labels: Pixels, config: TrainingConfig) -> tuple[Tensor, Tensor]:
-    """(3, H, W) float32 RGB, normalised, and (H, W) int64."""
+    """Returns (3, H, W) float32 normalised RGB, and (H, W) int64."""
     planes = torch.from_numpy(image[:, :, ::-1].transpose(2, 0, 1).astype(np.float32)).div_(255)
     mean, std = (
         torch.tensor(values)[:, None, None]
@@ -114,7 +114,7 @@ class Views(Dataset[tuple[Tensor, Tensor]]):
 
     @classmethod
     def of(cls, config: TrainingConfig) -> Views:
-        """Views of the training data of a configuration."""
+        """Returns views of the training data of a configuration."""
         settings = config.located(config.train[0].dataset)
         assert isinstance(settings, CityscapesSettings)
         images = sorted((settings.root / 'leftImg8bit' / settings.split).glob('*/*.png'))
@@ -139,7 +139,7 @@ class Views(Dataset[tuple[Tensor, Tensor]]):
 
 
 def full_size_heads(network: SegmentationNetwork, images: Tensor) -> list[Tensor]:
-    """(B, 3, H, W) -> logits of every head, (B, classes, H, W)."""
+    """Maps images (B, 3, H, W) to logits of every head, (B, classes, H, W)."""
     size = images.shape[2:]
     return [
         F.interpolate(logits, size, mode='bilinear', align_corners=False)
@@ -148,13 +148,13 @@ def full_size_heads(network: SegmentationNetwork, images: Tensor) -> list[Tensor
 
 
 def ohem(logits: Tensor, labels: Tensor, probability: float, least_share: float) -> Tensor:
-    """Mean cross-entropy of the hard pixels (online hard example mining).
+    """Returns the mean cross-entropy of the hard pixels (online hard example mining).
 
     Args:
         logits: (B, classes, H, W).
         labels: (B, H, W) int64.
         probability: A pixel is hard if the probability of its true class is lower.
-        least_share: Minimum fraction of labelled pixels that count; the hardest ones if needed.
+        least_share: Minimum fraction of labelled pixels; filled with the hardest ones if needed.
     """
     least = int(labels[labels != IGNORE].numel() * least_share)
     losses = F.cross_entropy(logits, labels, ignore_index=IGNORE, reduction='none').flatten()
@@ -167,7 +167,7 @@ def ohem(logits: Tensor, labels: Tensor, probability: float, least_share: float)
 def head_losses(
     network: SegmentationNetwork, images: Tensor, labels: Tensor, config: TrainingConfig
 ) -> list[Tensor]:
-    """The loss of each head on a batch, main head first."""
+    """Returns the loss of each head on a batch, main head first."""
     chosen = config.loss
     return [
         ohem(logits, labels, chosen.hard_probability, chosen.hard_least_share)
@@ -176,7 +176,7 @@ def head_losses(
 
 
 def train(config: TrainingConfig, output: Path) -> None:
-    """Run the steps of a configuration, and write a row for each to `steps.csv`."""
+    """Runs the steps of a configuration, and writes a row for each to `steps.csv`."""
     network = make_network(config.network, CITYSCAPES, config.seed, print).network.train()
     views = Views.of(config)
     loader = DataLoader(

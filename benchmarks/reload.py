@@ -28,14 +28,14 @@ from bisenet_ros.errors import UserError
 from bisenet_ros.live.processes import ProcessError, ended_by_signals, ros_environment
 
 BEFORE, AFTER = 4.0, 1.0
-"""Seconds that are looked at."""
+"""Seconds of measurement before the call and after the answer."""
 
 
 def call_reload() -> float:
-    """Have the network loaded again; the seconds until the answer.
+    """Makes the node reload its network and returns the seconds until the answer.
 
     Raises:
-        UserError: The node refused it.
+        UserError: The node refused.
     """
     node = rclpy.create_node('caller')
     executor = SingleThreadedExecutor()
@@ -55,7 +55,7 @@ def call_reload() -> float:
 
 
 def describe(heard: Sequence[Heard]) -> str:
-    """How many frames were labelled, and the longest time between two labels."""
+    """Describes labelled frames, the longest gap between labels and the highest latency."""
     stamps = [one.timing.header.stamp for one in heard]
     arrivals = sorted(
         stamp.sec + 1e-9 * stamp.nanosec + 1e-3 * one.latency_ms

@@ -88,40 +88,40 @@ OUTPUTS = ('labels', 'drivable', 'confidence', 'overlay')
 """Every image that the node publishes."""
 
 PATIENCE = 120.0
-"""Seconds within which an answer or labels must come: enough on a busy machine."""
+"""Time limit for an answer or for labels, seconds; sufficient on a busy machine."""
 
 RETRY = 10.0
-"""Seconds without an answer after which a service is called again: a server drops an answer where
-it has not found the caller's end within 100 ms."""
+"""Seconds after which an unanswered service is called again: a server drops an answer if it has not
+discovered the caller within 100 ms."""
 
 FLAT_MB = 10.0
-"""By how much memory may grow from the second third of a run to the last."""
+"""Maximum growth of memory from the second to the last third of a run."""
 
 JUDGED_SECONDS, JUDGED_CYCLES = 600.0, 100
 """Shorter runs are not judged: buffers are still filling."""
 
 WRONG = 0.05
-"""Labels are not those of a picture from this share of differing pixels on."""
+"""Labels belong to another picture if at least this share of the pixels differs."""
 
 _PICTURES, _BAD = 'pictures.npy', 'bad.safetensors'
 _QOS = QoSProfile(depth=50, reliability=ReliabilityPolicy.RELIABLE)
 
 
 class SoakError(Exception):
-    """The node did not do in time what it was to do; one line."""
+    """The node missed a time limit or gave a wrong answer; one line."""
 
 
 @dataclass(frozen=True)
 class Sample:
-    """What the node's process uses at one moment; memory in MB.
+    """Resources of the node's process at one moment; memory in MB.
 
     Attributes:
-        seconds: Since the beginning.
-        private: Memory that is its own: heap, stacks, anonymous mappings.
-        shared: Pages of shared memory that it has touched, DDS segments above all.
+        seconds: Time since the beginning.
+        private: Private memory: heap, stacks, anonymous mappings.
+        shared: Pages of shared memory that it has touched, mainly DDS segments.
         gpu: Memory on NVIDIA GPUs; 0 without one.
-        threads: How many.
-        files: How many it has open.
+        threads: Number of threads.
+        files: Number of open files.
     """
 
     seconds: float
@@ -133,7 +133,7 @@ class Sample:
 
 
 def sample(pid: int, seconds: float) -> Sample:
-    """Look at a process."""
+    """Samples the resources of a process."""
     status = dict(
         line.split(':', 1) for line in Path(f'/proc/{pid}/status').read_text().splitlines()
     )
@@ -148,7 +148,7 @@ def sample(pid: int, seconds: float) -> Sample:
 
 
 def gpu_mb(pid: int) -> float:
-    """The memory that a process has on all NVIDIA GPUs."""
+    """Returns the memory of a process on all NVIDIA GPUs, MB."""
     if shutil.which('nvidia-smi') is None:
         return 0.0
     query = ['nvidia-smi', '--query-compute-apps=pid,used_memory', '--format=csv,noheader,nounits']
@@ -159,14 +159,14 @@ def gpu_mb(pid: int) -> float:
 
 @dataclass
 class Heard:
-    """What the consumer has heard.
+    """What the consumer has received.
 
     Attributes:
-        latency_ms: From the stamp of each frame to the callback that got its labels.
-        last: By camera, when labels came last, by `time.monotonic()`.
-        checked: How many messages had their stamp compared.
-        wrong_stamps: Those whose stamp is not the one of the frame that they name.
-        wrong_labels: Labels of another picture than the frame that they name.
+        latency_ms: Time from the stamp of each frame to the callback with its labels.
+        last: Time of the last labels by camera, by `time.monotonic()`.
+        checked: Number of messages with a checked stamp.
+        wrong_stamps: Messages whose stamp differs from that in their frame id.
+        wrong_labels: Labels of a different picture than that of their frame id.
     """
 
     latency_ms: list[float] = field(default_factory=list)
@@ -177,7 +177,7 @@ class Heard:
 
 
 class Peer:
-    """A ROS node in this process, with a participant of its own, that spins until it is closed."""
+    """A ROS node in this process, with its own participant, that spins until it is closed."""
 
     def __init__(self, name: str) -> None:
         self._context = Context()
@@ -191,12 +191,12 @@ class Peer:
         )
 
     def start(self) -> None:
-        """Begin to spin; subscriptions and clients are made before."""
+        """Starts to spin; subscriptions and clients must exist already."""
         self._thread.start()
 
     def close(self) -> None:
-        """Leave the graph."""
-        # The thread ends first: to take the executor from under a callback is an error in rclpy.
+        """Ends the thread and destroys the node."""
+        # The thread ends first: rclpy fails if the executor is removed during a callback.
         self._ended.set_result(None)
         self._thread.join()
         self._executor.shutdown()
@@ -205,11 +205,11 @@ class Peer:
 
 
 class Consumer(Peer):
-    """Listens to labels, masks and timing of every camera, checks them, and calls the services.
+    """Subscribes to labels, masks and timing of every camera, checks them, and calls services.
 
     Args:
         expected: The labels of each picture, by (height, width).
-        alive: Called while waiting; raises where a process has ended.
+        alive: Called while waiting; raises if a process has ended.
     """
 
     def __init__(
@@ -243,10 +243,10 @@ class Consumer(Peer):
         self.start()
 
     def wait_for_labels(self) -> float:
-        """Wait until labels of every camera have come from now on; how many seconds that took.
+        """Waits for new labels of every camera and returns the waiting time in seconds.
 
         Raises:
-            SoakError: They did not in time.
+            SoakError: They did not arrive in time.
         """
         start = time.monotonic()
 
@@ -261,10 +261,10 @@ class Consumer(Peer):
         return time.monotonic() - start
 
     def call(self, request: Any, kind: type[Any]) -> Any:
-        """Call a service of the node until it answers; every call here can be repeated.
+        """Calls a service of the node until it answers; only for requests that can be repeated.
 
         Raises:
-            SoakError: It did not in time.
+            SoakError: It did not answer in time.
         """
         client = self._clients[kind]
         deadline = time.monotonic() + PATIENCE
@@ -284,7 +284,7 @@ class Consumer(Peer):
         raise SoakError(f'no answer from {client.srv_name} within {PATIENCE:.0f} s')
 
     def transition(self, number: int, goal: int) -> None:
-        """A lifecycle transition.
+        """Makes a lifecycle transition.
 
         Raises:
             SoakError: It failed.
@@ -296,7 +296,7 @@ class Consumer(Peer):
             raise SoakError(f'transition {number} led to {state.label}')
 
     def set_parameters(self, **values: object) -> bool:
-        """Whether the node took all of them."""
+        """Returns whether the node accepted all values."""
         parameters = [Parameter(name, value=value) for name, value in values.items()]
         request = SetParameters.Request(parameters=[p.to_parameter_msg() for p in parameters])
         return all(result.successful for result in self.call(request, SetParameters).results)
@@ -328,7 +328,7 @@ class Consumer(Peer):
 
 
 def street() -> npt.NDArray[np.uint8]:
-    """(3, H, W, 3) BGR: a street, mirrored, and upside down; their labels differ much."""
+    """Returns a street, also mirrored and upside down, so that labels differ: (3, H, W, 3) BGR."""
     picture = SyntheticDrive(seed=0, size=(640, 320), rate=10.0).frame(0)[0]
     return np.stack([picture, picture[:, ::-1], picture[::-1]])
 
@@ -336,10 +336,10 @@ def street() -> npt.NDArray[np.uint8]:
 def expected_labels(
     pictures: npt.NDArray[np.uint8], options: argparse.Namespace
 ) -> dict[tuple[int, int], list[npt.NDArray[np.uint8]]]:
-    """The labels of every picture in every size, each fourth row and column, by (height, width).
+    """Returns the labels of every picture by (height, width), every fourth row and column.
 
     Raises:
-        UserError: The weights cannot be used, or cannot tell the pictures apart.
+        UserError: The weights cannot be used, or give similar labels for different pictures.
     """
     from bisenet_ros.segmenter import Segmenter
 
@@ -357,7 +357,7 @@ def expected_labels(
 
 
 class Stack:
-    """The node, the cameras and the consumer, and what can be done to them."""
+    """The node, the cameras and the consumer, and the disturbances of the node."""
 
     def __init__(
         self, processes: Processes, consumer: Consumer, options: argparse.Namespace, files: Path
@@ -374,7 +374,7 @@ class Stack:
             self._start_camera(camera)
 
     def disturbances(self) -> dict[str, Callable[[], None]]:
-        """What is done to the node, by what it is called."""
+        """Returns the disturbances by name."""
         return {
             'a camera comes back with another size': self._restart_camera,
             'parameters change': self._change_parameters,
@@ -387,7 +387,7 @@ class Stack:
         }
 
     def cycle(self) -> None:
-        """From active to unconfigured and back."""
+        """Makes lifecycle transitions from active to unconfigured and back."""
         for number, goal in (
             (Transition.TRANSITION_DEACTIVATE, State.PRIMARY_STATE_INACTIVE),
             (Transition.TRANSITION_CLEANUP, State.PRIMARY_STATE_UNCONFIGURED),
@@ -461,7 +461,7 @@ class Stack:
             self._consumer.call(SetBool.Request(data=enabled), SetBool)
 
     def _visit(self) -> None:
-        """Participants that hear every image for a moment; one of them asks for best effort."""
+        """Subscribes to every image for a moment, with two participants, one with best effort."""
         visitors = [Peer(f'visitor_{index}') for index in range(2)]
         came = threading.Semaphore(0)
         for visitor, qos in zip(visitors, (_QOS, qos_profile_sensor_data), strict=True):
@@ -486,7 +486,7 @@ class Stack:
 
 @contextmanager
 def running(options: argparse.Namespace) -> Iterator[tuple[Stack, Consumer]]:
-    """The processes, from when labels of every camera have come."""
+    """Starts all processes; yields after labels of every camera."""
     pictures = street()
     expected = expected_labels(pictures, options)
     with tempfile.TemporaryDirectory() as folder:
@@ -508,7 +508,7 @@ def running(options: argparse.Namespace) -> Iterator[tuple[Stack, Consumer]]:
 
 
 class Log:
-    """What happened in a run, printed as it happens."""
+    """The events of a run, printed as they happen."""
 
     def __init__(self, consumer: Consumer, pid: int, period: float) -> None:
         self._consumer = consumer
@@ -525,11 +525,11 @@ class Log:
 
     @property
     def seconds(self) -> float:
-        """Since the beginning."""
+        """Time since the beginning."""
         return time.monotonic() - self._start
 
     def disturb(self, name: str, act: Callable[[], None]) -> None:
-        """Do something to the node, and note how long it took until labels came again."""
+        """Disturbs the node, and records the time until labels arrive again."""
         start = time.monotonic()
         act()
         self._consumer.wait_for_labels()
@@ -537,7 +537,7 @@ class Log:
         self.look()
 
     def look(self) -> None:
-        """Note what the node uses."""
+        """Records the node's resources."""
         now = sample(self._pid, self.seconds)
         self.samples.append(now)
         if now.seconds >= self._printed + self._period:
@@ -552,7 +552,7 @@ class Log:
 
 
 def soak(options: argparse.Namespace) -> dict[str, Any]:
-    """The first form: disturb the node in rounds until the time is over; at least one round."""
+    """Runs the first form: disturbs the node in rounds, at least one, until the time is over."""
     with running(options) as (stack, consumer):
         log = Log(consumer, stack.node.pid, options.seconds / 20)
         log.look()
@@ -569,7 +569,7 @@ def soak(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def cycles(options: argparse.Namespace) -> dict[str, Any]:
-    """The second form: so many lifecycle cycles."""
+    """Runs the second form: a number of lifecycle cycles."""
     with running(options) as (stack, consumer):
         log = Log(consumer, stack.node.pid, 0.0 if options.cycles <= 20 else 30.0)
         for _ in range(options.cycles):
@@ -578,14 +578,14 @@ def cycles(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def percentiles(values: Sequence[float]) -> dict[str, float]:
-    """The usual ones, one in a thousand, and the worst."""
+    """Returns p50, p95, p99, p99.9 and the maximum."""
     names = {'p50': 50, 'p95': 95, 'p99': 99, 'p99.9': 99.9, 'max': 100}
     figures = np.percentile(values, list(names.values())).round(1).tolist()
     return dict(zip(names, figures, strict=True))
 
 
 def growth(samples: Sequence[Sample], name: str) -> float:
-    """From the second third of a run to the last: of the median, of a count's highest value."""
+    """Returns the growth of the median, or of a count's maximum, from second to last third."""
     values = [getattr(each, name) for each in samples]
     third = max(1, len(values) // 3)
     middle, last = values[third:-third] or values, values[-third:]
@@ -595,7 +595,7 @@ def growth(samples: Sequence[Sample], name: str) -> float:
 
 
 def result(log: Log, consumer: Consumer, *, judged: bool) -> dict[str, Any]:
-    """Figures and verdicts of a run."""
+    """Returns figures and verdicts of a run."""
     heard = consumer.heard
     grown = {
         name: growth(log.samples, name) for name in ('private', 'shared', 'gpu', 'threads', 'files')
@@ -623,7 +623,7 @@ def result(log: Log, consumer: Consumer, *, judged: bool) -> dict[str, Any]:
 
 
 def print_result(figures: Mapping[str, Any]) -> None:
-    """What came of it."""
+    """Prints the result of a run."""
     print(f'\n{"until labels came again, s":40} {"times":>5} {"p50":>6} {"p95":>6} {"max":>6}')
     for name, row in figures['recovery_s'].items():
         print(f'{name:40} {row["times"]:5} {row["p50"]:6} {row["p95"]:6} {row["max"]:6}')

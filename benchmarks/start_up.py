@@ -39,7 +39,7 @@ PATIENCE = 60.0
 """Time limit of a node for its first labels, in seconds."""
 
 LOOK_PERIOD = 0.5
-"""Seconds between two checks whether the node still runs."""
+"""Seconds between two checks that the node is still running."""
 
 
 class Camera:
@@ -61,7 +61,7 @@ class Camera:
         self._thread.start()
 
     def seconds_to_first_labels(self, environment: Mapping[str, str], logs: Path) -> float:
-        """Launch a node, wait for its first labels, and end it.
+        """Launches a node, waits for its first labels, and ends it.
 
         Raises:
             UserError: The node refused to start.
@@ -80,7 +80,7 @@ class Camera:
             return time.perf_counter() - start
 
     def close(self) -> None:
-        """Stop publishing."""
+        """Stops publishing."""
         self._executor.shutdown()
         self._thread.join()
         self._node.destroy_node()
@@ -97,7 +97,7 @@ class Camera:
 
 
 def seconds_to_run(command: list[str], environment: Mapping[str, str]) -> float:
-    """Run time of a program."""
+    """Returns the run time of a program, seconds."""
     start = time.perf_counter()
     subprocess.run(
         [sys.executable, *command],
@@ -110,7 +110,7 @@ def seconds_to_run(command: list[str], environment: Mapping[str, str]) -> float:
 
 
 def children_seconds() -> float:
-    """CPU time of all terminated child processes."""
+    """Returns the CPU time of all terminated child processes, seconds."""
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     return usage.ru_utime + usage.ru_stime
 

@@ -30,7 +30,7 @@ MALLOC: dict[str, dict[str, str]] = {
 
 
 def run(arguments: list[str], settings: Mapping[str, str]) -> None:
-    """Run a Python program with settings of malloc."""
+    """Runs a Python program with settings of malloc."""
     environment = {
         name: value
         for name, value in os.environ.items()
@@ -42,14 +42,14 @@ def run(arguments: list[str], settings: Mapping[str, str]) -> None:
 
 
 def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    """A table in Markdown."""
+    """Returns a Markdown table."""
     head = list(head)
     lines = [head, ['---'] * len(head), *rows]
     return '\n'.join(f'| {" | ".join(line)} |' for line in lines) + '\n'
 
 
 def comparison(columns: Mapping[str, Mapping[str, Any]]) -> str:
-    """Medians of all candidates, a column for each setting."""
+    """Returns a table of all candidates' medians, with a column for each setting."""
     rows = []
     first = next(iter(columns.values()))
     for index, one in enumerate(first['comparison']):
@@ -65,7 +65,7 @@ def comparison(columns: Mapping[str, Mapping[str, Any]]) -> str:
 
 
 def stages(figures: Mapping[str, Any]) -> str:
-    """Medians of the stages of our engines."""
+    """Returns a table of median stage times of our engines."""
     names = list(dict.fromkeys(name for one in figures['stages'].values() for name in one))
     return table(
         ['median, ms', *names],
@@ -77,7 +77,7 @@ def stages(figures: Mapping[str, Any]) -> str:
 
 
 def streaming(figures: Mapping[str, Any]) -> str:
-    """Latency at fixed rates, and the highest sustained rate."""
+    """Returns a table of latency at fixed rates and at the highest sustained rate."""
     trials = figures['streaming']
     best = trials['highest_sustained']
     return table(
@@ -99,7 +99,7 @@ def streaming(figures: Mapping[str, Any]) -> str:
 
 
 def start(figures: Mapping[str, Any]) -> str:
-    """Time of a new process to its first labels."""
+    """Returns a table of the time of a new process to its first labels."""
     measured = figures['start']
     phases = ('python', 'imports', 'load', 'first_frame', 'cold', 'warm')
     memory = measured['memory_bytes']

@@ -48,7 +48,7 @@ FROM_CAMVID = {
     'pavement': 'sidewalk', 'tree': 'vegetation', 'sign_symbol': 'traffic_sign',
     'pedestrian': 'person', 'bicyclist': 'rider',
 }  # fmt: skip
-"""Cityscapes names of classes that have another name in the synthetic drive."""
+"""Cityscapes names of classes with a different name in the synthetic drive."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Contestant:
     Attributes:
         program: Arguments of Python, before the configuration.
         options: Arguments after the configuration.
-        settings: How it differs from the others, for the report.
+        settings: Settings that differ from other contestants, for the report.
     """
 
     program: tuple[str, ...]
@@ -87,12 +87,12 @@ CONTESTANTS = {
 
 
 def write_frames(root: Path, count: int, size: tuple[int, int]) -> None:
-    """Write the synthetic drive as the split train of Cityscapes.
+    """Writes the synthetic drive as the split train of Cityscapes.
 
     Args:
         root: The folder of the data set.
         count: Number of frames.
-        size: (width, height) of each.
+        size: (width, height) of the frames.
     """
     to_train_ids = np.full(256, IGNORE, np.uint8)
     for index, name in enumerate(CAMVID.names):
@@ -112,7 +112,7 @@ def write_frames(root: Path, count: int, size: tuple[int, int]) -> None:
 
 
 def environment() -> dict[str, str]:
-    """The environment of this process, without settings of malloc, which are part of the test."""
+    """Returns the environment of this process without malloc settings, which are under test."""
     return {
         name: value
         for name, value in os.environ.items()
@@ -121,7 +121,7 @@ def environment() -> dict[str, str]:
 
 
 def train(contestant: Contestant, config: Path, output: Path) -> list[dict[str, str]]:
-    """Train once, and read the rows of its steps."""
+    """Trains once and returns the rows of its steps."""
     command = [sys.executable, *contestant.program, str(config), *contestant.options]
     result = subprocess.run(
         [*command, '-o', str(output)],
@@ -136,7 +136,7 @@ def train(contestant: Contestant, config: Path, output: Path) -> list[dict[str, 
 
 
 def prepared_per_second(config: TrainingConfig, rounds: int) -> dict[str, float]:
-    """Images per second of one data-loading worker, in the usual loop and in ours."""
+    """Returns images per second of one data-loading worker, in the usual loop and in ours."""
     torch.set_num_threads(1)
     cv2.setNumThreads(0)
     dataset = config.located(config.train[0].dataset).open()
@@ -159,7 +159,7 @@ def prepared_per_second(config: TrainingConfig, rounds: int) -> dict[str, float]
 def report(
     rates: Mapping[str, Sequence[float]], losses: Mapping[str, tuple[float, float]]
 ) -> dict[str, dict[str, Any]]:
-    """Print a table, and return its values, ready for JSON."""
+    """Prints a table and returns its values for JSON."""
     medians = {name: statistics.median(measured) for name, measured in rates.items()}
     slowest = next(iter(medians.values()))
     print(f'{"":38} {"images/s":>9} {"faster":>8} {"loss":>15}')
@@ -180,7 +180,7 @@ def report(
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Measure and print; see the module docstring."""
+    """Measures all contestants and prints the results; see the module docstring."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     size: dict[str, Any] = {'type': int, 'nargs': 2, 'metavar': ('W', 'H')}
     parser.add_argument('--frame', **size, default=(1024, 512), help='size of the PNG files')

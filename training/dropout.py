@@ -18,12 +18,12 @@ _PER_NUMBER = 4
 
 
 class BatchDropout(nn.Dropout):
-    """Dropout that draws for the batches of all processes, and applies the part of this process.
+    """Dropout that draws for the batches of all processes and applies the part of this process.
 
     The random generators of all processes must be in the same state.
 
     torch draws a random number for every element, which takes 1/15 of a training step on a CPU.
-    Here one number of 64 bits serves four elements.
+    Here, one 64-bit number serves four elements.
     """
 
     def forward(self, input: Tensor) -> Tensor:
@@ -44,12 +44,12 @@ class BatchDropout(nn.Dropout):
         return input * (own.permute(0, 3, 1, 2) if is_channels_last else own)
 
     def _factors(self, shape: tuple[int, ...], like: Tensor) -> Tensor:
-        """0 for dropped elements, and 1 / (1 - p) for the others."""
+        """Returns 0 for dropped elements and 1 / (1 - p) for the others."""
         if like.device.type != 'cpu':
             return F.dropout(torch.ones(shape, dtype=like.dtype, device=like.device), self.p)
         count = math.prod(shape)
         numbers = torch.empty(-(-count // _PER_NUMBER), dtype=torch.int64)
-        numbers.random_(torch.iinfo(torch.int64).min, None)  # all of the 64 bits
+        numbers.random_(torch.iinfo(torch.int64).min, None)  # all 64 bits
         chances = numbers.view(torch.int16)[:count].view(shape)
         dropped = round(self.p * _CHANCES)
         kept = chances >= torch.iinfo(torch.int16).min + dropped

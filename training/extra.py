@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Imports the packages of the extra `train`: Lightning Fabric, TensorBoard, matplotlib.
 
-Lightning imports torchmetrics, which imports torchvision, which can fail:
-`bisenet_ros.torchvision_import` explains why, and why importing that first helps.
+Lightning imports torchmetrics, which imports torchvision, which can fail.
+`bisenet_ros.torchvision_import` explains why, and why importing torchvision first helps.
 """
 
 from __future__ import annotations

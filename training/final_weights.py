@@ -22,7 +22,7 @@ from bisenet_training.validation import make_segmenter
 def export(
     checkpoint: Checkpoint, folder: RunFolder, validation: Dataset | None, device: torch.device
 ) -> None:
-    """Write the weights, with their accuracy if there is validation data.
+    """Writes the weights, with their accuracy if there is validation data.
 
     Args:
         checkpoint: The weights.
@@ -49,7 +49,7 @@ def export(
 def _report(
     folder: RunFolder, checkpoint: Checkpoint, device: torch.device, dataset: Dataset
 ) -> dict[str, Any]:
-    """Evaluate the exported weights, write tables and pictures, and return the figures."""
+    """Evaluates the exported weights, writes tables and pictures, and returns the figures."""
     segmenter = make_segmenter(checkpoint, device)
     worst = WorstFrames(SHOWN)
     with progress_bar() as bar:

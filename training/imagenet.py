@@ -11,10 +11,10 @@ from bisenet_ros.errors import UserError
 
 
 def installed_imagenet_weights(network: str) -> Path:
-    """The file that a package brings for a network's backbone.
+    """Returns the path of the installed weights for a network's backbone.
 
     Args:
-        network: A name that ends with the backbone's: `…_efficientnet_lite0`.
+        network: A name that ends with that of the backbone: `…_efficientnet_lite0`.
 
     Raises:
         UserError: The package is not installed.

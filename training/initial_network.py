@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Builds the network of a training: initialised randomly, from ImageNet, or from a checkpoint."""
+"""Builds the network to train: initialised randomly, from ImageNet, or from a checkpoint."""
 
 from __future__ import annotations
 
@@ -32,9 +32,8 @@ _LAST_LAYER = 'head.classify.'
 class InitialNetwork:
     """A network for training, and how it was built.
 
-    Attributes:
-        network: The network, with boosters.
-        options: Differences from its default form, for the checkpoint.
+    network: The network, with boosters.
+    options: Differences from the network's defaults, for the checkpoint.
     """
 
     network: SegmentationNetwork
@@ -44,16 +43,16 @@ class InitialNetwork:
 def make_network(
     settings: NetworkSettings, label_space: LabelSpace, seed: int, say: Callable[[str], None]
 ) -> InitialNetwork:
-    """Build a network with its initial weights.
+    """Builds a network with its initial weights.
 
     Args:
         settings: The network and its initial weights.
-        label_space: Its classes.
+        label_space: Label space of the network's output.
         seed: Seed of the random initialisation.
         say: Called with notes on what was loaded.
 
     Raises:
-        UserError: A file is missing, or belongs to another network.
+        UserError: A file is missing or belongs to a different network.
     """
     start = None if settings.initial_weights is None else Checkpoint.load(settings.initial_weights)
     if start is None:
@@ -63,7 +62,7 @@ def make_network(
             f'{settings.initial_weights} is a {start.network}, but network.name is {settings.name}'
         )
     else:
-        # Weights fit only the form that they were trained in.
+        # Weights fit only the options that they were trained with.
         options = {**start.options, **settings.options}
         upsampling = settings.upsampling or start.upsampling
         initial = _build(settings, upsampling, options, label_space, seed)
@@ -78,7 +77,7 @@ def make_network(
 
 
 def _backbone(network: SegmentationNetwork) -> ResNet | EfficientNetLite:
-    """The part that ImageNet weights are for."""
+    """Returns the part of a network that ImageNet weights initialise."""
     if isinstance(network, FeaturePyramid):
         return network.encoder
     assert isinstance(network, BiSeNetV1)
@@ -105,7 +104,7 @@ def _take_over(
     label_space: LabelSpace,
     say: Callable[[str], None],
 ) -> None:
-    """Load the tensors of a checkpoint into a network."""
+    """Loads the tensors of a checkpoint into a network."""
     same_classes = start.label_space.names == label_space.names
     taken = {
         name: tensor

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Handles Ctrl-C and SIGTERM, so that a training finishes its step and saves its state."""
+"""Handles Ctrl-C and SIGTERM, so that a training run finishes its step and saves its state."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Interruption:
-    """Records a signal within a `with` block, in the main thread; a second one ends the process."""
+    """Records the first signal in a `with` block, in the main thread; a second ends the process."""
 
     def __init__(self) -> None:
         self.signal: signal.Signals | None = None

@@ -9,9 +9,9 @@ On the command line, in one process or in several:
     bisenet train bisenetv2_camvid data=/datasets/camvid
     torchrun --nproc-per-node 4 -m bisenet_ros.cli train bisenetv2_camvid data=/datasets/camvid
 
-Lightning Fabric provides mixed precision and, under torchrun, DistributedDataParallel (DDP); every
-process runs all of this code. Samples and dropout of a step depend only on seed and step number, so
-a resumed run repeats the steps that were lost exactly.
+Lightning Fabric provides mixed precision and, under torchrun, DistributedDataParallel (DDP). Every
+process runs all of this code. Samples and dropout of a step depend only on the seed and the step
+number, so a resumed run repeats lost steps exactly.
 """
 
 from __future__ import annotations
@@ -54,13 +54,13 @@ from bisenet_training.training_data import TrainingData
 from bisenet_training.validation import validate
 
 _STEPS_READ_AT_ONCE = 10
-"""Steps between two readings of the loss: each reading makes the CPU wait for the GPU."""
+"""Steps between two reads of the loss: each read makes the CPU wait for the GPU."""
 
 _NAMED_FRAMES = 16
 
 
 def fit(config: TrainingConfig, output: Path, *, resume: bool) -> Signals | None:
-    """Train, and write the weights.
+    """Trains a network and writes its weights.
 
     Args:
         config: The configuration.
@@ -112,7 +112,7 @@ def fit(config: TrainingConfig, output: Path, *, resume: bool) -> Signals | None
     criterion = fabric.to_device(SegmentationLoss(config.loss, len(data.label_space), class_shares))
 
     def checkpoint(provenance: dict[str, Any]) -> Checkpoint:
-        """The average in its inference form, without boosters."""
+        """Returns the average in its inference form, without boosters."""
         return Checkpoint(
             network=config.network.name,
             label_space=data.label_space,
@@ -133,7 +133,7 @@ def fit(config: TrainingConfig, output: Path, *, resume: bool) -> Signals | None
         'student': student,
         'average': average,
         'optimizer': optimizer,
-        'precision': fabric.strategy.precision,  # the scale of the loss in fp16
+        'precision': fabric.strategy.precision,  # the loss scale in fp16
     }
     step = 0  # completed steps
     best = -math.inf  # best mIoU so far, 0 to 1
@@ -164,7 +164,7 @@ def fit(config: TrainingConfig, output: Path, *, resume: bool) -> Signals | None
                 # Gradients are summed over processes once, after the last part.
                 with fabric.no_backward_sync(model, enabled=part < config.accumulate - 1):
                     with fabric.autocast():
-                        # heads: (B, classes, H/8, W/8), the boosters' at scales of their own
+                        # heads: (B, classes, H/8, W/8); those of boosters have other scales
                         heads, features = model(normalize(images))
                     loss = criterion(heads, labels.long(), step / config.max_steps).total  # ()
                     if teacher is not None:
@@ -179,7 +179,7 @@ def fit(config: TrainingConfig, output: Path, *, resume: bool) -> Signals | None
             average.update(network, step)
             unread.append(step_loss)
 
-            # ---- what to do after this step ----
+            # ---- decide what to do after this step ----
             is_last = step == config.max_steps
             validates = data.validation is not None and (
                 is_last or step % config.evaluate_every == 0
@@ -205,11 +205,11 @@ def fit(config: TrainingConfig, output: Path, *, resume: bool) -> Signals | None
                 failed = before + len(rows) + 1
                 raise _not_a_number(losses[len(rows)], failed, plan, config, folder)
 
-            # ---- a signal to any process stops all after the same step ----
+            # ---- a signal to any process stops all processes after the same step ----
             if add_up(fabric, torch.tensor(int(interruption.signal is not None))):
                 stopped_by = interruption.signal or Signals.SIGTERM
 
-            # ---- validate the average, as the vehicle would run it ----
+            # ---- validate the average as the vehicle would run it ----
             state = {**learned, 'step': step, 'best': best, 'seconds': seconds}
             if validates:
                 assert data.validation is not None
@@ -244,10 +244,10 @@ def fit(config: TrainingConfig, output: Path, *, resume: bool) -> Signals | None
 
 
 def _has_state(folder: RunFolder, fabric: Fabric) -> bool:
-    """Whether there is a state to resume from.
+    """Returns whether there is a state to resume from.
 
     Raises:
-        UserError: It is damaged, or not visible to all processes.
+        UserError: The state is damaged, or not visible to all processes.
     """
     is_there: bool = folder.last.is_file()
     found = int(add_up(fabric, torch.tensor(int(is_there))))
@@ -256,17 +256,17 @@ def _has_state(folder: RunFolder, fabric: Fabric) -> bool:
             f'only {found} of {fabric.world_size} processes can see {folder.last}: '
             'the folder of the run must be shared by all machines'
         )
-    # torch writes a zip file, whose directory is at the end and thus missing if it is truncated.
+    # torch writes a zip file. Its directory is at the end, so a truncated file has none.
     if is_there and not zipfile.is_zipfile(folder.last):
         raise UserError(f'{folder.last} is damaged: remove it to start again')
     return is_there
 
 
 def _load(fabric: Fabric, file: Path, learned: dict[str, Any]) -> dict[str, Any]:
-    """Restore `learned` in place, and return the rest of the state.
+    """Restores `learned` in place and returns the rest of the state.
 
     Raises:
-        UserError: It was saved by an earlier version.
+        UserError: The state was saved by an earlier version.
     """
     try:
         rest: dict[str, Any] = fabric.load(file, learned, weights_only=True)
@@ -281,7 +281,7 @@ def _load(fabric: Fabric, file: Path, learned: dict[str, Any]) -> dict[str, Any]
 def _not_a_number(
     loss: float, step: int, plan: Plan, config: TrainingConfig, folder: RunFolder
 ) -> UserError:
-    """The error for a loss that is infinite or NaN."""
+    """Returns the error for a loss that is infinite or NaN."""
     batch = config.batch
     names = [plan.name_of(n) for n in range((step - 1) * batch, step * batch)]
     more = f' and {len(names) - _NAMED_FRAMES} more' if len(names) > _NAMED_FRAMES else ''

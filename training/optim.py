@@ -51,8 +51,8 @@ class AdamWSettings(_Optimizer):
     Attributes:
         kind: Distinguishes it from SGD.
         lr: Base learning rate, scaled by the schedule.
-        weight_decay: Of convolutions' weights alone, decoupled from the gradient and scaled by the
-            learning rate, so that it is larger than SGD's: 0.01 to 0.05.
+        weight_decay: Weight decay of convolution weights only. It is decoupled from the gradient
+            and scaled by the learning rate, so it is larger than that of SGD: 0.01 to 0.05.
         head_lr_factor: As in `SgdSettings`.
     """
 
@@ -64,11 +64,11 @@ OptimizerSettings = Annotated[SgdSettings | AdamWSettings, Field(discriminator='
 
 
 class ScheduleSettings(BaseModel):
-    """A linear warm-up, then poly decay to 0 at the end of the training.
+    """A linear warm-up, then polynomial decay to 0 at the end of the training.
 
     Attributes:
-        warmup_steps: Steps until the full learning rate is reached. The papers have none;
-            mmsegmentation's and CoinCheung's recipes have 1000.
+        warmup_steps: Steps until the full learning rate is reached. The papers have no warm-up; the
+            recipes of mmsegmentation and CoinCheung have 1000 steps.
         warmup_start: Learning rate at the first step, as a fraction of the full one.
         power: Exponent of the decay; both papers: 0.9.
     """
@@ -80,7 +80,7 @@ class ScheduleSettings(BaseModel):
     power: NotNegative = 0.9
 
     def factor(self, step: int, max_steps: int) -> float:
-        """The factor on the learning rate at a step.
+        """Returns the factor on the learning rate at a step.
 
         Args:
             step: Optimiser steps completed.
@@ -93,11 +93,11 @@ class ScheduleSettings(BaseModel):
 
 
 def head_modules(network: SegmentationNetwork) -> tuple[nn.Module, ...]:
-    """The modules to which `head_lr_factor` applies, as in CoinCheung/BiSeNet.
+    """Returns the modules to which `head_lr_factor` applies, as in CoinCheung/BiSeNet.
 
-    They are the main head and the boosters, and of V1 also the fusion module, as in the recipes of
-    CoinCheung/BiSeNet. (V1's Spatial Path and attention modules start from nothing as well, but
-    train at the backbone's rate there.) Of a feature pyramid they are all but the encoder.
+    These are the main head, the boosters and, in V1, the fusion module. (V1's Spatial Path and
+    attention modules are also initialised randomly, but train at the backbone's rate there.) In a
+    feature pyramid, these are all modules except the encoder.
     """
     if isinstance(network, FeaturePyramid):
         return tuple(part for part in network.children() if part is not network.encoder)
@@ -108,11 +108,11 @@ def head_modules(network: SegmentationNetwork) -> tuple[nn.Module, ...]:
 def build_optimizer(
     student: Student, settings: SgdSettings | AdamWSettings
 ) -> torch.optim.Optimizer:
-    """An optimiser of all parameters of a network and of its projection.
+    """Returns an optimiser of all parameters of a network and its projection.
 
-    Its groups are `backbone` and `head`, and for either `…_no_decay` with the parameters of one
-    dimension: biases and batch norms. In these networks everything else is a convolution's weight.
-    `initial_lr` of a group is what the schedule scales.
+    Its groups are `backbone` and `head`, each with a group `…_no_decay` for the one-dimensional
+    parameters: biases and batch norms. All other parameters of these networks are convolution
+    weights. The schedule scales the `initial_lr` of a group.
     """
     groups = list(_parameter_groups(student, settings))
     if isinstance(settings, SgdSettings):

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Progress of a training: a bar on a terminal, lines in a log."""
+"""Shows the progress of a training run: a bar on a terminal, lines in a log."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from bisenet_training.run_folder import EvaluationRow
 class TrainingProgress:
     """Shows steps, loss, images per second, mIoU and remaining time.
 
-    There is no bar in a log file, or in a process that is not the first.
+    Log files and processes other than the first get no bar.
     """
 
     def __init__(self, max_steps: int, batch: int, *, visible: bool) -> None:
-        """Nothing is shown yet.
+        """Does not show anything yet.
 
         Args:
             max_steps: Number of steps.
@@ -49,16 +49,16 @@ class TrainingProgress:
         )
 
     def start(self, step: int) -> None:
-        """Show the bar, starting at `step`."""
+        """Shows the bar, starting at `step`."""
         self._bar.update(self._task, completed=step)
         self._bar.start()
 
     def stop(self) -> None:
-        """Stop updating the bar."""
+        """Stops updating the bar."""
         self._bar.stop()
 
     def advance(self, step: int, loss: float, seconds_per_step: float) -> None:
-        """Advance the bar to a step."""
+        """Advances the bar to a step."""
         self._bar.update(
             self._task,
             completed=step,
@@ -67,7 +67,7 @@ class TrainingProgress:
         )
 
     def evaluated(self, row: EvaluationRow, loss: float, best: float) -> None:
-        """Print the result of an evaluation, and the best mIoU so far."""
+        """Prints the result of an evaluation and the best mIoU so far."""
         if not self._visible:
             return
         self._bar.update(self._task, miou=percent(row.miou))
@@ -79,6 +79,6 @@ class TrainingProgress:
         )
 
     def say(self, message: str) -> None:
-        """Print one line."""
+        """Prints one line."""
         if self._visible:
             notes.print(message, markup=False, soft_wrap=True)

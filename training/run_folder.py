@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The folder of a run: its files, and how a run is resumed from it."""
+"""The folder of a run: its files, and the checks to resume it."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ class StepRow(NamedTuple):
     """A step in `steps.csv`.
 
     Attributes:
-        step: From 1.
+        step: Step number, from 1.
         loss: Loss of the batch.
         lr: Learning rate of the backbone at this step.
-        seconds: Since the first step, without interruptions.
+        seconds: Time since the first step, without evaluations and interruptions.
     """
 
     step: int
@@ -43,7 +43,7 @@ class StepRow(NamedTuple):
 
 
 class EvaluationRow(NamedTuple):
-    """An evaluation in `evaluations.csv`, figures from 0 to 1; None if undefined."""
+    """An evaluation in `evaluations.csv`; figures from 0 to 1, or None if undefined."""
 
     step: int
     miou: float | None
@@ -112,7 +112,7 @@ class RunFolder:
         return self.path / 'evaluation'
 
     def begin(self, config: TrainingConfig, *, resume: bool) -> None:
-        """Create the folder, or check that its run can resume with this configuration.
+        """Creates the folder, or checks that its run can resume with this configuration.
 
         Raises:
             UserError: There is already a run (without `resume`), the run is finished or has another
@@ -133,7 +133,7 @@ class RunFolder:
         make_folder(self.samples)
         try:
             if not self.steps.is_file():
-                self.data.unlink(missing_ok=True)  # the data may have been repaired since
+                self.data.unlink(missing_ok=True)  # the data may have changed since
             self.config.write_text(config.to_yaml(), encoding='utf-8')
         except OSError as error:
             raise UserError(f'{self.path}: {error.strerror}') from error
@@ -150,7 +150,7 @@ class RunFolder:
             )
 
     def forget_after(self, step: int) -> None:
-        """Remove the rows of steps after `step`, which will be repeated."""
+        """Removes the rows of steps after `step`, which will be repeated."""
         for file, fields in (
             (self.steps, StepRow._fields),
             (self.evaluations, EvaluationRow._fields),
@@ -165,13 +165,13 @@ class RunFolder:
 
 
 def append_rows(file: Path, rows: Iterable[StepRow | EvaluationRow]) -> None:
-    """Append rows to a table."""
+    """Appends rows to a table."""
     with file.open('a', encoding='utf-8', newline='') as opened:
         csv.writer(opened).writerows(rows)
 
 
 def read_rows(file: Path) -> list[dict[str, str]]:
-    """The rows of a table, without an incomplete last one; none if there is no file."""
+    """Returns the rows of a table without an incomplete last row; none if there is no file."""
     if not file.is_file():
         return []
     with file.open(encoding='utf-8', newline='') as opened:
@@ -181,7 +181,7 @@ def read_rows(file: Path) -> list[dict[str, str]]:
 
 
 def environment() -> dict[str, Any]:
-    """Versions, machine and command, ready for JSON."""
+    """Returns versions, machine and command, for JSON."""
     return {
         'command': shlex.join(sys.argv),
         'versions': versions(),
@@ -200,13 +200,13 @@ def environment() -> dict[str, Any]:
 
 
 def _variables(variables: Mapping[str, str]) -> dict[str, str]:
-    """The environment variables that affect speed or results of torch."""
+    """Returns the environment variables that affect speed or results of torch."""
     prefixes = ('CUDA', 'CUBLAS', 'KMP', 'MALLOC', 'MKL', 'NCCL', 'OMP', 'TORCH')
     return {name: value for name, value in sorted(variables.items()) if name.startswith(prefixes)}
 
 
 def _processor() -> str:
-    """The name of the processor, from Linux."""
+    """Returns the name of the processor, from Linux."""
     information = Path('/proc/cpuinfo')
     if information.is_file():
         for line in information.read_text(encoding='utf-8').splitlines():
@@ -217,7 +217,7 @@ def _processor() -> str:
 
 
 def _commit(folder: Path) -> str | None:
-    """The commit of the source tree, if the package runs from one."""
+    """Returns the commit of the source tree if the package runs from one."""
     command = ['git', '-C', str(folder), 'describe', '--always', '--dirty', '--abbrev=40']
     try:
         result = subprocess.run(command, capture_output=True, text=True, check=True)

@@ -25,7 +25,7 @@ class RunLog:
         Args:
             folder: The folder of the run.
             progress: The progress on the terminal.
-            step: The last completed step; rows of later ones are removed.
+            step: The last completed step; rows of later steps are removed.
             writes: Whether this process is the first.
         """
         self._folder = folder
@@ -46,7 +46,7 @@ class RunLog:
             self._board.close()
 
     def steps(self, rows: Sequence[StepRow], seconds_per_step: float) -> None:
-        """Log completed steps."""
+        """Logs completed steps."""
         if self._board is None:
             return
         append_rows(self._folder.steps, rows)
@@ -56,7 +56,7 @@ class RunLog:
             self._progress.advance(row.step, row.loss, seconds_per_step)
 
     def evaluation(self, step: int, loss: float, found: Validation, best: float) -> None:
-        """Log an evaluation.
+        """Logs an evaluation.
 
         Args:
             step: The last completed step.
@@ -81,7 +81,7 @@ class RunLog:
         self._progress.evaluated(row, loss, best)
 
     def draw_curves(self) -> None:
-        """Draw everything logged so far."""
+        """Draws the curves of all logged steps and evaluations."""
         if self._board is not None:
             steps, evaluations = read_rows(self._folder.steps), read_rows(self._folder.evaluations)
             draw_curves(self._folder.curves, steps, evaluations)

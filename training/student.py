@@ -10,11 +10,12 @@ from bisenet_ros.network import SegmentationNetwork
 
 
 class Student(nn.Module):
-    """A network in training form, and a projection of its features, where they are compared.
+    """A network in training form, with a projection of its features if they are compared.
 
     Args:
-        network: What is trained.
-        teacher_channels: Width of the teacher's features; None where they are not compared.
+        network: The network to train.
+        teacher_channels: Number of channels of the teacher's features; None if features are not
+            compared.
     """
 
     def __init__(self, network: SegmentationNetwork, teacher_channels: int | None) -> None:
@@ -27,10 +28,10 @@ class Student(nn.Module):
         )
 
     def forward(self, x: Tensor) -> tuple[tuple[Tensor, ...], Tensor | None]:
-        """Normalised images (B, 3, H, W) -> logits of every head, and projected features.
+        """Maps normalised images (B, 3, H, W) to logits of every head and projected features.
 
         Returns:
-            Logits as of `SegmentationNetwork.coarse_heads`, and (B, teacher channels, H/8, W/8) or
+            Logits of `SegmentationNetwork.coarse_heads`, and (B, teacher channels, H/8, W/8) or
             None.
         """
         features, heads = self.network.features_and_heads(x)

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Layers that give the same result with several processes as with one for the whole batch."""
+"""Layers whose result with several processes equals that of one process with the whole batch."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ NetworkT = TypeVar('NetworkT', bound=nn.Module)
 
 
 def synchronize(network: NetworkT) -> NetworkT:
-    """Make batch norms and dropouts span the batches of all processes; changes `network` in place.
+    """Makes batch norms and dropouts span the batches of all processes, in place.
 
-    All processes must have batches of the same size. With one process, batch norms are kept.
+    All processes must have the same batch size. With one process, batch norms are kept.
     """
     alone = not distributed.is_initialized() or distributed.get_world_size() == 1
     for module in list(network.modules()):
@@ -35,8 +35,8 @@ def synchronize(network: NetworkT) -> NetworkT:
 class SynchronizedBatchNorm(nn.BatchNorm2d):
     """Batch norm over all processes, on any device.
 
-    torch's own works only on GPUs, and is used there. This one uses differentiable reductions, one
-    for the mean and one for the variance, at least in float32.
+    torch's own works only on GPUs and is used there. This one uses differentiable reductions, one
+    for the mean and one for the variance, in float32 or higher precision.
     """
 
     def forward(self, input: Tensor) -> Tensor:
@@ -79,7 +79,7 @@ class _Sum(Function):
         return total
 
 
-# torch has no type for it.
+# torch has no type for `apply`.
 _sum: Callable[[Tensor], Tensor] = _Sum.apply
 _convert: Callable[[nn.Module], nn.Module] = nn.SyncBatchNorm.convert_sync_batchnorm
 

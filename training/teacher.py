@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A trained network that another one learns from."""
+"""A trained network as the teacher of another one."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from bisenet_training.losses import TeacherSettings, distillation_loss
 
 
 class Teacher:
-    """Says of a batch what it sees; it does not change.
+    """Computes the distillation loss of a student; its weights are fixed.
 
     Attributes:
-        compared_channels: Width of its features; None where they do not count.
+        compared_channels: Number of channels of its features; None if they are not compared.
 
     Args:
-        settings: Which weights, and what they count.
+        settings: The weights of the teacher and of the loss terms.
         label_space: The classes of the training.
-        device: Where it runs.
+        device: The device of the teacher.
 
     Raises:
-        UserError: There are no such weights, or they are for other classes.
+        UserError: The weights do not exist or have different classes.
     """
 
     def __init__(
@@ -47,11 +47,11 @@ class Teacher:
         self._network = network.to(device)
 
     def loss(self, images: Tensor, logits: Tensor, features: Tensor | None) -> Tensor:
-        """What a student lacks, a scalar: `distillation_loss`.
+        """Returns the distillation loss of a student, a scalar; see `distillation_loss`.
 
         Args:
-            images: BGR (B, H, W, 3) uint8, as the student saw them.
-            logits: (B, classes, H/8, W/8) of its main head.
+            images: BGR (B, H, W, 3) uint8, the student's input before normalisation.
+            logits: (B, classes, H/8, W/8) of the student's main head.
             features: (B, compared_channels, H/8, W/8), or None.
         """
         with torch.no_grad():

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The data sets of a run, which are checked before the first step."""
+"""The data sets of a run, and their check before the first step."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class TrainingData:
 
     Attributes:
         train: Training data.
-        shares: Share of samples from each; they add up to 1.
+        shares: Share of samples from each data set; they add up to 1.
         validation: Validation data; None for no evaluation.
     """
 
@@ -38,7 +38,7 @@ class TrainingData:
 
     @classmethod
     def open(cls, config: TrainingConfig) -> TrainingData:
-        """Find the files.
+        """Finds the files.
 
         Raises:
             UserError: Files are missing, or the data sets have different classes.
@@ -68,9 +68,9 @@ class TrainingData:
         return self.train if self.validation is None else (*self.train, self.validation)
 
     def class_shares(self, fabric: Fabric, known: Path) -> npt.NDArray[np.float64]:
-        """Read every frame once, and compute the share of each class in the training samples.
+        """Reads every frame once and computes the share of each class in the training samples.
 
-        The first process does this for all.
+        The first process does this for all processes.
 
         Args:
             fabric: The processes that train.
@@ -80,7 +80,7 @@ class TrainingData:
             (classes,) shares of labelled pixels.
 
         Raises:
-            DatasetError: A frame cannot be used.
+            DatasetError: A frame is invalid.
         """
         shares = np.zeros(len(self.label_space))
         if fabric.is_global_zero:

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Validates weights during training: as on the vehicle, split over the processes."""
+"""Validates weights during training as on the vehicle, split over the processes."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Validation:
     Attributes:
         label_space: The classes.
         confusion: Confusion matrix over all frames of all processes.
-        frames: Sample frames of this process, the same each time, for pictures.
+        frames: Sample frames of this process for pictures, the same each time.
     """
 
     label_space: LabelSpace
@@ -42,7 +42,7 @@ class Validation:
 
     @property
     def drivable_iou(self) -> float | None:
-        """From 0 to 1; None if nothing is drivable, in ground truth and labels."""
+        """From 0 to 1; None if neither ground truth nor labels have drivable pixels."""
         ids = self.label_space.ids_of(self.label_space.drivable)
         return number(self.confusion.group_iou(ids))
 
@@ -53,12 +53,12 @@ class Validation:
 
 
 def validate(checkpoint: Checkpoint, dataset: Dataset, fabric: Fabric) -> Validation:
-    """Segment a data set, a part in each process, and merge the confusion matrices.
+    """Segments a data set, a part in each process, and merges the confusion matrices.
 
     Args:
         checkpoint: The weights, for the classes of the data set.
         dataset: The frames and their ground truth.
-        fabric: The processes; all must call this.
+        fabric: The processes; all of them must call this function.
 
     Raises:
         DatasetError: A frame cannot be read.
@@ -81,5 +81,5 @@ def validate(checkpoint: Checkpoint, dataset: Dataset, fabric: Fabric) -> Valida
 
 
 def make_segmenter(checkpoint: Checkpoint, device: torch.device) -> Segmenter:
-    """The segmenter of the node on torch; other engines take too long to set up for one use."""
+    """Returns the node's segmenter on torch; other engines take too long to set up for one use."""
     return Segmenter(checkpoint, ModelSettings(device=str(device), engine='torch'))

@@ -1,9 +1,9 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Converts a published .pth file to a checkpoint, with every tensor accounted for.
+"""Converts a published .pth file to a checkpoint, and accounts for every tensor.
 
-Such a file has tensors, but no classes, mean or standard deviation. With 19 classes they are taken
-to be those of Cityscapes, as published; otherwise the caller must give them.
+Such a file has tensors, but no classes, mean or standard deviation. With 19 classes, they are
+assumed to be those of Cityscapes, as published. Otherwise the caller must give them.
 
 The file is a pickle. Only tensors and plain containers are read from it: no code in it runs.
 """
@@ -48,9 +48,9 @@ _WRAPPERS = (
 """Keys under which tensors may be stored, in order of preference."""
 
 _COMPILED = '_orig_mod.'
-"""Inserted into names by `torch.compile`, at the place of the compiled module."""
+"""Inserted into names by `torch.compile`, at the position of the compiled module."""
 
-# Exceptions of torch.load on a truncated or damaged pickle; it has no exception of its own.
+# Exceptions of torch.load for a truncated or damaged pickle; it has no exception of its own.
 _DAMAGE = (
     AssertionError,
     AttributeError,
@@ -72,8 +72,7 @@ class Imported:
         checkpoint: The checkpoint.
         title: The published network, e.g. "mmsegmentation's BiSeNet V2".
         left_out: Names in the file of the tensors that only training needs.
-        wrapper: What was removed around the tensors: keys, and a prefix of their names; empty for
-            nothing.
+        wrapper: Keys and name prefix that were removed around the tensors; empty for none.
     """
 
     checkpoint: Checkpoint
@@ -89,7 +88,7 @@ def import_weights(
     normalization: Normalization | None = None,
     network_size: tuple[int, int] | None = None,
 ) -> Imported:
-    """Convert a published file to a checkpoint whose network gives the same logits.
+    """Converts a published file to a checkpoint whose network gives the same logits.
 
     Args:
         path: A .pth file of CoinCheung's BiSeNet or of mmsegmentation.
@@ -100,7 +99,7 @@ def import_weights(
     Raises:
         CheckpointError: The file has no weights, has an unknown or outdated layout, lacks a tensor,
             or has an unknown one.
-        UserError: An argument is needed but missing, or torchvision is not installed.
+        UserError: A required argument is missing, or torchvision is not installed.
     """
     try:
         file = path.read_bytes()
@@ -152,10 +151,10 @@ def import_weights(
 
 
 def _read(path: Path, file: bytes) -> object:
-    """The tensors and plain containers in a .pth file.
+    """Returns the tensors and plain containers in a .pth file.
 
     Raises:
-        CheckpointError: The file is damaged, or of another kind.
+        CheckpointError: The file is damaged or of a different kind.
     """
     kind = _other_kind(file)
     if kind:
@@ -175,7 +174,7 @@ def _read(path: Path, file: bytes) -> object:
 
 
 def _other_kind(file: bytes) -> str:
-    """What kind of file it is if not weights, and what to do; empty if unknown."""
+    """Returns what the file is if not weights, and what to do; empty if unknown."""
     if file.startswith(b'version https://git-lfs'):
         return 'a Git LFS pointer, not the file itself: run git lfs pull'
     if file.lstrip()[:1] == b'<':
@@ -191,7 +190,7 @@ def _other_kind(file: bytes) -> str:
 
 
 def _names_in_zip(file: bytes) -> list[str]:
-    """What a zip file holds; nothing where it is none, or a damaged one."""
+    """Returns the names in a zip file; none if it is not a zip file, or damaged."""
     try:
         with zipfile.ZipFile(io.BytesIO(file)) as archive:
             return archive.namelist()
@@ -200,7 +199,7 @@ def _names_in_zip(file: bytes) -> list[str]:
 
 
 def _find_tensors(path: Path, content: object) -> tuple[list[str], StateDict]:
-    """The keys under which the tensors are stored, outermost first, and the tensors by name.
+    """Returns the keys of the mapping with the tensors, outermost first, and the tensors by name.
 
     Raises:
         CheckpointError: There are no tensors.
@@ -223,7 +222,7 @@ def _find_tensors(path: Path, content: object) -> tuple[list[str], StateDict]:
 
 
 def _unwrapped(path: Path, tensors: StateDict) -> tuple[Layout, str, StateDict]:
-    """The layout, the common prefix of all names in the file, and the tensors without the prefix.
+    """Returns the layout, the common prefix of all names, and the tensors without the prefix.
 
     Wrappers such as `DataParallel`, `torch.compile` and Lightning modules add a prefix to the names
     of the wrapped network.
@@ -247,12 +246,12 @@ def _unwrapped(path: Path, tensors: StateDict) -> tuple[Layout, str, StateDict]:
 
 
 def _refuse_other_forms(path: Path, tensors: StateDict) -> None:
-    """Refuse networks with the names of a known layout that compute something else.
+    """Refuses networks that share tensor names with a known layout but compute something else.
 
     Raises:
-        CheckpointError: This is one.
+        CheckpointError: The file has such a network.
     """
-    # Of V1 a head with PixelShuffle has 64 rows a class, and the auxiliary one at 1/16 has 256.
+    # In V1, a head with PixelShuffle has 64 rows per class, the auxiliary one at 1/16 has 256.
     rows = [
         tensors[name].shape[:1].numel()
         for name in ('conv_out.conv_out.weight', 'conv_out32.conv_out.weight')
@@ -278,7 +277,7 @@ def _refuse_other_forms(path: Path, tensors: StateDict) -> None:
 def _translate(
     path: Path, tensors: StateDict, layout: Layout, num_classes: int
 ) -> tuple[dict[str, Tensor], tuple[str, ...]]:
-    """The tensors by our names, and the names of those that only training needs.
+    """Returns the tensors by our names, and the names of the tensors that only training needs.
 
     Raises:
         CheckpointError: A tensor is missing, unknown, of the wrong shape, or not finite.
@@ -300,10 +299,10 @@ def _translate(
 
 
 def _refuse(path: Path, layout: Layout, problem: str, wrong: Set[str]) -> None:
-    """Raise if there are wrong tensors, and name the first one.
+    """Raises an error that names the first wrong tensor, if there are any.
 
     Raises:
-        CheckpointError: There are.
+        CheckpointError: There are wrong tensors.
     """
     if wrong:
         raise CheckpointError(

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tensor names of other implementations of the same networks, and how these networks differ.
 
-CoinCheung's BiSeNet ("CC") publishes flat state dicts, mmsegmentation ("MM") nests them. Their code
-is not needed: a table of names and the options of our network describe each layout.
+CoinCheung's BiSeNet ("CC") publishes flat state dicts, mmsegmentation ("MM") nests them. A table of
+names and the options of our network describe each layout, so their code is not needed.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ IMAGENET = Normalization(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
 CITYSCAPES_STATISTICS = Normalization(mean=(0.3257, 0.3690, 0.3223), std=(0.2112, 0.2148, 0.2115))
 
 Names = Mapping[str, str]
-"""Modules, ours -> theirs; names inside of a module are the same."""
+"""Module names, ours -> theirs; names inside a module are the same."""
 
 
 def _nest(*parts: tuple[str, str, Names]) -> dict[str, str]:
-    """Merge tables: each part is our prefix, their prefix, and the names below."""
+    """Merges tables: each part is our prefix, their prefix, and the names below."""
     return {
         f'{ours}.{name}': f'{theirs}.{there}'
         for ours, theirs, names in parts
@@ -32,7 +32,7 @@ def _nest(*parts: tuple[str, str, Names]) -> dict[str, str]:
 
 
 def _stage(down: Names, keep: Names, depth: int) -> dict[str, str]:
-    """A stage of V2's Semantic Branch: one layer with stride 2, then `depth` with stride 1."""
+    """Maps a stage of V2's Semantic Branch: a layer with stride 2, then `depth` with stride 1."""
     return _nest(('0', '0', down), *((str(i), str(i), keep) for i in range(1, depth + 1)))
 
 
@@ -160,15 +160,15 @@ class Layout:
     """A network of one implementation.
 
     Attributes:
-        title: Name of implementation and network.
+        title: Name of the implementation and the network.
         mark: A tensor that no other layout has.
         network: Our name of the network.
         upsampling: Upsampling mode of features inside the network.
-        names: Our modules and theirs.
-        training_heads: Prefixes of their auxiliary heads.
+        names: Names of our modules and theirs.
+        training_heads: Name prefixes of their auxiliary heads.
         normalization: Normalisation of the input; if it depends on the data set, for Cityscapes.
         per_data_set: Whether mean and standard deviation depend on the data set.
-        options: Differences from our default form of the network.
+        options: Differences from the defaults of our network.
     """
 
     title: str
@@ -182,7 +182,7 @@ class Layout:
     options: Mapping[str, Any] = field(default_factory=dict)
 
     def their_name(self, name: str) -> str:
-        """Their name of one of our tensors: the name of its module, and the rest unchanged."""
+        """Returns their name of one of our tensors: only the name of its module differs."""
         module = name
         while module not in self.names:
             module, _, _ = module.rpartition('.')

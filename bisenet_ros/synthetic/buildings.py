@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Buildings: painted fronts with walls, roofs and chimneys around them."""
+"""Buildings: painted fronts, with walls, roofs and chimneys."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _ROOFS = {'shop': 0.55, 'terrace': 0.9, 'house': 1.0, 'office': 0.08}  # chance 
 
 
 def _storeys(kind: str, rng: np.random.Generator) -> float:
-    """Height of a kind of building up to the eaves, metres."""
+    """Draws the height of a building up to the eaves, metres."""
     if kind == 'shop':
         return 3.6 + 2.8 * int(rng.choice([1, 2, 3], p=[0.25, 0.5, 0.25]))
     if kind == 'terrace':
@@ -59,12 +59,12 @@ class _Outline:
         return float(-self.side * along[2]), 0.0, float(self.side * along[0])
 
     def front(self, height: float) -> Rectangle:
-        """The front, its left edge as seen from the street."""
+        """Returns the front; its left edge is on the left as seen from the street."""
         left, right = (self.near, self.far) if self.side < 0 else (self.far, self.near)
         return Rectangle(left - [0, height, 0], right - left, np.array([0.0, height, 0.0]))
 
     def flank(self, height: float) -> Rectangle:
-        """The wall at the near end, its left edge as seen from the ego."""
+        """Returns the wall at the near end; its left edge is on the left as seen from the ego."""
         inner, outer = self.near, self.near + self.inwards
         left, right = (outer, inner) if self.side < 0 else (inner, outer)
         return Rectangle(left - [0, height, 0], right - left, np.array([0.0, height, 0.0]))
@@ -79,13 +79,13 @@ def make_building(
     rng: np.random.Generator,
     light: Light,
 ) -> Thing:
-    """Put up a building.
+    """Builds a random building.
 
     Args:
         kind: 'shop', 'terrace', 'house' or 'office'.
         line: the street's centre line.
         side: side of the street.
-        span: ``s`` of its near and far end, metres.
+        span: ``s`` of its near and far ends, metres.
         front: distance of its front from the centre line, metres.
         rng: the building's random stream.
         light: the scene's light.
@@ -132,7 +132,7 @@ def _pitched_roof(
     rng: np.random.Generator,
     light: Light,
 ) -> list[Part]:
-    """Slope towards the street, gable at the near end, chimneys on the ridge."""
+    """Builds the slope towards the street, the gable at the near end, and chimneys on the ridge."""
     side, half = outline.side, outline.inwards / 2
     slope = np.hypot(ridge, depth / 2)
     eaves = outline.front(height)
@@ -168,7 +168,7 @@ def _pitched_roof(
 def background_block(
     near: Array, far: Array, side: int, rng: np.random.Generator, light: Light
 ) -> Panel:
-    """A plain building in the second row, between two (3,) world points on the ground."""
+    """Builds a plain building in the second row, between two (3,) world points on the ground."""
     height, width = float(rng.uniform(6, 15)), float(np.linalg.norm(far - near))
     kind = 'office' if rng.random() < 0.4 else 'terrace'
     pixels = paint_front(kind, make_wall(rng, kind), width, height, rng)

@@ -2,12 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The pinhole camera of the synthetic drive.
 
-Two frames, both with x right, y down, z forward (the optical convention) and metres:
+Two frames, both in metres with x right, y down, z forward (the optical convention):
 
 - world: the ground is the plane ``y = 0``, so a point ``h`` metres up has ``y = -h``;
 - camera: the origin is the optical centre, z is the optical axis.
 
-Pixels are ``(u, v)`` with pixel centres at whole numbers, as OpenCV has them.
+Pixels are ``(u, v)`` with pixel centres at whole numbers, as in OpenCV.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 
-NEAR = 0.3  # metres; whatever is closer to the image plane is cut off
+NEAR = 0.3  # metres; anything closer to the image plane is clipped
 
 
 def intrinsics(size: tuple[int, int]) -> Array:
-    """Make the pinhole matrix for an image size.
+    """Returns the pinhole matrix for an image size.
 
-    The focal length goes with the geometric mean of the sides, so that wide images see more to the
-    sides and tall ones more above: 54 degrees across at 4:3, 64 degrees at 2:1.
+    The focal length is proportional to the geometric mean of the sides, so that wide images have a
+    wider horizontal view and tall ones a taller view: 54 degrees across at 4:3, 64 degrees at 2:1.
 
     Args:
         size: (width, height) in pixels.
 
     Returns:
-        (3, 3) float64 matrix, square pixels, principal point in the centre.
+        (3, 3) float64 matrix; square pixels, principal point in the centre.
     """
     width, height = size
     focal = 1.13 * np.sqrt(width * height)
@@ -43,12 +43,12 @@ def intrinsics(size: tuple[int, int]) -> Array:
 
 
 def rotation(yaw: float, pitch: float, roll: float) -> Array:
-    """Make the rotation that takes world directions to camera directions.
+    """Returns the rotation from world directions to camera directions.
 
     Args:
         yaw: heading to the right of world z, radians.
-        pitch: looking down, radians.
-        roll: leaning to the right, radians.
+        pitch: tilt downwards, radians.
+        roll: tilt to the right, radians.
 
     Returns:
         (3, 3) float64 rotation matrix.
@@ -81,34 +81,34 @@ class Camera:
 
     @property
     def height(self) -> float:
-        """Metres of the optical centre above the ground."""
+        """Height of the optical centre above the ground, metres."""
         return float(-self.position[1])
 
     def to_camera(self, points: Array) -> Array:
-        """Take (N, 3) world points to (N, 3) camera points."""
+        """Transforms (N, 3) world points to (N, 3) camera points."""
         moved: Array = (points - self.position) @ self.rotation.T
         return moved
 
     def to_pixels(self, points: Array) -> Array:
-        """Project (N, 3) camera points with positive z to (N, 2) pixels."""
+        """Projects (N, 3) camera points with positive z to (N, 2) pixels."""
         focal = self.matrix[0, 0]
         pixels: Array = points[:, :2] * (focal / points[:, 2:]) + self.matrix[:2, 2]
         return pixels
 
     def project(self, points: Array) -> tuple[Array, Array]:
-        """Project world points.
+        """Projects world points.
 
         Args:
             points: (N, 3) world points.
 
         Returns:
-            (N, 2) pixels, meaningful where the depth is positive, and (N,) depths in metres.
+            (N, 2) pixels, valid where the depth is positive, and (N,) depths in metres.
         """
         local = self.to_camera(points)
         return self.to_pixels(local), local[:, 2]
 
     def plane_homography(self, origin: Array, across: Array, down: Array) -> Array:
-        """Map plane coordinates to pixels.
+        """Returns the homography from plane coordinates to pixels.
 
         Args:
             origin: (3,) world point of the plane coordinates (0, 0).
@@ -116,21 +116,21 @@ class Camera:
             down: (3,) world vector of one unit of the second coordinate.
 
         Returns:
-            (3, 3) homography: (a, b, 1) goes to homogeneous pixels of origin + a across + b down.
+            (3, 3) homography that maps (a, b, 1) to the pixel of origin + a across + b down.
         """
         basis = np.column_stack((across, down, origin - self.position))
         homography: Array = self.matrix @ self.rotation @ basis
         return homography
 
     def ground_points(self, first_row: int) -> tuple[Array, Array]:
-        """Find where the pixels from a row downwards see the ground.
+        """Returns the ground points that the pixels from a row downwards see.
 
         Args:
             first_row: first image row to compute.
 
         Returns:
-            World x and z in metres of the ground at each pixel, both (H - first_row, W) float32;
-            pixels at or above the horizon get points very far away.
+            World x and z in metres of the ground at each pixel, both (H - first_row, W) float32.
+            Pixels at or above the horizon get very distant points.
         """
         width, height = self.size
         to_world = self.rotation.T @ np.linalg.inv(self.matrix)
@@ -141,20 +141,20 @@ class Camera:
         return x * reach + np.float32(self.position[0]), z * reach + np.float32(self.position[2])
 
     def horizon(self) -> tuple[float, float]:
-        """Rows of the horizon at the left and at the right edge of the image, pixels."""
-        # On the horizon the world direction of a pixel has y = 0, a line in (u, v).
+        """Returns the rows of the horizon at the left and right edges of the image, pixels."""
+        # On the horizon, the world direction of a pixel has y = 0, which is a line in (u, v).
         a, b, c = (self.rotation.T @ np.linalg.inv(self.matrix))[1]
         return float(-c / b), float(-(c + a * (self.size[0] - 1)) / b)
 
 
 def clip_near(points: Array) -> Array:
-    """Cut a polygon in the camera frame at the near plane.
+    """Clips a polygon in the camera frame at the near plane.
 
     Args:
         points: (N, 3) camera points of a convex polygon.
 
     Returns:
-        (M, 3) camera points with z >= NEAR; M = 0 when nothing is left.
+        (M, 3) camera points with z >= NEAR; M = 0 if nothing is left.
     """
     depth = points[:, 2]
     if depth.min() >= NEAR:

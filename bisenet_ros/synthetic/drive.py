@@ -1,13 +1,13 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The synthetic drive: camera frames of a street, with exact labels, from a seed.
+"""The synthetic drive: camera frames of a street with exact labels, generated from a seed.
 
     drive = SyntheticDrive(seed=3)
     image, labels = drive.frame(0)
 
-The street is a three-dimensional world seen by a pinhole camera on the roof of a car. The seed
-decides its buildings, widths, objects and traffic, the light, the season and the camera. Labels are
-the eleven classes of CamVid; they are drawn together with the colours.
+The street is a three-dimensional world, seen by a pinhole camera on the roof of a car. The seed
+determines buildings, widths, objects, traffic, light, season and camera. Labels are the eleven
+classes of CamVid. They are drawn together with the colours.
 """
 
 from __future__ import annotations
@@ -48,10 +48,10 @@ class SyntheticDrive:
     def __init__(
         self, seed: int = 0, size: tuple[int, int] = (480, 360), rate: float = 15.0
     ) -> None:
-        """Plan a drive; blocks are created when they come into view.
+        """Plans a drive; blocks are created when they come into view.
 
         Args:
-            seed: which street, weather and camera; any whole number.
+            seed: selects street, weather and camera; any whole number.
             size: (width, height) of the frames, pixels.
             rate: frames per second.
         """
@@ -74,7 +74,7 @@ class SyntheticDrive:
 
     @property
     def camera_matrix(self) -> Array:
-        """(3, 3) float64 pinhole intrinsics, pixels; there is no distortion."""
+        """(3, 3) float64 pinhole intrinsics, pixels, without distortion."""
         return intrinsics(self.size)
 
     @property
@@ -84,13 +84,13 @@ class SyntheticDrive:
 
     @property
     def mounting(self) -> tuple[float, float, float, float, float, float]:
-        """The camera's pose at rest, as the parameter `mounting` has it: below it is the origin."""
+        """The camera's pose at rest, in the format of the parameter `mounting`; origin below it."""
         return 0.0, 0.0, self._mounting_height, 0.0, self._pitch, -self._yaw
 
     def camera(self, index: int) -> Camera:
-        """Get the true camera of a frame, pose included.
+        """Returns the true camera of a frame, including its pose.
 
-        The vehicle's springs make it nod, lean and heave a little around the mounting.
+        The vehicle's springs make it pitch, roll and heave slightly around the mounting.
         """
         time = index / self.rate
         ego = self._traffic.ego(time)
@@ -106,10 +106,10 @@ class SyntheticDrive:
         )
 
     def frame(self, index: int) -> tuple[Array, Array]:
-        """Take a frame.
+        """Renders a frame.
 
         Args:
-            index: its number; at time ``index / rate`` of the drive.
+            index: frame number; the frame is at time ``index / rate`` of the drive.
 
         Returns:
             (H, W, 3) uint8 BGR image and (H, W) uint8 class ids, both contiguous.
@@ -125,11 +125,11 @@ class SyntheticDrive:
         return self._lens.expose(picture, index), np.ascontiguousarray(painter.canvas[..., 3])
 
     def frames(self, count: int, start: int = 0) -> Iterator[tuple[Array, Array]]:
-        """Iterate over ``count`` frames from ``start`` on."""
+        """Yields ``count`` frames from ``start`` on."""
         return (self.frame(index) for index in range(start, start + count))
 
     def _things(self, index: int, camera: Camera) -> list[Thing]:
-        """Everything that may be in view, the farthest first."""
+        """Returns everything that may be in view, the farthest first."""
         near = float(camera.position[2])
         first, last = int(np.floor((near - 15) / BLOCK)), int(np.floor((near + _VIEW) / BLOCK))
         things = [thing for number in range(first, last + 1) for thing in self._standing(number)]
@@ -138,7 +138,7 @@ class SyntheticDrive:
         return farthest_first(things, camera)
 
     def _paint_distance(self, painter: Painter, things: list[Thing]) -> None:
-        """Paint sky, ground and the end of the street."""
+        """Paints sky, ground and the end of the street."""
         camera, canvas, light = painter.camera, painter.canvas, self._light
         height = canvas.shape[0]
         rows = camera.horizon()
@@ -155,7 +155,7 @@ class SyntheticDrive:
         color = self._haze(color, z - np.float32(camera.position[2]))
         left, right = rows
         horizon = np.linspace(left, right, self.size[0])
-        whole = above - first  # rows from here on lie below the horizon from side to side
+        whole = above - first  # rows from here on are entirely below the horizon
         canvas[above:, :, :3] = color[whole:]
         canvas[above:, :, 3] = label[whole:]
         below = np.arange(first, above)[:, None] > horizon[None, :]
@@ -163,8 +163,8 @@ class SyntheticDrive:
         canvas[first:above, :, 3][below] = label[:whole][below]
 
     def _haze(self, color: Array, depth: Array) -> Array:
-        """Put haze over the far rows of the ground; (R, W, 3) uint8 and (R, W) metres."""
-        # Rows before this one are so far that haze takes a hundredth of their contrast or more.
+        """Adds haze to the far rows of the ground; (R, W, 3) uint8 and (R, W) metres."""
+        # In rows before this one, haze takes a hundredth of the contrast or more.
         far = int(np.searchsorted(-depth.mean(1), -0.01 * self._light.haze_distance))
         if far == 0:
             return color

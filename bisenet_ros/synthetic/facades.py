@@ -1,8 +1,8 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Fronts of buildings as pictures: walls, windows, doors, shop fronts.
+"""Pictures of building fronts: walls, windows, doors, shop fronts.
 
-Sizes are in metres from the wall's top left corner; the pictures have `DENSITY` pixels per metre.
+Sizes are in metres from the wall's top left corner. The pictures have `DENSITY` pixels per metre.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class Wall:
 
 
 def make_wall(rng: np.random.Generator, kind: str) -> Wall:
-    """Draw the wall of a kind of building, a kind of `street.Plot`."""
+    """Draws a random wall for a kind of building in `street.Plot`."""
     choice = rng.random()
     if kind == 'office':
         if choice < 0.5:
@@ -74,7 +74,7 @@ def make_wall(rng: np.random.Generator, kind: str) -> Wall:
 
 
 class _Front:
-    """A front while it is painted."""
+    """A front that is being painted."""
 
     def __init__(self, wall: Wall, width: float, height: float, rng: np.random.Generator) -> None:
         size = (max(int(width * DENSITY), 4), max(int(height * DENSITY), 4))
@@ -83,12 +83,12 @@ class _Front:
         self._rng = rng
 
     def fill(self, x0: float, y0: float, x1: float, y1: float, color: Color) -> None:
-        """Fill a rectangle."""
+        """Fills a rectangle."""
         rows, columns = self._window(x0, y0, x1, y1)
         self.pixels[rows, columns] = color
 
     def glass(self, x0: float, y0: float, x1: float, y1: float, bright: float) -> None:
-        """Fill a rectangle with glass that mirrors more of the sky towards its top."""
+        """Fills a rectangle with glass that reflects more sky towards its top."""
         rows, columns = self._window(x0, y0, x1, y1)
         count = rows.stop - rows.start
         if count <= 0 or columns.stop <= columns.start:
@@ -99,7 +99,7 @@ class _Front:
     def text(
         self, word: str, x: float, y: float, height: float, width: float, color: Color
     ) -> None:
-        """Write a word with its lower left corner at (x, y)."""
+        """Writes a word with its lower left corner at (x, y)."""
         (w, h), _ = cv2.getTextSize(word, cv2.FONT_HERSHEY_DUPLEX, 1.0, 1)
         scale = min(height * DENSITY / h, width * DENSITY / w)
         spot = (int(x * DENSITY + (width * DENSITY - w * scale) / 2), int(y * DENSITY))
@@ -114,7 +114,7 @@ class _Front:
 
 @dataclass(frozen=True)
 class _Style:
-    """How the windows of one building look, metres."""
+    """Appearance of the windows of a building, metres."""
 
     width: float
     height: float
@@ -160,7 +160,7 @@ def _paint_door(front: _Front, x: float, rng: np.random.Generator) -> None:
 
 
 def _paint_shop(front: _Front, rng: np.random.Generator) -> None:
-    """Fill the lowest 3.5 metres with a shop front."""
+    """Paints a shop front on the lowest 3.5 metres."""
     top, bottom, width = front.height - 3.5, front.height, front.width
     fascia, trim = pick(rng, _FASCIAS), pick(rng, _FASCIAS)
     front.fill(0, top, width, bottom, (trim[0] * 0.8, trim[1] * 0.8, trim[2] * 0.8))
@@ -179,7 +179,7 @@ def _paint_shop(front: _Front, rng: np.random.Generator) -> None:
         low = bottom - (0.05 if pane == door else riser)
         front.glass(x0, top + 0.9, x1, low, rng.uniform(0.0, 0.5))
         front.fill(x0, top + 1.1, x1, top + 1.1 + rng.uniform(0.3, 1.2), inside)
-        for _ in range(int(rng.integers(2, 7))):  # goods on show
+        for _ in range(int(rng.integers(2, 7))):  # goods on display
             gx, gy = rng.uniform(x0, x1 - 0.2), rng.uniform(top + 1.3, low - 0.2)
             color = pick(rng, (*_FASCIAS, (120, 170, 190), (160, 160, 160)), spread=20)
             width_m, height_m = rng.uniform(0.12, 0.5), rng.uniform(0.1, 0.5)
@@ -189,7 +189,7 @@ def _paint_shop(front: _Front, rng: np.random.Generator) -> None:
 
 
 def _paint_office(front: _Front, rng: np.random.Generator) -> None:
-    """Bands or a grid of glass."""
+    """Paints bands or a grid of glass."""
     floors = max(int(front.height / 3.3), 1)
     bands, pier = rng.random() < 0.5, rng.uniform(0.15, 0.9)
     bright = rng.uniform(0.1, 1.3)
@@ -209,7 +209,7 @@ def _paint_office(front: _Front, rng: np.random.Generator) -> None:
 def paint_front(
     kind: str, wall: Wall, width: float, height: float, rng: np.random.Generator
 ) -> Array:
-    """Paint the front of a building.
+    """Paints the front of a building.
 
     Args:
         kind: 'shop', 'terrace', 'house' or 'office'.

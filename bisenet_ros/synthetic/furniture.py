@@ -38,7 +38,7 @@ _TOWARDS_EGO = (0.0, 0.0, -1.0)  # normal of surfaces that face the ego
 
 
 def _up(foot: Array, height: float, right: float = 0.0, ahead: float = 0.0) -> Array:
-    """World point above a point on the ground, metres."""
+    """Returns a world point above a point on the ground, metres."""
     point: Array = foot + np.array([right, -height, ahead])
     return point
 
@@ -62,7 +62,7 @@ def _stick_shadow(foot: Array, height: float, width: float, light: Light) -> tup
 
 
 def lamp_post(foot: Array, side: int, rng: np.random.Generator, light: Light) -> Thing:
-    """A lamp post whose arm reaches over the road."""
+    """Builds a lamp post whose arm reaches over the road."""
     height = rng.uniform(6.0, 9.0)
     color = pick(rng, _STEEL)
     arm = -side * rng.uniform(0.8, 2.0)
@@ -81,7 +81,7 @@ def lamp_post(foot: Array, side: int, rng: np.random.Generator, light: Light) ->
 
 
 def _disc(centre: Array, radius: float, color: Array, corners: int = 14) -> Flat:
-    """A flat sign that faces the ego; ``corners`` 3 makes a triangle."""
+    """Returns a flat sign that faces the ego; 3 ``corners`` make a triangle."""
     angles = np.linspace(0, 2 * np.pi, corners, endpoint=False) - np.pi / 2
     ring = np.stack((np.cos(angles), np.sin(angles), np.zeros(corners)), axis=1)
     return Flat(centre + radius * ring, color, classes.SIGN)
@@ -94,7 +94,7 @@ def _board(centre: Array, width: float, height: float, color: Array) -> Flat:
 
 
 def road_sign(foot: Array, rng: np.random.Generator, light: Light) -> Thing:
-    """A traffic sign on a post: a disc, a triangle, a direction board, or two of them."""
+    """Builds a traffic sign on a post: a disc, triangle or board, or several of them."""
     height = rng.uniform(2.2, 3.0)
 
     def paint(b: float, g: float, r: float) -> Array:
@@ -131,7 +131,7 @@ def road_sign(foot: Array, rng: np.random.Generator, light: Light) -> Thing:
 
 
 def traffic_light(foot: Array, rng: np.random.Generator, light: Light) -> Thing:
-    """A traffic light on a post, one lamp lit."""
+    """Builds a traffic light on a post, with one lamp on."""
     post = _post(foot, 2.4, 0.07, (60, 62, 62), light)
     head = box((0.34, 0.95, 0.3), _up(foot, 2.3), (32, 32, 34), classes.SIGN, light)
     plate = _board(_up(foot, 2.78, ahead=0.1), 0.6, 1.2, lit((38, 38, 40), _TOWARDS_EGO, light))
@@ -144,7 +144,7 @@ def traffic_light(foot: Array, rng: np.random.Generator, light: Light) -> Thing:
 
 
 def belisha_beacon(foot: Array, light: Light) -> Thing:
-    """The striped post with an amber globe at a zebra crossing."""
+    """Builds the striped post with an amber globe at a zebra crossing."""
     bands = [[_up(foot, 0.4 * n), _up(foot, 0.4 * (n + 1))] for n in range(6)]
     white = lit((215, 216, 218), _TOWARDS_EGO, light)
     black = lit((36, 36, 38), _TOWARDS_EGO, light)
@@ -159,13 +159,13 @@ def belisha_beacon(foot: Array, light: Light) -> Thing:
 
 
 def bollard(foot: Array, rng: np.random.Generator, light: Light) -> Thing:
-    """A bollard, black or with a white band."""
+    """Builds a bollard."""
     post = _post(foot, rng.uniform(0.8, 1.1), 0.09, pick(rng, ((36, 36, 38), (90, 92, 94))), light)
     return Thing(foot, (post,))
 
 
 def billboard(foot: Array, rng: np.random.Generator, light: Light) -> Thing:
-    """A poster on two legs."""
+    """Builds a poster on two legs."""
     width, height = rng.uniform(0.9, 1.4), rng.uniform(1.4, 1.9)
     color = pick(
         rng, ((60, 60, 200), (180, 120, 30), (60, 170, 90), (50, 170, 220), (200, 202, 205)), 20
@@ -199,7 +199,7 @@ def billboard(foot: Array, rng: np.random.Generator, light: Light) -> Thing:
 
 
 def shop_sign(at: Array, side: int, rng: np.random.Generator, light: Light) -> Thing:
-    """A sign that hangs out over the pavement from a (3,) world point on a front."""
+    """Builds a sign that projects over the pavement from a (3,) world point on a front."""
     color = pick(
         rng, ((40, 36, 160), (150, 80, 30), (50, 120, 50), (36, 36, 38), (210, 212, 214)), 15
     )
@@ -219,7 +219,7 @@ def shop_sign(at: Array, side: int, rng: np.random.Generator, light: Light) -> T
 
 @lru_cache(maxsize=8)
 def _railing(kind: str) -> tuple[Array, Array]:
-    """Draw three metres of fence: cover (h, w) uint8, outline (h, w) uint8; 1.1 metres high."""
+    """Draws 3 by 1.1 metres of fence: coverage (h, w) uint8 and outline (h, w) uint8."""
     width, height = int(3 * DENSITY), int(1.1 * DENSITY)
     cover = np.zeros((height, width), np.uint8)
     spacing = {'bars': 4, 'guard': 4, 'mesh': 2}[kind]
@@ -239,7 +239,7 @@ def _railing(kind: str) -> tuple[Array, Array]:
 def railing(
     start: Array, end: Array, height: float, rng: np.random.Generator, light: Light
 ) -> Thing:
-    """A metal fence between two (3,) world points on the ground."""
+    """Builds a metal fence between two (3,) world points on the ground."""
     cover, outline = _railing(str(rng.choice(['bars', 'guard', 'mesh'])))
     panels = max(int(np.linalg.norm(end - start) / 3), 1)
     cover, outline = np.tile(cover, (1, panels)), np.tile(outline, (1, panels))
@@ -260,7 +260,7 @@ def _standing_rectangle(start: Array, end: Array, height: float) -> Rectangle:
 
 
 def _side_normal(start: Array, end: Array, side: int) -> tuple[float, float, float]:
-    """Normal of a wall along the street that faces the street, on a side."""
+    """Returns the street-side normal of a wall along the street, on a side."""
     along = (end - start) / max(float(np.linalg.norm(end - start)), 1e-6)
     return float(-side * along[2]), 0.0, float(side * along[0])
 
@@ -268,7 +268,7 @@ def _side_normal(start: Array, end: Array, side: int) -> tuple[float, float, flo
 def board_fence(
     start: Array, end: Array, side: int, rng: np.random.Generator, light: Light
 ) -> Thing:
-    """A fence of boards between two (3,) world points on the ground."""
+    """Builds a board fence between two (3,) world points on the ground."""
     height = rng.uniform(1.3, 2.0)
     size = (max(int(np.linalg.norm(end - start) * DENSITY), 4), int(height * DENSITY))
     pixels = surface('render', size, pick(rng, ((70, 100, 130), (90, 110, 128), (60, 76, 90))), 3)
@@ -286,7 +286,7 @@ def board_fence(
 def garden_wall(
     start: Array, end: Array, side: int, height: float, color: Color, light: Light
 ) -> Thing:
-    """A brick wall between two (3,) world points on the ground; CamVid calls it building."""
+    """Builds a brick wall between two (3,) world points on the ground; a building in CamVid."""
     size = (max(int(np.linalg.norm(end - start) * DENSITY), 4), max(int(height * DENSITY), 4))
     pixels = surface('brick', size, color, 5)
     pixels[:3] = np.clip(np.array(color) * 1.2, 0, 255)
@@ -312,7 +312,7 @@ def garden_wall(
 
 
 def hedge(start: Array, end: Array, side: int, height: float, leaves: Array, light: Light) -> Thing:
-    """A clipped hedge between two (3,) world points on the ground.
+    """Builds a clipped hedge between two (3,) world points on the ground.
 
     Args:
         start: its near end.

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The ground: carriageway, markings, kerbs, paving and grass.
 
-Each block has two maps over one grid in street coordinates, rows along ``s`` and columns along
-``d``: its colours and its class ids. A frame looks both up at the point that each pixel's ray hits.
+Each block has two maps on one grid in street coordinates, rows along ``s`` and columns along ``d``:
+its colours and its class ids. A frame samples both at the ground point of each pixel.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from bisenet_ros.synthetic.rng import Color, pick, stream
 from bisenet_ros.synthetic.street import BLOCK, LEFT, RIGHT, Block, Street
 from bisenet_ros.synthetic.textures import fractal_noise
 
-_ALONG, _ACROSS = 12, 32  # map cells per metre of s and of d: perspective squeezes s
-_HALF_WIDTH = 22.0  # metres of d to each side that the maps cover; beyond, their rims go on
-_BLOCKS = 4  # blocks that a frame sees, its own included
+_ALONG, _ACROSS = 12, 32  # map cells per metre of s and of d; perspective compresses s
+_HALF_WIDTH = 22.0  # metres of d on each side in the maps; their edges are repeated beyond
+_BLOCKS = 4  # blocks in view of a frame, including its own
 _ROWS, _COLUMNS = int(BLOCK * _ALONG), int(2 * _HALF_WIDTH * _ACROSS)
-_LEVELS = 6  # reductions of the colour map, the original included
-_SPARE = 512  # columns by which the sheets of noise are wider than the maps
+_LEVELS = 6  # levels of the colour map, including the original
+_SPARE = 512  # extra columns in the sheets of noise
 
 _WHITE: Color = (196, 200, 202)
 _YELLOW: Color = (70, 165, 195)
@@ -34,7 +34,7 @@ Span = tuple[float, float]  # from, to
 
 
 class _Sheet:
-    """The two maps of a block while they are painted.
+    """The two maps of a block that is being painted.
 
     Attributes:
         start: ``s`` of the first row, metres.
@@ -52,20 +52,20 @@ class _Sheet:
         self.label = np.full((_ROWS, _COLUMNS), classes.ROAD, np.uint8)
 
     def window(self, s: Span, d: Span) -> tuple[slice, slice]:
-        """Cells within street coordinates; the spans of ``d`` may be given in either order."""
+        """Returns the cells within street coordinates; the span of ``d`` may be in either order."""
         rows = np.clip(np.rint((np.array(s) - self.start) * _ALONG), 0, _ROWS).astype(int)
         columns = np.rint((np.sort(d) + _HALF_WIDTH) * _ACROSS).astype(int)
         columns = np.clip(columns, 0, _COLUMNS)
         return slice(rows[0], rows[1]), slice(columns[0], columns[1])
 
     def blend(self, s: Span, d: Span, color: Color, share: float | Array) -> None:
-        """Mix a colour into a rectangle; ``share`` may be a map of the whole sheet."""
+        """Blends a colour into a rectangle; ``share`` may be a map of the whole sheet."""
         where = self.window(s, d)
         weight = share[where][..., None] if isinstance(share, np.ndarray) else np.float32(share)
         self.color[where] += (np.array(color, np.float32) - self.color[where]) * weight
 
     def half(self, side: int) -> _Sheet:
-        """One side of the street, as views of the same maps; ``d`` counts from the centre line."""
+        """Returns one side of the street as views; ``d`` is the distance from the centre line."""
         part = copy(self)
         columns = slice(_COLUMNS // 2, None) if side > 0 else slice(_COLUMNS // 2)
         part.d = side * self.d[columns]
@@ -73,7 +73,7 @@ class _Sheet:
         return part
 
     def lay(self, where: Array, color: Color, tone: Array, label: int) -> None:
-        """Cover cells: ``where`` (rows, columns) bool, ``tone`` (rows, columns) lightness."""
+        """Covers the cells ``where`` (rows, columns) bool; ``tone`` (rows, columns): lightness."""
         self.color[where] = np.array(color, np.float32) * tone[where][:, None]
         self.label[where] = label
 
@@ -82,7 +82,7 @@ class Ground:
     """The ground of one drive, in neutral light."""
 
     def __init__(self, street: Street) -> None:
-        """Choose the street's surfaces; blocks are painted when they come into view."""
+        """Draws the street's surfaces; blocks are painted when they come into view."""
         self._street = street
         rng = stream(street.seed, 'ground')
         self._asphalt = pick(rng, [(112, 110, 108), (92, 90, 89), (126, 124, 124), (104, 106, 112)])
@@ -102,13 +102,13 @@ class Ground:
         self._joined = lru_cache(maxsize=1)(self._join)
 
     def look(self, s: Array, d: Array, near: float, reach: float) -> tuple[Array, Array]:
-        """Look at the ground.
+        """Samples the ground.
 
         Args:
             s: (R, W) float32 street coordinates of the pixels of R image rows, metres.
             d: (R, W) float32, metres.
             near: ``s`` of the camera, metres.
-            reach: focal length in pixels times camera height in metres; says how fine to look.
+            reach: focal length in pixels times camera height in metres; determines the map level.
 
         Returns:
             (R, W, 3) uint8 BGR in neutral light and (R, W) uint8 class ids.
@@ -137,13 +137,13 @@ class Ground:
         return color, label
 
     def _join(self, first: int) -> tuple[list[Array], Array]:
-        """Join the blocks from ``first`` on: colour maps by level, and class ids."""
+        """Joins the blocks from ``first`` on: colour maps by level, and class ids."""
         blocks = [self._block(first + step) for step in range(_BLOCKS)]
         levels = [np.concatenate([b[0][level] for b in blocks]) for level in range(_LEVELS)]
         return levels, np.concatenate([b[1] for b in blocks])
 
     def _paint(self, number: int) -> tuple[list[Array], Array]:
-        """Paint a block: its colour map by level, each halved along s, and its class ids."""
+        """Paints a block: its colour map by level, each halved along s, and its class ids."""
         block = self._street.block(number)
         rng = stream(self._street.seed, 'ground', number)
         sheet = _Sheet(block.start)
@@ -160,7 +160,7 @@ class Ground:
 
     @staticmethod
     def _cut(noise: Array, rng: np.random.Generator) -> Array:
-        """Cut a sheet of noise of the maps' size out of a wider one."""
+        """Cuts noise of the maps' size out of a wider sheet."""
         first = int(rng.integers(_SPARE))
         return noise[:, first : first + _COLUMNS]
 
@@ -175,7 +175,7 @@ class Ground:
         tracks *= 0.05 * (0.4 + wear) * (np.abs(sheet.d) < lane)
         tone = (1 + (0.02 + 0.05 * wear) * blotches) * (1 + tracks.astype(np.float32))
         sheet.color *= tone[..., None]
-        for _ in range(int(rng.poisson(1 + 3 * wear))):  # mended patches
+        for _ in range(int(rng.poisson(1 + 3 * wear))):  # repaired patches
             s, d = sheet.start + rng.uniform(0, BLOCK), rng.uniform(-lane, lane)
             patch = sheet.window((s, s + rng.uniform(0.5, 6)), (d, d + rng.uniform(0.4, 2.2)))
             sheet.color[patch] *= np.float32(rng.uniform(0.78, 1.1))
@@ -192,7 +192,7 @@ class Ground:
         thin = np.clip(self._cut(self._blotches, rng) + 0.6, 0, 1.2)
         worn = np.clip(0.95 - traits['wear'] * thin, 0.15, 1)
         start, end = sheet.start, sheet.start + BLOCK
-        zigzag = (end, end)  # the stretch around a zebra crossing where nobody may stop
+        zigzag = (end, end)  # no stopping around a zebra crossing
         if block.crossing is not None:
             zigzag = (block.crossing - 9.0, block.crossing + 9.0)
         dash, period = (4.0, 6.0) if traits['edge_lines'] < 0.3 else (2.0, 8.0)
@@ -212,7 +212,7 @@ class Ground:
             self._paint_arrow(sheet, start + rng.uniform(6, 30), worn)
 
     def _paint_edge(self, sheet: _Sheet, side: int, gap: Span, worn: Array) -> None:
-        """Paint what runs along a kerb, but not within ``gap``."""
+        """Paints the markings along a kerb, except within ``gap``."""
         section, kind = self._street.section, self._street.traits['edge_lines']
         kerb, end = section.kerb(side), sheet.start + BLOCK
         lines: list[tuple[float, float, Color]] = []  # distance from the centre, width, colour
@@ -240,7 +240,7 @@ class Ground:
             sheet.blend((at, at + 1 / _ALONG), (d - half, d + half), _WHITE, worn)
 
     def _paint_side(self, sheet: _Sheet, block: Block, side: int, rng: np.random.Generator) -> None:
-        """Lay pavement, kerb, verge and what is behind, on one side."""
+        """Paints pavement, kerb, verge and the ground behind them, on one side."""
         section = self._street.section
         kerb, frontage = section.kerb(side), section.frontage(side)
         out = sheet.d  # metres from the centre line

@@ -10,14 +10,14 @@ import numpy as np
 from bisenet_ros.synthetic.camera import Array
 from bisenet_ros.synthetic.rng import stream
 
-_SPARE = 64  # pixels by which the sheet of noise is larger than the image
+_SPARE = 64  # extra pixels of the sheet of noise on each axis
 
 
 class Lens:
     """The optics and the sensor of one drive's camera."""
 
     def __init__(self, seed: int, size: tuple[int, int], exposure: float) -> None:
-        """Draw a camera.
+        """Draws the parameters of a camera.
 
         Args:
             seed: the drive's seed.
@@ -28,10 +28,10 @@ class Lens:
         width, height = size
         self._seed = seed
         gamma, black = rng.uniform(1.1, 1.4), rng.uniform(0, 0.03)
-        # White balance errs from blue to amber, hardly from green to magenta.
+        # White balance varies from blue to amber, but hardly from green to magenta.
         balance = 1 + rng.normal(0, 0.025) * np.array([1, 0, -1]) + rng.normal(0, 0.006, 3)
         level = np.arange(256)[:, None] / 255.0 * balance * exposure  # (256, 3)
-        # A shoulder towards white, as cameras have: highlights burn out softly.
+        # Compresses highlights as cameras do, so that they saturate gradually.
         level = 1.1 * (1.12 * level / (1 + 0.12 * level)) ** gamma
         self._tone = np.clip((black + (1 - black) * level) * 255, 0, 255).astype(np.uint8)[None]
         x, y = np.linspace(-1, 1, width)[None, :], np.linspace(-1, 1, height)[:, None]
@@ -43,11 +43,11 @@ class Lens:
         self._noise = np.clip(grain + 128, 0, 255).astype(np.uint8)
 
     def expose(self, picture: Array, index: int) -> Array:
-        """Take the photograph.
+        """Applies the effects of the camera to a picture.
 
         Args:
             picture: (H, W, 3) uint8 BGR as drawn.
-            index: number of the frame; decides its noise.
+            index: number of the frame; determines its noise.
 
         Returns:
             (H, W, 3) uint8 BGR, contiguous.

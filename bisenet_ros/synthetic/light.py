@@ -14,18 +14,17 @@ from bisenet_ros.synthetic.rng import stream
 
 @dataclass(frozen=True)
 class Light:
-    """What lights the scene. Colours and factors are BGR.
+    """Light of the scene. Colours and factors are BGR.
 
     Attributes:
         toward_sun: (3,) unit vector to the sun in the world frame (x right, y down, z forward).
         sun: factors of direct sunlight on a surface that faces the sun; zeros when overcast.
         ambient: factors of the light from the sky.
         zenith: colour of the sky overhead.
-        skyline: colour of the sky at the horizon, which is also what haze fades to.
-        cloud: colour of the clouds.
+        skyline: colour of the sky at the horizon and of haze.
         cloud_cover: share of the sky under clouds, 0 to 1.
         haze_distance: metres over which haze takes 63 % of the contrast.
-        glare: strength of the veil around the sun in the image, 0 to 1.
+        glare: strength of the glare around the sun in the image, 0 to 1.
         exposure: factor on the brightness of the finished picture.
         dark: whether vehicles have their lights on.
     """
@@ -44,11 +43,11 @@ class Light:
 
     @property
     def casts_shadows(self) -> bool:
-        """Whether the sun is out."""
+        """Whether the sun is visible."""
         return bool(self.sun.max() > 0.05)
 
     def on(self, normals: Array) -> Array:
-        """Light on surfaces.
+        """Returns the light on surfaces.
 
         Args:
             normals: (N, 3) unit normals in the world frame.
@@ -56,23 +55,23 @@ class Light:
         Returns:
             (N, 3) factors.
         """
-        from_sky = 0.68 - 0.32 * normals[:, 1:2]  # y is down: what faces up sees more of the sky
+        from_sky = 0.68 - 0.32 * normals[:, 1:2]  # y is down: upward surfaces see more of the sky
         from_sun = np.clip(normals @ self.toward_sun, 0, None)[:, None]
         lit: Array = self.ambient * from_sky + self.sun * from_sun
         return lit
 
     def haze(self, depth: float) -> float:
-        """Share of haze, 0 to 1, in front of a surface ``depth`` metres away."""
+        """Returns the share of haze, 0 to 1, in front of a surface ``depth`` metres away."""
         return float(1.0 - np.exp(-max(depth, 0.0) / self.haze_distance))
 
     def shadow_reach(self) -> Array:
-        """(3,) world vector from the top of a stick one metre high to its shadow's end, metres."""
+        """Returns the (3,) vector from the top of a one-metre stick to its shadow's end, metres."""
         reach: Array = self.toward_sun / self.toward_sun[1]
         return reach
 
 
 def make_light(seed: int) -> Light:
-    """Draw the light of a drive: bright, overcast, sunny, low sun or dusk."""
+    """Draws the random light of a drive: bright, overcast, sunny, low sun or dusk."""
     rng = stream(seed, 'light')
     kind = rng.choice(
         ['bright', 'overcast', 'sunny', 'low_sun', 'dusk'], p=[0.29, 0.18, 0.27, 0.13, 0.13]
@@ -80,7 +79,7 @@ def make_light(seed: int) -> Light:
     azimuth = rng.uniform(-np.pi, np.pi)
     elevation = np.radians(rng.uniform(28, 55))
     cover, haze, glare, exposure = 0.8, rng.uniform(350, 900), 0.0, rng.uniform(0.95, 1.3)
-    if kind == 'bright':  # thin high cloud, the sky burnt out: most of a British winter
+    if kind == 'bright':  # thin high cloud, overexposed sky: most of a British winter
         sun = np.array([0.34, 0.38, 0.42]) * rng.uniform(0.2, 1.0)
         ambient = np.array([0.66, 0.64, 0.62])
         zenith = [252, 248, 244] if rng.random() < 0.6 else [250, 230, 208]

@@ -1,9 +1,9 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The painter: draws world geometry into picture and labels at the same time.
+"""Draws world geometry into picture and labels at the same time.
 
-Picture and labels are one buffer of four channels, B, G, R and class id. OpenCV fills all four with
-one call, so colour and label agree in every pixel by construction.
+Picture and labels are one buffer with four channels: B, G, R and class id. OpenCV fills all four in
+one call, so colour and label agree in every pixel.
 """
 
 from __future__ import annotations
@@ -21,22 +21,22 @@ from bisenet_ros.synthetic.textures import Texture
 
 _SUBPIXEL_BITS = 4
 _FAR_OUT = 30000.0  # pixels; keeps fixed-point coordinates within OpenCV's range
-_DETAIL_SCALE = 9.0  # pixels per metre; details of solids are left out below it
+_DETAIL_SCALE = 9.0  # pixels per metre; below it, details of solids are left out
 _HAZE_SEEN = 0.02  # less haze is invisible and skipped
-_NEXT = np.array([1, 2, 3, 0])  # the corner after each of a rectangle's
-_SLIVER = 3  # pixels; a picture seen narrower than this is drawn in its mean colour
+_NEXT = np.array([1, 2, 3, 0])  # index of the next corner of a rectangle
+_SLIVER = 3  # pixels; a narrower picture is drawn in its mean colour
 
 
 @dataclass(frozen=True)
 class Mesh:
-    """A solid made of convex flat faces, placed in the world and lit.
+    """A solid with convex flat faces, placed in the world, with lighting applied.
 
     Attributes:
         vertices: (V, 3) world points.
         faces: vertex numbers of each face, in drawing order.
         normals: (F, 3) outward unit normals.
-        colors: (F, 3) BGR with the light on it.
-        detail: (F,) bool; these faces are left out when the solid is small in the image.
+        colors: (F, 3) BGR with lighting.
+        detail: (F,) bool; these faces are left out if the solid is small in the image.
         label: class id of every pixel of the solid.
     """
 
@@ -49,18 +49,18 @@ class Mesh:
 
     @cached_property
     def anchors(self) -> Array:
-        """(F, 3) one vertex of each face."""
+        """(F, 3), one vertex of each face."""
         first: Array = self.vertices[[face[0] for face in self.faces]]
         return first
 
     def draw(self, painter: Painter) -> None:
-        """Draw it."""
+        """Draws the solid."""
         painter.mesh(self)
 
 
 @dataclass(frozen=True)
 class Rectangle:
-    """A flat rectangle in the world, where a picture goes.
+    """A flat rectangle in the world, the place of a picture.
 
     Attributes:
         origin: (3,) world point of the picture's top left corner.
@@ -80,7 +80,7 @@ class Rectangle:
 
 
 class Painter:
-    """Draws one frame, far things first.
+    """Draws one frame. Callers draw far things first.
 
     Attributes:
         canvas: (H, W, 4) uint8: B, G, R, class id.
@@ -89,7 +89,7 @@ class Painter:
     """
 
     def __init__(self, camera: Camera, light: Light) -> None:
-        """Start a frame; nothing is drawn yet and every pixel has class 0 (sky)."""
+        """Starts an empty frame, in which every pixel has class 0 (sky)."""
         width, height = camera.size
         self.canvas = np.zeros((height, width, 4), np.uint8)
         self.camera = camera
@@ -97,17 +97,17 @@ class Painter:
         self._focal = float(camera.matrix[0, 0])
 
     def hazy(self, color: Color | Array, depth: float) -> Array:
-        """Put the haze of ``depth`` metres over a BGR colour or (N, 3) colours; 0 to 255."""
+        """Adds the haze of ``depth`` metres to a BGR colour or (N, 3) colours; 0 to 255."""
         share = self.light.haze(depth)
         seen = np.asarray(color) * (1 - share) + self.light.skyline * share
         return np.minimum(seen, 255)
 
     def polygon(self, points: Array, color: Color | Array, label: int) -> None:
-        """Fill a flat convex polygon.
+        """Fills a flat convex polygon.
 
         Args:
             points: (N, 3) world corners.
-            color: BGR with the light on it, before haze.
+            color: BGR with lighting, before haze.
             label: class id.
         """
         local = clip_near(self.camera.to_camera(points))
@@ -116,7 +116,7 @@ class Painter:
             self._fill(fixed_point(self.camera.to_pixels(local)), (b, g, r, float(label)))
 
     def mesh(self, mesh: Mesh) -> None:
-        """Draw a solid: the faces that look at the camera, in their order."""
+        """Draws the faces of a solid that face the camera, in their order."""
         local = self.camera.to_camera(mesh.vertices)
         depth = float(local[:, 2].mean())
         if local[:, 2].max() < NEAR:
@@ -138,14 +138,14 @@ class Painter:
                 self._fill(fixed_point(self.camera.to_pixels(clipped)), inks[index].tolist())
 
     def limbs(self, bars: Array, radii: Array, colors: Array, label: int) -> None:
-        """Draw round tapered bars, in order: limbs, poles, tubes of bicycles.
+        """Draws round tapered bars in order: limbs, poles, bicycle tubes.
 
-        Bars are at least a pixel thick. Nothing is drawn when one reaches the near plane.
+        Bars are at least one pixel thick. Nothing is drawn if one reaches the near plane.
 
         Args:
             bars: (N, 2, 3) world points, start and end.
             radii: (N, 2) radii at start and end, metres.
-            colors: (N, 3) BGR with the light on it.
+            colors: (N, 3) BGR with lighting.
             label: class id.
         """
         local = self.camera.to_camera(bars.reshape(-1, 3))
@@ -170,11 +170,11 @@ class Painter:
                     cv2.circle(self.canvas, tip, size, ink, -1, cv2.LINE_8, _SUBPIXEL_BITS)
 
     def panel(self, texture: Texture, place: Rectangle, label: int) -> None:
-        """Draw an opaque picture.
+        """Draws an opaque picture.
 
         Args:
-            texture: (h, w, 3) picture with the light on it.
-            place: where it is.
+            texture: (h, w, 3) picture with lighting.
+            place: rectangle of the picture in the world.
             label: class id.
         """
         found = self._warp((texture,), place)
@@ -196,13 +196,13 @@ class Painter:
         cv2.copyTo(inked, stencil, self.canvas[top : top + height, left : left + width])
 
     def cutout(self, texture: Texture, shape: Texture, place: Rectangle, label: int) -> None:
-        """Draw a picture with holes: foliage, railings.
+        """Draws a picture with holes: foliage, railings.
 
         Args:
-            texture: (h, w, 4) picture with the light on it; channel 3 is the cover, 0 to 255.
-            shape: (h, w) uint8, 255 where the label goes: small holes count as the thing, which is
-                how CamVid's annotators outlined bare trees and railings.
-            place: where it is.
+            texture: (h, w, 4) picture with lighting; channel 3 is the coverage, 0 to 255.
+            shape: (h, w) uint8, 255 where the label goes. Small holes belong to the thing, because
+                CamVid's annotators outlined bare trees and railings.
+            place: rectangle of the picture in the world.
             label: class id.
         """
         found = self._warp((texture, shape), place)
@@ -220,7 +220,7 @@ class Painter:
         cv2.fillConvexPoly(self.canvas, corners, ink, cv2.LINE_8, _SUBPIXEL_BITS)
 
     def _veiled(self, patch: Array, depth: float) -> Array:
-        """Put the haze of ``depth`` metres over a (h, w, 3 or 4) uint8 picture."""
+        """Adds the haze of ``depth`` metres to a (h, w, 3 or 4) uint8 picture."""
         share = self.light.haze(depth)
         if share < _HAZE_SEEN:
             return patch
@@ -231,11 +231,11 @@ class Painter:
     def _warp(
         self, textures: tuple[Texture, ...], place: Rectangle
     ) -> tuple[list[Array], Array, tuple[int, int], float] | None:
-        """Warp pictures of one size to where a rectangle is seen.
+        """Warps pictures of equal size to the image of a rectangle.
 
         Returns:
             The pictures in the part of the frame around it, its fixed-point outline in the frame,
-            the left top pixel of the part, and the depth in metres; None when it is out of view.
+            the top left pixel of the part, and the depth in metres; None if it is out of view.
         """
         local = clip_near(self.camera.to_camera(place.corners))
         if len(local) < 3:
@@ -249,7 +249,7 @@ class Painter:
             return None
         rows, columns = textures[0].pixels.shape[:2]
         levels = (0, 0)
-        if len(local) == 4 and local[:, 2].min() > 2 * NEAR:  # else it is magnified: keep it whole
+        if len(local) == 4 and local[:, 2].min() > 2 * NEAR:  # else magnified: not reduced
             edges = np.hypot(*(pixels - pixels[_NEXT]).T)  # top, right, bottom, left
             levels = (
                 _halvings(columns, max(edges[0], edges[2])),
@@ -262,7 +262,7 @@ class Painter:
             onto = self.camera.plane_homography(
                 place.origin, place.across / columns, place.down / rows
             )
-            # Texture pixel centres lie half a pixel inside; the part begins at (left, top).
+            # Texture pixel centres are half a pixel inside; the part begins at (left, top).
             onto = _shift(-left, -top) @ onto @ _shift(0.5, 0.5)
             opaque = picture.ndim == 3 and picture.shape[2] == 3
             patch = cv2.warpPerspective(
@@ -277,24 +277,24 @@ class Painter:
 
 
 def fixed_point(pixels: Array) -> Array:
-    """Turn (..., 2) pixels into the fixed-point coordinates that the fills here use."""
+    """Converts (..., 2) pixels to the fixed-point coordinates of the fill functions."""
     inside = np.minimum(np.maximum(pixels, -_FAR_OUT), _FAR_OUT)  # np.clip takes four times as long
     fixed: Array = np.rint(inside * (1 << _SUBPIXEL_BITS)).astype(np.int32)
     return fixed
 
 
 def _halvings(source: int, target: float) -> int:
-    """How often ``source`` pixels can be halved before fewer than ``target`` are left."""
+    """Returns how often ``source`` pixels can be halved and still be at least ``target``."""
     return max(int(np.log2(source / max(target, 1.0))), 0)
 
 
 def _shift(x: float, y: float) -> Array:
-    """Homography that moves by pixels."""
+    """Returns the homography that translates by pixels."""
     return np.array([[1.0, 0.0, x], [0.0, 1.0, y], [0.0, 0.0, 1.0]])
 
 
 def turned(vectors: Array, yaw: float) -> Array:
-    """Turn (N, 3) vectors to a heading: ``yaw`` radians to the right of world z."""
+    """Rotates (N, 3) vectors to a heading: ``yaw`` radians to the right of world z."""
     c, s = np.cos(yaw), np.sin(yaw)
     matrix = np.array([[c, 0.0, s], [0.0, 1.0, 0.0], [-s, 0.0, c]])
     result: Array = vectors @ matrix.T

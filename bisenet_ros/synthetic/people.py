@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Pedestrians and cyclists: figures of round limbs, posed in three dimensions.
 
-A figure's own frame: x right, y down, z ahead, origin on the ground below it.
+Figure frame: x right, y down, z ahead, origin on the ground below the figure.
 """
 
 from __future__ import annotations
@@ -45,11 +45,11 @@ _VESTS: tuple[Color, ...] = ((60, 230, 215), (40, 110, 240))
 
 @dataclass(frozen=True)
 class Outfit:
-    """What a person looks like; colours are BGR in neutral light.
+    """Appearance of a person; colours are BGR in neutral light.
 
     Attributes:
         height: metres.
-        build: breadth factor around 1.
+        build: width factor around 1.
         skin, hair, top, legs, shoes: colours.
         coat: whether the top reaches down to the knees.
         bag: whether a bag hangs from the right hand.
@@ -67,7 +67,7 @@ class Outfit:
 
 
 def make_outfit(rng: np.random.Generator, *, bright: float = 0.05) -> Outfit:
-    """Draw a person; ``bright`` is the chance of a bright vest."""
+    """Draws a random outfit; ``bright`` is the probability of a bright vest."""
     return Outfit(
         height=float(np.clip(rng.normal(1.70, 0.1), 1.15, 1.95)),
         build=float(rng.uniform(0.9, 1.2)),
@@ -82,7 +82,7 @@ def make_outfit(rng: np.random.Generator, *, bright: float = 0.05) -> Outfit:
 
 
 class _Figure:
-    """Collects limbs in the figure's own frame, heights positive upwards."""
+    """Collects limbs in the figure's frame; heights are positive upwards."""
 
     def __init__(self) -> None:
         self.bars: list[tuple[Array, Array]] = []
@@ -90,13 +90,13 @@ class _Figure:
         self.colors: list[Color] = []
 
     def limb(self, start: Array, end: Array, radii: tuple[float, float], color: Color) -> None:
-        """Add a limb between points (x, height, z)."""
+        """Adds a limb between two points (x, height, z)."""
         self.bars.append((start, end))
         self.radii.append(radii)
         self.colors.append(color)
 
     def placed(self, at: Array, yaw: float, label: int, light: Light, scale: float = 1.0) -> Bars:
-        """Stand it on a (3,) world point, heading ``yaw`` to the right of world z."""
+        """Places the figure on a (3,) world point, heading ``yaw`` to the right of world z."""
         points = np.array(self.bars).reshape(-1, 3) * np.array([scale, -scale, scale])
         factors = light.ambient * 0.88 + light.sun * 0.5
         return Bars(
@@ -116,7 +116,7 @@ def _dim(color: Color, factor: float) -> Color:
 
 
 def _upper_body(f: _Figure, o: Outfit, hip: Array, neck: Array, hands: tuple[Array, Array]) -> None:
-    """Torso, head and arms between a hip and a neck point, with elbows that hang down."""
+    """Adds torso, head and arms for a hip point and a neck point, with elbows that hang down."""
     b = o.build
     across = _p(1.0, 0, 0)
     for side in (-1, 1):
@@ -137,10 +137,10 @@ def _upper_body(f: _Figure, o: Outfit, hip: Array, neck: Array, hands: tuple[Arr
 
 
 def pedestrian(o: Outfit, at: Array, yaw: float, stride: float, light: Light) -> Thing:
-    """Pose a walking person.
+    """Builds a walking person.
 
     Args:
-        o: what the person looks like.
+        o: outfit of the person.
         at: (3,) world point on the ground.
         yaw: heading to the right of world z, radians.
         stride: phase of the walk, radians.
@@ -149,7 +149,7 @@ def pedestrian(o: Outfit, at: Array, yaw: float, stride: float, light: Light) ->
     f = _Figure()
     swing = np.sin(stride)
     hip, neck = _p(0, 0.92, 0), _p(0, 1.44, 0.02)
-    legs = sorted((-1, 1), key=lambda side: -side * np.sin(yaw))  # the far leg first
+    legs = sorted((-1, 1), key=lambda side: -side * np.sin(yaw))  # draw the far leg first
     for side in legs:
         step = side * swing
         lift = 0.08 * max(0.0, -side * float(np.cos(stride)))
@@ -173,10 +173,10 @@ def pedestrian(o: Outfit, at: Array, yaw: float, stride: float, light: Light) ->
 
 
 def cyclist(o: Outfit, frame: Color, at: Array, yaw: float, crank: float, light: Light) -> Thing:
-    """Pose a person on a bicycle.
+    """Builds a person on a bicycle.
 
     Args:
-        o: what the person looks like.
+        o: outfit of the person.
         frame: colour of the bicycle.
         at: (3,) world point on the ground below the bicycle's middle.
         yaw: heading to the right of world z, radians.

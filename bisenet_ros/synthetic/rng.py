@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Random streams, one for each thing in the world, so that the order of use does not matter."""
+"""Random streams, one for each thing in the world, so that the order of use is irrelevant."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ Color = tuple[float, float, float]  # BGR, 0 to 255, in neutral light
 
 
 def stream(seed: int, name: str, *numbers: int) -> np.random.Generator:
-    """Open the random stream of one thing of the world, the same on every call.
+    """Returns the random stream of one thing in the world, the same on every call.
 
     Args:
         seed: the drive's seed.
-        name: what the stream is for, such as 'block'.
-        numbers: which one, such as the block's number; may be negative.
+        name: purpose of the stream, such as 'block'.
+        numbers: further keys, such as the block's number; may be negative.
     """
     return np.random.default_rng(
         [seed & 0xFFFFFFFF, zlib.crc32(name.encode()), *(n & 0xFFFFFFFF for n in numbers)]
@@ -26,7 +26,7 @@ def stream(seed: int, name: str, *numbers: int) -> np.random.Generator:
 
 
 def pick(rng: np.random.Generator, colors: Sequence[Color], spread: float = 8.0) -> Color:
-    """Draw one of the colours, with its lightness and tone a little off (levels of 255)."""
+    """Draws one of the colours, with small changes of lightness and tone (levels of 255)."""
     base = colors[int(rng.integers(len(colors)))]
     b, g, r = np.clip(np.array(base) + rng.normal(0, spread) + rng.normal(0, spread / 3, 3), 4, 250)
     return float(b), float(g), float(r)

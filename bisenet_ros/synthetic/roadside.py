@@ -25,13 +25,13 @@ class Roadside:
     """Sets up the blocks of one drive."""
 
     def __init__(self, street: Street, light: Light) -> None:
-        """Grow the drive's plants; blocks are set up one by one by `things`."""
+        """Creates the drive's plants; `things` builds the blocks one by one."""
         self._street = street
         self._light = light
         self._nursery = Nursery(street.seed, light, street.traits['leaves'])
 
     def things(self, number: int) -> tuple[Thing, ...]:
-        """Set up the block that covers ``s`` from ``number * BLOCK``."""
+        """Builds the things of the block that covers ``s`` from ``number * BLOCK``."""
         block = self._street.block(number)
         found: list[Thing] = []
         for side in (LEFT, RIGHT):
@@ -44,23 +44,23 @@ class Roadside:
         return tuple(found)
 
     def distance(self, s: float) -> Thing:
-        """Set up the trees at the end of the view, around ``s``."""
+        """Builds the trees at the end of the view, around ``s``."""
         middle, wide = self._street.centreline.point(s, 0.0), np.array([100.0, 0.0, 0.0])
         return Thing(middle, (self._nursery.row(middle - wide, middle + wide, 9.0),))
 
     def _point(self, s: float, side: int, distance: float, height: float = 0.0) -> Array:
-        """World point at a distance from the centre line on a side, metres."""
+        """Returns the world point at a distance from the centre line on a side, metres."""
         return self._street.centreline.point(s, side * distance, height)
 
     def _background(self, block: Block, side: int, rng: np.random.Generator) -> list[Thing]:
-        """The second row, seen through gaps in the first."""
+        """Builds the second row, which is visible through gaps in the first."""
         found: list[Thing] = []
         here = block.start
         while here < block.start + BLOCK:
             until = here + rng.uniform(14, 26)
             distance = self._street.section.frontage(side) + rng.uniform(18, 30)
             near, far = self._point(here, side, distance), self._point(until, side, distance)
-            # Anchored far back: whatever is in the first row there has to come after it.
+            # The anchor is far back, so that everything in the first row is drawn later.
             anchor = far + np.array([0.0, 0.0, 28.0])
             if rng.random() < 0.35:
                 found.append(Thing(anchor, (self._nursery.row(near, far, rng.uniform(6, 12)),)))
@@ -107,7 +107,7 @@ class Roadside:
     def _boundary(
         self, start: float, end: float, side: int, rng: np.random.Generator, *, gate: bool
     ) -> list[Thing]:
-        """Wall, hedge or fence along the back of the pavement, with a gap for a gate."""
+        """Builds a wall, hedge or fence along the back of the pavement, with a gap for a gate."""
         light, distance = self._light, self._street.section.frontage(side) + 0.05
         pieces = [(start, end)]
         if gate:
@@ -132,7 +132,7 @@ class Roadside:
         return found
 
     def _open(self, plot: Plot, side: int, rng: np.random.Generator) -> list[Thing]:
-        """A park or a yard: a boundary and plants behind it."""
+        """Builds a park or a yard: a boundary and plants behind it."""
         front = self._street.section.frontage(side)
         found: list[Thing] = []
         if plot.kind == 'yard' and rng.random() < 0.6:
@@ -169,7 +169,7 @@ class Roadside:
         return found
 
     def _kerbside(self, block: Block, side: int, rng: np.random.Generator) -> list[Thing]:
-        """Posts, signs, trees, railings and people between kerb and pavement."""
+        """Builds posts, signs, trees, railings and people between kerb and pavement."""
         section, traits, light = self._street.section, self._street.traits, self._light
         kerb, pavement = section.kerb(side), section.pavement[side > 0]
         found: list[Thing] = []

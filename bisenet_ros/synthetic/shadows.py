@@ -14,19 +14,19 @@ from bisenet_ros.synthetic.light import Light
 from bisenet_ros.synthetic.painter import fixed_point
 from bisenet_ros.synthetic.things import Thing
 
-# Levels of the shadow map; a look-up table turns them into factors per channel.
+# Levels of the shadow map; a look-up table converts them to factors per channel.
 _OPEN, _SUNLESS, _COVERED = 255, 128, 0
-_COVERED_FACTOR = 0.35  # light left under a vehicle
+_COVERED_FACTOR = 0.35  # remaining light under a vehicle
 
 
 def light_ground(
     ground: Array, things: Iterable[Thing], camera: Camera, light: Light, first_row: int
 ) -> Array:
-    """Put light on the ground, and the shadows of what stands on it.
+    """Applies light and the shadows of things to the ground.
 
     Args:
         ground: (R, W, 3) uint8 BGR in neutral light, the image rows from ``first_row`` on.
-        things: what casts shadows.
+        things: things that may cast shadows.
         camera: the frame's camera.
         light: the scene's light.
         first_row: image row of the first row of ``ground``.
@@ -55,7 +55,7 @@ def light_ground(
         ],
         axis=-1,
     )
-    # Factors go up to 1.5 or so: scaled to bytes here, and back in the product.
+    # Factors go up to about 1.5: scaled to bytes here, and scaled back in the product.
     peak = float(table.max())
     factors = cv2.LUT(cv2.merge([soft] * 3), np.rint(table / peak * 255).astype(np.uint8)[None])
     product: Array = cv2.multiply(ground, factors, scale=peak / 255)
@@ -63,7 +63,7 @@ def light_ground(
 
 
 def _fill(shade: Array, polygon: Array, camera: Camera, first_row: int, level: int) -> None:
-    """Fill a world polygon on the ground in a map of the image rows from ``first_row`` on."""
+    """Fills a world polygon on the ground, in a map of the image rows from ``first_row`` on."""
     local = clip_near(camera.to_camera(polygon))
     if len(local) < 3:
         return

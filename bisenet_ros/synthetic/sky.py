@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The sky: its gradient and clouds, and the veil of light around the sun."""
+"""The sky: its gradient, its clouds, and the glare around the sun."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bisenet_ros.synthetic.light import Light
 from bisenet_ros.synthetic.rng import stream
 from bisenet_ros.synthetic.textures import fractal_noise
 
-# The picture of the sky lies on the image plane of a level camera that looks along world z.
+# The picture of the sky is on the image plane of a level camera that looks along world z.
 _SCALE = 256.0  # pixels of the picture per unit of that plane, at focal length 1
 _HALF_WIDTH, _ABOVE, _BELOW = 2.0, 1.3, 0.3  # extent of the picture, same unit
 
@@ -22,19 +22,19 @@ _HALF_WIDTH, _ABOVE, _BELOW = 2.0, 1.3, 0.3  # extent of the picture, same unit
 class Sky:
     """The sky of a drive, as one wide picture.
 
-    The sky is infinitely far: a frame's camera differs from the picture's by a rotation alone, and
-    one homography brings the picture into the frame.
+    The sky is infinitely far away, so the cameras of a frame and of the picture differ only by a
+    rotation, and one homography maps the picture into the frame.
     """
 
     def __init__(self, seed: int, light: Light) -> None:
-        """Paint the picture."""
+        """Paints the picture."""
         rng = stream(seed, 'sky')
         width, height = int(2 * _HALF_WIDTH * _SCALE), int((_ABOVE + _BELOW) * _SCALE)
         up = np.linspace(_ABOVE, -_BELOW, height)[:, None]
         across = np.linspace(-_HALF_WIDTH, _HALF_WIDTH, width)[None, :]
         altitude = np.clip(up * 1.3, 0, 1)[..., None] ** 0.7
         picture = light.skyline * (1 - altitude) + light.zenith * altitude
-        # Clouds lie in a layer: towards the horizon they are seen flatter and closer together.
+        # Clouds form a layer: towards the horizon they look flatter and closer together.
         noise = fractal_noise(rng, (512, 512), octaves=6, coarsest=5)
         reach = 45 / np.maximum(up + 0.06, 0.06)
         clouds = cv2.remap(
@@ -58,11 +58,11 @@ class Sky:
         self._to_directions = np.linalg.inv(np.array(view))
 
     def look(self, camera: Camera, rows: int) -> Array:
-        """Look at the sky.
+        """Renders the sky.
 
         Args:
             camera: the frame's camera.
-            rows: how many rows of the image, from the top.
+            rows: number of image rows, from the top.
 
         Returns:
             (rows, W, 3) uint8 BGR.
@@ -79,19 +79,19 @@ class Sky:
 
 @lru_cache(maxsize=1)
 def _veil() -> Array:
-    """Make a round veil, 1 in the middle and 0 at the border: (96, 96) float32."""
+    """Returns a round veil, 1 in the middle and 0 at the border: (96, 96) float32."""
     axis = np.linspace(-1, 1, 96, dtype=np.float32)
     veil: Array = np.clip(1 - np.hypot(axis[None, :], axis[:, None]), 0, 1) ** 2
     return veil
 
 
 def add_glare(picture: Array, camera: Camera, light: Light) -> None:
-    """Lay the veil of light around the sun over a picture, in place.
+    """Adds the glare around the sun to a picture, in place.
 
     Args:
         picture: (H, W, 3) uint8 BGR.
         camera: the frame's camera.
-        light: the scene's light; nothing happens when its glare is 0 or the sun is behind.
+        light: the scene's light; nothing happens if its glare is 0 or the sun is behind.
     """
     toward = camera.rotation @ light.toward_sun
     if light.glare <= 0 or toward[2] < 0.2:

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The plan of the street: its bends, its widths, and the plots along it.
 
-Street coordinates are ``(s, d)``, metres: ``s`` is the world's z, along the street; ``d`` is the
-offset to the right of the centre line. The street runs on for ever in blocks of `BLOCK` metres,
-each drawn from a random stream of its own.
+Street coordinates are ``(s, d)`` in metres. ``s`` is the world's z, along the street. ``d`` is the
+offset to the right of the centre line. The street is endless and consists of blocks of `BLOCK`
+metres. Each block is drawn from a random stream of its own.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 from bisenet_ros.synthetic.camera import Array
 from bisenet_ros.synthetic.rng import stream
 
-BLOCK = 48.0  # metres of street in a block
+BLOCK = 48.0  # length of a block, metres
 LEFT, RIGHT = -1, 1  # sides of the street, the sign of d
 
 
@@ -32,31 +32,31 @@ class Centreline:
     waves: Array
 
     def x(self, s: Array) -> Array:
-        """World x of the centre line at ``s``, metres, in the dtype of ``s``."""
+        """Returns world x of the centre line at ``s``, metres, in the dtype of ``s``."""
         total = np.zeros_like(s)
         for amplitude, wavelength, phase in self.waves.tolist():
             total += amplitude * np.sin(s * (2 * np.pi / wavelength) + phase)
         return total
 
     def heading(self, s: float) -> float:
-        """Heading of the street at ``s``, radians to the right of world z."""
+        """Returns the heading of the street at ``s``, radians to the right of world z."""
         amplitude, wavelength, phase = self.waves.T
         rate = 2 * np.pi / wavelength
         return float(np.arctan((amplitude * rate * np.cos(s * rate + phase)).sum()))
 
     def point(self, s: float, d: float, height: float = 0.0) -> Array:
-        """World point at street coordinates and a height above the ground, metres."""
+        """Returns the world point at street coordinates and a height above the ground, metres."""
         return np.array([float(self.x(np.array(s, float))) + d, -height, s])
 
 
 @dataclass(frozen=True)
 class CrossSection:
-    """The widths of the street's parts, metres, the same along the whole drive.
+    """The widths of the street's parts in metres, constant along the whole drive.
 
     Pairs are (left, right).
 
     Attributes:
-        lane: one lane in each direction.
+        lane: width of the one lane in each direction.
         margin: room for cyclists between lane and parking bay or kerb.
         parking: width of the parking bay, 0 for none.
         pavement: width of the pavement.
@@ -70,11 +70,11 @@ class CrossSection:
     keep_left: bool
 
     def kerb(self, side: int) -> float:
-        """Distance from the centre line to the kerb on a side, metres."""
+        """Returns the distance from the centre line to the kerb on a side, metres."""
         return self.lane + self.margin + self.parking[side > 0]
 
     def frontage(self, side: int) -> float:
-        """Distance from the centre line to the back of the pavement on a side, metres."""
+        """Returns the distance from the centre line to the back of the pavement, metres."""
         return self.kerb(side) + self.pavement[side > 0]
 
     @property
@@ -103,8 +103,8 @@ class Block:
     """One block of the street.
 
     Attributes:
-        number: its place; it covers ``s`` from ``number * BLOCK``.
-        plots: what lies on the left and on the right.
+        number: index of the block; it covers ``s`` from ``number * BLOCK``.
+        plots: plots on the left and on the right.
         crossing: ``s`` of the middle of a zebra crossing, None for none.
     """
 
@@ -118,7 +118,7 @@ class Block:
         return self.number * BLOCK
 
 
-_WIDTHS = {  # metres of frontage: least, most
+_WIDTHS = {  # metres of frontage: minimum, maximum
     'shop': (5.0, 11.0),
     'terrace': (4.8, 7.5),
     'house': (8.0, 15.0),
@@ -128,7 +128,7 @@ _WIDTHS = {  # metres of frontage: least, most
     'side_street': (7.0, 11.0),
 }
 
-_QUARTERS = (  # what the parts of a town are made of
+_QUARTERS = (  # composition of the parts of a town
     {'shop': 0.72, 'office': 0.12, 'terrace': 0.1, 'yard': 0.06},
     {'terrace': 0.6, 'house': 0.2, 'shop': 0.1, 'park': 0.1},
     {'house': 0.5, 'park': 0.15, 'terrace': 0.25, 'yard': 0.1},
@@ -136,7 +136,7 @@ _QUARTERS = (  # what the parts of a town are made of
     {'park': 0.35, 'yard': 0.25, 'house': 0.3, 'office': 0.1},
     {'shop': 0.5, 'terrace': 0.3, 'office': 0.15, 'park': 0.05},
 )
-_QUARTER_BLOCKS = 3  # blocks before the street comes into another part of town
+_QUARTER_BLOCKS = 3  # blocks before the street enters another part of town
 _TRAITS = ('leaves', 'wear', 'verge', 'lamps', 'traffic', 'people', 'edge_lines', 'trees')
 
 
@@ -147,12 +147,12 @@ class Street:
         seed: the drive's seed.
         centreline: its bends.
         section: its widths.
-        traits: what holds for the whole street, each uniform in 0 to 1: 'leaves' on the trees,
+        traits: properties of the whole street, each uniform in 0 to 1: 'leaves' on the trees,
             'wear' of the surface, 'verge', 'lamps', 'traffic', 'people', 'edge_lines', 'trees'.
     """
 
     def __init__(self, seed: int) -> None:
-        """Plan the street of a drive."""
+        """Plans the street of a drive."""
         rng = stream(seed, 'street')
         self.seed = seed
         bends = [
@@ -174,7 +174,7 @@ class Street:
         self.block = lru_cache(maxsize=64)(self._plan)
 
     def _plan(self, number: int) -> Block:
-        """Plan the block that covers ``s`` from ``number * BLOCK``."""
+        """Plans the block that covers ``s`` from ``number * BLOCK``."""
         rng = stream(self.seed, 'block', number)
         left, right = (self._plots(number, side, rng) for side in range(2))
         crossing = (number + rng.uniform(0.35, 0.7)) * BLOCK if rng.random() < 0.3 else None

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Pictures to put on surfaces, and the patterns they are made from."""
+"""Textures for surfaces, and the patterns that they are made from."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ DENSITY = 30  # texture pixels per metre of a wall
 
 
 class Texture:
-    """A picture with ready-made reductions, so that far surfaces do not flicker.
+    """A picture with cached reductions, so that distant surfaces do not flicker.
 
-    Each axis is halved on its own: a wall seen at a slant is squeezed across, not down.
+    Each axis is reduced separately: an oblique view compresses a wall only across.
 
     Attributes:
         pixels: (h, w, C) or (h, w) uint8.
     """
 
     def __init__(self, pixels: Array) -> None:
-        """Wrap a picture; its reductions are made when first asked for."""
+        """Wraps a picture; its reductions are made on first use."""
         self.pixels = pixels
         self._reduced: dict[tuple[int, int], Array] = {(0, 0): pixels}
 
@@ -36,7 +36,7 @@ class Texture:
         return mean
 
     def reduced(self, across: int, down: int) -> Array:
-        """Get the picture with its width halved ``across`` times and its height ``down`` times."""
+        """Returns the picture, its width halved ``across`` times, its height ``down`` times."""
         height, width = self.pixels.shape[:2]
         across = min(across, max(width.bit_length() - 2, 0))
         down = min(down, max(height.bit_length() - 2, 0))
@@ -51,13 +51,13 @@ class Texture:
 def fractal_noise(
     rng: np.random.Generator, shape: tuple[int, int], *, octaves: int, coarsest: int = 4
 ) -> Array:
-    """Make noise with detail at several sizes.
+    """Returns noise with detail at several scales.
 
     Args:
         rng: random stream.
         shape: (rows, columns) of the result.
-        octaves: number of sizes; each is half the one before.
-        coarsest: cells per side at the largest size.
+        octaves: number of scales; each is half the previous one.
+        coarsest: cells per side at the largest scale.
 
     Returns:
         (rows, columns) float32, mean about 0, standard deviation about 1.
@@ -81,13 +81,13 @@ _COURSES = {  # rows per course, columns per stone, spread of tones, lightness o
 
 @lru_cache(maxsize=8)
 def relief(material: str) -> Array:
-    """Make the relief of a wall material, the same for every drive.
+    """Returns the relief of a wall material, the same for every drive.
 
     Args:
         material: 'brick', 'stone', 'tiles' or 'render'.
 
     Returns:
-        (480, 480) float32 lightness factors around 1, 16 metres to a side, repeating.
+        (480, 480) float32 lightness factors around 1; it spans 16 metres and repeats.
     """
     rng = stream(0, material)
     size = 480
@@ -106,13 +106,13 @@ def relief(material: str) -> Array:
 
 
 def surface(material: str, size: tuple[int, int], color: Color, shift: int) -> Array:
-    """Cover a surface with a material.
+    """Returns a picture of a material.
 
     Args:
         material: see `relief`.
         size: (width, height) in texture pixels.
         color: BGR in neutral light.
-        shift: where in the pattern to start, so that neighbours differ.
+        shift: offset in the pattern, so that neighbours differ.
 
     Returns:
         (height, width, 3) uint8 BGR.

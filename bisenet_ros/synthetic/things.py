@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Things that stand or move in the world, and the parts that they are drawn from."""
+"""Things that stand or move in the world, and the parts that they consist of."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ class Part(Protocol):
     """Something that a painter can draw."""
 
     def draw(self, painter: Painter) -> None:
-        """Draw it."""
+        """Draws the part."""
 
 
 @dataclass(frozen=True)
 class Flat:
-    """A convex polygon of one colour; arguments as `Painter.polygon`."""
+    """A convex polygon of one colour; see `Painter.polygon`."""
 
     points: Array
     color: Array
     label: int
 
     def draw(self, painter: Painter) -> None:
-        """Draw it."""
+        """Draws the polygon."""
         painter.polygon(self.points, self.color, self.label)
 
 
 @dataclass(frozen=True)
 class Bars:
-    """Round tapered bars; arguments as `Painter.limbs`."""
+    """Round tapered bars; see `Painter.limbs`."""
 
     bars: Array
     radii: Array
@@ -48,26 +48,26 @@ class Bars:
     label: int
 
     def draw(self, painter: Painter) -> None:
-        """Draw them."""
+        """Draws the bars."""
         painter.limbs(self.bars, self.radii, self.colors, self.label)
 
 
 @dataclass(frozen=True)
 class Panel:
-    """An opaque picture; arguments as `Painter.panel`."""
+    """An opaque picture; see `Painter.panel`."""
 
     texture: Texture
     place: Rectangle
     label: int
 
     def draw(self, painter: Painter) -> None:
-        """Draw it."""
+        """Draws the picture."""
         painter.panel(self.texture, self.place, self.label)
 
 
 @dataclass(frozen=True)
 class Cutout:
-    """A picture with holes; arguments as `Painter.cutout`."""
+    """A picture with holes; see `Painter.cutout`."""
 
     texture: Texture
     shape: Texture
@@ -75,7 +75,7 @@ class Cutout:
     label: int
 
     def draw(self, painter: Painter) -> None:
-        """Draw it."""
+        """Draws the picture."""
         painter.cutout(self.texture, self.shape, self.place, self.label)
 
 
@@ -84,10 +84,10 @@ class Thing:
     """A thing in the world.
 
     Attributes:
-        anchor: (3,) world point whose depth puts the things of a frame in drawing order.
-        parts: what it is drawn from, in order.
-        shadows: (N, 3) world polygons on the ground that the sun does not reach.
-        contact: (N, 3) world polygon on the ground under it that not even the sky reaches.
+        anchor: (3,) world point; its depth determines the drawing order.
+        parts: parts, in drawing order.
+        shadows: (N, 3) world polygons on the ground without sunlight.
+        contact: (N, 3) world polygon on the ground under it, without sunlight and skylight.
     """
 
     anchor: Array
@@ -96,17 +96,17 @@ class Thing:
     contact: Array | None = None
 
     def draw(self, painter: Painter) -> None:
-        """Draw it."""
+        """Draws the parts."""
         for part in self.parts:
             part.draw(painter)
 
 
 _REACH = 14.0  # metres that a thing or its shadow may extend sideways from its anchor
-_BEHIND = 3.0  # metres behind the camera that a thing may still reach ahead from
+_BEHIND = 3.0  # metres behind the camera at which a thing may still reach into view
 
 
 def farthest_first(things: Sequence[Thing], camera: Camera) -> list[Thing]:
-    """Put things into drawing order, and leave out those that are clearly out of view."""
+    """Sorts things into drawing order, and drops those that are clearly out of view."""
     local = camera.to_camera(np.stack([thing.anchor for thing in things]))
     depth = local[:, 2]
     half_view = camera.matrix[0, 2] / camera.matrix[0, 0] * depth
@@ -115,19 +115,19 @@ def farthest_first(things: Sequence[Thing], camera: Camera) -> list[Thing]:
 
 
 def lit(color: Color, normal: Sequence[float], light: Light) -> Array:
-    """Put light on a colour: (3,) BGR of a surface with a world normal."""
+    """Applies light to a colour: (3,) BGR of a surface with a world normal."""
     shaded: Array = np.array(color) * light.on(np.array([normal], float))[0]
     return shaded
 
 
 def lit_texture(pixels: Array, normal: Sequence[float], light: Light) -> Texture:
-    """Put light on a (h, w, 3 or 4) picture of a surface with a world normal."""
+    """Applies light to a (h, w, 3 or 4) picture of a surface with a world normal."""
     factors = np.append(light.on(np.array([normal], float))[0], 1.0)
     return Texture(cv2.multiply(pixels, factors))
 
 
 def cast_shadow(points: Array, light: Light) -> Array:
-    """Find the shadow of a solid on the ground.
+    """Returns the shadow of a solid on the ground.
 
     Args:
         points: (N, 3) world points whose convex hull is the solid.
@@ -143,7 +143,7 @@ def cast_shadow(points: Array, light: Light) -> Array:
 
 
 def box_corners(size: Sequence[float], at: Array, yaw: float = 0.0) -> Array:
-    """Find the corners of an upright box.
+    """Returns the corners of an upright box.
 
     Args:
         size: width, height and length, metres.
@@ -151,7 +151,7 @@ def box_corners(size: Sequence[float], at: Array, yaw: float = 0.0) -> Array:
         yaw: heading of its length to the right of world z, radians.
 
     Returns:
-        (8, 3) world points: the floor's four around, then the top's.
+        (8, 3) world points: the four of the floor in a circle, then those of the top.
     """
     w, h, n = size[0] / 2, size[1], size[2] / 2
     floor = [(-w, 0, -n), (w, 0, -n), (w, 0, n), (-w, 0, n)]
@@ -167,7 +167,7 @@ _BOX_NORMALS = np.array([[0, -1, 0], [0, 0, -1], [1, 0, 0], [0, 0, 1], [-1, 0, 0
 def box(
     size: Sequence[float], at: Array, color: Color, label: int, light: Light, yaw: float = 0.0
 ) -> Mesh:
-    """Make an upright box of one colour; arguments as `box_corners`."""
+    """Builds an upright box of one colour; see `box_corners`."""
     normals = turned(_BOX_NORMALS, yaw)
     return Mesh(
         vertices=box_corners(size, at, yaw),

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Moving things: the ego, other vehicles, cyclists and pedestrians, at any time of the drive.
 
-They travel in queues of equally spaced places, each of which is taken or empty according to its own
-random stream. So the traffic at a time depends only on the time.
+They travel in queues of equally spaced places. A random stream for each place determines whether it
+is taken. So the traffic at a time depends only on the time.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _EGO_SPEED = 10.0  # metres per second
 
 @dataclass(frozen=True)
 class Ego:
-    """Where the ego is.
+    """The position of the ego.
 
     Attributes:
         s: metres along the street.
@@ -44,7 +44,7 @@ class Traffic:
     """The traffic of one drive."""
 
     def __init__(self, street: Street, light: Light) -> None:
-        """Draw the parameters of the traffic."""
+        """Draws the parameters of the traffic."""
         rng = stream(street.seed, 'traffic')
         self._street = street
         self._light = light
@@ -57,7 +57,7 @@ class Traffic:
         self._outfit = lru_cache(maxsize=256)(self._draw_outfit)
 
     def ego(self, time: float) -> Ego:
-        """Find the ego at a time in seconds."""
+        """Returns the ego's position at a time in seconds."""
         s = self._begin + _EGO_SPEED * time + 6 * np.sin(0.21 * time + self._phase)
         section = self._street.section
         d = section.ego_side * section.lane / 2 + 0.18 * np.sin(0.45 * time + self._phase)
@@ -65,7 +65,7 @@ class Traffic:
         return Ego(float(s), float(d), self._street.centreline.heading(float(s)) + float(drift))
 
     def things(self, time: float) -> list[Thing]:
-        """Set up everything that moves near the ego at a time in seconds."""
+        """Builds everything that moves near the ego at a time in seconds."""
         ego = self.ego(time)
         found = [*self._vehicles(time, ego), *self._cyclists(time, ego)]
         for side in (LEFT, RIGHT):
@@ -80,7 +80,7 @@ class Traffic:
     def _draw_outfit(
         self, queue: str, place: int, share: float
     ) -> tuple[Outfit, float, float] | None:
-        """A person, an offset across and an offset along, the offsets in 0 to 1; or nobody."""
+        """Draws a person, and offsets across and along in 0 to 1; None for an empty place."""
         rng = stream(self._street.seed, queue, place)
         if rng.random() > share:
             return None
@@ -89,7 +89,7 @@ class Traffic:
 
     @staticmethod
     def _queue(ego: Ego, moved: float, spacing: float) -> Iterator[tuple[int, float]]:
-        """Places of a queue near the ego and their ``s``, when it has moved by ``moved`` metres."""
+        """Yields a queue's places near the ego and their ``s`` after it moved ``moved`` metres."""
         first = int(np.ceil((ego.s + _BEHIND - spacing - moved) / spacing))
         last = int(np.floor((ego.s + _AHEAD - moved) / spacing))
         for place in range(first, last + 1):
@@ -103,7 +103,7 @@ class Traffic:
                 s += 4 * np.sin(place * 2.4)
                 at = line.point(s, -section.ego_side * section.lane / 2)
                 yield vehicle.at(at, line.heading(s) + np.pi, self._light)
-        for place in range(5):  # those ahead of the ego keep their distance to it, more or less
+        for place in range(5):  # vehicles ahead of the ego roughly keep their distance to it
             vehicle = self._vehicle('ahead', place)
             if vehicle is not None:
                 gap = 17 + 18 * place + (4 + place) * np.sin(0.3 * time + 1.7 * place + self._phase)
@@ -142,7 +142,7 @@ class Traffic:
                     yield pedestrian(outfit, at, yaw, stride, self._light)
 
     def _crossers(self, ego: Ego) -> Iterator[Thing]:
-        """People on zebra crossings, who have crossed before the ego arrives."""
+        """Yields people on zebra crossings, who have crossed before the ego arrives."""
         section, line = self._street.section, self._street.centreline
         first = int(np.floor(ego.s / BLOCK))
         for number in range(first, first + 3):
@@ -155,7 +155,7 @@ class Traffic:
                     continue
                 outfit, across, along = drawn
                 way = 1 if across < 0.5 else -1
-                start = 85.0 - 25 * along  # metres to go for the ego when the person sets out
+                start = 85.0 - 25 * along  # the ego's distance when the person sets out, metres
                 share = (start - (crossing - ego.s)) / 42.0
                 if not -0.05 < share < 1.05 or crossing < ego.s:
                     continue

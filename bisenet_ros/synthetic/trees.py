@@ -17,25 +17,25 @@ from bisenet_ros.synthetic.rng import Color, pick, stream
 from bisenet_ros.synthetic.textures import Texture, fractal_noise
 from bisenet_ros.synthetic.things import Cutout, Thing
 
-_SIZE = 288  # pixels of a side of a tree's picture
+_SIZE = 288  # pixels per side of a tree's picture
 
 
 @dataclass(frozen=True)
 class Foliage:
-    """A picture of a plant and its outline, both (h, w) of one size; see `Painter.cutout`."""
+    """A picture of a plant and its outline, both (h, w) of equal size; see `Painter.cutout`."""
 
     texture: Texture
     shape: Texture
 
     def upright(self, foot: Array, width: float, height: float) -> Cutout:
-        """Stand it on a (3,) world point, facing along the street; sizes in metres."""
+        """Places it upright on a (3,) world point, facing along the street; sizes in metres."""
         origin = foot + np.array([-width / 2, -height, 0.0])
         place = Rectangle(origin, np.array([width, 0.0, 0.0]), np.array([0.0, height, 0.0]))
         return Cutout(self.texture, self.shape, place, classes.TREE)
 
 
 def _leaf_tones(rng: np.random.Generator, shape: tuple[int, int], light: Light) -> Array:
-    """Lightness of a mass of leaves: clumps that catch the light from above and from the sun."""
+    """Draws the lightness of leaves: clumps that are brighter above and on the sun's side."""
     clumps = fractal_noise(rng, shape, octaves=5, coarsest=6)
     speckle = rng.standard_normal(shape, dtype=np.float32)
     leaves = cv2.GaussianBlur(speckle, (0, 0), 0.9)
@@ -49,7 +49,7 @@ def _leaf_tones(rng: np.random.Generator, shape: tuple[int, int], light: Light) 
 
 
 def _leafy(rng: np.random.Generator, color: Color, light: Light, *, trunk: bool) -> Foliage:
-    """Draw a tree in leaf, or a bush that has no trunk to be seen."""
+    """Draws a tree in leaf, or a bush without a visible trunk."""
     size = _SIZE
     y, x = np.mgrid[0:size, 0:size].astype(np.float32) / size
     bottom = 0.78 if trunk else 1.02
@@ -80,8 +80,8 @@ def _leafy(rng: np.random.Generator, color: Color, light: Light, *, trunk: bool)
 
 
 def _bare(rng: np.random.Generator, light: Light) -> Foliage:
-    """Draw a tree without leaves; its outline takes in the fine gaps between the twigs."""
-    size, scale = _SIZE, 4  # drawn larger and reduced, so that twigs thin out to a haze
+    """Draws a tree without leaves; its outline includes the fine gaps between the twigs."""
+    size, scale = _SIZE, 4  # drawn larger and reduced, so that thin twigs become a haze
     cover = np.zeros((size * scale, size * scale), np.uint8)
     branches = [(0.5, 1.0, -np.pi / 2 + rng.normal(0, 0.03), rng.uniform(0.2, 0.27), 0.026)]
     while branches:
@@ -93,7 +93,7 @@ def _bare(rng: np.random.Generator, light: Light) -> Foliage:
             continue
         for _ in range(3 if rng.random() < 0.55 else 2):
             bend = angle + rng.normal(0, 0.48)
-            bend += 0.12 * (-np.pi / 2 - bend)  # branches strive upwards
+            bend += 0.12 * (-np.pi / 2 - bend)  # branches grow upwards
             start = rng.uniform(0.65, 1.0)
             branches.append(
                 (
@@ -115,10 +115,10 @@ def _bare(rng: np.random.Generator, light: Light) -> Foliage:
 
 
 def _treeline(rng: np.random.Generator, color: Color, light: Light) -> Foliage:
-    """Draw a row of distant trees, three times as wide as high."""
+    """Draws a row of distant trees, three times as wide as high."""
     height, width = _SIZE // 2, _SIZE * 2
     y = np.linspace(0, 1, height, dtype=np.float32)[:, None]
-    # Rounded crowns side by side, ragged at their edges.
+    # Rounded, adjacent crowns with ragged edges.
     crowns = np.abs(np.sin(np.cumsum(rng.uniform(0.02, 0.09, width // 8).repeat(8))))
     ragged = fractal_noise(rng, (1, width), octaves=5, coarsest=24)[0]
     top = (0.48 - 0.25 * np.sqrt(crowns) + 0.07 * ragged).astype(np.float32)
@@ -142,15 +142,15 @@ _EVERGREEN: tuple[Color, ...] = ((48, 78, 58), (44, 70, 56))
 
 
 class Nursery:
-    """The plants of one drive: some pictures of each kind, which many plants share."""
+    """The plants of a drive: a few pictures of each kind, shared by many plants."""
 
     def __init__(self, seed: int, light: Light, leaves: float) -> None:
-        """Draw the pictures.
+        """Draws the pictures.
 
         Args:
             seed: the drive's seed.
-            light: the light on them.
-            leaves: the season, 0 to 1: bare below 0.35, autumn below 0.5, else green.
+            light: the scene's light.
+            leaves: the season, 0 to 1: bare below 0.35, autumn below 0.5, otherwise green.
         """
         rng = stream(seed, 'nursery')
         colors = _AUTUMN if 0.35 <= leaves < 0.5 else _GREENS
@@ -170,7 +170,7 @@ class Nursery:
         self.hedge_pixels = np.clip(relief, 0, 255).astype(np.uint8)
 
     def tree(self, foot: Array, height: float, rng: np.random.Generator) -> Thing:
-        """Plant a tree on a (3,) world point, ``height`` metres high."""
+        """Builds a random tree on a (3,) world point, ``height`` metres high."""
         foliage = self._tall[int(rng.integers(len(self._tall)))]
         width = height * rng.uniform(0.75, 1.05)
         shadows: tuple[Array, ...] = ()
@@ -187,12 +187,12 @@ class Nursery:
         return Thing(foot, (foliage.upright(foot, width, height),), shadows)
 
     def bush(self, foot: Array, height: float, rng: np.random.Generator) -> Thing:
-        """Plant a bush on a (3,) world point, ``height`` metres high."""
+        """Builds a random bush on a (3,) world point, ``height`` metres high."""
         foliage = self._bushes[int(rng.integers(len(self._bushes)))]
         return Thing(foot, (foliage.upright(foot, height * rng.uniform(1.1, 1.7), height),))
 
     def row(self, start: Array, end: Array, height: float) -> Cutout:
-        """Stand a row of distant trees between two (3,) world points, ``height`` metres high."""
+        """Builds a row of distant trees between two (3,) world points, ``height`` metres high."""
         place = Rectangle(
             start + np.array([0.0, -height, 0.0]), end - start, np.array([0.0, height, 0.0])
         )

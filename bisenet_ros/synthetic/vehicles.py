@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Cars, vans and buses, built from a side profile.
 
-A vehicle's own frame: x right, y down, z ahead, origin on the ground below its middle. Profiles are
-``(z, height)`` in metres, from the rear upwards over the top to the front.
+Vehicle frame: x right, y down, z ahead, origin on the ground below the vehicle's middle. Profiles
+are ``(z, height)`` in metres, from the rear over the top to the front.
 """
 
 from __future__ import annotations
@@ -45,13 +45,13 @@ _PAINTS: tuple[Color, ...] = (
 
 @dataclass(frozen=True)
 class Shape:
-    """The form of a kind of vehicle, metres.
+    """The shape of a kind of vehicle, metres.
 
     Attributes:
-        width: across the body.
+        width: width of the body.
         body: profile of the lower body.
-        cabin: profile of what stands on it; the first and the last point lie on the body.
-        taper: how much narrower the cabin is at its top.
+        cabin: profile of the cabin on the body; the first and last points lie on the body.
+        taper: how much each side of the cabin leans in at its top.
         wheels: z of the axles.
         wheel: radius of a wheel.
         windows: pairs of z between which the sides have glass, at half the cabin's height.
@@ -67,12 +67,12 @@ class Shape:
 
     @property
     def length(self) -> float:
-        """From bumper to bumper."""
+        """Length from bumper to bumper."""
         return self.body[-1][0] - self.body[0][0]
 
     @property
     def height(self) -> float:
-        """From ground to roof."""
+        """Height from ground to roof."""
         return max(h for _, h in self.cabin)
 
 
@@ -185,7 +185,7 @@ class _Builder:
         gloss: float = 0.0,
         detail: bool = False,
     ) -> None:
-        """Add a face of points (x, height, z); ``outward`` settles the sign of its normal."""
+        """Adds a face of points (x, height, z); ``outward`` determines the sign of its normal."""
         corners = np.array([(x, -h, z) for x, h, z in points])
         normal = np.cross(corners[1] - corners[0], corners[2] - corners[0])
         normal = normal / max(float(np.linalg.norm(normal)), 1e-9)
@@ -201,7 +201,7 @@ class _Builder:
 
 
 def _underside(b: _Builder, shape: Shape) -> None:
-    """The dark space under the body, seen between the wheels."""
+    """Adds the dark space under the body, which is visible between the wheels."""
     half, back, front = shape.width / 2 - 0.12, shape.body[0][0] + 0.1, shape.body[-1][0] - 0.1
     low, high = 0.14, shape.body[0][1] + 0.02
     for z, out in ((back, -1.0), (front, 1.0)):
@@ -214,7 +214,7 @@ def _underside(b: _Builder, shape: Shape) -> None:
         b.face(
             [(x, low, back), (x, low, front), (x, high, front), (x, high, back)], (x, 0, 0), _BLACK
         )
-    for z in shape.wheels:  # tyres from behind and from ahead
+    for z in shape.wheels:  # tyres as seen from the rear and the front
         for side in (-1, 1):
             outer, inner = side * (shape.width / 2 - 0.02), side * (shape.width / 2 - 0.22)
             top, r = shape.wheel * 1.3, shape.wheel * 0.85
@@ -224,7 +224,7 @@ def _underside(b: _Builder, shape: Shape) -> None:
 
 
 def _strips(b: _Builder, profile: list[Point], paint: Color) -> None:
-    """Skin between the two sides: profile points are (z, height, half width)."""
+    """Adds the surface between the two sides; profile points are (z, height, half width)."""
     for (z0, h0, w0), (z1, h1, w1) in pairwise(profile):
         outward = (0.0, 1.0, 0.0) if abs(z1 - z0) > abs(h1 - h0) else (0.0, 0.0, z0 + z1)
         strip = [(-w0, h0, z0), (w0, h0, z0), (w1, h1, z1), (-w1, h1, z1)]
@@ -232,7 +232,7 @@ def _strips(b: _Builder, profile: list[Point], paint: Color) -> None:
 
 
 def _glass_pane(b: _Builder, low: Point, high: Point) -> None:
-    """A window in the strip between two profile points (z, height, half width)."""
+    """Adds a window in the strip between two profile points (z, height, half width)."""
     rows = []
     for share in (0.12, 0.9):
         z, h, w = (a + (c - a) * share for a, c in zip(low, high, strict=True))
@@ -274,7 +274,7 @@ def _sides(b: _Builder, shape: Shape, paint: Color) -> None:
 
 
 def _side_bands(b: _Builder, shape: Shape, side: int, paint: Color) -> None:
-    """Curvature of a side: its shoulder mirrors the sky, its lower half the road; door gaps."""
+    """Adds the shading of a side (sky on the shoulder, road on the lower half) and door gaps."""
     x, belt = side * (shape.width / 2 + 0.002), shape.body[2][1]
     back, front = shape.body[2][0] + 0.05, shape.body[3][0]
     dark = (paint[0] * 0.45, paint[1] * 0.45, paint[2] * 0.45)
@@ -295,7 +295,7 @@ def _side_bands(b: _Builder, shape: Shape, side: int, paint: Color) -> None:
 
 
 def _wheels(b: _Builder, shape: Shape, side: int) -> None:
-    """Arches, tyres and rims on a side."""
+    """Adds arches, tyres and rims on a side."""
     x = side * (shape.width / 2 + 0.01)
     angles = np.linspace(0, 2 * np.pi, 14, endpoint=False)
     discs = ((1.18, _BLACK, False), (1.0, _TYRE, False), (0.64, _RIM, True), (0.2, _BLACK, True))
@@ -308,7 +308,7 @@ def _wheels(b: _Builder, shape: Shape, side: int) -> None:
 
 
 def _ends(b: _Builder, shape: Shape, lights_on: bool) -> None:
-    """Lamps, number plates, grille and bumpers."""
+    """Adds lamps, number plates, grille and bumpers."""
     half = shape.width / 2
     back, front = shape.body[0][0] - 0.06, shape.body[-1][0] + 0.01
     tail_low, tail_high = shape.body[1][1] + 0.05, shape.body[2][1] - 0.06
@@ -363,7 +363,7 @@ def _assemble(shape: Shape, paint: Color, lights_on: bool) -> _Builder:
 
 @dataclass(frozen=True)
 class Vehicle:
-    """A vehicle that can be put anywhere.
+    """A vehicle that can be placed in the world.
 
     Attributes:
         shape: its form.
@@ -371,7 +371,7 @@ class Vehicle:
         faces: vertex numbers of each face.
         normals: (F, 3) in its own frame.
         colors: (F, 3) BGR in neutral light.
-        gloss: (F,) share of the sky that each face mirrors.
+        gloss: (F,) share of the sky that each face reflects.
         detail: (F,) bool.
     """
 
@@ -384,9 +384,9 @@ class Vehicle:
     detail: Array
 
     def at(self, point: Array, yaw: float, light: Light) -> Thing:
-        """Put it on a (3,) world point on the ground, heading ``yaw`` to the right of world z."""
+        """Places it on a (3,) ground point, heading ``yaw`` radians to the right of world z."""
         normals = turned(self.normals, yaw)
-        upward = np.clip(0.35 - normals[:, 1:2], 0, 1)  # what leans back mirrors more of the sky
+        upward = np.clip(0.35 - normals[:, 1:2], 0, 1)  # faces that lean back reflect more sky
         mirrored = (self.gloss[:, None] * upward) * (light.skyline * light.ambient.mean() * 1.3)
         mesh = Mesh(
             vertices=turned(self.vertices, yaw) + point,
@@ -404,7 +404,7 @@ class Vehicle:
 
 
 def make_vehicle(rng: np.random.Generator, light: Light, *, parked: bool = False) -> Vehicle:
-    """Draw a vehicle: mostly cars, some vans, and buses where traffic moves."""
+    """Draws a random vehicle: mostly cars, some vans, and buses if it is not parked."""
     kind = rng.random()
     paint = pick(rng, _PAINTS)
     if kind < 0.84:

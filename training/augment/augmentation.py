@@ -47,13 +47,13 @@ class Augmentation:
     def __call__(
         self, image: Image, labels: Image, crop: tuple[int, int], generator: torch.Generator
     ) -> tuple[Image, Image]:
-        """A random view of a sample.
+        """Returns a random view of a sample.
 
         Args:
             image: (H, W, 3) uint8 BGR.
             labels: (H, W) uint8.
             crop: (width, height) of the result.
-            generator: Source of randomness; one number is drawn from it.
+            generator: Source of the seed; one number is drawn from it.
 
         Returns:
             BGR (height, width, 3) and labels (height, width), both uint8. Outside the frame the
@@ -66,14 +66,14 @@ class Augmentation:
             # Not torch.manual_seed, which also seeds the generators of GPUs.
             torch.default_generator.manual_seed(seed)
             bgr, truth = RandomWindow(self.settings, crop)(bgr, truth)
-            # torchvision expects RGB. Channels are swapped after the crop, where it costs less.
+            # torchvision expects RGB. Swapping the channels after the crop costs less.
             rgb, truth = self._after_crop(tv_tensors.Image(bgr.flip(0)), truth)
         view = rgb.flip(0).permute(1, 2, 0).numpy()
         return np.ascontiguousarray(view), np.ascontiguousarray(truth.numpy())
 
 
 def _transforms(settings: AugmentationSettings) -> Iterator[nn.Module]:
-    """Transforms of a crop, in the order of the effects in a camera."""
+    """Yields the transforms of a crop, in the order in which the effects occur in a camera."""
     yield v2.RandomHorizontalFlip(settings.flip)
     if settings.rain:
         yield v2.RandomApply([RandomRain()], settings.rain)

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Degrades images as exposure, sensors, weather, image links and obstacles do.
 
-Transforms of RGB images (3, H, W) uint8; labels stay as they are, but for what is hidden.
+Transforms of RGB images (3, H, W) uint8. Labels do not change, except where pixels are hidden.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Transform: Any = v2.Transform
 
 
 class RandomGamma(Transform):
-    """Exposure curve: values 0..1 to the power of 1 / `gamma` to `gamma`, log-uniform."""
+    """Exposure curve: values 0..1 to a power that is log-uniform in 1 / `gamma` to `gamma`."""
 
     _transformed_types = (tv_tensors.Image,)
 
@@ -34,24 +34,24 @@ class RandomGamma(Transform):
         self.gamma = gamma
 
     def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
-        """The exponent."""
+        """Draws the exponent."""
         return {'exponent': self.gamma ** (2 * torch.rand(()).item() - 1)}
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
-        """Apply it."""
+        """Applies the exponent."""
         return v2.functional.adjust_gamma(inpt, params['exponent'])
 
 
 class RandomRain(Transform):
-    """Rain: short, bright, nearly upright streaks, all in one direction, and a grey veil."""
+    """Rain: short, bright, nearly vertical streaks in one direction, and a grey veil."""
 
     _transformed_types = (tv_tensors.Image,)
 
     COLOR = 200.0
-    """Grey level of streaks and veil, as of an overcast sky."""
+    """Grey level of streaks and veil, like that of an overcast sky."""
 
     def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
-        """How much of every pixel (1, H, W) is rain, 0 to 1."""
+        """Draws the rain's opacity in every pixel, (1, H, W), 0 to 1."""
         height, width = flat_inputs[0].shape[-2:]
         slant, length, density, opacity, veil = torch.rand(5).tolist()
         angle = math.radians(40 * slant - 20)
@@ -66,16 +66,16 @@ class RandomRain(Transform):
         return {'rain': (0.25 * veil + (0.4 + 0.4 * opacity) * blurred).clamp(max=1)[None]}
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
-        """Blend it in."""
+        """Blends the rain into the image."""
         wet = torch.lerp(inpt.as_subclass(Tensor).float(), torch.tensor(self.COLOR), params['rain'])
         return tv_tensors.wrap(wet.round().to(torch.uint8), like=inpt)
 
 
 class RandomJpeg(Transform):
-    """The artefacts of JPEG at a random quality.
+    """JPEG artefacts of a random quality.
 
-    torchvision has this transform too, but it needs compiled operators, which do not fit every
-    build of torch (`bisenet_ros.torchvision_import`).
+    torchvision has this transform too, but it needs compiled operators, which are incompatible with
+    some builds of torch (`bisenet_ros.torchvision_import`).
     """
 
     _transformed_types = (tv_tensors.Image,)
@@ -84,12 +84,12 @@ class RandomJpeg(Transform):
     """Range of the JPEG quality, from a very poor radio link to the usual quality of cameras."""
 
     def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
-        """The quality."""
+        """Draws the quality."""
         least, most = self.QUALITY
         return {'quality': int(torch.randint(least, most + 1, ()))}
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
-        """Encode and decode."""
+        """Encodes and decodes the image."""
         bgr = np.ascontiguousarray(inpt.as_subclass(Tensor).flip(0).permute(1, 2, 0).numpy())
         _, encoded = cv2.imencode('.jpg', bgr, (cv2.IMWRITE_JPEG_QUALITY, params['quality']))
         decoded = torch.from_numpy(cv2.imdecode(encoded, cv2.IMREAD_COLOR))
@@ -97,38 +97,38 @@ class RandomJpeg(Transform):
 
 
 class RandomNoise(Transform):
-    """Noise of a sensor in the dark: normal, of its own in every pixel and channel."""
+    """Sensor noise in the dark: normal, independent in every pixel and channel."""
 
     _transformed_types = (tv_tensors.Image,)
 
     MAX_DEVIATION = 20.0
 
     def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
-        """What is added, (3, H, W)."""
+        """Draws the noise, (3, H, W)."""
         deviation = self.MAX_DEVIATION * torch.rand(()).item()
         return {'noise': deviation * torch.randn(flat_inputs[0].shape)}
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
-        """Add it."""
+        """Adds the noise."""
         noisy = inpt.as_subclass(Tensor).float() + params['noise']
         return tv_tensors.wrap(noisy.round().clamp(0, 255).to(torch.uint8), like=inpt)
 
 
 class RandomCutout(Transform):
-    """A grey rectangle without labels, as what stands in front of the camera (cutout).
+    """A grey rectangle without labels, like an object in front of the camera (cutout).
 
-    Its sides are between an eighth and a half of the image's.
+    Each side is between an eighth and a half of the image's.
     """
 
     _transformed_types = (tv_tensors.Image, tv_tensors.Mask)
 
     def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
-        """The rows and columns that are hidden."""
+        """Draws the hidden rows and columns."""
         height, width = flat_inputs[0].shape[-2:]
         return {'rows': _part(height), 'columns': _part(width)}
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
-        """Hide them."""
+        """Hides them."""
         pixels = inpt.as_subclass(Tensor).clone()
         filling = IGNORE if isinstance(inpt, tv_tensors.Mask) else FILL
         pixels[..., params['rows'], params['columns']] = filling
@@ -136,7 +136,7 @@ class RandomCutout(Transform):
 
 
 def _part(side: int) -> slice:
-    """An eighth to a half of a side."""
+    """Returns a random range that covers an eighth to a half of a side."""
     share, place = torch.rand(2).tolist()
     length = round(side * (0.125 + 0.375 * share))
     start = round((side - length) * place)

@@ -21,7 +21,7 @@ v2 = import_torchvision('transforms.v2')
 Transform: Any = v2.Transform
 
 FILL = 114
-"""Grey outside the frame, near the mean of most cameras' images."""
+"""Grey outside the frame, near the mean of most camera images."""
 
 COUNTED = 4
 """Class shares in a window are estimated from every fourth label of every fourth row."""
@@ -45,15 +45,15 @@ class Extent:
 
 
 class RandomWindow(Transform):
-    """Scales and crops a frame in one step, so that pixels outside of the crop are not computed.
+    """Scales and crops a frame in one step, so that pixels outside the crop are not computed.
 
-    RandomResizedCrop of torchvision draws the area of the window; this transform draws the scale,
+    RandomResizedCrop of torchvision draws the area of the window. This transform draws the scale,
     as in the papers. If the scaled frame is smaller than the crop, the image is padded with grey
-    and the labels with `IGNORE`. A window that is filled by one class is drawn again.
+    and the labels with `IGNORE`. A window that one class dominates is drawn again.
 
-    Window borders lie between pixels, and image and labels are both sampled at pixel centres of the
-    crop, so they stay aligned: a point at x of the frame maps to
-    `offset + (x - start) * size / length`, where the first pixel reaches from 0 to 1.
+    Window borders lie between pixels. Image and labels are both sampled at the pixel centres of the
+    crop, so they stay aligned: a point at x in the frame maps to
+    `offset + (x - start) * size / length`, where the first pixel spans 0 to 1.
 
     Args:
         settings: Ranges and probabilities.
@@ -68,7 +68,7 @@ class RandomWindow(Transform):
         self.crop = crop
 
     def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
-        """The window along x and y, which depends on the labels, an (H, W) uint8 Mask."""
+        """Draws the window along x and y; it depends on the labels, an (H, W) uint8 Mask."""
         (labels,) = (value for value in flat_inputs if isinstance(value, tv_tensors.Mask))
         labels = labels.as_subclass(Tensor)
         height, width = labels.shape
@@ -86,10 +86,10 @@ class RandomWindow(Transform):
         return {'x': x, 'y': y}
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
-        """Image (3, H, W) or Mask (H, W), uint8 -> the same at the size of the crop."""
+        """Resamples an image (3, H, W) or a Mask (H, W), both uint8, to the size of the crop."""
         x, y = params['x'], params['y']
         is_labels = isinstance(inpt, tv_tensors.Mask)
-        # By itself torchvision samples masks at the corners of pixels, half a pixel off.
+        # By default, torchvision samples masks at pixel corners, half a pixel off.
         mode = v2.InterpolationMode
         pixels = v2.functional.resized_crop(
             inpt.as_subclass(Tensor)[None],
@@ -105,7 +105,7 @@ class RandomWindow(Transform):
         return tv_tensors.wrap(pixels[0], like=inpt)
 
     def _is_varied(self, labels: Tensor) -> bool:
-        """Whether no class exceeds `max_class_share` in a window."""
+        """Returns whether no class exceeds `max_class_share` in a window."""
         if self.settings.max_class_share == 1:
             return True
         counts = _class_counts(labels[::COUNTED, ::COUNTED])
@@ -127,7 +127,7 @@ def _extent(frame: int, crop: int, scale: float) -> Extent:
 
 
 def _place(extent: Extent, frame: int, crop: int, around: int | None) -> Extent:
-    """A random place, or one with the pixel `around` in the middle half if the frame allows it."""
+    """Draws the place, with the pixel `around` in the middle half if the frame allows it."""
     room = frame - extent.length
     if around is None:
         start = _integer(room + 1)
@@ -138,12 +138,12 @@ def _place(extent: Extent, frame: int, crop: int, around: int | None) -> Extent:
 
 
 def _class_counts(labels: Tensor) -> Tensor:
-    """(255,) number of pixels per label."""
+    """Returns the number of pixels per label, (255,)."""
     return torch.bincount(labels.flatten(), minlength=IGNORE + 1)[:IGNORE]
 
 
 def _pixel_of_some_class(labels: Tensor) -> tuple[int, int] | tuple[None, None]:
-    """(column, row) of a pixel of a uniformly drawn class; None if no pixel has a class."""
+    """Draws a pixel (column, row) of a uniformly drawn class; None if no pixel has a class."""
     present = _class_counts(labels).nonzero()
     if not len(present):
         return None, None

@@ -13,10 +13,10 @@ Scale = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class AugmentationSettings(BaseModel):
-    """Random scale, crop, flip and colour, and effects of bad cameras and weather.
+    """Random scale, crop, flip and colour, and effects of poor cameras and weather.
 
-    Defaults of scale and colour are those of CoinCheung/BiSeNet for V1 (V2: scale from 0.25). The
-    papers draw the scale from .75, 1, 1.25, 1.5, 1.75 and 2 (V1, section 4.1) and from .75 to 2
+    The defaults of scale and colour are those of CoinCheung/BiSeNet for V1 (V2: scale from 0.25).
+    The papers draw the scale from .75, 1, 1.25, 1.5, 1.75 and 2 (V1, section 4.1) and from .75 to 2
     (V2, training settings).
 
     Attributes:
@@ -27,20 +27,20 @@ class AugmentationSettings(BaseModel):
             labelled pixels (`cat_max_ratio` of mmsegmentation); 1 is off.
         attempts: Maximum number of draws of a crop; the last one is always taken.
         balanced: Fraction of crops that are placed around a class drawn uniformly from those in the
-            frame. Without it, thin and rare classes are hardly ever in the middle of a crop.
+            frame. Otherwise, thin and rare classes are rarely in the middle of a crop.
         flip: Probability of a horizontal flip.
         brightness: Maximum relative change of brightness.
         contrast: Maximum relative change of contrast.
         saturation: Maximum relative change of saturation.
-        hue: Maximum shift of hue, in turns of the colour circle. Slower than all others together.
+        hue: Maximum shift of hue, in turns of the colour circle. Slower than the rest together.
         gamma: Exposure curve: the exponent is drawn from 1 / gamma to gamma, log-uniform; 1 is off.
         blur: Probability of blur, as from a dirty or unfocused lens.
         jpeg: Probability of JPEG artefacts, as from a camera with compressed images.
         rain: Probability of rain-like streaks.
-        noise: Probability of a sensor's noise.
+        noise: Probability of sensor noise.
         cutout: Probability that a rectangle is hidden: grey, and without labels.
         copy_paste: Probability that pixels of `pasted_classes` are copied from a view of another
-            frame of the same data set (Ghiasi et al. 2021), where they stay in their places.
+            frame of the same data set to the same position (Ghiasi et al. 2021).
         pasted_classes: Names of classes that are rare in the data set: poles, signs, pedestrians.
     """
 

@@ -6,7 +6,7 @@
     check = check_dataset(dataset)
     sample = dataset[0]
 
-docs/datasets.md describes the folder layouts, and label maps for your own images. The registry is
+docs/datasets.md describes the folder layouts, and label maps for custom images. The registry is
 bisenet_training.dataset_registry.
 """
 

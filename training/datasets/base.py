@@ -12,16 +12,16 @@ from bisenet_training.datasets.sample import Sample
 
 
 def describe(title: str, frames: int) -> str:
-    """The description of a data set: its title and number of frames."""
+    """Returns the description of a data set: its title and number of frames."""
     return f'{title} ({frames} {"frame" if frames == 1 else "frames"})'
 
 
 class Dataset(ABC):
-    """Frames with labels by index, read on access; thread-safe.
+    """Frames with labels by index; frames are read on access. Thread-safe.
 
     Attributes:
         label_space: Label space of the labels.
-        description: For messages: 'CamVid train (367 frames)'.
+        description: Description for messages: 'CamVid train (367 frames)'.
     """
 
     label_space: LabelSpace
@@ -29,11 +29,11 @@ class Dataset(ABC):
 
     @abstractmethod
     def __len__(self) -> int:
-        """Number of frames; at least one."""
+        """Returns the number of frames, at least one."""
 
     @abstractmethod
     def __getitem__(self, index: int) -> Sample:
-        """Read a frame.
+        """Reads a frame.
 
         Raises:
             DatasetError: The frame cannot be read, or its labels are invalid.
@@ -42,7 +42,7 @@ class Dataset(ABC):
 
     @abstractmethod
     def name_of(self, index: int) -> str:
-        """Name of a frame in messages and in `Sample.name`, without reading it."""
+        """Returns the name of a frame in messages and in `Sample.name`, without reading it."""
 
     def __iter__(self) -> Iterator[Sample]:
         return (self[index] for index in range(len(self)))

@@ -23,10 +23,10 @@ class CamvidSettings(SplitSettings):
     """CamVid: images in `<split>/`, labels of the same name in `<split>annot/`.
 
     Attributes:
-        root: The folder that holds the splits.
-        split: One of them: train, val, test.
-        drives: Beginnings of names, 0001TP for one, of the drives to take; () for all. The splits
-            share drives, so only drives that were left out say how weights do elsewhere.
+        root: The folder that contains the splits.
+        split: The split: train, val or test.
+        drives: Name prefixes of the drives to use, such as 0001TP; () for all. Drives occur in
+            several splits, so only excluded drives show how weights generalise.
     """
 
     kind: Literal['camvid'] = 'camvid'

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Checks a whole data set, so that errors are found before training, not hours into it."""
+"""Checks a whole data set before training, so that errors do not surface hours later."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from bisenet_training.datasets.sample import DatasetError
 
 @dataclass(frozen=True)
 class DatasetCheck:
-    """The contents of a data set without errors.
+    """The contents of a valid data set.
 
     Attributes:
         description: Description of the data set.
@@ -55,11 +55,11 @@ def check_dataset(
     threads: int | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> DatasetCheck:
-    """Read every frame once, and count its labels.
+    """Reads every frame once and counts its labels.
 
     Args:
         dataset: The data set.
-        threads: How many frames to read at the same time; None for the number of processors.
+        threads: Number of frames to read at the same time; None for the number of processors.
         progress: Called in this thread after each frame, with the number done and the total.
 
     Raises:

@@ -23,7 +23,7 @@ from bisenet_training.datasets.sample import DatasetError, Sample
 from bisenet_training.datasets.settings import SplitSettings
 
 LABEL_IDS = (7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33)
-"""The label id of every train id, from `cityscapesscripts.helpers.labels`."""
+"""Label id of each train id, from `cityscapesscripts.helpers.labels`."""
 
 _NUM_LABEL_IDS = 34  # 0 to 33
 
@@ -77,9 +77,9 @@ class CityscapesSettings(SplitSettings):
 
 
 class _UnseenImages(Dataset):
-    """Images whose ground truth only the evaluation server has: all labels are `IGNORE`.
+    """Images whose ground truth is only on the evaluation server: all labels are `IGNORE`.
 
-    The download has label images for them, but these are blank.
+    The download contains label images for them, but these are blank.
     """
 
     label_space = CITYSCAPES
@@ -105,7 +105,7 @@ class _UnseenImages(Dataset):
 class CityscapesSubmission:
     """Writes label images for the evaluation server and the scripts of Cityscapes.
 
-    One 8 bit PNG for each image, of the same size, with label ids (not train ids). Its name starts
+    Each image gives one 8-bit PNG of the same size, with label ids (not train ids). Its name starts
     with city, sequence and frame; subfolders do not matter.
 
     Args:
@@ -116,7 +116,7 @@ class CityscapesSubmission:
         self._folder = folder
 
     def write(self, name: str, labels: npt.NDArray[np.uint8]) -> None:
-        """Write a frame.
+        """Writes a frame.
 
         Args:
             name: The name in the data set: 'berlin/berlin_000000_000019'.
@@ -130,7 +130,7 @@ class CityscapesSubmission:
 
 
 def to_label_ids(labels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """Convert train ids to label ids; `IGNORE` becomes 0 (unlabelled)."""
+    """Converts train ids to label ids; `IGNORE` becomes 0 (unlabelled)."""
     table = np.zeros(256, np.uint8)
     table[: len(LABEL_IDS)] = LABEL_IDS
     return table[labels]

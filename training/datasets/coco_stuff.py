@@ -45,14 +45,14 @@ LABELS = (*_THINGS.split(), *_STUFF.split())
 """The 182 labels of COCO-Stuff's `labels.txt` without `unlabeled`; ids start at 0 here."""
 
 _PLANNED = 'street_sign hat shoe eye_glasses plate mirror window desk door blender hair_brush'
-"""Things that have a label in COCO but were never annotated."""
+"""Things that have a label in COCO but were not annotated."""
 
 CLASS_IDS = tuple(label_id for label_id, name in enumerate(LABELS) if name not in _PLANNED.split())
 """The label id, from 0, of each of the 171 classes."""
 
 
 def _color(number: int) -> tuple[int, int, int]:
-    """The colour map of Pascal VOC: the bits of a number, distributed to red, green and blue."""
+    """Returns a colour of Pascal VOC's map: the bits of a number, distributed to R, G and B."""
     red, green, blue = (
         sum((number >> (3 * place + channel) & 1) << (7 - place) for place in range(3))
         for channel in range(3)
@@ -65,11 +65,11 @@ COCO_STUFF = LabelSpace(
     colors=tuple(_color(1 + index) for index in range(len(CLASS_IDS))),
     drivable=('road',),
 )
-"""The 171 classes. COCO-Stuff has no colours of its own; 0 of Pascal VOC's, black, is left out."""
+"""The 171 classes. COCO-Stuff defines no colours. Pascal VOC's colour 0, black, is unused."""
 
 _FROM_LABEL_IDS = {label_id: index for index, label_id in enumerate(CLASS_IDS)} | {IGNORE: IGNORE}
 _CONVERTED = '_labelTrainIds'
-"""Suffix of the files that mmsegmentation writes beside the originals."""
+"""Suffix of the files that mmsegmentation writes next to the originals."""
 
 
 class CocoStuffSettings(SplitSettings):
@@ -111,7 +111,7 @@ class CocoStuffSettings(SplitSettings):
 
 
 def _first_folder(*candidates: Path) -> Path:
-    """The first folder that exists."""
+    """Returns the first folder that exists."""
     for folder in candidates:
         if folder.is_dir():
             return folder
@@ -119,12 +119,12 @@ def _first_folder(*candidates: Path) -> Path:
 
 
 class CocoStuff10kSettings(SplitSettings):
-    """COCO-Stuff-10k, version 1.1, as its download is unpacked.
+    """COCO-Stuff-10k, version 1.1, in the layout of its unpacked download.
 
     `imageLists/<split>.txt` names the files in `images/` (.jpg) and `annotations/` (.mat).
 
     Attributes:
-        root: The folder that contains these three.
+        root: The folder that contains `imageLists`, `images` and `annotations`.
         split: train (9000 images) or test (1000).
     """
 
@@ -145,25 +145,25 @@ class CocoStuff10kSettings(SplitSettings):
 
 
 class _MatlabReader:
-    """Reads the label files of COCO-Stuff-10k: MATLAB, with ids from 1 and 0 for unlabelled."""
+    """Reads the MATLAB label files of COCO-Stuff-10k: ids from 1, and 0 for unlabelled."""
 
     def __init__(self) -> None:
         from_one = {0: IGNORE} | {1 + label_id: index for index, label_id in enumerate(CLASS_IDS)}
         self._table = IdTable(from_one, 'COCO-Stuff-10k')
 
     def __call__(self, path: Path) -> Labels:
-        """Read a file; see `LabelReader`."""
+        """Reads a file; see `LabelReader`."""
         values = _read_matrix(path, 'S').clip(0, MAX_ID)
         return self._table.translate(np.ascontiguousarray(values, np.uint16), path)
 
 
 def _read_matrix(path: Path, name: str) -> npt.NDArray[np.generic]:
-    """A matrix of whole numbers from a MATLAB file.
+    """Returns an integer matrix from a MATLAB file.
 
     Raises:
-        DatasetError: The file or the variable does not exist, or is not such a matrix.
+        DatasetError: The file or the variable does not exist, or is not an integer matrix.
     """
-    # Here, for it takes longer to load than all the rest.
+    # Imported here, because it takes longer to load than everything else.
     from scipy.io import loadmat, whosmat
     from scipy.io.matlab import MatReadError
 

@@ -20,11 +20,11 @@ IMAGE_SUFFIXES = frozenset(('.bmp', '.jpeg', '.jpg', '.png', '.tif', '.tiff', '.
 
 
 def read_pixels(path: Path, flags: int) -> npt.NDArray[np.uint8]:
-    """The pixels of an image file.
+    """Returns the pixels of an image file.
 
     Args:
         path: The file.
-        flags: Flags of `cv2.imread`, for 8 bit.
+        flags: Flags of `cv2.imread` for 8-bit images.
 
     Raises:
         DatasetError: The file does not exist, is not an image, or is truncated.
@@ -37,10 +37,10 @@ def read_pixels(path: Path, flags: int) -> npt.NDArray[np.uint8]:
 
 
 def read_ids(path: Path) -> Pixels:
-    """As `bisenet_ros.label_image.read_ids`.
+    """Calls `bisenet_ros.label_image.read_ids`.
 
     Raises:
-        DatasetError: Where that raises a MediaError.
+        DatasetError: `read_ids` raises a MediaError.
     """
     try:
         return label_image.read_ids(path)

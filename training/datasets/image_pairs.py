@@ -33,12 +33,12 @@ class Pair:
 
 
 class ImagePairs(Dataset):
-    """Frames from files."""
+    """Frames from image and label files."""
 
     def __init__(
         self, title: str, pairs: Sequence[Pair], label_space: LabelSpace, read_labels: LabelReader
     ) -> None:
-        """Nothing is read yet.
+        """Does not read any file yet.
 
         Args:
             title: Title of the data set: 'CamVid train'.
@@ -72,11 +72,11 @@ class ImagePairs(Dataset):
 def match(
     images: Mapping[str, Path], labels: Mapping[str, Path], image_folder: Path, label_folder: Path
 ) -> list[Pair]:
-    """Match images and labels with equal keys, sorted by key.
+    """Matches images and labels with equal keys, sorted by key.
 
     Args:
-        images: Image files by the part of the name that they share with their labels.
-        labels: Label files likewise.
+        images: Image files, keyed by the part of the name that they share with their labels.
+        labels: Label files, keyed in the same way.
         image_folder: Folder of the images, for messages.
         label_folder: Folder of the labels, for messages.
 

@@ -72,10 +72,10 @@ class LabelMap(_Part):
 
     @classmethod
     def load(cls, path: Path) -> LabelMap:
-        """Read a file.
+        """Reads a file.
 
         Raises:
-            DocumentError: It is not a valid label map; the message names the line.
+            DocumentError: The file is not a valid label map; the message names the line.
         """
         document = Document.load(path)
         try:
@@ -99,7 +99,7 @@ class LabelMap(_Part):
         )
 
     def reader(self, origin: str) -> LabelReader:
-        """A reader for label images of this kind.
+        """Returns a reader for label images with these values.
 
         Args:
             origin: Source of this map, for messages.
@@ -109,13 +109,13 @@ class LabelMap(_Part):
         return ColorImageReader(dict(self._colors()), origin)
 
     def _ids(self) -> Iterator[tuple[int, int]]:
-        """All (id in label images, class)."""
+        """Yields all pairs of (id in label images, class)."""
         for index, entry in enumerate(self.classes):
             yield from ((value, index) for value in entry.ids)
         yield from ((value, IGNORE) for value in self.ignored.ids)
 
     def _colors(self) -> Iterator[tuple[Color, int]]:
-        """All (colour in label images, class)."""
+        """Yields all pairs of (colour in label images, class)."""
         for index, entry in enumerate(self.classes):
             yield from ((color, index) for color in entry.colors or (entry.color,))
         yield from ((color, IGNORE) for color in self.ignored.colors)
@@ -148,7 +148,7 @@ def _refuse_twins(complaint: str, values: list[Any]) -> None:
 
 
 def _said(error: Any) -> str:
-    """An error of pydantic, reworded for users."""
+    """Returns the message of a pydantic error, reworded for users."""
     if error['type'] == 'extra_forbidden':
         parts: dict[int, type[_Part]] = {1: LabelMap, 2: Ignored, 3: ClassEntry}
         return f'unknown key; choose from {", ".join(parts[len(error["loc"])].model_fields)}'

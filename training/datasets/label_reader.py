@@ -17,7 +17,7 @@ from bisenet_training.datasets.image_file import Pixels, read_ids, read_pixels
 from bisenet_training.datasets.sample import DatasetError
 
 MAX_ID = 65535
-"""The largest value in a label image (16 bit)."""
+"""Largest value in a label image (16 bit)."""
 
 Labels = npt.NDArray[np.uint8]
 Color = tuple[int, int, int]
@@ -28,7 +28,7 @@ class LabelReader(Protocol):
     """Reads a label file of one kind."""
 
     def __call__(self, path: Path) -> Labels:
-        """Read a file.
+        """Reads a file.
 
         Returns:
             (H, W) uint8 class ids, `IGNORE` for unlabelled pixels.
@@ -44,7 +44,7 @@ class IdTable:
     def __init__(self, classes: Mapping[int, int], origin: str) -> None:
         """
         Args:
-            classes: The class, or `IGNORE`, of every value that may occur, 0 to `MAX_ID`.
+            classes: The class, or `IGNORE`, of every valid value, 0 to `MAX_ID`.
             origin: Source of the table, for messages: 'CamVid', or the path of a label map.
         """
         self._origin = origin
@@ -55,7 +55,7 @@ class IdTable:
             self._unknown[value] = 0
 
     def translate(self, values: Pixels, path: Path) -> Labels:
-        """Class ids for (H, W) values from a file.
+        """Returns the class ids for (H, W) values from a file.
 
         Raises:
             DatasetError: A value is not in the table.
@@ -77,14 +77,14 @@ class IdTable:
 
 
 class IdImageReader:
-    """Reads images in which every pixel is an id: grey with 8 or 16 bit, or with a palette."""
+    """Reads images in which every pixel is an id: 8- or 16-bit grey, or with a palette."""
 
     def __init__(self, classes: Mapping[int, int], origin: str) -> None:
-        """Arguments as for `IdTable`."""
+        """Takes the arguments of `IdTable`."""
         self._table = IdTable(classes, origin)
 
     def __call__(self, path: Path) -> Labels:
-        """Read a file; see `LabelReader`."""
+        """Reads a file; see `LabelReader`."""
         return self._table.translate(read_ids(path), path)
 
 
@@ -94,11 +94,11 @@ class ColorImageReader:
     def __init__(self, classes: Mapping[Color, int], origin: str) -> None:
         """
         Args:
-            classes: The class, or `IGNORE`, of every colour that may occur.
+            classes: The class, or `IGNORE`, of every valid colour.
             origin: Source of the table, for messages.
         """
         self._origin = origin
-        # A colour is one number of 24 bit. A table of all is 16 MiB, built once per data set.
+        # A colour is a 24-bit number. The table of all takes 16 MiB and is built once per data set.
         self._classes = np.full(1 << 24, IGNORE, np.uint8)
         self._unknown = np.ones(1 << 24, np.uint8)
         for (red, green, blue), class_id in classes.items():
@@ -107,7 +107,7 @@ class ColorImageReader:
             self._unknown[packed] = 0
 
     def __call__(self, path: Path) -> Labels:
-        """Read a file; see `LabelReader`."""
+        """Reads a file; see `LabelReader`."""
         pixels = read_pixels(path, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
         # With a fourth byte, a pixel can be read as a little-endian integer.
         packed = cv2.cvtColor(pixels, cv2.COLOR_BGR2BGRA).view('<u4')[..., 0] & 0xFFFFFF

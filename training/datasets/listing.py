@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Lists image files by the part of the name that images and labels have in common."""
+"""Lists image files by the part of the name that images and labels share."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bisenet_training.datasets.sample import DatasetError
 
 
 def files_by_stem(folder: Path, ending: str = '') -> dict[str, Path]:
-    """The image files in a folder and its subfolders; follows symbolic links.
+    """Returns the image files in a folder and its subfolders, following symbolic links.
 
     Hidden files and folders are skipped.
 
@@ -22,7 +22,7 @@ def files_by_stem(folder: Path, ending: str = '') -> dict[str, Path]:
         ending: List only files whose stem ends with this, and remove it from the key.
 
     Returns:
-        Paths by their relative path without ending and suffix: 'aachen/aachen_000000_000019'.
+        Paths, keyed by relative path without ending and suffix: 'aachen/aachen_000000_000019'.
 
     Raises:
         DatasetError: The folder does not exist, or two files differ only in the suffix.
@@ -55,7 +55,7 @@ def _files(folder: Path) -> Iterator[Path]:
 
 
 def read_list(path: Path) -> list[str]:
-    """The lines of a text file, without empty lines and those that start with #.
+    """Returns the lines of a text file, without empty lines and lines that start with #.
 
     Raises:
         DatasetError: The file cannot be read, or has no such lines.

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Your own images and labels: two folders, or a list of pairs."""
+"""Custom images and labels: two folders, or a list of pairs."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from bisenet_training.datasets.settings import DatasetSettings, FilePath
 class PairListSettings(DatasetSettings):
     """A text file with an image and its label image on each line.
 
-    The two are separated by a tab, or else by spaces, or else by a comma. Paths are relative to the
-    folder of the list.
+    The separator is a tab, otherwise spaces, otherwise a comma. Paths are relative to the folder of
+    the list.
 
     Attributes:
         pairs: The file.
@@ -69,7 +69,7 @@ class PairsSettings(DatasetSettings):
 
     @classmethod
     def locate(cls, data: Path, split: str | None, label_map: Path | None) -> DatasetSettings:
-        """A list of pairs, or `images/` and `labels/`, or the folders of the split in them."""
+        """Accepts a list of pairs, or a folder with `images/[SPLIT]` and `labels/[SPLIT]`."""
         if data.is_file():
             return PairListSettings.locate(data, split, label_map)
         part = split or '.'

@@ -25,14 +25,14 @@ class LabelWriter(Protocol):
     """Writes the labels of a data set, frame by frame."""
 
     def write(self, name: str, labels: npt.NDArray[np.uint8]) -> None:
-        """Write a frame, (H, W) ids in the data set's label space, under the name of its sample."""
+        """Writes a frame under the name of its sample; (H, W) ids in the data set's label space."""
 
 
 class DatasetSettings(BaseModel, ABC):
     """Settings of a data set in a configuration.
 
     Attributes:
-        kind: Its name in `DATASETS`.
+        kind: Name of the data set in `DATASETS`.
         evaluated_split: The default of `bisenet evaluate --split`; None without splits.
         has_truth: Whether there is ground truth.
     """
@@ -44,7 +44,7 @@ class DatasetSettings(BaseModel, ABC):
 
     @abstractmethod
     def open(self) -> Dataset:
-        """Find the files; no image is read yet.
+        """Finds the files; does not read images yet.
 
         Raises:
             UserError: A label map is invalid, a folder is missing or empty, or a file has no
@@ -53,11 +53,11 @@ class DatasetSettings(BaseModel, ABC):
 
     @classmethod
     def locate(cls, data: Path, split: str | None, label_map: Path | None) -> DatasetSettings:
-        """Settings from options of `bisenet evaluate`.
+        """Returns settings for the options of `bisenet evaluate`.
 
         Args:
             data: `--data`.
-            split: `--split`, or else `evaluated_split`.
+            split: `--split`, with the default `evaluated_split`.
             label_map: `--label-map`, or None.
 
         Raises:
@@ -71,10 +71,10 @@ class DatasetSettings(BaseModel, ABC):
         return True
 
     def submission(self, folder: Path) -> LabelWriter:
-        """A writer of labels for the evaluation server of this data set.
+        """Returns a writer of labels for the evaluation server of this data set.
 
         Raises:
-            UserError: There is no such server.
+            UserError: The data set has no such server.
         """
         raise UserError(f'--submission is not possible: {self.kind} has no evaluation server')
 
@@ -103,7 +103,7 @@ class SplitSettings(DatasetSettings):
 
 
 def _of_its_kind(value: Any) -> Any:
-    """Validate settings with the class that their `kind` names."""
+    """Validates settings with the class of their `kind`."""
     if not isinstance(value, Mapping):
         return value
     if 'kind' not in value:

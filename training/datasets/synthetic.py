@@ -20,7 +20,7 @@ FRAMES_PER_STREET = 4
 """Frames per street; several, because building a street takes longer than rendering it."""
 
 _DRIVE_LENGTH = 600
-"""Length of a drive in frames, from which some are chosen."""
+"""Length of a drive in frames, from which a few are chosen."""
 
 
 class SyntheticSettings(DatasetSettings):
@@ -43,18 +43,18 @@ class SyntheticSettings(DatasetSettings):
 
 
 class SyntheticFrames(Dataset):
-    """A few frames from every street.
+    """A few frames of every street.
 
-    They are rendered at the first access, a street at a time, and then kept in memory, because
+    The frames of a street are rendered at the first access and then kept in memory, because
     rendering is much slower than reading from a disk.
     """
 
     def __init__(self, frames: int, first_seed: int, size: tuple[int, int]) -> None:
-        """Nothing is rendered yet.
+        """Does not render anything yet.
 
         Args:
             frames: Number of frames, at least 1.
-            first_seed: Seed of the first street; the others count up from it.
+            first_seed: Seed of the first street; the following streets have consecutive seeds.
             size: (width, height) of the frames.
         """
         self.label_space = CAMVID
@@ -93,7 +93,7 @@ class SyntheticFrames(Dataset):
 
 
 def _moments(seed: int) -> list[int]:
-    """Numbers of the chosen frames of a street."""
+    """Returns the numbers of the chosen frames of a street."""
     rng = np.random.default_rng(seed)
     return [int(rng.integers(0, _DRIVE_LENGTH)) for _ in range(FRAMES_PER_STREET)]
 

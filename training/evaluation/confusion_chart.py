@@ -15,11 +15,11 @@ from bisenet_ros.extras import advice
 from bisenet_ros.label_space import LabelSpace
 
 _MOST_NUMBERS = 32
-"""With more classes, numbers in the cells would not be readable."""
+"""Maximum number of classes with readable numbers in the cells."""
 
 
 def check_matplotlib() -> None:
-    """Check before an evaluation that its chart can be drawn.
+    """Checks before an evaluation that its chart can be drawn.
 
     Raises:
         UserError: matplotlib is not installed.
@@ -31,9 +31,9 @@ def check_matplotlib() -> None:
 
 
 def draw_confusion(path: Path, counts: npt.NDArray[np.int64], label_space: LabelSpace) -> None:
-    """Write a picture in the format given by the extension of the file.
+    """Writes the matrix as a picture, in the format of the file's extension.
 
-    Every row, a true class, adds up to 100 %; a class without pixels has an empty row.
+    Every row, a true class, adds up to 100 %. A class without pixels has an empty row.
 
     Args:
         path: The file to write.

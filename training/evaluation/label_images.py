@@ -12,7 +12,7 @@ from bisenet_training.evaluation.predictor import Pixels
 
 
 class LabelImages:
-    """Writes the labels of each frame: PNG, 8 bit, class ids of the data set.
+    """Writes the labels of each frame as an 8-bit PNG with the class ids of the data set.
 
     Args:
         folder: The output folder.
@@ -22,12 +22,12 @@ class LabelImages:
         self._folder = folder
 
     def write(self, name: str, labels: Pixels) -> None:
-        """Write a frame under its name in the data set, which may contain folders.
+        """Writes a frame under its name in the data set, which may contain folders.
 
         Raises:
             UserError: The file cannot be written.
         """
-        # Names from a list of pairs may contain '..'; never write outside of our folder.
+        # Names from a list of pairs may contain '..'; never write outside the output folder.
         place = Path(name)
         inside = ['_' if part == '..' else part for part in place.relative_to(place.anchor).parts]
         path = self._folder.joinpath(*inside[:-1], f'{inside[-1]}.png')

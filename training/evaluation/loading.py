@@ -17,7 +17,7 @@ from bisenet_training.export.runner import ExportedSegmenter
 
 
 def load_predictor(settings: ModelSettings, views: Views) -> LoadedPredictor:
-    """The segmenter of the vehicle, a predictor over several views, or an exported model.
+    """Returns the vehicle's segmenter, a predictor over several views, or an exported model.
 
     Args:
         settings: What to load, and how; `weights` may be the path of an exported model.

@@ -35,7 +35,7 @@ class Predictor(Protocol):
         """The label space of the ids."""
 
     def __call__(self, frame: Pixels) -> Prediction:
-        """Label a frame, (H, W, 3) uint8 BGR."""
+        """Labels a frame, (H, W, 3) uint8 BGR."""
 
 
 class LoadedPredictor(Predictor, Protocol):
@@ -59,7 +59,7 @@ class LoadedPredictor(Predictor, Protocol):
 
 
 def id_table(found: LabelSpace, wanted: LabelSpace) -> Pixels:
-    """(256,) table from ids of `found` to ids of `wanted`, by class name; `IGNORE` is kept.
+    """Returns a (256,) table from ids of `found` to ids of `wanted`, by name; keeps `IGNORE`.
 
     Raises:
         UserError: The two do not have the same classes.

@@ -30,8 +30,8 @@ class ClassRow(NamedTuple):
     Attributes:
         id: Id in the label space of the data set.
         name: Name of the class.
-        iou: From 0 to 1; None if it is in neither ground truth nor labels.
-        boundary_f: Likewise.
+        iou: From 0 to 1; None if the class is in neither ground truth nor labels.
+        boundary_f: Boundary F-score, with the same range and None.
         true_pixels: Pixels of this class in the ground truth.
         labelled_pixels: Pixels labelled as this class, where there is ground truth.
     """
@@ -45,7 +45,7 @@ class ClassRow(NamedTuple):
 
 
 def class_rows(result: EvaluationResult) -> Iterator[ClassRow]:
-    """The figures by class, in the order of the ids."""
+    """Yields the figures of each class, in the order of the ids."""
     figures, counts = result.figures(), confusion_of(result)
     for index, name in enumerate(result.label_space.names):
         yield ClassRow(
@@ -59,7 +59,7 @@ def class_rows(result: EvaluationResult) -> Iterator[ClassRow]:
 
 
 def print_tables(console: Console, title: str, result: EvaluationResult) -> None:
-    """Print the figures by class, and those of all classes together."""
+    """Prints the figures of each class and the overall figures."""
     table = Table(title=title)
     table.add_column('class')
     for column in ('IoU', 'boundary F-score', 'share of ground truth'):
@@ -79,7 +79,7 @@ def print_tables(console: Console, title: str, result: EvaluationResult) -> None
 
 
 def summary_rows(figures: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Title and value of the figures over all classes that have one."""
+    """Returns title and value of the overall figures that are defined."""
     return [
         (figure.title, quantity(figures[name], figure.unit))
         for name, figure in known_figures(truth=True).items()
@@ -88,7 +88,7 @@ def summary_rows(figures: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def confusion_of(result: EvaluationResult) -> npt.NDArray[np.int64]:
-    """(C, C + 1) pixels by true class and label; the last column: no label."""
+    """Returns pixel counts (C, C + 1) by true class and label; the last column: no label."""
     return np.array(result.figures()['confusion'], np.int64)
 
 
@@ -99,12 +99,12 @@ def write_report(
     result: EvaluationResult,
     worst: Sequence[EvaluatedFrame],
 ) -> None:
-    """Write `report.md`, `classes.csv`, `confusion.png` and `worst/*.jpg`.
+    """Writes `report.md`, `classes.csv`, `confusion.png` and `worst/*.jpg`.
 
     Args:
         folder: An existing folder.
         title: Title of the page.
-        facts: What was evaluated, and how: names and values.
+        facts: Names and values that describe what was evaluated, and how.
         result: The figures.
         worst: Frames to show.
 
@@ -137,7 +137,7 @@ def _page(
     rows: Sequence[ClassRow],
     pictures: Sequence[tuple[str, str]],
 ) -> Iterator[str]:
-    """The lines of report.md."""
+    """Yields the lines of report.md."""
     yield from (f'# {title}', '')
     yield from _table(('', ''), facts.items())
     yield from ('## Figures', '', '– marks classes that do not occur.', '')
@@ -154,7 +154,7 @@ def _page(
 
 
 def _table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterator[str]:
-    """A table in Markdown, and an empty line."""
+    """Yields a Markdown table and an empty line."""
     yield f'| {" | ".join(header)} |'
     yield '|---' * len(header) + '|'
     for row in rows:

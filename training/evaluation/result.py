@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Accuracy on a data set: counts over all frames, and the figures from them."""
+"""Accuracy on a data set: counts over all frames, and the resulting figures."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ class EvaluatedFrame:
     """One frame of a data set, and its prediction.
 
     Attributes:
-        index: Which of the data set.
-        sample: The frame and its truth, at the size of the labels.
+        index: Index in the data set.
+        sample: The frame and its ground truth, at the size of the labels.
         labels: (H, W) uint8, ids in the data set's label space.
-        miou: Of this frame alone, 0 to 1; NaN without a truth.
+        miou: mIoU of this frame, 0 to 1; NaN without ground truth.
     """
 
     index: int
@@ -36,7 +36,7 @@ class EvaluatedFrame:
 
 
 class EvaluationResult:
-    """Counts over the frames of a data set; no frame is kept.
+    """Counts over the frames of a data set. Frames are not kept.
 
     Attributes:
         label_space: Label space of the data set.
@@ -49,7 +49,7 @@ class EvaluationResult:
         self._metrics = MetricSet(metrics_with(truth=True), label_space)
 
     def update(self, frame: Frame) -> float:
-        """Count a frame with ground truth; returns its mIoU.
+        """Counts a frame with ground truth and returns its mIoU.
 
         Raises:
             UserError: The sizes differ, or an id is not a class.
@@ -62,7 +62,7 @@ class EvaluationResult:
         return math.nan if miou is None else miou
 
     def figures(self) -> dict[str, Any]:
-        """All figures, ready for JSON: fractions from 0 to 1, None for classes that do not occur.
+        """Returns all figures for JSON: fractions from 0 to 1, None for classes that do not occur.
 
         The confusion matrix has a row for each true class, a column for each label, and a last
         column for unlabelled pixels.
@@ -78,12 +78,12 @@ def evaluate(
     drivable_classes: Sequence[str] | None = None,
     min_drivable_area: float = 0.0,
 ) -> EvaluationResult:
-    """Segment every frame of a data set and compare with ground truth.
+    """Segments every frame of a data set and compares it with ground truth.
 
-    Where labels have another size than the frame, image and truth are brought to that size.
+    If labels and frame differ in size, image and ground truth are resized to that of the labels.
 
     Args:
-        predictor: For example a `Segmenter`; its classes may be in another order.
+        predictor: For example a `Segmenter`; its classes may be in a different order.
         dataset: The frames and their ground truth.
         progress: Called after every frame.
         drivable_classes: Names of the drivable classes; None for those of the data set.

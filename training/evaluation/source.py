@@ -27,7 +27,7 @@ class Source:
 
     @classmethod
     def named(cls, kind: str, data: Path, split: str | None, label_map: Path | None) -> Source:
-        """The data set for `--dataset`, `--data`, `--split` and `--label-map`.
+        """Returns the data set for `--dataset`, `--data`, `--split` and `--label-map`.
 
         Raises:
             UserError: There is no such data set, or the options contradict each other.

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Test-time augmentation: averages predictions over several views of a frame.
 
-The papers use scales and mirror images for their best figures, and sliding crops are usual for
-networks that were trained on crops. All are too slow for a vehicle. Softmax probabilities are
-averaged at the size of the frame.
+The papers use scales and mirror images for their best figures. Sliding crops are common for
+networks that were trained on crops. All of these are too slow for a vehicle. Softmax probabilities
+are averaged at the size of the frame.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ class Views:
     Attributes:
         scales: Scales relative to the network size.
         flip: Also use the mirror image of each view.
-        crop: (width, height) of a window that slides over the scaled frame; None for no window. A
-            frame smaller than the window is used as a whole.
+        crop: (width, height) of a window that slides over the scaled frame; None for no window.
+            A smaller frame is used as a whole.
         stride: Stride of the window as a fraction of its size.
 
     Raises:
@@ -82,7 +82,7 @@ class AveragedPrediction:
 
 
 class MultiViewPredictor:
-    """Segments frames by averaging over several views of each.
+    """Segments frames by averaging over several views of each frame.
 
     Attributes:
         label_space: Label space of the checkpoint.
@@ -94,7 +94,7 @@ class MultiViewPredictor:
     Args:
         checkpoint: The network.
         views: The views.
-        settings: Settings of the model; `engine` is ignored, torch runs the network.
+        settings: Settings of the model. `engine` is ignored: torch runs the network.
 
     Raises:
         UserError: Device or precision is not available, or a scale makes frames too small.
@@ -117,7 +117,7 @@ class MultiViewPredictor:
         self._sizes = [self._scaled(scale) for scale in views.scales]
 
     def __call__(self, frame: Pixels) -> AveragedPrediction:
-        """Label a frame, (H, W, 3) uint8 BGR."""
+        """Labels a frame, (H, W, 3) uint8 BGR."""
         with cpu_threads(self._threads):
             best, ids = self.probabilities(frame).max(0)
         labels = ids.to(torch.uint8).cpu().numpy()
@@ -127,7 +127,7 @@ class MultiViewPredictor:
 
     @torch.inference_mode()
     def probabilities(self, frame: Pixels) -> Tensor:
-        """(H, W, 3) uint8 BGR -> (classes, H, W) float32 probabilities, the mean of all views."""
+        """Averages over the views: (H, W, 3) uint8 BGR -> (classes, H, W) float32 probabilities."""
         height, width = frame.shape[:2]
         total = torch.zeros(len(self.label_space), height, width, device=self._device)
         for size in self._sizes:
@@ -148,7 +148,7 @@ class MultiViewPredictor:
         return width, height
 
     def _whole(self, view: Pixels, size: tuple[int, int]) -> Tensor:
-        """Probabilities (classes, H, W) of a view, from one forward pass."""
+        """Returns the probabilities (classes, H, W) of a view from one forward pass."""
         logits = self._logits(view)  # (1 or 2, classes, h, w)
         height, width = view.shape[:2]
         scale = scale_to(size, (width, height))
@@ -156,7 +156,7 @@ class MultiViewPredictor:
         return _mean_of_mirrored(upsampled.softmax(1))
 
     def _windows(self, view: Pixels, crop: tuple[int, int], size: tuple[int, int]) -> Tensor:
-        """Probabilities (classes, H, W) of a view, for each pixel the mean over its windows."""
+        """Returns the probabilities (classes, H, W) of a view, averaged over its windows."""
         height, width = view.shape[:2]
         total = torch.zeros(len(self.label_space), height, width, device=self._device)
         windows = torch.zeros(height, width, device=self._device)
@@ -171,18 +171,18 @@ class MultiViewPredictor:
         return upsampled[0]
 
     def _logits(self, view: Pixels) -> Tensor:
-        """Coarse logits (1 or 2, classes, h, w) of a view and, with `flip`, its mirror image."""
+        """Returns coarse logits (1 or 2, classes, h, w) of a view and, with `flip`, its mirror."""
         shown = np.stack([view, view[:, ::-1]] if self.views.flip else [view])
         pixels = torch.from_numpy(shown).to(self._device)  # (1 or 2, h, w, 3)
         return self._network.coarse(self._normalization(pixels).to(self._dtype)).float()
 
 
 def window_slices(length: int, window: int, stride: float) -> Iterator[slice]:
-    """Positions of a window along an axis; the last one is at the end.
+    """Yields the positions of a window along an axis; the last one is at the end.
 
     Args:
         length: Length of the axis, in pixels.
-        window: Length of the window; clipped to the axis.
+        window: Length of the window; limited to the axis.
         stride: Stride as a fraction of the window.
     """
     window = min(window, length)
@@ -193,9 +193,9 @@ def window_slices(length: int, window: int, stride: float) -> Iterator[slice]:
 
 
 def _mean_of_mirrored(probabilities: Tensor) -> Tensor:
-    """Mean over the first axis: (1 or 2, classes, H, W), the second one mirrored back.
+    """Averages (1 or 2, classes, H, W) over the first axis; flips the second one back.
 
-    Mirrored back only here, because the padding is at the right of the mirror image too.
+    Flipping happens only here, because the padding is at the right of the mirror image too.
     """
     if len(probabilities) == 1:
         return probabilities[0]

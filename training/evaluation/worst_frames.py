@@ -17,10 +17,10 @@ from bisenet_training.evaluation.predictor import Pixels
 from bisenet_training.evaluation.result import EvaluatedFrame
 
 SHOWN = 12
-"""How many frames a report shows."""
+"""Number of frames in a report."""
 
 PANEL_WIDTH = 480
-"""Maximum width of each of the four pictures of a frame, in pixels."""
+"""Maximum width in pixels of each of the four pictures of a frame."""
 
 _ALPHA = 0.6
 _WRONG = (0, 0, 255)  # BGR
@@ -31,7 +31,7 @@ class WorstFrames:
     """Keeps the frames with the lowest mIoU.
 
     Args:
-        count: How many to keep.
+        count: Number of frames to keep.
     """
 
     def __init__(self, count: int) -> None:
@@ -39,7 +39,7 @@ class WorstFrames:
         self._kept: list[tuple[float, int, EvaluatedFrame]] = []  # a heap, best frame first
 
     def offer(self, frame: EvaluatedFrame) -> None:
-        """Keep a frame if it is one of the worst so far; frames without ground truth never are."""
+        """Keeps a frame if it is among the worst so far; ignores frames without ground truth."""
         if math.isnan(frame.miou):
             return
         heapq.heappush(self._kept, (-frame.miou, -frame.index, frame))
@@ -47,14 +47,14 @@ class WorstFrames:
             heapq.heappop(self._kept)
 
     def frames(self) -> list[EvaluatedFrame]:
-        """The kept frames, worst first."""
+        """Returns the kept frames, worst first."""
         return [frame for _, _, frame in sorted(self._kept, reverse=True)]
 
 
 def draw_frame(frame: EvaluatedFrame, label_space: LabelSpace) -> Pixels:
-    """(H, W, 3) BGR: image, labels, ground truth and errors side by side.
+    """Draws image, labels, ground truth and errors side by side, (H, W, 3) BGR.
 
-    Errors are red, pixels without ground truth black.
+    Errors are red, and pixels without ground truth are black.
     """
     sample = frame.sample
     grey = cv2.cvtColor(cv2.cvtColor(sample.image, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
@@ -75,7 +75,7 @@ def draw_frame(frame: EvaluatedFrame, label_space: LabelSpace) -> Pixels:
 
 
 def _panel(picture: Pixels, caption: str) -> Pixels:
-    """A picture, scaled down if it is too wide, below a line of text."""
+    """Returns a picture, scaled down if it is too wide, below a line of text."""
     height, width = picture.shape[:2]
     size = (PANEL_WIDTH, max(1, round(height * PANEL_WIDTH / width)))
     shrinks = width > PANEL_WIDTH

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Exports a checkpoint to another format, and keeps the file only if its output is the same."""
+"""Exports a checkpoint to another format; keeps the file only if its output agrees."""
 
 from __future__ import annotations
 
@@ -32,24 +32,24 @@ def export(
     frames: Iterable[npt.NDArray[np.uint8]],
     device: str = 'cpu',
 ) -> Parity:
-    """Write a file, and return how well it agrees with PyTorch.
+    """Writes a file and returns how well it agrees with PyTorch.
 
     The file is written in a temporary folder and moved to its place after the comparison, so that
-    there never is a file that was not compared.
+    every exported file has been compared.
 
     Args:
         checkpoint: The checkpoint.
         target: The format.
         output: The file; an existing one is replaced.
         interface: Input, output and precision of the exported model.
-        network_size: (width, height) of the input; None for the one the checkpoint was trained for.
+        network_size: (width, height) of the input; None for that of the checkpoint.
         frames: (H, W, 3) uint8 BGR images for the comparison, at least one.
         device: Device for the comparison: `auto`, `cpu`, `cuda` or `cuda:N`.
 
     Raises:
-        UserError: The extension does not fit the format, packages of the format are not installed,
-            the device is not available, the file cannot be written, or its output differs. No file
-            is written then.
+        UserError: The extension does not match the format, packages of the format are missing, the
+            device is not available, the file cannot be written, or its output differs. No file is
+            written in these cases.
     """
     if output.suffix != target.suffix:
         raise ExportError(f'{output}: names of {target.title} files must end with {target.suffix}')
@@ -75,7 +75,7 @@ def export(
             target.write(pipeline, metadata, made)
             parity = compare(target.open(made, where), checkpoint, compared)
             parity.check(TOLERANCES[interface.precision])
-            # The main file last, so that it is complete as soon as it exists.
+            # Move the main file last, so that it is complete as soon as it exists.
             for file in sorted(Path(folder).iterdir(), key=lambda file: file == made):
                 os.replace(file, output.with_name(file.name))
     except OSError as error:

@@ -33,11 +33,11 @@ class Model(Protocol):
     metadata: Metadata
 
     def __call__(self, images: Array) -> Array:
-        """Run it on a batch, in the form of `metadata.interface.input`."""
+        """Runs it on a batch, in the form of `metadata.interface.input`."""
 
 
 class Format(ABC):
-    """An export format; its packages are imported when it is used.
+    """An export format; its packages are imported on use.
 
     Attributes:
         title: Name for display.
@@ -52,10 +52,10 @@ class Format(ABC):
     extra: ClassVar[str] = ''
 
     def check_installed(self) -> None:
-        """Check that the packages of the format are installed.
+        """Checks that the packages of the format are installed.
 
         Raises:
-            UserError: They are not; the message says what to install.
+            UserError: A package is missing; the message says what to install.
         """
         try:
             for package in self.packages:
@@ -66,12 +66,12 @@ class Format(ABC):
             ) from error
 
     def best_device(self) -> str:
-        """The device that `auto` selects on this machine."""
+        """Returns the device that `auto` selects on this machine."""
         return 'auto'
 
     @abstractmethod
     def write(self, pipeline: Pipeline, metadata: Metadata, path: Path) -> None:
-        """Write a file for batches of any size.
+        """Writes a file for batches of any size.
 
         Args:
             pipeline: The computation.
@@ -81,7 +81,7 @@ class Format(ABC):
 
     @abstractmethod
     def open(self, path: Path, device: torch.device) -> Model:
-        """Read a file.
+        """Reads a file.
 
         Raises:
             UserError: It is damaged or was not exported by this package, or the device is not
@@ -90,7 +90,7 @@ class Format(ABC):
 
 
 def example_input(metadata: Metadata, batch: int) -> Tensor:
-    """An input of zeros, with the right shape and type."""
+    """Returns an input of zeros, with the right shape and dtype."""
     width, height = metadata.checkpoint.network_size
     if metadata.interface.input == 'frames':
         return torch.zeros(batch, height, width, 3, dtype=torch.uint8)
@@ -98,7 +98,7 @@ def example_input(metadata: Metadata, batch: int) -> Tensor:
 
 
 def to_input(metadata: Metadata, frames: npt.NDArray[np.uint8]) -> Array:
-    """Convert (B, height, width, 3) uint8 BGR, at the network size, to the input of a model."""
+    """Converts (B, height, width, 3) uint8 BGR at the network size to the input of a model."""
     if metadata.interface.input == 'frames':
         return frames
     normalization: Normalization = metadata.checkpoint.normalization

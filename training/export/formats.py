@@ -25,5 +25,5 @@ SUFFIXES = tuple(known.suffix for known in FORMATS.values())
 
 
 def format_of(path: Path) -> Format | None:
-    """The format of a file, by its extension; None if it is unknown."""
+    """Returns the format of a file by its extension; None if it is unknown."""
     return next((known for known in FORMATS.values() if path.suffix == known.suffix), None)

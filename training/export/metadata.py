@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Metadata of exported files.
 
-Two JSON documents by name: `bisenet_ros`, the same as in a checkpoint (classes, mean and standard
-deviation, channel order, network size, provenance), and `bisenet_ros_export`, the input and output
-of this file.
+The metadata consists of two JSON documents. `bisenet_ros` is the same as in a checkpoint: classes,
+mean and standard deviation, channel order, network size, provenance. `bisenet_ros_export` describes
+the input and output of this file.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class ExportError(UserError):
 
 @dataclass(frozen=True)
 class Interface:
-    """Input, output and precision; input and output of a model have these names."""
+    """Input, output and precision. A model's input and output have these names."""
 
     input: Input
     output: Output
@@ -52,7 +52,7 @@ class Metadata:
     """The metadata of a file.
 
     Attributes:
-        checkpoint: The exported checkpoint without tensors; with the network size of the file.
+        checkpoint: The exported checkpoint without tensors, with the network size of the file.
         interface: Input, output and precision.
     """
 
@@ -60,13 +60,13 @@ class Metadata:
     interface: Interface
 
     def to_dict(self) -> dict[str, str]:
-        """The two documents by their names."""
+        """Returns the two documents by name."""
         interface = {'format': FORMAT, **vars(self.interface)}
         return {METADATA_KEY: self.checkpoint.to_metadata(), EXPORT_KEY: json.dumps(interface)}
 
     @classmethod
     def from_dict(cls, path: Path, documents: Mapping[str, str]) -> Metadata:
-        """The inverse of `to_dict`.
+        """Inverts `to_dict`.
 
         Args:
             path: The file, for messages.

@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     import onnxruntime
 
 OPSET = 18
-"""From 2022: old enough for accelerator tools, and new enough for torch's exporter."""
+"""Released in 2022: old enough for accelerator tools, new enough for torch's exporter."""
 
 CUDA = 'CUDAExecutionProvider'
 
 
 class Onnx(Format):
-    """One file with its weights; metadata is in `metadata_props`."""
+    """One file with its weights. Its metadata is in `metadata_props`."""
 
     title: ClassVar[str] = 'ONNX'
     suffix: ClassVar[str] = '.onnx'

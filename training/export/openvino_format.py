@@ -19,7 +19,7 @@ SECTION = 'bisenet_ros'
 
 
 class OpenVino(Format):
-    """Two files, NAME.xml and NAME.bin; metadata is in `rt_info` of the first one."""
+    """Two files, NAME.xml and NAME.bin. The metadata is in `rt_info` of the first one."""
 
     title: ClassVar[str] = 'OpenVINO'
     suffix: ClassVar[str] = '.xml'

@@ -20,11 +20,11 @@ from bisenet_training.export.metadata import ExportError, Precision
 
 @dataclass(frozen=True)
 class Tolerance:
-    """Maximum difference of an exported file.
+    """Maximum difference between an exported file and PyTorch.
 
     Attributes:
-        logits: Largest difference of a logit, relative to the largest logit.
-        labels: Fraction of pixels with another label.
+        logits: Maximum difference of a logit, relative to the largest logit.
+        labels: Maximum fraction of pixels with a different label.
     """
 
     logits: float
@@ -32,7 +32,7 @@ class Tolerance:
 
 
 TOLERANCES: dict[Precision, Tolerance] = {
-    # Other orders of addition, and pixels where two classes are nearly equal.
+    # Different orders of addition, and pixels where two classes are nearly equal.
     'fp32': Tolerance(logits=1e-3, labels=5e-4),
     # 11 bits instead of 24.
     'fp16': Tolerance(logits=5e-2, labels=1e-2),
@@ -45,9 +45,9 @@ class Parity:
 
     Attributes:
         frames: Number of frames.
-        differing_labels: Fraction of pixels with another label, 0 to 1.
+        differing_labels: Fraction of pixels with a different label, 0 to 1.
         max_logit_difference: Largest difference of a logit; None if the file gives only labels.
-        max_logit: The largest magnitude of a logit in PyTorch.
+        max_logit: Largest magnitude of a logit in PyTorch.
     """
 
     frames: int
@@ -56,10 +56,10 @@ class Parity:
     max_logit: float
 
     def check(self, tolerance: Tolerance) -> None:
-        """Check the differences.
+        """Checks the differences.
 
         Raises:
-            ExportError: They exceed the tolerance.
+            ExportError: The differences exceed the tolerance.
         """
         difference = self.max_logit_difference or 0.0
         # The negation also catches NaN.
@@ -82,9 +82,9 @@ class Parity:
 def compare(
     model: Model, checkpoint: Checkpoint, frames: Sequence[npt.NDArray[np.uint8]]
 ) -> Parity:
-    """Run frames through a file, and through the network of the checkpoint as it was trained.
+    """Runs frames through a file and through the network of the checkpoint.
 
-    The file gets all frames in one batch, the network one by one.
+    The file gets all frames in one batch, the network gets them one by one.
 
     Args:
         model: The file.
@@ -104,7 +104,7 @@ def compare(
         labels = output.argmax(0) if gives_logits else output
         differing.append(float(np.mean(labels != logits.argmax(0))))
         if gives_logits:
-            # Not max(): it would drop a NaN.
+            # Not max(), which would drop a NaN.
             difference = float(np.maximum(difference, np.abs(output - logits).max()))
     return Parity(
         frames=len(frames),

@@ -50,7 +50,7 @@ class ExportedSegmenter:
 
     Attributes:
         label_space: Label space of the ids.
-        network_size: (width, height) that frames are resized to.
+        network_size: (width, height) of the network's input.
         device: `cpu` or `cuda:N`.
         precision: `fp32` or `fp16`, of the file.
         engine: The format of the file.
@@ -66,14 +66,14 @@ class ExportedSegmenter:
 
     @classmethod
     def load(cls, path: Path, *, device: str = 'auto') -> ExportedSegmenter:
-        """Load a file written by `bisenet export`, in any format.
+        """Loads a file written by `bisenet export`, in any format.
 
         Args:
             path: The file; its extension gives the format.
             device: `auto`, `cpu`, `cuda` or `cuda:N`; OpenVINO files run on the CPU.
 
         Raises:
-            UserError: The file does not exist, is damaged or not exported by this package, its
+            UserError: The file does not exist, is damaged or was not exported by this package, its
                 runtime is not installed, or the device is not available.
         """
         known = format_of(path)
@@ -88,7 +88,7 @@ class ExportedSegmenter:
         return cls(known.open(path, where), where, path.suffix.lstrip('.'))
 
     def __call__(self, frame: Pixels) -> ExportedSegmentation:
-        """Segment a frame, (H, W, 3) uint8 BGR."""
+        """Segments a frame, (H, W, 3) uint8 BGR."""
         height, width = frame.shape[:2]
         shown = np.ascontiguousarray(resize(frame, self.network_size))[None]
         (output,) = self._model(to_input(self._model.metadata, shown))
@@ -101,6 +101,6 @@ class ExportedSegmenter:
 
 
 def _grown(logits: Tensor, size: tuple[int, ...]) -> tuple[tuple[int, int], tuple[float, float]]:
-    """The target size (H, W) of logits, and the scale factors to it."""
+    """Returns the target size (H, W) of logits and the scale factors to it."""
     height, width = size
     return (height, width), (height / logits.shape[1], width / logits.shape[2])

@@ -18,7 +18,7 @@ from bisenet_training.export.metadata import EXPORT_KEY, ExportError, Metadata
 
 
 class TorchScript(Format):
-    """One file; metadata is in its extra files."""
+    """One file. Its metadata is in its extra files."""
 
     title: ClassVar[str] = 'TorchScript'
     suffix: ClassVar[str] = '.torchscript'
@@ -36,10 +36,10 @@ class TorchScript(Format):
 
 
 class TorchScriptModel:
-    """A TorchScript file in torch."""
+    """A TorchScript file, run by torch."""
 
     def __init__(self, path: Path, device: torch.device) -> None:
-        # `load` replaces these by the bytes in the file.
+        # `load` replaces these with the bytes in the file.
         texts: dict[str, str | bytes] = {METADATA_KEY: '', EXPORT_KEY: ''}
         try:
             self._module = torch.jit.load(path, device, _extra_files=texts)
@@ -47,7 +47,7 @@ class TorchScriptModel:
             reason = str(error).strip().splitlines()[0]
             raise ExportError(f'{path} cannot be run by TorchScript ({reason})') from error
         documents = {name: text.decode() for name, text in texts.items() if isinstance(text, bytes)}
-        # Extra files that are missing stay empty.
+        # Missing extra files stay empty.
         self.metadata = Metadata.from_dict(
             path, {name: document for name, document in documents.items() if document}
         )
