@@ -56,7 +56,7 @@ def _cpu_model() -> str:
 
 
 def _megahertz() -> list[float]:
-    """Returns the clock rate of each core, MHz, from sysfs or /proc/cpuinfo; empty without both."""
+    """Returns MHz of each core from sysfs, else from /proc/cpuinfo; empty if neither has it."""
     files = sorted(Path('/sys/devices/system/cpu').glob('cpu[0-9]*/cpufreq/scaling_cur_freq'))
     if files:
         return [int(file.read_text()) / 1e3 for file in files]
