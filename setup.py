@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The part of the pip build that pyproject.toml cannot say: two package trees and compiled parts.
+"""Adds to the pip build what pyproject.toml cannot express: two package trees and compiled parts.
 
 colcon ignores this file and builds from CMakeLists.txt.
 """
@@ -20,16 +20,16 @@ from setuptools.command.build import build
 PACKAGE = Path('bisenet_ros')
 ENGINE = PACKAGE / 'engine'
 LIBRARY = '_native.so'
-# The source alone decides what is fused into one rounding; its result is exact on every machine.
+# Only explicit FMAs in the source are fused, so that the result is exact on every machine.
 C_FLAGS = ('-O3', '-ffp-contract=off', '-fPIC', '-pthread', '-shared')
 MESSAGE_BUILDER = Path('build_support', 'messages.py')
 
 
 class BuildNative(Command):
-    """Compile the C library of the engine and the ROS 2 messages, each where that is possible.
+    """Compiles the C library of the engine and the ROS 2 messages, if possible.
 
-    Neither is needed to segment an image: what cannot be compiled here is left out with a warning.
-    An editable install gets the products in the source tree, where git ignores them.
+    Neither is needed to segment an image, so what cannot be compiled is left out with a warning.
+    An editable install puts the products into the source tree, where git ignores them.
     """
 
     description = 'compile the C library and the ROS 2 messages'
@@ -67,7 +67,7 @@ class BuildNative(Command):
         )
 
     def _attempt(self, command: list[str], otherwise: str) -> None:
-        """Run a build step; where it fails, warn why and go on."""
+        """Runs a build step; if it fails, warns why and continues."""
         try:
             subprocess.run(command, check=True, stderr=subprocess.PIPE, text=True)
         except FileNotFoundError as error:
@@ -79,7 +79,7 @@ class BuildNative(Command):
         self.warn(f'{" ".join(command)} failed, so {otherwise}. The reason:\n{reason}')
 
     def get_source_files(self) -> list[str]:
-        """What a source distribution needs for this command."""
+        """Returns the files that this command needs in a source distribution."""
         return [
             *(str(path) for path in sorted(ENGINE.glob('*.[ch]'))),
             str(MESSAGE_BUILDER),
@@ -94,26 +94,26 @@ class BuildNative(Command):
 
 
 class Build(build):
-    """setuptools' build, and then `build_native`."""
+    """Runs the build of setuptools, then `build_native`."""
 
     sub_commands: ClassVar = [*build.sub_commands, ('build_native', None)]
 
 
 class NativeDistribution(Distribution):
-    """A distribution whose wheel fits one Python and one platform, for its compiled messages."""
+    """A distribution whose wheel is for one Python and one platform, due to compiled messages."""
 
     def has_ext_modules(self) -> bool:
         return True
 
     def has_data(self) -> bool:
-        """Under this name an editable install asks whether it should install the data files."""
+        """Returns whether there are data files; an editable install calls this to install them."""
         return bool(self.has_data_files())
 
 
 setup(
     cmdclass={'build': Build, 'build_native': BuildNative},
     distclass=NativeDistribution,
-    # bisenet_ros.msg is built afresh, never taken from an editable install of this tree.
+    # bisenet_ros.msg is always built, never copied from an editable install of this tree.
     packages=[
         *find_packages(include=['bisenet_ros', 'bisenet_ros.*'], exclude=['bisenet_ros.msg']),
         'bisenet_training',

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Compile msg/*.msg for Python with the message generators of the ROS 2 found by this Python.
+"""Compiles msg/*.msg for Python with the message generators of the ROS 2 found by this Python.
 
     python build_support/messages.py PACKAGE_DIRECTORY
 
@@ -69,12 +69,12 @@ RUNTIME_LIBRARIES = (
 
 
 def find_prefix(package: str) -> Path | None:
-    """The prefix of a ROS package: the first parent of a directory in sys.path that contains it.
+    """Finds the prefix of a ROS package: the first parent of a sys.path directory that contains it.
 
-    Not `importlib`, because many message and runtime packages have no Python module.
+    `importlib` is not used, because many message and runtime packages have no Python module.
 
     Returns:
-        The directory that contains `share/<package>/package.xml`, None if there is none.
+        The directory that contains `share/<package>/package.xml`; None if there is none.
     """
     for entry in sys.path:
         for prefix in Path(entry).resolve().parents:
@@ -84,7 +84,7 @@ def find_prefix(package: str) -> Path | None:
 
 
 def require_prefix(package: str) -> Path:
-    """Like `find_prefix`, but exits with a message if the package is missing."""
+    """Finds a prefix like `find_prefix`, but exits with a message if the package is missing."""
     prefix = find_prefix(package)
     if prefix is None:
         sys.exit(f'the ROS 2 package {package} is not installed for this Python')
@@ -92,7 +92,7 @@ def require_prefix(package: str) -> Path:
 
 
 def check_generators() -> None:
-    """Exit if a ROS 2 is sourced but the generators are from another one.
+    """Exits if a ROS 2 is sourced and the generators are from another one.
 
     pip installs other generators in an isolated build, and their output does not fit the sourced
     libraries.
@@ -104,7 +104,7 @@ def check_generators() -> None:
 
 
 def message_dependencies() -> dict[str, Path]:
-    """Direct and indirect message dependencies from package.xml: name -> prefix."""
+    """Returns direct and indirect message dependencies from package.xml: name -> prefix."""
     found: dict[str, Path] = {}
     queue = [(ROOT / 'package.xml', True)]
     while queue:
@@ -122,7 +122,7 @@ def message_dependencies() -> dict[str, Path]:
 
 
 def generate(scratch: Path, dependencies: dict[str, Path]) -> tuple[Path, Path]:
-    """Run every generator.
+    """Runs every generator.
 
     Args:
         scratch: An empty directory.
@@ -181,7 +181,7 @@ def generate(scratch: Path, dependencies: dict[str, Path]) -> tuple[Path, Path]:
 
 
 def compile_objects(sources: Iterable[Path], include: Iterable[Path], scratch: Path) -> list[str]:
-    """Compile C and C++ sources, one per core at a time.
+    """Compiles C and C++ sources, one per core at a time.
 
     Returns:
         The paths of the object files, in the order of the sources.
@@ -210,7 +210,7 @@ def compile_objects(sources: Iterable[Path], include: Iterable[Path], scratch: P
 
 
 def link(target: Path, inputs: Iterable[str]) -> str:
-    """Link a shared library that finds other libraries in its own directory.
+    """Links a shared library that finds other libraries in its own directory.
 
     The ROS 2 libraries are found by LD_LIBRARY_PATH, which the wheels and `setup.bash` both set.
     """
@@ -231,7 +231,7 @@ def link(target: Path, inputs: Iterable[str]) -> str:
 
 
 def build(destination: Path, scratch: Path) -> None:
-    """Generate, compile, link in `scratch`; copy the products into `destination`."""
+    """Generates, compiles and links in `scratch`; copies the products into `destination`."""
     check_generators()
     dependencies = message_dependencies()
     c_root, python_root = generate(scratch, dependencies)
@@ -268,7 +268,7 @@ def build(destination: Path, scratch: Path) -> None:
 
 
 def put(file: Path, directory: Path) -> None:
-    """Replace a file atomically, so that a process that has the old one mapped is not affected."""
+    """Replaces a file atomically, so that processes that have mapped the old one are unaffected."""
     directory.mkdir(parents=True, exist_ok=True)
     copy = directory / f'.{file.name}.new'
     shutil.copy2(file, copy)

@@ -1,12 +1,12 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The segmentation node, configured and activated by the lifecycle manager of Nav2.
+"""Starts the segmentation node, and Nav2's lifecycle manager to configure and activate it.
 
     ros2 launch bisenet_ros lifecycle_manager.launch.py image:=/camera/image_raw
 
-Takes the arguments of segment.launch.py. Needs the package nav2_lifecycle_manager. A stack that has
-a manager already adds `segmenter` to the manager's `node_names` instead, and includes
-segment.launch.py with `autostart:=false`.
+Takes the arguments of segment.launch.py. Needs the package nav2_lifecycle_manager. If your stack
+already has a manager, add `segmenter` to its `node_names` instead, and include segment.launch.py
+with `autostart:=false`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from launch_ros.actions import Node
 
 
 def generate_launch_description() -> LaunchDescription:
-    """What `ros2 launch` runs."""
+    """Returns what `ros2 launch` runs."""
     segmenter = IncludeLaunchDescription(
         PythonLaunchDescriptionSource(str(Path(__file__).with_name('segment.launch.py'))),
         launch_arguments={'autostart': 'false'}.items(),
@@ -41,5 +41,5 @@ def generate_launch_description() -> LaunchDescription:
         ],
         output='screen',
     )
-    # In this order: the arguments, `namespace` among them, are declared by the first.
+    # The order matters: the first declares the arguments, among them `namespace`.
     return LaunchDescription([segmenter, manager])

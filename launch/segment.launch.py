@@ -1,16 +1,16 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Start the segmentation node on the images of one camera or of several.
+"""Starts the segmentation node on the images of one or several cameras.
 
     ros2 launch bisenet_ros segment.launch.py image:=/camera/image_raw
     ros2 launch bisenet_ros segment.launch.py cameras:=front,left image:=image_raw
     ros2 launch bisenet_ros segment.launch.py --show-args
 
-The node starts itself (parameter `autostart`), so that one file serves every ROS 2 from Humble on:
-the lifecycle node of launch learnt to do that after Jazzy only.
+The node configures and activates itself (parameter `autostart`), so that this file works with every
+ROS 2 since Humble. The lifecycle node of launch can do this only in releases after Jazzy.
 
-Where the command line names this file, the launch ends with the node, and with exit code 1 if the
-node failed. In a larger launch that includes it, the rest goes on.
+If the command line names this file, the launch ends when the node ends, with exit code 1 if the
+node failed. A larger launch that includes this file keeps running.
 """
 
 from __future__ import annotations
@@ -48,10 +48,10 @@ OnExit = (
     list[LaunchDescriptionEntity]
     | Callable[[ProcessExited, LaunchContext], list[LaunchDescriptionEntity]]
 )
-"""What follows when a process has ended."""
+"""Actions to take after a process ended, or a function that returns them."""
 
 RESPAWN_DELAY = 1.0
-"""Seconds until a node that ended is started again."""
+"""Seconds before a node that ended is restarted."""
 
 ARGUMENTS = (
     DeclareLaunchArgument(
@@ -132,20 +132,20 @@ ARGUMENTS = (
 
 
 def is_true(argument: str) -> bool:
-    """Value of an argument out of `BOOLEANS`."""
+    """Converts an argument, one of `BOOLEANS`."""
     return argument.lower() == 'true'
 
 
 def image_remappings(camera: str, image: str, camera_info: str) -> list[tuple[str, str]]:
-    """What leads a camera's inputs to the topics where its driver publishes.
+    """Returns the remappings from a camera's inputs to the topics of its driver.
 
     Args:
-        camera: Name of the camera, empty for the one without a name.
+        camera: Name of the camera; empty for a camera without a name.
         image: Base topic of the images, as image_transport calls it.
-        camera_info: Topic of the CameraInfo; empty: beside `image`, where image_transport has it.
+        camera_info: Topic of the CameraInfo; empty for image_transport's default, beside `image`.
 
     Raises:
-        RuntimeError: An absolute topic cannot belong to each of several cameras.
+        RuntimeError: A topic is absolute although the camera is named.
     """
     if camera and (image.startswith('/') or camera_info.startswith('/')):
         raise RuntimeError(
@@ -165,7 +165,7 @@ def image_remappings(camera: str, image: str, camera_info: str) -> list[tuple[st
 
 
 def node_parameters(arguments: Mapping[str, str]) -> list[str | dict[str, object]]:
-    """Parameters of the node: the user's file, then the arguments that were given."""
+    """Returns the node parameters: the user's file, then the arguments that were given."""
     given: dict[str, object] = {
         name: arguments[name] for name in ('transport', 'weights', 'device') if arguments[name]
     }
@@ -183,12 +183,12 @@ def node_parameters(arguments: Mapping[str, str]) -> list[str | dict[str, object
 
 
 def camera_names(arguments: Mapping[str, str]) -> Sequence[str]:
-    """Names of the cameras, from the argument, else the parameter file; one empty name without.
+    """Returns the camera names from the argument or the parameter file; else one empty name.
 
     Raises:
-        RuntimeError: `params` names no file; launch itself would only warn, and the node would
-            run with its defaults.
-        UserError: It is no parameter file, or has a parameter that the node would refuse.
+        RuntimeError: The file `params` does not exist; launch itself would only warn, and the node
+            would run with its defaults.
+        UserError: It is not a parameter file, or has a parameter that the node would refuse.
     """
     file = arguments['params']
     if file and not Path(file).is_file():
@@ -203,7 +203,7 @@ def camera_names(arguments: Mapping[str, str]) -> Sequence[str]:
 
 
 def is_named_by(command_line: Sequence[str]) -> bool:
-    """Whether a command line is to launch this file: by its path, or by package and name."""
+    """Returns whether a command line launches this file, by path or by package and name."""
     here = Path(__file__)
     by_name = (PACKAGE, here.name) in itertools.pairwise(command_line)
     return by_name or any(
@@ -213,11 +213,10 @@ def is_named_by(command_line: Sequence[str]) -> bool:
 
 
 def end_launch(event: ProcessExited, context: LaunchContext) -> list[LaunchDescriptionEntity]:
-    """What follows the end of the node where nothing else is launched.
+    """Returns the shutdown of a launch that launched only this file, after its node ended.
 
     Raises:
-        RuntimeError: The node failed. Nothing but an error gives `ros2 launch` another exit code
-            than 0.
+        RuntimeError: The node failed. Only an error gives `ros2 launch` a nonzero exit code.
     """
     if context.is_shutdown:
         return []
@@ -227,7 +226,7 @@ def end_launch(event: ProcessExited, context: LaunchContext) -> list[LaunchDescr
 
 
 def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
-    """The processes that the arguments ask for."""
+    """Returns the node, RViz if requested, and the handler for the end of the node."""
     arguments = {
         argument.name: context.launch_configurations[argument.name] for argument in ARGUMENTS
     }
@@ -257,7 +256,7 @@ def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     if is_true(arguments['rviz']):
         watching = rviz(arguments, cameras[0], config / 'segment.rviz')
         started.append(watching)
-        # RViz is there to watch the node, and ends with it; what else a larger launch runs stays.
+        # RViz ends with the node that it displays. Other processes of a larger launch continue.
         ends = EmitEvent(event=ShutdownProcess(process_matcher=matches_action(watching)))
         followed_by = [ends]
     if is_named_by(sys.argv):
@@ -269,8 +268,8 @@ def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
 
 
 def rviz(arguments: Mapping[str, str], camera: str, config: Path) -> Node:
-    """RViz, showing the topics of one camera."""
-    # The displays name the topics of a camera without a name: lead them to this camera's.
+    """Returns an RViz that shows the topics of one camera."""
+    # The displays use the topics of a camera without a name; remap them to this camera.
     return Node(
         package='rviz2',
         executable='rviz2',
@@ -294,5 +293,5 @@ def rviz(arguments: Mapping[str, str], camera: str, config: Path) -> Node:
 
 
 def generate_launch_description() -> LaunchDescription:
-    """What `ros2 launch` runs."""
+    """Returns what `ros2 launch` runs."""
     return LaunchDescription([*ARGUMENTS, OpaqueFunction(function=start)])

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What every test can rely on."""
+"""Fixtures and settings for all tests."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from tiny_checkpoint import save_tiny_checkpoint
 
 from bisenet_ros.segmenter import Segmenter
 
-# A shell that starts a job in the background lets it ignore SIGINT, and so all that it starts:
-# tests that interrupt a process would wait for ever.
+# A background job of a shell ignores SIGINT, and its child processes inherit this. Without this
+# line, tests that interrupt a process would wait forever.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 STARTS_GRAPHS = re.compile(
@@ -26,9 +26,10 @@ STARTS_GRAPHS = re.compile(
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
-    """Where tests run side by side, let those of a file run one after the other.
+    """Keeps the tests of a file in one worker when tests run in parallel.
 
-    And all that start ROS graphs: a graph looks for a DDS domain that is free before it takes it.
+    All tests that start ROS graphs also share a worker, because a graph looks for a free DDS domain
+    before it claims it.
     """
     from xdist.scheduler import LoadFileScheduling
 
@@ -39,8 +40,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
     return Scheduling(config, log)
 
 
-# What Hypothesis tries: the same few in every run of the suite, or with
-# `--hypothesis-profile million` others each time, a million in all.
+# Hypothesis tries the same few examples in every run of the suite. `--hypothesis-profile million`
+# tries a million in all, different ones each time.
 settings.register_profile('quick', max_examples=500, derandomize=True, deadline=None, database=None)
 settings.register_profile('million', max_examples=250_000, deadline=None, database=None)
 settings.load_profile('quick')

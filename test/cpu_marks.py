@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a test needs of the CPU."""
+"""Defines marks that skip tests if the CPU lacks a feature."""
 
 from __future__ import annotations
 

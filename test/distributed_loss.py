@@ -1,8 +1,8 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""One of two processes that train together: `distributed_loss.py RANK FOLDER`.
+"""Runs one of two processes that train together: `distributed_loss.py RANK FOLDER`.
 
-It writes the losses and the gradients of a step with each setting to `FOLDER/RANK.pt`.
+It writes the losses and gradients of a training step with each setting to `FOLDER/RANK.pt`.
 """
 
 from __future__ import annotations
@@ -23,14 +23,15 @@ CLASSES = 3
 
 SETTINGS = {
     'weighted': LossSettings(class_weights=(1, 2, 5), booster_label_stride=4),
-    # A process's own sixteenth of hard pixels is not that of both: here more than that are hard.
+    # The hardest sixteenth is chosen per process, not over both. It is not used here, where more
+    # pixels are hard.
     'hard': LossSettings(hard_from=0),
     'dice': LossSettings(dice_weight=1, booster_weight=0.4),
 }
 
 
 class TwoHeads(nn.Module):
-    """Two heads at 1/8 and 1/16 without batch norm, which would see one process's batch alone."""
+    """Two heads at 1/8 and 1/16, without batch norm, which would use the batch of one process."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -38,12 +39,12 @@ class TwoHeads(nn.Module):
         self.booster = nn.Conv2d(3, CLASSES, 16, stride=16)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, 3, H, W) -> (B, 3, H/8, W/8), (B, 3, H/16, W/16)."""
+        """Maps (B, 3, H, W) to (B, 3, H/8, W/8) and (B, 3, H/16, W/16)."""
         return self.head(x), self.booster(x)
 
 
 def step(setting: LossSettings, part: slice) -> dict[str, Tensor]:
-    """The loss and all gradients of a step on a part of a batch of four."""
+    """Returns the losses and all gradients of a step on a part of a batch of four."""
     torch.manual_seed(0)
     images, labels = torch.randn(4, 3, 64, 96), torch.randint(0, CLASSES, (4, 64, 96))
     # The parts have very different numbers of labelled pixels.
@@ -63,7 +64,7 @@ def step(setting: LossSettings, part: slice) -> dict[str, Tensor]:
 
 
 def main() -> None:
-    """Do one process's steps."""
+    """Runs the steps of one process."""
     rank, folder = int(sys.argv[1]), Path(sys.argv[2])
     dist.init_process_group(
         'gloo', init_method=f'file://{folder}/meeting', rank=rank, world_size=PROCESSES

@@ -1,8 +1,8 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What torch does around a capture, for tests where there is no GPU: streams, graphs, allocator.
+"""Fakes torch's CUDA streams, graphs and allocator, for tests of graph capture without a GPU.
 
-It keeps the rules that a capture depends on, and the faults that torch had in them.
+It enforces the rules that a capture depends on, and reproduces bugs that torch had in them.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ import pytest
 import torch
 
 GPU = torch.device('cuda', 1)
-"""Not the first, which torch takes where nothing is said."""
+"""Not the first GPU, which is torch's default."""
 
 
 @dataclass(eq=False)
 class Stream:
-    """A stream; what it was told to wait for."""
+    """A stream; records the streams that it waited for."""
 
     device: torch.device
     priority: int = 0
@@ -33,7 +33,7 @@ class Stream:
 
 
 class Graph:
-    """Runs again what was captured."""
+    """A captured graph, which can be replayed."""
 
     def __init__(self) -> None:
         self.replay: Callable[[], None] = lambda: None
@@ -44,17 +44,17 @@ class FakeCuda:
 
     Attributes:
         current: The current stream.
-        underway: The pools to which the allocator believes that captures allocate.
-        pools: How many users each pool has.
-        capturing: The stream that is capturing, if one is.
-        fails: What makes a capture invalid.
+        underway: Pools that captures currently allocate to, as the allocator believes.
+        pools: Number of users of each pool.
+        capturing: The stream that is capturing; None if there is none.
+        fails: Error that the end of a capture raises; None if captures succeed.
     """
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, *, tells_allocator: bool) -> None:
         """
         Args:
-            monkeypatch: Puts it in the place of `torch.cuda`'s functions.
-            tells_allocator: Whether an invalid capture ends its allocation, as from torch 2.12 on.
+            monkeypatch: Replaces the functions of `torch.cuda`.
+            tells_allocator: Whether an invalid capture ends its allocation, as since torch 2.12.
         """
         self.current = Stream(GPU)
         self.underway: list[int] = []
@@ -112,7 +112,7 @@ class FakeCuda:
 
 
 class _Capture:
-    """`torch.cuda.graph`: after an error in its end, it leaves its own stream the current one."""
+    """Fakes `torch.cuda.graph`, which leaves its stream current if its exit raises."""
 
     def __init__(self, cuda: FakeCuda, pool: int, stream: Stream) -> None:
         self._cuda, self._pool, self._stream = cuda, pool, stream

@@ -41,8 +41,8 @@ class Kind:
     """One kind of files.
 
     Attributes:
-        originals: Good files by name, made anew; each has its way of being read.
-        mutate: What damages the content.
+        originals: Creates valid files; returns the function that reads each.
+        mutate: Damages the content.
     """
 
     originals: Callable[[Path], dict[Path, Callable[[Path], object]]]
@@ -182,7 +182,7 @@ def _damage_checkpoint(data: bytes, rng: random.Random) -> bytes:
     length = int.from_bytes(data[:8], 'little')
     header, tensors = data[8 : 8 + length], data[8 + length :]
     if rng.random() < 0.2:
-        # Here only where tensors are not: with them, all changes would go into numbers.
+        # Only the header, because most changes of the whole file would hit tensors.
         return damage(data[: 8 + length], rng) + tensors
     if rng.random() < 0.2:
         names = json.loads(header)
@@ -317,12 +317,12 @@ def _damaged(path: Path, content: bytes) -> Iterator[Path]:
 
 
 def run(name: str, first: int, count: int, seed: int, folder: Path) -> dict[str, int]:
-    """Damage and read files of a kind; the numbers of those read and refused."""
+    """Damages and reads files of a kind; returns the numbers of those read and refused."""
     kind = KINDS[name]
     originals = kind.originals(folder)
     for path, read in originals.items():
         with contextlib.suppress(UserError):
-            read(path)  # loads libraries, so that only files take memory afterwards
+            read(path)  # loads libraries, so that only files need memory afterwards
     with open('/proc/self/statm') as file:
         size = int(file.read().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (size + ROOM, resource.RLIM_INFINITY))
@@ -346,7 +346,7 @@ def run(name: str, first: int, count: int, seed: int, folder: Path) -> dict[str,
 
 
 def main() -> None:
-    """Run one kind from the command line."""
+    """Runs one kind from the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('kind', choices=KINDS)
     parser.add_argument('--count', type=int, default=1000)

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Calls of the GPU's kernels with arrays, for tests to make here or in another process."""
+"""Calls the GPU kernels with arrays, from tests in this or another process."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Image = npt.NDArray[np.uint8]
 
 
 def _why_not_interpreted() -> str:
-    """Why Triton's interpreter cannot run here; empty if it can."""
+    """Returns why Triton's interpreter cannot run here; empty if it can."""
     if importlib.util.find_spec('triton') is None:
         return 'Triton is not installed'
     triton, numpy = (
@@ -42,7 +42,7 @@ needs_interpreter = pytest.mark.skipif(
 )
 
 BEYOND = 7.0
-"""What `prepare` leaves where the target is larger than the network's size."""
+"""Initial value of the target of `prepare`, which is larger than the network's size."""
 
 
 def normalization(order: ChannelOrder = 'rgb') -> Normalization:
@@ -56,9 +56,10 @@ def kernels_in_use(device: str) -> str:
 def prepare(
     device: str, frame: Image, size: tuple[int, int], order: ChannelOrder
 ) -> npt.NDArray[np.float16]:
-    """A frame at `size`, (width, height), in a corner of a target with some more at its ends.
+    """Prepares a frame at `size`, (width, height), in the top left of a larger target.
 
-    Between its pixels there is a fourth channel, which stays as it was.
+    The target, (height + 3, width + 5, 4), is returned without its last channel, which must not
+    change.
     """
     width, height = size
     target = torch.full((height + 3, width + 5, 4), BEYOND, dtype=torch.float16, device=device)
@@ -84,7 +85,7 @@ def draw(
     lowest_confidence: int = 0,
     with_confidence: bool = False,
 ) -> Image:
-    """Labels, mask and, if asked for, confidence; logits of any layout."""
+    """Draws labels, mask and, if requested, confidence from logits of any layout."""
     drivable = torch.zeros(256, dtype=torch.uint8, device=device)
     drivable[list(drivable_ids)] = 255
     planes = kernels_for(torch.device(device)).draw(
@@ -107,7 +108,7 @@ def depthwise(
     stride: int,
     relu: bool,
 ) -> npt.NDArray[Any]:
-    """(B, C, h, w) images and (C', 1, 3, 3) filters as `nn.Conv2d` has them."""
+    """Convolves (B, C, h, w) images with (C', 1, 3, 3) filters, as in `nn.Conv2d`."""
     out = kernels_for(torch.device(device)).depthwise(
         torch.from_numpy(images).to(device).contiguous(memory_format=torch.channels_last),
         torch.from_numpy(filters)[:, 0].permute(1, 2, 0).contiguous().to(device),
@@ -122,7 +123,7 @@ def depthwise(
 def aggregate(
     device: str, tensors: Sequence[npt.NDArray[Any]], upsampling: Upsampling
 ) -> npt.NDArray[Any]:
-    """(B, C, h, w) and three times (B, C, h/4, w/4)."""
+    """Aggregates one tensor (B, C, h, w) and three tensors (B, C, h/4, w/4)."""
     out = kernels_for(torch.device(device)).aggregate(
         *(
             torch.from_numpy(each).to(device).contiguous(memory_format=torch.channels_last)
@@ -135,7 +136,7 @@ def aggregate(
 
 
 def build(name: str) -> SegmentationNetwork:
-    """An untrained network, the same in every process."""
+    """Returns an untrained network, the same in every process."""
     torch.manual_seed(0)
     return NETWORKS[name](7).eval()
 

@@ -1,10 +1,10 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""segment.launch.py starts the real node, which labels a frame and ends well with the launch.
+"""Checks that the node of segment.launch.py labels a frame and ends cleanly with the launch.
 
     launch_test test/launch_test_segmenter.py [weights:=FILE]
 
-`colcon test` runs it, and test_launch.py where launch_testing is installed.
+`colcon test` runs it, and test_launch.py does if launch_testing is installed.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ from sensor_msgs.msg import Image
 from bisenet_ros.image_codec import fill_image
 
 TIMEOUT = 90.0
-"""Seconds; on an idle machine the labels come within five."""
+"""Seconds; on an idle machine the labels arrive within five."""
 
 
 def generate_test_description() -> LaunchDescription:
-    """The launch file as users start it, in a namespace, with a camera by another name."""
+    """Includes the launch file as users do, with a namespace and an image topic."""
     file = Path(get_package_share_directory('bisenet_ros'), 'launch', 'segment.launch.py')
     return LaunchDescription(
         [
@@ -52,7 +52,7 @@ def generate_test_description() -> LaunchDescription:
 
 
 class TestNode(unittest.TestCase):
-    """While it runs."""
+    """Tests of the running node."""
 
     def test_a_frame_comes_back_as_labels_of_its_size_and_stamp(self) -> None:
         rclpy.init()
@@ -91,7 +91,7 @@ class TestNode(unittest.TestCase):
 
 @launch_testing.post_shutdown_test()
 class TestEnd(unittest.TestCase):
-    """When it has ended, interrupted as by Ctrl-C."""
+    """Tests after the node was interrupted as by Ctrl-C."""
 
     def test_the_node_ends_with_0(self, proc_info: ActiveProcInfoHandler) -> None:
         assertExitCodes(proc_info)

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Files with something wrong in them: the same damage for the same seed."""
+"""Damages files, reproducibly by seed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _JSON_VALUES = (
 
 
 def damage(data: bytes, rng: random.Random) -> bytes:
-    """Bytes with one to four random changes; the checksums of a PNG may be made right again."""
+    """Makes one to four random changes to bytes; may correct the checksums of a PNG."""
     changed = bytearray(data)
     for _ in range(rng.choice((1, 1, 1, 2, 4))):
         rng.choice((_flip, _number, _number, _cut, _repeat, _remove, _overwrite))(changed, rng)
@@ -31,7 +31,7 @@ def damage(data: bytes, rng: random.Random) -> bytes:
 
 
 def damage_text(tokens: Sequence[str]) -> Mutate:
-    """What changes words of a text, also into tokens that a parser may stumble over."""
+    """Returns a function that changes words of a text, also into the given tokens."""
 
     def mutate(data: bytes, rng: random.Random) -> bytes:
         words = _words(data.decode())
@@ -55,7 +55,7 @@ def damage_text(tokens: Sequence[str]) -> Mutate:
 
 
 def damage_json(text: str, rng: random.Random) -> str:
-    """A JSON document in which one value, or one name, is another."""
+    """Changes or removes a value of a JSON document, or renames one."""
     document = json.loads(text)
     places: list[tuple[list[object] | dict[str, object], str | int]] = []
 
@@ -84,7 +84,7 @@ def damage_json(text: str, rng: random.Random) -> str:
 
 
 def with_png_checksums(data: bytes) -> bytes:
-    """A PNG whose chunks all have the checksum that they should have; anything else as it is."""
+    """Corrects the checksums of all chunks of a PNG; returns other data unchanged."""
     if not data.startswith(_PNG):
         return data
     mended, place = bytearray(data), len(_PNG)
@@ -113,7 +113,7 @@ def _flip(data: bytearray, rng: random.Random) -> None:
 
 
 def _number(data: bytearray, rng: random.Random) -> None:
-    """One integer of any width and byte order, near the beginning as often as elsewhere."""
+    """Overwrites an integer of any width and byte order; half of the time near the beginning."""
     size = rng.choice((1, 2, 4, 4, 8))
     if len(data) < size:
         return

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Networks and engines that nothing in the package has heard of: one file and one registry line."""
+"""A network and engines that the package does not know; one registry line adds the network."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from bisenet_ros.network.layers import initialize
 
 
 class Scaled(ConvNorm):
-    """A layer of ours with something of its own, between the norm and the ReLU."""
+    """A `ConvNorm` with an operation between the norm and the ReLU."""
 
     def forward(self, x: Tensor) -> Tensor:
         out: Tensor = self.relu(self.norm(self.conv(x)) - 0.1)
@@ -25,7 +25,7 @@ class Scaled(ConvNorm):
 
 
 class Twice(nn.Module):
-    """A batch norm that follows a convolution as a child, and another one when it runs."""
+    """A convolution is followed by one batch norm as a child, and by another in `forward`."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -40,7 +40,7 @@ class Twice(nn.Module):
 
 
 class OddNetwork(SegmentationNetwork):
-    """No branches, no options, and operations that no other network has."""
+    """A network without branches or options, with operations that no other network has."""
 
     def __init__(
         self, num_classes: int, *, boosters: bool = False, upsampling: Upsampling = 'bilinear'
@@ -60,14 +60,14 @@ class OddNetwork(SegmentationNetwork):
             nn.init.normal_(norm.bias, 0, 0.3, generator=generator)
 
     def features(self, x: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """(B, 3, H, W) -> (B, 64, H/8, W/8), which is what a booster sees, too."""
+        """Maps (B, 3, H, W) to (B, 64, H/8, W/8), which is also the input of the booster."""
         x = self.stem(x)
         x = F.softplus(self.twice(x))
         return x, (x,)
 
 
 class WrongEngine(TorchEngine):
-    """Takes every class for the next one."""
+    """Mistakes every class for the next one."""
 
     name = 'wrong'
 
@@ -76,7 +76,7 @@ class WrongEngine(TorchEngine):
 
 
 class BlindEngine(TorchEngine):
-    """Sees no number anywhere."""
+    """Returns only NaN."""
 
     name = 'blind'
 

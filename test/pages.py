@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Pages that are to stand alone: their elements, and what a real browser makes of them."""
+"""Parses self-contained pages, and renders them in a real browser."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ CHROMIUM = next(
 
 
 class Page(HTMLParser):
-    """A page's elements, and its text.
+    """The elements and the text of a page.
 
     Attributes:
-        tags: Names and attributes.
-        text: All of it.
+        tags: Name and attributes of each element.
+        text: The text of all elements.
     """
 
     def __init__(self, path: Path) -> None:
@@ -47,11 +47,11 @@ class Page(HTMLParser):
         self.text += data
 
     def count(self, tag: str) -> int:
-        """How many elements there are of a name."""
+        """Returns the number of elements with a name."""
         return sum(name == tag for name, _ in self.tags)
 
     def check_that_it_stands_alone(self) -> None:
-        """All is closed, nothing runs, nothing is loaded, and links lead to places in it."""
+        """Asserts closed tags, no scripts, nothing to load, and only links within the page."""
         assert self._open == []
         names = {name for name, _ in self.tags}
         assert names.isdisjoint({'script', 'link', 'iframe', 'object'})
@@ -65,9 +65,9 @@ class Page(HTMLParser):
 
 
 def screenshot(page: Path, folder: Path) -> npt.NDArray[np.uint8]:
-    """(2000, 1000, 3) BGR: a page in a browser without network, whose console has to stay empty.
+    """Renders a page, (2000, 1000, 3) BGR, in a browser without network; its console must be empty.
 
-    Skips the test where there is no Chromium.
+    Skips the test if Chromium is not installed.
     """
     if CHROMIUM is None:
         pytest.skip('needs Chromium')
@@ -86,5 +86,5 @@ def screenshot(page: Path, folder: Path) -> npt.NDArray[np.uint8]:
 
 
 def pixels_of(image: npt.NDArray[np.uint8], bgr: tuple[int, int, int]) -> int:
-    """How many pixels have a colour, but for the last rounding."""
+    """Counts the pixels of a colour, within 2 levels per channel."""
     return int((np.abs(image.astype(int) - bgr).max(axis=2) <= 2).sum())

@@ -1,9 +1,9 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Files such as others publish, with the names and shapes of theirs and numbers made up here.
+"""Creates files like published ones: tensors with their names and shapes, and pseudo-random values.
 
 `test/importing/published` has the names and shapes of every layout, and the logits that the
-network of the layout's own implementation gave with these numbers for `image()`.
+layout's own implementation computed with these values for `image()`.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ LAYOUTS = tuple(sorted(path.stem for path in PUBLISHED.glob('*.json')))
 
 
 def published(layout: str) -> dict[str, Tensor]:
-    """The state dict of a layout, the same in every call and on every machine."""
+    """Returns the state dict of a layout, the same in every call and on every machine."""
     shapes = json.loads((PUBLISHED / f'{layout}.json').read_text())
     return {name: _tensor(name, tuple(shape)) for name, shape in shapes.items()}
 
 
 def save_published(path: Path, layout: str, **changes: Tensor | None) -> Path:
-    """Write a layout's file as its implementation does, with tensors replaced, or removed by None.
+    """Writes a file as the layout's implementation does, with some tensors changed.
 
     Args:
-        path: Where to.
+        path: The file to write.
         layout: One of `LAYOUTS`.
-        changes: Tensors by name.
+        changes: Replacement by name of the tensor; None removes it.
     """
     tensors: dict[str, Any] = published(layout) | changes
     tensors = {name: tensor for name, tensor in tensors.items() if tensor is not None}
@@ -44,29 +44,29 @@ def save_published(path: Path, layout: str, **changes: Tensor | None) -> Path:
 
 
 def image() -> Tensor:
-    """(1, 3, 64, 96) normalised pixels."""
+    """Returns (1, 3, 64, 96) normalised pixels."""
     pixels = np.random.RandomState(0).uniform(-2, 2, (1, 3, 64, 96))
     return torch.from_numpy(pixels.astype(np.float32))
 
 
 def expected_logits(layout: str) -> Tensor:
-    """(1, classes, 4, 6): what theirs gave for `image()`, each 16th pixel from (5, 5) on."""
+    """Returns (1, classes, 4, 6) reference logits of `image()`, every 16th pixel from (5, 5)."""
     with np.load(PUBLISHED / 'logits.npz') as logits:
         return torch.from_numpy(logits[layout])
 
 
 def sample(logits: Tensor) -> Tensor:
-    """The pixels that `expected_logits` has."""
+    """Returns the pixels of `logits` that `expected_logits` has."""
     return logits[:, :, 5::16, 5::16]
 
 
 def _tensor(name: str, shape: tuple[int, ...]) -> Tensor:
-    """Numbers that go by the name; RandomState's are the same in every version of NumPy."""
+    """Returns values seeded by the name; RandomState gives the same in every version of NumPy."""
     if name.endswith('num_batches_tracked'):
         return torch.tensor(1000)
     if name.endswith('running_var'):
         low, high = 0.5, 2.0
-    elif len(shape) == 4:  # He et al.'s, so that a signal neither fades nor explodes
+    elif len(shape) == 4:  # He initialization, so that activations neither vanish nor explode
         high = float(np.sqrt(6 / np.prod(shape[1:])))
         low = -high
     elif name.endswith('weight'):

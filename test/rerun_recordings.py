@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Recordings of Rerun, read with its own reader."""
+"""Reads recordings of Rerun with its own reader."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ Rows = dict[str, dict[int, dict[str, Any]]]
 
 
 def rows_of(recording: Path) -> Rows:
-    """Components by entity and number of the frame; those that do not change are at -1."""
+    """Returns components by entity and frame number; static components are at -1."""
     rows: Rows = defaultdict(lambda: defaultdict(dict))
     for chunk in RrdReader(recording).stream().to_chunks():
         table = pa.Table.from_batches([chunk.to_record_batch()])
         for index, field in enumerate(table.schema):
-            if pa.types.is_timestamp(field.type):  # nanoseconds, too fine for datetime
+            if pa.types.is_timestamp(field.type):  # nanoseconds, which datetime cannot represent
                 table = table.set_column(index, field.name, table.column(index).cast(pa.int64()))
         for row in table.to_pylist():
             frame = row.pop('frame', -1)
@@ -32,7 +32,7 @@ def rows_of(recording: Path) -> Rows:
 
 
 def image_of(row: dict[str, Any], kind: str = 'SegmentationImage:buffer') -> np.ndarray:
-    """(H, W) of labels, or of a grid."""
+    """Returns an image of labels, or a grid, (H, W)."""
     (shape,) = row[kind.partition(':')[0] + ':format']
     (data,) = row[kind]
     return np.frombuffer(bytes(data), np.uint8).reshape(shape['height'], shape['width'])

@@ -1,8 +1,8 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Both ends of a ROS graph under test: the node's process, and a peer in the test's own process.
+"""Runs both ends of a ROS graph under test: the node's process, and a peer in the test process.
 
-Every wait is for an event (a message, a line of output, a process that ends) and has a time-out.
+Every wait is for an event (a message, a line of output, the end of a process) and has a timeout.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from bisenet_ros.node.large_images import VARIABLES
 T = TypeVar('T')
 
 TIMEOUT = 90.0
-"""Seconds; on an idle machine every wait here is over within two, on a busy one within twenty."""
+"""Seconds; waits here take up to two on an idle machine, and up to twenty on a busy one."""
 
 RETRY = 10.0
 """Seconds without an answer after which a service is called again."""
@@ -53,7 +53,7 @@ SENSOR_DATA = qos_profile_sensor_data
 
 @contextmanager
 def own_domain() -> Iterator[int]:
-    """A DDS domain that no other test on this machine has, whatever process it runs in."""
+    """Yields a DDS domain that no other test uses, in any process on this machine."""
     for domain in range(1, 101):
         claim = socket.socket()
         try:
@@ -68,28 +68,28 @@ def own_domain() -> Iterator[int]:
 
 
 class Inbox:
-    """What arrived on a topic, in order."""
+    """Messages received on a topic, in order."""
 
     def __init__(self) -> None:
         self._arrival = threading.Condition()
         self.messages: list[Any] = []
 
     def put(self, message: Any) -> None:
-        """Take in a message."""
+        """Adds a message."""
         with self._arrival:
             self.messages.append(message)
             self._arrival.notify_all()
 
     def clear(self) -> None:
-        """Forget what has arrived."""
+        """Removes all messages."""
         with self._arrival:
             self.messages.clear()
 
     def wait(self, wanted: Callable[[Any], bool] = lambda _: True, timeout: float = TIMEOUT) -> Any:
-        """The first message that is wanted, be it there already or not.
+        """Returns the first wanted message, and waits for it if necessary.
 
         Raises:
-            AssertionError: None came in time.
+            AssertionError: None arrived in time.
         """
         with self._arrival:
             self._arrival.wait_for(lambda: any(map(wanted, self.messages)), timeout)
@@ -98,15 +98,15 @@ class Inbox:
         return found[0]
 
     def arrives(self, within: float) -> bool:
-        """Whether there is a message, or one comes in that many seconds."""
+        """Returns whether there is a message, or one arrives within so many seconds."""
         with self._arrival:
             return self._arrival.wait_for(lambda: bool(self.messages), within)
 
     def wait_for_count(self, count: int, timeout: float = TIMEOUT) -> list[Any]:
-        """The messages, when there are so many.
+        """Waits for a number of messages, and returns all.
 
         Raises:
-            AssertionError: There were fewer in time.
+            AssertionError: Fewer arrived in time.
         """
         with self._arrival:
             self._arrival.wait_for(lambda: len(self.messages) >= count, timeout)
@@ -115,16 +115,16 @@ class Inbox:
 
 
 class Peer:
-    """A ROS node in the test's process, on a domain of its choice; spins until it is closed.
+    """A ROS node in the test process, on a given domain; spins until it is closed.
 
-    What it subscribes to and publishes is made and destroyed by the thread that spins: rclpy does
-    not promise that any other may.
+    The spinning thread creates and destroys subscriptions and publishers, because rclpy does not
+    guarantee that other threads may.
     """
 
     def __init__(self, domain: int) -> None:
         self._context = Context()
         rclpy.init(context=self._context, domain_id=domain)
-        # Without /rosout: rcl keeps its publishers by the node's name for the whole process, and a
+        # Without /rosout, because rcl keeps one /rosout publisher per node name in a process, and a
         # test process has many peers.
         self.node = Node('peer', context=self._context, enable_rosout=False)
         self._clients: dict[str, Client] = {}
@@ -137,8 +137,8 @@ class Peer:
         self._thread.start()
 
     def close(self) -> None:
-        """Leave the graph."""
-        # The thread ends first: to take the executor from under a callback is an error in rclpy.
+        """Stops spinning and leaves the graph."""
+        # The thread ends first: rclpy fails if the executor shuts down during a callback.
         self._ended.set_result(None)
         self._thread.join()
         self._executor.shutdown()
@@ -146,7 +146,7 @@ class Peer:
         rclpy.shutdown(context=self._context)
 
     def run(self, action: Callable[[], T]) -> T:
-        """Let the thread that spins do something, and wait for it."""
+        """Runs an action in the spinning thread, waits for it, and returns its result."""
         done = threading.Event()
         task = self._executor.create_task(action)
         task.add_done_callback(lambda _: done.set())
@@ -154,13 +154,13 @@ class Peer:
         return task.result()
 
     def listen(self, message: type[Any], topic: str, qos: QoSProfile = SENSOR_DATA) -> Inbox:
-        """Collect what is published on a topic."""
+        """Subscribes to a topic; returns the inbox of its messages."""
         inbox = Inbox()
         self.run(lambda: self.node.create_subscription(message, topic, inbox.put, qos))
         return inbox
 
     def stop_listening(self) -> None:
-        """Give up every subscription."""
+        """Destroys every subscription."""
 
         def destroy_all() -> None:
             for subscription in list(self.node.subscriptions):
@@ -169,10 +169,10 @@ class Peer:
         self.run(destroy_all)
 
     def call(self, service: type[Any], name: str, request: Any) -> Any:
-        """Call a service and wait for its answer.
+        """Calls a service and returns its response.
 
-        A server drops its answer when it has not found the client's end for answers within 100 ms,
-        so a busy machine may need a second call. Services here bear that.
+        A server drops its response if it does not discover the client's reader within 100 ms, so a
+        busy machine may need a second call. The services under test tolerate repeated calls.
         """
         if name not in self._clients:
             self._clients[name] = self.run(lambda: self.node.create_client(service, name))
@@ -190,7 +190,7 @@ class Peer:
     def streaming(
         self, message: type[Any], topic: str, fill: Callable[[Any], None], **options: Any
     ) -> Iterator[Stream]:
-        """Publish on a topic at a steady rate; see `Stream`."""
+        """Publishes on a topic at a steady rate; see `Stream`."""
         stream = self.run(lambda: Stream(self.node, message, topic, fill, **options))
         try:
             yield stream
@@ -199,11 +199,11 @@ class Peer:
 
 
 class Stream:
-    """Publishes messages with ever new stamps, so that nobody has to wait for a discovery.
+    """Publishes messages with new stamps at a fixed rate, so that no test waits for discovery.
 
     Attributes:
-        fill: Puts in all but the header.
-        stamp: Gives the next message's; the time that it is if nothing else is said.
+        fill: Fills a message except for the header.
+        stamp: Returns the stamp of the next message; the current time by default.
         stamps: (sec, nanosec) of everything published.
     """
 
@@ -228,20 +228,20 @@ class Stream:
         self._timer = node.create_timer(1 / rate, self.publish)
 
     def sent(self, message: Any) -> bool:
-        """Whether a message has the stamp of one from here, and not from a stream before."""
+        """Returns whether a message has a stamp of this stream, not of an earlier one."""
         return stamp_of(message) in self.stamps
 
     def close(self) -> None:
-        """Stop to publish."""
+        """Destroys timer and publisher."""
         self._node.destroy_timer(self._timer)
         self._node.destroy_publisher(self._publisher)
 
     def pause(self) -> None:
-        """Publish nothing but what `publish` is called for; from the thread that spins."""
+        """Publishes only on calls of `publish`; call this in the spinning thread."""
         self._timer.cancel()
 
     def publish(self) -> None:
-        """Publish one message now; from the thread that spins."""
+        """Publishes one message now; call this in the spinning thread."""
         message = self._message()
         self.fill(message)
         message.header.stamp = self.stamp()
@@ -251,12 +251,12 @@ class Stream:
 
 
 class Process:
-    """A program under test, whose output is read as it comes."""
+    """A program under test, whose output is read continuously."""
 
     def __init__(
         self, command: Sequence[str], environment: Mapping[str, str], stdin: int | None = None
     ) -> None:
-        # No test is to choose a Fast DDS profile by accident.
+        # No test should select a Fast DDS profile by accident.
         inherited = {name: value for name, value in os.environ.items() if name not in VARIABLES}
         self._process = subprocess.Popen(
             command,
@@ -274,15 +274,15 @@ class Process:
 
     @property
     def output(self) -> str:
-        """Everything it wrote so far."""
+        """The output so far."""
         with self._arrival:
             return ''.join(self._lines)
 
     def wait_for_output(self, pattern: str, timeout: float = TIMEOUT) -> str:
-        """The first line that matches a regular expression.
+        """Waits for a line that matches a regular expression; returns the first one.
 
         Raises:
-            AssertionError: None came in time, or before the program ended.
+            AssertionError: No line matched in time, or before the program ended.
         """
 
         def matches() -> list[str]:
@@ -295,19 +295,19 @@ class Process:
         return found[0]
 
     def send(self, number: signal.Signals) -> None:
-        """Send a signal."""
+        """Sends a signal."""
         self._process.send_signal(number)
 
     def wait(self, timeout: float = TIMEOUT) -> int:
-        """The exit code, when it has ended."""
+        """Waits for the program to end; returns the exit code."""
         code = self._process.wait(timeout)
         self._reader.join()
         return code
 
     def close(self) -> None:
-        """End it, whatever it is doing.
+        """Interrupts the program, and kills it if it does not end.
 
-        It is asked first: a process that is killed leaves its DDS segments in shared memory.
+        It is not killed at once, because that would leave its DDS segments in shared memory.
         """
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGINT)
@@ -337,7 +337,7 @@ def running(
     environment: Mapping[str, str] | None = None,
     stdin: int | None = None,
 ) -> Iterator[Process]:
-    """A program on a DDS domain, killed at the end if it has not ended by then."""
+    """Runs a program on a DDS domain, and ends it on exit."""
     environment = {'ROS_DOMAIN_ID': str(domain), 'OMP_NUM_THREADS': '1', **(environment or {})}
     process = Process(command, environment, stdin)
     try:
@@ -347,7 +347,7 @@ def running(
 
 
 def node_command(*arguments: str, **parameters: object) -> list[str]:
-    """The command line of the node."""
+    """Returns the command line of the node."""
     command = [sys.executable, '-m', 'bisenet_ros.node.segmenter_node', '--ros-args', *arguments]
     for name, value in parameters.items():
         command += ['-p', f'{name}:={value}']
@@ -361,19 +361,19 @@ def running_node(
     environment: Mapping[str, str] | None = None,
     **parameters: object,
 ) -> Iterator[Process]:
-    """The node, from when it listens to its cameras."""
+    """Runs the node; enters once the node waits for its cameras."""
     with running(node_command(*arguments, **parameters), domain, environment) as process:
         process.wait_for_output('waiting for')
         yield process
 
 
 def stamp_of(message: Any) -> tuple[int, int]:
-    """(sec, nanosec) of a message's header."""
+    """Returns (sec, nanosec) of a message's header."""
     return message.header.stamp.sec, message.header.stamp.nanosec
 
 
 def pixels_of(image: Image) -> npt.NDArray[np.uint8]:
-    """(H, W) or (H, W, C) of an image whose rows are not padded."""
+    """Returns the pixels, (H, W) or (H, W, C), of an image whose rows are not padded."""
     pixels = np.frombuffer(image.data, np.uint8)
     channels = image.step // image.width
     shape = (image.height, image.width, channels) if channels > 1 else (image.height, image.width)
@@ -381,13 +381,13 @@ def pixels_of(image: Image) -> npt.NDArray[np.uint8]:
 
 
 def image_message(frame: npt.NDArray[np.uint8]) -> SimpleNamespace:
-    """What of an Image the worker looks at."""
+    """Returns the fields of an Image that the worker reads."""
     header = SimpleNamespace(stamp=SimpleNamespace(sec=1, nanosec=2))
     return SimpleNamespace(header=header, **image_fields(frame, 'bgr8'))
 
 
 def street(height: int, width: int, seed: int = 0) -> npt.NDArray[np.uint8]:
-    """(height, width, 3) BGR that makes even an untrained network see more than one class."""
+    """Returns (height, width, 3) BGR in which even untrained networks find several classes."""
     generator = np.random.default_rng(seed)
     blocks = generator.integers(0, 256, (6, 8, 3), np.uint8)
     rows = np.arange(height) * 6 // height
@@ -396,11 +396,11 @@ def street(height: int, width: int, seed: int = 0) -> npt.NDArray[np.uint8]:
 
 
 def fill_with(pixels: npt.NDArray[np.uint8], encoding: str) -> Callable[[Image], None]:
-    """What puts pixels into an image message."""
+    """Returns a function that fills an image message with pixels."""
     return lambda message: fill_image(message, pixels, encoding)
 
 
 def write_parameters(path: Path, text: str) -> Path:
-    """A parameter file for the node."""
+    """Writes a parameter file for the node."""
     path.write_text(f'segmenter:\n  ros__parameters:\n    {text}\n')
     return path

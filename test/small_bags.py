@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Bags for tests: small images on any topics, in every form that rosbags writes."""
+"""Writes bags for tests: small images on any topics, in every form that rosbags writes."""
 
 from __future__ import annotations
 
@@ -32,11 +32,10 @@ class Entry(NamedTuple):
     """An image message to be written.
 
     Attributes:
-        topic: Where to.
-        stamp: Nanoseconds, the header's.
-        pixels: What is in it.
-        encoding: The name of the pixels' layout, or jpeg or png for a compressed image, or
-            all that its format says.
+        topic: Topic of the message.
+        stamp: Header stamp, nanoseconds.
+        pixels: Content of the image.
+        encoding: Encoding of a raw image; jpeg, png or a whole format string for a compressed one.
         delay: Nanoseconds from the stamp to the time of reception.
     """
 
@@ -48,12 +47,12 @@ class Entry(NamedTuple):
 
 
 class InfoEntry(NamedTuple):
-    """A CameraInfo to be written, of a pinhole camera with its centre in the middle.
+    """A CameraInfo to be written, of a pinhole camera with the principal point in the middle.
 
     Attributes:
-        topic: Where to.
-        stamp: Nanoseconds, the header's.
-        focal: The focal length, pixels.
+        topic: Topic of the message.
+        stamp: Header stamp, nanoseconds.
+        focal: Focal length, pixels.
         delay: Nanoseconds from the stamp to the time of reception.
     """
 
@@ -67,9 +66,9 @@ class TransformEntry(NamedTuple):
     """A static transform to be written.
 
     Attributes:
-        stamp: Nanoseconds, when it is received.
-        parent: Name of a frame.
-        child: Name of the frame in it.
+        stamp: Time of reception, nanoseconds.
+        parent: Name of the parent frame.
+        child: Name of the child frame.
         translation: x, y, z.
         rotation: x, y, z, w.
     """
@@ -87,20 +86,20 @@ AnyEntry = Entry | InfoEntry | TransformEntry
 
 
 def picture(seed: int, width: int = WIDTH, height: int = HEIGHT) -> Pixels:
-    """(H, W, 3) BGR with something in it for a network to tell apart."""
+    """Returns (H, W, 3) BGR with coloured areas that a network can distinguish."""
     coarse = np.random.default_rng(seed).integers(0, 255, (6, 8, 3), dtype=np.uint8)
     return cv2.resize(coarse, (width, height), interpolation=cv2.INTER_LINEAR)
 
 
 def truth_of(seed: int, width: int = WIDTH, height: int = HEIGHT) -> Pixels:
-    """(H, W) ids of CamVid's classes in blocks, with some void."""
+    """Returns (H, W) ids of CamVid's classes in blocks, with some void."""
     coarse = np.random.default_rng(1000 + seed).integers(0, 12, (6, 8), dtype=np.uint8)
     coarse[coarse == 11] = 255
     return cv2.resize(coarse, (width, height), interpolation=cv2.INTER_NEAREST)
 
 
 def drive(count: int, namespace: str = '', *, truth: bool = True) -> list[Entry]:
-    """A camera's frames, STEP apart, and their truth."""
+    """Returns frames of a camera, STEP apart, and their ground truth."""
     entries: list[Entry] = []
     for index in range(count):
         stamp = START + index * STEP
@@ -119,7 +118,7 @@ def write_bag(
     compression: CompressionMode = CompressionMode.NONE,
     topics: Sequence[str] = (),
 ) -> Path:
-    """Write a rosbag2; `topics` of type Image are there even without messages."""
+    """Writes a rosbag2; `topics` of type Image are created even without messages."""
     store = get_typestore(Stores.ROS2_HUMBLE)
     writer = Rosbag2Writer(path, version=8, storage_plugin=storage)
     if compression != CompressionMode.NONE:
@@ -137,7 +136,7 @@ def write_bag(
 
 
 def write_bag_of_ros_1(path: Path, entries: Sequence[AnyEntry]) -> Path:
-    """Write a bag of ROS 1."""
+    """Writes a bag of ROS 1."""
     store = get_typestore(Stores.ROS1_NOETIC)
     with Rosbag1Writer(path) as writer:
         connections: dict[str, Any] = {}
@@ -152,7 +151,7 @@ def write_bag_of_ros_1(path: Path, entries: Sequence[AnyEntry]) -> Path:
 
 
 def untimed_messages(output: Path) -> list[tuple[str, int, bytes]]:
-    """Topic, time of reception and bytes of all in a replay's output.mcap but for the timing."""
+    """Returns topic, time of reception and bytes of all messages in output.mcap except timing."""
     with AnyReader([output / 'output.mcap']) as reader:
         return [
             (connection.topic, received, data)
@@ -162,7 +161,7 @@ def untimed_messages(output: Path) -> list[tuple[str, int, bytes]]:
 
 
 def message_of(types: Any, entry: AnyEntry, **header_fields: int) -> tuple[str, Any]:
-    """The type of an entry's message, and the message, of the types of a store of rosbags."""
+    """Returns the type name of an entry's message, and the message in rosbags' `types`."""
     time = types['builtin_interfaces/msg/Time'](*divmod(entry.stamp, 10**9))
     header = types['std_msgs/msg/Header'](stamp=time, frame_id='camera', **header_fields)
     if isinstance(entry, TransformEntry):

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Data sets for tests: a street of a few colours, in the layouts that data sets come in."""
+"""Writes data sets for tests: streets of a few colours, in the layouts of real data sets."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ CAMVID_NAMES = {
     'sky': 'sky', 'car': 'car',
 }  # fmt: skip
 OUT_OF_ROI, CAMVID_VOID = 3, 11
-"""What the label images of Cityscapes and CamVid hold on the strip that nobody has labelled."""
+"""Ids of the unlabelled strip in the label images of Cityscapes and CamVid."""
 
 
 def make_scene(seed: int, size: tuple[int, int]) -> tuple[Pixels, Pixels]:
-    """Look at a street: colours, with noise and changing light, tell the classes apart.
+    """Draws a street, whose classes differ in colour, with noise and changing light.
 
     Args:
-        seed: Which street.
+        seed: Selects the street.
         size: (width, height).
 
     Returns:
@@ -69,10 +69,10 @@ def make_scene(seed: int, size: tuple[int, int]) -> tuple[Pixels, Pixels]:
 def make_cityscapes_tree(
     root: Path, *, train: int = 8, val: int = 4, size: tuple[int, int] = (128, 64)
 ) -> Path:
-    """Write `leftImg8bit` and `gtFine` (label ids) with a city in each split.
+    """Writes `leftImg8bit` and `gtFine` (label ids) with a city in each split.
 
     Args:
-        root: The folder of the data set; it is made.
+        root: The folder of the data set; it is created.
         train: Frames in the split train.
         val: Frames in the split val.
         size: (width, height) of the frames.
@@ -92,7 +92,7 @@ def make_cityscapes_tree(
 def make_camvid_tree(
     root: Path, *, train: int = 8, val: int = 4, size: tuple[int, int] = (128, 96)
 ) -> Path:
-    """Write `train/`, `trainannot/`, `val/` and `valannot/`; arguments as above."""
+    """Writes `train/`, `trainannot/`, `val/` and `valannot/`; arguments as above."""
     table = np.full(256, CAMVID_VOID, np.uint8)
     for name, camvid_name in CAMVID_NAMES.items():
         table[CITYSCAPES.names.index(name)] = CAMVID.names.index(camvid_name)
@@ -105,7 +105,7 @@ def make_camvid_tree(
 
 
 def write_image(path: Path, pixels: npt.NDArray[np.uint8 | np.uint16]) -> Path:
-    """Write an image file, and the folders that it stands in."""
+    """Writes an image file; creates its folders."""
     path.parent.mkdir(parents=True, exist_ok=True)
     assert cv2.imwrite(str(path), pixels)
     return path

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Trainings that take seconds: a street of a few colours, in the layout of Cityscapes."""
+"""Configures trainings of a few seconds, on streets of a few colours in Cityscapes' layout."""
 
 from __future__ import annotations
 
@@ -32,18 +32,18 @@ schedule: {warmup_steps: 5}
 
 
 def write_config(path: Path, data: Path) -> Path:
-    """Write a configuration of eight steps on the data set in a folder."""
+    """Writes a configuration of eight steps on the data set in a folder."""
     path.write_text(f'data: {data}\n{SMALL}')
     return path
 
 
 def small_config(folder: Path, data: Path, overrides: Sequence[str] = ()) -> TrainingConfig:
-    """The same, read, with values replaced."""
+    """Writes the same configuration, and reads it with overrides."""
     return load_config(write_config(folder / 'small.yaml', data), overrides)
 
 
 def losses(run: Path) -> dict[int, float]:
-    """The loss of every step of a run; no step may be there twice."""
+    """Returns the loss of every step of a run; no step may occur twice."""
     rows = read_rows(run / 'steps.csv')
     found = {int(row['step']): float(row['loss']) for row in rows}
     assert len(found) == len(rows)

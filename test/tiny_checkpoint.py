@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A checkpoint for tests: the real network, untrained and small in pixels."""
+"""Writes a checkpoint for tests: the real network, untrained, for small images."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bisenet_ros.preprocess import Normalization
 
 
 def save_tiny_checkpoint(path: Path, label_space: LabelSpace = CAMVID, seed: int = 0) -> Path:
-    """Write a checkpoint whose labels vary over a frame, the same in every call with a seed."""
+    """Writes a checkpoint whose labels vary over a frame; equal seeds give equal checkpoints."""
     torch.manual_seed(seed)
     network = BiSeNetV2(len(label_space))
     Checkpoint(

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Other runtimes with the same network, from a camera frame to labels of its size.
+"""Runs the same network in other runtimes, from a camera frame to labels of its size.
 
 Each is set up as its documentation shows, with the usual pre- and postprocessing: labels are
 computed at the network size and resized by nearest neighbour, unless the logits are resized.
@@ -30,14 +30,14 @@ from bisenet_ros.resizing import resize
 
 Pixels = npt.NDArray[np.uint8]
 Labeller = Callable[[Pixels], Pixels]
-"""From a frame (H, W, 3) BGR to its labels (H, W)."""
+"""Maps a frame, (H, W, 3) BGR, to its labels, (H, W)."""
 
 Size = tuple[int, int]
 """(width, height)."""
 
 
 def exact(checkpoint: Checkpoint, network_size: Size) -> Labeller:
-    """The reference labels: the network as trained, in float32 on the CPU.
+    """Returns the reference labeller: the network as trained, in float32 on the CPU.
 
     Uses our preprocessing, and the exact argmax of the coarse logits at the size of the frame;
     nothing else is shared with the engines.
@@ -62,7 +62,7 @@ def eager(
     *,
     enlarges_logits: bool = False,
 ) -> Labeller:
-    """Eager PyTorch, like published implementations of BiSeNet: batch norms not folded, NCHW.
+    """Sets up eager PyTorch like published BiSeNet code: batch norms not folded, NCHW.
 
     The logits are upsampled by eight before the argmax.
 
@@ -98,7 +98,7 @@ def eager(
 
 
 def openvino(checkpoint: Checkpoint, network_size: Size, precision: str) -> Labeller:
-    """OpenVINO, with upsampling and argmax in the graph, converted by its own converter.
+    """Sets up OpenVINO with upsampling and argmax in the graph, converted by its own converter.
 
     Raises:
         UserError: OpenVINO is not installed, or the CPU does not support this precision.
@@ -134,7 +134,7 @@ def openvino(checkpoint: Checkpoint, network_size: Size, precision: str) -> Labe
 
 
 def onnx_runtime(checkpoint: Checkpoint, network_size: Size) -> Labeller:
-    """ONNX Runtime on the CPU in float32, with upsampling and argmax in the graph.
+    """Sets up ONNX Runtime on the CPU in float32, with upsampling and argmax in the graph.
 
     Raises:
         UserError: ONNX Runtime, or the exporter to ONNX, is not installed.
@@ -177,7 +177,7 @@ def _require(package: str, extra: str) -> None:
 
 
 def _labels_in_graph(checkpoint: Checkpoint, network_size: Size) -> Pipeline:
-    """(1, 3, h, w) normalised images -> (1, h, w) uint8 labels."""
+    """Returns a module from (1, 3, h, w) normalised images to (1, h, w) uint8 labels."""
     network = checkpoint.build()
     return Pipeline(network, network_size, normalization=None, output='labels').eval()
 
@@ -185,7 +185,7 @@ def _labels_in_graph(checkpoint: Checkpoint, network_size: Size) -> Pipeline:
 def _blob(
     frame: Pixels, network_size: Size, normalization: Normalization
 ) -> npt.NDArray[np.float32]:
-    """(1, 3, h, w), normalised, by the fastest usual method: OpenCV, then in place."""
+    """Returns (1, 3, h, w), normalised by the fastest usual method: OpenCV, then in place."""
     swap = normalization.channel_order == 'rgb'
     blob = np.asarray(cv2.dnn.blobFromImage(frame, 1 / 255, network_size, swapRB=swap), np.float32)
     mean_and_std = list(zip(normalization.mean, normalization.std, strict=True))

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The candidates: our engines in every precision that runs here, and other runtimes."""
+"""Loads the candidates: our engines in every precision that runs here, and other runtimes."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ class Candidates:
     """The candidates of a benchmark.
 
     Attributes:
-        preferred: Name of the one of ours that is the default on this machine.
+        preferred: Name of our default on this machine.
         baselines: Other runtimes by name; speed is given relative to the first one.
         segmenters: Ours, by name.
-        left_out: Reasons by name for those that are not measured.
+        left_out: Why a candidate is not measured, by name.
     """
 
     preferred: str
@@ -36,13 +36,13 @@ class Candidates:
     left_out: dict[str, str] = field(default_factory=dict)
 
     def labellers(self) -> dict[str, Labeller]:
-        """All candidates as functions from frame to labels, by name."""
+        """Returns all candidates as functions from frame to labels, by name."""
         ours = {name: _labeller(segmenter) for name, segmenter in self.segmenters.items()}
         return self.baselines | ours
 
 
 def load_candidates(settings: ModelSettings) -> Candidates:
-    """Set up all candidates.
+    """Sets up all candidates.
 
     Args:
         settings: Settings of the model; with `engine` or `precision` auto, all that run here are
@@ -82,7 +82,7 @@ def load_candidates(settings: ModelSettings) -> Candidates:
 def _baselines(
     checkpoint: Checkpoint, size: Size, device: torch.device
 ) -> dict[str, Callable[[], Labeller]]:
-    """Constructors by name."""
+    """Returns the constructors of the other runtimes by name."""
 
     def eager(precision: str, *, enlarges_logits: bool = False) -> Callable[[], Labeller]:
         return lambda: baselines.eager(

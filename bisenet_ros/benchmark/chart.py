@@ -36,7 +36,7 @@ class _Bar(NamedTuple):
 
 
 def check_chart_path(path: Path) -> None:
-    """Check the extension of the chart file.
+    """Checks the extension of the chart file.
 
     Raises:
         UserError: It is not .svg.
@@ -46,7 +46,7 @@ def check_chart_path(path: Path) -> None:
 
 
 def write_chart(path: Path, figures: Mapping[str, Any]) -> None:
-    """Draw the time per frame of all candidates, and the stages of ours.
+    """Draws the time per frame of all candidates, and the stages of ours.
 
     Raises:
         UserError: The file cannot be written.
@@ -95,7 +95,7 @@ def _stages(contestants: Mapping[str, Mapping[str, Any]]) -> list[_Bar]:
 
 
 def _section(title: str, bars: Sequence[_Bar]) -> str:
-    """A titled chart of horizontal bars, scaled so that the longest fills the width."""
+    """Returns a titled chart of horizontal bars, scaled so that the longest fills the width."""
     longest = max(sum(part.milliseconds for part in bar.parts) for bar in bars)
     scale = (_WIDTH - _NAMES - _VALUES) / longest
     drawn = [f'<text x="12" y="28" font-weight="bold">{html.escape(title)}</text>']

@@ -19,7 +19,7 @@ started = time.monotonic()
 
 
 def main() -> None:
-    """Import, load, segment one frame; then load again, to measure a reload."""
+    """Imports, loads and segments one frame; then loads again, to measure a reload."""
     weights, device, precision, engine, threads, width, height = sys.argv[1:]
     from bisenet_ros.malloc_tuning import prepare_process
 

@@ -37,7 +37,7 @@ class Message:
     """The fields of `sensor_msgs/Image`.
 
     Attributes:
-        due: When the camera publishes it, in seconds of `time.monotonic()`.
+        due: When the camera publishes the image, in seconds of `time.monotonic()`.
     """
 
     header: Header = field(default_factory=Header)
@@ -51,19 +51,19 @@ class Message:
 
     @classmethod
     def of(cls, pixels: Pixels, encoding: str) -> Message:
-        """An image as a camera, or the node, publishes it."""
+        """Returns an image message as a camera or the node publishes it."""
         message = cls()
         fill_image(message, pixels, encoding)
         return message
 
 
 def make_pipeline(segmenter: Segmenter) -> CameraPipeline:
-    """A pipeline as the node has it for one camera."""
+    """Returns a pipeline for one camera, as in the node."""
     return CameraPipeline([''], Network(segmenter, EACH_FRAME))
 
 
 def process(pipeline: CameraPipeline, message: Message) -> tuple[Message, Message]:
-    """The output messages, labels and drivable mask, for a camera message."""
+    """Returns the output messages, labels and drivable mask, for a camera message."""
     with stage('decode'):
         frame = pipeline.decode('', message)
     found = pipeline.segment([frame])[0].segmentation
@@ -95,6 +95,6 @@ class StageTimes:
         self._settle = settle
 
     def run(self) -> None:
-        """Process the message once."""
+        """Processes the message once."""
         with listening(lambda name, ms: self.ms[name].append(ms), self._settle):
             process(self._pipeline, self._message)

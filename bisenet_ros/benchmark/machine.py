@@ -27,7 +27,7 @@ _GPU_FACTS = 'name,driver_version,clocks.sm,clocks.max.sm,power.limit,temperatur
 
 
 def describe_machine() -> dict[str, Any]:
-    """Hardware, versions, settings and load at this moment, ready for JSON."""
+    """Returns the current hardware, versions, settings and load, ready for JSON."""
     return {
         'system': platform.platform(),
         'cpu': _cpu_model(),
@@ -56,7 +56,7 @@ def _cpu_model() -> str:
 
 
 def _megahertz() -> list[float]:
-    """Clock rate of each core, from sysfs or else /proc/cpuinfo; empty if neither has it."""
+    """Returns MHz of each core from sysfs, else from /proc/cpuinfo; empty if neither has it."""
     files = sorted(Path('/sys/devices/system/cpu').glob('cpu[0-9]*/cpufreq/scaling_cur_freq'))
     if files:
         return [int(file.read_text()) / 1e3 for file in files]
@@ -68,7 +68,7 @@ def _megahertz() -> list[float]:
 
 
 def _gpus() -> list[dict[str, str]]:
-    """Facts on each NVIDIA GPU, from the driver."""
+    """Returns what the driver reports about each NVIDIA GPU."""
     program = shutil.which('nvidia-smi')
     if program is None:
         return []

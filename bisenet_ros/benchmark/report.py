@@ -18,7 +18,7 @@ _MEBIBYTE = 2**20
 
 
 def print_report(figures: Mapping[str, Any]) -> None:
-    """Print the figures and the machine."""
+    """Prints the figures and the machine."""
     console = Console(highlight=False)
     for table in (
         _comparison(figures),
@@ -53,7 +53,7 @@ def _comparison(figures: Mapping[str, Any]) -> Table:
 
 
 def _stages(figures: Mapping[str, Any]) -> Table:
-    """A column per stage; an engine may merge stages, and then reports only some of them."""
+    """Returns a table with a column per stage; engines that merge stages report only some."""
     stages = list(dict.fromkeys(name for one in figures['stages'].values() for name in one))
     title = 'message to messages: medians in ms'
     table = _table(title, stages)
@@ -118,7 +118,7 @@ def _pairs(values: Mapping[str, Any] | str) -> str:
 
 
 def _milliseconds(value: float) -> str:
-    """Milliseconds with the significant digits that fit a table of 80 columns."""
+    """Formats milliseconds with as many significant digits as fit a table of 80 columns."""
     return f'{value:.2f}' if value < 100 else f'{value:.0f}'
 
 

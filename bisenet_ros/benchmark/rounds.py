@@ -32,14 +32,14 @@ class Times:
         return float(np.median(self.wall_ms))
 
     def figures(self) -> dict[str, float]:
-        """The figures, ready for JSON."""
+        """Returns the figures, ready for JSON."""
         return {**percentiles(self.wall_ms), 'cpu_ms': float(np.median(self.cpu_ms))}
 
 
 def in_turn(
     runs: Mapping[str, Callable[[], object]], rounds: int, advance: Callable[[], None]
 ) -> dict[str, Times]:
-    """Run every candidate once per round, in order.
+    """Runs every candidate once per round, in order.
 
     Args:
         runs: The candidates by name; their work must be complete when they return.
@@ -60,11 +60,11 @@ def in_turn(
 
 
 def rounds_in_all(rounds: int) -> int:
-    """How often `in_turn` calls `advance`."""
+    """Returns how often `in_turn` calls `advance`."""
     return WARM_UPS + rounds
 
 
 def percentiles(milliseconds: Sequence[float]) -> dict[str, float]:
-    """p50, p95 and p99, ready for JSON."""
+    """Returns p50, p95 and p99, ready for JSON."""
     p50, p95, p99 = np.percentile(milliseconds, (50, 95, 99)).tolist()
     return {'p50_ms': p50, 'p95_ms': p95, 'p99_ms': p99}

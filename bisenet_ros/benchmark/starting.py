@@ -27,7 +27,7 @@ _PHASES = {
 
 
 def measure_start(segmenter: Segmenter, rounds: int, advance: Callable[[], None]) -> dict[str, Any]:
-    """Start processes that load the same segmenter, one after another.
+    """Starts processes that load the same segmenter, one after another.
 
     The first one does not count; it brings all files into the page cache.
 
@@ -60,7 +60,7 @@ def measure_start(segmenter: Segmenter, rounds: int, advance: Callable[[], None]
 
 
 def starts_in_all(rounds: int) -> int:
-    """How often `measure_start` calls `advance`."""
+    """Returns how often `measure_start` calls `advance`."""
     return 1 + rounds
 
 

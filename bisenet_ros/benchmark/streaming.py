@@ -55,7 +55,7 @@ class Trial:
         return self.dropped < MOST_DROPPED * self.received
 
     def figures(self) -> dict[str, float]:
-        """The figures, ready for JSON."""
+        """Returns the figures, ready for JSON."""
         return {
             'rate_hz': self.rate,
             'received_frames': self.received,
@@ -69,7 +69,7 @@ class Trial:
 def stream(
     process: Callable[[Message], object], message: Message, rate: float, seconds: float
 ) -> Trial:
-    """Publish the same frame repeatedly, and process the newest one whenever possible.
+    """Publishes the same frame repeatedly, and processes the newest one whenever possible.
 
     Args:
         process: Does the work of the node on a message.
@@ -126,7 +126,7 @@ def stream(
 def highest_sustained(
     trial: Callable[[float], Trial], unloaded_ms: float, advance: Callable[[], None]
 ) -> Trial:
-    """The trial at the highest sustained rate, found by bisection.
+    """Returns the trial at the highest sustained rate, found by bisection.
 
     Args:
         trial: Runs a trial at a rate.

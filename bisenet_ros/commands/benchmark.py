@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""`bisenet benchmark`: run all measurements and write the figures."""
+"""`bisenet benchmark`: runs all measurements and writes the figures."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Benchmark:
 
 
 def benchmark(settings: Benchmark, *, json_file: Path | None, chart_file: Path | None) -> None:
-    """Measure, then print the figures and write them.
+    """Measures, prints the figures and writes them.
 
     Args:
         settings: What to measure.
@@ -79,7 +79,7 @@ def benchmark(settings: Benchmark, *, json_file: Path | None, chart_file: Path |
 
 
 def measure(settings: Benchmark) -> dict[str, Any]:
-    """All figures, ready for JSON.
+    """Returns all figures, ready for JSON.
 
     Raises:
         UserError: A setting is wrong, or asks for an engine or device that is not available.
@@ -129,7 +129,7 @@ Bar = Callable[[int], Callable[[], None]]
 
 
 def _bar(progress: Progress, description: str) -> Bar:
-    """A function that adds a bar with a number of steps and returns a function to advance it."""
+    """Returns a function that adds a bar of some steps and returns a function to advance it."""
 
     def begin(steps: int) -> Callable[[], None]:
         task = progress.add_task(description, total=steps)
@@ -141,7 +141,7 @@ def _bar(progress: Progress, description: str) -> Bar:
 def _compare(
     settings: Benchmark, candidates: Candidates, frame: Pixels, bar: Bar
 ) -> tuple[dict[str, Times], dict[str, float]]:
-    """Times by candidate, and the fraction of pixels whose label differs from `exact`."""
+    """Returns times and the fraction of pixels whose label differs from `exact`, by candidate."""
     preferred = candidates.segmenters[candidates.preferred]
     labels = exact(preferred.checkpoint, preferred.network_size)(frame)
     labellers = candidates.labellers()
@@ -159,7 +159,7 @@ def _compare(
 def _stages(
     settings: Benchmark, candidates: Candidates, message: Message, bar: Bar
 ) -> dict[str, dict[str, Any]]:
-    """Times by engine and stage, from the camera message to the output message."""
+    """Returns times by engine and stage, from the camera message to the output message."""
     heard = {
         name: StageTimes(segmenter, message, _settle(segmenter))
         for name, segmenter in candidates.segmenters.items()
@@ -176,7 +176,7 @@ def _stages(
 
 
 def _settle(segmenter: Segmenter) -> Callable[[], object]:
-    """A function that waits for the device of the segmenter."""
+    """Returns a function that waits for the device of the segmenter."""
     if segmenter.device == 'cpu':
         return lambda: None
     return partial(torch.cuda.synchronize, segmenter.device)

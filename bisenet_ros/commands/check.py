@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""`bisenet check`: replay the bags of a scenario, and check each criterion."""
+"""`bisenet check`: replays the bags of a scenario, and checks each criterion."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ ReadSettings = Callable[[Mapping[str, Any]], Settings]
 
 
 def check_scenario(path: Path, output: Path, settings_over: ReadSettings) -> bool:
-    """Replay the bags of a scenario, each into a folder of its name, and print the verdicts.
+    """Replays the bags of a scenario, each into a folder of its name, and prints the verdicts.
 
     Args:
         path: The scenario.
@@ -95,7 +95,7 @@ def _open(file: ScenarioFile, index: int) -> ReplayBag:
 def _replay(
     bag: ReplayBag, segmenter: Segmenter, settings: Settings, rate: float | None, folder: Path
 ) -> list[str]:
-    """Replay a bag into a folder; the problems of the bag."""
+    """Replays a bag into a folder; returns the problems of the bag."""
     with progress_bar() as progress:
         frame_count = sum(camera.frame_count for camera in bag.cameras)
         task = progress.add_task(folder.name, total=frame_count)

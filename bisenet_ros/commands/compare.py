@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""`bisenet compare`: compare two replays of the same frames."""
+"""`bisenet compare`: compares two replays of the same frames."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from bisenet_ros.replay.report.comparison_page import verdict, write_comparison_
 
 
 def compare_runs(run_a: Path, run_b: Path, output: Path, fail_under: str | None) -> bool:
-    """Write comparison.json and comparison.html, and print what changed.
+    """Writes comparison.json and comparison.html, and prints what changed.
 
     Args:
         run_a: The folder of a finished replay.

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""`bisenet demo`: run camera, node and recorder as three processes on ROS 2, and write a report."""
+"""`bisenet demo`: runs camera, node and recorder as three ROS 2 processes, and writes a report."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ if TYPE_CHECKING:  # Rerun is optional
     from bisenet_ros.rerun_view import RerunView, ViewTarget
 
 _GRID = {'grid.resolution': 0.3, 'grid.length': 20.0, 'grid.width': 16.0}
-"""Metres. Pixels of the synthetic drive show the ground that finely up to 14 m."""
+"""Metres. The pixels of the synthetic drive resolve the ground this finely up to 14 m."""
 
 
 @dataclass(frozen=True)
 class Scene:
-    """Which frames a demo shows.
+    """The frames that a demo shows.
 
     Attributes:
         path: A video, a folder of images or a bag; None for the synthetic drive.
@@ -60,7 +60,7 @@ class Scene:
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """What is known of the synthetic camera, as parameters of the node."""
+        """Node parameters of the synthetic camera; empty for other sources."""
         if self.path is not None:
             return {}
         mounting = SyntheticDrive(self.seed, self.size, self.rate).mounting
@@ -76,8 +76,8 @@ class Demo:
         output: A folder for the report.
         settings: The node's parameters.
         verify: Whether to segment the frames again without ROS, and compare.
-        view: Where to show the frames when the drive is over, so that this takes no time from the
-            node; None for no view.
+        view: Where to show the frames; None for no view. They are shown after the drive, so that
+            this does not slow down the node.
     """
 
     scene: Scene = field(default_factory=Scene)
@@ -88,7 +88,7 @@ class Demo:
 
 
 def run_demo(demo: Demo) -> dict[str, Any]:
-    """Run the graph until the source ends, write the report, and return the figures.
+    """Runs the graph until the source ends, writes the report, and returns the figures.
 
     Raises:
         UserError: The source or a setting cannot be used, or ROS 2 is not installed.
@@ -146,7 +146,7 @@ def run_demo(demo: Demo) -> dict[str, Any]:
 
 
 def print_table(measured: Mapping[str, Any], output: Path) -> None:
-    """Print the figures and the path of the report."""
+    """Prints the figures and the path of the report."""
     console = Console(highlight=False)
     table = Table(show_header=False)
     table.add_column(style='bold')
@@ -158,7 +158,7 @@ def print_table(measured: Mapping[str, Any], output: Path) -> None:
 
 
 def _rendered(scene: Scene, bag: Path) -> Source:
-    """The synthetic drive as a bag."""
+    """Renders the synthetic drive to a bag."""
     frame_count = math.ceil(scene.seconds * scene.rate)
     rendering = Rendering(scene.seed, scene.size, scene.rate, frame_count)
     with progress_bar() as progress:
@@ -188,7 +188,7 @@ class _Display:
         self._segmented = 0
 
     def hear(self, event: Event) -> None:
-        """Update the display."""
+        """Updates the display."""
         if event['event'] == 'playing':
             self._starting.stop()
             if self._progress.disable:

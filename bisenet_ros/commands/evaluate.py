@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""`bisenet evaluate`: measure the accuracy of weights, or of an exported model, on a data set."""
+"""`bisenet evaluate`: measures the accuracy of weights, or of an exported model, on a data set."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from bisenet_training.evaluation.worst_frames import SHOWN, WorstFrames
 
 @dataclass(frozen=True)
 class Outputs:
-    """Where results are written besides the terminal; None for those that are not wanted.
+    """Where results are written besides the terminal; None for no such output.
 
     Attributes:
         json_file: JSON file for the figures, `-` for standard output.
@@ -47,7 +47,7 @@ class Outputs:
 
 
 def views_of(scales: str, flip: bool, crop: str | None, stride: float | None) -> Views:
-    """Views from options of the command line: scales '0.75,1', a crop '1024x512' or '512'.
+    """Parses views from command-line options: scales '0.75,1', a crop '1024x512' or '512'.
 
     Raises:
         UserError: An option is malformed or out of range, or there is a stride without a crop.
@@ -73,7 +73,7 @@ def evaluate_weights(
     outputs: Outputs,
     settings: ModelSettings,
 ) -> None:
-    """Segment a data set, print the figures, and write the outputs.
+    """Segments a data set, prints the figures, and writes the outputs.
 
     Args:
         source: The data set.

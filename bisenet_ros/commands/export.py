@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""`bisenet export`: convert weights to ONNX, OpenVINO or TorchScript."""
+"""`bisenet export`: converts weights to ONNX, OpenVINO or TorchScript."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def export_weights(
     device: str,
     json_file: Path | None,
 ) -> None:
-    """Export, and print how well the file agrees with PyTorch.
+    """Exports weights, and prints how well the file agrees with PyTorch.
 
     Args:
         weights: Name of shipped weights, or a path.

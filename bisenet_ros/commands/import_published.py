@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""`bisenet import`: convert weights published by other projects to a checkpoint."""
+"""`bisenet import`: converts weights published by other projects to a checkpoint."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def import_file(
     std: RGB | None,
     network_size: tuple[int, int] | None,
 ) -> None:
-    """Import a file, and print what became of its tensors.
+    """Imports a file, and prints what became of its tensors.
 
     Args:
         source: A published .pth file.
@@ -84,7 +84,7 @@ def import_file(
 
 
 def _read_label_space(path: Path) -> LabelSpace:
-    """Read a label space from JSON, in the form of `LabelSpace.to_dict`.
+    """Reads a label space from JSON, in the form of `LabelSpace.to_dict`.
 
     Raises:
         UserError: The file cannot be read, is not JSON, or holds no label space.

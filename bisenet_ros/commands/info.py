@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""`bisenet info`: print the contents of a checkpoint."""
+"""`bisenet info`: prints the contents of a checkpoint."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from bisenet_ros.formatting import percent
 
 
 def show_info(weights: str, json_file: Path | None) -> None:
-    """Print the contents of a checkpoint, and write them as JSON if there is a file for that.
+    """Prints the contents of a checkpoint, and writes them as JSON if `json_file` is given.
 
     Raises:
         CheckpointError: The file is not a checkpoint.
@@ -33,7 +33,7 @@ def show_info(weights: str, json_file: Path | None) -> None:
 
 
 def describe(checkpoint: Checkpoint, path: Path) -> dict[str, Any]:
-    """The contents of a checkpoint, ready for JSON."""
+    """Returns the contents of a checkpoint, ready for JSON."""
     return {
         'path': str(path),
         'bytes': path.stat().st_size,
@@ -93,7 +93,7 @@ def _print(console: Console, checkpoint: Checkpoint, facts: Mapping[str, Any]) -
 
 
 def _in_percent(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Fractions as percentages, for display."""
+    """Converts fractions to percentages, for display."""
     shown: dict[str, Any] = {}
     for name, value in values.items():
         if isinstance(value, Mapping):
@@ -104,7 +104,7 @@ def _in_percent(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _tree(values: Mapping[str, Any]) -> Table:
-    """A table of names and values; nested mappings become nested tables."""
+    """Returns a table of names and values; nested mappings become nested tables."""
     grid = Table.grid(padding=(0, 2))
     for name, value in values.items():
         if isinstance(value, Mapping):

@@ -10,7 +10,7 @@ from bisenet_ros.segmenter import Segmenter
 
 
 def load_segmenter(settings: ModelSettings) -> Segmenter:
-    """Load a segmenter, and print notes of its engine on standard error.
+    """Loads a segmenter, and prints notes of its engine on standard error.
 
     Raises:
         UserError: The settings name weights, an engine or a device that is not available.

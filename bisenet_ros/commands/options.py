@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Options of the verbs that run a model: `--params`, and one for each model setting."""
+"""Declares the options of verbs that run a model: `--params`, and one for each model setting."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class ModelOptions:
     values: Mapping[str, Any]
 
     def read(self, beneath: Mapping[str, Any] | None = None) -> Settings:
-        """The settings; values in `beneath`, by parameter, replace defaults.
+        """Reads the settings; values in `beneath`, by parameter, replace defaults.
 
         Raises:
             UserError: The file or an option is invalid.
@@ -56,7 +56,7 @@ class ModelOptions:
 
 
 def takes_model_options(verb: Callable[..., None]) -> Callable[..., None]:
-    """Replace the argument `model` of a verb by `--params` and an option for each setting."""
+    """Replaces the argument `model` of a verb by `--params` and an option for each setting."""
     hints = get_type_hints(verb, include_extras=True)
     parameters: list[inspect.Parameter] = []
     for parameter in inspect.signature(verb).parameters.values():
@@ -79,7 +79,7 @@ def takes_model_options(verb: Callable[..., None]) -> Callable[..., None]:
 
 
 def _option(declared: Declaration) -> Any:
-    """The option of a parameter; None where it is not given."""
+    """Declares the option of a parameter; its value is None if it is not given."""
     name = f'--{declared.name.replace("_", "-")}'
     # Typer would read backquotes as Markdown.
     text = declared.description
@@ -89,7 +89,7 @@ def _option(declared: Declaration) -> Any:
     settings: dict[str, Any] = {'help': text, 'rich_help_panel': _PANEL, 'show_default': False}
     kind: Any = {'double': float, 'integer': int}.get(declared.type, str)
     if declared.choices:
-        # Not a choice for typer, whose error is more than one line.
+        # Not declared as a choice to typer, because its error has more than one line.
         settings['metavar'] = '|'.join(declared.choices)
     elif declared.type == 'integer array':
         kind = tuple[int, int]

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""`bisenet record`: write a folder of frames, and their ground truth, to a rosbag2."""
+"""`bisenet record`: writes a folder of frames, and their ground truth, to a rosbag2."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ Pixels = npt.NDArray[np.uint8]
 def record_folder(
     folder: Path, bag: Path, labels: Path | None, *, rate: float, storage: Storage, weights: str
 ) -> None:
-    """Write a bag for `ros2 bag play` and `bisenet demo --source`.
+    """Writes a bag for `ros2 bag play` and `bisenet demo --source`.
 
     Args:
         folder: Frames of one size, taken in natural order of their names.
@@ -43,7 +43,7 @@ def record_folder(
         labels: A folder with a label image for each frame, with the same name and size.
         rate: Frames per second.
         storage: A storage plugin of rosbag2.
-        weights: Their label space is that of the labels; not read without labels.
+        weights: Weights with the label space of the labels; not read without labels.
 
     Raises:
         UserError: The bag exists, a frame or label image is missing, broken or of another size,
@@ -92,7 +92,7 @@ def record_folder(
 
 
 def _labels_of(frames: Sequence[Path], folder: Path) -> list[Path]:
-    """The label image of each frame: same name, any extension.
+    """Returns the label image of each frame: same name, any extension.
 
     Raises:
         UserError: A label image is missing.
@@ -108,10 +108,10 @@ def _labels_of(frames: Sequence[Path], folder: Path) -> list[Path]:
 
 
 def _read_truth(path: Path, shape: tuple[int, ...], num_classes: int) -> Pixels:
-    """(H, W) uint8 class ids, `IGNORE` where there is none.
+    """Reads (H, W) uint8 class ids; `IGNORE` where a pixel has no class.
 
     Raises:
-        UserError: The file is not a label image, has another size, or values that are no classes.
+        UserError: The file is not a label image, has another size, or values that are not classes.
     """
     labels = read_labels(path)
     if labels.shape != shape[:2]:

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""`bisenet replay`: evaluate a model on the frames of bags."""
+"""`bisenet replay`: evaluates a model on the frames of bags."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def replay_bags(
     view: ViewTarget | None,
     fail_under: str | None,
 ) -> bool:
-    """Evaluate one bag into a folder, or several bags into a subfolder each; print the figures.
+    """Evaluates one bag into a folder, or several bags into a subfolder each; prints the figures.
 
     Args:
         paths: Rosbag2 folders, .mcap, .db3 and ROS 1 .bag files, and folders of them.
@@ -129,7 +129,7 @@ def _replay_one(
     live: bool,
     view: ViewTarget | None,
 ) -> tuple[Mapping[str, Any], str]:
-    """Evaluate a bag in this process; the figures, and its problems in one line."""
+    """Evaluates a bag in this process; returns the figures, and its problems in one line."""
     if view is not None:
         view.check()
     bag = ReplayBag(path, options.image_topic, options.labels_topic, labels_folder)
@@ -192,7 +192,7 @@ def _replay_many(
     ray: str | None,
     label_space: LabelSpace,
 ) -> tuple[Mapping[str, Any], str]:
-    """Evaluate bags in processes; the figures over all frames, and the problems in one line."""
+    """Evaluates bags in processes; returns the overall figures, and the problems in one line."""
     make_folder(output)
     bags = find_bags(paths, apart_from=output)
     folders = result_folders(bags)
@@ -219,7 +219,7 @@ def _replay_many(
 
 
 def _shown(jobs: Sequence[Job], events: Iterable[Progress | Outcome]) -> dict[Job, Outcome]:
-    """The outcome of each bag; shows a progress bar per bag, and a line for each with problems."""
+    """Shows a progress bar per bag and a line per bag with problems; returns the outcomes."""
     outcomes: dict[Job, Outcome] = {}
     bars: dict[Job, TaskID] = {}
     with progress_bar() as progress:
@@ -242,7 +242,7 @@ def _shown(jobs: Sequence[Job], events: Iterable[Progress | Outcome]) -> dict[Jo
 
 
 def _print_figures(console: Console, metrics: Mapping[str, Any], output: Path) -> None:
-    """Print the main figures and the path of the report."""
+    """Prints the main figures and the path of the report."""
     table = Table.grid(padding=(0, 2))
     for name, value in _rows(metrics):
         table.add_row(Text(name, 'bold'), Text(value))

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""`bisenet segment`: write label images and overlays of images, folders and videos."""
+"""`bisenet segment`: writes label images and overlays of images, folders and videos."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def segment_files(
     camera_info: Path | None,
     json_file: Path | None,
 ) -> None:
-    """Segment every image and video, and report failures at the end.
+    """Segments every image and video, and reports failures at the end.
 
     Args:
         inputs: Images, videos and folders of them.
@@ -137,7 +137,7 @@ def segment_files(
 
 
 def find_files(inputs: Iterable[Path]) -> list[Path]:
-    """The images and videos among the inputs, and those directly in folders among the inputs.
+    """Returns the input images and videos, and those directly in input folders.
 
     Raises:
         UserError: A path does not exist, or a folder has no image or video.
@@ -157,10 +157,10 @@ def find_files(inputs: Iterable[Path]) -> list[Path]:
 
 
 def check_outputs(files: Sequence[Path], output: Path) -> None:
-    """Check that no result overwrites another result or an input.
+    """Checks that no result overwrites another result or an input.
 
     Raises:
-        UserError: A result would.
+        UserError: A result would overwrite another result or an input.
     """
     by_stem: dict[str, Path] = {}
     for path in files:
@@ -202,19 +202,19 @@ class Shares:
 
     @classmethod
     def of(cls, result: Segmentation) -> Shares:
-        """Count one frame."""
+        """Counts one frame."""
         height, width = result.labels.shape
         counts = np.bincount(result.labels.reshape(-1), minlength=256)
         return cls((width, height), 1, counts, int(np.count_nonzero(result.drivable)))
 
     def add(self, other: Shares) -> None:
-        """Add the counts of another one."""
+        """Adds the counts of another one."""
         self.frames += other.frames
         self.counts = self.counts + other.counts
         self.drivable += other.drivable
 
     def to_dict(self, label_space: LabelSpace) -> dict[str, Any]:
-        """For JSON: size, frames, drivable fraction, and each class's share of the pixels."""
+        """Returns size, frames, drivable fraction and the share of each class, ready for JSON."""
         pixels = int(self.counts.sum())
         shares = {name: int(self.counts[i]) / pixels for i, name in enumerate(label_space.names)}
         return {

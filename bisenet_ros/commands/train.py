@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""`bisenet train`: train a network."""
+"""`bisenet train`: trains a network."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bisenet_training.loop import fit
 
 
 def train(config: str, overrides: Sequence[str], output: Path | None, *, resume: bool) -> int:
-    """Train from a configuration.
+    """Trains from a configuration.
 
     Args:
         config: A YAML file, or the name of a configuration that comes with the package.

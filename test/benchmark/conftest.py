@@ -10,5 +10,5 @@ from tiny_checkpoint import save_tiny_checkpoint
 
 @pytest.fixture(scope='session')
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An untrained checkpoint, for 128x96 pixels."""
+    """An untrained checkpoint for 128x96 pixels."""
     return save_tiny_checkpoint(tmp_path_factory.mktemp('weights') / 'tiny.safetensors')

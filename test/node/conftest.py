@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A DDS domain, a peer and weights for the tests of the node."""
+"""Fixtures for tests of the node: a DDS domain, a peer and weights."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from tiny_checkpoint import save_tiny_checkpoint
 
 @pytest.fixture(scope='session')
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An untrained checkpoint, for 128x96 pixels."""
+    """An untrained checkpoint for 128x96 pixels."""
     return save_tiny_checkpoint(tmp_path_factory.mktemp('weights') / 'tiny.safetensors')
 
 
 @pytest.fixture
 def domain() -> Iterator[int]:
-    """A DDS domain of the test's own."""
+    """A DDS domain that no other test uses."""
     with own_domain() as number:
         yield number
 

@@ -22,7 +22,7 @@ class BagEvaluator:
     """Evaluates bags.
 
     Args:
-        options: How.
+        options: How to evaluate them.
 
     Raises:
         UserError: The model cannot be loaded with these settings.
@@ -35,7 +35,7 @@ class BagEvaluator:
         self._segmenter = Segmenter.from_settings(options.settings)
 
     def evaluate(self, job: Job, listen: Callable[[Progress], None]) -> Outcome:
-        """Evaluate a bag. Errors are part of the outcome, not raised.
+        """Evaluates a bag. Errors are part of the outcome, not raised.
 
         Args:
             job: The bag.

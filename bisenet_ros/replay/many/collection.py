@@ -13,12 +13,12 @@ _STORAGES = ('*.mcap', '*.db3')
 
 
 def is_collection(path: Path) -> bool:
-    """Whether a path is a folder that contains bags and is not a bag itself."""
+    """Returns whether a path is a folder that contains bags and is not a bag itself."""
     return next(_bags_in(path), None) is not None
 
 
 def find_bags(paths: Sequence[Path], apart_from: Path) -> list[Path]:
-    """Bags among the paths, and those in folders at any depth, each once.
+    """Returns the bags among the paths, and those in folders at any depth, each once.
 
     Whether they can be read is not checked here.
 
@@ -40,7 +40,7 @@ def find_bags(paths: Sequence[Path], apart_from: Path) -> list[Path]:
 
 
 def result_folders(bags: Sequence[Path]) -> list[str]:
-    """A folder name for each bag: the name of the bag, with a number if it is taken."""
+    """Returns a folder name for each bag: the name of the bag, with a number if it is taken."""
     names: list[str] = []
     for bag in bags:
         resolved = bag.resolve()
@@ -54,7 +54,7 @@ def result_folders(bags: Sequence[Path]) -> list[str]:
 
 
 def _bags_in(folder: Path) -> Iterator[Path]:
-    """The bags in a folder, sorted by path; none if it is not a folder, or is a bag itself."""
+    """Yields the bags in a folder by path; none if it is not a folder, or is a bag itself."""
     if not folder.is_dir() or _is_bag(folder):
         return
     for entry in sorted(folder.iterdir()):
@@ -65,7 +65,7 @@ def _bags_in(folder: Path) -> Iterator[Path]:
 
 
 def _is_bag(folder: Path) -> bool:
-    """Whether a folder is a rosbag2, also one without metadata.yaml."""
+    """Returns whether a folder is a rosbag2, with or without metadata.yaml."""
     return (folder / 'metadata.yaml').is_file() or any(
         next(folder.glob(pattern), None) for pattern in _STORAGES
     )

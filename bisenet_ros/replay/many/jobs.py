@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Messages to and from a process that evaluates bags."""
+"""Defines the messages to and from a process that evaluates bags."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class ReplayOptions:
     """How every bag is evaluated.
 
     Attributes:
-        settings: Settings of the node.
+        settings: Node settings.
         image_topic: Evaluate this camera only; None for all cameras.
         labels_topic: Topic of its ground truth; None for `ground_truth/labels` if it exists.
         rate: None to evaluate every frame. A number simulates arrival at that multiple of the
@@ -43,7 +43,7 @@ class Job:
     """A bag to be evaluated.
 
     Attributes:
-        bag: Its path.
+        bag: The path of the bag.
         output: A folder for its results; created if needed.
     """
 
@@ -72,7 +72,7 @@ class Outcome:
 
     Attributes:
         job: The bag.
-        result: Its figures; None if nothing could be evaluated.
+        result: The figures of the bag; None if nothing could be evaluated.
         failure: Why there is no result; empty if there is one.
     """
 

@@ -15,7 +15,7 @@ from bisenet_ros.version import versions
 
 
 def merge(outcomes: Sequence[Outcome], label_space: LabelSpace) -> dict[str, Any]:
-    """The content of the metrics.json over all bags.
+    """Returns the content of the metrics.json over all bags.
 
     Figures are computed from summed counts, added in the order of the bags, so that they do not
     depend on which process evaluated which bag, or when.
@@ -48,7 +48,7 @@ def merge(outcomes: Sequence[Outcome], label_space: LabelSpace) -> dict[str, Any
 def _figures(
     results: Iterable[Result], topics: Sequence[str], label_space: LabelSpace
 ) -> dict[str, Any]:
-    """The figures of some cameras over all bags."""
+    """Returns the figures of some cameras over all bags."""
     evaluations: list[Evaluation] = []
     cameras: list[dict[str, Any]] = []
     lowest: list[dict[str, Any]] = []
@@ -73,7 +73,7 @@ def _figures(
 
 
 def _bag(outcome: Outcome) -> dict[str, Any]:
-    """One row of the table of bags: outcome and main figures."""
+    """Returns a row of the table of bags: outcome and main figures."""
     result = outcome.result
     row: dict[str, Any] = {
         'path': str(outcome.job.bag),

@@ -31,13 +31,13 @@ _CONNECTION_TIMEOUT = 10.0  # seconds
 def evaluate_on_ray(
     jobs: Sequence[Job], options: ReplayOptions, address: str, workers: int | None
 ) -> Generator[Outcome]:
-    """Evaluate bags in actors on a cluster; yields each outcome as soon as it is known.
+    """Evaluates bags in actors on a cluster; yields each outcome as soon as it is known.
 
     If an actor dies, the outcome of its bag says so, and the actor is replaced.
 
     Args:
         jobs: The bags, in the order in which they are started.
-        options: How; `threads` is set here, to the cores of an actor.
+        options: How to evaluate them; `threads` is set here, to the cores of an actor.
         address: Address of the cluster, as `ray.init` takes it.
         workers: Maximum number of actors; None for as many as the cluster has room for.
 
@@ -115,7 +115,7 @@ class _Actor:
         self._evaluator: BagEvaluator | None = None
 
     def evaluate(self, job: Job) -> Outcome | Refusal:
-        """The outcome of a bag, or why no bag can be evaluated with these options."""
+        """Returns the outcome of a bag, or why no bag can be evaluated with these options."""
         if self._evaluator is None:
             prepare_process()
             from bisenet_ros.replay.many.bag_evaluator import BagEvaluator  # imports torch
@@ -128,7 +128,7 @@ class _Actor:
 
 
 def _check_reachable(address: str) -> None:
-    """Try to connect first, because Ray itself would retry for minutes.
+    """Checks that the address accepts connections, because Ray would retry for minutes.
 
     Raises:
         UserError: Nothing listens at this address.
@@ -143,5 +143,5 @@ def _check_reachable(address: str) -> None:
 
 
 def _everywhere(job: Job) -> Job:
-    """The job with absolute paths, which do not depend on the working directory of an actor."""
+    """Returns the job with absolute paths, which any actor can use in any working directory."""
     return Job(job.bag.absolute(), job.output.absolute())

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A process that evaluates the bags that it is sent, until the other end of the pipe closes.
+"""Evaluates the bags that it receives, as a process, until the other end of the pipe closes.
 
     python3 -m bisenet_ros.replay.many.worker FD
 
@@ -19,7 +19,7 @@ from bisenet_ros.replay.many.jobs import Job, Refusal, ReplayOptions
 
 
 def serve(connection: Connection) -> None:
-    """Evaluate bags until the other end closes.
+    """Evaluates bags until the other end closes.
 
     Raises:
         BrokenPipeError: The other end closed while a bag was being evaluated.
@@ -42,7 +42,7 @@ def serve(connection: Connection) -> None:
 
 
 def main() -> int:
-    """Entry point of the process; returns its exit code."""
+    """Runs the process; returns its exit code."""
     try:
         with Connection(int(sys.argv[1])) as connection:
             serve(connection)

@@ -33,14 +33,14 @@ _PATIENCE = 10.0  # seconds for a process to end by itself
 def evaluate_bags(
     jobs: Sequence[Job], options: ReplayOptions, workers: int | None
 ) -> Generator[Progress | Outcome]:
-    """Evaluate bags in child processes; yields progress and outcomes as they happen.
+    """Evaluates bags in child processes; yields progress and outcomes as they happen.
 
     If a process dies, the outcome of its bag says so, and the process is replaced.
 
     Args:
         jobs: The bags, in the order in which they are started.
-        options: How; `threads` is set here, to the cores of a process. Processes are spread over
-            all GPUs unless one is named.
+        options: How to evaluate them; `threads` is set here, to the cores of a process. Processes
+            are spread over all GPUs unless one is named.
         workers: Maximum number of processes; None chooses by cores and GPUs.
 
     Raises:
@@ -95,7 +95,7 @@ class _Worker:
         self._start()
 
     def begin(self, job: Job) -> None:
-        """Send a job."""
+        """Sends a job."""
         self.job = job
         if self._process.poll() is not None:
             self.end()
@@ -103,7 +103,7 @@ class _Worker:
         self._send(job)
 
     def receive(self) -> Progress | Outcome:
-        """The next message about its job.
+        """Returns the next message about the current job.
 
         Raises:
             UserError: The options are invalid.
@@ -120,11 +120,11 @@ class _Worker:
         return news
 
     def interrupt(self) -> None:
-        """Ask the process to end."""
+        """Asks the process to end."""
         self._process.send_signal(signal.SIGINT)
 
     def end(self) -> None:
-        """Wait for the process to end, and kill it if it does not."""
+        """Waits for the process to end, and kills it if it does not."""
         self.connection.close()
         try:
             self._process.wait(_PATIENCE)
@@ -135,7 +135,7 @@ class _Worker:
     def _start(self) -> None:
         self.connection, theirs = Pipe()
         with theirs:
-            # In a session of its own, so that Ctrl-C reaches only the parent, which then ends it.
+            # In a new session, so that Ctrl-C reaches only the parent, which then ends the process.
             self._process = subprocess.Popen(
                 [sys.executable, '-m', 'bisenet_ros.replay.many.worker', str(theirs.fileno())],
                 env={'OMP_NUM_THREADS': str(self._options.threads), **os.environ},
@@ -151,7 +151,7 @@ class _Worker:
 
 
 def _default_workers(cores: int, device: str) -> int:
-    """The number of processes for the cores and GPUs of this machine."""
+    """Returns the number of processes for the cores and GPUs of this machine."""
     limit = max(1, cores // CORES_PER_WORKER)
     if device != 'cpu' and torch.cuda.is_available():
         limit = min(limit, WORKERS_PER_GPU * torch.cuda.device_count())
@@ -159,14 +159,14 @@ def _default_workers(cores: int, device: str) -> int:
 
 
 def _devices(device: str) -> list[str]:
-    """The devices to which processes are assigned in turn."""
+    """Returns the devices to which processes are assigned in turn."""
     if device in ('auto', 'cuda') and torch.cuda.device_count() > 1:
         return [f'cuda:{index}' for index in range(torch.cuda.device_count())]
     return [device]
 
 
 def _end_of(code: int) -> str:
-    """How a process ended, as the end of a sentence."""
+    """Describes how a process ended, as the end of a sentence."""
     if code < 0:
         return f'was ended by {signal.Signals(-code).name} (out of memory?)'
     return f'ended with exit code {code}'

@@ -63,12 +63,12 @@ class SimulatedClock:
         return True
 
     def advance(self, seconds: float) -> None:
-        """Advance the clock."""
+        """Advances the clock."""
         self._go_on(self._now + seconds)
 
     def _go_on(self, now: float) -> None:
         self._now = now
-        # Frames that arrive at the very moment are there.
+        # Frames that arrive exactly now are included.
         while self._next is not None and self._next.time <= self._now:
             self._slots[self._next.frame.camera.image_topic].put(self._next, self._next.time)
             self._next = next(self._arriving, None)
@@ -77,7 +77,7 @@ class SimulatedClock:
     def _timed(frames: Iterable[RecordedFrame], rate: float) -> Iterator[Arrived]:
         first: int | None = None
         for frame in frames:
-            # Not by stamps, which may all be equal, or jump.
+            # Stamps are not used, because they may all be equal, or jump.
             first = frame.received if first is None else first
             yield Arrived(frame, (frame.received - first) / 1e9 / rate)
 
@@ -91,7 +91,7 @@ def replay_as_driven(
     together: bool,
     max_rate: float,
 ) -> dict[str, int]:
-    """Pass on the newest frame of every camera that has one, whenever the worker is free.
+    """Passes on the newest frame of every camera that has one, whenever the worker is free.
 
     Args:
         frames: In order of arrival.

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Paired bootstrap of IoU over frames: is the difference of two models more than chance?
+"""Tests by paired bootstrap over frames whether two models differ in IoU by more than chance.
 
 Each resample draws as many frames as there are, with replacement, and computes IoU from the sum of
 their confusion matrices, as for a whole drive. The same frames are drawn for both models, so a
@@ -32,7 +32,7 @@ class Interval(NamedTuple):
 def resampled_iou(
     a: Overlaps, b: Overlaps, *, resamples: int = RESAMPLES, seed: int = 0
 ) -> tuple[Floats, Floats]:
-    """IoU of both models in each resample of their common frames.
+    """Computes the IoU of both models in each resample of their common frames.
 
     Args:
         a: (N, K) by frame and class; N is at least 1.
@@ -61,7 +61,7 @@ def resampled_iou(
 
 
 def interval(values: Floats) -> Interval | None:
-    """The central `LEVEL` of (resamples,) values without NaN; None if all are NaN."""
+    """Returns the central `LEVEL` of (resamples,) values without NaN; None if all are NaN."""
     known = values[~np.isnan(values)]
     if not known.size:
         return None

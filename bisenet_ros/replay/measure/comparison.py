@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Compares two replays of the same frames: what changed, where, and could it be chance?"""
+"""Compares two replays of the same frames: what changed, where, and whether it may be chance."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ ORDERS: tuple[Order, ...] = ('labels', 'miou', 'drivable_fraction')
 
 @dataclass(frozen=True)
 class FramePair:
-    """One frame as both replays saw it.
+    """One frame in both replays.
 
     Attributes:
         a: The frame in the first replay.
@@ -49,7 +49,7 @@ class FramePair:
     changed_labels: float | None = None
 
     def change(self, figure: str) -> float | None:
-        """The figure of B minus that of A; None if one of them is missing."""
+        """Returns the figure in B minus that in A; None if one of them is missing."""
         if figure not in self.a.figures or figure not in self.b.figures:
             return None
         return self.b.figures[figure] - self.a.figures[figure]
@@ -70,7 +70,7 @@ class Comparison:
     pairs: tuple[FramePair, ...]
 
     def figures(self) -> dict[str, Any]:
-        """All changes, ready for JSON; a change is B minus A."""
+        """Returns all changes, ready for JSON; a change is B minus A."""
         return {
             'a': _run(self.a),
             'b': _run(self.b),
@@ -91,11 +91,11 @@ class Comparison:
         }
 
     def changed_most(self) -> dict[Order, list[FramePair]]:
-        """The frames with the largest changes, by ranking."""
+        """Returns the frames with the largest changes, by ranking."""
         return {order: self.ranked(order)[:MOST_CHANGED] for order in ORDERS}
 
     def ranked(self, order: Order) -> list[FramePair]:
-        """All frames that changed, largest change first."""
+        """Returns all frames that changed, largest change first."""
         sizes = [(abs(_change_in(pair, order) or 0.0), pair) for pair in self.pairs]
         changed = [sized for sized in sizes if sized[0] > 0]
         changed.sort(key=lambda sized: -sized[0])  # stable: earlier frames first
@@ -105,7 +105,7 @@ class Comparison:
         return [p for p in self.pairs if p.a.counts is not None and p.b.counts is not None]
 
     def _accuracy(self) -> dict[str, Any] | None:
-        """Over the frames that have ground truth in both replays; None without any."""
+        """Returns the accuracy over frames with ground truth in both replays; None without any."""
         pairs = self._with_truth()
         if not pairs:
             return None
@@ -119,7 +119,7 @@ class Comparison:
         resampled = resampled_iou(of_a.overlaps(), of_b.overlaps()) if len(pairs) > 1 else None
 
         def row(name: str, of: Callable[[Floats], Any]) -> dict[str, Any]:
-            """A figure computed from (..., C + 1) IoU: classes, then the drivable area."""
+            """Returns a figure computed from (..., C + 1) IoU: classes, then the drivable area."""
             spread = None if resampled is None else interval(of(resampled[1]) - of(resampled[0]))
             return {
                 **change(a[name], b[name]),
@@ -143,7 +143,7 @@ class Comparison:
         return math.fsum(shares) / len(shares) if shares else None
 
     def _frame_means(self) -> dict[str, Any]:
-        """The mean over frames of each figure that both have, except accuracy."""
+        """Returns the mean over frames of each figure in both replays, except accuracy."""
         names = dict.fromkeys(name for pair in self.pairs for name in pair.a.figures)
         means = {}
         for name in names:
@@ -168,10 +168,10 @@ class Comparison:
 
 
 def compare(a: RunResult, b: RunResult) -> Comparison:
-    """Pair the frames of two replays by camera, number and stamp.
+    """Pairs the frames of two replays by camera, number and stamp.
 
     Raises:
-        RunError: They have no frame in common, or models with different label spaces.
+        RunError: They have no common frame, or their models have different label spaces.
     """
     for what, key in (('classes', 'classes'), ('drivable classes', 'drivable_classes')):
         of_a, of_b = a.metrics['model'][key], b.metrics['model'][key]
@@ -194,7 +194,7 @@ def compare(a: RunResult, b: RunResult) -> Comparison:
 
 
 def change(a: float | None, b: float | None) -> dict[str, float | None]:
-    """Both values and their difference, b - a."""
+    """Returns both values and their difference, b - a."""
     return {'a': a, 'b': b, 'change': None if a is None or b is None else b - a}
 
 
@@ -203,7 +203,7 @@ def _change_in(pair: FramePair, order: Order) -> float | None:
 
 
 def _changed_labels(a: RunResult, b: RunResult, common: set[FrameId]) -> dict[FrameId, float]:
-    """Fraction of pixels of each frame whose labels differ."""
+    """Returns the fraction of pixels of each frame whose labels differ."""
     shares = {}
     for camera in dict.fromkeys(frame.camera for frame in common):
         of_a, of_b = (
@@ -229,7 +229,7 @@ def _run(run: RunResult) -> dict[str, Any]:
 
 
 def _settings(a: Mapping[str, Any], b: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Differences in model settings and versions, with both values."""
+    """Returns the differences in model settings and versions, with both values."""
     return {
         name: {'a': a[part].get(name), 'b': b[part].get(name)}
         for part in ('model', 'versions')

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Criteria: limits on figures, whether they are met, and the frames that decided it."""
+"""Checks criteria, which are limits on figures, and lists the frames that decided the result."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from bisenet_ros.replay.measure.figures import (
 from bisenet_ros.replay.measure.run_result import EvaluatedFrame, RunResult
 
 DECIDING = 5
-"""How many frames a judgement lists."""
+"""Number of frames that a judgement lists."""
 
 Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 Statistic = Literal['min', 'p01', 'p05', 'p50', 'mean', 'p95', 'p99', 'max']
@@ -39,8 +39,8 @@ class Criterion(BaseModel):
         figure: Name of the figure.
         at_least: Lower limit.
         at_most: Upper limit.
-        statistic: Over the frames; None for accuracy over all frames together, the sum of dropped
-            frames, and the mean of everything else.
+        statistic: Statistic over the frames; None for accuracy over all frames together, the sum of
+            dropped frames, and the mean of other figures.
         between: Interval in seconds since the first frame, inclusive; None for the whole bag.
         camera: Image topic of the only camera that counts; None for all cameras.
         name: Title of the criterion; None for a generated one.
@@ -87,7 +87,7 @@ class Criterion(BaseModel):
 
     @property
     def title(self) -> str:
-        """Its name, or else a title made from figure and scope."""
+        """The name, or else a title made from figure and scope."""
         if self.name is not None:
             return self.name
         words = [self.figure]
@@ -107,7 +107,7 @@ class Criterion(BaseModel):
         return ', '.join(filter(None, (least, most)))
 
     def allows(self, value: float | None) -> bool:
-        """Whether a value is within the limits; None (not measured) is not."""
+        """Returns whether a value is within the limits; None (not measured) is not."""
         if value is None:
             return False
         return (self.at_least is None or value >= self.at_least) and (
@@ -148,7 +148,7 @@ class Judgement:
 
     @property
     def sentence(self) -> str:
-        """The criterion, its value and the frames that decided it, in a line."""
+        """The criterion, its value and the frames that decided it, in one line."""
         title, limits = self.criterion.title, self.criterion.limits
         if self.value is None:
             return f'{title}: not measured, {limits}'
@@ -165,7 +165,7 @@ class Judgement:
         return f'{said}; decided by {", ".join(frames)}'
 
     def to_dict(self) -> dict[str, Any]:
-        """The verdict, ready for JSON."""
+        """Returns the verdict, ready for JSON."""
         criterion = self.criterion.model_dump(exclude_none=True)
         return {
             **criterion,
@@ -182,7 +182,7 @@ class Judgement:
 
 
 def parse_criteria(text: str | None, names: Sequence[str]) -> list[Criterion]:
-    """Criteria in the short form of `--fail-under`: `miou=0.60,drivable_iou=0.90`.
+    """Parses criteria in the short form of `--fail-under`: `miou=0.60,drivable_iou=0.90`.
 
     Args:
         text: The argument of the option; None for no criteria.
@@ -219,12 +219,12 @@ def parse_criteria(text: str | None, names: Sequence[str]) -> list[Criterion]:
 
 
 def judge_figure(criterion: Criterion, figures: Mapping[str, float | None]) -> Judgement:
-    """Check a criterion on figures of a whole run or comparison; a missing figure fails."""
+    """Checks a criterion on figures of a whole run or comparison; a missing figure fails."""
     return Judgement(criterion, figures.get(criterion.figure))
 
 
 def judge(criterion: Criterion, run: RunResult) -> Judgement:
-    """Check a criterion on the frames of a replay; a figure that was not measured fails."""
+    """Checks a criterion on the frames of a replay; a figure that was not measured fails."""
     if not criterion.definition.per_frame:
         return judge_figure(criterion, figures_of_run(run.metrics))
     measured = [
@@ -256,7 +256,7 @@ def _counts(criterion: Criterion, frame: EvaluatedFrame) -> bool:
 
 
 def _value(criterion: Criterion, frame: EvaluatedFrame, run: RunResult) -> float | None:
-    """The figure of one frame; None if it has none."""
+    """Returns the figure of one frame; None if the frame does not have it."""
     if criterion.figure == 'dropped':
         return float(frame.dropped)
     if criterion.figure.startswith(CLASS_IOU):
@@ -267,7 +267,7 @@ def _value(criterion: Criterion, frame: EvaluatedFrame, run: RunResult) -> float
 def _together(
     criterion: Criterion, measured: Sequence[DecidingFrame], run: RunResult
 ) -> float | None:
-    """The figure over one or more frames."""
+    """Returns the figure over one or more frames."""
     values = np.array([one.value for one in measured])
     statistic = criterion.statistic
     if statistic is None:
@@ -282,7 +282,7 @@ def _together(
 
 
 def _accuracy(figure: str, frames: Sequence[EvaluatedFrame], run: RunResult) -> float | None:
-    """Accuracy from the summed counts of frames; None if it is undefined."""
+    """Computes accuracy from the summed counts of frames; None if it is undefined."""
     counts = [frame.counts for frame in frames if frame.counts is not None]
     if not counts:
         return None

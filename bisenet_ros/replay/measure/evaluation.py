@@ -21,7 +21,7 @@ from bisenet_ros.resizing import resize
 from bisenet_ros.segmentation import Segmentation
 
 LOWEST = 10
-"""How many frames of lowest confidence are listed."""
+"""Number of frames of lowest confidence that are listed."""
 
 PERCENTILES = (50, 95, 99)
 
@@ -44,7 +44,7 @@ _DRIVE = (
 
 
 def known_figures() -> dict[str, Figure]:
-    """All figures of a replay by name, except IoU by class; metrics come first."""
+    """Returns all figures of a replay by name, except IoU by class; metrics come first."""
     own = {figure.name: figure for figure in _DRIVE}
     return {**figures(truth=True), **figures(truth=False), **own}
 
@@ -74,27 +74,27 @@ class Accuracy:
         return self._frames
 
     def update(self, frame: Frame) -> None:
-        """Count a frame with ground truth.
+        """Counts a frame with ground truth.
 
         Raises:
-            UserError: The ground truth has another size, or an id that is no class.
+            UserError: The ground truth has another size, or an id that is not a class.
         """
         self._metrics.update(frame)
         self._frames += 1
 
     def add(self, other: Accuracy) -> None:
-        """Add the counts of another one."""
+        """Adds the counts of another one."""
         self._metrics.add(other._metrics)
         self._frames += other._frames
 
     def of_frame(self) -> dict[str, Any]:
-        """The figures that a single frame has, and the counts that add up over frames."""
+        """Returns the figures that a single frame has, and the counts that add up over frames."""
         counts = self._metrics.details('confusion', 'drivable_overlap')
         kept = {name: counts[name] for name in ('confusion', 'drivable_overlap')}
         return {**self._metrics.figures(of_frame=True), **kept}
 
     def figures(self) -> dict[str, Any] | None:
-        """All figures, ready for JSON; None if nothing was counted."""
+        """Returns all figures, ready for JSON; None if nothing was counted."""
         if not self._frames:
             return None
         return {'frames': self._frames, **self._metrics.figures(), **self._metrics.details()}
@@ -108,7 +108,7 @@ class Confidence:
         self._lowest: list[tuple[float, FrameId]] = []  # a heap of the negated mean
 
     def update(self, confidence: Pixels, frame: FrameId) -> float:
-        """Count the confidence of a frame's pixels, 0 to 255; its mean from 0 to 1."""
+        """Counts the confidence of a frame's pixels, 0 to 255; returns the mean, 0 to 1."""
         pixels = np.bincount(confidence.reshape(-1), minlength=256)
         self._pixels += pixels
         mean = _mean_level(pixels)
@@ -116,13 +116,13 @@ class Confidence:
         return mean
 
     def add(self, other: Confidence) -> None:
-        """Add the counts of another one."""
+        """Adds the counts of another one."""
         self._pixels += other._pixels
         for negated, frame in other._lowest:
             self._keep(negated, frame)
 
     def figures(self) -> dict[str, Any] | None:
-        """Figures from 0 to 1, ready for JSON; None if nothing was counted."""
+        """Returns figures from 0 to 1, ready for JSON; None if nothing was counted."""
         total = int(self._pixels.sum())
         if not total:
             return None
@@ -151,19 +151,19 @@ class Samples:
         self._values = array('d')
 
     def append(self, value: float) -> None:
-        """Add one number."""
+        """Adds one number."""
         self._values.append(value)
 
     def add(self, other: Samples) -> None:
-        """Add the numbers of another one."""
+        """Adds the numbers of another one."""
         self._values.extend(other._values)
 
     def sum(self) -> float:
-        """The sum of all numbers."""
+        """Returns the sum of all numbers."""
         return math.fsum(self._values)
 
     def figures(self) -> dict[str, float] | None:
-        """Mean, percentiles and extremes, in the unit of the samples; None without any."""
+        """Returns mean, percentiles and extremes in the samples' unit; None without samples."""
         if not self._values:
             return None
         percentiles = np.percentile(self._values, PERCENTILES).tolist()
@@ -204,15 +204,15 @@ class Evaluation:
         times_ms: Mapping[str, float],
         ground: GroundTables | None = None,
     ) -> dict[str, Any]:
-        """Count a frame without its ground truth.
+        """Counts a frame without its ground truth.
 
         Args:
-            frame: Its id.
+            frame: Id of the frame.
             image: (H, W, 3) BGR.
-            result: What was found in it, at whatever size.
-            times_ms: What each of `STAGES` took; and the age of the result, from the arrival of
-                the frame, where frames arrive in time.
-            ground: What its camera's masks say of the ground; None where that is not known.
+            result: The segmentation of the image, at any size.
+            times_ms: Time of each of `STAGES`; also the age of the result since the arrival of the
+                frame, if arrival is simulated or live.
+            ground: Projects the camera's masks onto the ground; None if this is not possible.
 
         Returns:
             The figures of the frame, ready for JSON.
@@ -250,18 +250,18 @@ class Evaluation:
         }
 
     def compare(self, truth: Pixels) -> dict[str, Any]:
-        """Count the ground truth of the frame of the last `update`.
+        """Counts the ground truth of the frame of the last `update`.
 
         Args:
-            truth: (H, W) class ids, `IGNORE` where there is none, of the size of the image, which
-                is brought to that of the labels, or of theirs. Where the vehicle itself is, it
-                does not count.
+            truth: (H, W) class ids, `IGNORE` for none, as large as the image or the labels. It is
+                resized from the first size to the second. Pixels of the vehicle itself do not
+                count.
 
         Returns:
             The figures of the frame, and its confusion matrix.
 
         Raises:
-            UserError: The ground truth has another size, or an id that is no class.
+            UserError: The ground truth has another size, or an id that is not a class.
         """
         assert self._last is not None, 'a frame comes before its truth'
         truth = truth_at(truth, self._image_shape, self._last.labels.shape)
@@ -274,7 +274,7 @@ class Evaluation:
         return of_frame.of_frame()
 
     def add(self, other: Evaluation) -> None:
-        """Add the counts of another camera."""
+        """Adds the counts of another camera."""
         self._frames += other._frames
         self.accuracy.add(other.accuracy)
         self._confidence.add(other._confidence)
@@ -284,7 +284,7 @@ class Evaluation:
             samples.add(other._times_ms[time])
 
     def figures(self) -> dict[str, Any]:
-        """All figures, ready for JSON."""
+        """Returns all figures, ready for JSON."""
         seconds = self._times_ms['total'].sum() / 1e3
         return {
             'evaluated_frames': self._frames,
@@ -300,7 +300,7 @@ class Evaluation:
 
 
 def together(evaluations: Iterable[Evaluation], label_space: LabelSpace) -> Evaluation:
-    """The evaluation of several cameras together."""
+    """Returns the evaluation of several cameras together."""
     total = Evaluation(label_space)
     for evaluation in evaluations:
         total.add(evaluation)
@@ -308,5 +308,5 @@ def together(evaluations: Iterable[Evaluation], label_space: LabelSpace) -> Eval
 
 
 def _mean_level(pixels: npt.NDArray[np.int64]) -> float:
-    """The mean, 0 to 1, of a histogram over levels 0 to 255."""
+    """Returns the mean, 0 to 1, of a histogram over levels 0 to 255."""
     return float(np.arange(256) @ pixels) / 255 / int(pixels.sum())

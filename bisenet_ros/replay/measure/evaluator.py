@@ -51,7 +51,7 @@ class Evaluator:
 
     Args:
         bag: The bag of the frames.
-        pipeline: Decodes and segments them.
+        pipeline: Decodes and segments the frames.
         overlay_alpha: Opacity of the overlay, 0 to 1.
         lines: Receives one line per frame.
         outputs: Receives all outputs of the node.
@@ -87,7 +87,7 @@ class Evaluator:
         self._start: int | None = None
 
     def arrive(self, frame: RecordedFrame) -> None:
-        """Count a frame of the bag, whether or not it will be segmented."""
+        """Counts a frame of the bag, whether or not it will be segmented."""
         topic = frame.camera.image_topic
         self._count(topic, received=1)
         if self._start is None:
@@ -103,7 +103,7 @@ class Evaluator:
         self._latest_stamp[topic] = max(latest, frame.stamp)
 
     def work(self, taken: Sequence[Taken]) -> float:
-        """Segment frames of different cameras in one inference, and write the outputs.
+        """Segments frames of different cameras in one inference, and writes the outputs.
 
         Returns:
             Seconds that the node would be busy with them, without the work of the evaluation.
@@ -123,7 +123,7 @@ class Evaluator:
         return busy
 
     def take(self, frame: RecordedFrame, output: RecordedOutput | None) -> int:
-        """Measure and write the recorded output of a running node for a frame.
+        """Measures and writes the recorded output of a running node for a frame.
 
         Returns:
             1 if the node dropped the frame, though it could be decoded, else 0.
@@ -154,7 +154,7 @@ class Evaluator:
         return 0
 
     def figures(self, dropped_frames: Mapping[str, int]) -> dict[str, Any]:
-        """The figures of all frames, and those of each camera.
+        """Returns the figures of all frames, and those of each camera.
 
         Args:
             dropped_frames: Number of frames dropped for a newer one, by topic.
@@ -178,7 +178,7 @@ class Evaluator:
         }
 
     def _decode(self, frame: RecordedFrame) -> Frame | None:
-        """The decoded frame; None, and a recorded problem, if it cannot be decoded."""
+        """Decodes the frame; records a problem and returns None if it cannot be decoded."""
         try:
             return self._pipeline.decode(frame.camera.name, frame.message)
         except ImageError as error:
@@ -238,7 +238,7 @@ class Evaluator:
         )
 
     def _count(self, topic: str, **more: int) -> FrameCounts:
-        """Increase fields of `FrameCounts` of a topic."""
+        """Increases fields of `FrameCounts` of a topic."""
         counts = self._counts[topic]
         added = {name: getattr(counts, name) + number for name, number in more.items()}
         self._counts[topic] = replace(counts, **added)
@@ -248,7 +248,7 @@ class Evaluator:
         self._lines.write({**_id_of(frame)._asdict(), 'time_s': self._time_of(frame), **figures})
 
     def _time_of(self, frame: RecordedFrame) -> float:
-        """Seconds since the first frame of the bag."""
+        """Returns the seconds since the first frame of the bag."""
         return (frame.received - (self._start or 0)) / 1e9
 
 

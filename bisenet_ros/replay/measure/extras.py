@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Optional outputs of a replay, which are large."""
+"""Selects the optional outputs of a replay, which are large."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ class Extras:
     """Which optional outputs to write.
 
     Attributes:
-        camera_images: The images of the bag, into output.mcap.
-        video: An overlay video for each camera.
+        camera_images: Copy the images of the bag to output.mcap.
+        video: Write an overlay video for each camera.
     """
 
     camera_images: bool = False

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The figures of a replay by name, and how to find them in a run or a comparison."""
+"""Defines the figures of a replay by name, and finds them in a run or a comparison."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ FIGURES = {
 
 
 def find_figure(name: str) -> KnownFigure | None:
-    """A figure by name, including `iou.CLASS` and `change.NAME`; None if it is unknown."""
+    """Finds a figure by name, including `iou.CLASS` and `change.NAME`; None if it is unknown."""
     if name.startswith(CLASS_IOU):
         return replace(FIGURES['miou'], name=name)
     if name.startswith(CHANGE):
@@ -71,7 +71,7 @@ def find_figure(name: str) -> KnownFigure | None:
 
 
 def is_from_counts(name: str) -> bool:
-    """Whether `figures_from_counts` computes it."""
+    """Returns whether `figures_from_counts` computes it."""
     return name in FROM_COUNTS or name.startswith(CLASS_IOU)
 
 
@@ -88,28 +88,28 @@ class AccuracyCounts(NamedTuple):
 
     @classmethod
     def of(cls, confusion: Any, drivable: Any) -> AccuracyCounts:
-        """Counts from nested lists, as in JSON."""
+        """Creates counts from nested lists, as in JSON."""
         return cls(np.array(confusion, np.int64), np.array(drivable, np.int64))
 
     @classmethod
     def stack(cls, frames: Sequence[AccuracyCounts]) -> AccuracyCounts:
-        """Stack one or more frames along a new leading axis."""
+        """Stacks one or more frames along a new leading axis."""
         confusion, drivable = zip(*frames, strict=True)
         return cls(np.stack(confusion), np.stack(drivable))
 
     def sum(self) -> AccuracyCounts:
-        """The sum over the leading axis."""
+        """Returns the sum over the leading axis."""
         return AccuracyCounts(self.confusion.sum(axis=0), self.drivable.sum(axis=0))
 
     def overlaps(self) -> Overlaps:
-        """(..., C + 1): each class, then the drivable area."""
+        """Returns overlaps, (..., C + 1): each class, then the drivable area."""
         of_drivable = np.moveaxis(self.drivable, -1, 0)[..., np.newaxis]  # (2, ..., 1)
         both = zip(overlaps(self.confusion), of_drivable, strict=True)
         return Overlaps(*(np.concatenate(parts, axis=-1) for parts in both))
 
 
 def figures_from_counts(counts: AccuracyCounts, classes: Sequence[str]) -> dict[str, float | None]:
-    """The figures that follow from summed counts.
+    """Computes the figures from summed counts.
 
     Args:
         counts: The sum over the frames.
@@ -131,19 +131,19 @@ def figures_from_counts(counts: AccuracyCounts, classes: Sequence[str]) -> dict[
 
 
 def names_of_run(classes: Sequence[str]) -> list[str]:
-    """Figures of a run for which a lower limit makes sense: those where higher is better."""
+    """Returns the figures of a run that can have a lower limit: those where higher is better."""
     names = [figure.name for figure in FIGURES.values() if figure.better == 'higher']
     return [*names, *_class_names(classes)]
 
 
 def names_of_comparison(classes: Sequence[str]) -> list[str]:
-    """Figures of a comparison for criteria: those of B, and the changes."""
+    """Returns the figures of a comparison for criteria: those of B, and the changes."""
     names = [*FROM_COUNTS, *_class_names(classes)]
     return [*names, *(f'{CHANGE}{name}' for name in names)]
 
 
 def figures_of_run(metrics: Mapping[str, Any]) -> dict[str, float | None]:
-    """The figures of a whole run by name.
+    """Returns the figures of a whole run by name.
 
     Args:
         metrics: The content of metrics.json, of one bag or of many.
@@ -160,7 +160,7 @@ def figures_of_run(metrics: Mapping[str, Any]) -> dict[str, float | None]:
 
 
 def figures_of_comparison(comparison: Mapping[str, Any]) -> dict[str, float | None]:
-    """The figures of B, and the changes, by name.
+    """Returns the figures of B, and the changes, by name.
 
     Args:
         comparison: The content of comparison.json.

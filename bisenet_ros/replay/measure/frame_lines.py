@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""frames.jsonl: one line of JSON per frame, never a partial line."""
+"""Writes frames.jsonl: one line of JSON per frame, never a partial line."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class FrameLines:
             os.truncate(self._path, self._whole)
 
     def write(self, line: Mapping[str, Any]) -> None:
-        """Append a line.
+        """Appends a line.
 
         Raises:
             OSError: The line cannot be written.

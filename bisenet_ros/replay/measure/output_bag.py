@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the node publishes of each frame as one MCAP file, for Foxglove and `ros2 bag play`."""
+"""Writes what the node publishes to one MCAP file, for Foxglove and `ros2 bag play`."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class OutputBag:
                 (self._bag / self._path.name).replace(self._path)
 
     def write(self, frame: RecordedFrame, result: Result) -> None:
-        """Append the outputs of a frame.
+        """Appends the outputs of a frame.
 
         Raises:
             OSError: They cannot be written.

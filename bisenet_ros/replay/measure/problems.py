@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Problems of a bag, counted by kind, so that a thousand bad frames make one line."""
+"""Counts the problems of a bag by kind, so that a thousand bad frames make one line."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ class Problems:
         self._found: dict[str, tuple[int, str]] = {}
 
     def add(self, kind: str, case: str) -> None:
-        """Count a case.
+        """Counts a case.
 
         Args:
             kind: The problem, worded to follow a number: 'frames could not be decoded'.
-            case: Where, and why.
+            case: Where it occurred, and why.
         """
         count, first = self._found.get(kind, (0, case))
         self._found[kind] = count + 1, first
 
     def lines(self) -> list[str]:
-        """One sentence per kind, in order of first occurrence."""
+        """Returns one sentence per kind, in order of first occurrence."""
         return [f'{count} {kind}; first: {case}' for kind, (count, case) in self._found.items()]

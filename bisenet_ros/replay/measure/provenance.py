@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Provenance of results: files of the bag, model, versions."""
+"""Describes the provenance of results: files of the bag, model, versions."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _BLOCK = 1 << 20
 
 
 def describe_bag(path: Path) -> dict[str, Any]:
-    """Every file of a bag with size and SHA-256, ready for JSON."""
+    """Returns every file of a bag with size and SHA-256, ready for JSON."""
     files = sorted(path.iterdir()) if path.is_dir() else [path]
     return {
         'path': str(path),
@@ -28,7 +28,7 @@ def describe_bag(path: Path) -> dict[str, Any]:
 
 
 def describe_model(segmenter: Segmenter) -> dict[str, Any]:
-    """The model and its settings as resolved on this machine, ready for JSON."""
+    """Returns the model and its settings as resolved on this machine, ready for JSON."""
     described = {
         **vars(segmenter.settings),
         'network': segmenter.checkpoint.network,

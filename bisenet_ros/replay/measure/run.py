@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""One replay: segments the frames of a bag and writes the results to a folder."""
+"""Segments the frames of a bag and writes the results to a folder."""
 
 from __future__ import annotations
 
@@ -66,27 +66,27 @@ def replay(
     extras: Extras = NO_EXTRAS,
     view: RerunView | None = None,
 ) -> Result:
-    """Segment the frames, and write metrics.json, frames.jsonl, output.mcap and report.html.
+    """Segments the frames, and writes metrics.json, frames.jsonl, output.mcap and report.html.
 
     Unusable parts of the bag are left out and listed as problems. If writing fails, for example on
     a full disk, the results so far are kept, except output.mcap, which is removed to make room.
 
     Args:
         bag: The frames.
-        segmenter: Set up as the node's is.
-        settings: The node's, of which `max_rate`, `overlay_alpha`, `ego_mask` and those of the
-            ground matter.
+        segmenter: The segmenter, set up as in the node.
+        settings: Node settings; `max_rate`, `overlay_alpha`, `ego_mask` and those of the ground are
+            used.
         output: A folder; files of an earlier replay are replaced.
         advance: Called after every frame.
         rate: None to evaluate every frame. A number simulates arrival at that multiple of the
             recorded speed and leaves out the frames that the node would have dropped.
         recorded: Outputs of a running node, recorded at `rate`, to measure instead.
         extras: Optional outputs.
-        view: Gets every frame that was segmented; None for no view.
+        view: Shows every segmented frame; None for no view.
 
     Raises:
         UserError: An ego mask cannot be used.
-        OSError: Not even what was found by then can be written.
+        OSError: Not even the results so far can be written.
     """
     damage, failure = bag.damage, ''
     unmatched = {camera.image_topic: camera.labels_topic for camera in bag.cameras}
@@ -175,7 +175,7 @@ def replay(
 
 
 def _notes_on_ground(bag: ReplayBag, grounds: Mapping[str, CameraGround]) -> list[str]:
-    """Why cameras with CameraInfo, or with a mounting, have no grid and no scan."""
+    """Explains why cameras with CameraInfo or a mounting have no grid and no scan."""
     return [
         f'{camera.image_topic}: no grid and no scan: {ground.problem}'
         for camera in bag.cameras
@@ -185,7 +185,7 @@ def _notes_on_ground(bag: ReplayBag, grounds: Mapping[str, CameraGround]) -> lis
 
 
 def _notes_on_sizes(segmenter: Segmenter, bag: ReplayBag) -> list[str]:
-    """What figures are of, where that is not the camera's size."""
+    """Notes the size that figures refer to, if it is not the size of the camera's images."""
     size = segmenter.settings.output_size
     if not size or all(camera.labels_topic is None for camera in bag.cameras):
         return []

@@ -28,7 +28,7 @@ _READ = frozenset(('accuracy', 'bag', 'cameras', 'complete', 'fps', 'model', 've
 
 
 class RunError(UserError):
-    """A folder that holds no replay, or one that is not suitable."""
+    """The folder does not contain a replay, or not a suitable one."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class RunResult:
 
     @classmethod
     def load(cls, path: Path) -> RunResult:
-        """Read metrics.json and frames.jsonl.
+        """Reads metrics.json and frames.jsonl.
 
         Raises:
             RunError: A file is missing, or was not written by a replay.
@@ -95,14 +95,14 @@ class RunResult:
     def pictures(
         self, camera: str, kind: Literal['labels', 'overlay']
     ) -> Iterator[tuple[FrameId, Pixels]]:
-        """The images of a camera in output.mcap, in recording order.
+        """Yields the images of a camera in output.mcap, in recording order.
 
         Args:
             camera: Its image topic.
             kind: (H, W) class ids, or the (H, W, 3) BGR overlay.
 
         Raises:
-            RunError: The file does not fit frames.jsonl.
+            RunError: The file does not match frames.jsonl.
             BagError: The file is damaged.
         """
         path = self.path / 'output.mcap'

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A scenario: a YAML file with bags, a model, and criteria for the model on these bags."""
+"""Reads a scenario: a YAML file with bags, a model, and criteria for the model on these bags."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class ScenarioBag(_Part):
 
     @property
     def title(self) -> str:
-        """Its name, and the name of its results folder."""
+        """The name of the bag and of its results folder."""
         return Path(self.path).stem if self.name is None else self.name
 
 
@@ -115,7 +115,7 @@ class ScenarioFile:
 
     @classmethod
     def load(cls, path: Path) -> ScenarioFile:
-        """Read a scenario.
+        """Reads a scenario.
 
         Raises:
             DocumentError: The file is not a valid scenario; the message names the line.
@@ -137,7 +137,7 @@ class ScenarioFile:
         return file
 
     def parameters(self) -> dict[str, Any]:
-        """The node parameters that it sets, by name.
+        """Returns the node parameters that the scenario sets, by name.
 
         Raises:
             UserError: Its parameter file is invalid.
@@ -151,11 +151,11 @@ class ScenarioFile:
         return values
 
     def path_of(self, bag: ScenarioBag) -> Path:
-        """The path of a bag, relative to the working directory."""
+        """Returns the path of a bag, relative to the working directory."""
         return self.document.path.parent / bag.path
 
     def check_classes(self, classes: Sequence[str]) -> None:
-        """Refuse criteria on classes that the model does not know.
+        """Refuses criteria on classes that the model does not know.
 
         Raises:
             DocumentError: A class is unknown; the message names the line and the classes.
@@ -169,7 +169,7 @@ class ScenarioFile:
                 )
 
     def check_cameras(self, bag: int, image_topics: Collection[str]) -> None:
-        """Refuse criteria on cameras that a bag does not have.
+        """Refuses criteria on cameras that a bag does not have.
 
         Args:
             bag: Index of the bag in the scenario.
@@ -200,7 +200,7 @@ class ScenarioFile:
 
 
 def _said(error: Any, count: int) -> str:
-    """The first error of pydantic, reworded for users."""
+    """Returns the first error of pydantic, reworded for users."""
     names = [step for step in error['loc'] if isinstance(step, str)]
     if error['type'] == 'extra_forbidden':
         holder = names[-2] if len(names) > 1 else ''

@@ -1,5 +1,5 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Reports of a replay: pages, pictures and videos."""
+"""Writes the reports of a replay: pages, pictures and videos."""
 
 from __future__ import annotations

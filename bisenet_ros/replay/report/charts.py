@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Charts as inline SVG, without scripts or further files."""
+"""Draws charts as inline SVG, without scripts or further files."""
 
 from __future__ import annotations
 
@@ -68,10 +68,10 @@ def time_line(
     marks: Sequence[Mark],
     show: Callable[[float], str],
 ) -> str:
-    """Lines over time; the vertical axis starts at 0.
+    """Draws lines over time; the vertical axis starts at 0.
 
-    If there are more frames than columns in the chart, a line shows the mean of each column, in a
-    band from minimum to maximum.
+    If there are more frames than columns in the chart, a line shows the mean of each column, within
+    a band from minimum to maximum.
 
     Args:
         title: Text for screen readers.
@@ -120,7 +120,7 @@ def time_line(
 
 
 def legend(names: Sequence[str]) -> str:
-    """The names of the lines with their colours; empty for a single line."""
+    """Returns the names of the lines with their colours; empty for a single line."""
     if len(names) < 2:
         return ''
     return ' '.join(
@@ -130,7 +130,7 @@ def legend(names: Sequence[str]) -> str:
 
 
 def reliability_diagram(curve: Sequence[Bin]) -> str:
-    """Accuracy over confidence; on the diagonal they are equal.
+    """Draws accuracy over confidence; on the diagonal they are equal.
 
     The area of a point is proportional to its number of pixels.
     """
@@ -164,7 +164,7 @@ def reliability_diagram(curve: Sequence[Bin]) -> str:
 
 
 def round_up(value: float) -> float:
-    """The next of 1, 2, 2.5, 5 times a power of ten; 1 if `value` is not positive."""
+    """Rounds up to 1, 2, 2.5 or 5 times a power of ten; 1 if `value` is not positive."""
     if value <= 0:
         return 1.0
     power = 10.0 ** math.floor(math.log10(value))
@@ -173,7 +173,7 @@ def round_up(value: float) -> float:
 
 
 def _columns(line: Series, start: float, span: float) -> tuple[Numbers, Numbers, Numbers, Numbers]:
-    """Times, minimum, mean and maximum, at most one of each per column of the chart."""
+    """Returns times, minima, means and maxima, at most one of each per column of the chart."""
     if len(line.times) <= _COLUMNS:
         return line.times, line.values, line.values, line.values
     column = ((line.times - start) / span * (_COLUMNS - 1)).astype(np.int64)

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""report.html over many bags: the figures of all frames, and links to the report of each bag."""
+"""Writes report.html over many bags: figures of all frames, and links to each bag's report."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bisenet_ros.templates import render
 
 
 def write_collection_page(path: Path, metrics: Mapping[str, Any], label_space: LabelSpace) -> None:
-    """Write the report; it links to those of the bags, in folders beside it.
+    """Writes the report; it links to the reports of the bags, in folders beside it.
 
     Args:
         path: The file to write.

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""comparison.html: the differences of two replays in one file, without scripts."""
+"""Writes comparison.html: the differences of two replays in one file, without scripts."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from bisenet_ros.replay.report.pictures import data_uri
 from bisenet_ros.templates import render
 
 PICTURED = 6
-"""How many frames are shown."""
+"""Number of frames that are shown."""
 
 _CHANGED_COLOR = (255, 0, 255)
 
@@ -38,15 +38,15 @@ Pixels = npt.NDArray[np.uint8]
 
 
 def write_comparison_page(path: Path, comparison: Comparison, figures: Mapping[str, Any]) -> None:
-    """Write the page.
+    """Writes the page.
 
     Args:
         path: The file to write.
         comparison: The comparison to show.
-        figures: Its figures.
+        figures: The figures of the comparison.
 
     Raises:
-        RunError: An output.mcap does not fit its frames.jsonl.
+        RunError: An output.mcap does not match its frames.jsonl.
         OSError: The page cannot be written.
     """
     shown = _spaced(comparison.ranked('labels'))
@@ -66,7 +66,7 @@ def write_comparison_page(path: Path, comparison: Comparison, figures: Mapping[s
 
 
 def _spaced(ranked: Sequence[FramePair]) -> list[FramePair]:
-    """The first frames of a ranking that are far enough apart."""
+    """Returns the first frames of a ranking that are far enough apart."""
     times = [pair.a.time_s for pair in ranked]
     apart = _APART * (max(times) - min(times)) if times else 0.0
     shown: list[FramePair] = []
@@ -81,7 +81,7 @@ def _spaced(ranked: Sequence[FramePair]) -> list[FramePair]:
 
 
 def verdict(figures: Mapping[str, Any]) -> tuple[str, str]:
-    """The verdict in a few words, and in a sentence."""
+    """Returns the verdict in a few words, and in a sentence."""
     accuracy = figures['accuracy']
     if accuracy is None:
         changed = figures['changed_labels']
@@ -121,7 +121,7 @@ def _time_lines(comparison: Comparison, shown: Sequence[FramePair]) -> Iterator[
 
 
 def _series(pairs: Sequence[FramePair], figure: str) -> Iterable[Series]:
-    """A line for each replay and camera."""
+    """Returns a line for each replay and camera."""
     cameras = list(dict.fromkeys(pair.a.id.camera for pair in pairs))
     for camera in cameras:
         both = [p for p in pairs if p.a.id.camera == camera and p.change(figure) is not None]
@@ -138,7 +138,7 @@ def _series(pairs: Sequence[FramePair], figure: str) -> Iterable[Series]:
 def _pictures(
     comparison: Comparison, shown: Sequence[FramePair]
 ) -> Iterator[tuple[str, str, dict[str, str]]]:
-    """For each frame: its place in the drive, its anchor, and images by caption."""
+    """Yields for each frame its place in the drive, its anchor, and images by caption."""
     wanted = [pair.a.id for pair in shown]
     runs = comparison.a, comparison.b
     overlays_a, overlays_b = (_collect(run, 'overlay', wanted) for run in runs)
@@ -167,7 +167,7 @@ def _collect(
 
 
 def _highlight(image: Pixels, changed: npt.NDArray[np.bool_]) -> Pixels:
-    """An (H, W, 3) BGR image in dark grey, with the pixels of (H, W) `changed` highlighted."""
+    """Returns an (H, W, 3) BGR image in dark grey, with the (H, W) `changed` pixels highlighted."""
     grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY) // 2
     shown = np.repeat(grey[..., np.newaxis], 3, axis=2)
     shown[changed] = _CHANGED_COLOR

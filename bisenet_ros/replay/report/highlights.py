@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 Kind = Literal['worst', 'slowest', 'typical', 'best']
 
 SHOWN: dict[Kind, int] = {'worst': 3, 'slowest': 1, 'typical': 2, 'best': 2}
-"""How many frames of each kind are shown."""
+"""Number of frames of each kind that are shown."""
 
 # Neighbouring frames look alike: frames of a kind are at least this fraction of the drive apart.
 _APART = 0.05
@@ -25,7 +25,7 @@ class FrameSummary(NamedTuple):
         time: Seconds since the first frame.
         drivable_fraction: Drivable fraction of the image, 0 to 1.
         confidence: Mean confidence, 0 to 1.
-        latency_ms: Decoding and inference.
+        latency_ms: Time of decoding and inference.
         miou: mIoU of this frame; None without ground truth.
     """
 
@@ -46,10 +46,10 @@ class Highlight(NamedTuple):
 
 
 def find_highlights(frames: Sequence[FrameSummary]) -> list[Highlight]:
-    """The worst, typical and best frames, by mIoU if there is ground truth, else by confidence.
+    """Selects the worst, typical and best frames, by mIoU with ground truth, else by confidence.
 
-    Also the slowest of the ranked frames, unless it is one of the worst. No frame is selected
-    twice; a short drive has fewer highlights.
+    The slowest of the ranked frames is added, unless it is one of the worst. No frame is selected
+    twice, so a short drive has fewer highlights.
     """
     compared = [frame for frame in frames if frame.miou is not None]
     ranked = sorted(compared or frames, key=_quality)

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""report.html: a self-contained file without scripts."""
+"""Writes report.html, a self-contained file without scripts."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def write_page(
     pictures: Sequence[Picture],
     label_space: LabelSpace,
 ) -> None:
-    """Write the report.
+    """Writes the report.
 
     Args:
         path: The file to write.
@@ -67,7 +67,7 @@ def write_page(
 
 
 def calibration_chart(accuracy: Mapping[str, Any] | None) -> str:
-    """The reliability diagram as SVG; empty without data."""
+    """Returns the reliability diagram as SVG; empty without data."""
     curve = [Bin(**bin) for bin in accuracy['calibration']] if accuracy is not None else []
     return reliability_diagram(curve) if curve else ''
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Pictures of highlight frames: camera image, overlay, and ground truth."""
+"""Draws highlight frames: camera image, overlay, and ground truth."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _QUALITY = 80
 
 @dataclass
 class Picture:
-    """A chosen frame, drawn.
+    """The images of a highlight.
 
     Attributes:
         highlight: The frame, and why it is shown.
@@ -51,7 +51,7 @@ def draw_pictures(
     label_space: LabelSpace,
     overlay_alpha: float,
 ) -> list[Picture]:
-    """Draw the highlights: overlays from the replay, image and ground truth from the bag.
+    """Draws the highlights: overlays from the replay, image and ground truth from the bag.
 
     Args:
         bag: The bag of the highlights.
@@ -85,7 +85,7 @@ def draw_pictures(
 
 
 def _overlays(folder: Path, places: Collection[Place]) -> dict[Place, Pixels]:
-    """The (H, W, 3) BGR overlays in output.mcap of the given frames."""
+    """Returns the (H, W, 3) BGR overlays in output.mcap of the given frames."""
     run = RunResult.load(folder)
     if not run.has_pictures:
         return {}
@@ -98,7 +98,7 @@ def _overlays(folder: Path, places: Collection[Place]) -> dict[Place, Pixels]:
 
 
 def _truth(frame: RecordedFrame, label_space: LabelSpace, alpha: float) -> Pixels | None:
-    """(H, W, 3) BGR, the frame with its ground truth as overlay; None without one of its size."""
+    """Draws ground truth over the frame, (H, W, 3) BGR; None without a truth of its size."""
     image = frame.image()
     try:
         truth = frame.truth()
@@ -111,7 +111,7 @@ def _truth(frame: RecordedFrame, label_space: LabelSpace, alpha: float) -> Pixel
 
 
 def data_uri(image: npt.NDArray[np.uint8]) -> str:
-    """An (H, W, 3) BGR image as the data URI of a JPEG, scaled down if it is too wide."""
+    """Encodes an (H, W, 3) BGR image as the data URI of a JPEG, scaled down if it is too wide."""
     height, width = image.shape[:2]
     if width > MAX_WIDTH:
         size = (MAX_WIDTH, max(1, round(height * MAX_WIDTH / width)))

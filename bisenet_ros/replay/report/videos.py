@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Overlay videos, one per camera."""
+"""Writes overlay videos, one per camera."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class OverlayVideos:
     """Writes a video per camera, as a context manager: `overlay.webm`, or `overlay_CAMERA.webm`.
 
     Each frame of the bag is a frame of the video. A dropped frame repeats the overlay before it,
-    the newest that a vehicle would have had.
+    which is the newest that the vehicle would have had.
 
     Args:
         folder: The output folder; existing videos are replaced.
@@ -50,7 +50,7 @@ class OverlayVideos:
         self._stack.close()
 
     def write(self, frame: RecordedFrame, drawn: Pixels) -> None:
-        """Append the overlay of a frame, (H, W, 3) BGR; in frame order for each camera.
+        """Appends the overlay of a frame, (H, W, 3) BGR; in frame order for each camera.
 
         Raises:
             MediaError: The video cannot be written.
@@ -67,7 +67,7 @@ class _Video:
         self._last: Pixels | None = None
 
     def write(self, index: int, drawn: Pixels) -> None:
-        """Append frame number `index`; the previous frame is repeated for missing ones."""
+        """Appends frame number `index`; the previous frame is repeated for missing ones."""
         if self._last is not None:
             for _ in range(self._next, index):
                 self._writer.write(self._last)
