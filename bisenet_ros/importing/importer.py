@@ -128,8 +128,13 @@ def import_weights(
             '--mean and --std': normalization,
             '--network-size': network_size,
         }
+        data = (
+            f'{num_classes} classes, so it was not trained on Cityscapes'
+            if num_classes != len(CITYSCAPES)
+            else 'other classes than Cityscapes'
+        )
         raise CheckpointError(
-            f'{path} has {num_classes} classes, so it was not trained on Cityscapes: give '
+            f'{path} has {data}: give '
             f'{", ".join(option for option, value in told.items() if value is None)}'
         )
     checkpoint = Checkpoint(

@@ -1,21 +1,13 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Fixtures for tests of the node: a DDS domain, a peer and weights."""
+"""Fixtures for tests of the node: a DDS domain and a peer."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from ros_peers import Peer, own_domain
-from tiny_checkpoint import save_tiny_checkpoint
-
-
-@pytest.fixture(scope='session')
-def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An untrained checkpoint for 128x96 pixels."""
-    return save_tiny_checkpoint(tmp_path_factory.mktemp('weights') / 'tiny.safetensors')
 
 
 @pytest.fixture
