@@ -152,7 +152,7 @@ def test_what_decompresses_to_too_much_is_not_decompressed() -> None:
     [
         ('a: &a [x, x]\n' + ''.join(f'{c}: &{c} [*{p}, *{p}, *{p}, *{p}, *{p}, *{p}]\n'
          for p, c in zip('abcdefghijk', 'bcdefghijkl', strict=True)), 'over 100000 values'),
-        ('a: &a [*a]', r':1: \*a stands for what it is in'),
+        ('a: &a [*a]', r':1: \*a refers to the value that contains it'),
         ('[' * 60 + ']' * 60, ':1: over 50 levels deep'),
         ('day: 2026-13-45', ":1: not YAML: '2026-13-45' is no timestamp"),
         ('number: ' + '9' * 5000, ':1: not YAML: '),

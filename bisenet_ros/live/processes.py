@@ -109,7 +109,7 @@ class Process:
     def failure(self, what: str) -> ProcessError:
         """Creates an error with the reason from the process's own output."""
         return ProcessError(
-            f'the {self.name} {what}: {self.reason()} (all it said: {self._log_path})'
+            f'the {self.name} {what}: {self.reason()} (its output: {self._log_path})'
         )
 
     def reason(self) -> str:
