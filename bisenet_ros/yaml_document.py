@@ -82,7 +82,9 @@ def check_values(path: Path, text: str) -> None:
         line = 1 if event.start_mark is None else event.start_mark.line + 1
         if isinstance(event, yaml.AliasEvent):
             if any(anchor == event.anchor for anchor, _ in open_):
-                raise DocumentError(f'{path}:{line}: *{event.anchor} refers to the value that contains it')
+                raise DocumentError(
+                    f'{path}:{line}: *{event.anchor} refers to the value that contains it'
+                )
             count += sizes.get(event.anchor or '', 1)
         elif isinstance(event, yaml.ScalarEvent):
             count += 1

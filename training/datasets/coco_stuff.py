@@ -4,19 +4,16 @@
 
 from __future__ import annotations
 
-import math
-import zlib
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from bisenet_ros.label_space import IGNORE, LabelSpace
-from bisenet_ros.limits import MAX_PIXELS
 from bisenet_training.datasets.image_pairs import ImagePairs, Pair, match
 from bisenet_training.datasets.label_reader import MAX_ID, IdImageReader, IdTable, Labels
 from bisenet_training.datasets.listing import files_by_stem, read_list
+from bisenet_training.datasets.matlab_file import read_integer_matrix
 from bisenet_training.datasets.sample import DatasetError
 from bisenet_training.datasets.settings import FilePath, SplitSettings
 
@@ -153,37 +150,5 @@ class _MatlabReader:
 
     def __call__(self, path: Path) -> Labels:
         """Reads a file; see `LabelReader`."""
-        values = _read_matrix(path, 'S').clip(0, MAX_ID)
+        values = read_integer_matrix(path, 'S').clip(0, MAX_ID)
         return self._table.translate(np.ascontiguousarray(values, np.uint16), path)
-
-
-def _read_matrix(path: Path, name: str) -> npt.NDArray[np.generic]:
-    """Returns an integer matrix from a MATLAB file.
-
-    Raises:
-        DatasetError: The file or the variable does not exist, or is not an integer matrix.
-    """
-    # Imported here, because it takes longer to load than everything else.
-    from scipy.io import loadmat, whosmat
-    from scipy.io.matlab import MatReadError
-
-    try:
-        with path.open('rb') as file:
-            for found, shape, _ in whosmat(file):
-                if found == name and math.prod(shape) > MAX_PIXELS:
-                    raise DatasetError(f'{name} in {path} has over {MAX_PIXELS} elements: {shape}')
-            file.seek(0)
-            values = loadmat(file, variable_names=[name]).get(name)
-    except OSError as error:
-        raise DatasetError(f'cannot read {path}: {error.strerror or error}') from error
-    except NotImplementedError as error:
-        raise DatasetError(f'{path} is a MATLAB file of version 7.3: save it with -v7') from error
-    except MemoryError as error:
-        raise DatasetError(f'{path} is damaged: it claims to be larger than the memory') from error
-    except (LookupError, MatReadError, NameError, TypeError, ValueError, zlib.error) as error:
-        raise DatasetError(f'{path} is not a MATLAB file, or is damaged: {error}') from error
-    if values is None:
-        raise DatasetError(f'{path} has no variable {name}')
-    if values.ndim != 2 or not np.issubdtype(values.dtype, np.integer):
-        raise DatasetError(f'{name} in {path} is not a matrix of whole numbers')
-    return np.asarray(values)

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import base64
+import struct
 import zlib
 from pathlib import Path
 
@@ -189,6 +190,17 @@ def test_what_is_wrong_with_a_matlab_file_is_said(ten_thousand: Path) -> None:
     for damaged in (MATLAB_FILE[:250], b'', b'no MATLAB file', bytes(100), bytes(600)):
         file.write_bytes(damaged)
         with pytest.raises(DatasetError, match=r'\.mat is not a MATLAB file, or is damaged'):
+            dataset[0]
+    savemat(file, {'S': np.zeros((40, 50), np.uint16)})
+    content = file.read_bytes()
+    tag = struct.pack('<II', 4, 2 * 40 * 50)  # of the values, uint16
+    assert content.count(tag) == 1
+    # SciPy alone would end the process with a segmentation fault.
+    plain = content.replace(tag, struct.pack('<II', 255, 2 * 40 * 50))
+    packed = zlib.compress(plain[128:])
+    for damaged in (plain, plain[:128] + struct.pack('<II', 15, len(packed)) + packed):
+        file.write_bytes(damaged)
+        with pytest.raises(DatasetError, match=r'an element of type 255 in a numeric matrix'):
             dataset[0]
     file.write_bytes(MATLAB_FILE[:124] + b'\x00\x02IM' + bytes(600))
     with pytest.raises(DatasetError, match=r'\.mat is a MATLAB file of version 7\.3'):
