@@ -20,9 +20,7 @@ The exit code is 1 where
 - memory of its own, GPU memory, threads or open files are not flat. The first third of a run does
   not count: DDS keeps as many messages of each output as its history holds, and buffers grow with
   the largest frame. From the second third to the last, the median of memory may grow by `FLAT_MB`,
-  the highest number of threads by `FLAT_THREADS`, that of files not at all. OpenVINO keeps two
-  threads for each network that it had at the same time, up to four networks while one is replaced:
-  a leak would add two for each of dozens. Memory goes up and down with what goes on,
+  the highest number of threads and of files not at all. Memory goes up and down with what goes on,
   by 100 MB here, so the median is compared. Runs under ten minutes and under a hundred cycles are
   not judged.
 
@@ -97,7 +95,6 @@ RETRY = 10.0
 discovered the caller within 100 ms."""
 
 FLAT_MB = 10.0
-FLAT_THREADS = 4
 """Maximum growth of memory from the second to the last third of a run."""
 
 JUDGED_SECONDS, JUDGED_CYCLES = 600.0, 100
@@ -605,7 +602,7 @@ def result(log: Log, consumer: Consumer, *, judged: bool) -> dict[str, Any]:
     }
     flat = (
         max(grown['private'], grown['gpu']) <= FLAT_MB
-        and grown['threads'] <= FLAT_THREADS
+        and grown['threads'] <= 0
         and grown['files'] <= 0
     )
     return {

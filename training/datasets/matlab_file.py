@@ -30,7 +30,7 @@ _ARRAY_FLAGS = 16
 _COMPRESSED = 15
 _NUMERIC_CLASSES = range(6, 16)
 _NUMERIC_TYPES = {1, 2, 3, 4, 5, 6, 7, 9, 12, 13, 16, 17, 18}
-_INTEGERS = {f'{sign}int{bits}' for sign in ('', 'u') for bits in (8, 16, 32, 64)} | {'logical'}
+_INTEGERS = {f'{sign}int{bits}' for sign in ('', 'u') for bits in (8, 16, 32, 64)}
 
 
 def read_integer_matrix(path: Path, name: str) -> npt.NDArray[np.generic]:
@@ -49,10 +49,11 @@ def read_integer_matrix(path: Path, name: str) -> npt.NDArray[np.generic]:
             content = file.read(_MAX_BYTES + 1)
         if len(content) > _MAX_BYTES:
             raise DatasetError(f'{path} is larger than {_MAX_BYTES} bytes')
-        found = {each: (shape, kind) for each, shape, kind in whosmat(io.BytesIO(content))}
-        if name not in found:
+        variables = whosmat(io.BytesIO(content))
+        found = next((one for one in variables if one[0] == name), None)  # what loadmat takes
+        if found is None:
             raise DatasetError(f'{path} has no variable {name}')
-        shape, kind = found[name]
+        _, shape, kind = found
         if math.prod(shape) > MAX_PIXELS:
             raise DatasetError(f'{name} in {path} has over {MAX_PIXELS} elements: {shape}')
         if len(shape) != 2 or kind not in _INTEGERS:
@@ -66,7 +67,12 @@ def read_integer_matrix(path: Path, name: str) -> npt.NDArray[np.generic]:
     except MemoryError as error:
         raise DatasetError(f'{path} is damaged: it claims to be larger than the memory') from error
     except (
-        *(LookupError, MatReadError, NameError, struct.error, TypeError, ValueError),
+        LookupError,
+        MatReadError,
+        NameError,
+        TypeError,
+        ValueError,
+        struct.error,
         zlib.error,
     ) as error:
         raise DatasetError(f'{path} is not a MATLAB file, or is damaged: {error}') from error

@@ -202,6 +202,14 @@ def test_what_is_wrong_with_a_matlab_file_is_said(ten_thousand: Path) -> None:
         file.write_bytes(damaged)
         with pytest.raises(DatasetError, match=r'an element of type 255 in a numeric matrix'):
             dataset[0]
+    # SciPy reads the first of two variables of a name, and calls any class logical by its flag.
+    flags = struct.pack('<I', 11)  # uint16
+    assert content[144:148] == flags
+    cells = content[128:144] + struct.pack('<I', 1) + content[148:]
+    for variables in (cells + content[128:], content[128:144] + struct.pack('<I', 0x201)):
+        file.write_bytes(content[:128] + variables + content[128 + len(variables) :])
+        with pytest.raises(DatasetError, match=r'S in .* is not a matrix of whole numbers'):
+            dataset[0]
     file.write_bytes(MATLAB_FILE[:124] + b'\x00\x02IM' + bytes(600))
     with pytest.raises(DatasetError, match=r'\.mat is a MATLAB file of version 7\.3'):
         dataset[0]
