@@ -5,10 +5,10 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import subprocess
 import sys
-import time
 import warnings
 from contextlib import suppress
 from pathlib import Path
@@ -147,17 +147,19 @@ def test_a_recording_has_what_the_replay_wrote(weights: Path, tmp_path: Path) ->
 
 def test_a_viewer_gets_each_camera_by_its_name(tmp_path: Path) -> None:
     """The viewer is Rerun's own program, which only keeps what it gets."""
-    file, port = tmp_path / 'got.rrd', free_port()
+    file, pipe, port = tmp_path / 'got.rrd', tmp_path / 'pipe', free_port()
     program = Path(str(rerun_cli.__file__)).parent / 'rerun'
+    os.mkfifo(pipe)
+    got = os.open(pipe, os.O_RDWR)  # opening for reading alone would wait for the viewer
     viewer = subprocess.Popen(
-        [program, '--save', file, '--bind', '127.0.0.1', '--port', str(port)],
-        stderr=subprocess.DEVNULL,
+        [program, '--save', pipe, '--bind', '127.0.0.1', '--port', str(port)],
+        stderr=subprocess.PIPE,
+        text=True,
     )
     try:
+        assert viewer.stderr is not None
+        assert any('Listening' in line for line in viewer.stderr)
         target = ViewTarget(viewer=True, port=port)
-        while not target.is_listening():
-            assert viewer.poll() is None
-            time.sleep(0.05)
         target.check()
         cameras = [Camera(name, f'/{name}/image', None, 1) for name in ('front', 'rear/left')]
         labels = np.arange(WIDTH * HEIGHT, dtype=np.uint8).reshape(HEIGHT, WIDTH) % 11
@@ -171,15 +173,16 @@ def test_a_viewer_gets_each_camera_by_its_name(tmp_path: Path) -> None:
         kinds = ('image', 'labels', 'figures/x')
         expected = {f'/{camera.name}/{kind}' for camera in cameras for kind in kinds}
         while not expected <= rows.keys():
-            assert viewer.poll() is None
-            time.sleep(0.05)
-            # The file is being written: it has no footer yet, and may end in the middle of a row.
+            with file.open('ab') as copy:
+                copy.write(os.read(got, 1 << 16))
+            # The recording has no footer yet, and may end in the middle of a row.
             with warnings.catch_warnings(), suppress(RuntimeError):
                 warnings.simplefilter('ignore', RerunWarning)
                 rows = rows_of(file)
     finally:
         viewer.kill()
-        viewer.wait()
+        viewer.communicate()
+        os.close(got)
     for camera in ('/front', '/rear/left'):
         np.testing.assert_array_equal(image_of(rows[f'{camera}/labels'][0]), labels)
         (blob,) = rows[f'{camera}/image'][0]['EncodedImage:blob']
