@@ -11,6 +11,7 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
+from collections.abc import Callable
 
 # From glibc's malloc.h.
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX, _M_ARENA_MAX = -1, -2, -4, -8
@@ -44,16 +45,15 @@ def keep_freed_memory() -> bool:
 
     By default, every feature map of more than some megabytes is allocated from the kernel, page
     fault by page fault, and returned when it is freed, for each layer in each inference. That takes
-    up to half of a network's time. With these settings, the process keeps its peak memory.
+    up to half of a network's time. With these settings, the process keeps its peak memory until it
+    calls `return_free_memory`.
 
     Call it before threads are started, because they must share one heap.
 
     Returns:
         Whether the C library has these settings and accepted them.
     """
-    if sys.platform != 'linux':
-        return False
-    mallopt = getattr(ctypes.CDLL(None), 'mallopt', None)
+    mallopt = _of_c_library('mallopt')
     return mallopt is not None and all(
         mallopt(setting, value) == 1
         for setting, value in (
@@ -63,3 +63,19 @@ def keep_freed_memory() -> bool:
             (_M_ARENA_MAX, 1),  # only the main heap may grow without bounds
         )
     )
+
+
+def return_free_memory() -> None:
+    """Returns the heap's free pages to the system; does nothing if the C library is not glibc.
+
+    The next inference fetches the pages that it needs once more, so call it when a network was
+    loaded or freed, not between frames.
+    """
+    malloc_trim = _of_c_library('malloc_trim')
+    if malloc_trim is not None:
+        malloc_trim(ctypes.c_size_t(0))
+
+
+def _of_c_library(name: str) -> Callable[..., int] | None:
+    """Returns a function of the C library; None where it has none of that name, or off Linux."""
+    return getattr(ctypes.CDLL(None), name, None) if sys.platform == 'linux' else None

@@ -35,6 +35,27 @@ worker.start()
 worker.join()
 """
 
+# Every other page's worth of blocks stays in use, so that the heap cannot shrink at its end.
+FREED = """
+import ctypes
+from bisenet_ros.malloc_tuning import prepare_process, return_free_memory
+def megabytes():
+    with open('/proc/self/status') as status:
+        return next(int(line.split()[1]) for line in status if line.startswith('RssAnon')) / 1000
+prepare_process()
+libc = ctypes.CDLL(None)
+libc.malloc.restype = ctypes.c_void_p
+before = megabytes()
+blocks = [ctypes.c_void_p(libc.malloc(ctypes.c_size_t(1 << 20))) for _ in range(200)]
+for block in blocks:
+    libc.memset(block, 1, ctypes.c_size_t(1 << 20))
+for block in blocks[::2]:
+    libc.free(block)
+kept = megabytes() - before
+return_free_memory()
+print(kept, megabytes() - before)
+"""
+
 # A value that the node refuses ends it when rclpy is at work, and before the network is loaded.
 HEAPS = """
 import ctypes, sys
@@ -77,6 +98,13 @@ def test_freed_memory_is_kept_in_every_thread() -> None:
     by_default = int(run(FAULTS.format(prepare='')))
     assert by_default >= 150
     assert int(run(FAULTS.format(prepare='prepare_process()'))) < by_default / 10
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != 'glibc', reason='a setting of glibc')
+def test_free_memory_is_returned_on_request() -> None:
+    kept, left = map(float, run(FREED).split())
+    assert kept > 190
+    assert left < 120
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != 'glibc', reason='a setting of glibc')

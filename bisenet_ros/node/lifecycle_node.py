@@ -48,6 +48,7 @@ from bisenet_ros.engine.device_failure import DeviceLostError
 from bisenet_ros.errors import UserError
 from bisenet_ros.extras import advice
 from bisenet_ros.label_space import LabelSpace
+from bisenet_ros.malloc_tuning import return_free_memory
 from bisenet_ros.node import diagnostics, large_images, parameters
 from bisenet_ros.node.diagnostics import CameraTask, EngineTask, ProcessingTime, Status, Task
 from bisenet_ros.node.image_subscription import ImageSubscription
@@ -291,6 +292,7 @@ class SegmenterNode(LifecycleNode):
         self._grounds.clear()
         self._stop_transforms()
         self._worker = None
+        return_free_memory()
 
     def _stop_transforms(self) -> None:
         if self._transforms is not None:

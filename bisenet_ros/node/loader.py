@@ -4,9 +4,12 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
+
+from bisenet_ros.malloc_tuning import return_free_memory
 
 T = TypeVar('T')
 
@@ -16,19 +19,29 @@ class Loader:
 
     def __init__(self) -> None:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix='loader')
-        self._last: Future[Any] | None = None
+        # Weak, so that a network is freed when the node lets it go; an unfinished future is alive.
+        self._last: weakref.ref[Future[Any]] | None = None
 
     @property
     def busy(self) -> bool:
         """Whether something is loading or waiting to be loaded."""
-        return self._last is not None and not self._last.done()
+        last = self._last() if self._last is not None else None
+        return last is not None and not last.done()
 
     def submit(self, load: Callable[[], T]) -> Future[T]:
         """Schedules `load` after all earlier calls; returns its future."""
-        loading = self._thread.submit(load)
-        self._last = loading
+        loading = self._thread.submit(_load_and_tidy, load)
+        self._last = weakref.ref(loading)
         return loading
 
     def close(self) -> None:
         """Accepts no more work, cancels what is waiting, and does not wait for a running load."""
         self._thread.shutdown(wait=False, cancel_futures=True)
+
+
+def _load_and_tidy(load: Callable[[], T]) -> T:
+    """Loads, then returns the memory that only loading, or the replaced network, needed."""
+    try:
+        return load()
+    finally:
+        return_free_memory()
