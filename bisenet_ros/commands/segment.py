@@ -245,7 +245,7 @@ class _GroundView:
             except CameraInfoError as error:
                 raise CameraInfoError(f'{self._path}: {error}') from error
             camera = camera.resized(result.size)
-            self._tables[result.size] = GroundTables(camera, self._pose, self._layout)
+            self._tables[result.size] = GroundTables(camera, self._pose, self._layout, result.ego)
         grid = self._tables[result.size].grid(result.drivable)
         write_image(path, birds_eye(grid, self._layout, _BIRDS_EYE_HEIGHT))
 

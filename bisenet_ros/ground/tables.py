@@ -33,6 +33,9 @@ SCAN_RAYS = 1440
 SCAN_BEARINGS: Array = np.linspace(-np.pi, np.pi, SCAN_RAYS, endpoint=False)
 """(SCAN_RAYS,) radians."""
 
+_FINEST = 0.1
+"""Cells as large as this or larger are sampled as finely as cells of this size, metres."""
+
 # Pixels between the directions that are computed, not interpolated.
 _COLUMN_STEP, _ROW_STEP = 16, 16
 _PROBED_EVERY, _PROBED_RADII = 4, 96  # sampling of a scan's rays, to find those in the image
@@ -45,8 +48,9 @@ class _GridTable(NamedTuple):
         rays: Lines from below the camera.
         cells: (N,) flat indices of the cells in the grid.
         known: (rows, columns) bool, whether a cell is one of them.
-        ray: (N,) index of the line.
-        distance: (N,) metres along the line.
+        ray: (N,) index of the line nearest to the cell's centre.
+        distance: (N,) metres from the start of the line to the cell's centre.
+        pixel: (N,) flat index of the pixel that shows the cell's centre.
     """
 
     rays: GroundRays
@@ -54,6 +58,7 @@ class _GridTable(NamedTuple):
     known: npt.NDArray[np.bool_]
     ray: npt.NDArray[np.intp]
     distance: Array
+    pixel: npt.NDArray[np.intp]
 
 
 class GroundTables:
@@ -98,6 +103,9 @@ class GroundTables:
         layout, table = self.layout, self._grid_table
         grid = np.full(layout.shape, UNKNOWN, np.int8)
         contacts = table.rays.contacts(mask)
+        # A line passes up to a sixth of a cell beside a centre, and may miss what the centre shows.
+        hit = np.flatnonzero(mask.take(table.pixel) == 0)
+        np.minimum.at(contacts, table.ray[hit], table.distance[hit])
         behind = table.distance - contacts[table.ray]  # (N,) metres
         values = np.full(behind.shape, UNKNOWN, np.int8)
         values[behind < layout.contact_depth] = OCCUPIED
@@ -181,18 +189,19 @@ class GroundTables:
         reach = float(distance.max(initial=layout.resolution))
         low, high = float(bearing.min(initial=0.0)), float(bearing.max(initial=0.0))
         # Lines are a third of a cell apart at their far ends.
-        count = 2 + int((high - low) * reach / (layout.resolution / 3))
+        cell = min(layout.resolution, _FINEST)
+        count = 2 + int((high - low) * reach / (cell / 3))
         bearings: Array = heading + np.linspace(low, high, count)
         ray = np.rint((bearing - low) / max(high - low, 1e-9) * (count - 1)).astype(np.intp)
-        rays = GroundRays(
-            ground, (px, py), bearings, reach + layout.resolution, layout.resolution / 4
-        )
-        return _GridTable(rays, np.flatnonzero(known), known, ray, distance)
+        rays = GroundRays(ground, (px, py), bearings, reach + layout.resolution, cell / 4)
+        width = ground.camera.size[0]
+        pixel = np.rint(v[known]).astype(np.intp) * width + np.rint(u[known]).astype(np.intp)
+        return _GridTable(rays, np.flatnonzero(known), known, ray, distance, pixel)
 
     @cached_property
     def _scan_table(self) -> tuple[npt.NDArray[np.intp], GroundRays]:
         """Indices of the bearings of a scan that are in the image, and their lines."""
-        reach, step = self.scan_range_max, self.layout.resolution / 4
+        reach, step = self.scan_range_max, _FINEST / 4
         radii = np.geomspace(step, reach, _PROBED_RADII)
         probed = SCAN_BEARINGS[::_PROBED_EVERY, None]
         x, y = radii * np.cos(probed), radii * np.sin(probed)

@@ -77,19 +77,23 @@ projection_matrix: {rows: 3, cols: 4, data: [70., 0., 39.5, 0., 0., 70., 29.5, 0
 MOUNTING = ('--mounting', '0.5', '0', '1.5', '0', '0.4', '-0.1')
 
 
-def test_the_ground_from_above(weights: Path, tmp_path: Path) -> None:
-    frame, file = noise(0), tmp_path / 'front.yaml'
+@pytest.mark.parametrize('bonnet', [False, True])
+def test_the_ground_from_above(weights: Path, tmp_path: Path, bonnet: bool) -> None:
+    frame, file, ego_mask = noise(0), tmp_path / 'front.yaml', tmp_path / 'bonnet.png'
     cv2.imwrite(str(tmp_path / 'street.png'), frame)
     file.write_text(CALIBRATION)
-    result = segment(
-        weights, tmp_path / 'street.png', '-o', tmp_path / 'out', *MOUNTING, '--camera-info', file
-    )
+    ego = np.zeros((60, 80), np.bool_)
+    ego[50:] = bonnet
+    cv2.imwrite(str(ego_mask), 255 * ego.astype(np.uint8))
+    options = (*MOUNTING, '--camera-info', file, *(('--ego-mask', ego_mask) if bonnet else ()))
+    result = segment(weights, tmp_path / 'street.png', '-o', tmp_path / 'out', *options)
     assert result.exit_code == 0, result.output
     lens = BrownLens(14 * (0.0,))
     camera = CameraModel((80, 60), (70.0, 70.0), (39.5, 29.5), lens)
     layout = Settings().layout
-    tables = GroundTables(camera, Pose.from_mounting((0.5, 0, 1.5, 0, 0.4, -0.1)), layout)
-    grid = tables.grid(Segmenter.load(weights, device='cpu')(frame).drivable)
+    tables = GroundTables(camera, Pose.from_mounting((0.5, 0, 1.5, 0, 0.4, -0.1)), layout, ego)
+    segmenter = Segmenter.load(weights, device='cpu', ego_mask=ego_mask if bonnet else '')
+    grid = tables.grid(segmenter(frame).drivable)
     assert (grid != UNKNOWN).any()
     drawn = read(tmp_path / 'out' / 'street_birdseye.png')
     np.testing.assert_array_equal(drawn, birds_eye(grid, layout, 600))
