@@ -37,13 +37,13 @@ endif
 demo: .venv/installed
 	$(BIN)/bisenet demo $(if $(SOURCE),--source '$(SOURCE)') --output out/demo
 
-# Two at a time, as test/conftest.py deals them out. Passive: threads of OpenMP that spin while they wait
-# ruin each other.
+# Three files at a time: tests of ROS graphs wait more than they compute. Passive: threads of OpenMP that spin
+# while they wait ruin each other.
 test: .venv/view
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
-	OMP_WAIT_POLICY=PASSIVE $(BIN)/pytest -n 2
+	OMP_WAIT_POLICY=PASSIVE $(BIN)/pytest -n 3 --dist loadfile
 
 docs: .venv/installed
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build

@@ -1,11 +1,12 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The pictures of the README: the synthetic drive, segmented, and its ground from above.
+"""Draws the README's pictures: the synthetic drive, segmented, and its ground from above.
 
     python -m benchmarks.animation -o docs/images/drive.gif
     python -m benchmarks.animation --still --start 20 -o docs/images/result.jpg
 
-The second has one frame: the image, its labels, and the ground as it was found and as it is.
+The second command draws one frame: the image, its labels, and the ground from above as found and as
+true.
 """
 
 from __future__ import annotations

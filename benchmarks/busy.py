@@ -1,11 +1,11 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a busy CPU does to each engine: a frame's time alone, and beside processes that spin.
+"""Times a frame on each engine, alone and beside processes that keep the CPU busy.
 
     python -m benchmarks.busy
 
-Beside one spinning process per core, half of the cores is a fair share: twice the time. Alone
-and busy take turns, so that whatever else the machine does hits both alike.
+Beside one spinning process per core, a fair share is half of the cores, so twice the time is
+expected. Alone and busy alternate, so that other load on the machine affects both equally.
 """
 
 from __future__ import annotations

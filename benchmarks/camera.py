@@ -1,10 +1,10 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A camera as drivers are, for node.py and soak.py: one process, best effort, a steady rate.
+"""Publishes images like a camera driver: in its own process, best effort, at a steady rate.
 
-It shows one picture, or several in turn, each with the time of its publication as its stamp. The
-frame id says which number and which stamp the frame has, so that whoever hears of it can tell what
-got lost, and whether stamp, frame id and content still belong together.
+node.py and soak.py start it. It publishes one picture, or several in turn, each with the time of
+its publication as its stamp. The frame id contains the frame's number and stamp, so that a
+subscriber can tell which frames were lost, and whether stamp, frame id and content belong together.
 """
 
 from __future__ import annotations

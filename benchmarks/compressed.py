@@ -1,11 +1,11 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the compressed outputs cost beside the raw ones: bytes and milliseconds per frame.
+"""Compares compressed outputs with raw ones: bytes and milliseconds per frame.
 
     python benchmarks/compressed.py [--settings]
 
-The frames are of the synthetic drive, and times are from the pixels to the data of the message.
-`--settings` compares the settings of PNG from which ours were chosen.
+The frames are from the synthetic drive. Times are from the pixels to the message's data.
+`--settings` compares the PNG settings from which ours were chosen.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Times from frame to labels with an NVIDIA GPU: our engines, other runtimes, and the roofline.
+"""Times a frame to its labels on an NVIDIA GPU: our engines, other runtimes, and the roofline.
 
     python -m benchmarks.gpu --json gpu.json
 

@@ -1,14 +1,14 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the ground costs, and how exact it is.
+"""Measures what the ground plane costs, and how exact it is.
 
     python -m benchmarks.ground [--width 2048 --height 1024]
     python -m benchmarks.ground --accuracy
 
-The first measures grid, scan and ranges per column of a mask, and making their tables: on one core,
-with the memory settings of the node; medians in milliseconds. The second compares the scan of exact
-labels of the synthetic drive with where the drivable ground truly ends, for poses that are more or
-less right.
+The first command times grid, scan and ranges per column of a mask, and the computation of their
+tables: on one core, with the node's memory settings, medians in milliseconds. The second command
+compares the scan of exact labels of the synthetic drive with the true end of the drivable ground,
+for the true pose and for wrong ones.
 """
 
 from __future__ import annotations

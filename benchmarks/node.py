@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the way through ROS costs, and that overload makes neither labels old nor memory grow.
+"""Measures latency through ROS, and whether labels get old or memory grows under overload.
 
     python -m benchmarks.node [--cameras 1 2 6] [--rates 30 60] [--json node.json]
     python -m benchmarks.node --overload 600 [--json overload.json]
@@ -8,11 +8,10 @@
 Needs ROS 2. Cameras, the node and the consumer of its labels are processes of their own on one DDS
 domain, with the profile for large images where Fast DDS is used.
 
-The first form gives the latency from a camera's stamp to the callback that gets the labels, less
-the inference; the network is tiny, so that it keeps up. The second form gives a network that is
-far too slow for 60 Hz its frames for so many seconds, with every image output subscribed. Its
-verdict: the labels that the consumer gets are never older than two periods of the node, the
-longest of the run, and the node's memory stays what it was. The exit code is 1 if not.
+The first command measures the latency from a camera's stamp to the subscriber's callback with the
+labels, minus inference; the network is tiny, so that it keeps up. The second command sends frames
+at 60 Hz to a network that is far too slow for them, with every image output subscribed. The exit
+code is 1 if labels are older than two of the longest periods of the node, or its memory grows.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a camera's labels suffer while the node loads another network: ~/reload under load.
+"""Measures latency and lost frames while the node loads another network by `~/reload`.
 
     python benchmarks/reload.py
     python benchmarks/reload.py --rate 30 --frame 1280 720
 
-Camera, node and consumer are three processes. The frames of a few seconds before the call are
-compared with those from the call to a second after its answer.
+Camera, node and consumer are three processes. Frames from a few seconds before the call are
+compared with those from the call until a second after its answer.
 """
 
 from __future__ import annotations

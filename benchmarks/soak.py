@@ -1,30 +1,29 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The node for hours, disturbed all the time: is memory flat, do labels belong to their frames?
+"""Disturbs the node for hours; checks that memory is flat and that labels belong to their frames.
 
     python -m benchmarks.soak --seconds 3600 [--json soak.json]
     python -m benchmarks.soak --cycles 1000 [--json cycles.json]
 
-Needs ROS 2. The node and each of two cameras are processes of their own; this one is the consumer.
+Needs ROS 2. The node and two cameras run in their own processes; this process is the subscriber.
 
-The first form disturbs the node in rounds, in an order that a seed gives: cameras that end and come
-back with frames of another size, parameters that change or are refused, `~/reload` to the same
-weights and to a file that is none, `~/enable`, a lifecycle cycle down to unconfigured, and
-subscribers that come and go. After each of them every camera's labels have to come again. The
-second form takes the node through so many lifecycle cycles, with labels of every camera in each.
+The first command disturbs the node in rounds, in an order chosen by a seed: a camera ends and comes
+back with frames of another size, parameters are changed or refused, `~/reload` loads the same
+weights or a file without weights, `~/enable`, a lifecycle cycle down to unconfigured, and
+subscribers that come and go. After each disturbance, labels of every camera must arrive again. The
+second command makes that many lifecycle cycles, with labels of every camera in each.
 
-The exit code is 1 where
+The exit code is 1 if
 
-- labels, drivable mask or timing have a stamp that is not that of the frame whose frame id they
-  have, or labels are not those of that frame's picture;
-- memory of its own, GPU memory, threads or open files are not flat. The first third of a run does
-  not count: DDS keeps as many messages of each output as its history holds, and buffers grow with
-  the largest frame. From the second third to the last, the median of memory may grow by `FLAT_MB`,
-  the highest number of threads and of files not at all. Memory goes up and down with what goes on,
-  by 100 MB here, so the median is compared. Runs under ten minutes and under a hundred cycles are
-  not judged.
+- the stamp of labels, drivable mask or timing differs from that in the frame id, or labels are
+  those of another picture;
+- private memory, GPU memory, threads or open files are not flat. The first third of a run does not
+  count, because DDS fills the history of each output, and buffers grow to the largest frame. From
+  the second third to the last, the median of memory may grow by `FLAT_MB`, and the highest number
+  of threads and files must not grow. Memory is compared by its median because each disturbance
+  changes it, by up to 100 MB. Runs shorter than ten minutes or a hundred cycles are not judged.
 
-Shared memory is reported apart: the node maps the segments of whoever publishes to it, and a page
+Shared memory is reported, but not judged: the node maps the segments of every publisher, and a page
 counts once it was touched, up to the size of all segments.
 """
 

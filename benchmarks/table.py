@@ -1,11 +1,11 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The tables of docs/benchmarks.md: `bisenet benchmark` in four settings, as Markdown.
+"""Prints the tables of docs/benchmarks.md: `bisenet benchmark` in four settings, as Markdown.
 
     python benchmarks/table.py --output out/benchmark > tables.md
 
-With the shipped weights, and with untrained ones for 19 classes, as in published figures; with
-freed memory kept, as in the node, and returned, the default of glibc.
+It measures the shipped weights, and untrained ones for 19 classes, as in published figures; each
+with freed memory kept, as in the node, and returned to the system, the default of glibc.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Training images per second: `bisenet train` against the usual loop, in one run.
+"""Measures training images per second: `bisenet train` and the usual loop, in one run.
 
     python benchmarks/training.py --json training.json
 

@@ -4,10 +4,8 @@
 
 from __future__ import annotations
 
-import re
 import signal
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -18,27 +16,6 @@ from bisenet_ros.segmenter import Segmenter
 # A background job of a shell ignores SIGINT, and its child processes inherit this. Without this
 # line, tests that interrupt a process would wait forever.
 signal.signal(signal.SIGINT, signal.default_int_handler)
-
-STARTS_GRAPHS = re.compile(
-    r'test/(node/|live/|commands/test_demo|test_(config|launch|messages)\.py)'
-)
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
-    """Keeps the tests of a file in one worker when tests run in parallel.
-
-    All tests that start ROS graphs also share a worker, because a graph looks for a free DDS domain
-    before it claims it.
-    """
-    from xdist.scheduler import LoadFileScheduling
-
-    class Scheduling(LoadFileScheduling):
-        def _split_scope(self, nodeid: str) -> str:
-            return 'ROS graphs' if STARTS_GRAPHS.match(nodeid) else super()._split_scope(nodeid)
-
-    return Scheduling(config, log)
-
 
 # Hypothesis tries the same few examples in every run of the suite. `--hypothesis-profile million`
 # tries a million in all, different ones each time.

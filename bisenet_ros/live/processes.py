@@ -240,9 +240,10 @@ def _free_domain(taken: str | None) -> int:
 
     The first participant of domain D listens on UDP port 7410 + 250 D.
     """
-    # Domains above 101 use ports that Linux gives to outgoing connections. The order is random,
-    # because two graphs that start at the same time find the same domains free.
-    for domain in random.sample(range(1, 102), 101):
+    # Low domains are what people choose for their robots. Domains above 101 use ports that Linux
+    # gives to outgoing connections. The order is random, because two graphs that start at the same
+    # time find the same domains free.
+    for domain in random.sample(range(21, 102), 81):
         if str(domain) == taken:
             continue
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
