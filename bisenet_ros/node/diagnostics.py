@@ -12,7 +12,8 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from statistics import median
 from typing import NamedTuple, Protocol
 
@@ -284,13 +285,25 @@ class ProcessingTime:
         self._settings = settings
         self._lock = threading.Lock()
         self._durations = Durations()
+        self._began: float | None = None  # the batch that is running
         self._last: float | None = None
         self._in_range = True
         self._delayed_since = 0.0
         self._delay_ms = 0.0
 
+    @contextmanager
+    def batch(self) -> Iterator[None]:
+        """Runs a batch, which is reported if it does not end."""
+        with self._lock:
+            self._began = time.monotonic()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._began = None
+
     def add(self, duration_ms: float) -> None:
-        """Adds the batch that just ended."""
+        """Adds a batch that has succeeded."""
         now = time.monotonic()
         self._durations.add(duration_ms)
         with self._lock:
@@ -312,13 +325,17 @@ class ProcessingTime:
     def report(self, status: Status) -> None:
         """Adds findings and values under the keys that Autoware's nodes use."""
         settings = self._settings()
+        allowed = settings.max_allowed_processing_time_ms
+        acceptable = settings.max_acceptable_consecutive_delay_ms
         with self._lock:
             last, in_range, delay_ms = self._last, self._in_range, self._delay_ms
+            running_ms = 0.0 if self._began is None else 1e3 * (time.monotonic() - self._began)
+        if running_ms > allowed + acceptable:
+            status.summary(ERROR, f'the device has not answered for {running_ms / 1e3:.1f} s')
         if last is None:
             return
-        delay_in_range = delay_ms <= settings.max_acceptable_consecutive_delay_ms
+        delay_in_range = delay_ms <= acceptable
         if not in_range:
-            allowed = settings.max_allowed_processing_time_ms
             status.summary(
                 WARN, f'processing took {last:.0f} ms, over the allowed {allowed:.0f} ms'
             )

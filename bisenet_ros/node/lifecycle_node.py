@@ -73,6 +73,10 @@ TIME_TO_END = 8.0
 """Maximum seconds to end after a signal. A process that hangs longer prints where, and exits with
 code 1. `ros2 launch` would kill it silently 10 s after Ctrl-C."""
 
+TIME_TO_STOP = 30.0
+"""Maximum seconds for the batch that runs when the node is deactivated. If the device does not
+answer, the process ends as if it hung after a signal."""
+
 _CAMERA_INFO_QOS = QoSProfile(depth=10, reliability=ReliabilityPolicy.BEST_EFFORT)
 
 Transition = Callable[['SegmenterNode', LifecycleState], TransitionCallbackReturn]
@@ -194,6 +198,7 @@ class SegmenterNode(LifecycleNode):
                 processed=self._processing.add,
                 max_rate=lambda: self._settings.max_rate,
                 logger=self.get_logger(),
+                during_batch=self._processing.batch,
                 ego_masks=ego_masks,
                 grounds=grounds,
             )
@@ -282,7 +287,13 @@ class SegmenterNode(LifecycleNode):
         self._infos.clear()
         self._camera_tasks.clear()
         if self._worker is not None:
+            # Nothing can interrupt a batch, and this callback waits for it. When the process is to
+            # end, TIME_TO_END applies instead.
+            if not self.ended.done():
+                faulthandler.dump_traceback_later(TIME_TO_STOP, exit=True)
             self._worker.stop()
+            if not self.ended.done():
+                faulthandler.cancel_dump_traceback_later()
 
     def _release(self) -> None:
         for publishers in self._camera_publishers.values():

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
 
@@ -77,6 +78,7 @@ class Worker:
         processed: Callable[[float], None],
         max_rate: Callable[[], float],
         logger: Logger,
+        during_batch: Callable[[], AbstractContextManager[None]] = nullcontext,
         ego_masks: Mapping[str, EgoMask] = MappingProxyType({}),
         grounds: Mapping[str, CameraGround] = MappingProxyType({}),
     ) -> None:
@@ -90,6 +92,7 @@ class Worker:
             processed: Receives the total time of decoding, inference and publishing of a batch, ms.
             max_rate: Returns the current maximum of rounds per second; 0 for no limit.
             logger: Reports malformed frames and failures.
+            during_batch: Is entered for inference and publishing of each batch.
             ego_masks: Ego mask by camera name, for cameras that have one.
             grounds: Projects the masks of a camera onto the ground, by camera name.
 
@@ -104,6 +107,7 @@ class Worker:
         self._processed = processed
         self._max_rate = max_rate
         self._logger = logger
+        self._during_batch = during_batch
         self._told_notes: set[str] = set()
         self._loading = threading.Lock()  # of two loads, the later one wins
         self._applied: ModelSettings | None = None
@@ -231,8 +235,9 @@ class Worker:
     def _segment(self, slots: Sequence[CameraSlot], frames: Sequence[Frame]) -> None:
         start = time.perf_counter()
         try:
-            for slot, frame in zip(slots, self.pipeline.segment(frames), strict=True):
-                self._deliver(slot, frame)
+            with self._during_batch():
+                for slot, frame in zip(slots, self.pipeline.segment(frames), strict=True):
+                    self._deliver(slot, frame)
         except (RuntimeError, NotFiniteError) as error:
             failure = _failure_of(error)
             self.device_failure = _first_line(error)

@@ -372,6 +372,27 @@ def test_processing_time_has_the_keys_of_autoware() -> None:
     assert report().values == []
 
 
+def test_a_batch_that_does_not_end_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    seconds = time.monotonic()
+    monkeypatch.setattr(time, 'monotonic', lambda: seconds)
+    settings = Settings(
+        max_allowed_processing_time_ms=200.0, max_acceptable_consecutive_delay_ms=1000.0
+    )
+    processing = ProcessingTime(lambda: settings)
+
+    def report() -> tuple[bytes, str]:
+        status = Status('engine')
+        processing.report(status)
+        return status.message.level, status.message.message
+
+    with processing.batch():
+        seconds += 1.1
+        assert report() == (OK, '')
+        seconds += 0.2
+        assert report() == (ERROR, 'the device has not answered for 1.3 s')
+    assert report() == (OK, '')
+
+
 def test_the_engine_from_unconfigured_to_running(weights: Path) -> None:
     arrival = threading.Condition()
     slot = CameraSlot('', arrival)

@@ -23,7 +23,8 @@ from typing import Any
 import numpy as np
 import pytest
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
-from lifecycle_msgs.srv import GetState
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState, GetState
 from rclpy.qos import QoSProfile
 from rclpy.time import Time
 from ros_peers import (
@@ -374,7 +375,8 @@ def fail_once(self, frames, ego_masks):
 Segmenter.from_settings = classmethod(from_settings)
 Segmenter.batch = fail_once
 worker.FIRST_RETRY = 2.0  # so that diagnostics, once a second, see it
-lifecycle_node.TIME_TO_END = float(os.environ.get('TIME_TO_END', lifecycle_node.TIME_TO_END))
+for limit in ('TIME_TO_END', 'TIME_TO_STOP'):
+    setattr(lifecycle_node, limit, float(os.environ.get(limit, getattr(lifecycle_node, limit))))
 if __name__ == '__main__':
     sys.exit(main())
 """
@@ -510,6 +512,27 @@ def test_a_process_that_cannot_end_says_where_it_hangs(
         node.send(signal.SIGINT)
         assert node.wait() == 1
         assert 'Timeout' in node.output
+        assert 'in fail_once' in node.output
+
+
+def test_a_device_that_never_answers_is_an_error_and_ends_the_node_when_it_is_deactivated(
+    domain: int, peer: Peer, weights: Path, tmp_path: Path
+) -> None:
+    diagnostics = camera_status(peer)
+    with (
+        wrapped_node(domain, tmp_path, weights, {'TIME_TO_STOP': '0.5'}) as node,
+        peer.streaming(Image, 'image', fill_with(FRAME, 'bgr8')),
+    ):
+        os.mkfifo(tmp_path / 'hold a frame')
+        node.wait_for_output('hold a frame')
+        diagnostics.wait(lambda array: level(array, 'engine') == ERROR)
+        client = peer.run(lambda: peer.node.create_client(ChangeState, '/segmenter/change_state'))
+        assert client.wait_for_service(TIMEOUT)
+        # Not peer.call: there is no answer.
+        client.call_async(
+            ChangeState.Request(transition=Transition(id=Transition.TRANSITION_DEACTIVATE))
+        )
+        assert node.wait() == 1
         assert 'in fail_once' in node.output
 
 
