@@ -101,8 +101,8 @@ class Setting:
             torch.cuda.synchronize(self.device)
 
 
-def ours(setting: Setting, options: dict[str, bool] | None) -> Labeller:
-    """Returns one of our engines, used as in the segmenter."""
+def ours(setting: Setting, options: dict[str, bool] | None) -> tuple[Labeller, list[str]]:
+    """Returns one of our engines, used as in the segmenter, and its notes, which may grow."""
     network, normalization = setting.checkpoint.build(), setting.checkpoint.normalization
     size, device = setting.network_size, setting.device
     engine: Engine
@@ -110,7 +110,7 @@ def ours(setting: Setting, options: dict[str, bool] | None) -> Labeller:
         engine = TorchEngine(network, normalization, size, device, setting.precision)
     else:
         engine = CudaEngine(network, normalization, size, device, setting.precision, **options)
-    return lambda frame: drawn(engine, setting, frame)
+    return lambda frame: drawn(engine, setting, frame), engine.notes
 
 
 def drawn(engine: Engine, setting: Setting, frame: Pixels) -> Pixels:
@@ -224,7 +224,11 @@ def tensorrt(setting: Setting) -> Labeller:
 
     with on_device(setting.device):
         runner = GraphRunner(forward, prepared)
-    return around(setting, lambda _: runner.run(), prepared)
+
+    def run(_: Tensor, context: Any = context) -> Tensor:  # the graph uses the context's memory
+        return runner.run()
+
+    return around(setting, run, prepared)
 
 
 def trtexec(setting: Setting) -> dict[str, float]:
@@ -362,7 +366,11 @@ def measure(setting: Setting, task: Task, expected: Pixels) -> dict[str, Any]:
         COMPILED: lambda: compiled(setting),
         TENSORRT: lambda: tensorrt(setting),
     }
-    label = makers[task.name]() if task.name in makers else ours(setting, OURS[task.name])
+    notes: list[str] = []
+    if task.name in makers:
+        label = makers[task.name]()
+    else:
+        label, notes = ours(setting, OURS[task.name])
     labels = label(task.frame).copy()
     ready = time.perf_counter() - start
     beside = label if task.name == REFERENCE else reference(setting)
@@ -376,6 +384,7 @@ def measure(setting: Setting, task: Task, expected: Pixels) -> dict[str, Any]:
         'faster': times[REFERENCE].median_ms / times[task.name].median_ms,
         'differing': float(np.mean(labels != expected)),
         'ready_s': ready,
+        'notes': notes,
     }
     if task.name == FASTEST:
         result['stages_ms'] = stage_times(setting, label, task.frame, task.rounds)
@@ -448,7 +457,7 @@ def line(name: str, size: Size, result: dict[str, Any]) -> str:
     row += f' {result["p50_ms"]:8.3f} {result["p99_ms"]:8.3f}'
     if 'faster' in result:
         row += f' {result["faster"]:7.1f}x {100 * result["differing"]:11.3f} %'
-    return row
+    return '\n  '.join((row, *result.get('notes', ())))
 
 
 def rows_of_rates(size: Size, result: dict[str, Any]) -> Iterator[str]:

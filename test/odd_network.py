@@ -82,3 +82,22 @@ class BlindEngine(TorchEngine):
 
     def __call__(self, frames: Sequence[Frame]) -> Tensor:
         return torch.full_like(super().__call__(frames), torch.nan)
+
+
+class FailingEngine(TorchEngine):
+    """Fails with a frame, as cuDNN may."""
+
+    name = 'failing'
+    error = 'cuDNN error: CUDNN_STATUS_EXECUTION_FAILED\nmore lines'
+
+    def __call__(self, frames: Sequence[Frame]) -> Tensor:
+        raise RuntimeError(self.error)
+
+
+class UnloadableEngine(FailingEngine):
+    """Fails when it is loaded."""
+
+    name = 'unloadable'
+
+    def __init__(self, *_: object) -> None:
+        raise RuntimeError(self.error)

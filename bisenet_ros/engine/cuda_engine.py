@@ -5,8 +5,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.utils import convert_conv2d_weight_memory_format
@@ -19,6 +20,7 @@ from bisenet_ros.engine.epilogues import fuse_epilogues
 from bisenet_ros.engine.hardware import DTYPES
 from bisenet_ros.engine.kernels import kernel_notes, kernels_for
 from bisenet_ros.engine.kernels.resampling import Resampling
+from bisenet_ros.engine.labels import draw_labels
 from bisenet_ros.engine.pinned_memory import reserve_page_locked_memory, upload
 from bisenet_ros.engine.profiling import stage
 from bisenet_ros.engine.streams import on_device
@@ -73,9 +75,12 @@ class CudaEngine:
         self.notes = kernel_notes(device)
         captures = graphs and device.type == 'cuda'
         # Graphs can share it: they run one after the other, and each output is copied in between.
-        self._graph_memory = torch.cuda.graph_pool_handle() if captures else None
+        graph_memory = torch.cuda.graph_pool_handle() if captures else None
+        width, height = (size + -size % STRIDE for size in network_size)
+        self._input_shape = height, width, self._channels
+        launches = _Launches(self._network, self._input_shape, self._dtype, device, graph_memory)
         self._runners = Runners(
-            self._captured if captures else self._eager, self._eager, self.notes
+            launches.captured if captures else launches.eager, launches.eager, self.notes
         )
         self._compile_kernels()
 
@@ -109,38 +114,67 @@ class CudaEngine:
 
     @torch.inference_mode()
     def _compile_kernels(self) -> None:
-        """Compiles both variants of `prepare`: for frames that shrink and for frames that grow."""
+        """Runs everything around the network once, so that the first frame does not have to.
+
+        `prepare` has two variants: for frames that shrink and for frames that grow.
+        """
         with on_device(self.device):
-            target = self._empty_input(1)[0]
+            target = torch.zeros(self._input_shape, dtype=self._dtype, device=self.device)
             height, width, _ = target.shape
             for size in ((height, width), (height // 2, width // 2)):
-                pixels = torch.zeros((*size, 3), dtype=torch.uint8, device=self.device)
-                self._prepare(pixels, target)
+                pixels = np.zeros((*size, 3), np.uint8)
+                self._prepare(upload(pixels, self.device), target)
+            if self.device.type == 'cuda':
+                logits = torch.zeros(1, 4, 4, device=self.device)
+                _ = draw_labels(logits, (32, 32), (8.0, 8.0), (0,), 0).labels
 
-    def _captured(self, frames: int) -> Runner:
+
+class _Launches:
+    """Makes the network's runners.
+
+    It does not refer to the engine, so that an engine that is replaced, and its memory on the GPU,
+    are freed at once.
+
+    Args:
+        network: Prepared for the device.
+        input_shape: (h', w', channels) of an image; h' and w' are multiples of `STRIDE`.
+        dtype: Type of the input.
+        device: Where to run.
+        graph_memory: Memory pool of the graphs; None without graphs.
+    """
+
+    def __init__(
+        self,
+        network: SegmentationNetwork,
+        input_shape: tuple[int, int, int],
+        dtype: torch.dtype,
+        device: torch.device,
+        graph_memory: Any,
+    ) -> None:
+        self._network = network
+        self._input_shape = input_shape
+        self._dtype = dtype
+        self._device = device
+        self._graph_memory = graph_memory
+
+    def captured(self, frames: int) -> Runner:
+        """Returns a runner that launches a CUDA graph for a batch size."""
         runner = GraphRunner(self._forward, self._empty_input(frames), self._graph_memory)
-        reserve_page_locked_memory(self.device)
+        reserve_page_locked_memory(self._device, frames)
         return runner
 
-    def _eager(self, frames: int) -> Runner:
-        reserve_page_locked_memory(self.device)
+    def eager(self, frames: int) -> Runner:
+        """Returns a runner that launches kernel by kernel."""
+        reserve_page_locked_memory(self._device, frames)
         return EagerRunner(self._forward, self._empty_input(frames))
 
     def _empty_input(self, frames: int) -> Tensor:
-        """(frames, h', w', channels), h' and w' multiples of `STRIDE`."""
-        width, height = (size + -size % STRIDE for size in self._network_size)
-        shape = frames, height, width, self._channels
-        return torch.zeros(shape, dtype=self._dtype, device=self.device)
+        shape = frames, *self._input_shape
+        return torch.zeros(shape, dtype=self._dtype, device=self._device)
 
     def _forward(self, images: Tensor) -> Tensor:
-        with self._cudnn():  # applies at capture; launching a graph does not need it
+        # TF32 is less exact. cuDNN's benchmark of all its algorithms may take minutes for 56
+        # convolutions, for each batch size and again in each thread. The flags apply at capture;
+        # launching a graph does not need them.
+        with torch.backends.cudnn.flags(enabled=True, benchmark=False, allow_tf32=False):
             return self._network.coarse(images.permute(0, 3, 1, 2))
-
-    @staticmethod
-    def _cudnn() -> AbstractContextManager[None]:
-        """Disables TF32, and cuDNN's benchmark of all its algorithms.
-
-        For 56 convolutions the benchmark may take minutes, for each batch size and again in each
-        thread.
-        """
-        return torch.backends.cudnn.flags(enabled=True, benchmark=False, allow_tf32=False)

@@ -10,6 +10,7 @@ from bisenet_ros.errors import UserError
 
 _PREFIXES = (
     'CUDA error',
+    'CUDA driver error',
     'cuDNN error',
     'Triton Error [CUDA]',
     # cuDNN's, through torch
@@ -22,7 +23,7 @@ _LITTLE_MEMORY = ('out of memory', 'ALLOC_FAILED')
 _LASTING = (
     'an illegal instruction was encountered',
     'an illegal memory access was encountered',
-    'all CUDA-capable devices are busy or unavailable',
+    'busy or unavailable',  # 'all CUDA-capable devices are', or 'CUDA-capable device(s) is/are'
     'context is destroyed',
     'device-side assert triggered',
     'driver shutting down',

@@ -10,6 +10,7 @@ from typing import cast
 
 import torch
 
+from bisenet_ros.engine.device_failure import DeviceFailure, device_failure
 from bisenet_ros.engine.engine import (
     Engine,
     EngineConstructor,
@@ -51,9 +52,9 @@ def load_engine(
 ) -> LoadedEngine:
     """Makes an engine by name and runs it once, so that the first frame is as fast as others.
 
-    `auto` skips engines that cannot run this network. An engine whose labels are wrong is replaced,
-    even if it was requested by name. In both cases the note says why. `auto` skips an engine that
-    is not installed without a note.
+    `auto` skips engines that cannot run this network. An engine that fails or whose labels are
+    wrong is replaced by the next one, even if it was requested by name. In these cases the note
+    says why. `auto` skips an engine that is not installed without a note.
 
     Args:
         name: One of `engine_choices`.
@@ -67,6 +68,7 @@ def load_engine(
     Raises:
         UserError: The engine does not exist, is not installed, is not for this device, or cannot
             run this network.
+        RuntimeError: The device has no memory left or is lost, or plain torch fails.
     """
     if name not in engine_choices():
         raise UserError(f'no engine {name!r}: the choices are {", ".join(engine_choices())}')
@@ -76,6 +78,7 @@ def load_engine(
     for candidate in candidates(device.type) if name == AUTO else dict.fromkeys((name, PLAIN)):
         try:
             engine = _constructor(candidate, device)(*arguments)
+            logits = check.run(engine)
         except UnsupportedNetworkError as error:
             reason = f'engine {candidate} cannot run this network ({error})'
             if name == candidate:
@@ -88,7 +91,15 @@ def load_engine(
             if not isinstance(error.__cause__, ModuleNotFoundError):  # there, but broken
                 reasons.append(str(error))
             continue
-        logits = check.run(engine)
+        except RuntimeError as error:
+            # Another engine helps neither against little memory nor with a lost device.
+            if candidate == PLAIN or device_failure(error) in (
+                DeviceFailure.MEMORY,
+                DeviceFailure.LASTING,
+            ):
+                raise
+            reasons.append(f'engine {candidate} failed ({first_line(error)})')
+            continue
         fault = check.fault_of(logits) if self_check else ''
         if not fault:
             return LoadedEngine(engine, _note(reasons, candidate))

@@ -70,16 +70,17 @@ def _copy(rows: Frame, target: Frame) -> None:
     copy(job, -(-len(rows) // rows_per_task), min(torch.get_num_threads(), _THREADS))
 
 
-def reserve_page_locked_memory(device: torch.device) -> None:
+def reserve_page_locked_memory(device: torch.device, frames: int) -> None:
     """Makes torch cache page-locked memory for the frames and labels of usual cameras.
 
     Locking pages takes milliseconds, which would delay the first frame, and torch frees its cache
     whenever a graph is captured. Block sizes are powers of two up to 8 MiB, enough for a frame of
-    1920x1200. There are two blocks of each size, since labels stay in memory while they are used.
-    Does nothing for a CPU.
+    1920x1200. There are two blocks of each size for each frame of a batch, since labels stay in
+    memory while they are used. Does nothing for a CPU.
     """
     if device.type == 'cuda':
-        _ = [torch.empty(1 << power, dtype=torch.uint8, pin_memory=True) for power in _RESERVED * 2]
+        powers = _RESERVED * 2 * frames
+        _ = [torch.empty(1 << power, dtype=torch.uint8, pin_memory=True) for power in powers]
 
 
 class Download:

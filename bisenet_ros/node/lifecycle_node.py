@@ -542,8 +542,9 @@ def run() -> int:
         finally:
             loader.close()
             rclpy.shutdown()
-    if loader.busy:
-        # Python would wait for the loader's thread at exit, and a thread cannot be cancelled.
+    if loader.busy or code == DEVICE_LOST:
+        # At exit, Python would wait for the loader's thread, which cannot be cancelled. And torch
+        # aborts the process when it frees page-locked memory of a device that is lost.
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)

@@ -7,6 +7,8 @@ On a CPU all of it runs but CUDA itself: graphs, streams that overlap, cuDNN.
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -323,7 +325,7 @@ def test_fused_epilogues_give_the_same(
     monkeypatch: pytest.MonkeyPatch, name: str, cudnn: bool
 ) -> None:
     if cudnn:
-        cudnn_on_cpu(monkeypatch, multiplies_by_zero=False)
+        cudnn_on_cpu(monkeypatch)
     network, images = fold_batch_norm(kernel_calls.build(name)), torch.randn(2, 3, 64, 64)
     with torch.inference_mode():
         expected = network.coarse(images)
@@ -371,7 +373,7 @@ def test_a_frame_takes_66_kernels_at_most(monkeypatch: pytest.MonkeyPatch) -> No
 
         return call
 
-    cudnn_on_cpu(monkeypatch, multiplies_by_zero=False)
+    cudnn_on_cpu(monkeypatch)
     with torch.inference_mode():
         with counter:
             network.coarse(images)
@@ -417,16 +419,27 @@ def test_colors_of_a_network_that_does_more_with_them_are_not_padded() -> None:
         torch.testing.assert_close(tensor, before[name], rtol=0, atol=0)
 
 
-def cudnn_on_cpu(monkeypatch: pytest.MonkeyPatch, *, multiplies_by_zero: bool) -> list[Tensor]:
-    """Put what cuDNN does in its place; the summands that it was given."""
+def cudnn_on_cpu(
+    monkeypatch: pytest.MonkeyPatch, *, multiplies_by_zero: bool = False, drops_nan: bool = False
+) -> list[Tensor]:
+    """Replaces cuDNN's functions; returns the summands that they are given.
+
+    Args:
+        monkeypatch: Replaces the functions.
+        multiplies_by_zero: Whether a summand with the factor 0 is read.
+        drops_nan: Whether ReLU returns 0 for NaN, as one of cuDNN's modes does.
+    """
     summands = []
+
+    def relu_of(x: Tensor) -> Tensor:
+        return torch.where(x > 0, x, 0.0) if drops_nan else x.relu()
 
     def add_relu(
         x: Tensor, weight: Tensor, z: Tensor, alpha: float, bias: Tensor, *geometry: Any
     ) -> Tensor:
         summands.append(z)
         out = torch.conv2d(x, weight, bias, *geometry)
-        return (out + alpha * z if alpha or multiplies_by_zero else out).relu()
+        return relu_of(out + alpha * z if alpha or multiplies_by_zero else out)
 
     def relu(x: Tensor, weight: Tensor, bias: Tensor, *geometry: Any) -> Tensor:
         return torch.conv2d(x, weight, bias, *geometry).relu()
@@ -436,19 +449,35 @@ def cudnn_on_cpu(monkeypatch: pytest.MonkeyPatch, *, multiplies_by_zero: bool) -
     return summands
 
 
+@pytest.mark.parametrize('drops_nan', [False, True])
 @pytest.mark.parametrize('multiplies_by_zero', [False, True])
-def test_cudnn_is_not_used_where_it_reads_what_is_not_there(
-    monkeypatch: pytest.MonkeyPatch, multiplies_by_zero: bool
+def test_cudnn_gets_zeros_where_it_would_read_what_is_not_there(
+    monkeypatch: pytest.MonkeyPatch, multiplies_by_zero: bool, drops_nan: bool
 ) -> None:
-    summands = cudnn_on_cpu(monkeypatch, multiplies_by_zero=multiplies_by_zero)
+    summands = cudnn_on_cpu(monkeypatch, multiplies_by_zero=multiplies_by_zero, drops_nan=drops_nan)
     layer = ConvReLU(nn.Conv2d(3, 4, 3, stride=2, padding=1))
     with torch.inference_mode():
         for size in (8, 6, 8):
             images = torch.randn(1, 3, size, size)
             torch.testing.assert_close(layer(images), layer.conv(images).relu())
-    assert layer.fuses is not multiplies_by_zero
-    assert len(summands) == (1 if multiplies_by_zero else 2)  # once for each size
-    assert all(z.isnan().all() for z in summands)
+    assert layer.fuses
+    poisoned = [z for z in summands if z.isnan().all()]
+    assert len(poisoned) == 2  # once for each size
+    zeros = [z for z in summands if (z == 0).all()]
+    assert len(zeros) == (5 if multiplies_by_zero else 0)  # and for each of three frames
+    assert len(poisoned) + len(zeros) == len(summands)
+
+
+def test_cudnn_is_not_used_where_it_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+    cudnn_on_cpu(monkeypatch)
+    monkeypatch.setattr(
+        torch, 'cudnn_convolution_add_relu', lambda *_: torch.ones(1, 4, 4, 4, dtype=torch.float32)
+    )
+    layer = ConvReLU(nn.Conv2d(3, 4, 3, stride=2, padding=1))
+    with torch.inference_mode():
+        images = torch.randn(1, 3, 8, 8)
+        torch.testing.assert_close(layer(images), layer.conv(images).relu())
+    assert not layer.fuses
 
 
 def test_batch_norms_that_are_not_folded_are_not_lost() -> None:
@@ -480,6 +509,18 @@ def test_a_download_is_what_was_there_when_it_began() -> None:
     assert download.array().tolist() == [[0, 1, 2], [3, 4, 5]]
 
 
+def test_an_engine_is_freed_at_once() -> None:
+    engine = engine_on(CPU)
+    engine(FRAMES[:1])
+    left = [weakref.ref(engine), weakref.ref(engine._runners)]
+    gc.disable()
+    try:
+        del engine
+        assert [one() for one in left] == [None, None]
+    finally:
+        gc.enable()
+
+
 @pytest.mark.parametrize('lowest_confidence', [0, 60])
 @pytest.mark.parametrize('device', ['cpu', pytest.param('cuda', marks=needs_gpu, id='gpu')])
 def test_what_is_drawn_does_not_depend_on_where(lowest_confidence: int, device: str) -> None:
@@ -509,7 +550,7 @@ def test_a_graph_gives_what_its_kernels_give_one_by_one(name: str) -> None:
 
 @needs_gpu
 def test_memory_for_the_first_frame_is_there_before_it() -> None:
-    reserve_page_locked_memory(torch.device('cuda', 0))
+    reserve_page_locked_memory(torch.device('cuda', 0), 1)
     blocks = torch.cuda.host_memory_stats()['num_host_alloc']
     held = [torch.empty(1 << 22, dtype=torch.uint8, pin_memory=True) for _ in range(2)]
     assert torch.cuda.host_memory_stats()['num_host_alloc'] == blocks

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 from cpu_marks import needs_bf16
-from odd_network import OddNetwork
+from odd_network import OddNetwork, UnloadableEngine
 from torch import Tensor
 
 from bisenet_ros.checkpoint import Checkpoint, shipped_weights
@@ -52,6 +52,8 @@ def _more_than_ours() -> Iterator[None]:
     NETWORKS['odd'] = OddNetwork
     ENGINES['wrong'] = EngineEntry('odd_network', 'WrongEngine', ('cpu',))
     ENGINES['blind'] = EngineEntry('odd_network', 'BlindEngine', ('cpu',))
+    ENGINES['failing'] = EngineEntry('odd_network', 'FailingEngine', ('cpu',))
+    ENGINES['unloadable'] = EngineEntry('odd_network', 'UnloadableEngine', ('cpu',))
     ENGINES['cuda'] = replace(OURS['cuda'], device_types=('cpu', 'cuda'))
     yield
     del NETWORKS['odd']
@@ -221,6 +223,33 @@ def test_auto_goes_on_to_the_next_engine() -> None:
         '; engine blind gets 100.0 % of the labels of a test frame wrong '
         'on this cpu in fp32: torch runs instead'
     )
+
+
+@pytest.mark.parametrize('name', ['failing', 'unloadable'])
+def test_an_engine_that_fails_is_replaced(name: str) -> None:
+    network = build('bisenetv2')
+    loaded = load(name, network)
+    assert loaded.engine.name == 'torch'
+    assert loaded.note == (
+        f'engine {name} failed (cuDNN error: CUDNN_STATUS_EXECUTION_FAILED): torch runs instead'
+    )
+    assert_runs(loaded.engine, network)
+
+
+@pytest.mark.parametrize(
+    'error', ['CUDA out of memory', 'CUDA error: an illegal memory access was encountered']
+)
+def test_a_device_without_memory_or_that_is_lost_is_an_error(
+    monkeypatch: pytest.MonkeyPatch, error: str
+) -> None:
+    kind = torch.cuda.OutOfMemoryError if 'memory' in error[:20] else RuntimeError
+
+    def fail(*_: object) -> None:
+        raise kind(error)
+
+    monkeypatch.setattr(UnloadableEngine, '__init__', fail)
+    with pytest.raises(RuntimeError, match=error):
+        load('unloadable', build('bisenetv2'))
 
 
 @needs_winograd

@@ -690,6 +690,10 @@ def test_a_failed_network_is_loaded_from_memory_whatever_became_of_its_file(
             DeviceFailure.LASTING,
         ),
         (RuntimeError('CUDA error: unspecified launch failure'), DeviceFailure.LASTING),
+        (
+            RuntimeError('CUDA error: CUDA-capable device(s) is/are busy or unavailable'),
+            DeviceFailure.LASTING,
+        ),
         (RuntimeError('CUDA error: uncorrectable ECC error encountered'), DeviceFailure.LASTING),
         (RuntimeError('mat1 and mat2 shapes cannot be multiplied'), None),
         (NotImplementedError('an operator that is missing'), None),
