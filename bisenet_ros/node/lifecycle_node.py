@@ -19,6 +19,7 @@ from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, InvalidStateError, wait
 from concurrent.futures import Future as WorkFuture
 from dataclasses import replace
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import rclpy
@@ -188,6 +189,10 @@ class SegmenterNode(LifecycleNode):
             name: CameraGround(name, lambda: self._settings, transforms)
             for name in settings.cameras
         }
+        importing = self._loader.submit(_import_segmenter)
+        if not self._wait_for(importing):
+            return TransitionCallbackReturn.FAILURE
+        importing.result()
         loading = self._loader.submit(
             lambda: Worker(
                 slots,
@@ -491,15 +496,26 @@ class SegmenterNode(LifecycleNode):
             self.end(error)
 
 
-def _load(settings: Settings) -> Segmenter:
-    """Loads the network that the parameters select."""
-    # Imported here because torch takes seconds to import, and to tell the user if it is missing.
+def _import_segmenter() -> None:
+    """Imports torch, which takes seconds.
+
+    Raises:
+        UserError: A module is missing.
+    """
+    # Not within `_load`: the stack frames of torch's import are freed by the garbage collection
+    # only, and they would keep the first network until then.
     try:
-        from bisenet_ros.segmenter import Segmenter
+        import_module('bisenet_ros.segmenter')
     except ModuleNotFoundError as error:
         raise UserError(
             f'the Python module {error.name} is missing: {advice(str(error.name))}'
         ) from error
+
+
+def _load(settings: Settings) -> Segmenter:
+    """Loads the network that the parameters select; `_import_segmenter` comes first."""
+    from bisenet_ros.segmenter import Segmenter
+
     # The pipeline holds the ego masks, so that a reload does not need their files.
     return Segmenter.from_settings(replace(settings, ego_mask=''))
 

@@ -237,3 +237,36 @@ def test_arguments_that_ros_cannot_read_end_with_2(domain: int, tmp_path: Path) 
         assert process.wait() == 2
         assert 'Traceback' not in process.output
         assert 'nowhere.yaml' in process.output
+
+
+# In a process of its own, where the first load imports torch.
+FREED = """
+import gc
+import sys
+import weakref
+from concurrent.futures import Future
+
+import rclpy
+
+from bisenet_ros.node.lifecycle_node import SegmenterNode
+from bisenet_ros.node.loader import Loader
+
+rclpy.init(args=sys.argv)
+gc.disable()  # which comes rarely
+node = SegmenterNode(Future(), Loader())
+for _ in range(2):
+    node.trigger_configure()
+    node.trigger_activate()
+    network = weakref.ref(node._worker.segmenter)
+    node.trigger_deactivate()
+    node.trigger_cleanup()
+    print('freed' if network() is None else 'kept')
+"""
+
+
+def test_the_network_is_freed_when_the_node_is_cleaned_up(domain: int, weights: Path) -> None:
+    parameters = ('autostart:=false', f'weights:={weights}', 'device:=cpu')
+    arguments = ['--ros-args', *(word for value in parameters for word in ('-p', value))]
+    with running([sys.executable, '-c', FREED, *arguments], domain) as process:
+        assert process.wait() == 0
+        assert process.output.count('freed') == 2, process.output
