@@ -14,6 +14,7 @@ from small_datasets import write_image
 
 from bisenet_ros import media
 from bisenet_ros.label_space import IGNORE
+from bisenet_ros.yaml_document import DocumentError
 from bisenet_training.datasets import DatasetError
 from bisenet_training.datasets.image_file import read_ids
 from bisenet_training.datasets.pairs import PairListSettings, PairsSettings
@@ -229,6 +230,9 @@ def test_paths_that_no_system_takes_do_not_exist(tmp_path: Path, by_id: Path) ->
         listed = PairListSettings.model_validate({'pairs': path, 'label_map': by_id})
         with pytest.raises(DatasetError, match='cannot read'):
             listed.open()
+    write_pair(tmp_path, 'a', np.zeros((2, 3), np.uint8))
+    with pytest.raises(DocumentError, match='null'):
+        folders(tmp_path, Path('nothing\0at all')).open()
 
 
 def test_a_list_that_is_no_text_is_refused(tmp_path: Path, by_id: Path) -> None:
