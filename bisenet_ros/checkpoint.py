@@ -10,6 +10,7 @@ class names.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -52,8 +53,8 @@ def resolve_weights(weights: str | Path) -> Path:
     shipped = shipped_weights()
     if str(weights) in shipped:
         return WEIGHTS_DIRECTORY / f'{weights}.safetensors'
-    path = Path(weights).expanduser()
-    if path.is_file():
+    path = Path(os.path.expanduser(weights))
+    if os.path.isfile(path):  # unlike Path's, also false for a name that is too long
         return path
     raise CheckpointError(
         f'no weights {str(weights)!r}: give the path of a .safetensors file'

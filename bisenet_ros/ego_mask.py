@@ -7,6 +7,7 @@ The network's labels there do not describe the surroundings: a reflection may be
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from types import SimpleNamespace
@@ -97,4 +98,6 @@ def load_ego_masks(paths: Mapping[str, str]) -> dict[str, EgoMask]:
     Raises:
         UserError: See `EgoMask`.
     """
-    return {camera: EgoMask(Path(path).expanduser()) for camera, path in paths.items() if path}
+    return {
+        camera: EgoMask(Path(os.path.expanduser(path))) for camera, path in paths.items() if path
+    }

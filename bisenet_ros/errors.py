@@ -20,10 +20,11 @@ class UserError(Exception):
 
     def __init__(self, message: str) -> None:
         shown = message if len(message) <= _LONGEST else f'{message[:_LONGEST]} ...'
-        super().__init__(''.join(map(_printable, shown)))
+        super().__init__(printable(shown))
 
 
-def _printable(character: str) -> str:
-    if character.isprintable():
-        return character
-    return character.encode('unicode_escape').decode('ascii')
+def printable(text: str) -> str:
+    """Returns a text for the terminal: non-printable characters are escaped as in Python."""
+    return ''.join(
+        one if one.isprintable() else one.encode('unicode_escape').decode('ascii') for one in text
+    )

@@ -60,7 +60,7 @@ def list_files(folder: Path, suffixes: frozenset[str]) -> list[Path]:
     Raises:
         MediaError: The folder does not exist.
     """
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         raise MediaError(f'{folder}: no such folder')
     # Hidden files are skipped: macOS stores metadata in ._frame.png.
     files = (
@@ -150,7 +150,7 @@ class Video:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        if not path.is_file():
+        if not os.path.isfile(path):
             raise MediaError(f'{path}: no such file')
         capture = self._open()
         rate = capture.get(cv2.CAP_PROP_FPS)

@@ -44,6 +44,8 @@ def yaml_errors(path: Path) -> Iterator[None]:
         raise DocumentError(f'{path}: {error.strerror}') from error
     except UnicodeDecodeError as error:
         raise DocumentError(f'{path}: not UTF-8: {error.reason}') from error
+    except ValueError as error:  # a null character in the path
+        raise DocumentError(f'{path}: {error}') from error
     except yaml.MarkedYAMLError as error:
         line = 1 if error.problem_mark is None else error.problem_mark.line + 1
         raise DocumentError(f'{path}:{line}: not YAML: {error.problem}') from error

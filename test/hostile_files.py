@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import io
 import json
 import os
 import random
@@ -20,6 +21,7 @@ import struct
 import sys
 import tempfile
 import time
+import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -201,12 +203,17 @@ def _pickles(folder: Path) -> dict[Path, Callable[[Path], object]]:
     import torch
 
     from bisenet_ros.importing.importer import import_weights
+    from bisenet_ros.network.pytorch_file import load_pytorch_file
 
     tensors = {'state_dict': {'backbone.weight': torch.zeros(3, 3), 'bias': torch.ones(2)}}
     files: dict[Path, Callable[[Path], object]] = {}
     for name, zipped in (('zip.pth', True), ('old.pth', False)):
-        torch.save(tensors, folder / name, _use_new_zipfile_serialization=zipped)
-        files[folder / name] = import_weights
+        for path, read in (
+            (folder / name, import_weights),
+            (folder / f'imagenet_{name}', lambda path: load_pytorch_file(path, 'a network')),
+        ):
+            torch.save(tensors, path, _use_new_zipfile_serialization=zipped)
+            files[path] = read
     return files
 
 
@@ -268,6 +275,183 @@ def _matrices(folder: Path) -> dict[Path, Callable[[Path], object]]:
     return files
 
 
+def _ego_masks(folder: Path) -> dict[Path, Callable[[Path], object]]:
+    from PIL import Image
+
+    from bisenet_ros.ego_mask import EgoMask
+
+    mask = np.zeros((48, 64), np.uint8)
+    mask[36:, 16:48] = 255
+    picture = Image.fromarray(mask)
+    for mode in ('1', 'L', 'P', 'LA', 'RGB', 'RGBA'):
+        picture.convert(mode).save(folder / f'{mode}.png')
+    Image.fromarray(mask.astype(np.uint16) * 257).save(folder / 'wide.png')
+    return dict.fromkeys(folder.iterdir(), lambda path: EgoMask(path).at((32, 24)))
+
+
+def _calibration(path: Path) -> object:
+    from bisenet_ros.calibration_file import read_calibration
+    from bisenet_ros.ground.camera_model import CameraModel
+    from bisenet_ros.ground.pose import Pose
+    from bisenet_ros.ground.tables import GroundTables
+    from bisenet_ros.settings import Settings
+
+    camera = CameraModel.from_info(read_calibration(path), (640, 480)).resized((64, 48))
+    pose = Pose.from_mounting((0.0, 0.0, 1.5, 0.0, 0.2, 0.0))
+    tables = GroundTables(camera, pose, Settings(grid_resolution=0.5).layout)
+    return tables.grid(np.full((48, 64), 255, np.uint8))
+
+
+def _pair_lists(folder: Path) -> dict[Path, Callable[[Path], object]]:
+    from small_datasets import make_scene, write_image
+
+    from bisenet_training.datasets.pairs import PairListSettings
+
+    names = ('one', 'two', 'the third')
+    for seed, name in enumerate(names):
+        image, labels = make_scene(seed, (64, 48))
+        write_image(folder / 'images' / f'{name}.png', image)
+        write_image(folder / 'labels' / f'{name}.png', labels)
+    label_map = folder / 'labels.yaml'
+    label_map.write_text(
+        'classes:\n  - {name: road, color: [0, 0, 0], drivable: true, ids: [0]}\n'
+        f'  - {{name: rest, color: [9, 9, 9], ids: {list(range(1, 255))}}}\n'
+        'ignored: {ids: [255]}\n'
+    )
+    files: dict[Path, Callable[[Path], object]] = {}
+    for separator in ('\t', ', '):
+        path = folder / f'{ord(separator[0])}.txt'
+        lines = [f'images/{name}.png{separator}labels/{name}.png\n' for name in names]
+        path.write_text(f'# image, labels\n{"".join(lines)}')
+        files[path] = lambda path: list(PairListSettings(pairs=path, label_map=label_map).open())
+    return files
+
+
+_PAIR_TOKENS = (
+    '\t', ' ', ',', ', ', ' , ', '\n', '\r', '#', '/', '..', './', '.', '~', 'one', 'two', 'images',
+    'labels', 'png', 'txt', 'yaml', '\0', '\ufeff', '\ud800', '\u2028', '\x1b[2J', 'ä', '',
+    'x' * 400, 'x/' * 3000, '/dev/null', '/dev/zero', '/proc/self/mem',
+)  # fmt: skip
+
+
+def _label_spaces(folder: Path) -> dict[Path, Callable[[Path], object]]:
+    from bisenet_ros.commands.import_published import _read_label_space
+    from bisenet_ros.label_space import CAMVID
+
+    path = folder / 'label_space.json'
+    path.write_text(json.dumps(CAMVID.to_dict()))
+    return {path: _read_label_space}
+
+
+def _damage_document(data: bytes, rng: random.Random) -> bytes:
+    return damage(data, rng) if rng.random() < 0.2 else damage_json(data.decode(), rng).encode()
+
+
+def _replays(folder: Path) -> dict[Path, Callable[[Path], object]]:
+    from small_bags import drive, write_bag
+    from tiny_checkpoint import save_tiny_checkpoint
+
+    from bisenet_ros.bag.reader import ReplayBag
+    from bisenet_ros.commands.compare import compare_runs
+    from bisenet_ros.replay.measure.run import replay
+    from bisenet_ros.segmenter import Segmenter
+    from bisenet_ros.settings import Settings
+
+    bag = ReplayBag(write_bag(folder / 'bag', drive(3)))
+    runs = folder / 'a', folder / 'b'
+    for seed, run in enumerate(runs):
+        weights = save_tiny_checkpoint(folder / f'{seed}.safetensors', seed=seed)
+        segmenter = Segmenter.load(weights, device='cpu', engine='torch', precision='fp32')
+        run.mkdir()
+        replay(bag, segmenter, Settings(), run, lambda: None)
+    names = ('metrics.json', 'frames.jsonl', 'output.mcap')
+    return {
+        run / name: lambda _: compare_runs(*runs, folder / 'comparison', None)
+        for run in runs
+        for name in names
+    }
+
+
+def _damage_replay(data: bytes, rng: random.Random) -> bytes:
+    if data.startswith(b'\x89MCAP') or rng.random() < 0.2:
+        return damage(data, rng)
+    if data.startswith(b'{\n'):
+        return damage_json(data.decode(), rng).encode()
+    lines = data.decode().splitlines()
+    line = rng.randrange(len(lines))
+    lines[line] = damage_json(lines[line], rng)
+    return '\n'.join(lines).encode()
+
+
+def _runs(folder: Path) -> dict[Path, Callable[[Path], object]]:
+    import torch
+
+    from bisenet_training.average import AverageNetwork
+    from bisenet_training.distributed import launch
+    from bisenet_training.run_folder import EvaluationRow, RunFolder, StepRow, append_rows
+    from bisenet_training.saved_state import has_state, restore, restore_average
+    from bisenet_training.training_data import read_counts
+
+    fabric, run = launch('cpu', 'fp32'), RunFolder(folder)
+    student = torch.nn.Linear(3, 2)
+    average = AverageNetwork(student, 0.9)
+    model, optimizer = fabric.setup(student, torch.optim.AdamW(student.parameters()))
+    fabric.backward(model(torch.ones(1, 3)).sum())
+    optimizer.step()
+    learned = {'student': student, 'average': average, 'optimizer': optimizer}
+    run.last.parent.mkdir()
+    fabric.save(run.last, {**learned, 'step': 3, 'best': 0.5, 'seconds': 1.25})
+    tables = ((run.steps, StepRow), (run.evaluations, EvaluationRow))
+    for table, kind in tables:
+        table.write_text(','.join(kind._fields) + '\n')
+    append_rows(run.steps, [StepRow(step, 0.5, 0.1, step / 4) for step in range(1, 4)])
+    append_rows(run.evaluations, [EvaluationRow(3, 0.5, None, 0.75)])
+    descriptions = ['a (3 frames)', 'b (1 frame)']
+    run.data.write_text(json.dumps({name: {'road': 5, 'sky': 0} for name in descriptions}))
+
+    def read_state(path: Path) -> None:
+        assert has_state(run, fabric)
+        restore(fabric, path, dict(learned))
+        restore_average(path, average)
+
+    def read_table(_: Path) -> None:
+        run.forget_after(3)
+
+    return {
+        run.last: read_state,
+        run.steps: read_table,
+        run.evaluations: read_table,
+        run.data: lambda path: read_counts(path, descriptions, 2),
+    }
+
+
+_TABLE_TOKENS = (
+    ',', '\n', '\r', '"', "'", ';', '\t', '\0', '-', '.', 'e', '0', '-1', '1e999', 'nan', 'inf',
+    '9' * 5000, 'x', '"' + 'x' * 140_000, 'step', 'loss', 'miou', '', 'ä', '\ud800', '\u2028',
+    '1_0',
+)  # fmt: skip
+
+
+def _damage_run(data: bytes, rng: random.Random) -> bytes:
+    if data.startswith(b'{'):
+        return _damage_document(data, rng)
+    if not data.startswith(b'PK'):
+        return damage_text(_TABLE_TOKENS)(data, rng)
+    if rng.random() < 0.5:
+        return damage(data, rng)
+    # With the checksums of the damaged records.
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        records = {name: archive.read(name) for name in archive.namelist()}
+    pickled = next(name for name in records if name.endswith('data.pkl'))
+    name = pickled if rng.random() < 0.7 else rng.choice(sorted(records))
+    records[name] = damage(records[name], rng)
+    written = io.BytesIO()
+    with zipfile.ZipFile(written, 'w') as archive:
+        for name, record in records.items():
+            archive.writestr(name, record)
+    return written.getvalue()
+
+
 _CONFIG = Path(__file__).parents[1] / 'config'
 _SCENARIO = """
 bags:
@@ -281,6 +465,16 @@ rate: 1.0
 criteria:
   - {figure: miou, at_least: 0.4}
   - {figure: confidence, statistic: p05, at_least: 0.2, name: sure}
+"""
+_CALIBRATION = """
+image_width: 640
+image_height: 480
+camera_name: front
+camera_matrix: {rows: 3, cols: 3, data: [400.0, 0.0, 320.0, 0.0, 400.0, 240.0, 0.0, 0.0, 1.0]}
+distortion_model: plumb_bob
+distortion_coefficients: {rows: 1, cols: 5, data: [-0.3, 0.1, 0.001, -0.002, 0.0]}
+rectification_matrix: {rows: 3, cols: 3, data: [1, 0, 0, 0, 1, 0, 0, 0, 1]}
+projection_matrix: {rows: 3, cols: 4, data: [400, 0, 320, 0, 0, 400, 240, 0, 0, 0, 1, 0]}
 """
 
 KINDS = {
@@ -303,6 +497,12 @@ KINDS = {
         damage_text(_YAML_TOKENS),
     ),
     'MATLAB labels': Kind(_matrices, damage),
+    'ego mask': Kind(_ego_masks, damage),
+    'camera calibration': Kind(_yaml(_CALIBRATION, _calibration), damage_text(_YAML_TOKENS)),
+    'pair list': Kind(_pair_lists, damage_text(_PAIR_TOKENS)),
+    'label space': Kind(_label_spaces, _damage_document),
+    'replay results': Kind(_replays, _damage_replay),
+    'training run': Kind(_runs, _damage_run),
 }
 
 

@@ -227,6 +227,9 @@ def test_weights_of_another_type_are_refused(path: Path, dtype: torch.dtype) -> 
 def test_missing_weights_say_what_there_is() -> None:
     with pytest.raises(CheckpointError, match=r"no weights 'nowhere'.*camvid"):
         resolve_weights('nowhere')
+    for name in ('x' * 300, '~nobody_of_that_name/x'):
+        with pytest.raises(CheckpointError, match='no weights'):
+            resolve_weights(name)
 
 
 def test_shipped_weights_are_small_and_load() -> None:

@@ -406,15 +406,16 @@ def test_published_imagenet_weights_fit(number: str, width: float, depth: float)
 def test_other_files_are_no_imagenet_weights(tmp_path: Path) -> None:
     backbone = ResNet('resnet18')
     missing, text, other = (tmp_path / name for name in ('missing', 'text', 'other'))
-    torch.save({'conv1.weight': torch.zeros(1)}, other)
     with pytest.raises(UserError, match=r'cannot read .*No such file'):
         backbone.load_imagenet(missing)
     for content in ('', 'junk', 'not weights'):
         text.write_text(content)
         with pytest.raises(UserError, match='not a weights file of PyTorch'):
             backbone.load_imagenet(text)
-    with pytest.raises(UserError, match="does not hold the weights of torchvision's resnet18"):
-        backbone.load_imagenet(other)
+    for content in ({'conv1.weight': torch.zeros(1)}, {1: torch.zeros(1)}):
+        torch.save(content, other)
+        with pytest.raises(UserError, match="does not hold the weights of torchvision's resnet18"):
+            backbone.load_imagenet(other)
 
 
 def test_norms_are_folded_only_into_what_runs_before_them() -> None:

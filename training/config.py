@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast, get_args
@@ -249,8 +250,8 @@ def load_config(config: str | Path, overrides: Sequence[str] = ()) -> TrainingCo
 
 
 def _resolve(config: str | Path) -> Path:
-    path = Path(config).expanduser()
-    if path.is_file():
+    path = Path(os.path.expanduser(config))
+    if os.path.isfile(path):
         return path
     known = recipes()
     if str(config) in known:

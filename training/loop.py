@@ -19,7 +19,6 @@ from __future__ import annotations
 import itertools
 import math
 import time
-import zipfile
 from pathlib import Path
 from signal import Signals
 from typing import Any
@@ -38,7 +37,6 @@ from bisenet_training.config import TrainingConfig
 from bisenet_training.data import Plan, Shard, Views, make_loader, suitable_workers
 from bisenet_training.depthwise import keep_depthwise_in_float32
 from bisenet_training.distributed import add_up, launch, processes_on_machine
-from bisenet_training.extra import Fabric
 from bisenet_training.final_weights import export
 from bisenet_training.initial_network import make_network
 from bisenet_training.interruption import Interruption
@@ -47,6 +45,7 @@ from bisenet_training.optim import build_optimizer
 from bisenet_training.progress import TrainingProgress
 from bisenet_training.run_folder import RunFolder, StepRow
 from bisenet_training.run_log import RunLog
+from bisenet_training.saved_state import has_state, restore, restore_average
 from bisenet_training.student import Student
 from bisenet_training.synchronized import synchronize
 from bisenet_training.teacher import Teacher
@@ -89,7 +88,7 @@ def fit(config: TrainingConfig, output: Path, *, resume: bool) -> Signals | None
         teacher = Teacher(config.teacher, data.label_space, fabric.device)
     if fabric.is_global_zero:
         folder.begin(config, resume=resume)
-    goes_on = resume and _has_state(folder, fabric)
+    goes_on = resume and has_state(folder, fabric)
     class_shares = data.class_shares(fabric, folder.data)  # (classes,)
 
     # ---- the batches ----
@@ -139,8 +138,7 @@ def fit(config: TrainingConfig, output: Path, *, resume: bool) -> Signals | None
     best = -math.inf  # best mIoU so far, 0 to 1
     seconds = 0.0  # time of all steps, without evaluations
     if goes_on:
-        rest = _load(fabric, folder.last, learned)
-        step, best, seconds = rest['step'], rest['best'], rest['seconds']
+        step, best, seconds = restore(fabric, folder.last, learned)
 
     batches = iter(
         make_loader(views, shard.batches(step, config.max_steps), workers, pin_memory=on_gpu)
@@ -230,52 +228,16 @@ def fit(config: TrainingConfig, output: Path, *, resume: bool) -> Signals | None
         progress.say('stopped; to continue, run the same command with --resume')
     elif fabric.is_global_zero:
         file = folder.last if data.validation is None else folder.best
-        kept = torch.load(file, map_location='cpu', weights_only=True)
-        average.load_state_dict(kept['average'])
+        exported_step = restore_average(file, average)
         provenance = {
             'data': [dataset.description for dataset in data.train],
-            'steps': kept['step'],
+            'steps': exported_step,
             'config': config.model_dump(mode='json', exclude={'data', 'device', 'workers'}),
             'versions': versions(),
         }
         export(checkpoint(provenance), folder, data.validation, fabric.device)
         progress.say(f'weights: {folder.weights}')
     return stopped_by
-
-
-def _has_state(folder: RunFolder, fabric: Fabric) -> bool:
-    """Returns whether there is a state to resume from.
-
-    Raises:
-        UserError: The state is damaged, or not visible to all processes.
-    """
-    is_there: bool = folder.last.is_file()
-    found = int(add_up(fabric, torch.tensor(int(is_there))))
-    if found not in (0, fabric.world_size):
-        raise UserError(
-            f'only {found} of {fabric.world_size} processes can see {folder.last}: '
-            'the folder of the run must be shared by all machines'
-        )
-    # torch writes a zip file. Its directory is at the end, so a truncated file has none.
-    if is_there and not zipfile.is_zipfile(folder.last):
-        raise UserError(f'{folder.last} is damaged: remove it to start again')
-    return is_there
-
-
-def _load(fabric: Fabric, file: Path, learned: dict[str, Any]) -> dict[str, Any]:
-    """Restores `learned` in place and returns the rest of the state.
-
-    Raises:
-        UserError: The state was saved by an earlier version.
-    """
-    try:
-        rest: dict[str, Any] = fabric.load(file, learned, weights_only=True)
-    except KeyError as error:
-        raise UserError(
-            f'{file} was saved by an earlier version of bisenet_ros and cannot be resumed: remove '
-            'it to start again'
-        ) from error
-    return rest
 
 
 def _not_a_number(

@@ -10,7 +10,7 @@ import platform
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -171,13 +171,44 @@ def append_rows(file: Path, rows: Iterable[StepRow | EvaluationRow]) -> None:
 
 
 def read_rows(file: Path) -> list[dict[str, str]]:
-    """Returns the rows of a table without an incomplete last row; none if there is no file."""
+    """Returns the rows of a table without an incomplete last row; none if there is no file.
+
+    Raises:
+        UserError: The file cannot be read, or has a line that no run writes.
+    """
     if not file.is_file():
         return []
-    with file.open(encoding='utf-8', newline='') as opened:
-        text = opened.read()
-    whole = text[: text.rfind('\n') + 1]
-    return list(csv.DictReader(whole.splitlines()))
+    try:
+        with file.open(encoding='utf-8', newline='') as opened:
+            text = opened.read()
+    except OSError as error:
+        raise UserError(f'cannot read {file}: {error.strerror}') from error
+    except UnicodeDecodeError as error:
+        raise UserError(f'{file} is damaged: {error.reason}') from error
+    lines = csv.reader(text[: text.rfind('\n') + 1].splitlines())
+    try:
+        header = tuple(next(lines, ()))
+        if header and header not in (StepRow._fields, EvaluationRow._fields):
+            raise ValueError('unknown columns')
+        return [_row(header, cells) for cells in lines]
+    except (ValueError, csv.Error) as error:
+        raise UserError(
+            f'{file}, line {lines.line_num}: not a row of a training ({error}): mend or remove it'
+        ) from error
+
+
+def _row(header: Sequence[str], cells: Sequence[str]) -> dict[str, str]:
+    """Returns a row by column.
+
+    Raises:
+        ValueError: A cell is missing or is not a number.
+    """
+    row = dict(zip(header, cells, strict=True))
+    int(row['step'])
+    for name, cell in row.items():
+        if cell or name not in EvaluationRow._fields:  # a figure may be undefined
+            float(cell)
+    return row
 
 
 def environment() -> dict[str, Any]:

@@ -84,4 +84,5 @@ class RunLog:
         """Draws the curves of all logged steps and evaluations."""
         if self._board is not None:
             steps, evaluations = read_rows(self._folder.steps), read_rows(self._folder.evaluations)
-            draw_curves(self._folder.curves, steps, evaluations)
+            if steps:
+                draw_curves(self._folder.curves, steps, evaluations)

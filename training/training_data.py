@@ -4,14 +4,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from pydantic import Field, TypeAdapter, ValidationError
 
 from bisenet_ros.console import progress_bar, warn, write_json
 from bisenet_ros.errors import UserError
@@ -20,6 +21,10 @@ from bisenet_training.config import TrainingConfig
 from bisenet_training.datasets import Dataset, check_dataset
 from bisenet_training.distributed import add_up
 from bisenet_training.extra import Fabric
+
+_Pixels = dict[str, Annotated[int, Field(strict=True, ge=0, lt=1 << 53)]]
+_COUNTS = TypeAdapter(dict[str, _Pixels])
+"""Pixels by data set and class; their shares are computed in float64, which is exact up to 2^53."""
 
 
 @dataclass(frozen=True)
@@ -84,19 +89,13 @@ class TrainingData:
         """
         shares = np.zeros(len(self.label_space))
         if fabric.is_global_zero:
-            counts = self._known_counts(known) or self._count(known)
+            descriptions = [dataset.description for dataset in self.all]
+            known_counts = read_counts(known, descriptions, len(self.label_space))
+            counts = known_counts or self._count(known)
             for share, pixels in zip(self.shares, counts, strict=False):
                 shares += share * np.array(pixels) / sum(pixels)
         for_all: npt.NDArray[np.float64] = add_up(fabric, torch.from_numpy(shares)).numpy()
         return for_all
-
-    def _known_counts(self, known: Path) -> Sequence[Sequence[int]] | None:
-        if not known.is_file():
-            return None
-        checked = json.loads(known.read_text(encoding='utf-8'))
-        if list(checked) != [dataset.description for dataset in self.all]:
-            return None
-        return [list(pixels.values()) for pixels in checked.values()]
 
     def _count(self, known: Path) -> Sequence[Sequence[int]]:
         checked = {}
@@ -112,3 +111,39 @@ class TrainingData:
                     warn(f'{dataset.description} has no pixels of {", ".join(found.absent)}')
         write_json(known, checked)
         return [list(pixels.values()) for pixels in checked.values()]
+
+
+def read_counts(
+    known: Path, descriptions: Sequence[str], classes: int
+) -> Sequence[Sequence[int]] | None:
+    """Reads the pixels of each class that an earlier check of the data sets counted.
+
+    Args:
+        known: The file.
+        descriptions: The data sets.
+        classes: Number of their classes.
+
+    Returns:
+        Counts by data set and class; None if there is no file, or it is of other data sets.
+
+    Raises:
+        UserError: The file cannot be read, or is damaged.
+    """
+    if not known.is_file():
+        return None
+    try:
+        checked = _COUNTS.validate_json(known.read_bytes())
+    except OSError as error:
+        raise UserError(f'cannot read {known}: {error.strerror}') from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ': '.join(map(str, (*first['loc'], first['msg'])))
+        raise UserError(
+            f'{known} is damaged: remove it to check the data again: {place}'
+        ) from error
+    if list(checked) != list(descriptions):
+        return None
+    counts = [list(pixels.values()) for pixels in checked.values()]
+    if not all(len(pixels) == classes and any(pixels) for pixels in counts):
+        raise UserError(f'{known} is damaged: remove it to check the data again')
+    return counts

@@ -88,11 +88,15 @@ def received_messages(reader: BagReader, topics: Collection[str]) -> Iterator[Re
     """Yields the messages of some topics in recording order.
 
     Raises:
-        BagError: The bag is damaged.
+        BagError: The bag is damaged, or has messages of different types on one of the topics.
     """
     connections = [one for one in connections_of(reader) if one.topic in topics]
     if not connections:  # rosbags would read every topic
         return
+    types: dict[str, str] = {}
+    for topic, kind in ((one.topic, one.msgtype) for one in connections):
+        if types.setdefault(topic, kind) != kind:
+            raise BagError(f'{reader.paths[0]}: {topic} has {types[topic]} and {kind}')
     with _reading(reader.paths[0], 'the bag is damaged'):
         for connection, received, data in reader.messages(connections):
             message: Any = reader.deserialize(data, connection.msgtype)

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, suppress
@@ -464,7 +465,7 @@ def _whole_parts(path: Path) -> tuple[list[Path], str]:
         BagError: The path does not exist, the bag must first be repaired with ROS, or a folder has
             no usable metadata.yaml.
     """
-    if not path.exists():
+    if not os.path.exists(path):
         raise BagError(f'{path}: no such file or folder')
     files = [path]
     if path.is_dir():

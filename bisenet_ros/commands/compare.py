@@ -10,9 +10,10 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from bisenet_ros.console import make_folder, print_outcome, write_json
-from bisenet_ros.errors import UserError
+from bisenet_ros.errors import UserError, printable
 from bisenet_ros.formatting import percent, points
 from bisenet_ros.replay.measure.comparison import compare
 from bisenet_ros.replay.measure.criteria import judge_figure, parse_criteria
@@ -75,7 +76,7 @@ def _print(console: Console, figures: Mapping[str, Any], output: Path) -> None:
         for name, row in rows.items():
             spread = row.get('interval')
             table.add_row(
-                name,
+                Text(printable(name)),
                 percent(row['a']),
                 percent(row['b']),
                 points(row['change']),

@@ -14,6 +14,7 @@ from rich.text import Text
 
 from bisenet_ros.checkpoint import Checkpoint, resolve_weights
 from bisenet_ros.console import is_standard_output, write_json
+from bisenet_ros.errors import printable
 from bisenet_ros.formatting import percent
 
 
@@ -78,7 +79,7 @@ def _print(console: Console, checkpoint: Checkpoint, facts: Mapping[str, Any]) -
         classes.add_row(
             str(index),
             Text('    ', f'on rgb({red},{green},{blue})'),
-            Text(name),
+            Text(printable(name)),
             f'{red:3d} {green:3d} {blue:3d}',
             'yes' if name in space.drivable else '',
         )
@@ -108,10 +109,10 @@ def _tree(values: Mapping[str, Any]) -> Table:
     grid = Table.grid(padding=(0, 2))
     for name, value in values.items():
         if isinstance(value, Mapping):
-            grid.add_row(Text(f'  {name}'), _tree(value))
+            grid.add_row(Text(printable(f'  {name}')), _tree(value))
         else:
             text = f'{value:.4g}' if isinstance(value, float) else str(value)
-            grid.add_row(Text(f'  {name}'), Text(text))
+            grid.add_row(Text(printable(f'  {name}')), Text(printable(text)))
     return grid
 
 

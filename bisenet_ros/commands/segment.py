@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -144,12 +145,12 @@ def find_files(inputs: Iterable[Path]) -> list[Path]:
     """
     files: list[Path] = []
     for path in inputs:
-        if path.is_dir():
+        if os.path.isdir(path):
             found = list_files(path, IMAGE_SUFFIXES | VIDEO_SUFFIXES)
             if not found:
                 raise UserError(f'{path}: no images or videos directly in this folder')
             files += found
-        elif path.exists():
+        elif os.path.exists(path):
             files.append(path)
         else:
             raise UserError(f'{path}: no such file or folder')

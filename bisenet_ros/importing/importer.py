@@ -26,6 +26,7 @@ from bisenet_ros.checkpoint import Checkpoint, CheckpointError
 from bisenet_ros.importing.layouts import LAYOUTS, Layout
 from bisenet_ros.label_space import CITYSCAPES, IGNORE, LabelSpace
 from bisenet_ros.network import NETWORKS
+from bisenet_ros.network.pytorch_file import DAMAGE
 from bisenet_ros.preprocess import Normalization
 
 CITYSCAPES_SIZE = (2048, 1024)
@@ -49,19 +50,6 @@ _WRAPPERS = (
 
 _COMPILED = '_orig_mod.'
 """Inserted into names by `torch.compile`, at the position of the compiled module."""
-
-# Exceptions of torch.load for a truncated or damaged pickle; it has no exception of its own.
-_DAMAGE = (
-    AssertionError,
-    AttributeError,
-    EOFError,
-    LookupError,
-    RuntimeError,
-    TypeError,
-    UnpicklingError,
-    ValueError,
-    struct.error,
-)
 
 
 @dataclass(frozen=True)
@@ -166,7 +154,7 @@ def _read(path: Path, file: bytes) -> object:
         raise CheckpointError(f'{path} is {kind}')
     try:
         content: object = torch.load(io.BytesIO(file), map_location='cpu', weights_only=True)
-    except _DAMAGE as error:
+    except DAMAGE as error:
         if isinstance(error, UnpicklingError) and zipfile.is_zipfile(io.BytesIO(file)):
             raise CheckpointError(
                 f'{path} contains Python objects, which are never unpickled, or is damaged: '

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import io
 import struct
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,8 +15,18 @@ import torch
 
 from bisenet_ros.errors import UserError
 
-# What torch.load raises for a file that holds no weights. It has no error of its own for that.
-_DAMAGE = (EOFError, LookupError, RuntimeError, UnpicklingError, ValueError, struct.error)
+DAMAGE = (
+    AssertionError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    RuntimeError,
+    TypeError,
+    UnpicklingError,
+    ValueError,
+    struct.error,
+)
+"""What `torch.load` raises for a truncated or damaged file; it has no error of its own for that."""
 
 
 def load_pytorch_file(path: Path, what: str) -> Mapping[str, Any]:
@@ -29,13 +40,15 @@ def load_pytorch_file(path: Path, what: str) -> Mapping[str, Any]:
         UserError: The file cannot be read, or holds something else.
     """
     try:
-        content = torch.load(path, map_location='cpu', weights_only=True)
+        # Not from `path`: from a file, a damaged length is allocated before it is read.
+        file = io.BytesIO(path.read_bytes())
+        content = torch.load(file, map_location='cpu', weights_only=True)
     except OSError as error:
         raise UserError(f'cannot read {path}: {error.strerror or error}') from error
-    except _DAMAGE as error:
+    except DAMAGE as error:
         raise UserError(
             f'{path} is not a weights file of PyTorch: give the published .pth of {what}'
         ) from error
-    if not isinstance(content, Mapping):
+    if not isinstance(content, Mapping) or not all(isinstance(name, str) for name in content):
         raise UserError(f'{path} does not hold the weights of {what}')
     return content

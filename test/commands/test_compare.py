@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,17 @@ def test_criteria(runs: tuple[Path, Path], tmp_path: Path) -> None:
     result = bisenet('compare', *runs, '-o', tmp_path, '--fail-under', 'fps=1')
     assert result.exit_code == 2
     assert "unknown figure 'fps'; choose from miou, drivable_iou, " in result.stderr
+
+
+def test_names_of_classes_are_printed_as_they_are(runs: tuple[Path, Path], tmp_path: Path) -> None:
+    changed = [shutil.copytree(run, tmp_path / run.name) for run in runs]
+    for run in changed:
+        metrics = json.loads((run / 'metrics.json').read_text())
+        metrics['model']['classes'][0] = '[/sky]\x1b[2J'
+        (run / 'metrics.json').write_text(json.dumps(metrics))
+    result = bisenet('compare', *changed, '-o', tmp_path / 'diff')
+    assert result.exit_code == 0, result.output
+    assert r'[/sky]\x1b[2J' in result.stdout
 
 
 def test_the_same_bytes_twice(runs: tuple[Path, Path], tmp_path: Path) -> None:

@@ -19,7 +19,8 @@ from bisenet_ros.checkpoint import Checkpoint
 from bisenet_ros.errors import UserError
 from bisenet_training.interruption import Interruption
 from bisenet_training.loop import fit
-from bisenet_training.run_folder import read_rows
+from bisenet_training.run_folder import RunFolder, read_rows
+from bisenet_training.training_data import read_counts
 
 STEPS = 8
 
@@ -154,9 +155,38 @@ def test_a_folder_is_of_one_run(data: Path, undisturbed: Path, tmp_path: Path) -
 def test_a_damaged_state_is_named(data: Path, undisturbed: Path, tmp_path: Path) -> None:
     run = unfinished(undisturbed, tmp_path)
     state = run / 'checkpoints' / 'last.ckpt'
-    state.write_bytes(state.read_bytes()[:-100])
-    with pytest.raises(UserError, match=r'last\.ckpt is damaged: remove it to start again'):
+    content = state.read_bytes()
+    middle = len(content) // 2  # within a tensor, where torch does not notice
+    other = content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
+    for damaged in (content[:-100], other):
+        state.write_bytes(damaged)
+        with pytest.raises(UserError, match=r'last\.ckpt is damaged: remove it to start again'):
+            fit(small_config(tmp_path, data), run, resume=True)
+    state.write_bytes(content)
+    (run / 'checkpoints' / 'best.ckpt').write_bytes(other)
+    with pytest.raises(UserError, match=r'best\.ckpt was saved by an earlier version.*or is dam'):
         fit(small_config(tmp_path, data), run, resume=True)
+
+
+def test_damaged_tables_of_a_run_are_named(undisturbed: Path, tmp_path: Path) -> None:
+    folder = RunFolder(unfinished(undisturbed, tmp_path))
+    good = folder.steps.read_text()
+    for text, message in (
+        (good + '9,x,0.1,2\n', 'line 10: not a row of a training .*mend or remove it'),
+        (good + '9\n', 'line 10: not a row'),
+        (good.replace('step,', 'steps,', 1), 'line 1: not a row of a training .unknown columns'),
+    ):
+        folder.steps.write_text(text)
+        with pytest.raises(UserError, match=rf'steps\.csv, {message}'):
+            folder.forget_after(STEPS)
+    folder.steps.write_bytes(b'\xff\n')
+    with pytest.raises(UserError, match=r'steps\.csv is damaged'):
+        folder.forget_after(STEPS)
+    for content in ('{', '[]', '{"a": {"x": -1}}', '{"a": {"x": 0}}', '{"a": {"x": 1, "y": 2}}'):
+        folder.data.write_text(content)
+        with pytest.raises(UserError, match=r'data\.json is damaged.*remove it to check'):
+            read_counts(folder.data, ['a'], 1)
+    assert read_counts(folder.data, ['b'], 2) is None  # of other data
 
 
 def test_a_state_of_an_earlier_version_is_named(

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Literal
 
@@ -110,7 +111,7 @@ class CocoStuffSettings(SplitSettings):
 def _first_folder(*candidates: Path) -> Path:
     """Returns the first folder that exists."""
     for folder in candidates:
-        if folder.is_dir():
+        if os.path.isdir(folder):
             return folder
     raise DatasetError(f'no such folder: neither {" nor ".join(map(str, candidates))}')
 
@@ -135,7 +136,7 @@ class CocoStuff10kSettings(SplitSettings):
         for name in read_list(image_list):
             pair = Pair(name, root / 'images' / f'{name}.jpg', root / 'annotations' / f'{name}.mat')
             for path in (pair.image, pair.labels):
-                if not path.is_file():
+                if not os.path.isfile(path):
                     raise DatasetError(f'{image_list} names {name}, but there is no {path}')
             pairs.append(pair)
         return ImagePairs(f'COCO-Stuff-10k {self.split}', pairs, COCO_STUFF, _MatlabReader())

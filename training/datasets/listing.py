@@ -27,7 +27,7 @@ def files_by_stem(folder: Path, ending: str = '') -> dict[str, Path]:
     Raises:
         DatasetError: The folder does not exist, or two files differ only in the suffix.
     """
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         raise DatasetError(f'no such folder: {folder}')
     files: dict[str, Path] = {}
     for path in sorted(_files(folder)):
@@ -66,6 +66,8 @@ def read_list(path: Path) -> list[str]:
         raise DatasetError(f'cannot read {path}: {error.strerror}') from error
     except UnicodeDecodeError as error:
         raise DatasetError(f'{path} is not UTF-8 text') from error
+    except ValueError as error:  # a null character in the path
+        raise DatasetError(f'cannot read {path}: {error}') from error
     lines = [line.strip() for line in text.splitlines()]
     lines = [line for line in lines if line and not line.startswith('#')]
     if not lines:

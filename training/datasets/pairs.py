@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Literal
 
@@ -47,7 +48,7 @@ class PairListSettings(DatasetSettings):
                 )
             image, labels = (self.pairs.parent / name.strip() for name in names)
             for path in (image, labels):
-                if not path.is_file():
+                if not os.path.isfile(path):
                     raise DatasetError(f'{self.pairs} names {path}, which does not exist')
             pairs.append(Pair(names[0].strip(), image, labels))
         return _open(str(self.pairs), pairs, self.label_map)
@@ -70,7 +71,7 @@ class PairsSettings(DatasetSettings):
     @classmethod
     def locate(cls, data: Path, split: str | None, label_map: Path | None) -> DatasetSettings:
         """Accepts a list of pairs, or a folder with `images/[SPLIT]` and `labels/[SPLIT]`."""
-        if data.is_file():
+        if os.path.isfile(data):
             return PairListSettings.locate(data, split, label_map)
         part = split or '.'
         return cls(

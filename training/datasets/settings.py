@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,7 +18,12 @@ from bisenet_ros.errors import UserError
 from bisenet_training.dataset_registry import settings_class
 from bisenet_training.datasets.base import Dataset
 
-FilePath = Annotated[Path, AfterValidator(Path.expanduser)]
+
+def _expanded(path: Path) -> Path:
+    return Path(os.path.expanduser(path))
+
+
+FilePath = Annotated[Path, AfterValidator(_expanded)]
 """A path; `~` is the home folder."""
 
 

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from bisenet_ros.checkpoint import Checkpoint
@@ -26,7 +27,7 @@ def load_predictor(settings: ModelSettings, views: Views) -> LoadedPredictor:
     Raises:
         UserError: The file is missing or invalid, or does not support these settings.
     """
-    path = Path(settings.weights).expanduser()
+    path = Path(os.path.expanduser(settings.weights))
     if format_of(path) is not None:
         for name in ('precision', 'engine', 'network_size', 'output_size', 'confidence_threshold'):
             if getattr(settings, name) != getattr(ModelSettings, name):

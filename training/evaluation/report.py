@@ -13,9 +13,10 @@ import numpy as np
 import numpy.typing as npt
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from bisenet_ros.console import make_folder
-from bisenet_ros.errors import UserError
+from bisenet_ros.errors import UserError, printable
 from bisenet_ros.formatting import percent, quantity
 from bisenet_ros.media import write_image
 from bisenet_ros.metrics import figures as known_figures
@@ -60,17 +61,18 @@ def class_rows(result: EvaluationResult) -> Iterator[ClassRow]:
 
 def print_tables(console: Console, title: str, result: EvaluationResult) -> None:
     """Prints the figures of each class and the overall figures."""
-    table = Table(title=title)
+    table = Table(title=Text(printable(title)))
     table.add_column('class')
     for column in ('IoU', 'boundary F-score', 'share of ground truth'):
         table.add_column(column, justify='right')
     total = confusion_of(result).sum()
     for row in class_rows(result):
+        name = Text(printable(row.name))
         if row.iou is None:
-            table.add_row(row.name, 'does not occur', '', '')
+            table.add_row(name, 'does not occur', '', '')
         else:
             share = row.true_pixels / total
-            table.add_row(row.name, percent(row.iou), percent(row.boundary_f), percent(share))
+            table.add_row(name, percent(row.iou), percent(row.boundary_f), percent(share))
     console.print(table)
     summary = Table.grid(padding=(0, 2))
     for title, value in summary_rows(result.figures()):

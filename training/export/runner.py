@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -81,7 +82,7 @@ class ExportedSegmenter:
             raise ExportError(
                 f'{path}: the name of an exported model must end with {", ".join(SUFFIXES)}'
             )
-        if not path.is_file():
+        if not os.path.isfile(path):
             raise ExportError(f'{path}: no such file')
         known.check_installed()
         where = resolve_device(known.best_device() if device == 'auto' else device)

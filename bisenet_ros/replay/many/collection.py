@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -44,7 +45,7 @@ def result_folders(bags: Sequence[Path]) -> list[str]:
     names: list[str] = []
     for bag in bags:
         resolved = bag.resolve()
-        stem = resolved.name if resolved.is_dir() else resolved.stem
+        stem = resolved.name if os.path.isdir(resolved) else resolved.stem
         name, number = stem, 1
         while name in names:
             number += 1
@@ -55,7 +56,7 @@ def result_folders(bags: Sequence[Path]) -> list[str]:
 
 def _bags_in(folder: Path) -> Iterator[Path]:
     """Yields the bags in a folder by path; none if it is not a folder, or is a bag itself."""
-    if not folder.is_dir() or _is_bag(folder):
+    if not os.path.isdir(folder) or _is_bag(folder):
         return
     for entry in sorted(folder.iterdir()):
         if entry.suffix == '.bag' or (entry.is_dir() and _is_bag(entry)):

@@ -4,31 +4,103 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, NonNegativeInt, ValidationError
+from pydantic_core import from_json
 
-from bisenet_ros.bag.messages import messages, open_bag
+from bisenet_ros.bag.messages import IMAGE_TYPE, connections_of, messages, open_bag
 from bisenet_ros.errors import UserError
-from bisenet_ros.image_codec import decode_image, decode_labels
-from bisenet_ros.json_text import parse_json
+from bisenet_ros.image_codec import ImageError, decode_image, decode_labels
+from bisenet_ros.limits import MAX_PIXELS
 from bisenet_ros.replay.measure.evaluation import FrameId
 from bisenet_ros.replay.measure.figures import AccuracyCounts
 
 Pixels = npt.NDArray[np.uint8]
 
+_LARGEST = 1e15
+"""Limit of figures and times: no measured one is larger, and sums of smaller ones are finite."""
 
-# The keys of metrics.json that are read.
-_READ = frozenset(('accuracy', 'bag', 'cameras', 'complete', 'fps', 'model', 'versions'))
+_Number = Annotated[float, Field(ge=-_LARGEST, le=_LARGEST)]
+_Count = Annotated[int, Field(ge=0, le=MAX_PIXELS)]
 
 
 class RunError(UserError):
     """The folder does not contain a replay, or not a suitable one."""
+
+
+class _Part(BaseModel):
+    """A part of a file that is read; the file has more."""
+
+    model_config = ConfigDict(extra='allow', strict=True, allow_inf_nan=False)
+
+
+class _Camera(_Part):
+    name: str
+    image_topic: str
+
+
+class _Model(_Part):
+    __pydantic_extra__: dict[str, JsonValue]
+
+    classes: Annotated[list[str], Field(min_length=1)]
+    drivable_classes: list[str]
+    weights: str
+    device: str
+    precision: str
+
+
+class _Metrics(_Part):
+    accuracy: JsonValue
+    bag: JsonValue
+    cameras: list[_Camera]
+    complete: bool
+    fps: JsonValue
+    model: _Model
+    versions: dict[str, JsonValue]
+
+
+class _Line(_Part):
+    """A line of frames.jsonl; its figures are the numbers among the other fields."""
+
+    camera: str
+    frame: NonNegativeInt
+    stamp: int
+    time_s: _Number
+    confusion: list[list[_Count]] | None = None
+    drivable_overlap: Annotated[list[_Count], Field(min_length=2, max_length=2)] | None = None
+
+    def figures(self) -> dict[str, float]:
+        """Returns the figures.
+
+        Raises:
+            ValueError: A figure is not finite, or larger than any measured one.
+        """
+        found = {}
+        for name, value in (self.model_extra or {}).items():
+            if isinstance(value, int | float) and not isinstance(value, bool):
+                if not -_LARGEST <= value <= _LARGEST:
+                    raise ValueError(f'{name}: not a figure that can be measured')
+                found[name] = float(value)
+        return found
+
+    def counts(self, classes: int) -> AccuracyCounts | None:
+        """Returns the counts behind accuracy; None without ground truth.
+
+        Raises:
+            ValueError: The counts are not those of so many classes.
+        """
+        if self.confusion is None:
+            return None
+        if len(self.confusion) != classes or any(len(row) != classes + 1 for row in self.confusion):
+            raise ValueError(f'confusion: not {classes} rows of {classes + 1} counts')
+        return AccuracyCounts.of(self.confusion, self.drivable_overlap)
 
 
 @dataclass(frozen=True)
@@ -73,8 +145,8 @@ class RunResult:
         """
         try:
             metrics = _metrics(path / 'metrics.json')
-            with (path / 'frames.jsonl').open(encoding='utf-8') as lines:
-                frames = tuple(_frames(lines, path))
+            with (path / 'frames.jsonl').open('rb') as lines:
+                frames = tuple(_frames(lines, path, len(metrics['model']['classes'])))
         except OSError as error:
             raise RunError(
                 f'{path}: not the output folder of bisenet replay for one bag: '
@@ -102,63 +174,82 @@ class RunResult:
             kind: (H, W) class ids, or the (H, W, 3) BGR overlay.
 
         Raises:
-            RunError: The file does not match frames.jsonl.
+            RunError: The file does not match frames.jsonl, or an image in it is damaged.
             BagError: The file is damaged.
         """
         path = self.path / 'output.mcap'
-        name = next(c['name'] for c in self.metrics['cameras'] if c['image_topic'] == camera)
+        names = {one['image_topic']: one['name'] for one in self.metrics['cameras']}
+        if camera not in names:
+            raise RunError(
+                f'{self.path}: metrics.json and frames.jsonl are of different replays: '
+                f'{camera} is only in frames.jsonl'
+            )
+        name = names[camera]
         topic = f'/{name}/segmentation/{kind}' if name else f'/segmentation/{kind}'
         frames = iter([frame.id for frame in self.frames if frame.id.camera == camera])
         foreign = RunError(f'{path} and the frames.jsonl beside it are of different replays')
         decode = decode_labels if kind == 'labels' else decode_image
         with closing(open_bag(path)) as reader:
+            for connection in connections_of(reader):
+                if connection.topic == topic and connection.msgtype != IMAGE_TYPE:
+                    raise RunError(f'{path}: {topic} has {connection.msgtype}, not {IMAGE_TYPE}')
             for _, _, stamp, message in messages(reader, [topic]):
                 frame = next(frames, None)
                 if frame is None or frame.stamp != stamp:
                     raise foreign
-                yield frame, decode(message)
+                try:
+                    pixels = decode(message)
+                except ImageError as error:
+                    raise RunError(f'{path}: {topic}, frame {frame.frame}: {error}') from error
+                yield frame, pixels
         if next(frames, None) is not None:
             raise foreign
 
 
 def _metrics(path: Path) -> dict[str, Any]:
     try:
-        metrics = parse_json(path.read_text(encoding='utf-8'))
+        metrics = from_json(path.read_bytes(), allow_inf_nan=False)
     except ValueError as error:
         raise RunError(f'{path}: not JSON: {error}') from error
     if isinstance(metrics, dict) and 'bags' in metrics:
         raise RunError(
             f'{path.parent} has the results of several bags: give the folder of one bag in it'
         )
-    if not isinstance(metrics, dict) or not _READ.issubset(metrics):
-        raise RunError(f'{path}: not written by bisenet replay for one bag')
-    return metrics
+    try:
+        _Metrics.model_validate(metrics)
+    except ValidationError as error:
+        raise RunError(
+            f'{path}: not written by bisenet replay for one bag: {_reason(error)}'
+        ) from error
+    found: dict[str, Any] = metrics
+    return found
 
 
-def _frames(lines: Iterator[str], path: Path) -> Iterator[EvaluatedFrame]:
+def _frames(lines: Iterable[bytes], path: Path, classes: int) -> Iterator[EvaluatedFrame]:
     expected: dict[str, int] = {}  # number of the next frame, by camera
     dropped: dict[str, int] = {}
     for number, text in enumerate(lines, start=1):
         try:
-            line = parse_json(text)
-            frame = FrameId(line.pop('camera'), line.pop('frame'), line.pop('stamp'))
-            time_s = line.pop('time_s')
-            counts = None
-            if 'confusion' in line and 'drivable_overlap' not in line:
+            line = _Line.model_validate_json(text)
+            if line.confusion is not None and line.drivable_overlap is None:
                 raise RunError(f'{path} was written by an earlier version: replay the bag again')
-            if 'confusion' in line:
-                counts = AccuracyCounts.of(line.pop('confusion'), line.pop('drivable_overlap'))
-        except (ValueError, KeyError, AttributeError, TypeError) as error:
+            figures, counts = line.figures(), line.counts(classes)
+            missing = line.frame - expected.get(line.camera, 0)
+            if missing < 0:
+                raise ValueError(f'frame: {line.frame} comes after {expected[line.camera] - 1}')
+        except ValueError as error:
+            reason = _reason(error) if isinstance(error, ValidationError) else str(error)
             raise RunError(
-                f'{path / "frames.jsonl"}, line {number}: not written by bisenet replay: {error}'
+                f'{path / "frames.jsonl"}, line {number}: not written by bisenet replay: {reason}'
             ) from error
-        figures = {
-            name: float(value)
-            for name, value in line.items()
-            if isinstance(value, int | float) and not isinstance(value, bool)
-        }
-        missing = frame.frame - expected.get(frame.camera, 0)
-        dropped[frame.camera] = dropped.get(frame.camera, 0) + missing
-        expected[frame.camera] = frame.frame + 1
+        dropped[line.camera] = dropped.get(line.camera, 0) + missing
+        expected[line.camera] = line.frame + 1
         if 'confidence' in figures:  # others could not be decoded
-            yield EvaluatedFrame(frame, time_s, figures, counts, dropped.pop(frame.camera))
+            frame = FrameId(line.camera, line.frame, line.stamp)
+            gap = dropped.pop(line.camera)
+            yield EvaluatedFrame(frame, line.time_s, figures, counts, gap)
+
+
+def _reason(error: ValidationError) -> str:
+    first = error.errors()[0]
+    return ': '.join(filter(None, ('.'.join(map(str, first['loc'])), first['msg'])))

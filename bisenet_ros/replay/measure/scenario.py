@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -147,7 +148,7 @@ class ScenarioFile:
             values = read_parameters(self.document.path.parent / self.scenario.params)
         if self.scenario.weights is not None:
             beside = self.document.path.parent / self.scenario.weights
-            values['weights'] = str(beside) if beside.is_file() else self.scenario.weights
+            values['weights'] = str(beside) if os.path.isfile(beside) else self.scenario.weights
         return values
 
     def path_of(self, bag: ScenarioBag) -> Path:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import html
 import math
+import sys
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -164,8 +165,8 @@ def reliability_diagram(curve: Sequence[Bin]) -> str:
 
 
 def round_up(value: float) -> float:
-    """Rounds up to 1, 2, 2.5 or 5 times a power of ten; 1 if `value` is not positive."""
-    if value <= 0:
+    """Rounds up to 1, 2, 2.5 or 5 times a power of ten; 1 if `value` is not positive or tiny."""
+    if value < sys.float_info.min:  # the power of ten could be 0
         return 1.0
     power = 10.0 ** math.floor(math.log10(value))
     steps = (step * power for step in (1, 2, 2.5, 5, 10))

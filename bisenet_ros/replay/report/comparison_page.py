@@ -15,7 +15,7 @@ import numpy.typing as npt
 from bisenet_ros.formatting import percent, points
 from bisenet_ros.replay.measure.comparison import Comparison, FramePair
 from bisenet_ros.replay.measure.evaluation import FrameId
-from bisenet_ros.replay.measure.run_result import RunResult
+from bisenet_ros.replay.measure.run_result import RunError, RunResult
 from bisenet_ros.replay.report.charts import Chart, Mark, Series, legend, time_line
 from bisenet_ros.replay.report.pictures import data_uri
 from bisenet_ros.templates import render
@@ -146,6 +146,12 @@ def _pictures(
     for pair in shown:
         frame = pair.a.id
         changed = labels_a[frame] != labels_b[frame]
+        for run, overlays in zip(runs, (overlays_a, overlays_b), strict=True):
+            if overlays[frame].shape[:2] != changed.shape:
+                raise RunError(
+                    f'{run.path / "output.mcap"}: the labels and the overlay of frame '
+                    f'{frame.frame} of {frame.camera} differ in size: replay the bag again'
+                )
         images = {
             'A': overlays_a[frame],
             'B': overlays_b[frame],

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from pages import Page
-from small_bags import START, STEP, drive, picture, truth_of, write_bag
+from small_bags import START, STEP, Entry, drive, picture, truth_of, write_bag
 from tiny_checkpoint import save_tiny_checkpoint
 
 from bisenet_ros.bag.reader import ReplayBag
@@ -223,6 +224,66 @@ def test_folders_that_are_no_replay(runs: tuple[Path, Path], tmp_path: Path) -> 
         (broken / 'metrics.json').write_text(other)
         with pytest.raises(RunError, match=r'metrics\.json: not written by bisenet replay'):
             RunResult.load(broken)
+
+
+def test_damaged_results_are_named(runs: tuple[Path, Path], tmp_path: Path) -> None:
+    line = json.loads((runs[0] / 'frames.jsonl').read_text().splitlines()[0])
+    large = [[2**62, *row[1:]] for row in line['confusion']]
+    for number, (changed, reason) in enumerate(
+        (
+            ({'camera': []}, 'camera: Input should be a valid string'),
+            ({'frame': -1}, 'frame: Input should be greater than or equal to 0'),
+            ({'time_s': None}, 'time_s: Input should be a valid number'),
+            ({'confusion': large}, 'confusion.0.0: Input should be less than'),
+            ({'confusion': line['confusion'][1:]}, 'confusion: not 11 rows of 12 counts'),
+            ({'drivable_overlap': [1]}, 'drivable_overlap: List should have at least 2 items'),
+            ({'miou': float('inf')}, 'miou: not a figure that can be measured'),
+            ({'miou': 10**400}, 'miou: not a figure that can be measured'),
+        )
+    ):
+        broken = copy(runs[0], tmp_path / str(number))
+        rewrite(broken / 'frames.jsonl', lambda line, changed=changed: {**line, **changed})
+        with pytest.raises(RunError, match=rf'frames\.jsonl, line 1: .*{re.escape(reason)}'):
+            RunResult.load(broken)
+    frames, metrics = broken / 'frames.jsonl', broken / 'metrics.json'
+    good = (runs[0] / 'frames.jsonl').read_bytes()
+    for content, reason in (
+        (good.replace(b'"', b'\xff', 1), 'line 1: .*Invalid JSON'),
+        (good + good, 'line 7: .*frame: 0 comes after 5'),
+    ):
+        frames.write_bytes(content)
+        with pytest.raises(RunError, match=reason):
+            RunResult.load(broken)
+    frames.write_bytes(good)
+    text = (runs[0] / 'metrics.json').read_text()
+    for content, reason in (
+        (text.replace('"sky"', '7', 1), r'classes\.0: Input should be a valid string'),
+        (text.replace('"sky"', '"\\ud800"'), 'not JSON'),
+        (text.replace('"fps": ', '"fps": 1e999, "x": '), 'fps.*finite'),
+        (text.replace('"fps": ', f'"fps": {300 * "["}{300 * "]"}, "x": '), 'not JSON: recursion'),
+    ):
+        assert content != text
+        metrics.write_text(content)
+        with pytest.raises(RunError, match=rf'metrics\.json: .*{reason}'):
+            RunResult.load(broken)
+    metrics.write_text(text.replace('"image_topic": "/image"', '"image_topic": "/other"'))
+    with pytest.raises(RunError, match=r'/image is only in frames\.jsonl'):
+        list(RunResult.load(broken).pictures('/image', 'labels'))
+
+
+def test_pictures_that_are_none(runs: tuple[Path, Path], tmp_path: Path) -> None:
+    run = copy(runs[0], tmp_path / 'run')
+    for number, (encoding, reason) in enumerate(
+        (
+            ('png', 'labels has sensor_msgs/msg/CompressedImage, not sensor_msgs/msg/Image'),
+            ('bgr8', 'labels, frame 0: labels are mono8 or 8UC1'),
+        )
+    ):
+        entries = [Entry('/segmentation/labels', START, picture(0), encoding)]
+        bag = write_bag(tmp_path / f'bag{number}', entries)
+        shutil.copy(bag / f'bag{number}.mcap', run / 'output.mcap')
+        with pytest.raises(RunError, match=rf'output\.mcap: /segmentation/{reason}'):
+            list(RunResult.load(run).pictures('/image', 'labels'))
 
 
 def test_pictures_of_another_replay(runs: tuple[Path, Path], tmp_path: Path) -> None:

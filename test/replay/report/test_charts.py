@@ -79,6 +79,8 @@ def test_a_single_line_needs_no_legend() -> None:
     assert '/rear' in legend(['/front', '/rear'])
 
 
-@pytest.mark.parametrize(('value', 'rounded'), [(0, 1), (0.3, 0.5), (1, 1), (23, 25), (51, 100)])
+@pytest.mark.parametrize(
+    ('value', 'rounded'), [(0, 1), (5e-324, 1), (0.3, 0.5), (1, 1), (23, 25), (51, 100)]
+)
 def test_round_up(value: float, rounded: float) -> None:
     assert round_up(value) == rounded

@@ -14,6 +14,7 @@ from small_datasets import write_image
 
 from bisenet_ros import media
 from bisenet_ros.label_space import IGNORE
+from bisenet_ros.yaml_document import DocumentError
 from bisenet_training.datasets import DatasetError
 from bisenet_training.datasets.image_file import read_ids
 from bisenet_training.datasets.pairs import PairListSettings, PairsSettings
@@ -205,6 +206,7 @@ def test_lists_are_relative_to_themselves(tmp_path: Path, by_id: Path) -> None:
         ('images/a.jpg\n', "has a line that is not an image and .*: 'images/a.jpg'"),
         ('images/a.jpg labels/b.png\n', r'names .*labels/b\.png, which does not exist'),
         ('images/b.jpg labels/a.png\n', r'names .*images/b\.jpg, which does not exist'),
+        (f'{"x" * 300} labels/a.png\n', r'names .*x, which does not exist'),
         ('# nothing\n', 'is empty'),
     ],
 )
@@ -216,6 +218,21 @@ def test_lists_are_held_against_the_files(
     pair_list.write_text(text)
     with pytest.raises(DatasetError, match=rf'pairs\.txt {message}'):
         PairListSettings(pairs=pair_list, label_map=by_id).open()
+
+
+def test_paths_that_no_system_takes_do_not_exist(tmp_path: Path, by_id: Path) -> None:
+    for path in ('x' * 300, '~nobody_of_that_name/images', 'nothing\0at all'):
+        settings = PairsSettings.model_validate(
+            {'images': path, 'labels': tmp_path, 'label_map': by_id}
+        )
+        with pytest.raises(DatasetError, match='no such folder'):
+            settings.open()
+        listed = PairListSettings.model_validate({'pairs': path, 'label_map': by_id})
+        with pytest.raises(DatasetError, match='cannot read'):
+            listed.open()
+    write_pair(tmp_path, 'a', np.zeros((2, 3), np.uint8))
+    with pytest.raises(DocumentError, match='null'):
+        folders(tmp_path, Path('nothing\0at all')).open()
 
 
 def test_a_list_that_is_no_text_is_refused(tmp_path: Path, by_id: Path) -> None:
