@@ -657,9 +657,10 @@ def test_with_a_full_disk_the_node_works_all_the_same(
 
 @pytest.fixture
 def other_machines(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Lets peers and nodes that are created later find each other as those of other machines do.
+    """Lets peers and nodes that are created later reach each other as on different machines.
 
-    Among processes of one machine only, one without shared memory is not found.
+    With discovery limited to one machine, Fast DDS loses messages between a process with shared
+    memory and one without.
     """
     monkeypatch.setenv('ROS_AUTOMATIC_DISCOVERY_RANGE', 'SUBNET')
     monkeypatch.delenv('ROS_LOCALHOST_ONLY', raising=False)
