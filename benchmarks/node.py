@@ -340,6 +340,8 @@ def overload(load: Load, seconds: float) -> dict[str, Any]:
         'age_ms': percentiles(ages),
         'period_ms': percentiles(periods),
         'age_in_own_periods': percentiles([one.latency_ms / one.period_ms for one in heard]),
+        'age_at_the_node_ms': percentiles([one.timing.age_ms for one in heard]),
+        'frames': frames(heard),
         'memory_mb': {
             'first': round(memory[0], 1),
             'last': round(memory[-1], 1),

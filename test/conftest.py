@@ -4,14 +4,19 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
 from tiny_checkpoint import save_tiny_checkpoint
 
 from bisenet_ros.segmenter import Segmenter
+
+try:
+    from hypothesis import settings
+except ImportError:  # `colcon test` runs only tests that do without it
+    settings = None
 
 # A background job of a shell ignores SIGINT, and its child processes inherit this. Without this
 # line, tests that interrupt a process would wait forever.
@@ -19,9 +24,19 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Hypothesis tries the same few examples in every run of the suite. `--hypothesis-profile million`
 # tries a million in all, different ones each time.
-settings.register_profile('quick', max_examples=500, derandomize=True, deadline=None, database=None)
-settings.register_profile('million', max_examples=250_000, deadline=None, database=None)
-settings.load_profile('quick')
+if settings is not None:
+    settings.register_profile(
+        'quick', max_examples=500, derandomize=True, deadline=None, database=None
+    )
+    settings.register_profile('million', max_examples=250_000, deadline=None, database=None)
+    settings.load_profile('quick')
+
+# Tests use low DDS domains, as robots do. Neither a robot nor the tests of another computer in the
+# same network should interfere.
+if os.environ.get('ROS_DISTRO') == 'humble':
+    os.environ.setdefault('ROS_LOCALHOST_ONLY', '1')
+else:
+    os.environ.setdefault('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
 
 
 @pytest.fixture(scope='session')

@@ -25,6 +25,8 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 import rclpy
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState, GetState
 from rclpy.client import Client
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
@@ -368,6 +370,22 @@ def running_node(
     with running(node_command(*arguments, **parameters), domain, environment) as process:
         process.wait_for_output('waiting for')
         yield process
+
+
+def state_of(peer: Peer) -> str:
+    """Returns the lifecycle state of the node."""
+    label: str = peer.call(GetState, '/segmenter/get_state', GetState.Request()).current_state.label
+    return label
+
+
+def change(peer: Peer, transition: int) -> str:
+    """Requests a transition; returns the state after it.
+
+    Not whether the transition succeeded: a repeated call would tell that it is not possible.
+    """
+    request = ChangeState.Request(transition=Transition(id=transition))
+    peer.call(ChangeState, '/segmenter/change_state', request)
+    return state_of(peer)
 
 
 def stamp_of(message: Any) -> tuple[int, int]:

@@ -457,7 +457,7 @@ def test_the_real_node_labels_a_frame_and_ends_well(
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=110,
+            timeout=240,
             check=False,
         )
     assert ended.returncode == 0, ended.stdout

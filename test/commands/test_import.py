@@ -49,7 +49,8 @@ def test_what_was_trained_can_be_told(source: Path, tmp_path: Path) -> None:
         'colors': [[index, 0, 0] for index in range(19)],
         'drivable': ['class_3'],
     }
-    (tmp_path / 'space.json').write_text(json.dumps(space))
+    # As editors on Windows write it, with a byte order mark.
+    (tmp_path / 'space.json').write_text(json.dumps(space), encoding='utf-8-sig')
     output = tmp_path / 'ours.safetensors'
     told = ['--label-space', tmp_path / 'space.json', '--network-size', '640', '384']
     told += ['--mean', '0.1', '0.2', '0.3', '--std', '0.4', '0.5', '0.6']

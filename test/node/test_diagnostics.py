@@ -4,11 +4,13 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from dataclasses import replace
+from importlib.machinery import ModuleSpec
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 
 import pytest
 import torch
@@ -318,6 +320,28 @@ def test_what_a_gpu_tells_and_what_it_does_not(monkeypatch: pytest.MonkeyPatch) 
 
     monkeypatch.setattr(torch.cuda, 'mem_get_info', fail)
     assert device_state('cuda:0') == {}
+
+
+@pytest.mark.parametrize('library', ['absent', 'failing', 'well'])
+def test_the_temperature_of_a_gpu_where_it_is_known(
+    monkeypatch: pytest.MonkeyPatch, library: str
+) -> None:
+    pynvml = ModuleType('pynvml')
+    pynvml.__spec__ = ModuleSpec('pynvml', None)
+    pynvml.NVMLError = type('NVMLError', (Exception,), {})
+
+    def temperature(device: str) -> int:
+        assert device == 'cuda:1'
+        if library == 'failing':
+            raise pynvml.NVMLError('Not Supported')
+        return 61
+
+    # None stands for a module that is not installed.
+    monkeypatch.setitem(sys.modules, 'pynvml', None if library == 'absent' else pynvml)
+    monkeypatch.setattr(torch.cuda, 'temperature', temperature)
+    monkeypatch.setattr(torch.cuda, 'mem_get_info', lambda _: (3 << 30, 8 << 30))
+    shown = device_state('cuda:1').get('device_temperature_celsius')
+    assert shown == (61.0 if library == 'well' else None)
 
 
 def test_malformed_frames_warn_while_they_come(camera: Camera) -> None:

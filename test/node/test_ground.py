@@ -17,7 +17,7 @@ from nav_msgs.msg import OccupancyGrid
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from ros_peers import (
     RELIABLE,
-    SENSOR_DATA,
+    Inbox,
     Peer,
     fill_with,
     own_domain,
@@ -88,14 +88,19 @@ def drivable(weights: Path) -> tuple[str, ...]:
     return (CAMVID.names[int(np.bincount(labels.ravel()).argmax())],)
 
 
+def of_frame(inbox: Inbox, other: Any) -> list[Any]:
+    """The messages with the stamp of another one."""
+    return [message for message in list(inbox.messages) if stamp_of(message) == stamp_of(other)]
+
+
 def test_every_camera_has_its_ground(graph: Peer) -> None:
     with ExitStack() as stack:
-        inboxes: dict[str, dict[str, Any]] = {}
+        inboxes: dict[str, dict[str, Inbox]] = {}
         for name, (width, height) in SIZES.items():
             topic = f'{name}/segmentation'
             inboxes[name] = {
                 'grid': graph.listen(OccupancyGrid, f'{topic}/grid', LATCHED),
-                'scan': graph.listen(LaserScan, f'{topic}/free_space_scan', SENSOR_DATA),
+                'scan': graph.listen(LaserScan, f'{topic}/free_space_scan', RELIABLE),
                 'mask': graph.listen(Image, f'{topic}/drivable', RELIABLE),
             }
             stack.enter_context(
@@ -108,12 +113,13 @@ def test_every_camera_has_its_ground(graph: Peer) -> None:
         for name, size in SIZES.items():
             stack.enter_context(graph.streaming(CameraInfo, f'{name}/camera_info', fill_info(size)))
         for name, found in inboxes.items():
-            grid = found['grid'].wait()
-            masks = found['mask']
-            mask = masks.wait(lambda message, grid=grid: stamp_of(message) == stamp_of(grid))
+            grids, masks = found['grid'], found['mask']
             scan = found['scan'].wait(
-                lambda message, grid=grid: stamp_of(message) == stamp_of(grid)
+                lambda scan, grids=grids, masks=masks: (
+                    of_frame(grids, scan) and of_frame(masks, scan)
+                )
             )
+            (grid,), (mask,) = of_frame(grids, scan), of_frame(masks, scan)
             assert grid.header.frame_id == scan.header.frame_id == 'base_footprint'
 
             settings = Settings(mounting=MOUNTINGS[name], grid_resolution=0.25)

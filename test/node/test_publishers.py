@@ -7,14 +7,15 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import rclpy
 from rclpy.context import Context
 from rclpy.node import Node
-from ros_peers import Peer, fill_with, stamp_of, street
+from ros_peers import TIMEOUT, Inbox, Peer, fill_with, stamp_of, street
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from bisenet_ros.camera_pipeline import SegmentedFrame
@@ -63,6 +64,15 @@ def publish(publishers: CameraPublishers, frame: SegmentedFrame) -> FrameCounts:
     return slot.state.counts
 
 
+def first_message(inbox: Inbox, publish: Callable[[], object]) -> Any:
+    """The first message that arrives; published again until the two sides have found each other."""
+    end = time.monotonic() + TIMEOUT
+    while not inbox.arrives(within=0.05):
+        assert time.monotonic() < end, f'nothing within {TIMEOUT} s'
+        publish()
+    return inbox.wait()
+
+
 def test_nothing_is_computed_for_nobody(node: Node, frame: SegmentedFrame) -> None:
     outputs = CameraPublishers(node, 'front/')
     assert publish(outputs, frame).published == 1
@@ -106,12 +116,7 @@ def test_what_is_computed_is_what_somebody_listens_to(
         kind = CameraInfo
     inbox = peer.listen(kind, f'segmentation/{topic}')
     outputs = CameraPublishers(node, '')
-    # Once more for as long as the two sides have not found each other.
-    for _ in range(400):
-        publish(outputs, frame)
-        if inbox.arrives(within=0.05):
-            break
-    assert stamp_of(inbox.wait()) == (12, 34)
+    assert stamp_of(first_message(inbox, lambda: publish(outputs, frame))) == (12, 34)
     assert {'drivable', 'confidence'} & vars(frame.segmentation).keys() == computed
 
 
@@ -150,10 +155,5 @@ def test_messages_that_are_not_installed_are_left_out(
 def test_an_info_is_passed_on_as_it_came(node: Node, peer: Peer, frame: SegmentedFrame) -> None:
     infos = peer.listen(CameraInfo, 'segmentation/camera_info')
     outputs = CameraPublishers(node, '')
-    info = frame.camera_info
-    # Once more for as long as the two sides have not found each other.
-    for _ in range(400):
-        outputs.publish_camera_info(info)
-        if infos.arrives(within=0.05):
-            break
-    assert stamp_of(infos.wait()) == (12, 34)
+    info = first_message(infos, lambda: outputs.publish_camera_info(frame.camera_info))
+    assert stamp_of(info) == (12, 34)

@@ -11,10 +11,10 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from lifecycle_msgs.msg import Transition
-from lifecycle_msgs.srv import ChangeState, GetState
+from lifecycle_msgs.srv import GetState
 from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue
 from rcl_interfaces.srv import SetParameters
-from ros_peers import TIMEOUT, Peer, running_node
+from ros_peers import TIMEOUT, Peer, change, running_node
 
 from bisenet_ros.node.publishers import optional_message
 from bisenet_ros.outputs import LABEL_INFO, NAMESPACE, OUTPUTS
@@ -66,12 +66,6 @@ def of_node(peer: Peer, query: Query, wanted: set[str]) -> set[str]:
         peer.call(GetState, f'{NODE}/get_state', GetState.Request())
 
 
-def change(peer: Peer, *transitions: int) -> None:
-    for transition in transitions:
-        request = ChangeState.Request(transition=Transition(id=transition))
-        assert peer.call(ChangeState, f'{NODE}/change_state', request).success
-
-
 def test_the_policy_is_what_the_node_does(domain: int, peer: Peer, weights: Path) -> None:
     policy = allowed()
     assert policy.keys() == {'subscribe', 'publish', 'reply'}
@@ -80,11 +74,13 @@ def test_the_policy_is_what_the_node_does(domain: int, peer: Peer, weights: Path
         raw = policy['subscribe'] - TF - {'/image/compressed'}
         assert of_node(peer, subscribed, raw) == raw
 
-        change(peer, Transition.TRANSITION_DEACTIVATE, Transition.TRANSITION_CLEANUP)
+        assert change(peer, Transition.TRANSITION_DEACTIVATE) == 'inactive'
+        assert change(peer, Transition.TRANSITION_CLEANUP) == 'unconfigured'
         value = ParameterValue(type=ParameterType.PARAMETER_STRING, string_value='compressed')
         request = SetParameters.Request(parameters=[Parameter(name='transport', value=value)])
         peer.call(SetParameters, f'{NODE}/set_parameters', request)
-        change(peer, Transition.TRANSITION_CONFIGURE, Transition.TRANSITION_ACTIVATE)
+        assert change(peer, Transition.TRANSITION_CONFIGURE) == 'inactive'
+        assert change(peer, Transition.TRANSITION_ACTIVATE) == 'active'
 
         for query, wanted in (
             (subscribed, policy['subscribe'] - TF - {'/image'}),
