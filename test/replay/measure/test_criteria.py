@@ -31,8 +31,15 @@ def matrix(seed: int) -> ConfusionMatrix:
 
 def write_run(folder: Path, lines: Sequence[dict[str, Any]]) -> RunResult:
     metrics = {
-        **dict.fromkeys(('bag', 'cameras', 'complete', 'versions')),
-        'model': {'classes': CLASSES, 'drivable_classes': ['road']},
+        'bag': None,
+        'cameras': [{'name': name, 'image_topic': name} for name in ('/a', '/b')],
+        'complete': True,
+        'versions': {},
+        'model': {
+            'classes': CLASSES,
+            'drivable_classes': ['road'],
+            **dict.fromkeys(('weights', 'device', 'precision'), ''),
+        },
         'accuracy': {'ece': 0.05, 'free_space_overreach_px': None},
         'fps': 20.0,
     }
