@@ -8,6 +8,7 @@ without a GPU, a program that wraps the node raises what the GPU's libraries rai
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import signal
@@ -356,11 +357,11 @@ def test_simulated_time_that_stands_still_or_jumps_back_stops_nothing(
 # The network
 
 
-# Runs the node with faults, which a test switches on by making a file, and off by removing it.
+# Runs the node with faults, which a test switches on and off by `held`.
 WRAPPED = """
+import fcntl
 import os
 import sys
-import time
 from pathlib import Path
 
 import torch
@@ -374,9 +375,9 @@ load = Segmenter.from_settings.__func__
 
 def hold(name):
     if (folder / name).exists():
-        print(name, flush=True)
-    while (folder / name).exists():
-        time.sleep(0.01)
+        with (folder / name).open() as file:
+            print(name, flush=True)
+            fcntl.flock(file, fcntl.LOCK_SH)  # waits while the test holds the file
 
 def from_settings(cls, settings):
     hold('hold loading')
@@ -406,6 +407,16 @@ for limit in ('TIME_TO_END', 'TIME_TO_STOP'):
 if __name__ == '__main__':
     sys.exit(main())
 """
+
+
+@contextmanager
+def held(path: Path) -> Iterator[None]:
+    """Makes a wrapped node wait where it asks for this file; it prints the file's name there."""
+    locked = path.with_suffix('.locked')
+    with locked.open('w') as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        locked.rename(path)
+        yield
 
 
 @contextmanager
@@ -444,13 +455,12 @@ def test_a_failed_network_comes_back_though_its_file_is_gone(
     ):
         new_labels(labels, stream.stamps)
         weights.unlink()
-        (tmp_path / fault).touch()
-        node.wait_for_output(r'ERROR.*the device failed: .*(out of memory|not finite)')
-        reported = diagnostics.wait(
-            lambda array: 'the device failed' in status(array, 'engine').message
-        )
-        assert status(reported, 'engine').level == ERROR
-        (tmp_path / fault).unlink()
+        with held(tmp_path / fault):
+            node.wait_for_output(r'ERROR.*the device failed: .*(out of memory|not finite)')
+            reported = diagnostics.wait(
+                lambda array: 'the device failed' in status(array, 'engine').message
+            )
+            assert status(reported, 'engine').level == ERROR
         node.wait_for_output('the device works again')
         for message in new_labels(labels, stream.stamps):
             if fault == 'not finite':
@@ -508,15 +518,14 @@ def test_while_a_network_is_loaded_the_old_one_works_and_callbacks_run(
         ThreadPoolExecutor(1) as thread,
     ):
         new_labels(labels, stream.stamps)
-        (tmp_path / 'hold loading').touch()
-        answer = thread.submit(peer.call, Trigger, '/segmenter/reload', Trigger.Request())
-        node.wait_for_output('hold loading')
-        new_labels(labels, stream.stamps, count=20)
-        diagnostics.clear()
-        array = diagnostics.wait(lambda array: status(array, 'camera').level == OK)
-        assert values(array, 'engine')['loading'] == 'True'
-        assert not answer.done()
-        (tmp_path / 'hold loading').unlink()
+        with held(tmp_path / 'hold loading'):
+            answer = thread.submit(peer.call, Trigger, '/segmenter/reload', Trigger.Request())
+            node.wait_for_output('hold loading')
+            new_labels(labels, stream.stamps, count=20)
+            diagnostics.clear()
+            array = diagnostics.wait(lambda array: status(array, 'camera').level == OK)
+            assert values(array, 'engine')['loading'] == 'True'
+            assert not answer.done()
         assert answer.result().success
         new_labels(labels, stream.stamps)
 
@@ -528,8 +537,10 @@ def test_a_signal_while_the_network_is_loaded_ends_the_node_at_once(
     domain: int, peer: Peer, weights: Path, tmp_path: Path
 ) -> None:
     diagnostics = camera_status(peer)
-    (tmp_path / 'hold loading').touch()
-    with wrapped_node(domain, tmp_path, weights, wait=False) as node:
+    with (
+        held(tmp_path / 'hold loading'),
+        wrapped_node(domain, tmp_path, weights, wait=False) as node,
+    ):
         node.wait_for_output('hold loading')
         diagnostics.wait(lambda array: array.status[0].message == 'the network is being loaded')
         node.send(signal.SIGTERM)
@@ -543,11 +554,11 @@ def test_a_signal_while_another_network_is_loaded_ends_the_node_at_once(
     with wrapped_node(domain, tmp_path, weights) as node:
         client = peer.run(lambda: peer.node.create_client(Trigger, '/segmenter/reload'))
         assert client.wait_for_service(TIMEOUT)
-        (tmp_path / 'hold loading').touch()
-        client.call_async(Trigger.Request())
-        node.wait_for_output('hold loading')
-        node.send(signal.SIGTERM)
-        assert node.wait() == 0
+        with held(tmp_path / 'hold loading'):
+            client.call_async(Trigger.Request())
+            node.wait_for_output('hold loading')
+            node.send(signal.SIGTERM)
+            assert node.wait() == 0
         assert 'Traceback' not in node.output
 
 
@@ -558,10 +569,10 @@ def test_a_process_that_cannot_end_says_where_it_hangs(
         wrapped_node(domain, tmp_path, weights, {'TIME_TO_END': '0.5'}) as node,
         peer.streaming(Image, 'image', fill_with(FRAME, 'bgr8')),
     ):
-        (tmp_path / 'hold a frame').touch()
-        node.wait_for_output('hold a frame')
-        node.send(signal.SIGINT)
-        assert node.wait() == 1
+        with held(tmp_path / 'hold a frame'):
+            node.wait_for_output('hold a frame')
+            node.send(signal.SIGINT)
+            assert node.wait() == 1
         assert 'Timeout' in node.output
         assert 'in fail_once' in node.output
 
@@ -574,16 +585,14 @@ def test_a_device_that_never_answers_is_an_error_and_ends_the_node_when_it_is_de
         wrapped_node(domain, tmp_path, weights, {'TIME_TO_STOP': '0.5'}) as node,
         peer.streaming(Image, 'image', fill_with(FRAME, 'bgr8')),
     ):
-        (tmp_path / 'hold a frame').touch()
-        node.wait_for_output('hold a frame')
-        diagnostics.wait(lambda array: status(array, 'engine').level == ERROR)
         client = peer.run(lambda: peer.node.create_client(ChangeState, '/segmenter/change_state'))
         assert client.wait_for_service(TIMEOUT)
-        # Not peer.call: there is no answer.
-        client.call_async(
-            ChangeState.Request(transition=Transition(id=Transition.TRANSITION_DEACTIVATE))
-        )
-        assert node.wait() == 1
+        request = ChangeState.Request(transition=Transition(id=Transition.TRANSITION_DEACTIVATE))
+        with held(tmp_path / 'hold a frame'):
+            node.wait_for_output('hold a frame')
+            diagnostics.wait(lambda array: status(array, 'engine').level == ERROR)
+            client.call_async(request)  # not peer.call: there is no answer
+            assert node.wait() == 1
         assert 'in fail_once' in node.output
 
 
