@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Measures latency and lost frames while the node loads another network by `~/reload`.
 
-    python benchmarks/reload.py
-    python benchmarks/reload.py --rate 30 --frame 1280 720
+    python -m benchmarks.reload
+    python -m benchmarks.reload --rate 30 --frame 1280 720
 
 Camera, node and consumer are three processes. Frames from a few seconds before the call are
 compared with those from the call until a second after its answer.
@@ -20,10 +20,10 @@ from itertools import pairwise
 from pathlib import Path
 
 import rclpy
-from node import Heard, Load, running
 from rclpy.executors import SingleThreadedExecutor
 from std_srvs.srv import Trigger
 
+from benchmarks.node import Heard, Load, running
 from bisenet_ros.errors import UserError
 from bisenet_ros.live.processes import ProcessError, ended_by_signals, ros_environment
 
