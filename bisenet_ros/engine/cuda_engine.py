@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -129,13 +130,14 @@ class CudaEngine:
                 _ = draw_labels(logits, (32, 32), (8.0, 8.0), (0,), 0).labels
 
 
+@dataclass(frozen=True)
 class _Launches:
     """Makes the network's runners.
 
     It does not refer to the engine, so that an engine that is replaced, and its memory on the GPU,
     are freed at once.
 
-    Args:
+    Attributes:
         network: Prepared for the device.
         input_shape: (h', w', channels) of an image; h' and w' are multiples of `STRIDE`.
         dtype: Type of the input.
@@ -143,38 +145,30 @@ class _Launches:
         graph_memory: Memory pool of the graphs; None without graphs.
     """
 
-    def __init__(
-        self,
-        network: SegmentationNetwork,
-        input_shape: tuple[int, int, int],
-        dtype: torch.dtype,
-        device: torch.device,
-        graph_memory: Any,
-    ) -> None:
-        self._network = network
-        self._input_shape = input_shape
-        self._dtype = dtype
-        self._device = device
-        self._graph_memory = graph_memory
+    network: SegmentationNetwork
+    input_shape: tuple[int, int, int]
+    dtype: torch.dtype
+    device: torch.device
+    graph_memory: Any
 
     def captured(self, frames: int) -> Runner:
         """Returns a runner that launches a CUDA graph for a batch size."""
-        runner = GraphRunner(self._forward, self._empty_input(frames), self._graph_memory)
-        reserve_page_locked_memory(self._device, frames)
+        runner = GraphRunner(self._forward, self._empty_input(frames), self.graph_memory)
+        reserve_page_locked_memory(self.device, frames)
         return runner
 
     def eager(self, frames: int) -> Runner:
         """Returns a runner that launches kernel by kernel."""
-        reserve_page_locked_memory(self._device, frames)
+        reserve_page_locked_memory(self.device, frames)
         return EagerRunner(self._forward, self._empty_input(frames))
 
     def _empty_input(self, frames: int) -> Tensor:
-        shape = frames, *self._input_shape
-        return torch.zeros(shape, dtype=self._dtype, device=self._device)
+        shape = frames, *self.input_shape
+        return torch.zeros(shape, dtype=self.dtype, device=self.device)
 
     def _forward(self, images: Tensor) -> Tensor:
         # TF32 is less exact. cuDNN's benchmark of all its algorithms may take minutes for 56
         # convolutions, for each batch size and again in each thread. The flags apply at capture;
         # launching a graph does not need them.
         with torch.backends.cudnn.flags(enabled=True, benchmark=False, allow_tf32=False):
-            return self._network.coarse(images.permute(0, 3, 1, 2))
+            return self.network.coarse(images.permute(0, 3, 1, 2))

@@ -36,15 +36,15 @@ class ConvReLU(nn.Module):
         super().__init__()
         self.conv = conv
         self.fuses = True
-        self._zeros: dict[torch.Size, Tensor | None] = {}  # summand by shape of the input
+        self._summands: dict[torch.Size, Tensor | None] = {}  # zeros, or None, by the input's shape
 
     def forward(self, x: Tensor, summand: Tensor | None = None) -> Tensor:
         if self.fuses:
             try:
                 if summand is not None:
                     return self._sum(x, summand, 1.0)
-                if x.shape in self._zeros or self._find_summand(x):
-                    zeros = self._zeros[x.shape]
+                if x.shape in self._summands or self._find_summand(x):
+                    zeros = self._summands[x.shape]
                     if zeros is not None:
                         return self._sum(x, zeros, 0.0)
                     return torch.cudnn_convolution_relu(x, self.conv.weight, *self._geometry)
@@ -78,7 +78,7 @@ class ConvReLU(nn.Module):
             summand = torch.full_like(exact, value, dtype=x.dtype)
             found = self._sum(x, summand, 0.0).float()
             if torch.allclose(found, exact, rtol=0.01, atol=tolerance):
-                self._zeros[x.shape] = None if math.isnan(value) else summand
+                self._summands[x.shape] = None if math.isnan(value) else summand
                 return True
         return False
 

@@ -331,7 +331,7 @@ class ProcessingTime:
             last, in_range, delay_ms = self._last, self._in_range, self._delay_ms
             running_ms = 0.0 if self._began is None else 1e3 * (time.monotonic() - self._began)
         if running_ms > allowed + acceptable:
-            status.summary(ERROR, f'the device has not answered for {running_ms / 1e3:.1f} s')
+            status.summary(ERROR, f'a batch has been running for {running_ms / 1e3:.1f} s')
         if last is None:
             return
         delay_in_range = delay_ms <= acceptable

@@ -413,7 +413,7 @@ def test_a_batch_that_does_not_end_is_an_error(monkeypatch: pytest.MonkeyPatch) 
         seconds += 1.1
         assert report() == (OK, '')
         seconds += 0.2
-        assert report() == (ERROR, 'the device has not answered for 1.3 s')
+        assert report() == (ERROR, 'a batch has been running for 1.3 s')
     assert report() == (OK, '')
 
 

@@ -35,7 +35,7 @@ from bisenet_ros.extras import advice
 FRAME = street(120, 160)
 
 
-NO_ERROR = re.compile(r'\[(INFO|WARN)\]|RTPS_\S+ (Error|Warning)\]')
+NO_ERROR = re.compile(r'\[(INFO|WARN)\]|RTPS_(TRANSPORT_SHM|MSG_OUT|PARTICIPANT)\S* Error\]')
 """Lines that may come on any machine: ROS's log below ERROR, and Fast DDS's about shared memory."""
 
 

@@ -47,5 +47,4 @@ def test_at_60_hz_labels_stay_new_and_no_frames_pile_up(tmp_path: Path) -> None:
     # The newest frame waits for a period of the camera at most, not for one of the network.
     limit = 1.5 * results['period_ms']['p50'] + 2 * CAMERA_PERIOD_MS
     assert results['age_at_the_node_ms']['p50'] < limit
-    # Frames that piled up would take that much within a second.
-    assert results['memory_mb']['growth'] < 300
+    assert results['memory_is_flat']
