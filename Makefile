@@ -1,14 +1,15 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
 #
-# From nothing to the main job, on a machine with Python 3.10 or newer, gcc and make:
+# From nothing to the main job, on a machine with Python 3.10 or newer (headers and
+# venv included), gcc, g++ and make:
 #
 #   make demo                    a synthetic drive through the node on real ROS 2; report in out/demo
 #   make demo SOURCE=clip.mp4    the same on a video, a folder of images, or a bag of your own
 #   make test                    linters, types and the whole test suite
 #   make docs                    docs/ as a site, in out/docs
 #
-# Both set up .venv first. Where a ROS 2 is sourced it is used; otherwise its wheels are installed.
+# Each sets up .venv first. Where a ROS 2 is sourced it is used; otherwise its wheels are installed.
 # pip's own settings (PIP_INDEX_URL and so on) apply.
 
 SHELL := /bin/bash

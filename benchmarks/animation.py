@@ -3,7 +3,7 @@
 """Draws the README's pictures: the synthetic drive, segmented, and its ground from above.
 
     python -m benchmarks.animation -o docs/images/drive.gif
-    python -m benchmarks.animation --still --start 20 -o docs/images/result.jpg
+    python -m benchmarks.animation --still --start 20 -o still.jpg
 
 The second command draws one frame: the image, its labels, and the ground from above as found and as
 true.

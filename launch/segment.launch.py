@@ -121,7 +121,7 @@ ARGUMENTS = (
         'rviz',
         default_value='false',
         choices=BOOLEANS,
-        description='Show the camera and what is made of it in RViz',
+        description='Show camera image, overlay, drivable mask, grid and scan in RViz',
     ),
     DeclareLaunchArgument(
         'log_level',
@@ -285,6 +285,8 @@ def rviz(arguments: Mapping[str, str], camera: str, config: Path) -> Node:
                     'segmentation/overlay',
                     'segmentation/labels',
                     'segmentation/drivable',
+                    'segmentation/grid',
+                    'segmentation/free_space_scan',
                 )
             ),
         ],

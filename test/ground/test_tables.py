@@ -187,7 +187,7 @@ def test_nothing_is_known_above_the_horizon_or_beyond_the_trusted_range() -> Non
     tables = GroundTables(camera, pose, LAYOUT)
     ranges = tables.free_space_range(np.zeros(SIZE[0], np.int32))
     assert np.isnan(ranges).all()
-    # (d^2 + h^2) / h * e = 1 at d = 20.6 m; there, the row is 359.5 + f h / d.
+    # (d^2 + h^2) / h * e = 1 at d = 20.7 m; there, the row is 359.5 + f h / d.
     trusted = math.sqrt(1.5 / math.radians(0.2) - 1.5**2)
     assert tables.scan_range_max == pytest.approx(trusted)
     for distance, known in ((trusted - 0.5, True), (trusted + 0.5, False)):

@@ -21,7 +21,7 @@ from bisenet_ros.replay.many.ray_cluster import evaluate_on_ray
 
 needs_ray = pytest.mark.skipif(
     importlib.util.find_spec('ray') is None,
-    reason="needs Ray: pip install 'bisenet_ros[ray]'",
+    reason='needs Ray: pip install ray',
 )
 
 
