@@ -54,12 +54,14 @@ class InfoEntry(NamedTuple):
         stamp: Header stamp, nanoseconds.
         focal: Focal length, pixels.
         delay: Nanoseconds from the stamp to the time of reception.
+        frame_id: Frame id of the header.
     """
 
     topic: str
     stamp: int
     focal: float
     delay: int = 0
+    frame_id: str = 'camera'
 
 
 class TransformEntry(NamedTuple):
@@ -163,7 +165,8 @@ def untimed_messages(output: Path) -> list[tuple[str, int, bytes]]:
 def message_of(types: Any, entry: AnyEntry, **header_fields: int) -> tuple[str, Any]:
     """Returns the type name of an entry's message, and the message in rosbags' `types`."""
     time = types['builtin_interfaces/msg/Time'](*divmod(entry.stamp, 10**9))
-    header = types['std_msgs/msg/Header'](stamp=time, frame_id='camera', **header_fields)
+    frame_id = getattr(entry, 'frame_id', 'camera')
+    header = types['std_msgs/msg/Header'](stamp=time, frame_id=frame_id, **header_fields)
     if isinstance(entry, TransformEntry):
         return TRANSFORMS, _transforms(types, entry, header)
     if isinstance(entry, InfoEntry):

@@ -23,6 +23,7 @@ LABELS_TOPIC = '/ground_truth/labels'
 IMAGE_TYPE = 'sensor_msgs/msg/Image'
 COMPRESSED_IMAGE_TYPE = 'sensor_msgs/msg/CompressedImage'
 CAMERA_INFO_TYPE = 'sensor_msgs/msg/CameraInfo'
+TRANSFORMS_TYPE = 'tf2_msgs/msg/TFMessage'
 
 
 class BagError(UserError):
@@ -84,13 +85,26 @@ def connections_of(reader: BagReader) -> list[Connection]:
     ]
 
 
-def received_messages(reader: BagReader, topics: Collection[str]) -> Iterator[Received]:
+def received_messages(
+    reader: BagReader,
+    topics: Collection[str],
+    kind: str | None = None,
+    start: int | None = None,
+) -> Iterator[Received]:
     """Yields the messages of some topics in recording order.
+
+    Args:
+        reader: The opened bag.
+        topics: Names of topics; those that the bag lacks are ignored.
+        kind: Read messages of this type only; None if each topic has one type, whichever it is.
+        start: Read messages recorded at or after this time only, nanoseconds.
 
     Raises:
         BagError: The bag is damaged, or has messages of different types on one of the topics.
     """
-    connections = [one for one in connections_of(reader) if one.topic in topics]
+    connections = [
+        one for one in connections_of(reader) if one.topic in topics and kind in (None, one.msgtype)
+    ]
     if not connections:  # rosbags would read every topic
         return
     types: dict[str, str] = {}
@@ -98,18 +112,25 @@ def received_messages(reader: BagReader, topics: Collection[str]) -> Iterator[Re
         if types.setdefault(topic, kind) != kind:
             raise BagError(f'{reader.paths[0]}: {topic} has {types[topic]} and {kind}')
     with _reading(reader.paths[0], 'the bag is damaged'):
-        for connection, received, data in reader.messages(connections):
+        for connection, received, data in reader.messages(connections, start):
             message: Any = reader.deserialize(data, connection.msgtype)
             yield Received(connection.topic, received, message)
 
 
-def messages(reader: BagReader, topics: Collection[str]) -> Iterator[Stamped]:
+def messages(
+    reader: BagReader, topics: Collection[str], start: int | None = None
+) -> Iterator[Stamped]:
     """Yields the messages of some topics, which all have a header, in recording order.
+
+    Args:
+        reader: The opened bag.
+        topics: See `received_messages`.
+        start: See `received_messages`.
 
     Raises:
         BagError: The bag is damaged.
     """
-    for topic, received, message in received_messages(reader, topics):
+    for topic, received, message in received_messages(reader, topics, start=start):
         stamp = message.header.stamp
         yield Stamped(topic, received, stamp.sec * 1_000_000_000 + stamp.nanosec, message)
 

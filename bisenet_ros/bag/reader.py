@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, suppress
@@ -26,6 +25,7 @@ from bisenet_ros.bag.messages import (
     IMAGE_TOPIC,
     IMAGE_TYPE,
     LABELS_TOPIC,
+    TRANSFORMS_TYPE,
     BagError,
     Stamped,
     connections_of,
@@ -34,7 +34,7 @@ from bisenet_ros.bag.messages import (
     received_messages,
 )
 from bisenet_ros.bag.rosbags_readers import BagReader
-from bisenet_ros.bag.stamp_join import Truths, with_camera_infos
+from bisenet_ros.bag.stamp_join import LabelTimes, Truths, with_camera_infos
 from bisenet_ros.image_codec import decode_compressed, decode_image, decode_labels, is_depth
 from bisenet_ros.label_image import read_labels
 from bisenet_ros.outputs import NAMESPACE, OUTPUTS
@@ -44,10 +44,7 @@ _STORAGES = ('.mcap', '.db3', '.mcap.zstd', '.db3.zstd')
 
 _COMPRESSED, _COMPRESSED_DEPTH = '/compressed', '/compressedDepth'
 _STATIC_TRANSFORMS = ('/tf_static', 'tf_static')
-# Topics with images that are not camera images.
-_NO_PICTURE = (LABELS_TOPIC, *(f'/{NAMESPACE}/{output.name}' for output in OUTPUTS))
-
-
+_RESULTS = tuple(f'/{NAMESPACE}/{output.name}' for output in OUTPUTS)
 _IMAGE_TYPES = (IMAGE_TYPE, COMPRESSED_IMAGE_TYPE)
 
 
@@ -91,6 +88,7 @@ class RecordedFrame:
         truth_message: The label message with the same stamp, if any.
         truth_file: The label image in a folder, if any.
         camera_info: The CameraInfo with the same stamp, with the fields of ROS 2; None without one.
+        latest_info: The last CameraInfo recorded before the image, likewise.
     """
 
     camera: Camera
@@ -101,6 +99,7 @@ class RecordedFrame:
     truth_message: Any
     truth_file: Path | None = None
     camera_info: Any = None
+    latest_info: Any = None
 
     @property
     def place(self) -> str:
@@ -150,6 +149,7 @@ class ReplayBag:
 
     Attributes:
         path: The bag.
+        files: The files with its messages.
         cameras: Sorted by topic.
         labels_folder: The ground truth of the only camera, if it is in files.
         seconds: From the first message to the last.
@@ -176,11 +176,11 @@ class ReplayBag:
     ) -> None:
         self.path = path
         self.labels_folder = None if labels_folder is None else LabelsFolder(labels_folder)
-        self._parts, self.damage = _whole_parts(path)
-        self._unindexed = any(map(is_unindexed, _mcap_files(path)))
+        self._parts, self.damage, self._unindexed = _whole_parts(path)
         with closing(open_bag(path, self._parts)) as reader:
             topics = _Topics(path, reader)
             self.seconds = reader.duration / 1e9
+            self.files = reader.files
         labels = None if labels_topic is None else topics.find(labels_topic, (IMAGE_TYPE,))
         if image_topic is not None:
             images = [topics.find_camera(image_topic)]
@@ -209,6 +209,8 @@ class ReplayBag:
             )
             for topic in images
         )
+        self._label_times: dict[str, LabelTimes] = {}  # by topic
+        self._truths: dict[str, Truths] = {}  # of the latest iteration, by image topic
         self._unstamped = topics.unstamped.intersection([*images, *truths.values()])
         self.notes = tuple(
             f'{path}: {text}: {", ".join(sorted(concerned))}'
@@ -218,6 +220,10 @@ class ReplayBag:
                     self._unstamped,
                 ),
                 ('depth images are left out', topics.depths),
+                (
+                    'ground truth is read from raw images only, not from compressed ones',
+                    topics.compressed_truths() if len(truths) < len(images) else (),
+                ),
             )
             if concerned
         )
@@ -226,25 +232,29 @@ class ReplayBag:
         """Yields each frame in recording order.
 
         Ground truth and CameraInfo are matched by stamp. Without stamps, ground truth is matched by
-        time of recording, and a frame gets the latest CameraInfo. Ground truth is matched in one
-        pass, so a frame whose stamp is before that of an earlier frame may get none. A CameraInfo
-        may have been recorded before its image, or up to `stamp_join.LATEST_INFO` after it.
+        time of recording, and a frame gets the latest CameraInfo. A CameraInfo may have been
+        recorded before its image, or up to `stamp_join.LATEST_INFO` after it.
 
         Raises:
-            BagError: The bag is damaged.
+            BagError: The bag is damaged; raised after the frames that can be read.
         """
         with ExitStack() as stack:
 
             def reader() -> BagReader:  # each reader has its own position in the file
                 return stack.enter_context(closing(open_bag(self.path, self._parts)))
 
-            truths = {
-                camera.image_topic: Truths(
-                    messages(reader(), [camera.labels_topic]),
-                    by_reception=not self._unstamped.isdisjoint(
-                        (camera.image_topic, camera.labels_topic)
-                    ),
+            def truths_of(images: str, labels: str) -> Truths:
+                opened = reader()
+                if labels not in self._label_times:
+                    self._label_times[labels] = LabelTimes.of(messages(opened, [labels]))
+                return Truths(
+                    self._label_times[labels],
+                    lambda start: messages(opened, [labels], start),
+                    by_reception=not self._unstamped.isdisjoint((images, labels)),
                 )
+
+            truths = self._truths = {
+                camera.image_topic: truths_of(camera.image_topic, camera.labels_topic)
                 for camera in self.cameras
                 if camera.labels_topic is not None and self.labels_folder is None
             }
@@ -261,7 +271,7 @@ class ReplayBag:
             groups = [[topic] for topic in topics] if self._unindexed else [topics]
             recordings = [messages(reader(), group) for group in groups]
             recorded = merge(*recordings, key=attrgetter('received'))
-            for image, info in with_camera_infos(recorded, info_topics):
+            for image, latest_info, info in with_camera_infos(recorded, info_topics):
                 topic, received, stamp, message = image
                 truth = truths[topic].of(image) if topic in truths else None
                 if not stamp and topic in self._unstamped:
@@ -270,8 +280,29 @@ class ReplayBag:
                 counts[topic] += 1
                 file = self.labels_folder.file_of(index, stamp) if self.labels_folder else None
                 yield RecordedFrame(
-                    cameras[topic], index, stamp, received, message, truth, file, info
+                    cameras[topic], index, stamp, received, message, truth, file, info, latest_info
                 )
+        for labels in self._label_times.values():
+            if labels.damage is not None:
+                raise labels.damage
+
+    def truth_problems(self) -> list[str]:
+        """Returns problems after all frames were read; none if every truth belongs to a frame."""
+        if self.labels_folder is not None:
+            return self.labels_folder.problems()
+        problems: list[str] = []
+        labels = {camera.image_topic: camera.labels_topic for camera in self.cameras}
+        for images, truths in self._truths.items():
+            stamps = truths.unclaimed()
+            if len(stamps) == truths.count:
+                what = f'no message has the stamp of a frame of {images}'
+            elif len(stamps):
+                what = f'{len(stamps)} messages belong to no frame of {images}; '
+                what += f'first: stamp {stamps[0]}'
+            else:
+                continue
+            problems.append(f'{labels[images]}: {what}')
+        return problems
 
     def static_transforms(self) -> list[StaticTransform]:
         """Returns the latest transform of each frame on `/tf_static`.
@@ -281,7 +312,7 @@ class ReplayBag:
         """
         found: dict[str, StaticTransform] = {}
         with closing(open_bag(self.path, self._parts)) as reader:
-            for _, _, message in received_messages(reader, _STATIC_TRANSFORMS):
+            for _, _, message in received_messages(reader, _STATIC_TRANSFORMS, TRANSFORMS_TYPE):
                 for one in message.transforms:
                     parent, child = one.header.frame_id, one.child_frame_id
                     move, turn = one.transform.translation, one.transform.rotation
@@ -299,7 +330,7 @@ def main_camera(path: Path) -> str:
     Raises:
         BagError: The bag cannot be read, or has no images.
     """
-    parts, _ = _whole_parts(path)
+    parts, *_ = _whole_parts(path)
     with closing(open_bag(path, parts)) as reader:
         topics = _Topics(path, reader)
     return min(
@@ -357,12 +388,13 @@ class _Topics:
         return name
 
     def find(self, wanted: str, types: Sequence[str]) -> str:
-        """Finds a topic by name, with or without the leading slash.
+        """Finds a topic by name, whether or not either name begins with a slash.
 
         Raises:
             BagError: The topic does not exist, has another type, or has no messages.
         """
-        name = next((name for name in (wanted, f'/{wanted}') if name in self._types), None)
+        names = (wanted, f'/{wanted}', wanted.removeprefix('/'))
+        name = next((name for name in names if name in self._types), None)
         if name is None:
             raise BagError(f'{self._path}: no topic {wanted}; its topics: {self._listed()}')
         if self._types[name] not in types:
@@ -416,7 +448,7 @@ class _Topics:
         labels = [
             topic
             for topic, kind in self._types.items()
-            if kind == IMAGE_TYPE and self.counts[topic] and f'/{topic}'.endswith(LABELS_TOPIC)
+            if kind == IMAGE_TYPE and self.counts[topic] and _is_truth(topic)
         ]
         found: dict[str, str] = {}
         for image in images:
@@ -437,12 +469,24 @@ class _Topics:
             owners[topic] = image
         return found
 
+    def compressed_truths(self) -> list[str]:
+        """Returns the topics of compressed ground truth, which cannot be used."""
+        return [
+            topic
+            for topic in self._types
+            if self.is_compressed(topic) and self.counts[topic] and _is_truth(topic)
+        ]
+
     def _listed(self) -> str:
         return ', '.join(sorted(self._types)) or 'none'
 
 
+def _is_truth(topic: str) -> bool:
+    return f'/{topic}'.removesuffix(_COMPRESSED).endswith(LABELS_TOPIC)
+
+
 def _is_no_picture(topic: str) -> bool:
-    return f'/{topic}'.endswith(_NO_PICTURE)
+    return _is_truth(topic) or f'/{topic}'.endswith(_RESULTS)
 
 
 def _camera_names(images: Sequence[str]) -> Mapping[str, str]:
@@ -455,18 +499,49 @@ def _camera_names(images: Sequence[str]) -> Mapping[str, str]:
     return spaces if unique else topics
 
 
-def _whole_parts(path: Path) -> tuple[list[Path], str]:
+class _Parts(NamedTuple):
+    """How a bag is read.
+
+    Attributes:
+        files: The files to read; empty to read the bag as it is.
+        damage: What is missing; empty for nothing.
+        unindexed: Whether a file has to be scanned from beginning to end.
+    """
+
+    files: list[Path]
+    damage: str
+    unindexed: bool
+
+
+def _whole_parts(path: Path) -> _Parts:
     """Finds the readable files of a damaged bag, and describes the damage.
 
-    Returns:
-        The files to read, or none to read the bag as it is; and the damage, empty for none.
+    Raises:
+        BagError: The path does not exist or is not readable, the bag must first be repaired with
+            ROS, or a folder has no usable metadata.yaml.
+    """
+    try:
+        path.stat()
+        files = _parts_of(path)
+        mcap_files = _mcap_files(path)
+        cut = [file for file in mcap_files if is_cut(file)]
+        unindexed = any(map(is_unindexed, mcap_files))
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise BagError(f'{path}: no such file or folder') from error
+    except OSError as error:
+        raise BagError(f'{error.filename or path}: {error.strerror or error}') from error
+    if not cut:
+        return _Parts([], '', unindexed)
+    damage = f'{cut[0]} is truncated: only the frames before the cut are evaluated'
+    return _Parts(files, damage, unindexed)
+
+
+def _parts_of(path: Path) -> list[Path]:
+    """Returns the files of a bag that can be read one by one.
 
     Raises:
-        BagError: The path does not exist, the bag must first be repaired with ROS, or a folder has
-            no usable metadata.yaml.
+        BagError: The bag must first be repaired.
     """
-    if not os.path.exists(path):
-        raise BagError(f'{path}: no such file or folder')
     files = [path]
     if path.is_dir():
         storages = [file for kind in _STORAGES for file in sorted(path.glob(f'*{kind}'))]
@@ -491,10 +566,7 @@ def _whole_parts(path: Path) -> tuple[list[Path], str]:
         )
     elif path.suffix == '.zstd':
         raise BagError(f'{path}: decompress it with zstd -d, or give the folder that it is in')
-    cut = [file for file in _mcap_files(path) if is_cut(file)]
-    if not cut:
-        return [], ''
-    return files, f'{cut[0]} is truncated: only the frames before the cut are evaluated'
+    return files
 
 
 def _problem_of_metadata(folder: Path) -> str:

@@ -55,6 +55,15 @@ class BagReader(AnyReader):
             else [_Rosbag1Reader(path) for path in paths]
         )
 
+    @property
+    def files(self) -> list[Path]:
+        """The files with the messages; uncompressed copies of files that are compressed."""
+        found: list[Path] = []
+        for reader in self.readers:
+            storage = getattr(reader, 'storage', None)
+            found += [Path(str(one.path)) for one in getattr(storage, 'storages', [reader])]
+        return found
+
     def _open(self) -> None:
         """Overrides the base class, which compiles all ROS types whenever a bag is opened."""
         assert self.stack is not None

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
+from permissions import permissions_count
 from rosbags.rosbag1 import Writer as Rosbag1Writer
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin
 from rosbags.rosbag2 import Writer as Rosbag2Writer
@@ -124,7 +125,7 @@ def with_other_topics(path: Path, definitions: Sequence[tuple[str, bool]], **opt
     Args:
         path: Where the bag is to be.
         definitions: Of each type, and whether its messages are JSON.
-        options: Storage and compression.
+        options: Storage and compression; the topic, if not `/status`.
     """
     store = get_typestore(Stores.ROS2_HUMBLE)
     writer = Rosbag2Writer(path, version=8, storage_plugin=options['storage'])
@@ -133,7 +134,7 @@ def with_other_topics(path: Path, definitions: Sequence[tuple[str, bool]], **opt
     with writer:
         others = [
             writer.add_connection(
-                f'/status{number or ""}',
+                f'{options.get("topic", "/status")}{number or ""}',
                 f'{STATUS}{number or ""}',
                 msgdef=definition,
                 rihs01='RIHS01_0',
@@ -309,6 +310,66 @@ def test_truth_is_matched_by_stamp(tmp_path: Path) -> None:
     assert [frame.truth() is None for frame in bag] == [False, True, False, False]
 
 
+@pytest.mark.parametrize('wild', ['image', 'truth'])
+@pytest.mark.parametrize('years', [-10, 10])
+def test_a_stamp_that_is_far_off_hides_no_other_truth(
+    tmp_path: Path, wild: str, years: int
+) -> None:
+    entries = drive(10)
+    off = years * 365 * 86400 * 10**9
+    which = 6 if wild == 'image' else 7  # of frame 3
+    entries[which] = entries[which]._replace(stamp=entries[which].stamp + off, delay=-off)
+    bag = ReplayBag(write_bag(tmp_path / 'bag', entries))
+    for _ in range(2):
+        for frame in bag:
+            if frame.index == 3:
+                assert frame.truth() is None
+            else:
+                np.testing.assert_array_equal(frame.truth(), truth_of(frame.index))
+        assert bag.truth_problems() == [
+            '/ground_truth/labels: 1 messages belong to no frame of /image; '
+            f'first: stamp {entries[7].stamp}'
+        ]
+
+
+@pytest.mark.parametrize('form', ['mcap', 'mcap file without index', 'sqlite3', 'ROS 1'])
+def test_truths_may_be_recorded_in_any_order_and_after_all_images(
+    tmp_path: Path, form: str
+) -> None:
+    frames = drive(6)
+    order = [4, 1, 5, 0, 3, 2]
+    truths = [
+        frames[2 * index + 1]._replace(delay=(10 + place // 2 - index) * STEP)
+        for place, index in enumerate(order)  # always two at the same time
+    ]
+    entries = [*frames[::2], *truths]
+    if form == 'ROS 1':
+        path = write_bag_of_ros_1(tmp_path / 'drive.bag', entries)
+    else:
+        storage = StoragePlugin.SQLITE3 if form == 'sqlite3' else StoragePlugin.MCAP
+        path = write_bag(tmp_path / 'bag', entries, storage=storage)
+    if form == 'mcap file without index':
+        path /= 'bag.mcap'
+        path.write_bytes(path.read_bytes()[:-1])
+    bag = ReplayBag(path)
+    for frame in bag:
+        np.testing.assert_array_equal(frame.truth(), truth_of(frame.index))
+    assert bag.truth_problems() == []
+
+
+def test_a_damaged_truth_leaves_the_frames(tmp_path: Path) -> None:
+    path = write_bag(tmp_path / 'bag', drive(4))
+    file = path / 'bag.mcap'
+    data = bytearray(file.read_bytes())
+    encoding = data.rindex(b'\x06\x00\x00\x00mono8\x00')
+    data[encoding : encoding + 4] = b'\xff\xff\xff\x7f'  # an encoding that long
+    file.write_bytes(data)
+    frames: list[RecordedFrame] = []
+    with pytest.raises(BagError, match='the bag is damaged'):
+        frames.extend(ReplayBag(path))
+    assert [frame.truth() is None for frame in frames] == [False, False, False, True]
+
+
 def stamped(entries: list[Entry], stamps: list[int]) -> list[Entry]:
     """Frames and their truths in turn, with other stamps but recorded when they were."""
     return [
@@ -398,6 +459,20 @@ def test_a_camera_info_of_ros_1_has_the_fields_of_ros_2(tmp_path: Path) -> None:
     assert len(first.camera_info.p) == 12
 
 
+def test_the_latest_camera_info_before_an_image(tmp_path: Path) -> None:
+    late = [info._replace(stamp=info.stamp - 1000) for info in infos_of('/front/camera_info', 0)]
+    infos = [*late[1:3], InfoEntry('/rear/camera_info', START, 9.0)]
+    entries = in_order(*drive(4, '/front'), *drive(4, '/rear', truth=False), *infos)
+    bag = ReplayBag(write_bag(tmp_path / 'bag', entries))
+    latest: dict[str, list[float | None]] = {'front': [], 'rear': []}
+    for frame in bag:
+        info = frame.latest_info
+        latest[frame.camera.name].append(None if info is None else info.k[0])
+    assert latest['front'] == [None, 51, 52, 52]
+    assert latest['rear'][1:] == [9, 9, 9]
+    assert [frame.camera_info for frame in bag if frame.camera.name == 'front'] == [None] * 4
+
+
 def test_each_camera_has_its_camera_info(tmp_path: Path) -> None:
     entries = in_order(
         *drive(4, '/front'),
@@ -473,6 +548,16 @@ def test_static_transforms(tmp_path: Path) -> None:
     assert ReplayBag(of_ros_1).static_transforms() == []
 
 
+def test_static_transforms_of_another_type_are_none(tmp_path: Path) -> None:
+    entries = [*drive(1), InfoEntry('/tf_static', START, 50.0)]
+    assert ReplayBag(write_bag(tmp_path / 'infos', entries)).static_transforms() == []
+    definitions = [(DEFINITIONS['carriage returns'], False)]
+    path = with_other_topics(
+        tmp_path / 'own', definitions, topic='/tf_static', storage=StoragePlugin.MCAP
+    )
+    assert ReplayBag(path).static_transforms() == []
+
+
 def test_the_camera_that_is_shown_where_only_one_can_be(tmp_path: Path) -> None:
     labels = np.zeros((48, 64), np.uint8)
     entries = [
@@ -508,6 +593,47 @@ def test_truth_in_a_folder(tmp_path: Path) -> None:
         ReplayBag(path, labels_folder=folder)
     with pytest.raises(MediaError, match='no label images in this folder'):
         ReplayBag(path, labels_folder=tmp_path / 'bag')
+
+
+def test_compressed_truth_is_no_camera_and_not_read(tmp_path: Path) -> None:
+    truth = Entry('/ground_truth/labels/compressed', START, truth_of(0), 'png')
+    path = write_bag(tmp_path / 'bag', [*drive(1, truth=False), truth])
+    bag = ReplayBag(path)
+    assert [camera.image_topic for camera in bag.cameras] == ['/image']
+    assert bag.notes == (
+        f'{path}: ground truth is read from raw images only, not from compressed ones: '
+        '/ground_truth/labels/compressed',
+    )
+    with pytest.raises(BagError, match='has sensor_msgs/msg/CompressedImage, not sensor_msgs'):
+        ReplayBag(path, labels_topic='/ground_truth/labels/compressed')
+    both = ReplayBag(write_bag(tmp_path / 'both', [*drive(1), truth]))
+    assert both.notes == ()
+    assert both.cameras == (Camera('', '/image', '/ground_truth/labels', 1),)
+
+
+def test_a_topic_is_found_with_and_without_its_slash(tmp_path: Path) -> None:
+    for recorded, wanted in (('/image', 'image'), ('image', '/image')):
+        entry = Entry(recorded, START, picture(0), 'bgr8')
+        bag = ReplayBag(write_bag(tmp_path / f'bag_{len(recorded)}', [entry]), wanted)
+        assert [camera.image_topic for camera in bag.cameras] == [recorded]
+
+
+def test_what_may_not_be_read_is_named(tmp_path: Path) -> None:
+    bags = [
+        write_bag(tmp_path / 'mcap', drive(1)),
+        write_bag(tmp_path / 'sqlite3', drive(1), storage=StoragePlugin.SQLITE3),
+        write_bag_of_ros_1(tmp_path / 'drive.bag', drive(1)),
+    ]
+    files = [bags[0] / 'mcap.mcap', bags[1] / 'sqlite3.db3', bags[2]]
+    for bag, file in zip(bags, files, strict=True):
+        for what in {bag, file}:
+            what.chmod(0)
+            for path in (bag, file):
+                with permissions_count(), pytest.raises(BagError) as refused:
+                    ReplayBag(path)
+                assert str(what) in str(refused.value)
+                assert '\n' not in str(refused.value)
+            what.chmod(0o700)
 
 
 def test_a_truth_that_two_cameras_may_have(tmp_path: Path) -> None:

@@ -111,8 +111,7 @@ class Evaluator:
         start = time.perf_counter()
         decoded = [(one, frame) for one in taken if (frame := self._decode(one.frame)) is not None]
         for one in taken:
-            if one.frame.camera_info is not None:
-                self._pipeline.take_camera_info(one.frame.camera.name, one.frame.camera_info)
+            self._take_camera_infos(one.frame)
         segmented = self._pipeline.segment([frame for _, frame in decoded])
         for frame in segmented:
             _ = frame.segmentation.drivable  # as the node does for a subscriber
@@ -147,8 +146,7 @@ class Evaluator:
             times_ms['inference'],
             frame.camera_info,
         )
-        if frame.camera_info is not None:
-            self._pipeline.take_camera_info(frame.camera.name, frame.camera_info)
+        self._take_camera_infos(frame)
         segmented = self._pipeline.with_ground(segmented)
         self._measure(frame, segmented, age_ms=times_ms['age'])
         return 0
@@ -186,6 +184,12 @@ class Evaluator:
             self._count(frame.camera.image_topic, malformed=1)
             self._write(frame, {'error': str(error)})
             return None
+
+    def _take_camera_infos(self, frame: RecordedFrame) -> None:
+        """Hands over the CameraInfos that a node has when it segments the frame."""
+        for info in (frame.latest_info, frame.camera_info):
+            if info is not None:
+                self._pipeline.take_camera_info(frame.camera.name, info)
 
     def _measure(self, frame: RecordedFrame, segmented: SegmentedFrame, *, age_ms: float) -> None:
         topic = frame.camera.image_topic

@@ -24,8 +24,8 @@ OWN = 'bisenet_ros/msg/'
 class OutputBag:
     """Writes the outputs of each frame.
 
-    A context manager. Topics are those of the node; stamp, frame id and time of reception are those
-    of the image. The file appears only when it is complete.
+    A context manager. Topics and frame ids are those of the node; stamp and time of reception are
+    those of the image. The file appears only when it is complete.
 
     Args:
         path: The file to write, ending in `.mcap`; an existing one is removed.
@@ -68,9 +68,12 @@ class OutputBag:
             filled = output.fill(result) if output.recorded else None
             if filled is None:
                 continue
-            fields = filled if isinstance(filled, Mapping) else fields_of(filled)
             topic = f'{frame.camera.prefix}/{NAMESPACE}/{output.name}'
-            self._write(frame, topic, output.type, fields, output.frame_id(result))
+            if isinstance(filled, Mapping):
+                self._write(frame, topic, output.type, filled, output.frame_id(result))
+            else:
+                fields, frame_id = fields_of(filled), filled.header.frame_id
+                self._write(frame, topic, output.type, fields, frame_id)
 
     def _write(
         self,

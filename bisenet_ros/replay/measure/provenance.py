@@ -8,6 +8,7 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
+from bisenet_ros.bag.messages import BagError
 from bisenet_ros.checkpoint import resolve_weights
 from bisenet_ros.segmenter import Segmenter
 
@@ -15,16 +16,21 @@ _BLOCK = 1 << 20
 
 
 def describe_bag(path: Path) -> dict[str, Any]:
-    """Returns every file of a bag with size and SHA-256, ready for JSON."""
-    files = sorted(path.iterdir()) if path.is_dir() else [path]
-    return {
-        'path': str(path),
-        'files': [
+    """Returns every file of a bag with size and SHA-256, ready for JSON.
+
+    Raises:
+        BagError: A file cannot be read.
+    """
+    try:
+        files = sorted(path.iterdir()) if path.is_dir() else [path]
+        described = [
             {'name': file.name, 'bytes': file.stat().st_size, 'sha256': _sha256(file)}
             for file in files
             if file.is_file()
-        ],
-    }
+        ]
+    except OSError as error:
+        raise BagError(f'{error.filename or path}: {error.strerror or error}') from error
+    return {'path': str(path), 'files': described}
 
 
 def describe_model(segmenter: Segmenter) -> dict[str, Any]:

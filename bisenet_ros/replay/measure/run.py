@@ -20,6 +20,7 @@ from bisenet_ros.batching import EACH_FRAME, choose_batching
 from bisenet_ros.camera_ground import MOUNTING, CameraGround
 from bisenet_ros.camera_pipeline import CameraPipeline, Network
 from bisenet_ros.ego_mask import load_ego_masks
+from bisenet_ros.errors import UserError
 from bisenet_ros.replay.measure.as_driven import replay_as_driven
 from bisenet_ros.replay.measure.evaluation import Evaluation
 from bisenet_ros.replay.measure.evaluator import Evaluator, Taken
@@ -85,11 +86,13 @@ def replay(
         view: Shows every segmented frame; None for no view.
 
     Raises:
-        UserError: An ego mask cannot be used.
+        UserError: The results would replace a file of the bag, one of its files cannot be read, or
+            an ego mask cannot be used.
         OSError: Not even the results so far can be written.
     """
+    check_apart(bag, output)
+    described = describe_bag(bag.path)
     damage, failure = bag.damage, ''
-    unmatched = {camera.image_topic: camera.labels_topic for camera in bag.cameras}
     dropped: Counter[str] = Counter()
     lines = FrameLines(output / 'frames.jsonl')
     outputs = OutputBag(output / 'output.mcap', camera_images=extras.camera_images)
@@ -98,7 +101,9 @@ def replay(
     batching = choose_batching(segmenter, len(bag.cameras)) if as_driven else EACH_FRAME
     cameras = [camera.name for camera in bag.cameras]
     topics = {camera.name: camera.image_topic for camera in bag.cameras}
-    of_bag = settings.changed(values_for_recorded(settings.values(), topics))
+    values = values_for_recorded(settings.values(), topics)
+    del values['cameras']  # recorded names may be invalid for a node
+    of_bag = settings.changed(values)
     ego_masks = load_ego_masks({name: of_bag.for_camera(name).ego_mask for name in cameras})
     transforms: RecordedTransforms | None = None
     try:
@@ -115,8 +120,6 @@ def replay(
         try:
             for frame in bag:
                 evaluator.arrive(frame)
-                if frame.truth_message is not None:
-                    unmatched[frame.camera.image_topic] = None
                 yield frame
                 advance()
         except BagError as error:
@@ -144,19 +147,13 @@ def replay(
     except OSError as error:
         failure = f'{output}: some results could not be written: {error.strerror or error}'
     problems = [*filter(None, (damage, failure)), *evaluator.problems.lines()]
-    if bag.labels_folder is not None:
-        problems += [] if failure else bag.labels_folder.problems()
-    elif not (damage or failure):
-        problems += [
-            f'{labels}: no message has the stamp of a frame of {images}'
-            for images, labels in unmatched.items()
-            if labels is not None
-        ]
+    if not (damage or failure):
+        problems += bag.truth_problems()
     metrics = {
         'complete': not problems,
         'problems': problems,
         'notes': [*bag.notes, *_notes_on_ground(bag, grounds), *_notes_on_sizes(segmenter, bag)],
-        'bag': describe_bag(bag.path),
+        'bag': described,
         'model': describe_model(segmenter),
         'parameters': settings.values(),
         'versions': versions(),
@@ -165,13 +162,29 @@ def replay(
         'live': recorded is not None,
         **evaluator.figures(dropped),
     }
-    text = json.dumps(metrics, indent=2, ensure_ascii=False, allow_nan=False)
+    text = json.dumps(metrics, indent=2, allow_nan=False)  # ASCII: names may not be UTF-8
     (output / 'metrics.json').write_text(text + '\n', encoding='utf-8')
     highlights = find_highlights(evaluator.summaries)
     pictures = draw_pictures(bag, output, highlights, segmenter.label_space, settings.overlay_alpha)
     page = output / 'report.html'
     write_page(page, metrics, evaluator.summaries, pictures, segmenter.label_space)
     return Result(metrics, problems, evaluator.evaluations)
+
+
+def check_apart(bag: ReplayBag, output: Path) -> None:
+    """Checks, before anything is written, that no result replaces a file of the bag.
+
+    Raises:
+        UserError: A file of the results is a file of the bag.
+        OSError: The folder cannot be read.
+    """
+    for name in ('metrics.json', 'frames.jsonl', 'output.mcap', 'report.html'):
+        result = output / name
+        if result.exists() and any(map(result.samefile, bag.files)):
+            raise UserError(
+                f'{result} is a file of the bag {bag.path}, and the results would replace it: '
+                'choose another output folder'
+            )
 
 
 def _notes_on_ground(bag: ReplayBag, grounds: Mapping[str, CameraGround]) -> list[str]:
