@@ -408,6 +408,9 @@ def test_a_file_that_is_damaged_inside(weights: Path, tmp_path: Path) -> None:
 def sqlite_without_metadata(folder: Path) -> Path:
     bag = write_bag(folder / 'bag', drive(1), storage=StoragePlugin.SQLITE3)
     (bag / 'metadata.yaml').unlink()
+    for number in range(2):
+        (bag / f'bag_{number}.db3').write_bytes((bag / 'bag.db3').read_bytes())
+    (bag / 'bag.db3').unlink()
     return bag
 
 

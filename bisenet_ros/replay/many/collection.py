@@ -5,34 +5,44 @@
 from __future__ import annotations
 
 import os
+import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from bisenet_ros.bag.messages import BagError
 
-_STORAGES = ('*.mcap', '*.db3')
+_STORAGES = ('.mcap', '.db3')
+_METADATA = 'metadata.yaml'
+_RESULTS = {'metrics.json', 'frames.jsonl'}
+"""Files by which the results of a replay are told from a bag."""
 
 
 def is_collection(path: Path) -> bool:
-    """Returns whether a path is a folder that contains bags and is not a bag itself."""
-    return next(_bags_in(path), None) is not None
+    """Returns whether a path is a folder that contains bags and is not a bag itself.
+
+    Raises:
+        BagError: A folder cannot be read.
+    """
+    return any(bag != path for bag in _bags_in(path, set()))
 
 
 def find_bags(paths: Sequence[Path], apart_from: Path) -> list[Path]:
     """Returns the bags among the paths, and those in folders at any depth, each once.
 
-    Whether they can be read is not checked here.
+    Hidden files and folders, and results of earlier replays, are left out. Whether the bags can be
+    read is not checked here.
 
     Args:
         paths: Bags, or folders of bags.
         apart_from: A folder that is not searched: the one for the results.
 
     Raises:
-        BagError: No bag was found.
+        BagError: No bag was found, or a folder cannot be read.
     """
     bags: dict[Path, Path] = {}
     for path in paths:
-        for bag in _bags_in(path) if is_collection(path) else [path]:
+        for bag in _bags_in(path, set()) if is_collection(path) else [path]:
             if not bag.resolve().is_relative_to(apart_from.resolve()):
                 bags.setdefault(bag.resolve(), bag)
     if not bags:
@@ -54,19 +64,44 @@ def result_folders(bags: Sequence[Path]) -> list[str]:
     return names
 
 
-def _bags_in(folder: Path) -> Iterator[Path]:
-    """Yields the bags in a folder by path; none if it is not a folder, or is a bag itself."""
-    if not os.path.isdir(folder) or _is_bag(folder):
+def _bags_in(folder: Path, seen: set[Path]) -> Iterator[Path]:
+    """Yields the bags in a folder by path; none if it is not a folder, or has a metadata.yaml.
+
+    Without metadata.yaml, every storage file is a bag. But if several are parts of one recording,
+    the folder is yielded for them, though it must first be repaired.
+
+    Args:
+        folder: The folder.
+        seen: The folders that were searched before, without links; extended here.
+
+    Raises:
+        BagError: A folder cannot be read.
+    """
+    try:
+        if not folder.is_dir() or folder.resolve() in seen:
+            return
+        seen.add(folder.resolve())
+        entries = sorted(one for one in folder.iterdir() if not one.name.startswith('.'))
+        folders = {one for one in entries if one.is_dir()}
+        bags = {one for one in folders if (one / _METADATA).is_file()}
+    except OSError as error:
+        raise BagError(f'{error.filename or folder}: {error.strerror or error}') from error
+    names = {one.name for one in entries}
+    if _METADATA in names or names >= _RESULTS:
         return
-    for entry in sorted(folder.iterdir()):
-        if entry.suffix == '.bag' or (entry.is_dir() and _is_bag(entry)):
+    storages = [one for one in entries if one.suffix in _STORAGES and one not in folders]
+    recordings = Counter(map(_recording_of, storages))
+    if any(count > 1 for count in recordings.values()):
+        yield folder
+    for entry in entries:
+        if entry in bags or entry.suffix == '.bag':
             yield entry
-        else:
-            yield from _bags_in(entry)
+        elif entry in folders:
+            yield from _bags_in(entry, seen)
+        elif entry.suffix in _STORAGES and recordings[_recording_of(entry)] == 1:
+            yield entry
 
 
-def _is_bag(folder: Path) -> bool:
-    """Returns whether a folder is a rosbag2, with or without metadata.yaml."""
-    return (folder / 'metadata.yaml').is_file() or any(
-        next(folder.glob(pattern), None) for pattern in _STORAGES
-    )
+def _recording_of(file: Path) -> str:
+    """Returns the name that the parts of one recording share: `drive` of `drive_0.mcap`."""
+    return re.sub(r'_[0-9]+$', '', file.stem) + file.suffix

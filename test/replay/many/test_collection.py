@@ -7,6 +7,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from permissions import permissions_count
 
 from bisenet_ros.bag.messages import BagError
 from bisenet_ros.replay.many.collection import find_bags, is_collection, result_folders
@@ -21,6 +22,16 @@ def week(tmp_path: Path) -> Path:
         'monday/old.bag',
         'tuesday/drive/drive_0.db3',  # its metadata.yaml is lost
         'tuesday/notes.txt',
+        'tuesday/split/split_0.mcap',  # as here
+        'tuesday/split/split_1.mcap',
+        'wednesday/a.mcap',
+        'wednesday/b_1.mcap',
+        'wednesday/c/metadata.yaml',
+        'wednesday/c/c_0.mcap',
+        'wednesday/.output.x/output/output.mcap',  # of a replay that was killed
+        'wednesday/old/output.mcap',  # of one that was not
+        'wednesday/old/metrics.json',
+        'wednesday/old/frames.jsonl',
         'out/drive/output.mcap',
     ):
         (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
@@ -33,9 +44,29 @@ def test_a_folder_of_bags(week: Path) -> None:
     assert [str(bag.relative_to(week)) for bag in bags] == [
         'monday/drive',
         'monday/old.bag',
-        'tuesday/drive',
+        'tuesday/drive/drive_0.db3',
+        'tuesday/split',
+        'wednesday/a.mcap',
+        'wednesday/b_1.mcap',
+        'wednesday/c',
     ]
-    assert result_folders(bags) == ['drive', 'old', 'drive_2']
+    assert result_folders(bags) == ['drive', 'old', 'drive_0', 'split', 'a', 'b_1', 'c']
+    assert result_folders([bags[0], *bags[:2]]) == ['drive', 'drive_2', 'old']
+
+
+def test_folders_that_are_linked_in_circles_are_searched_once(week: Path) -> None:
+    for name in ('up', 'again'):
+        (week / 'monday' / name).symlink_to(week)
+        (week / 'tuesday' / name).symlink_to(week)
+    bags = find_bags([week], apart_from=week / 'out')
+    assert len(bags) == len({bag.resolve() for bag in bags}) == 7
+
+
+def test_a_folder_that_may_not_be_read_is_named(week: Path) -> None:
+    for mode in (0, 0o600):  # neither listed nor entered; only listed
+        (week / 'tuesday').chmod(mode)
+        with permissions_count(), pytest.raises(BagError, match=r'/tuesday.*: Permission denied'):
+            find_bags([week], apart_from=week / 'out')
 
 
 def test_a_bag_counts_once(week: Path) -> None:
@@ -44,7 +75,9 @@ def test_a_bag_counts_once(week: Path) -> None:
     assert find_bags(paths, apart_from=week / 'out') == [drive, week / 'monday' / 'old.bag']
 
 
-@pytest.mark.parametrize('name', ['monday/drive', 'tuesday/drive', 'monday/old.bag', 'nowhere'])
+@pytest.mark.parametrize(
+    'name', ['monday/drive', 'tuesday/split', 'monday/old.bag', 'wednesday/old', 'nowhere']
+)
 def test_what_is_no_folder_of_bags(week: Path, name: str) -> None:
     assert not is_collection(week / name)
     assert find_bags([week / name], apart_from=week / 'out') == [week / name]
