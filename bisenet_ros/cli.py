@@ -232,9 +232,10 @@ def record(
             help='Ground truth: one label image per frame, with the same name.',
         ),
     ] = None,
-    rate: Annotated[float, typer.Option('--rate', min=0.001, help='Frames per second.')] = 15.0,
+    rate: Annotated[float, typer.Option('--rate', help='Frames per second.')] = 15.0,
     storage: Annotated[
-        Literal['mcap', 'sqlite3'], typer.Option('--storage', help='Storage format of the bag.')
+        str,
+        typer.Option('--storage', metavar='mcap|sqlite3', help='Storage format of the bag.'),
     ] = 'mcap',
     weights: Weights = 'camvid',
 ) -> None:
@@ -294,7 +295,6 @@ def replay(
         typer.Option(
             '--rate',
             metavar='R',
-            min=0.001,
             help='Simulate arrival at R times the recorded speed: frames that the node would have '
             'dropped are not evaluated.',
         ),
@@ -312,7 +312,6 @@ def replay(
         typer.Option(
             '--workers',
             metavar='N',
-            min=1,
             help='Number of bags to evaluate at the same time; default: by the cores and GPUs of '
             'the machine.',
         ),

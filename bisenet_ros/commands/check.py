@@ -16,7 +16,7 @@ from bisenet_ros.bag.reader import ReplayBag
 from bisenet_ros.checkpoint import CheckpointError
 from bisenet_ros.commands.model import load_segmenter
 from bisenet_ros.console import make_folder, print_outcome, progress_bar, write_json
-from bisenet_ros.errors import UserError
+from bisenet_ros.errors import UserError, printable
 from bisenet_ros.replay.measure.criteria import Judgement, judge
 from bisenet_ros.replay.measure.run import replay
 from bisenet_ros.replay.measure.run_result import RunResult
@@ -61,7 +61,8 @@ def check_scenario(path: Path, output: Path, settings_over: ReadSettings) -> boo
         problems += [f'{described.title}: {problem}' for problem in found]
         run = RunResult.load(folder)
         judgements = [judge(c, run) for c in (*file.scenario.criteria, *described.criteria)]
-        console.print(f'{described.title}: {folder / "report.html"}', markup=False, soft_wrap=True)
+        report = printable(f'{described.title}: {folder / "report.html"}')
+        console.print(report, markup=False, soft_wrap=True)
         for judgement in judgements:
             print_outcome(console, judgement.passed, judgement.sentence)
         results.append(_result(described, found, judgements))

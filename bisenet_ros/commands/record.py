@@ -8,6 +8,7 @@ import math
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import cast, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +24,9 @@ from bisenet_ros.media import IMAGE_SUFFIXES, list_files, read_image
 
 FRAME_ID = 'camera'
 
+MIN_RATE = 0.001
+"""Smallest rate, frames per second; slower ones would soon have stamps that ROS cannot express."""
+
 START = 946_684_800_000_000_000
 """Stamp of the first frame in nanoseconds, 2000-01-01 00:00 UTC. Constant, so that the same frames
 give the same bag, and not 0, which means "not set" in ROS."""
@@ -33,7 +37,7 @@ Pixels = npt.NDArray[np.uint8]
 
 
 def record_folder(
-    folder: Path, bag: Path, labels: Path | None, *, rate: float, storage: Storage, weights: str
+    folder: Path, bag: Path, labels: Path | None, *, rate: float, storage: str, weights: str
 ) -> None:
     """Writes a bag for `ros2 bag play` and `bisenet demo --source`.
 
@@ -42,15 +46,18 @@ def record_folder(
         bag: The folder to create; it appears only when it is complete.
         labels: A folder with a label image for each frame, with the same name and size.
         rate: Frames per second.
-        storage: A storage plugin of rosbag2.
+        storage: A storage plugin of rosbag2, as `Storage` names it.
         weights: Weights with the label space of the labels; not read without labels.
 
     Raises:
-        UserError: The bag exists, a frame or label image is missing, broken or of another size,
-            or a label is not a class id.
+        UserError: A value is invalid, the bag exists, a frame or label image is missing, broken or
+            of another size, or a label is not a class id.
     """
-    if not (math.isfinite(rate) and rate > 0):
-        raise UserError(f'--rate must be a positive number of frames per second, not {rate}')
+    if not MIN_RATE <= rate < math.inf:
+        raise UserError(f'--rate must be {MIN_RATE} or more frames per second, not {rate}')
+    if storage not in get_args(Storage):
+        known = ', '.join(get_args(Storage))
+        raise UserError(f'--storage must be one of {known}, not {storage!r}')
     if bag.exists():
         raise UserError(f'{bag} exists already: choose another name, or remove it first')
     frames = list_files(folder, IMAGE_SUFFIXES)
@@ -65,7 +72,7 @@ def record_folder(
         # An unfinished bag is removed.
         with tempfile.TemporaryDirectory(prefix=f'.{bag.name}.', dir=bag_folder) as unfinished:
             path = Path(unfinished) / bag.name
-            with BagWriter(path, storage) as writer, progress_bar() as progress:
+            with BagWriter(path, cast('Storage', storage)) as writer, progress_bar() as progress:
                 size: tuple[int, ...] | None = None
                 for index, frame in enumerate(progress.track(frames, description='recording')):
                     stamp = START + round(index * 1e9 / rate)

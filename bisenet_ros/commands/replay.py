@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from functools import partial
@@ -21,7 +22,7 @@ from bisenet_ros.bag.recorded_outputs import RecordedOutputs
 from bisenet_ros.checkpoint import Checkpoint
 from bisenet_ros.commands.model import load_segmenter
 from bisenet_ros.console import make_folder, print_outcome, progress_bar, warn, write_json
-from bisenet_ros.errors import UserError
+from bisenet_ros.errors import UserError, printable
 from bisenet_ros.formatting import percent
 from bisenet_ros.label_space import LabelSpace
 from bisenet_ros.live.graph import run_graph
@@ -36,12 +37,15 @@ from bisenet_ros.replay.many.workers import evaluate_bags
 from bisenet_ros.replay.measure.criteria import judge_figure, parse_criteria
 from bisenet_ros.replay.measure.extras import Extras
 from bisenet_ros.replay.measure.figures import figures_of_run, names_of_run
-from bisenet_ros.replay.measure.run import replay
+from bisenet_ros.replay.measure.run import check_apart, replay
 from bisenet_ros.replay.report.collection_page import write_collection_page
 from bisenet_ros.settings import Settings
 
 if TYPE_CHECKING:  # Rerun is optional
     from bisenet_ros.rerun_view import RerunView, ViewTarget
+
+MIN_RATE = 0.001
+"""Smallest `--rate`."""
 
 
 def replay_bags(
@@ -92,6 +96,15 @@ def replay_bags(
             raise UserError(
                 f'{path} is not a bag; for a scenario use: bisenet check {path} -o {output}'
             )
+    if rate is not None and not MIN_RATE <= rate < math.inf:
+        raise UserError(f'--rate must be a number of {MIN_RATE} or more, not {rate}')
+    if labels_folder is not None and labels_topic is not None:
+        raise UserError('--labels and --labels-topic both say where the truth is: give one of them')
+    single = ray is None and len(paths) == 1 and not is_collection(paths[0])
+    if workers is not None and workers < 1:
+        raise UserError(f'--workers must be 1 or more, not {workers}')
+    if workers is not None and single:
+        raise UserError('--workers is for several bags; one bag is evaluated by one process')
     label_space = Checkpoint.load(settings.weights).label_space
     criteria = parse_criteria(fail_under, names_of_run(label_space.names))
     options = ReplayOptions(
@@ -101,7 +114,7 @@ def replay_bags(
         rate=rate,
         extras=Extras(camera_images=with_input, video=video),
     )
-    if ray is None and len(paths) == 1 and not is_collection(paths[0]):
+    if single:
         metrics, problem = _replay_one(paths[0], output, options, labels_folder, live, view)
     elif live:
         raise UserError('--live takes one bag: run bisenet replay once for each bag')
@@ -143,6 +156,7 @@ def _replay_one(
         with progress_bar() as progress, ExitStack() as stack:
             recorded: RecordedOutputs | None = None
             if live:
+                check_apart(bag, output)
                 folder = Path(stack.enter_context(TemporaryDirectory(prefix='.live.', dir=output)))
                 logs = output / 'log'
                 make_folder(logs)
@@ -163,7 +177,7 @@ def _replay_one(
 
                 label_space, settings = segmenter.label_space, options.settings
                 shown = stack.enter_context(
-                    RerunView(view, str(path), label_space, bag.cameras, settings)
+                    RerunView(view, printable(str(path)), label_space, bag.cameras, settings)
                 )
             task = progress.add_task('measuring' if live else 'replaying', total=frame_count)
             result = replay(
@@ -247,7 +261,8 @@ def _print_figures(console: Console, metrics: Mapping[str, Any], output: Path) -
     for name, value in _rows(metrics):
         table.add_row(Text(name, 'bold'), Text(value))
     console.print(table)
-    console.print(f'report: {output / "report.html"}', markup=False, soft_wrap=True)
+    report = printable(str(output / 'report.html'))
+    console.print(f'report: {report}', markup=False, soft_wrap=True)
 
 
 def _rows(metrics: Mapping[str, Any]) -> list[tuple[str, str]]:

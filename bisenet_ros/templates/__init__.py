@@ -22,6 +22,8 @@ _ENVIRONMENT.filters.update(percent=percent, points=points)
 def render(template: str, **context: object) -> str:
     """A page as text; values are escaped unless the template marks them as safe.
 
+    Bytes of file names that are not UTF-8 are shown as escape sequences.
+
     Args:
         template: A file of this folder, without `.html.j2`.
         context: Variables of the template.
@@ -30,4 +32,5 @@ def render(template: str, **context: object) -> str:
         jinja2.TemplateNotFound: There is no such template.
         jinja2.UndefinedError: A variable of the template is missing.
     """
-    return _ENVIRONMENT.get_template(f'{template}.html.j2').render(context)
+    page = _ENVIRONMENT.get_template(f'{template}.html.j2').render(context)
+    return page.encode('utf-8', 'backslashreplace').decode('utf-8')
