@@ -7,6 +7,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import os
 import struct
 import subprocess
 import sys
@@ -35,12 +36,16 @@ from tiny_checkpoint import save_tiny_checkpoint
 from typer.testing import CliRunner, Result
 
 from bisenet_ros.bag.reader import ReplayBag
+from bisenet_ros.batching import EACH_FRAME
+from bisenet_ros.camera_ground import CameraGround
+from bisenet_ros.camera_pipeline import CameraPipeline, Network
 from bisenet_ros.cli import app
 from bisenet_ros.label_space import CAMVID
 from bisenet_ros.media import Video, write_image
 from bisenet_ros.metrics import ConfusionMatrix
 from bisenet_ros.replay.measure.run_result import RunResult
 from bisenet_ros.segmenter import Segmenter
+from bisenet_ros.settings import Settings
 
 
 @pytest.fixture(scope='module')
@@ -254,6 +259,60 @@ def test_images_in_the_results_on_request(weights: Path, tmp_path: Path) -> None
     frames = list(ReplayBag(tmp_path / 'out' / 'output.mcap'))
     assert [frame.stamp for frame in frames] == [START, START + STEP]
     np.testing.assert_array_equal(frames[1].image(), picture(1))
+
+
+@pytest.mark.parametrize('how', ['results with the input', 'a bag named output', 'a link'])
+def test_results_do_not_replace_the_bag(weights: Path, tmp_path: Path, how: str) -> None:
+    bag = write_bag(tmp_path / 'output', drive(1))
+    file, output = bag / 'output.mcap', tmp_path / 'out'
+    if how == 'results with the input':
+        assert replay(weights, bag, output, '--with-input').exit_code == 0
+        (output / 'metrics.json').unlink()
+        file = bag = output / 'output.mcap'
+    elif how == 'a bag named output':
+        output = bag
+    else:
+        output.mkdir()
+        (output / 'frames.jsonl').symlink_to(file)
+    before, names = file.read_bytes(), sorted(output.iterdir())
+    result = replay(weights, bag, output)
+    assert result.exit_code == 2
+    (line,) = (line for line in result.stderr.splitlines() if line.startswith('bisenet: '))
+    assert f'is a file of the bag {bag}, and the results would replace it' in line
+    assert file.read_bytes() == before
+    assert sorted(output.iterdir()) == names
+
+
+def test_names_that_are_not_utf_8(weights: Path, tmp_path: Path) -> None:
+    name = os.fsdecode(b'caf\xe9')
+    bag = (write_bag(tmp_path / 'bag', drive(1)) / 'bag.mcap').rename(tmp_path / f'{name}.mcap')
+    result = replay(weights, bag, tmp_path / name)
+    assert result.exit_code == 0, result.output
+    assert metrics_of(tmp_path / name)['bag']['path'] == rf'{tmp_path}/caf\udce9.mcap'
+    assert RunResult.load(tmp_path / name).frames
+    assert r'caf\udce9.mcap' in (tmp_path / name / 'report.html').read_text(encoding='utf-8')
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        (['--labels', 'folder', '--labels-topic', 't'], '--labels and --labels-topic'),
+        (['--workers', '2'], '--workers is for several bags'),
+        (['--workers', '2', '--live'], '--workers is for several bags'),
+        (['--workers', '0'], '--workers must be 1 or more, not 0'),
+        (['--rate', '0'], '--rate must be a number of 0.001 or more, not 0'),
+        (['--rate', 'nan'], '--rate must be a number of 0.001 or more, not nan'),
+    ],
+)
+def test_options_without_effect_or_sense(
+    weights: Path, tmp_path: Path, arguments: list[str], message: str
+) -> None:
+    bag = write_bag(tmp_path / 'bag', drive(1))
+    result = replay(weights, bag, tmp_path / 'out', *arguments)
+    assert result.exit_code == 2
+    (line,) = result.stderr.splitlines()
+    assert line.startswith(f'bisenet: {message}')
+    assert not (tmp_path / 'out').exists()
 
 
 def test_criteria(weights: Path, tmp_path: Path) -> None:
@@ -544,3 +603,71 @@ def test_the_pose_from_the_bag_is_as_good_as_the_parameter(weights: Path, tmp_pa
     assert missing['free_space_error_m'] is None
     assert 'free_space_error_m_by_distance' not in missing
     assert 'Free space on the ground' not in (neither / 'report.html').read_text()
+
+
+MOUNTING = (0.3, 0.0, 1.5, 0.0, 0.0, 0.0)
+
+
+DRIVABLE = tuple(name for name in CAMVID.names if name != 'sky')
+
+
+def parameters_with_mounting(folder: Path) -> Path:
+    file = folder / 'vehicle.yaml'
+    values = f'mounting: {list(MOUNTING)}, drivable_classes: {list(DRIVABLE)}'
+    file.write_text(f'/**: {{ros__parameters: {{{values}}}}}\n')
+    return file
+
+
+@pytest.mark.parametrize(
+    'stamps',
+    [[START - STEP], [START + index * STEP - 1000 for index in range(4)]],
+    ids=['sent once', 'stamped just before each image'],
+)
+def test_the_ground_of_a_node_without_the_camera_info_of_the_stamp(
+    weights: Path, tmp_path: Path, stamps: list[int]
+) -> None:
+    infos = [InfoEntry('/camera_info', stamp, 50.0 + i) for i, stamp in enumerate(stamps)]
+    entries: list[AnyEntry] = [*drive(4), *infos]
+    bag = write_bag(tmp_path / 'bag', sorted(entries, key=lambda entry: entry.stamp))
+    params = parameters_with_mounting(tmp_path)
+    assert replay(weights, bag, tmp_path / 'out', '--params', params).exit_code == 0
+    assert metrics_of(tmp_path / 'out')['accuracy']['free_space_error_m'] is not None
+    with AnyReader([tmp_path / 'out' / 'output.mcap']) as reader:
+        assert '/segmentation/camera_info' not in reader.topics
+        scans = [
+            reader.deserialize(data, connection.msgtype).ranges
+            for connection, _, data in reader.messages()
+            if connection.topic == '/segmentation/free_space_scan'
+        ]
+    # As the node does with the messages as they come.
+    settings = Settings(
+        weights=str(weights), device='cpu', mounting=MOUNTING, drivable_classes=DRIVABLE
+    )
+    network = Network(Segmenter.from_settings(settings), EACH_FRAME)
+    pipeline = CameraPipeline([''], network, grounds={'': CameraGround('', lambda: settings)})
+    expected: list[Any] = []
+    with AnyReader([bag]) as reader:
+        for connection, _, data in reader.messages():
+            message = reader.deserialize(data, connection.msgtype)
+            if connection.topic == '/camera_info':
+                pipeline.take_camera_info('', message)
+            elif connection.topic == '/image':
+                (frame,) = pipeline.segment([pipeline.decode('', message)])
+                assert frame.ground is not None
+                expected.append(frame.ground.scan)
+    assert np.isfinite(expected).any()
+    np.testing.assert_array_equal(scans, expected)
+
+
+def test_recorded_cameras_with_names_that_a_node_would_refuse(
+    weights: Path, tmp_path: Path
+) -> None:
+    entries: list[AnyEntry] = []
+    for camera in ('/_front', '/0'):
+        entries += [*drive(1, camera, truth=False), InfoEntry(f'{camera}/camera_info', START, 50.0)]
+    bag = write_bag(tmp_path / 'bag', entries)
+    params = parameters_with_mounting(tmp_path)
+    result = replay(weights, bag, tmp_path / 'out', '--params', params)
+    assert result.exit_code == 0, result.output
+    grids = {topic for topic, *_ in untimed_messages(tmp_path / 'out') if topic.endswith('grid')}
+    assert grids == {'/_front/segmentation/grid', '/0/segmentation/grid'}

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
@@ -162,7 +163,9 @@ def replay(
         'live': recorded is not None,
         **evaluator.figures(dropped),
     }
-    text = json.dumps(metrics, indent=2, allow_nan=False)  # ASCII: names may not be UTF-8
+    text = json.dumps(metrics, indent=2, ensure_ascii=False, allow_nan=False)
+    # Bytes of file names that are not UTF-8 become escape sequences, which any reader accepts.
+    text = re.sub('[\ud800-\udfff]', lambda byte: rf'\\u{ord(byte[0]):x}', text)
     (output / 'metrics.json').write_text(text + '\n', encoding='utf-8')
     highlights = find_highlights(evaluator.summaries)
     pictures = draw_pictures(bag, output, highlights, segmenter.label_space, settings.overlay_alpha)

@@ -17,6 +17,7 @@ from small_bags import (
     START,
     STEP,
     Entry,
+    InfoEntry,
     drive,
     picture,
     truth_of,
@@ -40,7 +41,9 @@ COUNTS = FrameCounts(received=9, published=5, dropped=3, malformed=1)
 
 
 def result_of(frame: RecordedFrame, segmentation: Segmentation) -> Result:
-    segmented = SegmentedFrame('', frame.message, frame.image(), 1.5, segmentation, 20.5)
+    segmented = SegmentedFrame(
+        '', frame.message, frame.image(), 1.5, segmentation, 20.5, frame.camera_info
+    )
     return Result(segmented, overlay_alpha=0.5, age_ms=30.5, counts=COUNTS)
 
 
@@ -110,6 +113,15 @@ def test_drivable_area(tmp_path: Path) -> None:
     assert area.free_space_range.shape == labels.shape[1:]
     points = [(point.x, point.y) for point in area.outline.points]
     np.testing.assert_array_equal(points, outline(drivable))
+
+
+def test_a_camera_info_keeps_its_frame_id(tmp_path: Path, segmenter: Segmenter) -> None:
+    info = InfoEntry('/camera_info', START, 50.0, frame_id='optical')
+    path = tmp_path / 'output.mcap'
+    write_results(path, write_bag(tmp_path / 'bag', [info, *drive(1)]), segmenter)
+    frame_ids = {topic: message.header.frame_id for topic, _, message in messages(path)}
+    assert frame_ids['/segmentation/camera_info'] == 'optical'
+    assert frame_ids['/segmentation/labels'] == 'camera'
 
 
 @pytest.mark.parametrize('encoding', ['bgr8', 'jpeg', 'ROS 1'])
