@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from permissions import permissions_count
 from small_bags import drive, write_bag
 from tiny_checkpoint import save_tiny_checkpoint
 from typer.testing import CliRunner, Result
@@ -97,6 +98,31 @@ def test_a_criterion_that_fails(folder: Path, tmp_path: Path) -> None:
     ) in result.stdout
     assert sum(line.startswith('Passed ') for line in result.stdout.splitlines()) == 4
     assert not result_of(tmp_path)['passed']
+
+
+def test_results_do_not_replace_a_bag(folder: Path, tmp_path: Path) -> None:
+    bag = tmp_path / 'monday' / 'output.mcap'
+    bag.parent.mkdir()
+    bag.write_bytes((folder / 'monday' / 'monday.mcap').read_bytes())
+    text = f'bags: [{{path: {bag}, name: monday}}]\ncriteria: [{{figure: fps, at_least: 0}}]\n'
+    before = bag.read_bytes()
+    result = run(folder, tmp_path, text)
+    assert result.exit_code == 2
+    assert f'{bag} is a file of the bag {bag}' in result.stderr
+    assert bag.read_bytes() == before
+
+
+def test_what_cannot_be_read_is_named(folder: Path, tmp_path: Path) -> None:
+    bag = tmp_path / 'locked.mcap'
+    bag.write_bytes((folder / 'monday' / 'monday.mcap').read_bytes())
+    bag.chmod(0)
+    text = f'bags: [{{path: {bag}}}]\ncriteria: [{{figure: fps, at_least: 0}}]\n'
+    with permissions_count():
+        result = run(folder, tmp_path / 'out', text)
+    assert result.exit_code == 2
+    (line,) = result.stderr.splitlines()
+    assert line.endswith(f'{bag}: Permission denied')
+    assert not (tmp_path / 'out').exists()
 
 
 def test_as_driven(folder: Path, tmp_path: Path) -> None:

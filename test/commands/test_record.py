@@ -170,7 +170,10 @@ def test_colour_coded_truth(drive: Drive, weights: Path) -> None:
 
 @pytest.mark.parametrize('arguments', [['--rate', '0'], ['--rate', 'nan'], ['--storage', 'bz2']])
 def test_wrong_arguments(drive: Drive, tmp_path: Path, arguments: list[str]) -> None:
-    assert record(drive.frames, '-o', tmp_path / 'bag', *arguments).exit_code == 2
+    result = record(drive.frames, '-o', tmp_path / 'bag', *arguments)
+    assert result.exit_code == 2
+    (line,) = result.stderr.splitlines()
+    assert line.startswith(f'bisenet: {arguments[0]} must be ')
     assert not (tmp_path / 'bag').exists()
 
 

@@ -4,6 +4,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 from bisenet_ros.replay.measure.figures import (
     FIGURES,
     figures_of_comparison,
@@ -43,6 +46,14 @@ def test_figures_of_a_comparison() -> None:
     assert figures['drivable_iou'] == 0.5
     assert figures['change.drivable_iou'] == -0.25
     assert figures_of_comparison({'accuracy': None}) == {}
+
+
+def test_the_documentation_names_every_figure() -> None:
+    text = (Path(__file__).parents[3] / 'docs' / 'replay.md').read_text(encoding='utf-8')
+    (limits,) = (line for line in text.splitlines() if line.startswith('| `replay` | '))
+    assert {*names_of_run([]), 'iou.CLASS'} == set(re.findall('`([^`]+)`', limits)) - {'replay'}
+    criteria = text.partition('| figure | without `statistic` |')[2].partition('\n## ')[0]
+    assert {name for name in FIGURES if f'`{name}`' not in criteria} == set()
 
 
 def test_names() -> None:
