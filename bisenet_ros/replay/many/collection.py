@@ -43,8 +43,8 @@ def find_bags(paths: Sequence[Path], apart_from: Path) -> list[Path]:
     bags: dict[Path, Path] = {}
     for path in paths:
         for bag in _bags_in(path, set()) if is_collection(path) else [path]:
-            if not bag.resolve().is_relative_to(apart_from.resolve()):
-                bags.setdefault(bag.resolve(), bag)
+            if not _real(bag).is_relative_to(_real(apart_from)):
+                bags.setdefault(_real(bag), bag)
     if not bags:
         raise BagError(f'{", ".join(map(str, paths))}: no bags found outside of {apart_from}')
     return list(bags.values())
@@ -54,7 +54,7 @@ def result_folders(bags: Sequence[Path]) -> list[str]:
     """Returns a folder name for each bag: the name of the bag, with a number if it is taken."""
     names: list[str] = []
     for bag in bags:
-        resolved = bag.resolve()
+        resolved = _real(bag)
         stem = resolved.name if os.path.isdir(resolved) else resolved.stem
         name, number = stem, 1
         while name in names:
@@ -62,6 +62,11 @@ def result_folders(bags: Sequence[Path]) -> list[str]:
             name = f'{stem}_{number}'
         names.append(name)
     return names
+
+
+def _real(path: Path) -> Path:
+    """Returns the path without links, even if they lead nowhere."""
+    return Path(os.path.realpath(path))
 
 
 def _bags_in(folder: Path, seen: set[Path]) -> Iterator[Path]:
@@ -78,9 +83,9 @@ def _bags_in(folder: Path, seen: set[Path]) -> Iterator[Path]:
         BagError: A folder cannot be read.
     """
     try:
-        if not folder.is_dir() or folder.resolve() in seen:
+        if not folder.is_dir() or _real(folder) in seen:
             return
-        seen.add(folder.resolve())
+        seen.add(_real(folder))
         entries = sorted(one for one in folder.iterdir() if not one.name.startswith('.'))
         folders = {one for one in entries if one.is_dir()}
         bags = {one for one in folders if (one / _METADATA).is_file()}

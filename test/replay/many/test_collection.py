@@ -60,6 +60,10 @@ def test_folders_that_are_linked_in_circles_are_searched_once(week: Path) -> Non
         (week / 'tuesday' / name).symlink_to(week)
     bags = find_bags([week], apart_from=week / 'out')
     assert len(bags) == len({bag.resolve() for bag in bags}) == 7
+    endless = week / 'endless.mcap'  # left to be refused
+    endless.symlink_to(endless)
+    assert find_bags([endless, week / 'monday'], apart_from=week / 'out')[0] == endless
+    assert endless in find_bags([week], apart_from=week / 'out')
 
 
 def test_a_folder_that_may_not_be_read_is_named(week: Path) -> None:
