@@ -287,22 +287,35 @@ class ReplayBag:
                 raise labels.damage
 
     def truth_problems(self) -> list[str]:
-        """Returns problems after all frames were read; none if every truth belongs to a frame."""
+        """Returns, after all frames were read, which ground truth belongs to none of them.
+
+        A topic is a problem only if none of its messages belongs to a frame; see `truth_notes`.
+        """
         if self.labels_folder is not None:
             return self.labels_folder.problems()
-        problems: list[str] = []
-        labels = {camera.image_topic: camera.labels_topic for camera in self.cameras}
-        for images, truths in self._truths.items():
-            stamps = truths.unclaimed()
-            if len(stamps) == truths.count:
-                what = f'no message has the stamp of a frame of {images}'
-            elif len(stamps):
-                what = f'{len(stamps)} messages belong to no frame of {images}; '
-                what += f'first: stamp {stamps[0]}'
-            else:
-                continue
-            problems.append(f'{labels[images]}: {what}')
-        return problems
+        return [
+            f'{labels}: no message has the stamp of a frame of {images}'
+            for images, labels, truths in self._matched_truths()
+            if len(truths.unclaimed()) == truths.count
+        ]
+
+    def truth_notes(self) -> list[str]:
+        """Returns, after all frames were read, how many truths of a topic belong to no frame.
+
+        That is no problem: a recording may begin or end between a frame and its truth.
+        """
+        return [
+            f'{labels}: {len(spare)} of {truths.count} messages belong to no frame of {images}; '
+            f'first: stamp {spare[0]}'
+            for images, labels, truths in self._matched_truths()
+            if 0 < len(spare := truths.unclaimed()) < truths.count
+        ]
+
+    def _matched_truths(self) -> Iterator[tuple[str, str, Truths]]:
+        """Yields the image topic, the label topic and the truths of the latest iteration."""
+        for camera in self.cameras:
+            if camera.image_topic in self._truths and camera.labels_topic is not None:
+                yield camera.image_topic, camera.labels_topic, self._truths[camera.image_topic]
 
     def static_transforms(self) -> list[StaticTransform]:
         """Returns the latest transform of each frame on `/tf_static`.

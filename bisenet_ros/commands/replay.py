@@ -195,6 +195,9 @@ def _replay_one(
         raise UserError(f'{output}: {error.strerror or error}') from error
     except ProcessError as error:
         raise UserError(str(error)) from error
+    for note in result.metrics['notes']:
+        if note not in bag.notes:  # these were shown at the beginning
+            warn(note)
     return result.metrics, '; '.join(result.problems)
 
 

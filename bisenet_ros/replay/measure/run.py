@@ -153,7 +153,12 @@ def replay(
     metrics = {
         'complete': not problems,
         'problems': problems,
-        'notes': [*bag.notes, *_notes_on_ground(bag, grounds), *_notes_on_sizes(segmenter, bag)],
+        'notes': [
+            *bag.notes,
+            *bag.truth_notes(),
+            *_notes_on_ground(bag, grounds),
+            *_notes_on_sizes(segmenter, bag),
+        ],
         'bag': described,
         'model': describe_model(segmenter),
         'parameters': settings.values(),
