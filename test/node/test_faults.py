@@ -367,6 +367,7 @@ from pathlib import Path
 import torch
 
 from bisenet_ros.node import lifecycle_node
+from bisenet_ros.node.loader import Loader
 from bisenet_ros.node.segmenter_node import main
 from bisenet_ros.segmenter import Segmenter
 
@@ -400,6 +401,16 @@ def fail_once(self, frames, ego_masks):
     hold('hold a frame')
     return batch(self, frames, ego_masks)
 
+submit = Loader.submit
+submitted = []
+
+def submit_and_tell(self, load):
+    future = submit(self, load)
+    submitted.append(load)
+    print('submitted', len(submitted), flush=True)
+    return future
+
+Loader.submit = submit_and_tell
 Segmenter.from_settings = classmethod(from_settings)
 Segmenter.batch = fail_once
 for limit in ('TIME_TO_END', 'TIME_TO_STOP'):
@@ -555,8 +566,10 @@ def test_a_signal_while_another_network_is_loaded_ends_the_node_at_once(
         client = peer.run(lambda: peer.node.create_client(Trigger, '/segmenter/reload'))
         assert client.wait_for_service(TIMEOUT)
         with held(tmp_path / 'hold loading'):
-            client.call_async(Trigger.Request())
+            for _ in range(2):  # the second one waits for the first
+                client.call_async(Trigger.Request())
             node.wait_for_output('hold loading')
+            node.wait_for_output('submitted 4')  # two are for the first network
             node.send(signal.SIGTERM)
             assert node.wait() == 0
         assert 'Traceback' not in node.output
