@@ -27,8 +27,8 @@ from rclpy.task import Future
 from sensor_msgs.msg import Image
 
 from bisenet_ros.bag.recorded_outputs import KINDS, Arrival, RecordedOutputsWriter
-from bisenet_ros.errors import UserError
-from bisenet_ros.live.events import BAD_INPUT, emit
+from bisenet_ros.errors import BAD_INPUT, UserError
+from bisenet_ros.live.events import emit
 from bisenet_ros.live.stamp_matcher import StampMatcher
 from bisenet_ros.node.publishers import optional_message
 from bisenet_ros.node.signals import on_stop_signal

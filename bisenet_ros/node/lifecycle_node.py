@@ -46,7 +46,7 @@ from bisenet_ros.camera_slot import CameraSlot
 from bisenet_ros.declaration import Changes, plain
 from bisenet_ros.ego_mask import load_ego_masks
 from bisenet_ros.engine.device_failure import DeviceLostError
-from bisenet_ros.errors import UserError
+from bisenet_ros.errors import BAD_INPUT, UserError, first_line
 from bisenet_ros.extras import advice
 from bisenet_ros.label_space import LabelSpace
 from bisenet_ros.malloc_tuning import return_free_memory
@@ -63,9 +63,6 @@ from bisenet_ros.settings import OF_EVERY_NODE, REPORTED, Settings, declaration_
 
 if TYPE_CHECKING:
     from bisenet_ros.segmenter import Segmenter
-
-BAD_INPUT = 2
-"""Exit code for invalid input."""
 
 DEVICE_LOST = 1
 """Exit code if only a new process can use the device."""
@@ -460,8 +457,10 @@ class SegmenterNode(LifecycleNode):
         await self._done(loading)
         try:
             loading.result()
-        except UserError as error:
-            response.message = f'{error}. The network that was loaded before stays in use.'
+        except (UserError, RuntimeError, MemoryError) as error:  # such as memory of the CPU
+            response.message = (
+                f'{first_line(error)}. The network that was loaded before stays in use.'
+            )
             return response
         except Exception as error:
             self.end(error)
@@ -522,7 +521,7 @@ def _load(settings: Settings) -> Segmenter:
 
 def _first_sentence(error: Exception) -> str:
     """Returns the message of a ROS error without source locations."""
-    return str(error).partition('\n')[0].partition(', at /')[0].rstrip(':')
+    return first_line(error).partition(', at /')[0].rstrip(':')
 
 
 def _classes(label_space: LabelSpace) -> dict[str, list[Any]]:

@@ -380,8 +380,18 @@ def hold(name):
             print(name, flush=True)
             fcntl.flock(file, fcntl.LOCK_SH)  # waits while the test holds the file
 
+NO_MEMORY = {
+    'no memory': MemoryError(),
+    'no memory for torch': RuntimeError(
+        "[enforce fail at alloc_cpu.cpp:121] data. DefaultCPUAllocator: can't allocate\\nmore"
+    ),
+}
+
 def from_settings(cls, settings):
     hold('hold loading')
+    for fault, error in NO_MEMORY.items():
+        if (folder / fault).exists():
+            raise error
     return load(cls, settings)
 
 batch = Segmenter.batch
@@ -539,6 +549,28 @@ def test_while_a_network_is_loaded_the_old_one_works_and_callbacks_run(
             assert not answer.done()
         assert answer.result().success
         new_labels(labels, stream.stamps)
+
+
+@pytest.mark.parametrize(
+    ('fault', 'reason'),
+    [('no memory', 'MemoryError'), ('no memory for torch', "r: can't allocate")],
+)
+def test_without_memory_for_another_network_the_old_one_works_on(
+    domain: int, peer: Peer, weights: Path, tmp_path: Path, fault: str, reason: str
+) -> None:
+    labels = peer.listen(Image, 'segmentation/labels')
+    with (
+        wrapped_node(domain, tmp_path, weights),
+        peer.streaming(Image, 'image', fill_with(FRAME, 'bgr8')) as stream,
+    ):
+        new_labels(labels, stream.stamps)
+        (tmp_path / fault).touch()
+        answer = peer.call(Trigger, '/segmenter/reload', Trigger.Request())
+        assert not answer.success
+        assert f'{reason}. The network that was loaded before stays in use.' in answer.message
+        new_labels(labels, stream.stamps)
+        (tmp_path / fault).unlink()
+        assert peer.call(Trigger, '/segmenter/reload', Trigger.Request()).success
 
 
 # How it ends

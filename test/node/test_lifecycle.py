@@ -224,7 +224,7 @@ def test_a_device_that_is_lost_ends_the_process_with_1_and_one_line(
         assert process.wait() == 1
         (line,) = errors_of(process.output)
     assert '[FATAL]' in line
-    assert 'the device failed for good: CUDA error: device-side assert triggered. Only a' in line
+    assert 'failed permanently: CUDA error: device-side assert triggered. Restart the' in line
     assert 'respawn:=true' in line
 
 
@@ -240,7 +240,7 @@ def test_a_device_that_is_lost_while_reloading_ends_the_process_with_1(
         lost.touch()
         response = peer.call(Trigger, '/segmenter/reload', Trigger.Request())
         assert not response.success
-        assert 'failed for good' in response.message
+        assert 'failed permanently' in response.message
         assert process.wait() == 1
         assert 'Traceback' not in process.output
 
