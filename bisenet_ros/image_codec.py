@@ -296,17 +296,6 @@ def _compressed_fields(
     return {'format': form, 'data': data.reshape(-1)}
 
 
-def fill_image(msg: ImageMessage, pixels: npt.NDArray[np.uint8], encoding: str) -> None:
-    """Fills all fields of an rclpy message except the header; see `image_fields`.
-
-    `msg.data` becomes an `array.array('B')`, the only type that the setters of all ROS 2
-    distributions accept without checking every element. (The writer of rosbags needs a NumPy array
-    instead.)
-    """
-    for name, value in image_fields(pixels, encoding).items():
-        setattr(msg, name, to_array(value) if name == 'data' else value)
-
-
 def to_array(values: npt.NDArray[Any]) -> array.array[Any]:
     """Converts a (N,) array to the type that rclpy's setters accept without checking each value."""
     filled: array.array[Any] = array.array(values.dtype.char)

@@ -26,7 +26,7 @@ from bisenet_ros.image_codec import (
     decode_compressed,
     decode_image,
     decode_labels,
-    fill_image,
+    image_fields,
 )
 
 Pixels = npt.NDArray[np.uint8]
@@ -438,18 +438,16 @@ def test_fill_a_ros_message(
     rng: np.random.Generator,
 ) -> None:
     messages = pytest.importorskip('sensor_msgs.msg', reason='ROS 2 is not installed')
-    pixels = rng.integers(0, 256, shape, np.uint8)
-    image = messages.Image(is_bigendian=1, step=1, data=b'old')
-    image.header.frame_id = 'camera'
+    from bisenet_ros.node.publishers import to_message
 
-    fill_image(image, layout(pixels), encoding)
+    pixels = rng.integers(0, 256, shape, np.uint8)
+    image = to_message(messages.Image, image_fields(layout(pixels), encoding))
 
     assert (image.width, image.height, image.encoding) == (9, 5, encoding)
     assert image.step == 9 * (shape[2] if len(shape) == 3 else 1)
     assert image.is_bigendian == 0
     assert isinstance(image.data, array.array)
     assert bytes(image.data) == pixels.tobytes()
-    assert image.header.frame_id == 'camera'
 
 
 @pytest.mark.parametrize(
@@ -462,11 +460,11 @@ def test_fill_a_ros_message(
         ('nv12', np.zeros((6, 4), np.uint8)),
     ],
 )
-def test_fill_refuses_pixels_that_are_not_of_the_encoding(
+def test_pixels_that_are_not_of_the_encoding_are_refused(
     encoding: str, pixels: npt.NDArray[Any]
 ) -> None:
     with pytest.raises(ValueError, match=f'are not {encoding}'):
-        fill_image(GOOD, pixels, encoding)
+        image_fields(pixels, encoding)
 
 
 def smooth_frame(width: int = 96, height: int = 64) -> Pixels:

@@ -226,14 +226,16 @@ class Worker:
     def _newest(self, slot: CameraSlot) -> Frame | None:
         """Takes and decodes the camera's newest frame; None if it cannot be decoded."""
         try:
-            return self.pipeline.decode(slot.name, slot.take())
+            frame = self.pipeline.decode(slot.name, slot.take())
         except ImageError as error:
-            slot.count_malformed(str(error))
             now = time.monotonic()
+            slot.count_malformed(str(error), now)
             if now - self._last_warning.get(slot.name, -WARNING_PERIOD) >= WARNING_PERIOD:
                 self._last_warning[slot.name] = now
                 self._logger.warning(f'{slot.label}: malformed frame dropped: {error}')
             return None
+        slot.note_decoded()
+        return frame
 
     def _segment(self, slots: Sequence[CameraSlot], frames: Sequence[Frame]) -> None:
         start = time.perf_counter()

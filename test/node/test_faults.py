@@ -159,7 +159,7 @@ def test_two_publishers_of_different_sizes_each_get_their_labels_and_a_warning(
         for stream, frame in ((first, frames[0]), (second, frames[1])):
             for message in new_labels(labels, stream.stamps):
                 assert (message.height, message.width) == frame.shape[:2]
-        diagnostics.wait(lambda array: '2 publishers of /image' in array.status[0].message)
+        diagnostics.wait(lambda array: '/image has 2 publishers' in array.status[0].message)
 
 
 def test_of_a_burst_of_100_frames_the_last_is_labelled(graph: Graph) -> None:
