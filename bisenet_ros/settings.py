@@ -117,7 +117,7 @@ class Settings(GroundSettings, ModelSettings):
             UserError: A name is not a parameter, or a value is invalid.
         """
         fields: dict[str, Any] = {}
-        known = of_cameras(values['cameras']) if 'cameras' in values else self.of_cameras
+        known = declarations_of(values['cameras']) if 'cameras' in values else self.of_cameras
         own = {name: value for name, value in self.of_cameras.items() if name in known}
         for name, value in values.items():
             declared = declaration_of(name)
@@ -171,7 +171,7 @@ def declaration_of(name: str) -> Declaration:
     return PARAMETERS[name]
 
 
-def of_cameras(cameras: Sequence[str]) -> dict[str, Declaration]:
+def declarations_of(cameras: Sequence[str]) -> dict[str, Declaration]:
     """Returns the declarations of the cameras' own parameters by name.
 
     Args:
@@ -196,7 +196,7 @@ def check_camera(name: str, cameras: Sequence[str]) -> None:
     Raises:
         UserError: `cameras` does not contain the camera.
     """
-    if name not in PARAMETERS and name not in of_cameras(cameras):
+    if name not in PARAMETERS and name not in declarations_of(cameras):
         raise UserError(f'parameter {name}: its camera is not among cameras, {list(cameras)}')
 
 

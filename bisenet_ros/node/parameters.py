@@ -25,7 +25,7 @@ from bisenet_ros.settings import (
     Settings,
     check_camera,
     declaration_of,
-    of_cameras,
+    declarations_of,
 )
 
 
@@ -52,7 +52,7 @@ def declare(node: Node) -> Settings:
 
 def declare_of_cameras(node: Node, settings: Settings) -> None:
     """Declares the parameters of each camera, and undeclares those of other cameras."""
-    wanted = of_cameras(settings.cameras)
+    wanted = declarations_of(settings.cameras)
     endings = tuple(f'.{name}' for name in PER_CAMERA)
     for name in [name for name in node._parameters if name.endswith(endings)]:
         if name not in wanted:
