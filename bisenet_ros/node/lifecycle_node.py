@@ -483,9 +483,13 @@ class SegmenterNode(LifecycleNode):
         await self._done(loading)
         try:
             loading.result()
-        except (UserError, RuntimeError, MemoryError) as error:  # such as memory of the CPU
+        except UserError as error:
+            response.message = f'{error}. The network that was loaded before stays in use.'
+            return response
+        except (RuntimeError, MemoryError) as error:  # of torch's allocator, and of Python's
             response.message = (
-                f'{first_line(error)}. The network that was loaded before stays in use.'
+                f'loading failed: {first_line(error)}. The network that was loaded before stays'
+                ' in use.'
             )
             return response
         except Exception as error:
@@ -618,7 +622,10 @@ def _run(ended: WorkFuture[None], loader: Loader) -> int:
 
 
 def _limit_time(ended: WorkFuture[None], seconds: float | None) -> None:
-    """Ends the process after so many seconds, or not for None; a signal has set its own limit."""
+    """Ends the process after so many seconds, or lifts that limit for None.
+
+    Once a signal has come, only the limit of the signal holds.
+    """
     if ended.done():
         return
     if seconds is None:

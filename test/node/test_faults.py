@@ -553,7 +553,7 @@ def test_while_a_network_is_loaded_the_old_one_works_and_callbacks_run(
 
 @pytest.mark.parametrize(
     ('fault', 'reason'),
-    [('no memory', 'MemoryError'), ('no memory for torch', "r: can't allocate")],
+    [('no memory', 'loading failed: MemoryError'), ('no memory for torch', "r: can't allocate")],
 )
 def test_without_memory_for_another_network_the_old_one_works_on(
     domain: int, peer: Peer, weights: Path, tmp_path: Path, fault: str, reason: str
