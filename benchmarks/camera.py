@@ -22,7 +22,8 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import Image
 
-from bisenet_ros.image_codec import fill_image
+from bisenet_ros.image_codec import image_fields
+from bisenet_ros.node.publishers import to_message
 from bisenet_ros.node.signals import on_stop_signal
 
 QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
@@ -69,9 +70,9 @@ def publish(
     """Publishes frames until `stop` is set; a late frame delays the following ones."""
     node = rclpy.create_node('camera')
     publisher = node.create_publisher(Image, topic, QOS)
-    images = [Image() for _ in pictures]
-    for image, picture in zip(images, pictures, strict=True):
-        fill_image(image, enlarged(picture, size), 'bgr8')
+    images = [
+        to_message(Image, image_fields(enlarged(picture, size), 'bgr8')) for picture in pictures
+    ]
     number = 0
     due = time.monotonic()
     while not stop.wait(max(0.0, due - time.monotonic())):

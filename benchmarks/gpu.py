@@ -45,7 +45,7 @@ from bisenet_ros.benchmark.rounds import in_turn
 from bisenet_ros.checkpoint import Checkpoint
 from bisenet_ros.engine.cuda_engine import CudaEngine
 from bisenet_ros.engine.cuda_graphs import GraphRunner
-from bisenet_ros.engine.engine import Engine, first_line
+from bisenet_ros.engine.engine import Engine
 from bisenet_ros.engine.hardware import DTYPES, resolve_device, resolve_precision
 from bisenet_ros.engine.kernels import kernels_for
 from bisenet_ros.engine.kernels.resampling import Resampling
@@ -56,7 +56,7 @@ from bisenet_ros.engine.profiling import listening, stage
 from bisenet_ros.engine.streams import on_device
 from bisenet_ros.engine.torch_engine import TorchEngine
 from bisenet_ros.engine.upsample_argmax import scale_to
-from bisenet_ros.errors import UserError
+from bisenet_ros.errors import UserError, first_line
 from bisenet_ros.model_settings import DEFAULT_WEIGHTS
 from bisenet_ros.resizing import resize
 from bisenet_ros.synthetic.drive import SyntheticDrive

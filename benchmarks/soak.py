@@ -78,6 +78,7 @@ from bisenet_ros.live.processes import (
     ros_environment,
 )
 from bisenet_ros.malloc_tuning import prepare_process
+from bisenet_ros.stamps import nanoseconds
 from bisenet_ros.synthetic.drive import SyntheticDrive
 
 try:
@@ -309,7 +310,7 @@ class Consumer(Peer):
         self._check_stamp(labels)
         frame = FrameId.read(labels.header.frame_id)
         wrong = self._is_of_another_picture(labels, frame.number)
-        stamp = 10**9 * labels.header.stamp.sec + labels.header.stamp.nanosec
+        stamp = nanoseconds(labels.header.stamp)
         with self._changed:
             self.heard.wrong_labels += wrong
             self.heard.latency_ms.append(1e-6 * (now - stamp))

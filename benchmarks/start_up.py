@@ -29,9 +29,10 @@ from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import Image
 
 from bisenet_ros.errors import UserError
-from bisenet_ros.image_codec import fill_image
+from bisenet_ros.image_codec import image_fields
 from bisenet_ros.live.processes import ProcessError, Processes, ros_environment
 from bisenet_ros.media import write_image
+from bisenet_ros.node.publishers import to_message
 from bisenet_ros.synthetic.drive import SyntheticDrive
 
 SIZE, RATE = (480, 360), 30.0
@@ -47,8 +48,7 @@ class Camera:
 
     def __init__(self, frame: np.ndarray) -> None:
         self._node = rclpy.create_node('camera')
-        self._image = Image()
-        fill_image(self._image, frame, 'bgr8')
+        self._image = to_message(Image, image_fields(frame, 'bgr8'))
         self._publisher = self._node.create_publisher(Image, 'image', qos_profile_sensor_data)
         self._labelled = threading.Event()
         self._node.create_subscription(

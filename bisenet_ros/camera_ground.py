@@ -127,6 +127,10 @@ class CameraGround:
         self._info = self._last_pose = None
         self.problem = ''
 
+    def forget_pose(self) -> None:
+        """Forgets the last transform; may be called from another thread."""
+        self._last_pose = None
+
     def of_frame(
         self, message: Any, size: tuple[int, int], segmentation: Segmentation, camera_info: Any
     ) -> Ground | None:
@@ -173,10 +177,11 @@ class CameraGround:
             found = self._transforms.find(*frames, header.stamp)
         if found is not None:
             self._last_pose = frames, Pose.from_transform(*found)
-        if self._last_pose is None or self._last_pose[0] != frames:
+        last = self._last_pose
+        if last is None or last[0] != frames:
             raise UserError(self._cure(*frames))
         self.pose_source = TF
-        return self._last_pose[1]
+        return last[1]
 
     def _cure(self, base_frame: str, frame: str) -> str:
         name = f'{self._camera}.mounting' if self._camera else 'mounting'

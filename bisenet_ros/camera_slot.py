@@ -39,11 +39,21 @@ class CameraState:
         counts: Its frame counts.
         last_received: Time of the last arrival; None before the first frame.
         last_error: Why the last malformed frame was refused; empty before the first one.
+        first_refused: Time of the first malformed frame after the last decoded one; None if the
+            last frame was decoded.
+        last_refused: Time of the last malformed frame.
     """
 
     counts: FrameCounts = FrameCounts()
     last_received: float | None = None
     last_error: str = ''
+    first_refused: float | None = None
+    last_refused: float = 0.0
+
+    @property
+    def refused_for(self) -> float:
+        """Seconds over which every frame was malformed, up to the last one; 0 for a single one."""
+        return 0.0 if self.first_refused is None else self.last_refused - self.first_refused
 
 
 class CameraSlot:
@@ -111,11 +121,22 @@ class CameraSlot:
         with self._arrival:
             self._count(dropped=1)
 
-    def count_malformed(self, reason: str) -> None:
+    def count_malformed(self, reason: str, now: float) -> None:
         """Counts one frame that could not be decoded."""
         with self._arrival:
             self._count(malformed=1)
-            self._state = replace(self._state, last_error=reason)
+            first = self._state.first_refused
+            self._state = replace(
+                self._state,
+                last_error=reason,
+                first_refused=now if first is None else first,
+                last_refused=now,
+            )
+
+    def note_decoded(self) -> None:
+        """Notes that a frame could be decoded."""
+        with self._arrival:
+            self._state = replace(self._state, first_refused=None)
 
     def count_lost(self, number: int) -> None:
         """Counts frames that were lost on the way."""

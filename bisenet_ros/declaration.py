@@ -42,7 +42,7 @@ class Changes(Enum):
 
     AT_ONCE = 'at once'
     ON_RELOAD = 'with ~/reload, or when the node is configured'
-    ON_CONFIGURE = 'when the node is configured; refused in between'
+    ON_CONFIGURE = 'when the node is configured; refused while it is configured'
     AT_START = 'at start; read-only afterwards'
 
 
@@ -104,23 +104,35 @@ class Declaration:
         Raises:
             UserError: The type is wrong, or the value is invalid.
         """
-        value: Value = plain(given)
-        found = type_name(value)
-        if self.type == 'double' and found == 'integer':
-            value = _double(given)
-        elif self.type == 'double array' and found == 'integer array':
-            value = tuple(map(_double, given))
-        elif isinstance(self.default, tuple) and found == NOT_SET:
-            value = ()
-        elif found != self.type:
-            raise UserError(
-                f'parameter {self.name} must be of type {self.type}, such as {self.example()}, not'
-                f' the {found} {given!r}'
-            )
+        value = self.converted(given)
+        if not self.has_type_of(value):
+            found = type_name(value)
+            example = f', such as {self.example()}' if self.default != () else ''
+            what = 'it is empty' if found == NOT_SET else f'it is the {found} {given!r}'
+            raise UserError(f'parameter {self.name} must be of type {self.type}{example}; {what}')
         reason = self.refusal(value)
         if reason is not None:
             raise UserError(f'parameter {reason}')
         return value
+
+    def converted(self, given: Any) -> Value:
+        """Converts integers for doubles, and an empty list for an array of any type.
+
+        Other values are returned as they are, of whatever type.
+        """
+        value: Value = plain(given)
+        found = type_name(value)
+        if self.type == 'double' and found == 'integer':
+            return _double(given)
+        if self.type == 'double array' and found == 'integer array':
+            return tuple(map(_double, given))
+        if isinstance(self.default, tuple) and found == NOT_SET:
+            return ()
+        return value
+
+    def has_type_of(self, value: Value) -> bool:
+        """Returns whether a value is of the parameter's type; an empty list is of any array's."""
+        return type_name(value) == self.type or (value == () and isinstance(self.default, tuple))
 
     def example(self) -> str:
         """Returns the default as written in a parameter file."""
@@ -199,7 +211,9 @@ def check_name(name: str, known: Mapping[str, object]) -> None:
     """
     if name not in known:
         close = difflib.get_close_matches(name, known, n=1)
-        hint = f': did you mean {close[0]!r}?' if close else f'; there are {", ".join(known)}'
+        hint = (
+            f': did you mean {close[0]!r}?' if close else f'; the parameters are {", ".join(known)}'
+        )
         raise UserError(f'unknown parameter {name!r}{hint}')
 
 

@@ -1,8 +1,11 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The error whose message users read."""
+"""The error whose message users read, and how other errors are shown to them."""
 
 from __future__ import annotations
+
+BAD_INPUT = 2
+"""Exit code of a program that refuses its input with a message."""
 
 _LONGEST = 2000
 """Maximum length of a message, because names in a damaged file may have any length."""
@@ -11,8 +14,8 @@ _LONGEST = 2000
 class UserError(Exception):
     """The user's input is wrong; the message says in one line what is wrong and what to do.
 
-    The command line prints the message and exits with 2. Subclasses are defined in the module that
-    raises them.
+    The command line prints the message and exits with `BAD_INPUT`. Subclasses are defined in the
+    module that raises them.
 
     A message may quote the content of a file. Non-printable characters, such as line breaks and
     terminal control sequences, are escaped as in Python, and a very long message is truncated.
@@ -21,6 +24,11 @@ class UserError(Exception):
     def __init__(self, message: str) -> None:
         shown = message if len(message) <= _LONGEST else f'{message[:_LONGEST]} ...'
         super().__init__(printable(shown))
+
+
+def first_line(error: Exception) -> str:
+    """Returns the first line of a library's error, without its details for debuggers."""
+    return str(error).strip().partition('\n')[0] or type(error).__name__
 
 
 def printable(text: str) -> str:

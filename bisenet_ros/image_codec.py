@@ -13,6 +13,7 @@ and cv_bridge.
 from __future__ import annotations
 
 import array
+import re
 from typing import Any, NamedTuple, Protocol, cast
 
 import cv2
@@ -20,7 +21,13 @@ import numpy as np
 import numpy.typing as npt
 
 from bisenet_ros.errors import UserError
-from bisenet_ros.image_header import JPEG_START, PNG_START, HeaderError, check_size
+from bisenet_ros.image_header import (
+    JPEG_START,
+    PNG_START,
+    HeaderError,
+    check_size,
+    is_grey_16,
+)
 from bisenet_ros.limits import MAX_PIXELS, MIN_SIDE
 
 # Measured on labels, masks and confidences: of the fast settings, the one with the fewest bytes.
@@ -97,8 +104,8 @@ _YUV420 = {'nv12': cv2.COLOR_YUV2BGR_NV12, 'nv21': cv2.COLOR_YUV2BGR_NV21}
 # A luma plane, then a plane with a pair of chroma samples per pixel.
 _YUV444 = 'nv24'
 
-_DEPTHS = ('16UC1', '16SC1', '32FC1', '64FC1')
-"""Encodings with one number of 16 bits or more per pixel, as depth cameras publish them."""
+_DEPTH = re.compile(r'(8S|16[US]|32[SF]|64F)C[12]', re.IGNORECASE)
+"""Encodings of numbers that are no colours, as depth and stereo cameras publish them."""
 
 _LABEL_ENCODINGS = ('mono8', '8UC1')
 
@@ -113,10 +120,20 @@ def decode(msg: Any) -> npt.NDArray[np.uint8]:
 
 
 def is_depth(msg: Any) -> bool:
-    """Returns whether the encoding or format of an image says that it is a depth image."""
-    if hasattr(msg, 'format'):
-        return 'compressedDepth' in msg.format or msg.format.partition(';')[0] in _DEPTHS
-    return msg.encoding in _DEPTHS
+    """Returns whether an image is a depth image by its encoding or format.
+
+    A PNG with one channel of 16 bits is one, too, unless its format names a camera's encoding.
+
+    Raises:
+        ImageError: The data of a compressed image is not an array of bytes.
+    """
+    if not hasattr(msg, 'format'):
+        return _DEPTH.fullmatch(msg.encoding) is not None
+    encoding = _encoding_of(msg)
+    if 'compressedDepth' in msg.format or _DEPTH.fullmatch(encoding):
+        return True
+    channels_and_bytes = _PACKED.get(encoding, (0, 0))[:2]
+    return channels_and_bytes != (1, 2) and is_grey_16(_buffer(msg.data)[:26].tobytes())
 
 
 def decode_image(msg: ImageMessage) -> npt.NDArray[np.uint8]:
@@ -184,7 +201,10 @@ def decode_compressed(msg: CompressedImageMessage) -> npt.NDArray[np.uint8]:
             range.
     """
     if is_depth(msg):
-        raise ImageError(f"{msg.format.strip()!r} is a depth image; use the colour camera's topic")
+        raise ImageError(
+            f"format {msg.format.strip()!r} is a depth image; use the colour camera's topic, or"
+            ' let the format of a grey camera with 16 bits begin with mono16'
+        )
     data = bytes(_buffer(msg.data))
     codec = 'JPEG' if data.startswith(JPEG_START) else 'PNG'
     if not data.startswith((JPEG_START, PNG_START)):
@@ -208,13 +228,12 @@ def decode_compressed(msg: CompressedImageMessage) -> npt.NDArray[np.uint8]:
             f'the {codec} of {len(data)} bytes is corrupt; check the transport from the camera'
         )
 
-    image_encoding, _, compression = msg.format.partition(';')
+    encoding = _encoding_of(msg)
     if pixels.ndim == 2:
-        is_mosaic = image_encoding.startswith('bayer_') and image_encoding in _PACKED
-        to_bgr = _PACKED[image_encoding].to_bgr if is_mosaic else cv2.COLOR_GRAY2BGR
-        return _convert(pixels, to_bgr)
+        is_mosaic = encoding.startswith('bayer_') and encoding in _PACKED
+        return _convert(pixels, _PACKED[encoding].to_bgr if is_mosaic else cv2.COLOR_GRAY2BGR)
     # The transport may have passed RGB to an encoder that expects BGR.
-    is_swapped = 'compressed rgb' in compression
+    is_swapped = 'compressed rgb' in msg.format.partition(';')[2]
     return _convert(pixels, cv2.COLOR_RGB2BGR if is_swapped else None)
 
 
@@ -265,22 +284,16 @@ def jpeg_fields(pixels: npt.NDArray[np.uint8]) -> dict[str, Any]:
     return _compressed_fields('rgb8; jpeg compressed bgr8', '.jpg', pixels, _JPEG_SETTINGS)
 
 
+def _encoding_of(msg: CompressedImageMessage) -> str:
+    """Returns the encoding of the image before its compression, as the format names it."""
+    return msg.format.partition(';')[0].strip()
+
+
 def _compressed_fields(
     form: str, suffix: str, pixels: npt.NDArray[np.uint8], settings: list[int]
 ) -> dict[str, Any]:
     _, data = cv2.imencode(suffix, pixels, settings)
     return {'format': form, 'data': data.reshape(-1)}
-
-
-def fill_image(msg: ImageMessage, pixels: npt.NDArray[np.uint8], encoding: str) -> None:
-    """Fills all fields of an rclpy message except the header; see `image_fields`.
-
-    `msg.data` becomes an `array.array('B')`, the only type that the setters of all ROS 2
-    distributions accept without checking every element. (The writer of rosbags needs a NumPy array
-    instead.)
-    """
-    for name, value in image_fields(pixels, encoding).items():
-        setattr(msg, name, to_array(value) if name == 'data' else value)
 
 
 def to_array(values: npt.NDArray[Any]) -> array.array[Any]:

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Reads the size of an image from its file header, before decoding.
+"""Reads size and kind of an image from its file header, before decoding.
 
 A few bytes can claim an image of gigabytes, so `check_size` is called before every decoding.
 """
@@ -27,6 +27,9 @@ _SHORT, _LONG, _LONG8 = 3, 4, 16
 
 _PNM_GAP = rb'(?:\s|#[^\n]*\n)+'
 _PNM = re.compile(rb'P[1-6fF]' + _PNM_GAP + rb'(\d{1,19})' + _PNM_GAP + rb'(\d{1,19})')
+
+
+_GREY_16 = b'\x10\x00'  # bit depth and colour type, the bytes of a PNG after its size
 
 
 class HeaderError(UserError):
@@ -61,6 +64,11 @@ def check_size(data: bytes) -> tuple[int, int] | None:
             'make it smaller'
         )
     return size
+
+
+def is_grey_16(data: bytes) -> bool:
+    """Returns whether an image file is a PNG with one channel of 16 bits, by its first 26 bytes."""
+    return data.startswith(PNG_START) and data[24:26] == _GREY_16
 
 
 def _size(data: bytes) -> tuple[int, int] | None:

@@ -74,8 +74,8 @@ class ModelSettings(Declared):
     )
     cpu_threads: int = parameter(
         0,
-        'Threads that a network on the CPU computes with; 0 for all cores that the process may use,'
-        ' or OMP_NUM_THREADS.',
+        'Number of threads for a network on the CPU; 0: OMP_NUM_THREADS if set, else one per core'
+        ' that the process may use.',
         Changes.ON_RELOAD,
         bounds=(0, 1024),
     )
@@ -93,15 +93,15 @@ class ModelSettings(Declared):
     )
     ego_mask: str = parameter(
         '',
-        'Path of a PNG of the shape of the images, white where the vehicle itself is: there, pixels'
-        ' are labelled 255 and not drivable, and the free space goes on above.',
+        'Path of a PNG with the aspect ratio of the images, white where the vehicle itself is'
+        ' visible. Pixels there are labelled 255, are not drivable, and do not end the free space.',
         Changes.ON_CONFIGURE,
         per_camera=True,
     )
     self_check: bool = parameter(
         True,
         'When the network is loaded, compare its labels on one frame with those of plain PyTorch,'
-        ' and use plain PyTorch if they differ.',
+        ' and use another engine if they differ.',
         Changes.ON_RELOAD,
     )
     confidence_threshold: float = parameter(

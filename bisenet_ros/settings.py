@@ -66,8 +66,8 @@ class Settings(GroundSettings, ModelSettings):
     )
     max_rate: float = parameter(
         0.0,
-        'Most rounds of inference, one frame of each camera, per second; 0 is as many as the device'
-        ' manages.',
+        'Maximum number of rounds per second; a round segments the newest frame of each camera.'
+        ' 0: no limit.',
         Changes.AT_ONCE,
         bounds=(0.0, 1000.0),
     )
@@ -91,7 +91,8 @@ class Settings(GroundSettings, ModelSettings):
     )
     max_acceptable_consecutive_delay_ms: float = parameter(
         1000.0,
-        'Diagnostics report an error when processing stays over its allowed time for longer.',
+        'Diagnostics report an error when processing has exceeded max_allowed_processing_time_ms'
+        ' for longer than this.',
         Changes.AT_ONCE,
         bounds=(0.0, 600000.0),
     )
@@ -110,11 +111,14 @@ class Settings(GroundSettings, ModelSettings):
     def changed(self, values: Mapping[str, Any]) -> Settings:
         """Returns a copy with other values by parameter; single cameras' parameters are allowed.
 
+        With other `cameras`, the values of cameras that are no longer there are removed.
+
         Raises:
             UserError: A name is not a parameter, or a value is invalid.
         """
         fields: dict[str, Any] = {}
-        of_cameras = dict(self.of_cameras)
+        known = declarations_of(values['cameras']) if 'cameras' in values else self.of_cameras
+        own = {name: value for name, value in self.of_cameras.items() if name in known}
         for name, value in values.items():
             declared = declaration_of(name)
             if name in PARAMETERS:
@@ -123,8 +127,8 @@ class Settings(GroundSettings, ModelSettings):
             reason = declared.refusal(value)
             if reason is not None:
                 raise UserError(reason)
-            of_cameras[name] = value
-        given = {name: value for name, value in of_cameras.items() if value}
+            own[name] = value
+        given = {name: value for name, value in own.items() if value}
         return replace(self, **fields, of_cameras=given)
 
     def for_camera(self, camera: str) -> Settings:
@@ -167,6 +171,21 @@ def declaration_of(name: str) -> Declaration:
     return PARAMETERS[name]
 
 
+def declarations_of(cameras: Sequence[str]) -> dict[str, Declaration]:
+    """Returns the declarations of the cameras' own parameters by name.
+
+    Args:
+        cameras: The value of `cameras`.
+    """
+    own = (
+        declared.of_camera(camera)
+        for camera in cameras
+        if camera
+        for declared in PER_CAMERA.values()
+    )
+    return {declared.name: declared for declared in own}
+
+
 def check_camera(name: str, cameras: Sequence[str]) -> None:
     """Refuses a camera's parameter if there is no such camera.
 
@@ -177,17 +196,8 @@ def check_camera(name: str, cameras: Sequence[str]) -> None:
     Raises:
         UserError: `cameras` does not contain the camera.
     """
-    if name in PARAMETERS:
-        return
-    known = {
-        declared.of_camera(camera).name
-        for camera in filter(None, cameras)
-        for declared in PER_CAMERA.values()
-    }
-    if name not in known:
-        raise UserError(
-            f'parameter {name} is for a camera that cameras does not have: {list(cameras)}'
-        )
+    if name not in PARAMETERS and name not in declarations_of(cameras):
+        raise UserError(f'parameter {name}: its camera is not among cameras, {list(cameras)}')
 
 
 def camera_of(image_topic: str, cameras: Sequence[str]) -> str:
@@ -242,10 +252,10 @@ def markdown() -> str:
         ' with a reason: at start the node says so and ends with exit code 2. `--params FILE` of'
         ' every verb reads the same files by the same rules.',
         '',
-        'Where there is a name with `<camera>.` in front, each of `cameras` may have a value of its'
-        ' own, such as `front.mounting`; an empty one stands for the value without the name.',
+        'Parameters with a second name, `<camera>.…`, can be set for each camera, such as'
+        ' `front.mounting`. An empty value stands for the general one.',
         '',
-        '| parameter | type | default | may be | takes effect | meaning |',
+        '| parameter | type | default | allowed | takes effect | meaning |',
         '|---|---|---|---|---|---|',
     ]
     for declared in PARAMETERS.values():

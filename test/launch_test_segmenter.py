@@ -26,7 +26,8 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import Image
 
-from bisenet_ros.image_codec import fill_image
+from bisenet_ros.image_codec import image_fields
+from bisenet_ros.node.publishers import to_message
 
 TIMEOUT = 90.0
 """Seconds; on an idle machine the labels arrive within five."""
@@ -58,8 +59,7 @@ class TestNode(unittest.TestCase):
         rclpy.init()
         self.addCleanup(rclpy.try_shutdown)
         node = rclpy.create_node('camera', namespace='robot')
-        sent = Image()
-        fill_image(sent, np.full((48, 64, 3), 128, np.uint8), 'bgr8')
+        sent = to_message(Image, image_fields(np.full((48, 64, 3), 128, np.uint8), 'bgr8'))
         sent.header.frame_id = 'front_optical'
         sent.header.stamp.sec = 42
         publisher = node.create_publisher(Image, 'camera/image_raw', qos_profile_sensor_data)

@@ -27,15 +27,18 @@ import numpy.typing as npt
 import rclpy
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState, GetState
+from rcl_interfaces.msg import Parameter, ParameterValue, SetParametersResult
+from rcl_interfaces.srv import GetParameters, SetParameters
 from rclpy.client import Client
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
+from rclpy.parameter import get_parameter_value
 from rclpy.qos import QoSProfile, ReliabilityPolicy, qos_profile_sensor_data
 from rclpy.task import Future
 from sensor_msgs.msg import Image
 
-from bisenet_ros.image_codec import fill_image, image_fields
+from bisenet_ros.image_codec import image_fields, to_array
 from bisenet_ros.node.large_images import VARIABLES
 
 T = TypeVar('T')
@@ -388,6 +391,30 @@ def change(peer: Peer, transition: int) -> str:
     return state_of(peer)
 
 
+def set_parameter(peer: Peer, name: str, value: object) -> SetParametersResult:
+    """Sets a parameter of the node as `ros2 param set` does, which guesses the type from a text."""
+    parameter = Parameter(name=name, value=get_parameter_value(str(value)))
+    return set_parameters(peer, [parameter])[0]
+
+
+def set_parameters(peer: Peer, parameters: Sequence[Parameter]) -> Sequence[SetParametersResult]:
+    """Sets parameters of the node, one after the other."""
+    request = SetParameters.Request(parameters=parameters)
+    results: Sequence[SetParametersResult] = peer.call(
+        SetParameters, '/segmenter/set_parameters', request
+    ).results
+    return results
+
+
+def get_parameters(peer: Peer, *names: str) -> Sequence[ParameterValue]:
+    """Gets parameters of the node as `ros2 param get` does; type 0 for those that do not exist."""
+    request = GetParameters.Request(names=names)
+    values: Sequence[ParameterValue] = peer.call(
+        GetParameters, '/segmenter/get_parameters', request
+    ).values
+    return values
+
+
 def stamp_of(message: Any) -> tuple[int, int]:
     """Returns (sec, nanosec) of a message's header."""
     return message.header.stamp.sec, message.header.stamp.nanosec
@@ -418,7 +445,12 @@ def street(height: int, width: int, seed: int = 0) -> npt.NDArray[np.uint8]:
 
 def fill_with(pixels: npt.NDArray[np.uint8], encoding: str) -> Callable[[Image], None]:
     """Returns a function that fills an image message with pixels."""
-    return lambda message: fill_image(message, pixels, encoding)
+
+    def fill(message: Image) -> None:
+        for name, value in image_fields(pixels, encoding).items():
+            setattr(message, name, to_array(value) if name == 'data' else value)
+
+    return fill
 
 
 def write_parameters(path: Path, text: str) -> Path:

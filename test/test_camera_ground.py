@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -139,10 +140,14 @@ def ros_clock() -> Any:
     return ROSClock()
 
 
-def test_poses_of_tf_at_the_stamp_else_the_latest_else_the_last() -> None:
+def listener_of(buffer: Any, clock: Any, forget: Callable[[], None] = lambda: None) -> Any:
     transforms = pytest.importorskip('bisenet_ros.node.transforms', reason='ROS 2 is not here')
+    return transforms.TransformListener(buffer, Listener(), UnknownTransformError, clock, forget)
+
+
+def test_poses_of_tf_at_the_stamp_else_the_latest_else_the_last() -> None:
     buffer = Buffer()
-    listener = transforms.TransformListener(buffer, None, UnknownTransformError, ros_clock())
+    listener = listener_of(buffer, ros_clock())
     camera = CameraGround('', Settings, listener)
     camera.take_camera_info(camera_info())
 
@@ -176,20 +181,19 @@ def test_poses_of_tf_at_the_stamp_else_the_latest_else_the_last() -> None:
 
 
 def test_time_that_goes_back_clears_what_tf_said() -> None:
-    transforms = pytest.importorskip('bisenet_ros.node.transforms', reason='ROS 2 is not here')
-    from rclpy.time import Time
-
+    time = pytest.importorskip('rclpy.time', reason='ROS 2 is not here')
     clock, buffer = ros_clock(), Buffer()
     clock._set_ros_time_is_active(True)
-    listener = transforms.TransformListener(buffer, Listener(), UnknownTransformError, clock)
-    stamp = image(5).header.stamp
+    listener = listener_of(buffer, clock, lambda: camera.forget_pose())
+    camera = CameraGround('', Settings, listener)
+    camera.take_camera_info(camera_info())
     for seconds, known in ((10, True), (20, True), (5, False)):
         buffer.heights = {5: 1.0}
-        clock.set_ros_time_override(Time(seconds=seconds))
-        assert (listener.find('base_footprint', 'front_optical', stamp) is not None) is known
+        clock.set_ros_time_override(time.Time(seconds=seconds))
+        assert (camera.of_frame(image(5), SEEN.size, SEEN, None) is not None) is known
     listener.destroy()
     buffer.heights = {5: 1.0}
-    clock.set_ros_time_override(Time(seconds=1))
+    clock.set_ros_time_override(time.Time(seconds=1))
     assert buffer.heights
 
 
@@ -205,7 +209,8 @@ def test_the_real_tf2() -> None:
     known.transform.translation.z = 1.25
     known.transform.rotation = Quaternion(x=-0.5, y=0.5, z=-0.5, w=0.5)
     buffer.set_transform_static(known, 'test')
-    listener = TransformListener(buffer, None, tf2_ros.TransformException, ros_clock())
+    errors = tf2_ros.TransformException
+    listener = TransformListener(buffer, None, errors, ros_clock(), lambda: None)
     camera = CameraGround('', Settings, listener)
     camera.take_camera_info(camera_info())
     found = camera.of_frame(image(), SEEN.size, SEEN, None)

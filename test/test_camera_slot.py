@@ -46,7 +46,7 @@ def test_every_fate_is_counted(slot: CameraSlot) -> None:
     for number in range(4):
         slot.put(f'frame {number}', now=float(number))
         slot.take()
-    slot.count_malformed('the image is 0x0')
+    slot.count_malformed('the image is 0x0', 1.0)
     slot.count_dropped()
     assert slot.count_published() == FrameCounts(received=4, published=1, dropped=1, malformed=1)
     assert slot.state.last_error == 'the image is 0x0'

@@ -26,7 +26,7 @@ from bisenet_ros.image_codec import (
     decode_compressed,
     decode_image,
     decode_labels,
-    fill_image,
+    image_fields,
 )
 
 Pixels = npt.NDArray[np.uint8]
@@ -329,6 +329,8 @@ GOOD = Image(width=64, height=48, encoding='bgr8', step=192, data=bytes(48 * 192
     ('changes', 'message'),
     [
         ({'encoding': '32FC1'}, "32FC1 is a depth image; use the colour camera's topic"),
+        ({'encoding': '32SC1'}, "32SC1 is a depth image; use the colour camera's topic"),
+        ({'encoding': '8SC1'}, "8SC1 is a depth image; use the colour camera's topic"),
         ({'encoding': 'rgb32'}, "encoding 'rgb32' is not supported; publish one of bgr8,"),
         ({'encoding': ''}, "encoding '' is not supported"),
         ({'encoding': 'bayer_rggb32'}, 'not supported'),
@@ -436,18 +438,16 @@ def test_fill_a_ros_message(
     rng: np.random.Generator,
 ) -> None:
     messages = pytest.importorskip('sensor_msgs.msg', reason='ROS 2 is not installed')
-    pixels = rng.integers(0, 256, shape, np.uint8)
-    image = messages.Image(is_bigendian=1, step=1, data=b'old')
-    image.header.frame_id = 'camera'
+    from bisenet_ros.node.publishers import to_message
 
-    fill_image(image, layout(pixels), encoding)
+    pixels = rng.integers(0, 256, shape, np.uint8)
+    image = to_message(messages.Image, image_fields(layout(pixels), encoding))
 
     assert (image.width, image.height, image.encoding) == (9, 5, encoding)
     assert image.step == 9 * (shape[2] if len(shape) == 3 else 1)
     assert image.is_bigendian == 0
     assert isinstance(image.data, array.array)
     assert bytes(image.data) == pixels.tobytes()
-    assert image.header.frame_id == 'camera'
 
 
 @pytest.mark.parametrize(
@@ -460,11 +460,11 @@ def test_fill_a_ros_message(
         ('nv12', np.zeros((6, 4), np.uint8)),
     ],
 )
-def test_fill_refuses_pixels_that_are_not_of_the_encoding(
+def test_pixels_that_are_not_of_the_encoding_are_refused(
     encoding: str, pixels: npt.NDArray[Any]
 ) -> None:
     with pytest.raises(ValueError, match=f'are not {encoding}'):
-        fill_image(GOOD, pixels, encoding)
+        image_fields(pixels, encoding)
 
 
 def smooth_frame(width: int = 96, height: int = 64) -> Pixels:
@@ -590,6 +590,19 @@ def test_damaged_data_is_decoded_or_refused(extension: str, rng: np.random.Gener
             assert decode_compressed(CompressedImage('', damaged)).ndim == 3
 
 
+DISTANCES = encoded(np.full((48, 64), 1500, np.uint16), '.png')
+"""An image of a depth camera, as cv_bridge compresses it without an encoding."""
+
+
+@pytest.mark.parametrize('image_format', ['mono16; png compressed ', 'bayer_rggb16 ; png'])
+def test_a_png_of_16_bits_with_the_encoding_of_a_camera_is_no_depth_image(
+    image_format: str,
+) -> None:
+    frame = decode_compressed(CompressedImage(image_format, DISTANCES))
+    assert frame.shape == (48, 64, 3)
+    assert (frame == 1500 >> 8).all()
+
+
 @pytest.mark.parametrize(
     ('image_format', 'data', 'message'),
     [
@@ -597,6 +610,11 @@ def test_damaged_data_is_decoded_or_refused(extension: str, rng: np.random.Gener
         ('h264', bytes(100), r"format 'h264', 100 bytes\) is neither JPEG nor PNG"),
         ('16UC1; png compressed ', bytes(100), "use the colour camera's topic"),
         ('16UC1; compressedDepth png', bytes(100), "use the colour camera's topic"),
+        *(
+            (name, DISTANCES, '16 bits begin with mono16')
+            for name in ('png', '', 'mono8; png', 'bgr8')
+        ),
+        *((f'{name} ; png', b'', 'is a depth') for name in ('16UC1', '16uc1', '32SC1', '16UC2')),
         ('png', b'\x89PNG\r\n\x1a\n', 'the PNG is cut short after 8 bytes'),
         ('jpeg', b'\xff\xd8\xff\xd9', 'the JPEG is cut short after 4 bytes'),
         ('jpeg', b'\xff\xd8\xff' + b'\xff' * 50, 'the JPEG is cut short'),

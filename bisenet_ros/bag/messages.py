@@ -16,6 +16,7 @@ from rosbags.rosbag2 import ReaderError as Rosbag2Error
 
 from bisenet_ros.bag.rosbags_readers import SERIALIZATION, BagReader
 from bisenet_ros.errors import UserError
+from bisenet_ros.stamps import nanoseconds
 
 IMAGE_TOPIC = '/image'
 LABELS_TOPIC = '/ground_truth/labels'
@@ -131,8 +132,7 @@ def messages(
         BagError: The bag is damaged.
     """
     for topic, received, message in received_messages(reader, topics, start=start):
-        stamp = message.header.stamp
-        yield Stamped(topic, received, stamp.sec * 1_000_000_000 + stamp.nanosec, message)
+        yield Stamped(topic, received, nanoseconds(message.header.stamp), message)
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from bisenet_ros.batching import EACH_FRAME
 from bisenet_ros.benchmark.baselines import Pixels
 from bisenet_ros.camera_pipeline import CameraPipeline, Network
 from bisenet_ros.engine.profiling import Stage, listening, stage
-from bisenet_ros.image_codec import fill_image
+from bisenet_ros.image_codec import image_fields, to_array
 from bisenet_ros.segmenter import Segmenter
 
 
@@ -52,9 +52,8 @@ class Message:
     @classmethod
     def of(cls, pixels: Pixels, encoding: str) -> Message:
         """Returns an image message as a camera or the node publishes it."""
-        message = cls()
-        fill_image(message, pixels, encoding)
-        return message
+        fields = image_fields(pixels, encoding)
+        return cls(**{**fields, 'data': to_array(fields['data'])})
 
 
 def make_pipeline(segmenter: Segmenter) -> CameraPipeline:

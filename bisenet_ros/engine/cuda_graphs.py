@@ -15,8 +15,8 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from bisenet_ros.engine.engine import first_line
 from bisenet_ros.engine.streams import stream_of
+from bisenet_ros.errors import first_line
 
 Forward = Callable[[Tensor], Tensor]
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from enum import Enum, auto
 
-from bisenet_ros.errors import UserError
+from bisenet_ros.errors import UserError, first_line
 
 _PREFIXES = (
     'CUDA error',
@@ -72,10 +72,10 @@ def device_failure(error: RuntimeError | NotFiniteError) -> DeviceFailure | None
     errors = (torch.cuda.OutOfMemoryError, getattr(torch, 'AcceleratorError', None))
     if not isinstance(error, tuple(filter(None, errors))) and not text.startswith(_PREFIXES):
         return None
-    first_line = text.partition('\n')[0]
-    if any(words in first_line for words in _LASTING):
+    line = first_line(error)
+    if any(words in line for words in _LASTING):
         return DeviceFailure.LASTING
-    if any(words in first_line for words in _LITTLE_MEMORY):
+    if any(words in line for words in _LITTLE_MEMORY):
         return DeviceFailure.MEMORY
     return DeviceFailure.PASSING
 

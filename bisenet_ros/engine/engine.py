@@ -78,8 +78,3 @@ class EngineConstructor(Protocol):
 
 class UnsupportedNetworkError(UserError):
     """An engine does not support an operation of a network."""
-
-
-def first_line(error: Exception) -> str:
-    """Returns the first line of a library's error, without its details for debuggers."""
-    return str(error).strip().partition('\n')[0] or type(error).__name__

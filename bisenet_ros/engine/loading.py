@@ -11,15 +11,10 @@ from typing import cast
 import torch
 
 from bisenet_ros.engine.device_failure import DeviceFailure, device_failure
-from bisenet_ros.engine.engine import (
-    Engine,
-    EngineConstructor,
-    UnsupportedNetworkError,
-    first_line,
-)
+from bisenet_ros.engine.engine import Engine, EngineConstructor, UnsupportedNetworkError
 from bisenet_ros.engine.registry import AUTO, ENGINES, PLAIN, candidates, engine_choices
 from bisenet_ros.engine.self_check import SelfCheck
-from bisenet_ros.errors import UserError
+from bisenet_ros.errors import UserError, first_line
 from bisenet_ros.extras import EXTRAS, advice
 from bisenet_ros.network import SegmentationNetwork
 from bisenet_ros.preprocess import Normalization

@@ -11,12 +11,13 @@ import openvino as ov
 import torch
 from torch import Tensor
 
-from bisenet_ros.engine.engine import Frame, UnsupportedNetworkError, first_line
+from bisenet_ros.engine.engine import Frame, UnsupportedNetworkError
 from bisenet_ros.engine.openvino_core import core
 from bisenet_ros.engine.openvino_graph import translate
 from bisenet_ros.engine.pipeline import Pipeline
 from bisenet_ros.engine.profiling import stage
 from bisenet_ros.engine.winograd import use_winograd
+from bisenet_ros.errors import first_line
 from bisenet_ros.network import SegmentationNetwork
 from bisenet_ros.preprocess import Normalization
 from bisenet_ros.resizing import resize

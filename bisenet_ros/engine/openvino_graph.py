@@ -21,9 +21,10 @@ import torch.nn.functional as F
 from openvino import opset13 as ops
 from torch import Tensor, fx, nn
 
-from bisenet_ros.engine.engine import UnsupportedNetworkError, first_line
+from bisenet_ros.engine.engine import UnsupportedNetworkError
 from bisenet_ros.engine.openvino_winograd import WinogradOp
 from bisenet_ros.engine.winograd import WinogradConvolution
+from bisenet_ros.errors import first_line
 
 Argument = Any
 """A value in a graph of torch.fx: an `ov.Output` in place of a tensor, or any Python value."""

@@ -7,9 +7,6 @@ from __future__ import annotations
 import json
 from typing import Any
 
-BAD_INPUT = 2
-"""Exit code for bad input; the last line of output has the message."""
-
 Event = dict[str, Any]
 """`event` is the name; the other keys depend on it."""
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import sys
+import threading
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -167,7 +168,8 @@ def _listen(
 def _patience(parameters: Mapping[str, object]) -> float:
     """Returns the seconds to wait for further outputs after the last frame."""
     rate = parameters.get('max_rate')
-    return LAST_OUTPUT_TIMEOUT + (1 / rate if isinstance(rate, (int, float)) and rate > 0 else 0)
+    period = 1 / rate if isinstance(rate, (int, float)) and rate > 0 else 0.0
+    return min(LAST_OUTPUT_TIMEOUT + period, threading.TIMEOUT_MAX)
 
 
 def _module(name: str) -> list[str]:

@@ -37,9 +37,9 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from bisenet_ros.bag.messages import BagError
 from bisenet_ros.bag.reader import Camera, RecordedFrame
-from bisenet_ros.errors import UserError
+from bisenet_ros.errors import BAD_INPUT, UserError
 from bisenet_ros.image_codec import ImageError
-from bisenet_ros.live.events import BAD_INPUT, emit
+from bisenet_ros.live.events import emit
 from bisenet_ros.live.sources import Frames, Source, open_source
 from bisenet_ros.node.signals import on_stop_signal
 

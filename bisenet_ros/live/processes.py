@@ -20,8 +20,8 @@ from pathlib import Path
 from types import FrameType
 from typing import IO, Any
 
-from bisenet_ros.errors import UserError
-from bisenet_ros.live.events import BAD_INPUT, Event, parse
+from bisenet_ros.errors import BAD_INPUT, UserError
+from bisenet_ros.live.events import Event, parse
 from bisenet_ros.node.large_images import use_profile
 
 

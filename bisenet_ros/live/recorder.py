@@ -27,11 +27,12 @@ from rclpy.task import Future
 from sensor_msgs.msg import Image
 
 from bisenet_ros.bag.recorded_outputs import KINDS, Arrival, RecordedOutputsWriter
-from bisenet_ros.errors import UserError
-from bisenet_ros.live.events import BAD_INPUT, emit
+from bisenet_ros.errors import BAD_INPUT, UserError
+from bisenet_ros.live.events import emit
 from bisenet_ros.live.stamp_matcher import StampMatcher
 from bisenet_ros.node.publishers import optional_message
 from bisenet_ros.node.signals import on_stop_signal
+from bisenet_ros.stamps import nanoseconds
 
 _TIMING = 'timing'
 _QOS = QoSProfile(depth=30, reliability=ReliabilityPolicy.RELIABLE)
@@ -71,8 +72,7 @@ class CameraRecorder:
         self._take(kind, seconds * 1_000_000_000 + nanoseconds, data)
 
     def _take_timing(self, timing: Any) -> None:
-        stamp = timing.header.stamp
-        self._take(_TIMING, stamp.sec * 1_000_000_000 + stamp.nanosec, timing)
+        self._take(_TIMING, nanoseconds(timing.header.stamp), timing)
 
     def _take(self, kind: str, stamp: int, message: Any) -> None:
         found = self._matcher.add(kind, stamp, (message, time.monotonic_ns()))

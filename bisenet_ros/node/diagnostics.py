@@ -12,7 +12,7 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from statistics import median
 from typing import NamedTuple, Protocol
@@ -20,7 +20,7 @@ from typing import NamedTuple, Protocol
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 
 from bisenet_ros.camera_ground import CameraGround
-from bisenet_ros.camera_slot import CameraSlot, FrameCounts
+from bisenet_ros.camera_slot import CameraSlot, CameraState, FrameCounts
 from bisenet_ros.node.image_link import ImageLink, explain_loss, explain_silence
 from bisenet_ros.node.statistics import Durations
 from bisenet_ros.node.worker import Logger, Worker
@@ -137,35 +137,25 @@ class CameraTask:
         timed_out = now - max(last, self._awake) > self._settings().camera_timeout
         self._judge_steadiness(state.last_received, timed_out)
 
-        if timed_out or not link.offers:
-            self._report_silence(status, link, counts.lost, timed_out)
-        elif self._arrivals.lossy:
-            recent = self._arrivals.recent
-            reason = explain_loss(link, os.environ, received=recent.received, lost=recent.lost)
-            status.summary(WARN, reason)
-            self._log(_LOSS, reason)
-        elif self._arrivals.slow:
-            reason = (
-                f'{self._arrivals.recent.rate:.1f} frames a second arrive, of'
-                f' {self._arrivals.usual_rate:.1f} before'
-            )
-            status.summary(WARN, reason)
-            self._log('slow', reason)
-        elif self._reported and not self._steady:
-            status.summary(WARN, 'frames arrive again, but not for long')
-        else:
-            status.summary(OK, 'frames arrive' if counts.received else 'waiting for a frame')
-            if self._reported:
-                self._logger.info(f'{self.name}: frames arrive')
-                self._reported = ''
-        malformed = counts.malformed - before.malformed
-        if malformed:
-            status.summary(WARN, f'{malformed} malformed frames dropped: {state.last_error}')
+        finding = judge(
+            state,
+            link,
+            self._arrivals,
+            timeout=self._settings().camera_timeout,
+            timed_out=timed_out,
+            steady=self._steady,
+            problem=self._reported,
+            environment=os.environ,
+        )
+        status.summary(finding.level, finding.text)
+        self._log(finding, timed_out)
+        if counts.malformed > before.malformed or state.first_refused is not None:
+            status.summary(WARN, f'malformed frames are dropped: {state.last_error}')
         if len(link.offers) > 1:
             status.summary(
                 WARN,
-                f'{len(link.offers)} publishers of {link.topic}: frames of all are segmented as'
-                ' they come',
+                f'{link.topic} has {len(link.offers)} publishers; frames of all are segmented in'
+                ' order of arrival. Stop all but one if this is not intended',
             )
 
         status.message.hardware_id = link.topic
@@ -205,20 +195,74 @@ class CameraTask:
             # A single frame does not prove a sound link, because some arrive on lossy links too.
             self._steady = last_received - self._first_received > self._settings().camera_timeout
 
-    def _report_silence(self, status: Status, link: ImageLink, lost: int, timed_out: bool) -> None:
-        reason = explain_silence(link, os.environ, steady=self._steady, lost=lost)
-        status.summary(ERROR if timed_out else WARN, reason)
+    def _log(self, finding: Finding, timed_out: bool) -> None:
+        if finding.level == OK and self._reported:
+            self._logger.info(f'{self.name}: frames arrive')
+            self._reported = ''
         # On a lossy link, frames are missing now and then, and the loss has been logged already.
-        if timed_out and not (self._reported == _LOSS and self._arrivals.lossy):
-            self._log(reason, f'no frames: {reason}')
-
-    def _log(self, kind: str, text: str) -> None:
-        if kind != self._reported:
+        told = timed_out and self._reported == _LOSS and self._arrivals.lossy
+        if finding.problem not in ('', self._reported) and not told:
+            text = f'no frames: {finding.text}' if timed_out else finding.text
             self._logger.warning(f'{self.name}: {text}')
-            self._reported = kind
+            self._reported = finding.problem
 
 
 _LOSS = 'loss'
+
+
+class Finding(NamedTuple):
+    """What a camera's frames are like.
+
+    Attributes:
+        level: `OK`, `WARN` or `ERROR`.
+        text: The message.
+        problem: Findings of the same problem are logged once; empty for those that are not logged.
+    """
+
+    level: bytes
+    text: str
+    problem: str = ''
+
+
+def judge(
+    state: CameraState,
+    link: ImageLink,
+    arrivals: Arrivals,
+    *,
+    timeout: float,
+    timed_out: bool,
+    steady: bool,
+    problem: str,
+    environment: Mapping[str, str],
+) -> Finding:
+    """Returns what is worst about a camera's frames.
+
+    Args:
+        state: The camera's state.
+        link: Its connection as the graph shows it.
+        arrivals: Its recent arrivals.
+        timeout: `camera_timeout`.
+        timed_out: Whether no frame has arrived for that long.
+        steady: Whether frames have arrived for that long.
+        problem: The problem that was logged last; empty after its end.
+        environment: The node's environment variables.
+    """
+    if timed_out or not link.offers:
+        reason = explain_silence(link, environment, steady=steady, lost=state.counts.lost)
+        return Finding(ERROR, reason, reason) if timed_out else Finding(WARN, reason)
+    if state.refused_for > timeout:
+        return Finding(ERROR, f'no frame can be decoded: {state.last_error}', 'refused')
+    if arrivals.lossy:
+        recent = arrivals.recent
+        reason = explain_loss(link, environment, received=recent.received, lost=recent.lost)
+        return Finding(WARN, reason, _LOSS)
+    if arrivals.slow:
+        rate, usual = arrivals.recent.rate, arrivals.usual_rate
+        text = f'only {rate:.1f} frames per second arrive; {usual:.1f} before'
+        return Finding(WARN, text, 'slow')
+    if problem and not steady:
+        return Finding(WARN, 'frames have arrived again for less than camera_timeout')
+    return Finding(OK, 'frames arrive' if state.counts.received else 'waiting for a frame')
 
 
 class _Recent(NamedTuple):

@@ -7,7 +7,7 @@ This module does not query the graph; `ImageSubscription.link` does.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from bisenet_ros.node import large_images
@@ -39,7 +39,7 @@ class ImageLink:
         transport: The value of the parameter `transport`.
         offers: Publishers on the topic.
         other_transport: The camera's topic of the other transport if it has a publisher.
-        elsewhere: Other topics of the expected type.
+        elsewhere: Returns other topics of the expected type; asks the graph about each of them.
         middleware: The identifier of the RMW implementation.
     """
 
@@ -49,7 +49,7 @@ class ImageLink:
     transport: str
     offers: Sequence[Offer] = ()
     other_transport: str = ''
-    elsewhere: Sequence[str] = ()
+    elsewhere: Callable[[], Sequence[str]] = tuple
     middleware: str = ''
 
 
@@ -121,17 +121,18 @@ def explain_loss(
 def _instead(link: ImageLink) -> str:
     if link.other_transport:
         other = 'raw' if link.transport == 'compressed' else 'compressed'
-        return f', but somebody publishes {link.other_transport}: set transport to {other}'
-    if link.elsewhere:
-        return f': remap image to a topic that is there, such as {", ".join(link.elsewhere[:3])}'
+        return f', but {link.other_transport} is published: set transport to {other}'
+    elsewhere = link.elsewhere()
+    if elsewhere:
+        return f': remap image to an existing topic, such as {", ".join(elsewhere[:3])}'
     return ': start the camera, or remap image to its topic'
 
 
 def _lost_on_the_way(link: ImageLink, environment: Mapping[str, str]) -> str:
     if 'fastrtps' not in link.middleware:
-        return ': if it sends, images are lost between it and this node'
+        return ': either the publisher sends nothing, or its images are lost on the way'
     return (
-        '. If it sends with best effort images of over 0.5 MB, Fast DDS loses them: start the'
-        f' camera (not only this node) with {large_images.variable(environment)}='
-        f'{large_images.profile()}, or let it publish reliably or compressed'
+        '. Fast DDS loses best-effort images over 0.5 MB: start the camera driver (not only this'
+        f' node) with {large_images.variable(environment)}={large_images.profile()}, or let it'
+        ' publish reliably or compressed'
     )

@@ -21,6 +21,7 @@ from sensor_msgs.msg import CompressedImage, Image
 
 from bisenet_ros.camera_slot import CameraSlot
 from bisenet_ros.node.image_link import ImageLink, Offer, agreed_reliability
+from bisenet_ros.outputs import NAMESPACE
 from bisenet_ros.settings import Settings
 
 try:
@@ -80,14 +81,6 @@ class ImageSubscription:
 
     def link(self) -> ImageLink:
         """Queries the graph for the camera's connection."""
-        elsewhere = [
-            name
-            for name, types in self._node.get_topic_names_and_types()
-            if self._type in types
-            and name != self._topic
-            and '/segmentation/' not in name
-            and self._publishers(name)  # the graph also lists topics with subscribers only
-        ]
         return ImageLink(
             topic=self._topic,
             type=self._type,
@@ -95,9 +88,19 @@ class ImageSubscription:
             transport=self._transport,
             offers=self._offers(),
             other_transport=self._other_topic if self._publishers(self._other_topic) else '',
-            elsewhere=elsewhere,
+            elsewhere=self._elsewhere,
             middleware=get_rmw_implementation_identifier(),
         )
+
+    def _elsewhere(self) -> list[str]:
+        return [
+            name
+            for name, types in self._node.get_topic_names_and_types()
+            if self._type in types
+            and name != self._topic
+            and f'/{NAMESPACE}/' not in name
+            and self._publishers(name)  # the graph also lists topics with subscribers only
+        ]
 
     def _subscribe(self) -> Subscription:
         reliability = (
@@ -127,8 +130,8 @@ class ImageSubscription:
             return  # the next check of the publishers resolves it
         policy = qos_policy_name_from_kind(event.last_policy_kind).lower()
         self._node.get_logger().warning(
-            f'{self._slot.label}: a publisher of {self._topic} offers less {policy} than'
-            ' image_reliability asks for; nothing arrives from it. Set image_reliability to auto.'
+            f'{self._slot.label}: a publisher of {self._topic} has an incompatible QoS ({policy}),'
+            ' so nothing arrives from it. Set image_reliability to auto.'
         )
 
     def _offers(self) -> list[Offer]:

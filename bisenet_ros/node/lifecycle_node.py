@@ -46,7 +46,7 @@ from bisenet_ros.camera_slot import CameraSlot
 from bisenet_ros.declaration import Changes, plain
 from bisenet_ros.ego_mask import load_ego_masks
 from bisenet_ros.engine.device_failure import DeviceLostError
-from bisenet_ros.errors import UserError
+from bisenet_ros.errors import BAD_INPUT, UserError, first_line
 from bisenet_ros.extras import advice
 from bisenet_ros.label_space import LabelSpace
 from bisenet_ros.malloc_tuning import return_free_memory
@@ -59,13 +59,10 @@ from bisenet_ros.node.signals import on_stop_signal
 from bisenet_ros.node.transforms import TransformListener, listen_to_transforms
 from bisenet_ros.node.worker import Worker
 from bisenet_ros.outputs import NAMESPACE, OUTPUTS, Result
-from bisenet_ros.settings import OF_EVERY_NODE, REPORTED, Settings, declaration_of
+from bisenet_ros.settings import REPORTED, Settings, declaration_of
 
 if TYPE_CHECKING:
     from bisenet_ros.segmenter import Segmenter
-
-BAD_INPUT = 2
-"""Exit code for invalid input."""
 
 DEVICE_LOST = 1
 """Exit code if only a new process can use the device."""
@@ -139,11 +136,14 @@ class SegmenterNode(LifecycleNode):
                 warnings.simplefilter('ignore', RuntimeWarning)
                 super().__init__('segmenter')
         except (NameValidationException, RuntimeError) as error:
-            raise UserError(f'ROS does not create the node: {_first_sentence(error)}') from error
+            raise UserError(f'ROS cannot create the node: {_first_sentence(error)}') from error
         self._settings = parameters.declare(self)
+        self._weights_at_start = self._settings.weights
         name = self.get_fully_qualified_name()
         for sentence in parameters.files_without_this_node(sys.argv, name):
             self.get_logger().warning(sentence)
+        if hasattr(self, 'add_pre_set_parameters_callback'):  # newer than Humble
+            self.add_pre_set_parameters_callback(functools.partial(parameters.converted, self))
         self.add_on_set_parameters_callback(self._on_set_parameters)
         self.create_service(SetBool, '~/enable', self._on_enable)
         # In its own callback group, because it waits, and nothing else in its group runs meanwhile.
@@ -176,22 +176,52 @@ class SegmenterNode(LifecycleNode):
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Loads the network and creates the publishers."""
         self._check_topic_names()
-        parameters.declare_of_cameras(self, self._settings)
+        try:
+            self._worker = self._load_worker()
+        finally:
+            if self._worker is None:
+                self._stop_transforms()
+        if self._worker is None:
+            return TransitionCallbackReturn.FAILURE
+        self._camera_publishers = {
+            slot.name: CameraPublishers(self, slot.prefix) for slot in self._slots
+        }
+        missing = {name for camera in self._camera_publishers.values() for name in camera.missing}
+        if missing:
+            self.get_logger().info(
+                'these message types are not installed, so their topics are not published:'
+                f' {", ".join(sorted(missing))}'
+            )
+        segmenter = self._worker.segmenter
+        self._announce_classes(segmenter.label_space)
+        width, height = segmenter.network_size
+        self.get_logger().info(
+            f'loaded {segmenter.settings.weights}: {segmenter.checkpoint.network} at'
+            f' {width}x{height}, {segmenter.precision} on {segmenter.device},'
+            f' engine {segmenter.engine}'
+        )
+        return TransitionCallbackReturn.SUCCESS
+
+    def _load_worker(self) -> Worker | None:
+        """Loads the network; returns None if the process is to end.
+
+        Raises:
+            UserError: The network, an ego mask or a reported parameter is refused.
+        """
         settings = self._settings
         ego_masks = load_ego_masks(
             {name: settings.for_camera(name).ego_mask for name in settings.cameras}
         )
         arrival = threading.Condition()
         slots = [CameraSlot(name, arrival) for name in settings.cameras]
-        self._stop_transforms()  # in case an earlier configuration failed
-        self._transforms = transforms = listen_to_transforms(self)
+        self._transforms = transforms = listen_to_transforms(self, self._forget_poses)
         grounds = {
             name: CameraGround(name, lambda: self._settings, transforms)
             for name in settings.cameras
         }
         importing = self._loader.submit(_import_segmenter)
         if not self._wait_for(importing):
-            return TransitionCallbackReturn.FAILURE
+            return None
         importing.result()
         loading = self._loader.submit(
             lambda: Worker(
@@ -209,23 +239,12 @@ class SegmenterNode(LifecycleNode):
             )
         )
         if not self._wait_for(loading):
-            return TransitionCallbackReturn.FAILURE
+            return None
         worker = loading.result()
-        segmenter = worker.segmenter
-        parameters.check_reported(self, _classes(segmenter.label_space))
-        self._slots, self._grounds, self._worker = slots, grounds, worker
-        self._camera_publishers = {slot.name: CameraPublishers(self, slot.prefix) for slot in slots}
-        missing = {name for camera in self._camera_publishers.values() for name in camera.missing}
-        if missing:
-            self.get_logger().info(f'not installed, so not published: {", ".join(sorted(missing))}')
-        self._announce_classes(segmenter.label_space)
-        width, height = segmenter.network_size
-        self.get_logger().info(
-            f'loaded {segmenter.settings.weights}: {segmenter.checkpoint.network} at'
-            f' {width}x{height}, {segmenter.precision} on {segmenter.device},'
-            f' engine {segmenter.engine}'
-        )
-        return TransitionCallbackReturn.SUCCESS
+        if settings.weights == self._weights_at_start:
+            parameters.check_reported(self, _classes(worker.segmenter.label_space))
+        self._slots, self._grounds = slots, grounds
+        return worker
 
     @_transition
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -294,11 +313,9 @@ class SegmenterNode(LifecycleNode):
         if self._worker is not None:
             # Nothing can interrupt a batch, and this callback waits for it. When the process is to
             # end, TIME_TO_END applies instead.
-            if not self.ended.done():
-                faulthandler.dump_traceback_later(TIME_TO_STOP, exit=True)
+            _limit_time(self.ended, TIME_TO_STOP)
             self._worker.stop()
-            if not self.ended.done():
-                faulthandler.cancel_dump_traceback_later()
+            _limit_time(self.ended, None)
 
     def _release(self) -> None:
         for publishers in self._camera_publishers.values():
@@ -314,6 +331,10 @@ class SegmenterNode(LifecycleNode):
         if self._transforms is not None:
             self._transforms.destroy()
             self._transforms = None
+
+    def _forget_poses(self) -> None:
+        for ground in self._grounds.values():
+            ground.forget_pose()
 
     def _check_topic_names(self) -> None:
         """Refuses topic names that ROS does not accept, such as names that are too long.
@@ -331,8 +352,8 @@ class SegmenterNode(LifecycleNode):
                         self.resolve_topic_name(f'{resolved}/compressed')
                 except RuntimeError as error:
                     raise UserError(
-                        f'ROS does not take the name of the topic {topic} in the namespace'
-                        f' {self.get_namespace()}, as it is remapped: {_first_sentence(error)}'
+                        f'ROS rejects the topic name {topic} (namespace {self.get_namespace()},'
+                        f' after remapping): {_first_sentence(error)}'
                     ) from error
 
     def _wait_for(self, loading: WorkFuture[Any]) -> bool:
@@ -387,18 +408,20 @@ class SegmenterNode(LifecycleNode):
             )
             self.declare_parameter(name, value, descriptor, ignore_override=True)
 
-    def _on_set_parameters(self, parameters: list[Parameter]) -> SetParametersResult:
+    def _on_set_parameters(self, given: list[Parameter]) -> SetParametersResult:
         values: dict[str, Any] = {}
-        for parameter in parameters:
+        for parameter in given:
             reason = self._refusal(parameter)
             if reason is not None:
                 return SetParametersResult(successful=False, reason=reason)
-            if self._is_ours(parameter.name):
+            if parameters.is_ours(parameter.name):
                 values[parameter.name] = plain(parameter.value)
         try:
             self._apply(self._settings.changed(values))
         except UserError as error:
             return SetParametersResult(successful=False, reason=str(error))
+        if 'cameras' in values:
+            parameters.declare_of_cameras(self, self._settings)
         for name, value in values.items():
             if declaration_of(name).changes is Changes.ON_RELOAD and self._worker:
                 self.get_logger().info(f'{name} = {value!r} takes effect with ~/reload')
@@ -409,20 +432,20 @@ class SegmenterNode(LifecycleNode):
         if name in REPORTED:
             if plain(parameter.value) == tuple(self._reported[name]):
                 return None
-            return f'{name} is read-only: it follows the weights'
-        if not self._is_ours(name):
+            return f'{name} is read-only: its value comes from the weights'
+        if not parameters.is_ours(name):
             return None
-        declaration = declaration_of(name)
-        if declaration.changes is Changes.ON_CONFIGURE and self._worker is not None:
+        declaration, value = declaration_of(name), plain(parameter.value)
+        if (
+            declaration.changes is Changes.ON_CONFIGURE
+            and self._worker is not None
+            and value != plain(self.get_parameter(name).value)
+        ):
             return (
-                f'{name} cannot change while the node is configured: set it before, or clean the'
-                ' node up first'
+                f'{name} cannot change while the node is configured: deactivate and clean up the'
+                ' node first (`ros2 lifecycle set`), or set it in the parameter file'
             )
-        return declaration.refusal(plain(parameter.value))
-
-    @staticmethod
-    def _is_ours(name: str) -> bool:
-        return not (name in REPORTED or OF_EVERY_NODE.fullmatch(name))
+        return declaration.refusal(value)
 
     def _apply(self, proposed: Settings) -> None:
         """Applies new settings.
@@ -453,7 +476,7 @@ class SegmenterNode(LifecycleNode):
     ) -> Trigger.Response:
         worker = self._worker
         if worker is None:
-            response.message = 'the node is not configured: to configure it loads the weights'
+            response.message = 'the node is not configured; configuring it loads the weights'
             return response
         load = functools.partial(_load, self._settings)
         loading = self._loader.submit(functools.partial(worker.reload, load))
@@ -462,6 +485,12 @@ class SegmenterNode(LifecycleNode):
             loading.result()
         except UserError as error:
             response.message = f'{error}. The network that was loaded before stays in use.'
+            return response
+        except (RuntimeError, MemoryError) as error:  # of torch's allocator, and of Python's
+            response.message = (
+                f'loading failed: {first_line(error)}. The network that was loaded before stays'
+                ' in use.'
+            )
             return response
         except Exception as error:
             self.end(error)
@@ -522,7 +551,7 @@ def _load(settings: Settings) -> Segmenter:
 
 def _first_sentence(error: Exception) -> str:
     """Returns the message of a ROS error without source locations."""
-    return str(error).partition('\n')[0].partition(', at /')[0].rstrip(':')
+    return first_line(error).partition(', at /')[0].rstrip(':')
 
 
 def _classes(label_space: LabelSpace) -> dict[str, list[Any]]:
@@ -590,6 +619,21 @@ def _run(ended: WorkFuture[None], loader: Loader) -> int:
     finally:
         executor.shutdown()
         node.destroy_node()
+
+
+def _limit_time(ended: WorkFuture[None], seconds: float | None) -> None:
+    """Ends the process after so many seconds, or lifts that limit for None.
+
+    Once a signal has come, only the limit of the signal holds.
+    """
+    if ended.done():
+        return
+    if seconds is None:
+        faulthandler.cancel_dump_traceback_later()
+    else:
+        faulthandler.dump_traceback_later(seconds, exit=True)
+    if ended.done():  # a signal came meanwhile, and its limit may be lost
+        faulthandler.dump_traceback_later(TIME_TO_END, exit=True)
 
 
 def _end(ended: WorkFuture[None], error: BaseException | None = None) -> None:

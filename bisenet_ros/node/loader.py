@@ -20,18 +20,17 @@ class Loader:
     def __init__(self) -> None:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix='loader')
         # Weak, so that a network is freed when the node lets it go; an unfinished future is alive.
-        self._last: weakref.ref[Future[Any]] | None = None
+        self._futures: weakref.WeakSet[Future[Any]] = weakref.WeakSet()
 
     @property
     def busy(self) -> bool:
         """Whether something is loading or waiting to be loaded."""
-        last = self._last() if self._last is not None else None
-        return last is not None and not last.done()
+        return any(not loading.done() for loading in self._futures)
 
     def submit(self, load: Callable[[], T]) -> Future[T]:
         """Schedules `load` after all earlier calls; returns its future."""
         loading = self._thread.submit(_load_and_tidy, load)
-        self._last = weakref.ref(loading)
+        self._futures.add(loading)
         return loading
 
     def close(self) -> None:

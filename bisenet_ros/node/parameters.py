@@ -25,6 +25,7 @@ from bisenet_ros.settings import (
     Settings,
     check_camera,
     declaration_of,
+    declarations_of,
 )
 
 
@@ -38,7 +39,7 @@ def declare(node: Node) -> Settings:
     given: Mapping[str, Parameter[Any]] = node._parameter_overrides
     values: dict[str, Any] = {}
     for name in given:
-        if name not in REPORTED and not OF_EVERY_NODE.fullmatch(name):
+        if is_ours(name):
             values[name] = declaration_of(name).value_of(given[name].value)
     settings = Settings().changed(values)
     for name in values:
@@ -51,13 +52,7 @@ def declare(node: Node) -> Settings:
 
 def declare_of_cameras(node: Node, settings: Settings) -> None:
     """Declares the parameters of each camera, and undeclares those of other cameras."""
-    wanted = {
-        of_camera.name: of_camera
-        for camera in settings.cameras
-        if camera
-        for declared in PER_CAMERA.values()
-        for of_camera in [declared.of_camera(camera)]
-    }
+    wanted = declarations_of(settings.cameras)
     endings = tuple(f'.{name}' for name in PER_CAMERA)
     for name in [name for name in node._parameters if name.endswith(endings)]:
         if name not in wanted:
@@ -65,6 +60,30 @@ def declare_of_cameras(node: Node, settings: Settings) -> None:
     for name, declared in wanted.items():
         if not node.has_parameter(name):
             _declare(node, declared, settings.of_cameras.get(name, declared.default))
+
+
+def is_ours(name: str) -> bool:
+    """Returns whether a parameter is one of `Settings`, not of ROS and not `REPORTED`."""
+    return not (name in REPORTED or OF_EVERY_NODE.fullmatch(name))
+
+
+def converted(node: Node, given: Sequence[Parameter[Any]]) -> list[Parameter[Any]]:
+    """Converts values that are to be set to the declared types, see `Declaration.converted`.
+
+    `ros2 param set` guesses the type from the text: 5 is an integer, and [] an array of bools.
+    """
+
+    def convert(parameter: Parameter[Any]) -> Parameter[Any]:
+        name = parameter.name
+        if not (is_ours(name) and node.has_parameter(name)) or parameter.value is None:
+            return parameter
+        declared = declaration_of(name)
+        value = declared.converted(parameter.value)
+        if not declared.has_type_of(value):
+            return parameter
+        return Parameter(name, _ros_type(declared), _ros_value(value))
+
+    return [convert(parameter) for parameter in given]
 
 
 def files_without_this_node(arguments: Sequence[str], node: str) -> list[str]:
@@ -87,8 +106,8 @@ def files_without_this_node(arguments: Sequence[str], node: str) -> list[str]:
             continue
         if named and not any(matches(pattern, node) for pattern in named):
             sentences.append(
-                f'{file} has parameters of {", ".join(named)}, but none of {node}, '
-                "which this node is: put them under that name, or under '/**'"
+                f'{file} has no parameters for this node, {node}, only for {", ".join(named)}: '
+                f"put them under '{node}' or '/**'"
             )
     return sentences
 
@@ -96,13 +115,20 @@ def files_without_this_node(arguments: Sequence[str], node: str) -> list[str]:
 def _declare(node: Node, declared: Declaration, value: Value) -> None:
     name, descriptor = declared.name, describe(declared)
     if value != ():
-        initial = list(value) if isinstance(value, tuple) else value
-        node.declare_parameter(name, initial, descriptor, ignore_override=True)
+        node.declare_parameter(name, _ros_value(value), descriptor, ignore_override=True)
         return
     # rclpy guesses an array's type from its elements, so an empty one is set after its type.
-    kind = Parameter.Type[declared.type.upper().replace(' ', '_')]
+    kind = _ros_type(declared)
     node.declare_parameter(name, kind, descriptor, ignore_override=True)
     node.set_parameters([Parameter(name, kind, [])])
+
+
+def _ros_type(declared: Declaration) -> Parameter.Type:
+    return Parameter.Type[declared.type.upper().replace(' ', '_')]
+
+
+def _ros_value(value: Value) -> Any:
+    return list(value) if isinstance(value, tuple) else value
 
 
 def describe(declared: Declaration) -> ParameterDescriptor:
@@ -131,4 +157,7 @@ def check_reported(node: Node, values: Mapping[str, Sequence[Any]]) -> None:
     for name, value in values.items():
         given = node._parameter_overrides.get(name)
         if given is not None and plain(given.value) != tuple(value):
-            raise UserError(f'parameter {name} is read-only, it follows the weights: leave it out')
+            raise UserError(
+                f'parameter {name} is read-only: its value comes from the weights. Remove it from'
+                ' the parameter file'
+            )

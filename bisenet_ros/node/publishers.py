@@ -30,6 +30,7 @@ from bisenet_ros.outputs import (
     Result,
     label_info,
 )
+from bisenet_ros.stamps import nanoseconds
 
 # Reliable, because a reliable writer matches every reader: RViz requests reliable by default, and a
 # sensor-data reader accepts either. Keep-last, because the writer then never waits for a slow
@@ -50,10 +51,10 @@ LATCHED = QoSProfile(
 
 
 def optional_message(package: str, name: str) -> Any:
-    """Returns a message type by name; None if its package is not installed or not compiled."""
+    """Returns a message type by name; None if its package is missing, not compiled or too old."""
     try:
         return getattr(importlib.import_module(f'{package}.msg'), name)
-    except ImportError:
+    except (ImportError, AttributeError):
         return None
 
 
@@ -148,10 +149,8 @@ class CameraPublishers:
             publisher.publish(filled)
 
     def _age_ms(self, header: Header) -> float:
-        # Without rclpy's Time, which refuses negative seconds, as a message can have.
-        stamp: int = header.stamp.sec * 10**9 + header.stamp.nanosec
         now: int = self._node.get_clock().now().nanoseconds
-        return 1e-6 * (now - stamp)
+        return 1e-6 * (now - nanoseconds(header.stamp))
 
 
 def to_message(kind: Any, fields: Mapping[str, Any], header: Header | None = None) -> Any:

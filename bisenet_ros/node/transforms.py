@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from rclpy.clock import Clock, JumpThreshold
@@ -17,19 +18,32 @@ from bisenet_ros.camera_ground import Transform
 class TransformListener:
     """Looks up transforms in a TF buffer without waiting; see `camera_ground.Transforms`."""
 
-    def __init__(self, buffer: Any, listener: Any, errors: type[Exception], clock: Clock) -> None:
+    def __init__(
+        self,
+        buffer: Any,
+        listener: Any,
+        errors: type[Exception],
+        clock: Clock,
+        forget: Callable[[], None],
+    ) -> None:
         """
         Args:
             buffer: A `tf2_ros.Buffer`.
             listener: The `tf2_ros.TransformListener` that fills it.
             errors: The exception that the buffer raises for unknown transforms.
             clock: If it jumps back, the buffer is cleared, or it would refuse older transforms.
+            forget: Called after that, to forget transforms that were found before.
         """
         self._buffer = buffer
         self._listener = listener
         self._errors = errors
+
+        def clear(_: Any) -> None:
+            buffer.clear()
+            forget()
+
         back = JumpThreshold(min_forward=None, min_backward=Duration(nanoseconds=-1))
-        self._jumps = clock.create_jump_callback(back, post_callback=lambda _: buffer.clear())
+        self._jumps = clock.create_jump_callback(back, post_callback=clear)
 
     def find(self, parent: str, child: str, stamp: Any) -> Transform | None:
         """Returns the transform at the stamp, or the latest one if TF does not have that."""
@@ -51,8 +65,13 @@ class TransformListener:
         self._listener.unregister()
 
 
-def listen_to_transforms(node: Node) -> TransformListener | None:
-    """Subscribes a node to TF; returns None if tf2_ros is not installed."""
+def listen_to_transforms(node: Node, forget: Callable[[], None]) -> TransformListener | None:
+    """Subscribes a node to TF; returns None if tf2_ros is not installed.
+
+    Args:
+        node: The node.
+        forget: See `TransformListener`.
+    """
     try:
         import tf2_ros
     except ModuleNotFoundError:
@@ -61,4 +80,5 @@ def listen_to_transforms(node: Node) -> TransformListener | None:
     # versions it raises a TypeError when the node's clock jumps back.
     buffer = tf2_ros.Buffer()
     listener = tf2_ros.TransformListener(buffer, node)
-    return TransformListener(buffer, listener, tf2_ros.TransformException, node.get_clock())
+    errors = tf2_ros.TransformException
+    return TransformListener(buffer, listener, errors, node.get_clock(), forget)

@@ -26,7 +26,7 @@ from bisenet_ros.engine.device_failure import (
     NotFiniteError,
     device_failure,
 )
-from bisenet_ros.errors import UserError
+from bisenet_ros.errors import UserError, first_line
 from bisenet_ros.image_codec import ImageError
 from bisenet_ros.rounds import rounds
 
@@ -179,7 +179,7 @@ class Worker:
             self._arrival.notify_all()
 
     def start(self, ended: Callable[[Future[None]], None]) -> None:
-        """Starts the worker's thread.
+        """Starts the worker's thread, which is never paused then.
 
         Args:
             ended: Called with the future of the work when it ends, by `stop` or by an unexpected
@@ -188,6 +188,7 @@ class Worker:
         for slot in self._slots:
             slot.clear()
         self.pipeline.clear()
+        self._enabled = True
         self._stopping = False
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix='worker')
         self._thread.submit(self._run).add_done_callback(ended)
@@ -203,8 +204,10 @@ class Worker:
         self._thread = None
 
     def _run(self) -> None:
-        if self._closed:  # the worker was stopped before the network was loaded again
-            self._load_again()
+        with self._arrival:
+            network, closed = self.pipeline.network, self._closed
+        if closed:  # the worker was stopped before the network was loaded again
+            self._load_again(network)
         work = rounds(
             self._slots,
             self._arrival,
@@ -223,29 +226,32 @@ class Worker:
     def _newest(self, slot: CameraSlot) -> Frame | None:
         """Takes and decodes the camera's newest frame; None if it cannot be decoded."""
         try:
-            return self.pipeline.decode(slot.name, slot.take())
+            frame = self.pipeline.decode(slot.name, slot.take())
         except ImageError as error:
-            slot.count_malformed(str(error))
             now = time.monotonic()
+            slot.count_malformed(str(error), now)
             if now - self._last_warning.get(slot.name, -WARNING_PERIOD) >= WARNING_PERIOD:
                 self._last_warning[slot.name] = now
                 self._logger.warning(f'{slot.label}: malformed frame dropped: {error}')
             return None
+        slot.note_decoded()
+        return frame
 
     def _segment(self, slots: Sequence[CameraSlot], frames: Sequence[Frame]) -> None:
         start = time.perf_counter()
+        network = self.pipeline.network  # not the one of a reload that ends meanwhile
         try:
             with self._during_batch():
                 for slot, frame in zip(slots, self.pipeline.segment(frames), strict=True):
                     self._deliver(slot, frame)
         except (RuntimeError, NotFiniteError) as error:
             failure = _failure_of(error)
-            self.device_failure = _first_line(error)
+            self.device_failure = first_line(error)
         else:
             self._count(frames, start)
             return
         # Outside of `except`, because the error's traceback references the old network.
-        self._recover(slots, failure)
+        self._recover(network, slots, failure)
 
     def _count(self, frames: Sequence[Frame], start: float) -> None:
         self._tell_notes(self.segmenter)
@@ -256,31 +262,39 @@ class Worker:
             self.device_failure = ''
             self._retry = FIRST_RETRY
 
-    def _recover(self, slots: Sequence[CameraSlot], failure: DeviceFailure) -> None:
+    def _recover(
+        self, network: Network, slots: Sequence[CameraSlot], failure: DeviceFailure
+    ) -> None:
         for slot in slots:
             slot.count_dropped()
         if failure is DeviceFailure.MEMORY:
             with self._loading:
-                self.segmenter.close()
-                self._closed = True
-        if failure is DeviceFailure.NUMBERS:
+                if self.pipeline.network is network:
+                    network.segmenter.close()
+                    self._closed = True
+        if self.pipeline.network is not network:
+            self._logger.error(
+                f'{_FAILED}{self.device_failure}; another network has been loaded meanwhile'
+            )
+        elif failure is DeviceFailure.NUMBERS:
             reason = self.device_failure
-            self._load_again('plain torch takes over in fp32', lambda old: old.plain(reason))
+            plain = 'plain torch takes over in fp32'
+            self._load_again(network, plain, lambda old: old.plain(reason))
         else:
-            self._load_again()
+            self._load_again(network)
 
     def _load_again(
         self,
+        old: Network,
         what: str = 'the network is loaded again',
         load: Callable[[Segmenter], Segmenter] = lambda old: old.again(),
     ) -> None:
-        """Loads the network again: once, or until it succeeds if the old one is closed."""
-        old = self.pipeline.network
+        """Loads a network again: once, or until it succeeds if the old one is closed."""
         while True:
             pause, self._retry = self._retry, min(2 * self._retry, LONGEST_RETRY)
             self._logger.error(
                 f'{_FAILED}{self.device_failure}; {what} in {pause:g} s.'
-                ' If this does not end, restart the node.'
+                ' If this repeats, restart the node.'
             )
             with self._arrival:
                 if self._arrival.wait_for(lambda: self._stopping, timeout=pause):
@@ -302,7 +316,7 @@ class Worker:
             if self._applied is not None:
                 network.segmenter.apply(self._applied)
             self.pipeline.network = network
-        self._closed = False
+            self._closed = False
 
     def _loaded(self, load: Callable[[], Segmenter]) -> Network:
         try:
@@ -310,7 +324,7 @@ class Worker:
             batching = self._choose_batching(segmenter)
         except RuntimeError as error:
             _failure_of(error)
-            raise UserError(f'{_FAILED}{_first_line(error)}') from error
+            raise UserError(f'{_FAILED}{first_line(error)}') from error
         if len(self._slots) > 1:
             self._logger.info(
                 f'{len(self._slots)} cameras are segmented {batching}: {batching.reason}'
@@ -356,11 +370,7 @@ def _failure_of(error: RuntimeError | NotFiniteError) -> DeviceFailure:
         raise error
     if failure is DeviceFailure.LASTING:
         raise DeviceLostError(
-            f'the device failed for good: {_first_line(error)}. Only a new process can use it'
-            ' again: start the node again, or launch it with respawn:=true.'
+            f'the device failed permanently: {first_line(error)}. Restart the node;'
+            ' respawn:=true of the launch file does that by itself.'
         ) from error
     return failure
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).partition('\n')[0]

@@ -279,6 +279,7 @@ def test_what_is_no_camera_is_left_out(tmp_path: Path) -> None:
         ('/depth/image_rect_raw/compressed', '16UC1; png compressed '),
         ('/depth/image', '16UC1; compressedDepth png'),
         ('/depth/image/compressedDepth', 'png'),
+        ('/depth/compressed', 'png'),
     ],
 )
 def test_depth_images_are_no_camera(tmp_path: Path, topic: str, encoding: str) -> None:

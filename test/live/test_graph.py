@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -21,7 +22,7 @@ from bisenet_ros.bag.recorded_outputs import RecordedOutputs
 from bisenet_ros.cli import app
 from bisenet_ros.errors import UserError
 from bisenet_ros.label_space import CAMVID
-from bisenet_ros.live.graph import run_graph
+from bisenet_ros.live.graph import LAST_OUTPUT_TIMEOUT, _patience, run_graph
 from bisenet_ros.live.sources import Source
 from bisenet_ros.media import write_image
 from bisenet_ros.segmenter import Segmenter
@@ -267,3 +268,9 @@ def test_raw_and_compressed_cameras(weights: Path, tmp_path: Path) -> None:
     result = replay(weights, bag, tmp_path / 'live', '--live')
     assert result.exit_code == 2
     assert 'has raw and compressed images' in result.stderr
+
+
+def test_the_patience_with_the_slowest_node_is_one_that_threads_have() -> None:
+    assert _patience({'max_rate': 2.0}) == LAST_OUTPUT_TIMEOUT + 0.5
+    for rate in (1e-12, 1e-320):
+        assert threading.Lock().acquire(timeout=_patience({'max_rate': rate}))

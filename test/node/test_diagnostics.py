@@ -11,6 +11,7 @@ from dataclasses import replace
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -19,7 +20,7 @@ from ros_peers import image_message, street
 
 from bisenet_ros.batching import choose_batching
 from bisenet_ros.camera_ground import CameraGround
-from bisenet_ros.camera_slot import CameraSlot
+from bisenet_ros.camera_slot import CameraSlot, CameraState, FrameCounts
 from bisenet_ros.engine.device_state import device_state
 from bisenet_ros.node.diagnostics import (
     ERROR,
@@ -31,6 +32,7 @@ from bisenet_ros.node.diagnostics import (
     ProcessingTime,
     Status,
     Task,
+    judge,
 )
 from bisenet_ros.node.image_link import ImageLink, Offer
 from bisenet_ros.node.statistics import Durations
@@ -177,7 +179,10 @@ def test_a_frame_now_and_then_is_no_end_of_the_silence(camera: Camera) -> None:
         assert 'hardly a frame arrives' in run(camera.task).message
         camera.receive()
         message = run(camera.task)
-        assert (message.level, message.message) == (WARN, 'frames arrive again, but not for long')
+        assert (message.level, message.message) == (
+            WARN,
+            'frames have arrived again for less than camera_timeout',
+        )
     assert len(camera.log.lines) == 1
 
 
@@ -276,7 +281,7 @@ def test_a_slow_camera_and_its_end_are_reported(
         levels.append(run(camera.task).level)
     assert levels == [OK] * 6 + [WARN] * 4 + [OK]
     assert camera.log.lines == [
-        'camera front: 13.3 frames a second arrive, of 30.0 before',
+        'camera front: only 13.3 frames per second arrive; 30.0 before',
         'camera front: frames arrive',
     ]
 
@@ -304,7 +309,8 @@ def test_two_publishers_of_one_topic_are_reported(camera: Camera) -> None:
     message = run(camera.task)
     assert (message.level, message.message) == (
         WARN,
-        '2 publishers of /front/image: frames of all are segmented as they come',
+        '/front/image has 2 publishers; frames of all are segmented in order of arrival. Stop all'
+        ' but one if this is not intended',
     )
 
 
@@ -345,15 +351,86 @@ def test_the_temperature_of_a_gpu_where_it_is_known(
 
 
 def test_malformed_frames_warn_while_they_come(camera: Camera) -> None:
-    camera.receive()
-    camera.slot.take()
-    camera.slot.count_malformed('the image is 0x0')
-    message = run(camera.task)
-    assert (message.level, message.message) == (
-        WARN,
-        '1 malformed frames dropped: the image is 0x0',
-    )
+    for _ in range(2):
+        camera.receive()
+        camera.slot.take()
+        camera.slot.count_malformed('the image is 0x0', time.monotonic())
+        for _ in range(2):  # of a camera slower than diagnostics, too
+            message = run(camera.task)
+            assert (message.level, message.message) == (
+                WARN,
+                'malformed frames are dropped: the image is 0x0',
+            )
+    camera.slot.note_decoded()
     assert run(camera.task).level == OK
+
+
+def test_a_camera_without_a_frame_that_can_be_decoded_is_an_error_that_is_logged_once(
+    camera: Camera, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seconds = time.monotonic()
+    monkeypatch.setattr(time, 'monotonic', lambda: seconds)
+    camera.settings = SimpleNamespace(camera_timeout=2.0)
+    levels = []
+    for _ in range(6):
+        camera.slot.put('frame', seconds)
+        camera.slot.take()
+        camera.slot.count_malformed('the image is 0x0', seconds)
+        for _ in range(2):
+            message = run(camera.task)
+            levels.append(message.level)
+        seconds += 1.5
+    assert levels == 4 * [WARN] + 8 * [ERROR]
+    assert message.message == 'no frame can be decoded: the image is 0x0'
+    camera.slot.put('frame', seconds)
+    camera.slot.note_decoded()
+    assert run(camera.task).level == OK
+    assert camera.log.lines == [f'camera front: {message.message}', 'camera front: frames arrive']
+
+
+LOSSY, SLOW = Arrivals(), Arrivals()
+LOSSY.add(1.0, received=5, lost=20)
+for _rate in (30, 30, 30, 30, 30, 5, 5, 5):
+    SLOW.add(1.0, received=_rate, lost=0)
+BROKEN = CameraState(FrameCounts(received=9), last_error='0x0', first_refused=1.0, last_refused=4.0)
+NOBODY = replace(CONNECTED, offers=())
+
+
+@pytest.mark.parametrize(
+    ('facts', 'level', 'beginning'),
+    [
+        ({'timed_out': True, 'state': BROKEN, 'arrivals': LOSSY}, ERROR, '/front/image has a pub'),
+        ({'timed_out': True, 'link': NOBODY}, ERROR, 'nobody publishes /front/image'),
+        ({'link': NOBODY, 'state': BROKEN}, WARN, 'nobody publishes /front/image'),
+        ({'state': BROKEN, 'arrivals': LOSSY}, ERROR, 'no frame can be decoded: 0x0'),
+        ({'state': BROKEN, 'timeout': 3.0}, OK, 'frames arrive'),
+        ({'arrivals': LOSSY, 'problem': 'slow'}, WARN, '20 of 25 frames of /front/image got lost'),
+        (
+            {'arrivals': SLOW, 'problem': 'loss'},
+            WARN,
+            'only 5.0 frames per second arrive; 30.0 bef',
+        ),
+        ({'problem': 'slow', 'steady': False}, WARN, 'frames have arrived again for less than cam'),
+        ({'problem': 'slow'}, OK, 'frames arrive'),
+        ({'steady': False}, OK, 'frames arrive'),
+        ({'state': CameraState()}, OK, 'waiting for a frame'),
+    ],
+)
+def test_the_worst_about_a_cameras_frames(
+    facts: dict[str, Any], level: bytes, beginning: str
+) -> None:
+    usual = {
+        'state': CameraState(FrameCounts(received=9)),
+        'link': CONNECTED,
+        'arrivals': Arrivals(),
+        'timeout': 2.0,
+        'timed_out': False,
+        'steady': True,
+        'problem': '',
+        'environment': {},
+    }
+    finding = judge(**{**usual, **facts})
+    assert (finding.level, finding.text[: len(beginning)]) == (level, beginning)
 
 
 def test_processing_time_has_the_keys_of_autoware() -> None:

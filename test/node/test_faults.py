@@ -159,7 +159,7 @@ def test_two_publishers_of_different_sizes_each_get_their_labels_and_a_warning(
         for stream, frame in ((first, frames[0]), (second, frames[1])):
             for message in new_labels(labels, stream.stamps):
                 assert (message.height, message.width) == frame.shape[:2]
-        diagnostics.wait(lambda array: '2 publishers of /image' in array.status[0].message)
+        diagnostics.wait(lambda array: '/image has 2 publishers' in array.status[0].message)
 
 
 def test_of_a_burst_of_100_frames_the_last_is_labelled(graph: Graph) -> None:
@@ -367,6 +367,7 @@ from pathlib import Path
 import torch
 
 from bisenet_ros.node import lifecycle_node
+from bisenet_ros.node.loader import Loader
 from bisenet_ros.node.segmenter_node import main
 from bisenet_ros.segmenter import Segmenter
 
@@ -379,8 +380,18 @@ def hold(name):
             print(name, flush=True)
             fcntl.flock(file, fcntl.LOCK_SH)  # waits while the test holds the file
 
+NO_MEMORY = {
+    'no memory': MemoryError(),
+    'no memory for torch': RuntimeError(
+        "[enforce fail at alloc_cpu.cpp:121] data. DefaultCPUAllocator: can't allocate\\nmore"
+    ),
+}
+
 def from_settings(cls, settings):
     hold('hold loading')
+    for fault, error in NO_MEMORY.items():
+        if (folder / fault).exists():
+            raise error
     return load(cls, settings)
 
 batch = Segmenter.batch
@@ -400,6 +411,16 @@ def fail_once(self, frames, ego_masks):
     hold('hold a frame')
     return batch(self, frames, ego_masks)
 
+submit = Loader.submit
+submitted = []
+
+def submit_and_tell(self, load):
+    future = submit(self, load)
+    submitted.append(load)
+    print('submitted', len(submitted), flush=True)
+    return future
+
+Loader.submit = submit_and_tell
 Segmenter.from_settings = classmethod(from_settings)
 Segmenter.batch = fail_once
 for limit in ('TIME_TO_END', 'TIME_TO_STOP'):
@@ -530,6 +551,28 @@ def test_while_a_network_is_loaded_the_old_one_works_and_callbacks_run(
         new_labels(labels, stream.stamps)
 
 
+@pytest.mark.parametrize(
+    ('fault', 'reason'),
+    [('no memory', 'loading failed: MemoryError'), ('no memory for torch', "r: can't allocate")],
+)
+def test_without_memory_for_another_network_the_old_one_works_on(
+    domain: int, peer: Peer, weights: Path, tmp_path: Path, fault: str, reason: str
+) -> None:
+    labels = peer.listen(Image, 'segmentation/labels')
+    with (
+        wrapped_node(domain, tmp_path, weights),
+        peer.streaming(Image, 'image', fill_with(FRAME, 'bgr8')) as stream,
+    ):
+        new_labels(labels, stream.stamps)
+        (tmp_path / fault).touch()
+        answer = peer.call(Trigger, '/segmenter/reload', Trigger.Request())
+        assert not answer.success
+        assert f'{reason}. The network that was loaded before stays in use.' in answer.message
+        new_labels(labels, stream.stamps)
+        (tmp_path / fault).unlink()
+        assert peer.call(Trigger, '/segmenter/reload', Trigger.Request()).success
+
+
 # How it ends
 
 
@@ -555,8 +598,10 @@ def test_a_signal_while_another_network_is_loaded_ends_the_node_at_once(
         client = peer.run(lambda: peer.node.create_client(Trigger, '/segmenter/reload'))
         assert client.wait_for_service(TIMEOUT)
         with held(tmp_path / 'hold loading'):
-            client.call_async(Trigger.Request())
+            for _ in range(2):  # the second one waits for the first
+                client.call_async(Trigger.Request())
             node.wait_for_output('hold loading')
+            node.wait_for_output('submitted 4')  # two are for the first network
             node.send(signal.SIGTERM)
             assert node.wait() == 0
         assert 'Traceback' not in node.output

@@ -4,24 +4,28 @@
 
 from __future__ import annotations
 
+import faulthandler
+import os
 import re
 import signal
 import sys
+from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import GetState
-from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue
-from rcl_interfaces.srv import SetParameters
+from rcl_interfaces.msg import ParameterType
 from ros_peers import (
     TIMEOUT,
     Peer,
     change,
     fill_with,
+    get_parameters,
     node_command,
     running,
     running_node,
+    set_parameter,
     stamp_of,
     state_of,
     street,
@@ -29,8 +33,11 @@ from ros_peers import (
 )
 from sensor_msgs.msg import Image
 from std_srvs.srv import SetBool, Trigger
+from tiny_checkpoint import save_tiny_checkpoint
 
 from bisenet_ros.extras import advice
+from bisenet_ros.label_space import CAMVID, LabelSpace
+from bisenet_ros.node import lifecycle_node
 
 FRAME = street(120, 160)
 
@@ -44,16 +51,31 @@ def errors_of(output: str) -> list[str]:
     return [line for line in output.splitlines() if not NO_ERROR.search(line)]
 
 
-def set_weights(peer: Peer, weights: object) -> None:
-    value = ParameterValue(type=ParameterType.PARAMETER_STRING, string_value=str(weights))
-    request = SetParameters.Request(parameters=[Parameter(name='weights', value=value)])
-    (result,) = peer.call(SetParameters, '/segmenter/set_parameters', request).results
-    assert result.successful, result.reason
+# The wheels of ROS 2 have no tf2_ros.
+TF2 = """
+class TransformException(Exception):
+    pass
+
+class Buffer:
+    def lookup_transform(self, target, source, time):
+        raise TransformException
+
+class TransformListener:
+    def __init__(self, buffer, node):
+        print('TF on', flush=True)
+
+    def unregister(self):
+        print('TF off', flush=True)
+"""
 
 
-def test_a_lifecycle_manager_leads_the_node_around(domain: int, peer: Peer, weights: Path) -> None:
+def test_a_lifecycle_manager_leads_the_node_around(
+    domain: int, peer: Peer, weights: Path, tmp_path: Path
+) -> None:
+    (tmp_path / 'tf2_ros.py').write_text(TF2)
+    path = os.pathsep.join([str(tmp_path), os.environ.get('PYTHONPATH', '')])
     command = node_command(weights='/nowhere/else.safetensors', device='cpu', autostart=False)
-    with running(command, domain) as process:
+    with running(command, domain, {'PYTHONPATH': path}) as process:
         assert state_of(peer) == 'unconfigured'
         for service, request in ((SetBool, 'enable'), (Trigger, 'reload')):
             answer = peer.call(service, f'/segmenter/{request}', service.Request())
@@ -62,8 +84,9 @@ def test_a_lifecycle_manager_leads_the_node_around(domain: int, peer: Peer, weig
 
         assert change(peer, Transition.TRANSITION_CONFIGURE) == 'unconfigured'
         process.wait_for_output(r"ERROR.*no weights '/nowhere/else.safetensors'")
+        process.wait_for_output('TF off')
 
-        set_weights(peer, weights)
+        assert set_parameter(peer, 'weights', weights).successful
         assert change(peer, Transition.TRANSITION_CONFIGURE) == 'inactive'
         assert peer.node.count_subscribers('/image') == 0
 
@@ -79,6 +102,37 @@ def test_a_lifecycle_manager_leads_the_node_around(domain: int, peer: Peer, weig
         process.send(signal.SIGINT)
         assert process.wait() == 0
         assert 'Traceback' not in process.output
+        assert process.output.count('TF off') == process.output.count('TF on')
+
+
+def test_the_parameters_of_a_camera_come_and_go_with_it(domain: int, peer: Peer) -> None:
+    with running(node_command(autostart=False), domain):
+        assert state_of(peer) == 'unconfigured'
+        for cameras in ("['front']", "['rear', 'front']"):
+            assert set_parameter(peer, 'cameras', cameras).successful
+            (mounting,) = get_parameters(peer, 'front.mounting')
+            assert mounting.type == ParameterType.PARAMETER_DOUBLE_ARRAY
+            assert list(mounting.double_array_value) == [], 'of an earlier camera of that name'
+            assert set_parameter(peer, 'front.mounting', '[0, 0, 1, 0, 0, 0]').successful
+            assert set_parameter(peer, 'cameras', "['rear']").successful
+            assert not set_parameter(peer, 'front.mounting', '[0, 0, 1, 0, 0, 0]').successful
+
+
+def test_classes_of_a_parameter_file_are_those_of_its_weights_only(
+    domain: int, peer: Peer, weights: Path, tmp_path: Path
+) -> None:
+    other = LabelSpace(('road', 'lawn'), ((0, 0, 0), (0, 255, 0)), drivable=('road',))
+    others = save_tiny_checkpoint(tmp_path / 'others.safetensors', other)
+    dumped = {'weights': str(weights), 'class_names': list(CAMVID.names)}
+    file = write_parameters(tmp_path / 'dumped.yaml', str(dumped))
+    command = node_command('--params-file', str(file), device='cpu', autostart=False)
+    with running(command, domain):
+        for path, classes in ((weights, CAMVID), (others, other)):
+            assert set_parameter(peer, 'weights', path).successful
+            assert change(peer, Transition.TRANSITION_CONFIGURE) == 'inactive'
+            (names,) = get_parameters(peer, 'class_names')
+            assert tuple(names.string_array_value) == classes.names
+            assert change(peer, Transition.TRANSITION_CLEANUP) == 'unconfigured'
 
 
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
@@ -97,6 +151,25 @@ def test_a_signal_ends_the_node_while_it_works(
         process.send(number)  # Ctrl-C twice is a habit
         assert process.wait() == 0
         assert 'Traceback' not in process.output
+
+
+@pytest.mark.parametrize('seconds', [30.0, None])
+def test_the_limit_of_a_signal_that_comes_while_another_one_is_changed_holds(
+    monkeypatch: pytest.MonkeyPatch, seconds: float | None
+) -> None:
+    ended: Future[None] = Future()
+    limits: list[float | None] = []
+
+    def limit(seconds: float | None = None, **_: bool) -> None:
+        limits.append(seconds)
+        if not ended.done():
+            ended.set_result(None)
+
+    monkeypatch.setattr(faulthandler, 'dump_traceback_later', limit)
+    monkeypatch.setattr(faulthandler, 'cancel_dump_traceback_later', limit)
+    for _ in range(2):
+        lifecycle_node._limit_time(ended, seconds)
+        assert limits == [seconds, lifecycle_node.TIME_TO_END]
 
 
 def test_a_signal_after_networks_have_come_and_gone(domain: int, peer: Peer, weights: Path) -> None:
@@ -123,7 +196,7 @@ def test_a_signal_before_the_network_is_loaded(domain: int, peer: Peer, weights:
         ('weights: /nowhere/else.safetensors', "no weights '/nowhere/else.safetensors'"),
         ('device: "cuda:99"', 'cuda:99'),
         ('drivable_classes: [lawn]', "no class 'lawn': the classes are sky, building"),
-        ('class_names: [lawn]', 'class_names is read-only, it follows the weights: leave it out'),
+        ('class_names: [lawn]', 'class_names is read-only: its value comes from the weights. Rem'),
         ('max_rat: 1.0', "unknown parameter 'max_rat': did you mean 'max_rate'?"),
         (f'cameras: [{300 * "a"}]', 'cameras: a name has 300 characters, over the 128'),
         ('use_sim_time: "true"', "'use_sim_time' to 'true' of type 'STRING', expecting type 'BOOL"),
@@ -146,10 +219,10 @@ def test_what_cannot_work_ends_with_2_and_one_line(
 @pytest.mark.parametrize(
     ('remapping', 'line'),
     [
-        (f'__ns:=/{300 * "a"}', 'ROS does not create the node: error creating node: invalid node'),
+        (f'__ns:=/{300 * "a"}', 'ROS cannot create the node: error creating node: invalid node'),
         (
             f'image:=/{240 * "a"}',
-            'ROS does not take the name of the topic image in the namespace /',
+            'ROS rejects the topic name image (namespace /, after remapping): ',
         ),
     ],
 )
@@ -167,11 +240,11 @@ def test_a_name_that_is_too_long_fails_the_transition(domain: int, peer: Peer) -
     command = node_command('-r', f'image:=/{240 * "a"}', autostart=False)
     with running(command, domain) as process:
         assert change(peer, Transition.TRANSITION_CONFIGURE) == 'unconfigured'
-        process.wait_for_output('ERROR.*ROS does not take the name of the topic image')
+        process.wait_for_output('ERROR.*ROS rejects the topic name image')
         process.send(signal.SIGINT)
         assert process.wait() == 0
         # One line for each call: on a busy machine there may be a second one.
-        assert all('ROS does not take' in line for line in errors_of(process.output))
+        assert all('ROS rejects the topic name' in line for line in errors_of(process.output))
 
 
 def test_a_parameter_file_for_other_nodes_is_reported(domain: int, tmp_path: Path) -> None:
@@ -179,7 +252,9 @@ def test_a_parameter_file_for_other_nodes_is_reported(domain: int, tmp_path: Pat
     file.write_text('camera:\n  ros__parameters:\n    max_rate: 1.0\n')
     command = node_command('--params-file', str(file), autostart=False)
     with running(command, domain) as process:
-        process.wait_for_output('WARN.*has parameters of /camera, but none of /segmenter')
+        process.wait_for_output(
+            'WARN.*no parameters for this node, /segmenter, only for /camera: put'
+        )
         process.send(signal.SIGINT)
         assert process.wait() == 0
 
@@ -224,7 +299,7 @@ def test_a_device_that_is_lost_ends_the_process_with_1_and_one_line(
         assert process.wait() == 1
         (line,) = errors_of(process.output)
     assert '[FATAL]' in line
-    assert 'the device failed for good: CUDA error: device-side assert triggered. Only a' in line
+    assert 'failed permanently: CUDA error: device-side assert triggered. Restart the' in line
     assert 'respawn:=true' in line
 
 
@@ -240,7 +315,7 @@ def test_a_device_that_is_lost_while_reloading_ends_the_process_with_1(
         lost.touch()
         response = peer.call(Trigger, '/segmenter/reload', Trigger.Request())
         assert not response.success
-        assert 'failed for good' in response.message
+        assert 'failed permanently' in response.message
         assert process.wait() == 1
         assert 'Traceback' not in process.output
 
@@ -276,7 +351,7 @@ def test_security_that_the_middleware_does_not_have_ends_with_2_and_one_line(
     assert code == 2
     (line,) = errors_of(process.output)
     assert 'ERROR' in line
-    assert 'ROS does not create the node' in line
+    assert 'ROS cannot create the node' in line
 
 
 def test_arguments_that_ros_cannot_read_end_with_2(domain: int, tmp_path: Path) -> None:

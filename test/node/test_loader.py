@@ -37,6 +37,23 @@ def test_it_is_busy_until_everything_is_loaded(loader: Loader) -> None:
     assert not loader.busy
 
 
+def test_a_closed_loader_is_busy_while_the_first_of_two_loads_runs(loader: Loader) -> None:
+    started, go_on = threading.Event(), threading.Event()
+
+    def load() -> None:
+        started.set()
+        assert go_on.wait(60)
+
+    first, second = loader.submit(load), loader.submit(load)
+    assert started.wait(60)
+    loader.close()
+    assert second.cancelled()
+    assert loader.busy
+    go_on.set()
+    first.result(60)
+    assert not loader.busy
+
+
 def test_it_does_not_keep_a_network_that_the_node_let_go(loader: Loader) -> None:
     network = loader.submit(Network).result(60)
     alive = weakref.ref(network)

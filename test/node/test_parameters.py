@@ -103,6 +103,7 @@ def test_cameras_may_have_values_of_their_own(start: Start) -> None:
 
     changed = settings.changed({'left/a.mounting': (), 'cameras': ('front', 'rear')})
     assert changed.for_camera('left/a').mounting == general
+    assert 'left/a.mounting' not in settings.changed({'cameras': ('front',)}).of_cameras
     declare_of_cameras(node, changed)
     assert node.has_parameter('rear.mounting')
     assert not node.has_parameter('left/a.mounting')
@@ -115,10 +116,13 @@ def test_parameters_that_every_node_has_are_none_of_ours(start: Start) -> None:
 @pytest.mark.parametrize(
     ('given', 'message'),
     [
-        ('max_rate: fast', "max_rate must be of type double, such as 0.0, not the string 'fast'"),
-        ('autostart: 1', 'autostart must be of type bool, such as True, not the integer 1'),
-        ('cameras: front', "cameras must be of type string array, such as [''], not the"),
-        ('network_size: [512.0, 256.0]', 'network_size must be of type integer array, such as []'),
+        ('max_rate: fast', "max_rate must be of type double, such as 0.0; it is the string 'fast'"),
+        ('autostart: 1', 'autostart must be of type bool, such as True; it is the integer 1'),
+        ('cameras: front', "cameras must be of type string array, such as ['']; it is"),
+        (
+            'network_size: [512.0, 256.0]',
+            'network_size must be of type integer array; it is the double a',
+        ),
         ('confidence_threshold: 1.5', 'confidence_threshold must be from 0 to 1, not 1.5'),
         ('confidence_threshold: .nan', 'confidence_threshold must be from 0 to 1, not nan'),
         ('transport: theora', "transport must be one of raw, compressed, not 'theora'"),
@@ -129,6 +133,7 @@ def test_parameters_that_every_node_has_are_none_of_ours(start: Start) -> None:
         ("cameras: ['', front]", 'cameras: each of several cameras needs a name'),
         ("cameras: ['front camera']", "cameras: 'front camera' cannot be part of a topic name"),
         (f'cameras: [{300 * "a"}]', 'cameras: a name has 300 characters, over the 128'),
+        ('weights: []', "weights must be of type string, such as 'camvid'; it is empty"),
         ('cameras: []', "cameras needs a name; [''] is one camera without a prefix"),
         ("weights: ''", 'weights must be a name or a path'),
         ('mounting: [0.0, 0.0, 1.5]', 'mounting must be [x, y, z, roll, pitch, yaw] in metres'),
@@ -136,11 +141,11 @@ def test_parameters_that_every_node_has_are_none_of_ours(start: Start) -> None:
         ('mounting: [0, 0, 1, 0, 15, 0]', 'mounting must have its angles in radians'),
         ('grid.resolution: 0.01, grid.length: 200', 'make 20000 x 2000 cells, over the 1,000,000'),
         ('grid.resoltion: 0.2', "unknown parameter 'grid.resoltion': did you mean 'grid.reso"),
-        ('front.mounting: []', 'parameter front.mounting is for a camera that cameras does not ha'),
+        ('front.mounting: []', "parameter front.mounting: its camera is not among cameras, ['']"),
         ('cameras: [a], a.mounting: [1.0]', 'parameter a.mounting must be [x, y, z, roll,'),
         ('a.mountin: [1.0]', "unknown parameter 'a.mountin': did you mean 'mounting'?"),
         ('max_rat: 1.0', "unknown parameter 'max_rat': did you mean 'max_rate'?"),
-        ('zebra: 1.0', "unknown parameter 'zebra'; there are weights, device"),
+        ('zebra: 1.0', "unknown parameter 'zebra'; the parameters are weights, device"),
     ],
 )
 def test_what_is_refused_says_why(start: Start, given: str, message: str) -> None:
@@ -177,7 +182,7 @@ def test_a_file_for_other_nodes_is_named(tmp_path: Path, text: str, named: str) 
     assert bool(sentences) == bool(named)
     for sentence in sentences:
         assert sentence.startswith(
-            f'{file} has parameters of {named}, but none of /front/segmenter'
+            f'{file} has no parameters for this node, /front/segmenter, only for {named}: put'
         )
 
 

@@ -19,8 +19,8 @@ import numpy as np
 import pytest
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from lifecycle_msgs.msg import Transition
-from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue, SetParametersResult
-from rcl_interfaces.srv import GetParameters, SetParameters
+from rcl_interfaces.msg import Parameter
+from rcl_interfaces.srv import DescribeParameters, ListParameters
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from ros_peers import (
     RELIABLE,
@@ -29,9 +29,12 @@ from ros_peers import (
     Process,
     change,
     fill_with,
+    get_parameters,
     own_domain,
     pixels_of,
     running_node,
+    set_parameter,
+    set_parameters,
     stamp_of,
     street,
 )
@@ -53,13 +56,6 @@ OTHER_CLASSES = LabelSpace(
     colors=(*CAMVID.colors, (0, 255, 0)),
     drivable=('lawn',),
 )
-PARAMETER_FIELDS = {
-    bool: (ParameterType.PARAMETER_BOOL, 'bool_value'),
-    int: (ParameterType.PARAMETER_INTEGER, 'integer_value'),
-    float: (ParameterType.PARAMETER_DOUBLE, 'double_value'),
-    str: (ParameterType.PARAMETER_STRING, 'string_value'),
-    list: (ParameterType.PARAMETER_STRING_ARRAY, 'string_array_value'),
-}
 
 
 @dataclass(frozen=True)
@@ -68,18 +64,6 @@ class Graph:
 
     process: Process
     peer: Peer
-
-    def set_parameter(self, name: str, value: Any) -> SetParametersResult:
-        """Set a parameter as `ros2 param set` does."""
-        kind, field = PARAMETER_FIELDS[type(value)]
-        parameter = Parameter(name=name, value=ParameterValue(type=kind, **{field: value}))
-        request = SetParameters.Request(parameters=[parameter])
-        return self.peer.call(SetParameters, '/segmenter/set_parameters', request).results[0]
-
-    def get_parameter(self, name: str) -> ParameterValue:
-        """Get a parameter as `ros2 param get` does."""
-        request = GetParameters.Request(names=[name])
-        return self.peer.call(GetParameters, '/segmenter/get_parameters', request).values[0]
 
     def status(self, name: str) -> Any:
         """The next status of that name on /diagnostics."""
@@ -231,12 +215,12 @@ def test_drivable_area_where_nothing_is_drivable(graph: Graph, segmenter: Segmen
         'bisenet_ros.msg', reason='the messages are not compiled: there was no C compiler'
     )
     (absent, *_) = set(range(len(CAMVID))) - set(np.unique(segmenter(FRAME).labels).tolist())
-    assert graph.set_parameter('drivable_classes', [CAMVID.names[absent]]).successful
+    assert set_parameter(graph.peer, 'drivable_classes', [CAMVID.names[absent]]).successful
     areas = graph.peer.listen(messages.DrivableArea, 'segmentation/drivable_area')
     with graph.peer.streaming(Image, 'image', fill_with(FRAME, 'bgr8')):
         area = areas.wait(lambda message: message.fraction == 0)
     drivable = list(segmenter.label_space.drivable)
-    assert graph.set_parameter('drivable_classes', drivable).successful
+    assert set_parameter(graph.peer, 'drivable_classes', drivable).successful
     assert np.isnan(area.confidence)
     assert list(area.free_space_boundary) == 160 * [120]
     assert list(area.outline.points) == []
@@ -321,7 +305,7 @@ def test_only_topics_that_somebody_publishes_are_proposed(graph: Graph) -> None:
     # Of the first topic, only the subscriber is left when the second one is published.
     for topic in ('/other', '/camera/image_raw'):
         advice = (
-            'nobody publishes /image (sensor_msgs/msg/Image): remap image to a topic that is there,'
+            'nobody publishes /image (sensor_msgs/msg/Image): remap image to an existing topic,'
             f' such as {topic}'
         )
         with graph.peer.streaming(Image, topic, fill_with(FRAME, 'bgr8')):
@@ -348,13 +332,12 @@ def test_the_documentation_lists_the_values_of_diagnostics(graph: Graph) -> None
         )
     poses = {'mounting', 'tf', 'missing'}
     assert documented('The values are') - poses == keys(_status(array, 'camera'))
-    limits = {'max_allowed_processing_time_ms', 'max_acceptable_consecutive_delay_ms'}
     of_gpu = {
         'device_memory_used_mib',
         'device_memory_total_mib',
         'device_temperature_celsius',
     }
-    assert documented('`<node>: engine`') - limits - of_gpu == keys(_status(array, 'engine'))
+    assert documented('The values are `device`') - of_gpu == keys(_status(array, 'engine'))
 
 
 def test_parameters_that_change_at_once(graph: Graph, segmenter: Segmenter) -> None:
@@ -363,18 +346,18 @@ def test_parameters_that_change_at_once(graph: Graph, segmenter: Segmenter) -> N
     seen = segmenter(FRAME)
     threshold = float(np.median(seen.confidence)) / 255
     with graph.peer.streaming(Image, 'image', fill_with(FRAME, 'bgr8')):
-        assert graph.set_parameter('confidence_threshold', threshold).successful
+        assert set_parameter(graph.peer, 'confidence_threshold', threshold).successful
         expected = np.where(seen.confidence < np.ceil(255 * threshold), 255, seen.labels)
         assert 0 < np.count_nonzero(expected == 255) < expected.size
         labels.wait(lambda message: np.array_equal(pixels_of(message), expected))
-        assert graph.set_parameter('confidence_threshold', 0.0).successful
+        assert set_parameter(graph.peer, 'confidence_threshold', 0.0).successful
 
         rarest = np.unique(seen.labels)[np.unique(seen.labels, return_counts=True)[1].argmin()]
-        assert graph.set_parameter('drivable_classes', [CAMVID.names[rarest]]).successful
+        assert set_parameter(graph.peer, 'drivable_classes', [CAMVID.names[rarest]]).successful
         mask = np.where(seen.labels == rarest, 255, 0)
         drivable.wait(lambda message: np.array_equal(pixels_of(message), mask))
         before = list(segmenter.label_space.drivable)
-        assert graph.set_parameter('drivable_classes', before).successful
+        assert set_parameter(graph.peer, 'drivable_classes', before).successful
         drivable.clear()
         drivable.wait(lambda message: np.array_equal(pixels_of(message), seen.drivable))
 
@@ -388,19 +371,59 @@ def test_parameters_that_change_at_once(graph: Graph, segmenter: Segmenter) -> N
         ('transport', 'compressed', 'transport cannot change while the node is configured'),
         ('cameras', ['front'], 'cameras cannot change while the node is configured'),
         ('precision', 'int4', 'precision must be one of auto, fp16, bf16, fp32'),
-        ('class_names', ['lawn'], 'class_names is read-only: it follows the weights'),
+        ('class_names', ['lawn'], 'class_names is read-only: its value comes from the weights'),
         ('autostart', False, 'read-only'),
     ],
 )
 def test_parameters_that_are_refused(graph: Graph, name: str, value: Any, reason: str) -> None:
-    result = graph.set_parameter(name, value)
+    result = set_parameter(graph.peer, name, value)
     assert not result.successful
     assert reason in result.reason
 
 
+def test_values_of_the_command_line_are_converted_as_those_of_a_file(graph: Graph) -> None:
+    arrays = 'double_array_value', 'integer_array_value'
+    for name, text, field, expected in (
+        ('max_rate', '5', 'double_value', 5.0),
+        ('max_rate', '0', 'double_value', 0.0),
+        ('mounting', '[1, 0, 2, 0, 0, 0]', arrays[0], [1.0, 0.0, 2.0, 0.0, 0.0, 0.0]),
+        ('mounting', '[]', arrays[0], []),
+        ('output_size', '[64, 32]', arrays[1], [64, 32]),
+        ('output_size', '[]', arrays[1], []),
+    ):
+        (before,) = get_parameters(graph.peer, name)
+        result = set_parameter(graph.peer, name, text)
+        assert result.successful, result.reason
+        (after,) = get_parameters(graph.peer, name)
+        assert after.type == before.type
+        found = getattr(after, field)
+        assert (found if isinstance(expected, float) else list(found)) == expected
+
+
+def test_parameters_may_be_set_to_the_values_that_they_have(graph: Graph) -> None:
+    """As `ros2 param load` does with what `ros2 param dump` has written."""
+    names = graph.peer.call(
+        ListParameters, '/segmenter/list_parameters', ListParameters.Request()
+    ).result.names
+    described = graph.peer.call(
+        DescribeParameters,
+        '/segmenter/describe_parameters',
+        DescribeParameters.Request(names=names),
+    ).descriptors
+    settable = [one.name for one in described if not one.read_only]
+    assert {'cameras', 'transport', 'image_reliability', 'ego_mask', 'class_names'} <= {*settable}
+    values = get_parameters(graph.peer, *settable)
+    dumped = [
+        Parameter(name=name, value=value) for name, value in zip(settable, values, strict=True)
+    ]
+    for name, result in zip(settable, set_parameters(graph.peer, dumped), strict=True):
+        assert result.successful, f'{name}: {result.reason}'
+
+
 def test_the_classes_are_parameters(graph: Graph) -> None:
-    assert tuple(graph.get_parameter('class_names').string_array_value) == CAMVID.names
-    colors = np.array(graph.get_parameter('class_colors').integer_array_value).reshape(-1, 3)
+    names, colors = get_parameters(graph.peer, 'class_names', 'class_colors')
+    assert tuple(names.string_array_value) == CAMVID.names
+    colors = np.array(colors.integer_array_value).reshape(-1, 3)
     assert [tuple(color) for color in colors.tolist()] == list(CAMVID.colors)
 
 
@@ -425,7 +448,7 @@ def test_enable_pauses_and_goes_on(graph: Graph) -> None:
 def test_reload_takes_other_weights_and_keeps_the_old_ones_when_it_fails(
     graph: Graph, weights: Path, segmenter: Segmenter
 ) -> None:
-    assert graph.set_parameter('weights', '/nowhere/else.safetensors').successful
+    assert set_parameter(graph.peer, 'weights', '/nowhere/else.safetensors').successful
     answer = graph.peer.call(Trigger, '/segmenter/reload', Trigger.Request())
     assert not answer.success
     assert "no weights '/nowhere/else.safetensors'" in answer.message
@@ -436,13 +459,15 @@ def test_reload_takes_other_weights_and_keeps_the_old_ones_when_it_fails(
 
     other = save_tiny_checkpoint(weights.with_name('other.safetensors'), OTHER_CLASSES)
     for path, classes in ((other, OTHER_CLASSES), (weights, CAMVID)):
-        assert graph.set_parameter('weights', str(path)).successful
+        assert set_parameter(graph.peer, 'weights', str(path)).successful
         answer = graph.peer.call(Trigger, '/segmenter/reload', Trigger.Request())
         assert answer.success
         assert answer.message == f'loaded {path}'
         shown = {value.key: value.value for value in graph.status('segmenter: engine').values}
         assert shown['weights'] == str(path)
-        assert tuple(graph.get_parameter('class_names').string_array_value) == classes.names
+        assert (
+            tuple(get_parameters(graph.peer, 'class_names')[0].string_array_value) == classes.names
+        )
 
 
 def test_three_cameras_have_the_labels_that_each_has_alone(weights: Path) -> None:

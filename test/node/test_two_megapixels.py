@@ -81,7 +81,7 @@ def test_without_it_the_node_says_why_they_do_not(domain: int, peer: Peer, weigh
     ):
         # How many get lost, most or all, is the machine's.
         line = node.wait_for_output('no frames|frames of /image got lost')
-        told = 'images of over 0.5 MB'
+        told = 'best-effort images over 0.5 MB'
         array = diagnostics.wait(lambda array: told in array.status[0].message)
     assert array.status[0].level in (DiagnosticStatus.WARN, DiagnosticStatus.ERROR)
     for text in (line, array.status[0].message):
@@ -98,6 +98,6 @@ def test_a_publisher_that_is_less_reliable_than_asked_for_is_reported(
         camera(domain, 'BEST_EFFORT', with_profile=True),
         running_node(domain, weights=weights, device='cpu', image_reliability='reliable') as node,
     ):
-        node.wait_for_output('offers less reliability than image_reliability asks for')
+        node.wait_for_output('has an incompatible QoS .reliability., so nothing arrives from it')
         array = diagnostics.wait(lambda array: array.status[0].level == DiagnosticStatus.ERROR)
     assert 'set it to auto or best_effort' in array.status[0].message

@@ -352,7 +352,9 @@ def test_a_worker_starts_again_with_counts_at_zero(make: Callable[..., Bench]) -
     bench.result()
     bench.worker.stop()
     bench.ended = Future()
+    bench.worker.enable(False)
     bench.start()
+    assert bench.worker.enabled, 'a pause ends when the node is deactivated'
     assert bench.slots[0].state.counts.received == 0
     bench.put(street(96, 128))
     bench.result()
@@ -465,6 +467,44 @@ def test_a_failed_device_is_tried_again_with_what_was_loaded_last(
     assert not again
 
 
+@pytest.mark.parametrize(
+    'error',
+    [
+        torch.cuda.OutOfMemoryError('CUDA out of memory'),
+        RuntimeError('cuDNN error: CUDNN_STATUS_EXECUTION_FAILED'),
+    ],
+    ids=['memory', 'passing'],
+)
+def test_a_network_that_is_loaded_while_the_old_one_fails_is_kept(
+    make: Callable[..., Bench],
+    segmenter: Segmenter,
+    monkeypatch: pytest.MonkeyPatch,
+    error: Exception,
+) -> None:
+    monkeypatch.setattr(worker_module, 'FIRST_RETRY', 0.01)
+    old, new = Faulty(segmenter, [error]), Faulty(segmenter, [])
+    bench = make(lambda: old)
+    batch, failing, loaded = old.batch, threading.Event(), threading.Event()
+
+    def fail(*arguments: Any) -> Any:
+        failing.set()
+        assert loaded.wait(TIMEOUT)
+        return batch(*arguments)
+
+    def load() -> Any:
+        old.batch = fail
+        bench.put(street(96, 128))
+        assert failing.wait(TIMEOUT)
+        return new
+
+    bench.worker.reload(load)
+    loaded.set()
+    assert 'another network has been loaded meanwhile' in bench.log.lines.get(timeout=TIMEOUT)
+    bench.put(street(96, 128))
+    bench.result()
+    assert bench.worker.segmenter is new
+
+
 def test_stop_does_not_wait_for_the_next_try(
     make: Callable[..., Bench], segmenter: Segmenter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -519,7 +559,7 @@ def test_an_error_that_stays_ends_the_work_and_is_not_tried_again(
     bench = make(lambda: Faulty(segmenter, [error], fail))
     bench.put(street(96, 128))
     with pytest.raises(
-        DeviceLostError, match=r'for good: .*illegal memory access was encountered\.'
+        DeviceLostError, match=r'permanently: .*illegal memory access was encountered\.'
     ):
         bench.ended.result(timeout=TIMEOUT)
     assert tried == ([] if when == 'with a frame' else ['again'])

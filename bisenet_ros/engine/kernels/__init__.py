@@ -16,11 +16,11 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from bisenet_ros.engine.engine import first_line
 from bisenet_ros.engine.kernels import in_torch
 from bisenet_ros.engine.kernels.resampling import Resampling
 from bisenet_ros.engine.streams import on_device
 from bisenet_ros.engine.upsample_argmax import Scale, Size
+from bisenet_ros.errors import first_line
 from bisenet_ros.network import Upsampling
 from bisenet_ros.preprocess import Normalization
 
