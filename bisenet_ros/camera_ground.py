@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from bisenet_ros.segmentation import Segmentation
 
 NO_CAMERA_INFO = (
-    'no CameraInfo yet, which the ground needs: let the driver publish camera_info beside the image'
+    'no CameraInfo received, which grid and scan need: let the driver publish camera_info beside '
+    'the image, or launch with camera_info:=TOPIC'
 )
 
 MOUNTING, TF, MISSING = 'mounting', 'tf', 'missing'
@@ -182,7 +183,7 @@ class CameraGround:
         name = f'{self._camera}.mounting' if self._camera else 'mounting'
         cure = f'set {name} to [x, y, z, roll, pitch, yaw] of the camera in {base_frame}'
         if self._transforms is None:
-            return f'the pose of the camera is not known: {cure}; there is no TF here to ask'
+            return f'the pose of the camera is not known: {cure}; TF cannot be asked, since tf2_ros is not installed'
         if not frame:
             return f'the images have no frame_id to ask TF for: {cure}'
         return (
