@@ -14,6 +14,9 @@ from bisenet_ros.ground.layout import GridLayout
 MAX_CELLS = 1_000_000
 """Maximum number of cells; more suggest that the resolution was given in the wrong unit."""
 
+MAX_METRES = 300.0
+"""Largest x, y and z of a camera on the vehicle; a larger one was given in the wrong unit."""
+
 
 def _check_frame(frame: str) -> str | None:
     return None if frame else 'base_frame must be the name of a frame'
@@ -29,6 +32,11 @@ def _check_mounting(mounting: tuple[float, ...]) -> str | None:
         )
     if mounting[2] <= 0:
         return f'mounting must have the camera above the ground: z over 0, not {mounting[2]:g}'
+    if any(abs(metres) > MAX_METRES for metres in mounting[:3]):
+        return (
+            f'mounting must have x, y and z in metres, up to {MAX_METRES:g}, not'
+            f' {list(mounting[:3])}'
+        )
     if any(abs(angle) > 2 * math.pi for angle in mounting[3:]):
         return f'mounting must have its angles in radians, not {list(mounting[3:])}'
     return None

@@ -137,6 +137,7 @@ def test_options_win_over_the_file(tmp_path: Path) -> None:
         ('network_size: [[1]]', ':3: a parameter cannot be a list of lists'),
         ('max_rate: {a: 1}', ":3: unknown parameter 'max_rate.a'"),
         ('front.mounting: []', ':3: parameter front.mounting is for a camera that cameras does'),
+        ('mounting: [0, 0, 1500, 0, 0, 0]', ':3: parameter mounting must have x, y and z in metr'),
         ('grid.resolution: 0.01', ': grid.length, grid.width and grid.resolution make 3000 x 2000'),
         ('[', ': not YAML: '),
     ],

@@ -236,6 +236,7 @@ class _GroundView:
         self._path = camera_info
         self._pose = Pose.from_mounting(settings.mounting)
         self._layout = settings.layout
+        self._layout.trusted_range(self._pose.height)  # refused now if no ground is trusted
         self._tables: dict[tuple[int, int], GroundTables] = {}  # by size of the masks
 
     def write(self, path: Path, frame: Pixels, result: Segmentation) -> None:
