@@ -184,8 +184,8 @@ class CameraGround:
         cure = f'set {name} to [x, y, z, roll, pitch, yaw] of the camera in {base_frame}'
         if self._transforms is None:
             return (
-                f'the pose of the camera is not known: {cure}; TF cannot be asked, since tf2_ros is '
-                'not installed'
+                f'the pose of the camera is not known: {cure}; TF cannot be asked, since tf2_ros '
+                'is not installed'
             )
         if not frame:
             return f'the images have no frame_id to ask TF for: {cure}'

@@ -83,7 +83,7 @@ def write_json(json_file: Path, figures: Mapping[str, Any]) -> None:
     Raises:
         UserError: The file cannot be written.
     """
-    text = json.dumps(figures, indent=2, ensure_ascii=False, allow_nan=False)
+    text = json.dumps(figures, indent=2, allow_nan=False)
     if is_standard_output(json_file):
         print(text)
         return

@@ -5,16 +5,19 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from tiny_checkpoint import save_tiny_checkpoint
 from typer.testing import CliRunner
 
+from bisenet_ros.checkpoint import Checkpoint
 from bisenet_ros.cli import app
 from bisenet_ros.extras import EXTRAS, advice
 from bisenet_ros.version import VERSION
@@ -128,8 +131,12 @@ def test_info_shows_classes_and_accuracy(tmp_path: Path) -> None:
 
 def test_info_for_machines(tmp_path: Path) -> None:
     weights = save_tiny_checkpoint(tmp_path / 'tiny.safetensors')
+    checkpoint = Checkpoint.load(weights)
+    provenance = {'epochs': [1, math.nan], 'rate': math.inf, 'file': '\udcff'}
+    replace(checkpoint, provenance=provenance).save(weights)
     result = CliRunner().invoke(app, ['info', str(weights), '--json', '-'])
     facts = json.loads(result.stdout)
+    assert facts['provenance'] == {'epochs': [1, None], 'rate': None, 'file': '\udcff'}
     assert facts['network'] == 'bisenetv2'
     assert facts['network_size'] == [128, 96]
     assert facts['label_space']['drivable'] == ['road']

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -121,6 +122,8 @@ def test_the_labels_are_those_of_segment(camvid: Path, tmp_path: Path, weights: 
 
 def test_the_report_has_tables_and_pictures(camvid: Path, tmp_path: Path, weights: Path) -> None:
     out = tmp_path / 'out'
+    for folder in (camvid / 'val', camvid / 'valannot'):
+        (folder / '0.png').rename(folder / os.fsdecode(b'gr\xfcn.png'))  # not UTF-8
     assert run('--data', camvid, '--weights', weights, '-o', out).exit_code == 0
     with (out / 'classes.csv').open(newline='') as file:
         rows = list(csv.DictReader(file))
@@ -131,6 +134,7 @@ def test_the_report_has_tables_and_pictures(camvid: Path, tmp_path: Path, weight
     assert [int(row['labelled_pixels']) for row in rows] == confusion[:, :-1].sum(0).tolist()
     page = (out / 'report.md').read_text()
     assert page.startswith(f'# CamVid val ({FRAMES} frames)')
+    assert r'![gr\udcfcn]' in page
     pictures = ['confusion.png', *(f'worst/{rank:02}.jpg' for rank in range(1, FRAMES + 1))]
     for picture in pictures:
         assert f']({picture})' in page
