@@ -193,19 +193,21 @@ def segment(
     Writes `NAME_labels.png` (class ids), `NAME_drivable.png` (255 where the vehicle may drive) and
     `NAME_overlay.jpg` for each image NAME.jpg (or .png, ...), at the size of the image. A video
     gives both PNG files for every frame (`NAME_000000_labels.png`, ...) and one overlay video,
-    `NAME_overlay.webm`. Subfolders of a folder are not searched.
+    `NAME_overlay.webm`. If a video breaks off, the frames before are segmented, and the exit code
+    is 1. Subfolders of a folder are not searched.
 
     With `--mounting` and `--camera-info`, `NAME_birdseye.png` shows the ground from above: free in
     green, the first contact in red.
     """
     from bisenet_ros.commands.segment import segment_files
 
-    settings = model.read()
+    settings = model.read_for_one_camera()
     if mounting is not None:
         if camera_info is None:
             raise UserError('--mounting needs the calibration of the camera, too: --camera-info')
         settings = settings.changed({'mounting': mounting})
-    segment_files(inputs, output, settings, camera_info=camera_info, json_file=json)
+    if not segment_files(inputs, output, settings, camera_info=camera_info, json_file=json):
+        raise typer.Exit(1)
 
 
 @app.command(no_args_is_help=True)
@@ -460,7 +462,7 @@ def demo(
     From a bag with several cameras it takes `/image`, or the camera with the most images if there
     is no `/image`, and the ground truth in `ground_truth/labels` if the bag has it. Writes
     `index.html` with a video, pictures and figures. The processes are isolated from the rest of the
-    ROS network.
+    ROS network. If a video breaks off, what it has is reported, and the exit code is 1.
     """
     target = _view_target(view, view_file)
     from bisenet_ros.commands.demo import Demo, Scene, print_table, run_demo
@@ -478,6 +480,9 @@ def demo(
         write_json(json, measured)
     if not is_standard_output(json):
         print_table(measured, output)
+    if measured['problems']:
+        print(f'bisenet: {"; ".join(measured["problems"])}', file=sys.stderr)
+        raise typer.Exit(1)
 
 
 @app.command(no_args_is_help=True)

@@ -163,15 +163,17 @@ class Video:
         self.frame_count = int(count) if 0 < count < _MOST_FRAMES else 0
         capture.release()
 
-    def breaks_off_after(self, count: int) -> bool:
-        """Returns whether the file is truncated, if `count` frames could be read.
+    def problem_after(self, count: int) -> str:
+        """Returns that the file is truncated, if only `count` frames could be read; else empty.
 
         `frame_count` is exact to a frame or two in MP4 and AVI. In other containers it is computed
         from the duration and a rate that may vary, so only a loss of more than half counts.
         """
         exact = self.path.suffix.lower() in _COUNTED_SUFFIXES
         tolerance = 1 + self.frame_count // 50 if exact else self.frame_count // 2
-        return count < self.frame_count - tolerance
+        if count >= self.frame_count - tolerance:
+            return ''
+        return f'{self.path} ends after {count} of {self.frame_count} frames'
 
     def _open(self) -> cv2.VideoCapture:
         name = _name_for_opencv(self.path)

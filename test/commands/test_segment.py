@@ -16,11 +16,13 @@ from typer.testing import CliRunner, Result
 
 from bisenet_ros.birds_eye import birds_eye
 from bisenet_ros.cli import app
+from bisenet_ros.commands.segment import check_outputs, find_files
 from bisenet_ros.ground.camera_model import CameraModel
 from bisenet_ros.ground.lens import BrownLens
 from bisenet_ros.ground.pose import Pose
 from bisenet_ros.ground.tables import UNKNOWN, GroundTables
 from bisenet_ros.media import Video, VideoWriter
+from bisenet_ros.parameter_file import write_parameters
 from bisenet_ros.segmenter import Segmenter
 from bisenet_ros.settings import Settings
 
@@ -125,6 +127,36 @@ def test_calibrations_that_do_not_do(
         assert 'needs the' in result.stderr
 
 
+def test_the_own_values_of_the_only_camera(weights: Path, tmp_path: Path) -> None:
+    image, ego_mask, file = (tmp_path / name for name in ('street.png', 'bonnet.png', 'front.yaml'))
+    cv2.imwrite(str(image), noise(0))
+    cv2.imwrite(str(ego_mask), np.repeat(np.uint8([0, 255]), 30)[:, None].repeat(80, 1))
+    file.write_text(CALIBRATION)
+    params = tmp_path / 'params.yaml'
+    values: dict[str, object] = {
+        'cameras': ['front'],
+        'front.mounting': [0.5, 0.0, 1.5, 0.0, 0.4, -0.1],
+        'front.ego_mask': str(ego_mask),
+    }
+    write_parameters(params, values)
+    common = (image, '-o', tmp_path / 'out', '--params', params, '--camera-info', file)
+    result = segment(weights, *common)
+    assert result.exit_code == 0, result.output
+    labels = read(tmp_path / 'out' / 'street_labels.png')
+    expected = Segmenter.load(weights, device='cpu', ego_mask=ego_mask)(noise(0)).labels
+    np.testing.assert_array_equal(labels, expected)
+    assert (tmp_path / 'out' / 'street_birdseye.png').is_file()
+    assert segment(weights, *common, '--ego-mask', '').exit_code == 0  # options win
+    assert (read(tmp_path / 'out' / 'street_labels.png')[30:] != 255).all()
+
+    write_parameters(params, {**values, 'cameras': ['front', 'rear']})
+    result = segment(weights, *common)
+    assert result.exit_code == 2
+    warning, error = result.stderr.splitlines()
+    assert 'front.mounting, front.ego_mask are ignored' in warning
+    assert '--camera-info needs the pose of the camera' in error
+
+
 def test_a_folder_and_the_figures_for_machines(weights: Path, tmp_path: Path) -> None:
     drive = tmp_path / 'drive'
     drive.mkdir()
@@ -161,11 +193,17 @@ def test_a_video_that_breaks_off(weights: Path, tmp_path: Path, suffix: str) -> 
         avi.release()
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) * 2 // 5])
-    result = segment(weights, path, '-o', output)
-    assert result.exit_code == 2
-    done = len(list(output.glob('*_labels.png')))
+    cv2.imwrite(str(tmp_path / 'street.png'), noise(0))
+    figures = tmp_path / 'figures.json'
+    result = segment(weights, path, tmp_path / 'street.png', '-o', output, '--json', figures)
+    assert result.exit_code == 1
+    done = len(list(output.glob('clip_*_labels.png')))
     assert 0 < done < 6
-    assert f'ends after {done} of 12 frames; these were segmented' in result.stderr
+    problem = f'{path} ends after {done} of 12 frames'
+    assert f'{problem}; these were segmented' in result.stderr.splitlines()
+    summary = json.loads(figures.read_text())
+    assert summary['failures'] == {str(path): problem}
+    assert [entry['frames'] for entry in summary['files']] == [done, 1]
     assert len(list(Video(output / 'clip_overlay.webm'))) == done
 
 
@@ -233,8 +271,11 @@ def test_inputs_of_one_name_are_refused(weights: Path, tmp_path: Path) -> None:
 def test_an_image_that_looks_like_a_frame_of_the_video_is_refused(
     weights: Path, tmp_path: Path
 ) -> None:
-    cv2.imwrite(str(tmp_path / 'clip_000002.png'), noise(1))
     (tmp_path / 'clip.mp4').touch()
+    for name in ('clip_2.png', 'clip_0000002.png', 'clip_000003.mp4'):  # no frames of clip.mp4
+        (tmp_path / name).touch()
+    check_outputs(find_files([tmp_path]), tmp_path / 'out')
+    cv2.imwrite(str(tmp_path / 'clip_000002.png'), noise(1))
     result = segment(weights, tmp_path, '-o', tmp_path / 'out')
     assert result.exit_code == 2
     assert 'clip_000002.png and frames of' in result.stderr
