@@ -164,7 +164,7 @@ def fit(config: TrainingConfig, output: Path, *, resume: bool) -> Signals | None
                     with fabric.autocast():
                         # heads: (B, classes, H/8, W/8); those of boosters have other scales
                         heads, features = model(normalize(images))
-                    loss = criterion(heads, labels.long(), step / config.max_steps).total  # ()
+                    loss = criterion(heads, labels.long(), step / config.max_steps)  # ()
                     if teacher is not None:
                         with fabric.autocast():
                             loss = loss + teacher.loss(images, heads[0], features)

@@ -260,8 +260,9 @@ def test_linked_subfolders_are_searched_and_hidden_files_are_not(
         folder = tmp_path / 'data' / kind
         (folder / 'day2').symlink_to(other_disk / kind)
         (folder / 'day1' / 'back').symlink_to(folder)  # a circle
+        (folder / 'again').symlink_to(folder / 'day1')  # another name, and no circle
     write_pair(tmp_path / 'data', '._a', np.zeros((2, 3), np.uint8))
     image = tmp_path / 'data' / 'images' / '.ipynb_checkpoints' / 'a-checkpoint.jpg'
     write_image(image, IMAGE)
     dataset = folders(tmp_path / 'data', by_id).open()
-    assert [dataset.name_of(i) for i in range(len(dataset))] == ['day1/a', 'day2/b']
+    assert [dataset.name_of(i) for i in range(len(dataset))] == ['again/a', 'day1/a', 'day2/b']
