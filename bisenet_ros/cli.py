@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 from bisenet_ros.extras import EXTRAS, advice
 
@@ -28,6 +28,7 @@ from bisenet_training.dataset_registry import DATASETS
 
 if TYPE_CHECKING:  # Rerun is optional
     from bisenet_ros.rerun_view import ViewTarget
+    from bisenet_training.export.formats import FormatName
 
 
 class _Roof(TyperGroup):
@@ -68,6 +69,19 @@ def _writable(file: Path | None) -> Path | None:
 
         check_writable(file)
     return file
+
+
+def _one_of(*choices: str) -> Any:
+    """Declares a choice; typer's own error for a wrong one has more than one line."""
+
+    def check(parameter: typer.CallbackParam, value: str) -> str:
+        if value not in choices:
+            raise UserError(
+                f'{parameter.opts[0]} must be one of {", ".join(choices)}, not {value!r}'
+            )
+        return value
+
+    return {'callback': check, 'metavar': '|'.join(choices)}
 
 
 Weights = Annotated[
@@ -636,7 +650,8 @@ def export(
         ),
     ],
     format: Annotated[
-        Literal['onnx', 'openvino', 'torchscript'], typer.Option('--format', help='File format.')
+        str,
+        typer.Option('--format', help='File format.', **_one_of('onnx', 'openvino', 'torchscript')),
     ] = 'onnx',
     params: Annotated[
         Path | None,
@@ -684,10 +699,11 @@ def export(
         ),
     ] = 'cpu',
     precision: Annotated[
-        Literal['auto', 'fp32', 'fp16'],
+        str,
         typer.Option(
             '--precision',
             help='Precision of the weights and, where supported, of the arithmetic; auto is fp32.',
+            **_one_of('auto', 'fp32', 'fp16'),
         ),
     ] = 'auto',
     frames: Annotated[
@@ -713,12 +729,12 @@ def export(
     settings = read_settings(params, {'weights': weights, 'network_size': network_size})
     export_weights(
         settings.weights,
-        format,
+        cast('FormatName', format),
         output,
         Interface(
             'frames' if preprocessing else 'images',
             'labels' if argmax else 'logits',
-            'fp32' if precision == 'auto' else precision,
+            'fp16' if precision == 'fp16' else 'fp32',
         ),
         network_size=settings.size,
         frames_folder=frames,

@@ -69,6 +69,16 @@ def test_bad_input_is_one_line(tmp_path: Path) -> None:
     assert len(result.stderr.splitlines()) == 1
 
 
+def test_a_wrong_choice_is_one_line(tmp_path: Path) -> None:
+    output = str(tmp_path / 'model.onnx')
+    for option, choices in (('--format', 'onnx, openvino,'), ('--precision', 'auto, fp32,')):
+        result = CliRunner().invoke(app, ['export', '-o', output, option, 'int4'])
+        assert result.exit_code == 2
+        (line,) = result.stderr.splitlines()
+        assert line.startswith(f'bisenet: {option} must be one of {choices}')
+        assert line.endswith("not 'int4'")
+
+
 @pytest.mark.parametrize(
     'arguments',
     [

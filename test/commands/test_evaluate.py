@@ -167,10 +167,13 @@ def test_an_exported_model_is_as_good_as_what_was_exported(
     assert figures['precision'] == 'fp32'
     for name in ('miou', 'pixel_accuracy', 'boundary_f', 'ece'):
         assert figures[name] == pytest.approx(expected[name], abs=1e-3)
-    for option in (['--flip'], ['--scales', '0.75,1'], ['--crop', '64'], ['--precision', 'fp32']):
+    for option in (
+        ['--flip'], ['--scales', '0.75,1'], ['--crop', '64'], ['--precision', 'fp32'],
+        ['--cpu-threads', '2'], ['--no-self-check'],
+    ):  # fmt: skip
         refused = CliRunner().invoke(app, [*common, str(model), *option])
         assert refused.exit_code == 2
-        assert option[0] in refused.stderr
+        assert option[0].replace('--no-', '--') in refused.stderr
 
 
 def test_cityscapes_and_its_submission(
@@ -250,6 +253,7 @@ def test_pairs_in_folders_and_in_a_list(
         (['--split', 'night'], 'no such folder: '),
         (['--submission', 'out'], '--submission is not possible: camvid has no evaluation server'),
         (['--stride', '0.5'], '--stride needs --crop'),
+        (['--flip', '--engine', 'openvino'], '--engine openvino does not go with --scales, --flip'),
         (['--scales', 'half'], '--scales half: not a list of numbers such as 0.75,1,1.25'),
         (['--crop', '512*512'], '--crop 512*512: not a size such as 1024x512 or 512'),
         (['--crop', '16'], 'a crop must be at least 32 pixels wide and high, not 16x16'),
