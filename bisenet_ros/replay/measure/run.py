@@ -20,6 +20,7 @@ from bisenet_ros.batching import EACH_FRAME, choose_batching
 from bisenet_ros.camera_ground import MOUNTING, CameraGround
 from bisenet_ros.camera_pipeline import CameraPipeline, Network
 from bisenet_ros.ego_mask import load_ego_masks
+from bisenet_ros.media import MediaError
 from bisenet_ros.replay.measure.as_driven import replay_as_driven
 from bisenet_ros.replay.measure.evaluation import Evaluation
 from bisenet_ros.replay.measure.evaluator import Evaluator, Taken
@@ -141,6 +142,8 @@ def replay(
                         max_rate=settings.max_rate,
                     )
                 )
+    except MediaError as error:  # of a video
+        failure = str(error)
     except OSError as error:
         failure = f'{output}: some results could not be written: {error.strerror or error}'
     problems = [*filter(None, (damage, failure)), *evaluator.problems.lines()]
