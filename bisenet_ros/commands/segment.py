@@ -25,7 +25,7 @@ from bisenet_ros.console import (
     warn,
     write_json,
 )
-from bisenet_ros.errors import UserError
+from bisenet_ros.errors import UserError, printable
 from bisenet_ros.ground.camera_model import CameraInfoError, CameraModel
 from bisenet_ros.ground.pose import Pose
 from bisenet_ros.ground.tables import GroundTables
@@ -110,14 +110,14 @@ def segment_files(
                     )
                     if problem:
                         failures[str(path)] = problem
-                        warn(f'{problem}; these were segmented')
+                        warn(f'{printable(problem)}; these were segmented')
                 else:
                     shares = _segment_image(path, output, segmenter, alpha, ground)
                     advance()
             except UserError as error:
                 # Errors of files start with the path; those of frames (e.g. too small) do not.
-                message = str(error)
-                failures[str(path)] = message if str(path) in message else f'{path}: {message}'
+                message, name = str(error), printable(str(path))
+                failures[str(path)] = message if name in message else f'{name}: {message}'
                 warn(failures[str(path)])
                 advance()
             else:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import cv2
@@ -236,9 +237,10 @@ def test_broken_files_are_named_and_the_others_done(weights: Path, tmp_path: Pat
     (tmp_path / 'broken.jpg').write_bytes(cv2.imencode('.jpg', noise(2))[1].tobytes()[:-50])
     cv2.imwrite(str(tmp_path / 'small.png'), noise(3, width=20))
     (tmp_path / 'nothing.mp4').touch()
+    (tmp_path / os.fsdecode(b'gr\xfcn.mp4')).touch()
     cv2.imwrite(str(tmp_path / 'last.png'), noise(4))
     output, figures = tmp_path / 'out', tmp_path / 'figures.json'
-    names = ('first.png', 'broken.jpg', 'small.png', 'nothing.mp4', 'last.png')
+    names = ('first.png', 'broken.jpg', 'small.png', 'nothing.mp4', 'gr\udcfcn.mp4', 'last.png')
     inputs = [tmp_path / name for name in names]
     result = segment(weights, *inputs, '-o', output, '--json', figures)
     assert result.exit_code == 2
@@ -251,9 +253,10 @@ def test_broken_files_are_named_and_the_others_done(weights: Path, tmp_path: Pat
     assert f'{tmp_path}/broken.jpg: the JPEG file is truncated: copy it again' in lines
     assert any(f'{tmp_path}/small.png' in line and '32x32' in line for line in lines)
     assert f'{tmp_path}/nothing.mp4: not a video that OpenCV can read' in lines
-    assert lines[-1].startswith('bisenet: 3 of 5 inputs failed')
+    assert rf'{tmp_path}/gr\udcfcn.mp4: the name is not UTF-8, which OpenCV needs' in result.stderr
+    assert lines[-1].startswith('bisenet: 4 of 6 inputs failed')
     summary = json.loads(figures.read_text())
-    assert set(summary['failures']) == {str(path) for path in inputs[1:4]}
+    assert set(summary['failures']) == {str(path) for path in inputs[1:5]}
     assert len(summary['files']) == 2
 
 
