@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from bisenet_ros.segmentation import Segmentation
 
 NO_CAMERA_INFO = (
-    'no CameraInfo yet, which the ground needs: let the driver publish camera_info beside the image'
+    'no CameraInfo received, which grid and scan need: let the driver publish camera_info beside '
+    'the image, or launch with camera_info:=TOPIC'
 )
 
 MOUNTING, TF, MISSING = 'mounting', 'tf', 'missing'
@@ -151,13 +152,13 @@ class CameraGround:
                 raise UserError(NO_CAMERA_INFO)
             camera = CameraModel.from_info(info, size).resized(segmentation.size)
             key = (camera, pose, settings.layout)
+            if self._tables is None or key != self._key or ego is not self._ego:
+                self._tables = GroundTables(*key, ego)
+                self._key, self._ego = key, ego
         except UserError as error:
             self.problem = str(error)
             return None
         self.problem = ''
-        if self._tables is None or key != self._key or ego is not self._ego:
-            self._key, self._ego = key, ego
-            self._tables = GroundTables(*key, ego)
         return Ground(self._tables, settings.base_frame, segmentation)
 
     def _settings_of_camera(self) -> Settings:
@@ -187,7 +188,10 @@ class CameraGround:
         name = f'{self._camera}.mounting' if self._camera else 'mounting'
         cure = f'set {name} to [x, y, z, roll, pitch, yaw] of the camera in {base_frame}'
         if self._transforms is None:
-            return f'the pose of the camera is not known: {cure}; there is no TF here to ask'
+            return (
+                f'the pose of the camera is not known: {cure}; TF cannot be asked, since tf2_ros '
+                'is not installed'
+            )
         if not frame:
             return f'the images have no frame_id to ask TF for: {cure}'
         return (

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 from bisenet_ros.extras import EXTRAS, advice
 
@@ -28,6 +28,7 @@ from bisenet_training.dataset_registry import DATASETS
 
 if TYPE_CHECKING:  # Rerun is optional
     from bisenet_ros.rerun_view import ViewTarget
+    from bisenet_training.export.formats import FormatName
 
 
 class _Roof(TyperGroup):
@@ -68,6 +69,19 @@ def _writable(file: Path | None) -> Path | None:
 
         check_writable(file)
     return file
+
+
+def _one_of(*choices: str) -> Any:
+    """Declares a choice; typer's own error for a wrong one has more than one line."""
+
+    def check(parameter: typer.CallbackParam, value: str) -> str:
+        if value not in choices:
+            raise UserError(
+                f'{parameter.opts[0]} must be one of {", ".join(choices)}, not {value!r}'
+            )
+        return value
+
+    return {'callback': check, 'metavar': '|'.join(choices)}
 
 
 Weights = Annotated[
@@ -193,19 +207,21 @@ def segment(
     Writes `NAME_labels.png` (class ids), `NAME_drivable.png` (255 where the vehicle may drive) and
     `NAME_overlay.jpg` for each image NAME.jpg (or .png, ...), at the size of the image. A video
     gives both PNG files for every frame (`NAME_000000_labels.png`, ...) and one overlay video,
-    `NAME_overlay.webm`. Subfolders of a folder are not searched.
+    `NAME_overlay.webm`. If a video breaks off, the frames before are segmented, and the exit code
+    is 1. Subfolders of a folder are not searched.
 
     With `--mounting` and `--camera-info`, `NAME_birdseye.png` shows the ground from above: free in
     green, the first contact in red.
     """
     from bisenet_ros.commands.segment import segment_files
 
-    settings = model.read()
+    settings = model.read_for_one_camera()
     if mounting is not None:
         if camera_info is None:
             raise UserError('--mounting needs the calibration of the camera, too: --camera-info')
         settings = settings.changed({'mounting': mounting})
-    segment_files(inputs, output, settings, camera_info=camera_info, json_file=json)
+    if not segment_files(inputs, output, settings, camera_info=camera_info, json_file=json):
+        raise typer.Exit(1)
 
 
 @app.command(no_args_is_help=True)
@@ -459,7 +475,7 @@ def demo(
     From a bag with several cameras it takes `/image`, or the camera with the most images if there
     is no `/image`, and the ground truth in `ground_truth/labels` if the bag has it. Writes
     `index.html` with a video, pictures and figures. The processes are isolated from the rest of the
-    ROS network.
+    ROS network. If a video breaks off, what it has is reported, and the exit code is 1.
     """
     target = _view_target(view, view_file)
     from bisenet_ros.commands.demo import Demo, Scene, print_table, run_demo
@@ -477,6 +493,9 @@ def demo(
         write_json(json, measured)
     if not is_standard_output(json):
         print_table(measured, output)
+    if measured['problems']:
+        print(f'bisenet: {"; ".join(measured["problems"])}', file=sys.stderr)
+        raise typer.Exit(1)
 
 
 @app.command(no_args_is_help=True)
@@ -630,7 +649,8 @@ def export(
         ),
     ],
     format: Annotated[
-        Literal['onnx', 'openvino', 'torchscript'], typer.Option('--format', help='File format.')
+        str,
+        typer.Option('--format', help='File format.', **_one_of('onnx', 'openvino', 'torchscript')),
     ] = 'onnx',
     params: Annotated[
         Path | None,
@@ -678,10 +698,11 @@ def export(
         ),
     ] = 'cpu',
     precision: Annotated[
-        Literal['auto', 'fp32', 'fp16'],
+        str,
         typer.Option(
             '--precision',
             help='Precision of the weights and, where supported, of the arithmetic; auto is fp32.',
+            **_one_of('auto', 'fp32', 'fp16'),
         ),
     ] = 'auto',
     frames: Annotated[
@@ -707,12 +728,12 @@ def export(
     settings = read_settings(params, {'weights': weights, 'network_size': network_size})
     export_weights(
         settings.weights,
-        format,
+        cast('FormatName', format),
         output,
         Interface(
             'frames' if preprocessing else 'images',
             'labels' if argmax else 'logits',
-            'fp32' if precision == 'auto' else precision,
+            'fp16' if precision == 'fp16' else 'fp32',
         ),
         network_size=settings.size,
         frames_folder=frames,

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import tempfile
 from collections.abc import Mapping
@@ -23,6 +22,7 @@ from rich.progress import (
 from rich.text import Text
 
 from bisenet_ros.errors import UserError
+from bisenet_ros.json_text import to_json
 
 notes = Console(stderr=True, highlight=False)
 """Console for progress and warnings; standard output is for results."""
@@ -83,7 +83,7 @@ def write_json(json_file: Path, figures: Mapping[str, Any]) -> None:
     Raises:
         UserError: The file cannot be written.
     """
-    text = json.dumps(figures, indent=2, ensure_ascii=False, allow_nan=False)
+    text = to_json(figures)
     if is_standard_output(json_file):
         print(text)
         return

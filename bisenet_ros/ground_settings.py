@@ -14,6 +14,9 @@ from bisenet_ros.ground.layout import GridLayout
 MAX_CELLS = 1_000_000
 """Maximum number of cells; more suggest that the resolution was given in the wrong unit."""
 
+MAX_METRES = 300.0
+"""Largest x, y and z of a camera on the vehicle; a larger one was given in the wrong unit."""
+
 
 def _check_frame(frame: str) -> str | None:
     return None if frame else 'base_frame must be the name of a frame'
@@ -29,6 +32,11 @@ def _check_mounting(mounting: tuple[float, ...]) -> str | None:
         )
     if mounting[2] <= 0:
         return f'mounting must have the camera above the ground: z over 0, not {mounting[2]:g}'
+    if any(abs(metres) > MAX_METRES for metres in mounting[:3]):
+        return (
+            f'mounting must have x, y and z in metres, up to {MAX_METRES:g}, not'
+            f' {list(mounting[:3])}'
+        )
     if any(abs(angle) > 2 * math.pi for angle in mounting[3:]):
         return f'mounting must have its angles in radians, not {list(mounting[3:])}'
     return None
@@ -56,14 +64,14 @@ class GroundSettings(Declared):
     )
     grid_resolution: float = parameter(
         0.1,
-        "Metres, side of the grid's cells.",
+        'Side length of a grid cell, in metres.',
         Changes.AT_ONCE,
         bounds=(0.01, 5.0),
         name='grid.resolution',
     )
     grid_length: float = parameter(
         30.0,
-        'Metres that the grid reaches ahead of base_frame.',
+        'Length of the grid ahead of base_frame, in metres.',
         Changes.AT_ONCE,
         bounds=(1.0, 500.0),
         name='grid.length',
@@ -77,23 +85,23 @@ class GroundSettings(Declared):
     )
     grid_contact_depth: float = parameter(
         0.3,
-        'Metres along the line of sight that are occupied from the first contact on; what is behind'
-        ' is unknown.',
+        'Depth of a contact along the line of sight, in metres: so much is occupied, and what is'
+        ' behind is unknown.',
         Changes.AT_ONCE,
         bounds=(0.01, 10.0),
         name='grid.contact_depth',
     )
     grid_pitch_uncertainty: float = parameter(
         0.2,
-        "Degrees by which the camera's pitch may be other than its pose says, from a rocking"
-        ' vehicle say.',
+        'Expected error of the camera pitch in degrees, for example from a rocking vehicle.',
         Changes.AT_ONCE,
         bounds=(0.0, 10.0),
         name='grid.pitch_uncertainty',
     )
     grid_max_error: float = parameter(
         1.0,
-        'Metres: the ground is unknown from where grid.pitch_uncertainty moves it by more.',
+        'Largest position error on the ground, in metres; where grid.pitch_uncertainty causes a'
+        ' larger one, the ground is unknown.',
         Changes.AT_ONCE,
         bounds=(0.01, 100.0),
         name='grid.max_error',

@@ -58,17 +58,20 @@ def list_files(folder: Path, suffixes: frozenset[str]) -> list[Path]:
     """Lists the files directly in a folder with one of the suffixes, in natural order.
 
     Raises:
-        MediaError: The folder does not exist.
+        MediaError: The folder does not exist, or cannot be read.
     """
     if not os.path.isdir(folder):
         raise MediaError(f'{folder}: no such folder')
-    # Hidden files are skipped: macOS stores metadata in ._frame.png.
-    files = (
-        path
-        for path in folder.iterdir()
-        if path.suffix.lower() in suffixes and not path.name.startswith('.')
-    )
-    return sorted((path for path in files if path.is_file()), key=natural_key)
+    try:
+        # Hidden files are skipped: macOS stores metadata in ._frame.png.
+        files = [
+            path
+            for path in folder.iterdir()
+            if path.suffix.lower() in suffixes and path.name[0] != '.' and path.is_file()
+        ]
+    except OSError as error:
+        raise MediaError(f'{folder}: {error.strerror}') from error
+    return sorted(files, key=natural_key)
 
 
 def is_video(path: Path) -> bool:
@@ -145,7 +148,8 @@ class Video:
         frame_count: Frame count in the header, an estimate for some containers; 0 if there is none.
 
     Raises:
-        MediaError: The file does not exist, or FFmpeg in OpenCV cannot read it.
+        MediaError: The file does not exist, its name is not UTF-8, or FFmpeg in OpenCV cannot read
+            it.
     """
 
     def __init__(self, path: Path) -> None:
@@ -159,19 +163,22 @@ class Video:
         self.frame_count = int(count) if 0 < count < _MOST_FRAMES else 0
         capture.release()
 
-    def breaks_off_after(self, count: int) -> bool:
-        """Returns whether the file is truncated, if `count` frames could be read.
+    def problem_after(self, count: int) -> str:
+        """Returns that the file is truncated, if only `count` frames could be read; else empty.
 
         `frame_count` is exact to a frame or two in MP4 and AVI. In other containers it is computed
         from the duration and a rate that may vary, so only a loss of more than half counts.
         """
         exact = self.path.suffix.lower() in _COUNTED_SUFFIXES
         tolerance = 1 + self.frame_count // 50 if exact else self.frame_count // 2
-        return count < self.frame_count - tolerance
+        if count >= self.frame_count - tolerance:
+            return ''
+        return f'{self.path} ends after {count} of {self.frame_count} frames'
 
     def _open(self) -> cv2.VideoCapture:
+        name = _name_for_opencv(self.path)
         with _quiet_stderr():
-            capture = cv2.VideoCapture(str(self.path), cv2.CAP_FFMPEG)
+            capture = cv2.VideoCapture(name, cv2.CAP_FFMPEG)
         if not capture.isOpened():
             raise MediaError(f'{self.path}: not a video that OpenCV can read')
         sides = [int(capture.get(side)) for side in _SIDES]
@@ -211,7 +218,8 @@ class VideoWriter:
         rate: Frames per second.
 
     Raises:
-        MediaError: While writing, if this OpenCV cannot write WebM or the file cannot be created.
+        MediaError: While writing, if this OpenCV cannot write WebM, the file cannot be created, or
+            its name is not UTF-8; at the end, if the file is incomplete.
     """
 
     def __init__(self, path: Path, rate: float) -> None:
@@ -225,10 +233,9 @@ class VideoWriter:
         if self._writer is None:
             height, width = frame.shape[:2]
             codec = cv2.VideoWriter.fourcc(*'VP80')
+            name = _name_for_opencv(self.path)
             with _quiet_stderr():
-                writer = cv2.VideoWriter(
-                    str(self.path), cv2.CAP_FFMPEG, codec, self.rate, (width, height)
-                )
+                writer = cv2.VideoWriter(name, cv2.CAP_FFMPEG, codec, self.rate, (width, height))
             if not writer.isOpened():
                 raise MediaError(f'{self.path}: this build of OpenCV cannot write WebM here')
             self._writer, self._size = writer, (width, height)
@@ -239,9 +246,29 @@ class VideoWriter:
     def __enter__(self) -> VideoWriter:
         return self
 
-    def __exit__(self, *exception: Any) -> None:
-        if self._writer is not None:
-            self._writer.release()
+    def __exit__(self, kind: type[BaseException] | None, *exception: Any) -> None:
+        if self._writer is None:
+            return
+        self._writer.release()
+        if kind is None and not self._is_complete():
+            raise MediaError(f'{self.path}: the end of the video is missing: is the disk full?')
+
+    def _is_complete(self) -> bool:
+        """Whether the file has its duration, which is written last; OpenCV reports no errors."""
+        try:
+            return Video(self.path).frame_count > 0
+        except MediaError:
+            return False
+
+
+def _name_for_opencv(path: Path) -> str:
+    """Returns the path of a video as text, if it is UTF-8: OpenCV crashes on other names."""
+    name = str(path)
+    try:
+        name.encode()
+    except UnicodeEncodeError as error:
+        raise MediaError(f'{name}: the name is not UTF-8, which OpenCV needs: rename it') from error
+    return name
 
 
 @contextmanager

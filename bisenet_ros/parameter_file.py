@@ -94,14 +94,14 @@ def read_parameters(path: Path) -> dict[str, Any]:
     nodes = sorted(name for name in names if name.endswith(f'/{NODE}'))
     if len(nodes) > 1:
         raise UserError(
-            f'{path}: parameters of several nodes ({", ".join(nodes)}): give a file with those of '
-            'one'
+            f'{path} has parameters for several nodes ({", ".join(nodes)}): use a file with one of '
+            'them'
         )
     node = nodes[0] if nodes else f'/{NODE}'
     if not any(matches(entry.node, node) for entry in entries):
         raise UserError(
-            f'{path}: nothing for a node {NODE!r} in it: its parameters stand under'
-            f" '/**: {_VALUES}:' or '{NODE}: {_VALUES}:'"
+            f"{path}: no parameters for the node '{NODE}': put them under '/**: {_VALUES}:' or "
+            f"'{NODE}: {_VALUES}:'"
         )
     return _parameters_of(path, entries, node)
 
@@ -185,7 +185,8 @@ def _sections(path: Path, node: yaml.Node | None, name: str) -> Iterator[tuple[s
     if not isinstance(node, yaml.MappingNode):
         line = 1 if node is None else node.start_mark.line + 1
         raise UserError(
-            f'{path}:{line}: no ROS parameter file: it has nodes, with {_VALUES} under each'
+            f'{path}:{line}: not a ROS parameter file: node names with {_VALUES} below each are '
+            'expected'
         )
     for key, value in node.value:
         text = _name(path, key)
@@ -198,7 +199,7 @@ def _sections(path: Path, node: yaml.Node | None, name: str) -> Iterator[tuple[s
 def _parameters(path: Path, node: str, values: yaml.Node, prefix: str) -> Iterator[Entry]:
     if not isinstance(values, yaml.MappingNode):
         line = values.start_mark.line + 1
-        raise UserError(f'{path}:{line}: {prefix or _VALUES} has no names with values')
+        raise UserError(f'{path}:{line}: {prefix or _VALUES} must contain names with values')
     for key, value in values.value:
         name, line = f'{prefix}{_name(path, key)}', key.start_mark.line + 1
         if isinstance(value, yaml.MappingNode):
@@ -221,7 +222,7 @@ def _name(path: Path, key: yaml.Node) -> str:
 def _scalar(path: Path, node: yaml.Node) -> Any:
     text, line = node.value, node.start_mark.line + 1
     if not isinstance(node, yaml.ScalarNode):
-        raise UserError(f'{path}:{line}: a list in a list is no value of a parameter')
+        raise UserError(f'{path}:{line}: a parameter cannot be a list of lists')
     if node.style in ("'", '"'):
         return text
     if not text:

@@ -31,6 +31,18 @@ class DocumentError(UserError):
     """An invalid file; the message names file and line."""
 
 
+def reworded(error: Any) -> str:
+    """Returns the message of an error of pydantic about a value of a file, reworded for users."""
+    if error['type'] == 'missing':
+        return 'is missing'
+    if error['type'] == 'value_error':
+        return str(error['ctx']['error'])
+    if error['type'] == 'model_type':
+        return 'must be a mapping of keys to values'
+    message: str = error['msg']
+    return message[0].lower() + message[1:]
+
+
 @contextmanager
 def yaml_errors(path: Path) -> Iterator[None]:
     """Turns errors of reading and parsing YAML into one line that names the place.

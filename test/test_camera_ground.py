@@ -66,6 +66,9 @@ def test_camera_info_comes_late_changes_and_is_refused() -> None:
     assert 'is for 256x192, but the image has 128x96' in camera.problem
     camera.take_camera_info(camera_info(width=256, height=192, binning_x=2, binning_y=2))
     assert camera.of_frame(image(), SEEN.size, SEEN, None) is not None
+    settings = settings.changed({'grid.pitch_uncertainty': 10.0, 'grid.max_error': 0.2})
+    assert camera.of_frame(image(), SEEN.size, SEEN, None) is None
+    assert 'grid.pitch_uncertainty 10 moves every point by more than grid.max_e' in camera.problem
 
 
 def test_masks_of_another_size_and_with_the_vehicle_in_them() -> None:

@@ -5,16 +5,19 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from tiny_checkpoint import save_tiny_checkpoint
 from typer.testing import CliRunner
 
+from bisenet_ros.checkpoint import Checkpoint
 from bisenet_ros.cli import app
 from bisenet_ros.extras import EXTRAS, advice
 from bisenet_ros.version import VERSION
@@ -64,6 +67,16 @@ def test_bad_input_is_one_line(tmp_path: Path) -> None:
     assert (result.returncode, result.stdout) == (2, '')
     assert result.stderr.startswith('bisenet: ')
     assert len(result.stderr.splitlines()) == 1
+
+
+def test_a_wrong_choice_is_one_line(tmp_path: Path) -> None:
+    output = str(tmp_path / 'model.onnx')
+    for option, choices in (('--format', 'onnx, openvino,'), ('--precision', 'auto, fp32,')):
+        result = CliRunner().invoke(app, ['export', '-o', output, option, 'int4'])
+        assert result.exit_code == 2
+        (line,) = result.stderr.splitlines()
+        assert line.startswith(f'bisenet: {option} must be one of {choices}')
+        assert line.endswith("not 'int4'")
 
 
 @pytest.mark.parametrize(
@@ -128,8 +141,12 @@ def test_info_shows_classes_and_accuracy(tmp_path: Path) -> None:
 
 def test_info_for_machines(tmp_path: Path) -> None:
     weights = save_tiny_checkpoint(tmp_path / 'tiny.safetensors')
+    checkpoint = Checkpoint.load(weights)
+    provenance = {'epochs': [1, math.nan], 'rate': math.inf, 'file': '\udcff'}
+    replace(checkpoint, provenance=provenance).save(weights)
     result = CliRunner().invoke(app, ['info', str(weights), '--json', '-'])
     facts = json.loads(result.stdout)
+    assert facts['provenance'] == {'epochs': [1, None], 'rate': None, 'file': '\udcff'}
     assert facts['network'] == 'bisenetv2'
     assert facts['network_size'] == [128, 96]
     assert facts['label_space']['drivable'] == ['road']

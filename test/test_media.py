@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import struct
 from pathlib import Path
 
@@ -44,6 +46,15 @@ def test_folders_are_read_in_natural_order(tmp_path: Path) -> None:
 def test_missing_folder(tmp_path: Path) -> None:
     with pytest.raises(MediaError, match='no such folder'):
         list_files(tmp_path / 'nowhere', IMAGE_SUFFIXES)
+
+
+def test_a_folder_of_another_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(folder: Path) -> None:  # root, who may run the tests, reads every folder
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
+
+    monkeypatch.setattr(Path, 'iterdir', refuse)
+    with pytest.raises(MediaError, match=f'^{tmp_path}: Permission denied$'):
+        list_files(tmp_path, IMAGE_SUFFIXES)
 
 
 def test_alpha_is_dropped(tmp_path: Path, image: npt.NDArray[np.uint8]) -> None:
@@ -196,5 +207,27 @@ def test_writing_where_nothing_can_be_written(tmp_path: Path, image: npt.NDArray
     with (
         VideoWriter(tmp_path / 'nowhere' / 'video.webm', 10) as writer,
         pytest.raises(MediaError, match='OpenCV cannot write WebM'),
+    ):
+        writer.write(image)
+    (tmp_path / 'full.webm').symlink_to('/dev/full')
+    with (
+        pytest.raises(
+            MediaError, match=r'full\.webm: the end of the video is missing: is the disk'
+        ),
+        VideoWriter(tmp_path / 'full.webm', 10) as writer,
+    ):
+        writer.write(image)
+
+
+def test_videos_whose_names_are_not_utf_8_are_refused(
+    tmp_path: Path, image: npt.NDArray[np.uint8]
+) -> None:
+    path = tmp_path / os.fsdecode(b'gr\xfcn.webm')
+    path.touch()
+    with pytest.raises(MediaError, match=r'gr\\udcfcn\.webm: the name is not UTF-8'):
+        Video(path)
+    with (
+        VideoWriter(path, 10) as writer,
+        pytest.raises(MediaError, match='the name is not UTF-8'),
     ):
         writer.write(image)

@@ -134,9 +134,10 @@ def test_options_win_over_the_file(tmp_path: Path) -> None:
         ('max_rate: -1.0', ':3: parameter max_rate must be from 0 to 1000, not -1.0'),
         ('max_rate:', ':3: no value'),
         ('network_size: [1, 2.5]', ':3: network_size: values of different types in one list'),
-        ('network_size: [[1]]', ':3: a list in a list'),
+        ('network_size: [[1]]', ':3: a parameter cannot be a list of lists'),
         ('max_rate: {a: 1}', ":3: unknown parameter 'max_rate.a'"),
         ('front.mounting: []', ':3: parameter front.mounting: its camera is not among cameras'),
+        ('mounting: [0, 0, 1500, 0, 0, 0]', ':3: parameter mounting must have x, y and z in metr'),
         ('grid.resolution: 0.01', ': grid.length, grid.width and grid.resolution make 3000 x 2000'),
         ('[', ': not YAML: '),
     ],
@@ -154,9 +155,9 @@ def test_what_is_refused_says_where_and_why(tmp_path: Path, text: str, message: 
 @pytest.mark.parametrize(
     ('text', 'message'),
     [
-        ('max_rate: 1.0', 'no ROS parameter file: it has nodes, with ros__parameters under each'),
-        ('', "nothing for a node 'segmenter'"),
-        ('camera: {ros__parameters: {rate: 1.0}}', "nothing for a node 'segmenter'"),
+        ('max_rate: 1.0', 'not a ROS parameter file: node names with ros__parameters below each'),
+        ('', "no parameters for the node 'segmenter'"),
+        ('camera: {ros__parameters: {rate: 1.0}}', "no parameters for the node 'segmenter'"),
         ('/a/segmenter: &p {ros__parameters: {max_rate: 1.0}}\n/b/segmenter: *p', 'several nodes'),
     ],
 )

@@ -68,7 +68,7 @@ def test_a_batch_costs_the_same_in_both(
         if ours:
             convert_conv2d_weight_memory_format(network, torch.channels_last)
             criterion = SegmentationLoss(config.loss, len(CITYSCAPES))
-            value = criterion(network.coarse_heads(images), labels).total
+            value = criterion(network.coarse_heads(images), labels)
         else:
             value = sum(usual_loop.head_losses(network, images, labels, config))
         value.backward()

@@ -18,7 +18,7 @@ from bisenet_ros.limits import MIN_SIDE
 from bisenet_ros.network import NETWORKS, Upsampling, options_of
 from bisenet_ros.preprocess import ChannelOrder, Normalization
 from bisenet_ros.resources import share_directory
-from bisenet_ros.yaml_document import Document, Location
+from bisenet_ros.yaml_document import Document, Location, reworded
 from bisenet_training.augment import AugmentationSettings
 from bisenet_training.dataset_registry import settings_class
 from bisenet_training.datasets import AnyDataset, DatasetSettings
@@ -310,12 +310,7 @@ def _said(error: Any, value: Any) -> str:
         near = difflib.get_close_matches(str(error['loc'][-1]), known, n=1, cutoff=0.5)
         hint = f'did you mean {near[0]}?' if near else f'choose from {", ".join(known)}'
         return f'unknown key; {hint}'
-    if error['type'] == 'missing':
-        return 'is missing'
-    if error['type'] == 'value_error':
-        return str(error['ctx']['error'])
-    message: str = error['msg']
-    return message[0].lower() + message[1:]
+    return reworded(error)
 
 
 def _keys_at(location: Location, value: Any) -> list[str]:

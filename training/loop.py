@@ -45,7 +45,7 @@ from bisenet_training.optim import build_optimizer
 from bisenet_training.progress import TrainingProgress
 from bisenet_training.run_folder import RunFolder, StepRow
 from bisenet_training.run_log import RunLog
-from bisenet_training.saved_state import has_state, restore, restore_average
+from bisenet_training.saved_state import has_state, restore, restore_average, save
 from bisenet_training.student import Student
 from bisenet_training.synchronized import synchronize
 from bisenet_training.teacher import Teacher
@@ -67,21 +67,25 @@ def fit(config: TrainingConfig, output: Path, *, resume: bool) -> Signals | None
         resume: Continue from the last state in the folder, if there is one.
 
     Returns:
-        The signal that interrupted the training; None if it was completed.
+        The signal that interrupted the training; None if it was completed, now or before.
 
     Raises:
         UserError: The configuration does not suit the data, the machine or the folder, or the loss
             became infinite or NaN.
+        OSError: A file of the run cannot be written, because the disk is full for example.
     """
     # ---- check processes, data and folder before anything else ----
     fabric = launch(config.device, config.precision)
     on_gpu = fabric.device.type == 'cuda'
     shard = Shard(config.batch, config.accumulate, fabric.global_rank, fabric.world_size)
     folder = RunFolder(output)
+    progress = TrainingProgress(config.max_steps, config.batch, visible=fabric.is_global_zero)
+    if resume and folder.is_finished(config):
+        progress.say(f'the run in {folder.path} is finished: {folder.weights}')
+        return None
     data = TrainingData.open(config)
     config.loss.check_classes(len(data.label_space))
     pasted = data.label_space.ids_of(config.augmentation.pasted_classes)
-    progress = TrainingProgress(config.max_steps, config.batch, visible=fabric.is_global_zero)
     initial = make_network(config.network, data.label_space, config.seed, progress.say)
     teacher = None
     if config.teacher is not None:
@@ -164,7 +168,7 @@ def fit(config: TrainingConfig, output: Path, *, resume: bool) -> Signals | None
                     with fabric.autocast():
                         # heads: (B, classes, H/8, W/8); those of boosters have other scales
                         heads, features = model(normalize(images))
-                    loss = criterion(heads, labels.long(), step / config.max_steps).total  # ()
+                    loss = criterion(heads, labels.long(), step / config.max_steps)  # ()
                     if teacher is not None:
                         with fabric.autocast():
                             loss = loss + teacher.loss(images, heads[0], features)
@@ -214,13 +218,13 @@ def fit(config: TrainingConfig, output: Path, *, resume: bool) -> Signals | None
                 found = validate(checkpoint({}), data.validation, fabric)
                 if found.miou is not None and found.miou > best:
                     state['best'] = best = found.miou
-                    fabric.save(folder.best, state)
+                    save(fabric, folder.best, state)
                 log.evaluation(step, losses[-1], found, best)
                 since += time.perf_counter() - now
 
             # ---- save the state last, so that an interrupted evaluation is repeated ----
             if saves or stopped_by is not None:
-                fabric.save(folder.last, state)
+                save(fabric, folder.last, state)
     log.draw_curves()
 
     # ---- the end ----

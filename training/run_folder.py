@@ -111,12 +111,23 @@ class RunFolder:
         """Evaluation of the exported weights: figures, tables, confusion matrix, worst frames."""
         return self.path / 'evaluation'
 
+    def is_finished(self, config: TrainingConfig) -> bool:
+        """Whether the run in the folder has its weights.
+
+        Raises:
+            UserError: It has another configuration.
+        """
+        if not (self.steps.is_file() and self.weights.is_file()):
+            return False
+        self._refuse_changes(config)
+        return True
+
     def begin(self, config: TrainingConfig, *, resume: bool) -> None:
         """Creates the folder, or checks that its run can resume with this configuration.
 
         Raises:
-            UserError: There is already a run (without `resume`), the run is finished or has another
-                configuration, or the folder cannot be written.
+            UserError: There is already a run (without `resume`), the run has another configuration,
+                or the folder cannot be written.
         """
         if self.steps.is_file():
             if not resume:
@@ -124,8 +135,6 @@ class RunFolder:
                     f'{self.path} holds a run: continue it with --resume, or choose another folder '
                     'with -o'
                 )
-            if self.weights.is_file():
-                raise UserError(f'the run in {self.path} is finished: {self.weights}')
             self._refuse_changes(config)
         elif resume:
             warn(f'{self.path} holds no run to resume: starting a new one')

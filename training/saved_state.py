@@ -1,8 +1,8 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Reads the saved states of a run: the last one to resume from, the best one to export.
+"""Writes and reads the saved states of a run: the last one to resume from, the best one to export.
 
-The training loop saves them with torch, as a zip file. A state that does not match its checksums,
+They are saved with torch, as a zip file. A state that does not match its checksums,
 which torch does not compare, is refused.
 """
 
@@ -56,6 +56,27 @@ def has_state(folder: RunFolder, fabric: Fabric) -> bool:
     if is_there and not _is_whole(folder.last):
         raise UserError(f'{folder.last} is damaged: remove it to start again')
     return is_there
+
+
+def save(fabric: Fabric, file: Path, state: dict[str, Any]) -> None:
+    """Saves a state; an earlier one in the file is only replaced by a whole one.
+
+    Args:
+        fabric: The processes that train.
+        file: The file.
+        state: Modules, the optimiser and the fields of `Progress` by name.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
+    partial = file.with_suffix('.partial')
+    try:
+        fabric.save(partial, state)
+        if fabric.is_global_zero:
+            partial.replace(file)
+    except OSError:
+        partial.unlink(missing_ok=True)
+        raise
 
 
 def restore(fabric: Fabric, file: Path, learned: dict[str, Any]) -> Progress:

@@ -89,38 +89,40 @@ class TrainingData:
         """
         shares = np.zeros(len(self.label_space))
         if fabric.is_global_zero:
-            descriptions = [dataset.description for dataset in self.all]
-            known_counts = read_counts(known, descriptions, len(self.label_space))
-            counts = known_counts or self._count(known)
-            for share, pixels in zip(self.shares, counts, strict=False):
+            counts = read_counts(known, self._names, len(self.label_space)) or self._count(known)
+            trained = counts[: len(self.train)]
+            for share, pixels in zip(self.shares, trained, strict=True):
                 shares += share * np.array(pixels) / sum(pixels)
         for_all: npt.NDArray[np.float64] = add_up(fabric, torch.from_numpy(shares)).numpy()
         return for_all
 
+    @property
+    def _names(self) -> list[str]:
+        """Names of the data sets in the file of counts; descriptions alone may be equal."""
+        return [f'{number}: {dataset.description}' for number, dataset in enumerate(self.all, 1)]
+
     def _count(self, known: Path) -> Sequence[Sequence[int]]:
         checked = {}
         with progress_bar() as bar:
-            for dataset in self.all:
+            for name, dataset in zip(self._names, self.all, strict=True):
                 task = bar.add_task(f'checking {dataset.description}', total=len(dataset))
                 found = check_dataset(
                     dataset, progress=lambda done, _, task=task: bar.update(task, completed=done)
                 )
-                names = dataset.label_space.names
-                checked[dataset.description] = dict(zip(names, found.pixels.tolist(), strict=True))
+                classes = dataset.label_space.names
+                checked[name] = dict(zip(classes, found.pixels.tolist(), strict=True))
                 if found.absent:
                     warn(f'{dataset.description} has no pixels of {", ".join(found.absent)}')
         write_json(known, checked)
         return [list(pixels.values()) for pixels in checked.values()]
 
 
-def read_counts(
-    known: Path, descriptions: Sequence[str], classes: int
-) -> Sequence[Sequence[int]] | None:
+def read_counts(known: Path, names: Sequence[str], classes: int) -> Sequence[Sequence[int]] | None:
     """Reads the pixels of each class that an earlier check of the data sets counted.
 
     Args:
         known: The file.
-        descriptions: The data sets.
+        names: Names of the data sets.
         classes: Number of their classes.
 
     Returns:
@@ -141,7 +143,7 @@ def read_counts(
         raise UserError(
             f'{known} is damaged: remove it to check the data again: {place}'
         ) from error
-    if list(checked) != list(descriptions):
+    if list(checked) != list(names):
         return None
     counts = [list(pixels.values()) for pixels in checked.values()]
     if not all(len(pixels) == classes and any(pixels) for pixels in counts):

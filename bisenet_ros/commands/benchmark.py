@@ -66,7 +66,7 @@ def benchmark(settings: Benchmark, *, json_file: Path | None, chart_file: Path |
     if chart_file is not None:
         check_chart_path(chart_file)
     if settings.model.output_size or settings.model.ego_mask:
-        warn('all are compared on whole frames: without output_size and ego_mask')
+        warn('output_size and ego_mask are ignored: all candidates are compared on whole frames')
         settings = replace(settings, model=replace(settings.model, output_size=(), ego_mask=''))
     with cpu_threads(settings.model.cpu_threads):
         figures = measure(settings)

@@ -137,7 +137,7 @@ def run_demo(demo: Demo) -> dict[str, Any]:
                     view=view,
                     advance=lambda: progress.advance(task),
                 )
-            measured = figures(shown, outputs, accuracy, describe_model(segmenter))
+            measured = figures(frames, shown, outputs, accuracy, describe_model(segmenter))
         if offline is not None:
             measured['offline'] = offline.figures()
     write_json(output / 'metrics.json', measured)

@@ -86,12 +86,14 @@ def evaluate_weights(
             contradict each other.
     """
     if settings.ego_mask:
-        warn('ego_mask is of one vehicle: a data set is evaluated without it')
+        warn('ego_mask is ignored: it belongs to one vehicle, not to a data set')
         settings = replace(settings, ego_mask='')
     submission = None
     if outputs.submission is not None:
         if settings.output_size:
-            raise UserError('--submission needs labels of the size of the frames: no output_size')
+            raise UserError(
+                '--submission needs labels at the size of the frames: remove output_size'
+            )
         submission = source.settings.submission(outputs.submission)
     asks_for_figures = outputs.json_file is not None or outputs.folder is not None
     if not source.settings.has_truth and (asks_for_figures or submission is None):

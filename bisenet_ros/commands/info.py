@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ def show_info(weights: str, json_file: Path | None) -> None:
     checkpoint = Checkpoint.load(path)
     facts = describe(checkpoint, path)
     if json_file is not None:
-        write_json(json_file, facts)
+        write_json(json_file, _without_nan(facts))
     if not is_standard_output(json_file):
         _print(Console(), checkpoint, facts)
 
@@ -50,6 +51,15 @@ def describe(checkpoint: Checkpoint, path: Path) -> dict[str, Any]:
         'provenance': dict(checkpoint.provenance),
         'accuracy': dict(checkpoint.accuracy),
     }
+
+
+def _without_nan(value: Any) -> Any:
+    """Replaces numbers that JSON does not have, in metadata from elsewhere, by None."""
+    if isinstance(value, Mapping):
+        return {name: _without_nan(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [_without_nan(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _print(console: Console, checkpoint: Checkpoint, facts: Mapping[str, Any]) -> None:

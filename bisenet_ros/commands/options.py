@@ -54,6 +54,27 @@ class ModelOptions:
 
         return read_settings(self.params, self.values, beneath)
 
+    def read_for_one_camera(self) -> Settings:
+        """Reads the settings for frames of one camera, with its own values in the file.
+
+        With several cameras in the file, a warning says that their own values are ignored.
+
+        Raises:
+            UserError: The file or an option is invalid.
+        """
+        from bisenet_ros.console import warn
+        from bisenet_ros.parameter_file import read_settings
+
+        of_file = read_settings(self.params, {})
+        if len(of_file.cameras) == 1:
+            of_file = of_file.for_camera(of_file.cameras[0])
+        elif of_file.of_cameras:
+            warn(
+                f'{self.params}: {", ".join(of_file.of_cameras)} are ignored, since nothing says '
+                f'which of the cameras {", ".join(of_file.cameras)} these files are of'
+            )
+        return read_settings(None, self.values, of_file.values())
+
 
 def takes_model_options(verb: Callable[..., None]) -> Callable[..., None]:
     """Replaces the argument `model` of a verb by `--params` and an option for each setting."""

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ from bisenet_ros.console import (
     warn,
     write_json,
 )
-from bisenet_ros.errors import UserError
+from bisenet_ros.errors import UserError, printable
 from bisenet_ros.ground.camera_model import CameraInfoError, CameraModel
 from bisenet_ros.ground.pose import Pose
 from bisenet_ros.ground.tables import GroundTables
@@ -32,7 +33,6 @@ from bisenet_ros.label_space import IGNORE, LabelSpace
 from bisenet_ros.media import (
     IMAGE_SUFFIXES,
     VIDEO_SUFFIXES,
-    MediaError,
     Video,
     VideoWriter,
     is_video,
@@ -48,7 +48,8 @@ if TYPE_CHECKING:
     from bisenet_ros.settings import Settings
 
 _BIRDS_EYE = '_birdseye.png'
-_KINDS = ('_labels.png', '_drivable.png', '_overlay.jpg', _BIRDS_EYE)
+_KINDS = ('_labels.png', '_drivable.png', '_overlay.jpg', '_overlay.webm', _BIRDS_EYE)
+_FRAME_NUMBER = re.compile(r'[0-9]{6}|[1-9][0-9]{6,}')
 _BIRDS_EYE_HEIGHT = 600  # pixels
 
 Pixels = npt.NDArray[np.uint8]
@@ -61,7 +62,7 @@ def segment_files(
     *,
     camera_info: Path | None,
     json_file: Path | None,
-) -> None:
+) -> bool:
     """Segments every image and video, and reports failures at the end.
 
     Args:
@@ -71,6 +72,9 @@ def segment_files(
             mounting and the grid.
         camera_info: Calibration of the camera in YAML, to draw the ground from above.
         json_file: JSON file for the figures, `-` for standard output.
+
+    Returns:
+        Whether every video was whole; the frames before the end of a truncated one are segmented.
 
     Raises:
         UserError: Two inputs would be written to the same file, there are no inputs, or an input
@@ -101,14 +105,19 @@ def segment_files(
             progress.update(task, description=path.name)
             try:
                 if is_video(path):
-                    shares = _segment_video(path, output, segmenter, alpha, ground, advance)
+                    shares, problem = _segment_video(
+                        path, output, segmenter, alpha, ground, advance
+                    )
+                    if problem:
+                        failures[str(path)] = problem
+                        warn(f'{printable(problem)}; these were segmented')
                 else:
                     shares = _segment_image(path, output, segmenter, alpha, ground)
                     advance()
             except UserError as error:
                 # Errors of files start with the path; those of frames (e.g. too small) do not.
-                message = str(error)
-                failures[str(path)] = message if str(path) in message else f'{path}: {message}'
+                message, name = str(error), printable(str(path))
+                failures[str(path)] = message if name in message else f'{name}: {message}'
                 warn(failures[str(path)])
                 advance()
             else:
@@ -130,11 +139,13 @@ def segment_files(
             markup=False,
             soft_wrap=True,
         )
-    if failures:
+    done = {entry['input'] for entry in figures}
+    failed = [message for path, message in failures.items() if path not in done]
+    if failed:
         raise UserError(
-            f'{len(failures)} of {len(files)} inputs failed, the others are done; '
-            f'first: {next(iter(failures.values()))}'
+            f'{len(failed)} of {len(files)} inputs failed, the others are done; first: {failed[0]}'
         )
+    return not failures
 
 
 def find_files(inputs: Iterable[Path]) -> list[Path]:
@@ -174,7 +185,8 @@ def check_outputs(files: Sequence[Path], output: Path) -> None:
     for path in files:
         stem, _, number = path.stem.rpartition('_')
         video = by_stem.get(stem)
-        if number.isdecimal() and video is not None and is_video(video):
+        is_frame = not is_video(path) and _FRAME_NUMBER.fullmatch(number) is not None
+        if is_frame and video is not None and is_video(video):
             raise UserError(
                 f'{path} and frames of {video} would be written to the same files: '
                 'segment them into two folders'
@@ -236,6 +248,7 @@ class _GroundView:
         self._path = camera_info
         self._pose = Pose.from_mounting(settings.mounting)
         self._layout = settings.layout
+        self._layout.trusted_range(self._pose.height)  # refused now if no ground is trusted
         self._tables: dict[tuple[int, int], GroundTables] = {}  # by size of the masks
 
     def write(self, path: Path, frame: Pixels, result: Segmentation) -> None:
@@ -270,7 +283,8 @@ def _segment_video(
     alpha: float,
     ground: _GroundView | None,
     advance: Callable[..., None],
-) -> Shares:
+) -> tuple[Shares, str]:
+    """Segments a video, and returns `Video.problem_after`, too."""
     video = Video(path)
     advance(more=max(0, video.frame_count - 1))
     total: Shares | None = None
@@ -288,11 +302,7 @@ def _segment_video(
             else:
                 total.add(Shares.of(result))
     assert total is not None  # a Video without a frame raises
-    if video.breaks_off_after(total.frames):
-        raise MediaError(
-            f'{path} ends after {total.frames} of {video.frame_count} frames; these were segmented'
-        )
-    return total
+    return total, video.problem_after(total.frames)
 
 
 def _write_masks(output: Path, stem: str, result: Segmentation) -> None:

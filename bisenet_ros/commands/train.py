@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from bisenet_ros.errors import UserError
 from bisenet_training.config import load_config
 from bisenet_training.loop import fit
 
@@ -24,8 +25,15 @@ def train(config: str, overrides: Sequence[str], output: Path | None, *, resume:
         The exit status: 0, or 128 plus the number of the signal that ended the training.
 
     Raises:
-        UserError: The configuration, the data or the folder is invalid.
+        UserError: The configuration, the data or the folder is invalid, or a file cannot be
+            written.
     """
     folder = Path('runs', Path(config).stem) if output is None else output
-    signal: int | None = fit(load_config(config, overrides), folder, resume=resume)
+    try:
+        signal: int | None = fit(load_config(config, overrides), folder, resume=resume)
+    except OSError as error:
+        raise UserError(
+            f'{error.filename or folder}: {error.strerror or error}: the run in {folder} cannot go '
+            'on; when this is mended, run the same command with --resume'
+        ) from error
     return 0 if signal is None else 128 + signal

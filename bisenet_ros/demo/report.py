@@ -53,6 +53,7 @@ class Picture:
 
 
 def figures(
+    frames: Frames,
     name: str,
     outputs: RecordedOutputs,
     accuracy: Accuracy,
@@ -61,6 +62,7 @@ def figures(
     """Returns the figures of a demo, ready for JSON.
 
     Args:
+        frames: The source, after its evaluation.
         name: Name of the source.
         outputs: Outputs for one or more frames of one camera.
         accuracy: Accuracy over the frames with ground truth.
@@ -78,6 +80,7 @@ def figures(
     found = accuracy.figures()
     return {
         'source': name,
+        'problems': [frames.problem] if frames.problem else [],
         'camera_hz': _rate([publication.time for publication in published]),
         'frames': {
             'published': len(published),
@@ -238,6 +241,7 @@ def rows(measured: Mapping[str, Any]) -> list[Row]:
     parts = ', '.join(f'{name} {value:.1f}' for name, value in stages.items())
     table = [
         ('source', measured['source']),
+        *(('problem', problem) for problem in measured['problems']),
         ('camera', number(measured['camera_hz'], 'Hz')),
         ('frames published', str(frames['published'])),
         ('frames segmented', str(frames['segmented'])),

@@ -7,6 +7,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from bisenet_ros.errors import UserError
+
 FARTHEST = 500.0
 """The largest trusted range, metres, which also applies without pitch uncertainty."""
 
@@ -49,11 +51,21 @@ class GridLayout:
 
         Args:
             height: Height of the camera above the ground, metres.
+
+        Raises:
+            UserError: No ground is trusted.
         """
         if self.pitch_uncertainty <= 0:
             return FARTHEST
         square = self.max_error * height / self.pitch_uncertainty - height * height
-        return min(FARTHEST, math.sqrt(max(0.0, square)))
+        if square <= 0:
+            raise UserError(
+                f'no ground is trusted: seen from {height:g} m above, grid.pitch_uncertainty '
+                f'{math.degrees(self.pitch_uncertainty):g} moves every point by more than '
+                f'grid.max_error {self.max_error:g}: lower the first, raise the second, or correct '
+                'the z of mounting'
+            )
+        return min(FARTHEST, math.sqrt(square))
 
 
 def _whole(cells: float) -> int:

@@ -33,14 +33,16 @@ class Pose:
             frame to directions in `base_frame`.
 
     Raises:
-        PoseError: The camera is not above the ground.
+        PoseError: The position is not finite, or not above the ground.
     """
 
     translation: tuple[float, float, float]
     rotation: tuple[float, ...]
 
     def __post_init__(self) -> None:
-        if not self.translation[2] > 0:
+        if not all(map(math.isfinite, self.translation)):
+            raise PoseError(f'the camera is at {list(self.translation)} in base_frame')
+        if self.translation[2] <= 0:
             raise PoseError(
                 f'the camera is {self.translation[2]:g} m above the ground of base_frame: it has '
                 'to be over 0'

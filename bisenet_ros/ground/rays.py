@@ -17,6 +17,9 @@ Mask = npt.NDArray[np.uint8]
 TRANSPARENT = 255
 """The value of samples without a pixel: outside the image, on the vehicle, or not trusted."""
 
+MAX_SAMPLES = 32_766
+"""Maximum number of lines, and of samples on a line: `cv2.remap` takes no larger tables."""
+
 _PROBES = 33  # lines on which the density of samples is measured
 _PROBED_RADII = 512
 _NEAREST = 0.01  # metres
@@ -85,7 +88,7 @@ class GroundRays:
     Args:
         ground: The visible ground.
         origin: x and y of the point, metres in `base_frame`.
-        bearings: (J,) radians.
+        bearings: (J,) radians, at most `MAX_SAMPLES`.
         reach: Length of the lines, metres.
         step: Smallest distance between samples, metres.
     """
@@ -164,4 +167,5 @@ class GroundRays:
         moves[~(seen[:, 1:] | seen[:, :-1]) | np.isnan(moves)] = 0
         samples = np.minimum(moves.max(0), np.diff(radii) / step)
         count = np.concatenate([[0.0], np.cumsum(samples)])
+        count *= min(1.0, MAX_SAMPLES / max(1.0, count[-1]))
         return np.interp(np.arange(0.5, count[-1]), count, radii)

@@ -19,7 +19,7 @@ import numpy.typing as npt
 from bisenet_ros.ground.camera_model import CameraModel
 from bisenet_ros.ground.layout import GridLayout
 from bisenet_ros.ground.pose import Pose
-from bisenet_ros.ground.rays import GroundRays, SeenGround
+from bisenet_ros.ground.rays import MAX_SAMPLES, GroundRays, SeenGround
 
 Array = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.uint8]
@@ -75,6 +75,9 @@ class GroundTables:
         layout: See above.
         ego: (H, W) bool, the pixels of the vehicle itself; None for none. They show neither ground
             nor contacts.
+
+    Raises:
+        UserError: No ground is trusted in this pose.
     """
 
     def __init__(
@@ -174,12 +177,14 @@ class GroundTables:
     def _grid_table(self) -> _GridTable:
         layout, ground = self.layout, self._ground
         rows, columns = layout.shape
-        x = np.broadcast_to((np.arange(columns) + 0.5) * layout.resolution, layout.shape)
-        y = np.broadcast_to(
-            ((np.arange(rows) + 0.5) * layout.resolution + layout.right)[:, None], layout.shape
+        x, y = np.meshgrid(
+            (np.arange(max(columns, 2)) + 0.5) * layout.resolution,  # the length of a cell needs 2
+            (np.arange(rows) + 0.5) * layout.resolution + layout.right,
         )
         u, v = ground.positions(x, y)
         known = ground.is_seen(u, v, x, y) & _covers_a_pixel(u, v)
+        x, y, u, v = (each[:, :columns] for each in (x, y, u, v))
+        known = known[:, :columns]
         px, py, _ = self._pose.translation
         away_x, away_y = x[known] - px, y[known] - py
         distance = np.hypot(away_x, away_y)
@@ -190,7 +195,7 @@ class GroundTables:
         low, high = float(bearing.min(initial=0.0)), float(bearing.max(initial=0.0))
         # Lines are a third of a cell apart at their far ends.
         cell = min(layout.resolution, _FINEST)
-        count = 2 + int((high - low) * reach / (cell / 3))
+        count = min(2 + int((high - low) * reach / (cell / 3)), MAX_SAMPLES)
         bearings: Array = heading + np.linspace(low, high, count)
         ray = np.rint((bearing - low) / max(high - low, 1e-9) * (count - 1)).astype(np.intp)
         rays = GroundRays(ground, (px, py), bearings, reach + layout.resolution, cell / 4)
@@ -202,7 +207,7 @@ class GroundTables:
     def _scan_table(self) -> tuple[npt.NDArray[np.intp], GroundRays]:
         """Indices of the bearings of a scan that are in the image, and their lines."""
         reach, step = self.scan_range_max, _FINEST / 4
-        radii = np.geomspace(step, reach, _PROBED_RADII)
+        radii = np.geomspace(step, max(reach, 2 * step), _PROBED_RADII)
         probed = SCAN_BEARINGS[::_PROBED_EVERY, None]
         x, y = radii * np.cos(probed), radii * np.sin(probed)
         seen = self._ground.is_seen(*self._ground.positions(x, y), x, y).any(1)

@@ -38,8 +38,8 @@ def require_ros() -> None:
     """
     if importlib.util.find_spec('rclpy') is None:
         raise UserError(
-            'this runs on ROS 2, which is not here: source a ROS 2, or let `make install` in this'
-            ' project set up an environment with one'
+            'ROS 2 is not available: source /opt/ros/DISTRO/setup.bash, or run `make install` in '
+            'the repository and use .venv/bin/bisenet'
         )
 
 

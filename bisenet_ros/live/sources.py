@@ -52,11 +52,13 @@ class Frames:
         name: Name for display.
         cameras: The cameras of the frames.
         frame_count: Upper bound of the number of frames; 0 if it is unknown.
+        problem: Why frames are missing at the end; known after an iteration, empty if none are.
 
     Args:
         name: See the attributes, as for the next two.
         frames: Returns an iterator over all frames of the source in recording order.
         seconds: Frames from this time on are left out.
+        problem_after: Returns `problem` by the number of frames of the source.
     """
 
     def __init__(
@@ -66,20 +68,26 @@ class Frames:
         frame_count: int,
         frames: Callable[[], Iterator[RecordedFrame]],
         seconds: float,
+        problem_after: Callable[[int], str] = lambda count: '',
     ) -> None:
         self.name = name
         self.cameras = cameras
         self.frame_count = frame_count
         self._frames = frames
         self._nanoseconds = 1e9 * seconds
+        self._problem_after = problem_after
+        self.problem = ''
 
     def __iter__(self) -> Iterator[RecordedFrame]:
         start: int | None = None
+        count = 0
         for frame in self._frames():
+            count += 1
             start = frame.received if start is None else start
             if frame.received - start >= self._nanoseconds:
                 return
             yield frame
+        self.problem = self._problem_after(count)
 
 
 def main_source(path: Path, seconds: float) -> Source:
@@ -105,7 +113,7 @@ def open_source(source: Source) -> Frames:
         return Frames(f'{path} ({topics})', bag.cameras, count, bag.__iter__, source.seconds)
     if is_video(path):
         video = Video(path)
-        return _pictures(source, video, video.rate, video.frame_count)
+        return _pictures(source, video, video.rate, video.frame_count, video.problem_after)
     files = list_files(path, IMAGE_SUFFIXES)
     return _pictures(source, _Images(files), FOLDER_RATE, len(files))
 
@@ -137,7 +145,13 @@ class _Images:
         return map(read_image, self.files)
 
 
-def _pictures(source: Source, images: Iterable[Pixels], rate: float, count: int) -> Frames:
+def _pictures(
+    source: Source,
+    images: Iterable[Pixels],
+    rate: float,
+    count: int,
+    problem_after: Callable[[int], str] = lambda count: '',
+) -> Frames:
     """Returns images at a fixed rate, as if recorded by a camera."""
     count = min(count, math.ceil(source.seconds * rate)) if source.seconds < math.inf else count
     camera = Camera('', IMAGE_TOPIC, None, count)
@@ -158,4 +172,4 @@ def _pictures(source: Source, images: Iterable[Pixels], rate: float, count: int)
             )
             yield RecordedFrame(camera, index, stamp, stamp, message, None)
 
-    return Frames(str(source.path), (camera,), count, frames, source.seconds)
+    return Frames(str(source.path), (camera,), count, frames, source.seconds, problem_after)

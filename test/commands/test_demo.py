@@ -23,7 +23,7 @@ from typer.testing import CliRunner, Result
 
 from bisenet_ros.cli import app
 from bisenet_ros.commands.demo import Demo, Scene, run_demo
-from bisenet_ros.media import Video
+from bisenet_ros.media import Video, VideoWriter
 from bisenet_ros.settings import Settings
 from bisenet_ros.synthetic.drive import SyntheticDrive
 
@@ -72,10 +72,11 @@ def test_the_synthetic_drive(weights: Path, tmp_path: Path) -> None:
     measured = run_demo(demo)
 
     assert set(measured) == {
-        'source', 'camera_hz', 'frames', 'fps', 'latency_ms', 'stages_ms', 'accuracy', 'offline',
-        'model', 'versions',
+        'source', 'problems', 'camera_hz', 'frames', 'fps', 'latency_ms', 'stages_ms', 'accuracy',
+        'offline', 'model', 'versions',
     }  # fmt: skip
     assert measured['source'] == 'Synthetic drive, seed 0'
+    assert measured['problems'] == []
     assert measured['accuracy'].keys() == {
         'miou', 'drivable_iou', 'iou', 'free_space_error_m', 'free_space_error_p95_m',
     }  # fmt: skip
@@ -137,6 +138,25 @@ def test_a_recorded_drive_gives_live_what_it_gives_offline(
     assert measured['frames']['segmented'] > 0
     assert measured['accuracy']['miou'] == pytest.approx(measured['offline']['miou'], abs=1e-9)
     assert measured['offline']['differing_pixels'] == 0
+
+
+@pytest.mark.slow  # three processes start
+def test_a_video_that_breaks_off_is_reported(weights: Path, tmp_path: Path) -> None:
+    clip, output = tmp_path / 'clip.webm', tmp_path / 'demo'
+    noise = np.random.default_rng(0).integers(0, 256, (12, 64, 96, 3), dtype=np.uint8)
+    with VideoWriter(clip, rate=5) as writer:
+        for image in noise:
+            writer.write(image)
+    whole = clip.read_bytes()
+    clip.write_bytes(whole[: len(whole) * 2 // 5])
+    playing = command('demo', '--source', clip, '-o', output, '--weights', weights)
+    result = subprocess.run(playing, capture_output=True, text=True, timeout=TIMEOUT, check=False)
+    assert result.returncode == 1, result.stderr
+    measured = json.loads((output / 'metrics.json').read_text())
+    (problem,) = measured['problems']
+    assert problem == f'{clip} ends after {measured["frames"]["published"]} of 12 frames'
+    assert result.stderr.splitlines()[-1] == f'bisenet: {problem}'
+    assert problem in (output / 'index.html').read_text()
 
 
 @contextmanager

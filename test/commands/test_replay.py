@@ -555,6 +555,16 @@ def test_no_room_for_the_results(
     }  # fmt: skip
 
 
+def test_no_room_for_the_video(weights: Path, tmp_path: Path) -> None:
+    bag, output = write_bag(tmp_path / 'bag', drive(2)), tmp_path / 'out'
+    output.mkdir()
+    (output / 'overlay.webm').symlink_to('/dev/full')
+    assert replay(weights, bag, output, '--video').exit_code == 2
+    (problem,) = metrics_of(output)['problems']
+    assert problem.startswith(f'{output}/overlay.webm: the end of the video is missing')
+    assert len(lines_of(output)) == 2
+
+
 def test_a_folder_that_cannot_be_written_to(weights: Path, tmp_path: Path) -> None:
     bag = write_bag(tmp_path / 'bag', drive(1))
     (tmp_path / 'out' / 'metrics.json').mkdir(parents=True)

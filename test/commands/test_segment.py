@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import cv2
@@ -16,11 +17,13 @@ from typer.testing import CliRunner, Result
 
 from bisenet_ros.birds_eye import birds_eye
 from bisenet_ros.cli import app
+from bisenet_ros.commands.segment import check_outputs, find_files
 from bisenet_ros.ground.camera_model import CameraModel
 from bisenet_ros.ground.lens import BrownLens
 from bisenet_ros.ground.pose import Pose
 from bisenet_ros.ground.tables import UNKNOWN, GroundTables
 from bisenet_ros.media import Video, VideoWriter
+from bisenet_ros.parameter_file import write_parameters
 from bisenet_ros.segmenter import Segmenter
 from bisenet_ros.settings import Settings
 
@@ -125,6 +128,36 @@ def test_calibrations_that_do_not_do(
         assert 'needs the' in result.stderr
 
 
+def test_the_own_values_of_the_only_camera(weights: Path, tmp_path: Path) -> None:
+    image, ego_mask, file = (tmp_path / name for name in ('street.png', 'bonnet.png', 'front.yaml'))
+    cv2.imwrite(str(image), noise(0))
+    cv2.imwrite(str(ego_mask), np.repeat(np.uint8([0, 255]), 30)[:, None].repeat(80, 1))
+    file.write_text(CALIBRATION)
+    params = tmp_path / 'params.yaml'
+    values: dict[str, object] = {
+        'cameras': ['front'],
+        'front.mounting': [0.5, 0.0, 1.5, 0.0, 0.4, -0.1],
+        'front.ego_mask': str(ego_mask),
+    }
+    write_parameters(params, values)
+    common = (image, '-o', tmp_path / 'out', '--params', params, '--camera-info', file)
+    result = segment(weights, *common)
+    assert result.exit_code == 0, result.output
+    labels = read(tmp_path / 'out' / 'street_labels.png')
+    expected = Segmenter.load(weights, device='cpu', ego_mask=ego_mask)(noise(0)).labels
+    np.testing.assert_array_equal(labels, expected)
+    assert (tmp_path / 'out' / 'street_birdseye.png').is_file()
+    assert segment(weights, *common, '--ego-mask', '').exit_code == 0  # options win
+    assert (read(tmp_path / 'out' / 'street_labels.png')[30:] != 255).all()
+
+    write_parameters(params, {**values, 'cameras': ['front', 'rear']})
+    result = segment(weights, *common)
+    assert result.exit_code == 2
+    warning, error = result.stderr.splitlines()
+    assert 'front.mounting, front.ego_mask are ignored' in warning
+    assert '--camera-info needs the pose of the camera' in error
+
+
 def test_a_folder_and_the_figures_for_machines(weights: Path, tmp_path: Path) -> None:
     drive = tmp_path / 'drive'
     drive.mkdir()
@@ -161,11 +194,17 @@ def test_a_video_that_breaks_off(weights: Path, tmp_path: Path, suffix: str) -> 
         avi.release()
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) * 2 // 5])
-    result = segment(weights, path, '-o', output)
-    assert result.exit_code == 2
-    done = len(list(output.glob('*_labels.png')))
+    cv2.imwrite(str(tmp_path / 'street.png'), noise(0))
+    figures = tmp_path / 'figures.json'
+    result = segment(weights, path, tmp_path / 'street.png', '-o', output, '--json', figures)
+    assert result.exit_code == 1
+    done = len(list(output.glob('clip_*_labels.png')))
     assert 0 < done < 6
-    assert f'ends after {done} of 12 frames; these were segmented' in result.stderr
+    problem = f'{path} ends after {done} of 12 frames'
+    assert f'{problem}; these were segmented' in result.stderr.splitlines()
+    summary = json.loads(figures.read_text())
+    assert summary['failures'] == {str(path): problem}
+    assert [entry['frames'] for entry in summary['files']] == [done, 1]
     assert len(list(Video(output / 'clip_overlay.webm'))) == done
 
 
@@ -198,9 +237,10 @@ def test_broken_files_are_named_and_the_others_done(weights: Path, tmp_path: Pat
     (tmp_path / 'broken.jpg').write_bytes(cv2.imencode('.jpg', noise(2))[1].tobytes()[:-50])
     cv2.imwrite(str(tmp_path / 'small.png'), noise(3, width=20))
     (tmp_path / 'nothing.mp4').touch()
+    (tmp_path / os.fsdecode(b'gr\xfcn.mp4')).touch()
     cv2.imwrite(str(tmp_path / 'last.png'), noise(4))
     output, figures = tmp_path / 'out', tmp_path / 'figures.json'
-    names = ('first.png', 'broken.jpg', 'small.png', 'nothing.mp4', 'last.png')
+    names = ('first.png', 'broken.jpg', 'small.png', 'nothing.mp4', 'gr\udcfcn.mp4', 'last.png')
     inputs = [tmp_path / name for name in names]
     result = segment(weights, *inputs, '-o', output, '--json', figures)
     assert result.exit_code == 2
@@ -213,9 +253,10 @@ def test_broken_files_are_named_and_the_others_done(weights: Path, tmp_path: Pat
     assert f'{tmp_path}/broken.jpg: the JPEG file is truncated: copy it again' in lines
     assert any(f'{tmp_path}/small.png' in line and '32x32' in line for line in lines)
     assert f'{tmp_path}/nothing.mp4: not a video that OpenCV can read' in lines
-    assert lines[-1].startswith('bisenet: 3 of 5 inputs failed')
+    assert rf'{tmp_path}/gr\udcfcn.mp4: the name is not UTF-8, which OpenCV needs' in result.stderr
+    assert lines[-1].startswith('bisenet: 4 of 6 inputs failed')
     summary = json.loads(figures.read_text())
-    assert set(summary['failures']) == {str(path) for path in inputs[1:4]}
+    assert set(summary['failures']) == {str(path) for path in inputs[1:5]}
     assert len(summary['files']) == 2
 
 
@@ -233,8 +274,11 @@ def test_inputs_of_one_name_are_refused(weights: Path, tmp_path: Path) -> None:
 def test_an_image_that_looks_like_a_frame_of_the_video_is_refused(
     weights: Path, tmp_path: Path
 ) -> None:
-    cv2.imwrite(str(tmp_path / 'clip_000002.png'), noise(1))
     (tmp_path / 'clip.mp4').touch()
+    for name in ('clip_2.png', 'clip_0000002.png', 'clip_000003.mp4'):  # no frames of clip.mp4
+        (tmp_path / name).touch()
+    check_outputs(find_files([tmp_path]), tmp_path / 'out')
+    cv2.imwrite(str(tmp_path / 'clip_000002.png'), noise(1))
     result = segment(weights, tmp_path, '-o', tmp_path / 'out')
     assert result.exit_code == 2
     assert 'clip_000002.png and frames of' in result.stderr

@@ -14,8 +14,10 @@ import numpy.typing as npt
 import pytest
 
 from bisenet_ros.drivable import free_space_boundary
+from bisenet_ros.errors import UserError
 from bisenet_ros.ground.camera_model import CameraModel
 from bisenet_ros.ground.layout import GridLayout
+from bisenet_ros.ground.lens import BrownLens
 from bisenet_ros.ground.pose import Pose
 from bisenet_ros.ground.tables import (
     FREE,
@@ -261,3 +263,24 @@ def test_the_grid_is_snapped_to_its_resolution() -> None:
     assert layout.right / 0.3 == pytest.approx(-17)
     assert LAYOUT.shape == (200, 300)
     assert LAYOUT.right == -10.0
+
+
+def test_a_view_straight_down_from_far_above_needs_no_more_lines_than_opencv_takes() -> None:
+    lens = BrownLens(14 * (0.0,))
+    camera = CameraModel((480, 480), (240.0, 240.0), (239.5, 239.5), lens)
+    pose = Pose.from_mounting((250.0, 0.0, 300.0, 0.0, math.pi / 2, 0.0))
+    tables = GroundTables(camera, pose, GridLayout(5.0, 500.0, 500.0, 5.0, 0.0, 1.0))
+    mask = np.full((480, 480), 255, np.uint8)
+    mask[:120] = 0  # from 150 m ahead of the camera on
+    grid = tables.grid(mask)
+    assert (grid[:, :79] == FREE).all()
+    assert (grid[:, 80] == OCCUPIED).mean() > 0.9
+
+
+def test_no_trusted_ground_is_refused_with_the_parameters_that_cause_it() -> None:
+    layout = GridLayout(0.1, 30.0, 20.0, 0.3, math.radians(10), 0.2)
+    pose = Pose.from_mounting((0.0, 0.0, 1.5, 0.0, 0.1, 0.0))
+    with pytest.raises(
+        UserError, match=r'1\.5 m above, grid\.pitch_uncertainty 10 .*max_error 0\.2'
+    ):
+        GroundTables(camera_model(), pose, layout)

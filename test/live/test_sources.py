@@ -68,6 +68,23 @@ def test_a_video(tmp_path: Path) -> None:
     assert times(source) == pytest.approx([0, 0.2, 0.4, 0.6, 0.8])
     shown = [int(frame.image().mean()) for frame in source]
     assert shown == pytest.approx([0, 20, 40, 60, 80], abs=3)
+    assert source.problem == ''
+
+
+def test_a_video_that_breaks_off(tmp_path: Path) -> None:
+    path = tmp_path / 'clip.webm'
+    noise = np.random.default_rng(0).integers(0, 256, (24, 64, 96, 3), dtype=np.uint8)
+    with VideoWriter(path, rate=5) as writer:
+        for image in noise:
+            writer.write(image)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) * 2 // 5])
+    cut = open_source(main_source(path, seconds=9))
+    assert 1 < len(list(cut)) < 12
+    assert cut.problem == f'{path} ends after {len(list(cut))} of 24 frames'
+    start = open_source(main_source(path, seconds=0.15))
+    assert len(list(start)) == 1
+    assert start.problem == ''  # the end is not needed
 
 
 def test_a_bag_keeps_its_own_times_and_its_truth(tmp_path: Path) -> None:

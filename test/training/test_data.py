@@ -4,9 +4,11 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from small_datasets import make_cityscapes_tree
@@ -15,7 +17,10 @@ from bisenet_ros.errors import UserError
 from bisenet_training.augment import Augmentation, AugmentationSettings
 from bisenet_training.data import Plan, Shard, Views, make_loader
 from bisenet_training.datasets import Dataset
+from bisenet_training.datasets.camvid import CamvidSettings
 from bisenet_training.datasets.cityscapes import CityscapesSettings
+from bisenet_training.distributed import launch
+from bisenet_training.training_data import TrainingData
 
 
 @pytest.fixture
@@ -93,3 +98,23 @@ def test_pixels_of_some_classes_are_copied_from_other_frames(datasets: list[Data
         np.testing.assert_array_equal(image[others], image_before[others])
         pasted += changed.sum()
     assert pasted > 0
+
+
+def test_class_shares_are_of_the_training_data_even_if_descriptions_are_equal(
+    tmp_path: Path,
+) -> None:
+    opened = []
+    for name, classes in (('a', [0, 0]), ('b', [0, 1]), ('c', [2, 2])):
+        labels = np.repeat(np.uint8(classes), 32 * 32).reshape(32, 64)
+        for folder in ('train', 'trainannot'):
+            (tmp_path / name / folder).mkdir(parents=True)
+            assert cv2.imwrite(str(tmp_path / name / folder / '0.png'), labels)
+        opened.append(CamvidSettings(root=tmp_path / name, split='train').open())
+    first, second, held_out = opened
+    assert first.description == second.description == held_out.description
+    data = TrainingData((first, second), (0.75, 0.25), held_out)
+    fabric, known = launch('cpu', 'fp32'), tmp_path / 'data.json'
+    expected = [0.75 + 0.25 / 2, 0.25 / 2, *9 * [0.0]]
+    assert data.class_shares(fabric, known).tolist() == expected
+    assert len(json.loads(known.read_text())) == 3
+    assert data.class_shares(fabric, known).tolist() == expected  # as a resumed run reads them

@@ -45,7 +45,7 @@ images, labels = torch.randn(4, 3, 64, 64).double(), torch.randint(0, 5, (4, 64,
 def gradients(network, images, labels):
     torch.manual_seed(1)
     network.zero_grad()
-    value = loss(network.coarse_heads(images), labels).total
+    value = loss(network.coarse_heads(images), labels)
     value.backward()
     return value.detach(), [p.grad.clone() for p in network.parameters()]
 

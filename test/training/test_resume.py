@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import resource
 import shutil
 import signal
 import subprocess
@@ -16,10 +17,13 @@ from small_datasets import make_cityscapes_tree
 from small_trainings import losses, small_config, write_config
 
 from bisenet_ros.checkpoint import Checkpoint
+from bisenet_ros.commands.train import train
 from bisenet_ros.errors import UserError
+from bisenet_training.distributed import launch
 from bisenet_training.interruption import Interruption
 from bisenet_training.loop import fit
 from bisenet_training.run_folder import RunFolder, read_rows
+from bisenet_training.saved_state import save
 from bisenet_training.training_data import read_counts
 
 STEPS = 8
@@ -145,11 +149,48 @@ def test_a_run_that_was_killed_at_its_very_end_is_exported(
     assert_same_run(run, undisturbed)
 
 
-def test_a_folder_is_of_one_run(data: Path, undisturbed: Path, tmp_path: Path) -> None:
+def test_a_folder_is_of_one_run(
+    data: Path, undisturbed: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(UserError, match='holds a run: continue it with --resume, or choose'):
         fit(small_config(tmp_path, data), undisturbed, resume=False)
-    with pytest.raises(UserError, match='is finished'):
-        fit(small_config(tmp_path, data), undisturbed, resume=True)
+    before = (undisturbed / 'weights.safetensors').stat()
+    assert train(str(tmp_path / 'small.yaml'), [], undisturbed, resume=True) == 0
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.endswith(f'is finished: {undisturbed}/weights.safetensors')
+    assert (undisturbed / 'weights.safetensors').stat() == before
+    with pytest.raises(UserError, match='max_steps changed since'):
+        fit(small_config(tmp_path, data, ['max_steps=9']), undisturbed, resume=True)
+
+
+def test_a_full_disk_ends_a_run_that_goes_on_when_there_is_room(
+    data: Path, undisturbed: Path, tmp_path: Path
+) -> None:
+    config, run = str(write_config(tmp_path / 'small.yaml', data)), tmp_path / 'run'
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, hard))  # room for tables, not for a state
+    try:
+        with pytest.raises(UserError, match=r'File too large: the run .* command with --resume'):
+            train(config, [], run, resume=False)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert list((run / 'checkpoints').iterdir()) == []
+    assert train(config, [], run, resume=True) == 0
+    assert_same_run(run, undisturbed)
+
+
+def test_a_state_is_kept_until_the_next_one_is_whole(tmp_path: Path) -> None:
+    fabric, file = launch('cpu', 'fp32'), tmp_path / 'last.ckpt'
+    save(fabric, file, {'step': 1})
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 16, hard))
+    try:
+        with pytest.raises(OSError, match='File too large'):
+            save(fabric, file, {'step': 2, 'large': torch.zeros(1 << 16)})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert torch.load(file, weights_only=True) == {'step': 1}
+    assert list(tmp_path.iterdir()) == [file]
 
 
 def test_a_damaged_state_is_named(data: Path, undisturbed: Path, tmp_path: Path) -> None:

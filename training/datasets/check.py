@@ -23,24 +23,12 @@ class DatasetCheck:
     """The contents of a valid data set.
 
     Attributes:
-        description: Description of the data set.
         label_space: Its classes.
-        frames: Number of frames.
         pixels: (num_classes,) int64 pixels of each class.
-        ignored: Pixels without a class.
     """
 
-    description: str
     label_space: LabelSpace
-    frames: int
     pixels: npt.NDArray[np.int64]
-    ignored: int
-
-    @property
-    def shares(self) -> npt.NDArray[np.float64]:
-        """(num_classes,) fraction of labelled pixels in each class."""
-        shares: npt.NDArray[np.float64] = self.pixels / self.pixels.sum()
-        return shares
 
     @property
     def absent(self) -> tuple[str, ...]:
@@ -85,10 +73,4 @@ def check_dataset(
     pixels = total[: len(dataset.label_space)]
     if not pixels.any():
         raise DatasetError(f'{dataset.description}: no pixel has a class')
-    return DatasetCheck(
-        description=dataset.description,
-        label_space=dataset.label_space,
-        frames=len(dataset),
-        pixels=pixels,
-        ignored=int(total[len(dataset.label_space) :].sum()),
-    )
+    return DatasetCheck(dataset.label_space, pixels)

@@ -15,9 +15,6 @@ from bisenet_training.datasets.sample import DatasetError
 
 Pixels = npt.NDArray[np.uint8 | np.uint16]
 
-IMAGE_SUFFIXES = frozenset(('.bmp', '.jpeg', '.jpg', '.png', '.tif', '.tiff', '.webp'))
-"""Extensions of image files, in lower case."""
-
 
 def read_pixels(path: Path, flags: int) -> npt.NDArray[np.uint8]:
     """Returns the pixels of an image file.

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from bisenet_ros.label_space import IGNORE, LabelSpace
-from bisenet_ros.yaml_document import Document
+from bisenet_ros.yaml_document import Document, reworded
 from bisenet_training.datasets.label_reader import (
     MAX_ID,
     Color,
@@ -152,11 +152,4 @@ def _said(error: Any) -> str:
     if error['type'] == 'extra_forbidden':
         parts: dict[int, type[_Part]] = {1: LabelMap, 2: Ignored, 3: ClassEntry}
         return f'unknown key; choose from {", ".join(parts[len(error["loc"])].model_fields)}'
-    if error['type'] == 'missing':
-        return 'is missing'
-    if error['type'] == 'value_error':
-        return str(error['ctx']['error'])
-    if error['type'] == 'model_type':
-        return 'must be a mapping of keys to values'
-    message: str = error['msg']
-    return message[0].lower() + message[1:]
+    return reworded(error)

@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from bisenet_training.datasets.image_file import IMAGE_SUFFIXES
+from bisenet_ros.media import IMAGE_SUFFIXES
 from bisenet_training.datasets.sample import DatasetError
 
 
@@ -25,12 +25,17 @@ def files_by_stem(folder: Path, ending: str = '') -> dict[str, Path]:
         Paths, keyed by relative path without ending and suffix: 'aachen/aachen_000000_000019'.
 
     Raises:
-        DatasetError: The folder does not exist, or two files differ only in the suffix.
+        DatasetError: A folder does not exist or cannot be read, or two files differ only in the
+            suffix.
     """
     if not os.path.isdir(folder):
         raise DatasetError(f'no such folder: {folder}')
     files: dict[str, Path] = {}
-    for path in sorted(_files(folder)):
+    try:
+        found = sorted(_files(folder, ()))
+    except OSError as error:
+        raise DatasetError(f'{error.filename}: {error.strerror}') from error
+    for path in found:
         if path.suffix.lower() not in IMAGE_SUFFIXES or not path.stem.endswith(ending):
             continue
         key = path.relative_to(folder).with_suffix('').as_posix().removesuffix(ending)
@@ -42,16 +47,18 @@ def files_by_stem(folder: Path, ending: str = '') -> dict[str, Path]:
     return files
 
 
-def _files(folder: Path) -> Iterator[Path]:
-    seen: set[Path] = set()  # links may form loops
-    for place, folders, names in os.walk(folder, followlinks=True):
-        real = Path(place).resolve()
-        if real in seen:
-            folders.clear()
+def _files(folder: Path, above: tuple[Path, ...]) -> Iterator[Path]:
+    """Yields the files of a folder whose real parents are `above`; links may form loops."""
+    real = folder.resolve()
+    if real in above:
+        return
+    for path in folder.iterdir():
+        if path.name.startswith('.'):
             continue
-        seen.add(real)
-        folders[:] = [name for name in folders if not name.startswith('.')]
-        yield from (Path(place, name) for name in names if not name.startswith('.'))
+        if path.is_dir():
+            yield from _files(path, (*above, real))
+        else:
+            yield path
 
 
 def read_list(path: Path) -> list[str]:

@@ -16,6 +16,12 @@ from bisenet_training.evaluation.views import MultiViewPredictor, Views
 from bisenet_training.export.formats import format_of
 from bisenet_training.export.runner import ExportedSegmenter
 
+_OF_CHECKPOINTS = (
+    'precision', 'engine', 'network_size', 'output_size', 'confidence_threshold', 'cpu_threads',
+    'self_check',
+)  # fmt: skip
+"""Settings that exported models do not have."""
+
 
 def load_predictor(settings: ModelSettings, views: Views) -> LoadedPredictor:
     """Returns the vehicle's segmenter, a predictor over several views, or an exported model.
@@ -29,11 +35,11 @@ def load_predictor(settings: ModelSettings, views: Views) -> LoadedPredictor:
     """
     path = Path(os.path.expanduser(settings.weights))
     if format_of(path) is not None:
-        for name in ('precision', 'engine', 'network_size', 'output_size', 'confidence_threshold'):
+        for name in _OF_CHECKPOINTS:
             if getattr(settings, name) != getattr(ModelSettings, name):
                 option = name.replace('_', '-')
                 raise UserError(
-                    f'--{option} is not possible with {path}: it is fixed in an exported model'
+                    f'--{option} is not possible with {path}: an exported model runs as it is'
                 )
         if not views.plain:
             raise UserError(
@@ -47,5 +53,10 @@ def load_predictor(settings: ModelSettings, views: Views) -> LoadedPredictor:
         raise UserError(
             '--output-size does not go with --scales, --flip and --crop, which are averaged at the '
             'size of the frame'
+        )
+    if settings.engine not in ('auto', MultiViewPredictor.engine):
+        raise UserError(
+            f'--engine {settings.engine} does not go with --scales, --flip and --crop, which run '
+            f'on {MultiViewPredictor.engine}'
         )
     return MultiViewPredictor(Checkpoint.load(settings.weights), views, settings)

@@ -122,12 +122,14 @@ def write_report(
         write_image(folder / picture, draw_frame(frame, result.label_space))
         pictures.append((frame.sample.name, picture))
     try:
-        with (folder / 'classes.csv').open('w', encoding='utf-8', newline='') as file:
+        # Names may not be UTF-8.
+        with (folder / 'classes.csv').open('w', -1, 'utf-8', 'backslashreplace', '') as file:
             writer = csv.writer(file)
             writer.writerow(ClassRow._fields)
             writer.writerows(rows)
         page = _page(title, facts, result.figures(), rows, pictures)
-        (folder / 'report.md').write_text('\n'.join(page) + '\n', encoding='utf-8')
+        text = '\n'.join(page) + '\n'
+        (folder / 'report.md').write_text(text, encoding='utf-8', errors='backslashreplace')
     except OSError as error:
         raise UserError(f'{folder}: {error.strerror}') from error
 

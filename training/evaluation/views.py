@@ -94,7 +94,7 @@ class MultiViewPredictor:
     Args:
         checkpoint: The network.
         views: The views.
-        settings: Settings of the model. `engine` is ignored: torch runs the network.
+        settings: Settings of the model; `engine` is not read: torch runs the network.
 
     Raises:
         UserError: Device or precision is not available, or a scale makes frames too small.

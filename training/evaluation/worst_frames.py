@@ -10,6 +10,7 @@ import math
 import cv2
 import numpy as np
 
+from bisenet_ros.errors import printable
 from bisenet_ros.formatting import percent
 from bisenet_ros.label_space import IGNORE, LabelSpace
 from bisenet_ros.overlay import overlay
@@ -83,5 +84,6 @@ def _panel(picture: Pixels, caption: str) -> Pixels:
     shown = cv2.resize(picture, size, interpolation=interpolation)
     line = np.full((_CAPTION, PANEL_WIDTH, 3), 255, np.uint8)
     place = (6, _CAPTION - 9)
-    cv2.putText(line, caption, place, cv2.FONT_HERSHEY_SIMPLEX, 0.5, (0, 0, 0), 1, cv2.LINE_AA)
+    text = printable(caption)  # OpenCV crashes on a name that is not UTF-8
+    cv2.putText(line, text, place, cv2.FONT_HERSHEY_SIMPLEX, 0.5, (0, 0, 0), 1, cv2.LINE_AA)
     return np.vstack([line, np.asarray(shown, np.uint8)])

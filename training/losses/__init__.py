@@ -8,11 +8,10 @@ They are cross-entropy, OHEM and Dice over all heads, and distillation from a te
 from __future__ import annotations
 
 from bisenet_training.losses.distillation import distillation_loss
-from bisenet_training.losses.segmentation_loss import Loss, SegmentationLoss
+from bisenet_training.losses.segmentation_loss import SegmentationLoss
 from bisenet_training.losses.settings import LossSettings, TeacherSettings
 
 __all__ = [
-    'Loss',
     'LossSettings',
     'SegmentationLoss',
     'TeacherSettings',

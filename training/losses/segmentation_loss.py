@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -20,19 +19,6 @@ from bisenet_training.losses.cross_entropy import pixel_cross_entropy
 from bisenet_training.losses.settings import LossSettings
 from bisenet_training.losses.sum_over_processes import sum_over_processes
 from bisenet_training.losses.upsampling import upsample
-
-
-class Loss(NamedTuple):
-    """A loss and its parts.
-
-    Attributes:
-        total: The scalar to minimise.
-        parts: Scalars without gradient, for the log: `cross_entropy` and, if its weight is not 0,
-            `dice` of the main head, then `booster1` and so on; all unweighted.
-    """
-
-    total: Tensor
-    parts: dict[str, Tensor]
 
 
 class SegmentationLoss(nn.Module):
@@ -79,8 +65,8 @@ class SegmentationLoss(nn.Module):
         pixel_weights = F.pad(weights, (0, IGNORE + 1 - num_classes))  # (256,)
         self.register_buffer('pixel_weights', pixel_weights, persistent=False)
 
-    def forward(self, heads: Sequence[Tensor], labels: Tensor, progress: float = 0.0) -> Loss:
-        """Computes the loss of a batch; 0, with gradients of 0, if no pixel is labelled.
+    def forward(self, heads: Sequence[Tensor], labels: Tensor, progress: float = 0.0) -> Tensor:
+        """Computes the scalar loss of a batch; 0, with gradients of 0, if no pixel is labelled.
 
         Args:
             heads: Output of `SegmentationNetwork.coarse_heads`: logits of the main head, then of
@@ -105,13 +91,8 @@ class SegmentationLoss(nn.Module):
             )  # (heads, statistics)
             cross_entropies, dices = self._losses(sum_over_processes(local))  # (heads,), (heads,)
             losses = cross_entropies + self.settings.dice_weight * dices
-            total = losses[0] + self.settings.booster_weight * losses[1:].sum()
-        parts = {'cross_entropy': cross_entropies[0].detach()}
-        if self.settings.dice_weight:
-            parts['dice'] = dices[0].detach()
-        for index, loss in enumerate(losses[1:].detach(), 1):
-            parts[f'booster{index}'] = loss
-        return Loss(total, parts)
+            total: Tensor = losses[0] + self.settings.booster_weight * losses[1:].sum()
+        return total
 
     def _statistics(self, logits: Tensor, labels: Tensor, hard_only: bool) -> Tensor:
         """Computes the statistics of a head's loss, which add up over processes.

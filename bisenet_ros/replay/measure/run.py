@@ -4,8 +4,6 @@
 
 from __future__ import annotations
 
-import json
-import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
@@ -22,6 +20,8 @@ from bisenet_ros.camera_ground import MOUNTING, CameraGround
 from bisenet_ros.camera_pipeline import CameraPipeline, Network
 from bisenet_ros.ego_mask import load_ego_masks
 from bisenet_ros.errors import UserError
+from bisenet_ros.json_text import to_json
+from bisenet_ros.media import MediaError
 from bisenet_ros.replay.measure.as_driven import replay_as_driven
 from bisenet_ros.replay.measure.evaluation import Evaluation
 from bisenet_ros.replay.measure.evaluator import Evaluator, Taken
@@ -145,6 +145,8 @@ def replay(
                         max_rate=settings.max_rate,
                     )
                 )
+    except MediaError as error:  # of a video
+        failure = str(error)
     except OSError as error:
         failure = f'{output}: some results could not be written: {error.strerror or error}'
     problems = [*filter(None, (damage, failure)), *evaluator.problems.lines()]
@@ -168,10 +170,7 @@ def replay(
         'live': recorded is not None,
         **evaluator.figures(dropped),
     }
-    text = json.dumps(metrics, indent=2, ensure_ascii=False, allow_nan=False)
-    # Bytes of file names that are not UTF-8 become escape sequences, which any reader accepts.
-    text = re.sub('[\ud800-\udfff]', lambda byte: rf'\\u{ord(byte[0]):x}', text)
-    (output / 'metrics.json').write_text(text + '\n', encoding='utf-8')
+    (output / 'metrics.json').write_text(to_json(metrics) + '\n', encoding='utf-8')
     highlights = find_highlights(evaluator.summaries)
     pictures = draw_pictures(bag, output, highlights, segmenter.label_space, settings.overlay_alpha)
     page = output / 'report.html'

@@ -23,7 +23,7 @@ from pydantic import (
 from bisenet_ros.parameter_file import read_parameters
 from bisenet_ros.replay.measure.criteria import Criterion, Number
 from bisenet_ros.replay.measure.figures import CLASS_IOU
-from bisenet_ros.yaml_document import Document, Location
+from bisenet_ros.yaml_document import Document, Location, reworded
 
 _FOLDER_NAME = re.compile(r'[\w-][\w. -]*')
 
@@ -210,12 +210,6 @@ def _said(error: Any, count: int) -> str:
         }  # fmt: skip
         part = parts[holder]
         said = f'unknown key; choose from {", ".join(part.model_fields)}'
-    elif error['type'] == 'missing':
-        said = 'is missing'
-    elif error['type'] == 'value_error':
-        said = str(error['ctx']['error'])
-    elif error['type'] == 'model_type':
-        said = 'must be a mapping of keys to values'
     else:
-        said = error['msg'][0].lower() + error['msg'][1:]
+        said = reworded(error)
     return said if count == 1 else f'{said} (and {count - 1} more)'

@@ -47,7 +47,7 @@ class OverlayVideos:
         return self
 
     def __exit__(self, *exception: Any) -> None:
-        self._stack.close()
+        self._stack.__exit__(*exception)
 
     def write(self, frame: RecordedFrame, drawn: Pixels) -> None:
         """Appends the overlay of a frame, (H, W, 3) BGR; in frame order for each camera.

