@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from bisenet_ros.extras import EXTRAS, advice
 
@@ -28,7 +28,10 @@ from bisenet_training.dataset_registry import DATASETS
 
 if TYPE_CHECKING:  # Rerun is optional
     from bisenet_ros.rerun_view import ViewTarget
-    from bisenet_training.export.formats import FormatName
+
+
+# Typer uses click, or a copy of its own, depending on its version.
+_UsageError: Any = typer.BadParameter.__base__
 
 
 class _Roof(TyperGroup):
@@ -46,6 +49,13 @@ class _Roof(TyperGroup):
                 raise
             message = f'{library} is not installed: {advice(*EXTRAS["tools"])}'
             print(f'bisenet: {message}', file=sys.stderr)
+            raise typer.Exit(2) from error
+        except _UsageError as error:
+            message = error.format_message().rstrip('.')
+            if '\n' in message:  # the help of a verb without arguments
+                raise
+            place = ctx if error.ctx is None else error.ctx
+            print(f'bisenet: {message}; see {place.command_path} --help', file=sys.stderr)
             raise typer.Exit(2) from error
         except KeyboardInterrupt as error:
             raise typer.Exit(130) from error
@@ -69,19 +79,6 @@ def _writable(file: Path | None) -> Path | None:
 
         check_writable(file)
     return file
-
-
-def _one_of(*choices: str) -> Any:
-    """Declares a choice; typer's own error for a wrong one has more than one line."""
-
-    def check(parameter: typer.CallbackParam, value: str) -> str:
-        if value not in choices:
-            raise UserError(
-                f'{parameter.opts[0]} must be one of {", ".join(choices)}, not {value!r}'
-            )
-        return value
-
-    return {'callback': check, 'metavar': '|'.join(choices)}
 
 
 Weights = Annotated[
@@ -250,8 +247,7 @@ def record(
     ] = None,
     rate: Annotated[float, typer.Option('--rate', help='Frames per second.')] = 15.0,
     storage: Annotated[
-        str,
-        typer.Option('--storage', metavar='mcap|sqlite3', help='Storage format of the bag.'),
+        Literal['mcap', 'sqlite3'], typer.Option('--storage', help='Storage format of the bag.')
     ] = 'mcap',
     weights: Weights = 'camvid',
 ) -> None:
@@ -649,8 +645,7 @@ def export(
         ),
     ],
     format: Annotated[
-        str,
-        typer.Option('--format', help='File format.', **_one_of('onnx', 'openvino', 'torchscript')),
+        Literal['onnx', 'openvino', 'torchscript'], typer.Option('--format', help='File format.')
     ] = 'onnx',
     params: Annotated[
         Path | None,
@@ -698,11 +693,10 @@ def export(
         ),
     ] = 'cpu',
     precision: Annotated[
-        str,
+        Literal['auto', 'fp32', 'fp16'],
         typer.Option(
             '--precision',
             help='Precision of the weights and, where supported, of the arithmetic; auto is fp32.',
-            **_one_of('auto', 'fp32', 'fp16'),
         ),
     ] = 'auto',
     frames: Annotated[
@@ -728,7 +722,7 @@ def export(
     settings = read_settings(params, {'weights': weights, 'network_size': network_size})
     export_weights(
         settings.weights,
-        cast('FormatName', format),
+        format,
         output,
         Interface(
             'frames' if preprocessing else 'images',

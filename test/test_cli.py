@@ -59,7 +59,10 @@ def test_help(verb: str) -> None:
     ],
 )
 def test_bad_arguments(arguments: list[str]) -> None:
-    assert CliRunner().invoke(app, arguments).exit_code == 2
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 2
+    (line,) = result.stderr.splitlines()
+    assert line.startswith('bisenet: ')
 
 
 def test_bad_input_is_one_line(tmp_path: Path) -> None:
@@ -71,12 +74,14 @@ def test_bad_input_is_one_line(tmp_path: Path) -> None:
 
 def test_a_wrong_choice_is_one_line(tmp_path: Path) -> None:
     output = str(tmp_path / 'model.onnx')
-    for option, choices in (('--format', 'onnx, openvino,'), ('--precision', 'auto, fp32,')):
+    for option, choice in (('--format', 'openvino'), ('--precision', 'fp32')):
         result = CliRunner().invoke(app, ['export', '-o', output, option, 'int4'])
         assert result.exit_code == 2
         (line,) = result.stderr.splitlines()
-        assert line.startswith(f'bisenet: {option} must be one of {choices}')
-        assert line.endswith("not 'int4'")
+        assert line.startswith(f"bisenet: Invalid value for '{option}'")
+        assert "'int4'" in line
+        assert f"'{choice}'" in line
+        assert line.endswith('; see bisenet export --help')
 
 
 @pytest.mark.parametrize(
@@ -146,7 +151,7 @@ def test_info_for_machines(tmp_path: Path) -> None:
     replace(checkpoint, provenance=provenance).save(weights)
     result = CliRunner().invoke(app, ['info', str(weights), '--json', '-'])
     facts = json.loads(result.stdout)
-    assert facts['provenance'] == {'epochs': [1, None], 'rate': None, 'file': '\udcff'}
+    assert facts['provenance'] == {'epochs': [1, None], 'rate': None, 'file': r'\udcff'}
     assert facts['network'] == 'bisenetv2'
     assert facts['network_size'] == [128, 96]
     assert facts['label_space']['drivable'] == ['road']

@@ -110,7 +110,7 @@ def _option(declared: Declaration) -> Any:
     settings: dict[str, Any] = {'help': text, 'rich_help_panel': _PANEL, 'show_default': False}
     kind: Any = {'double': float, 'integer': int}.get(declared.type, str)
     if declared.choices:
-        # Not declared as a choice to typer, because its error has more than one line.
+        # Not declared as a choice to typer: the parameter's own check has the same error in a file.
         settings['metavar'] = '|'.join(declared.choices)
     elif declared.type == 'integer array':
         kind = tuple[int, int]

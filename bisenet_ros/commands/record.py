@@ -8,7 +8,6 @@ import math
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import cast, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -37,7 +36,7 @@ Pixels = npt.NDArray[np.uint8]
 
 
 def record_folder(
-    folder: Path, bag: Path, labels: Path | None, *, rate: float, storage: str, weights: str
+    folder: Path, bag: Path, labels: Path | None, *, rate: float, storage: Storage, weights: str
 ) -> None:
     """Writes a bag for `ros2 bag play` and `bisenet demo --source`.
 
@@ -46,7 +45,7 @@ def record_folder(
         bag: The folder to create; it appears only when it is complete.
         labels: A folder with a label image for each frame, with the same name and size.
         rate: Frames per second.
-        storage: A storage plugin of rosbag2, as `Storage` names it.
+        storage: A storage plugin of rosbag2.
         weights: Weights with the label space of the labels; not read without labels.
 
     Raises:
@@ -55,9 +54,6 @@ def record_folder(
     """
     if not MIN_RATE <= rate < math.inf:
         raise UserError(f'--rate must be {MIN_RATE} or more frames per second, not {rate}')
-    if storage not in get_args(Storage):
-        known = ', '.join(get_args(Storage))
-        raise UserError(f'--storage must be one of {known}, not {storage!r}')
     if bag.exists():
         raise UserError(f'{bag} exists already: choose another name, or remove it first')
     frames = list_files(folder, IMAGE_SUFFIXES)
@@ -72,7 +68,7 @@ def record_folder(
         # An unfinished bag is removed.
         with tempfile.TemporaryDirectory(prefix=f'.{bag.name}.', dir=bag_folder) as unfinished:
             path = Path(unfinished) / bag.name
-            with BagWriter(path, cast('Storage', storage)) as writer, progress_bar() as progress:
+            with BagWriter(path, storage) as writer, progress_bar() as progress:
                 size: tuple[int, ...] | None = None
                 for index, frame in enumerate(progress.track(frames, description='recording')):
                     stamp = START + round(index * 1e9 / rate)

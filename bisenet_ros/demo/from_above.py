@@ -52,7 +52,8 @@ class GroundOfFrames:
         ego = None if self._ego_mask is None else self._ego_mask.at((width, height))
         segmentation = Segmentation(found, found.label_space, 0.0, ego)
         size = image.shape[1], image.shape[0]
-        return self._ground.of_frame(frame.message, size, segmentation, frame.camera_info)
+        info = frame.latest_info if frame.camera_info is None else frame.camera_info
+        return self._ground.of_frame(frame.message, size, segmentation, info)
 
     def draw(
         self, ground: Ground | None, true_mask: Pixels | None, height: int

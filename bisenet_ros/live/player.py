@@ -24,6 +24,7 @@ from collections import deque
 from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,7 @@ from bisenet_ros.image_codec import ImageError
 from bisenet_ros.live.events import emit
 from bisenet_ros.live.sources import Frames, Source, open_source
 from bisenet_ros.node.signals import on_stop_signal
+from bisenet_ros.stamps import nanoseconds
 
 PROBE_PERIOD = 1.0
 """Seconds between two probe frames while the node does not answer."""
@@ -88,23 +90,31 @@ class CameraTopics:
     def publish(self, frame: RecordedFrame, stamp: int) -> None:
         """Publishes a frame with its CameraInfo and ground truth.
 
+        A CameraInfo of another stamp keeps its distance in time from the frame.
+
         Args:
             frame: The frame.
-            stamp: Stamp for the headers, nanoseconds.
+            stamp: Stamp for the header of the image, nanoseconds.
         """
-        for publisher, message in (
-            (self._image, frame.message),
-            (self._info, frame.camera_info),
-            (self._truth, frame.truth_message),
+        info, stamp_of_info = frame.camera_info, stamp
+        if info is None and frame.latest_info is not None:
+            info = frame.latest_info
+            stamp_of_info += nanoseconds(info.header.stamp) - frame.stamp
+        for publisher, message, its_stamp in (
+            (self._info, info, stamp_of_info),
+            (self._image, frame.message, stamp),
+            (self._truth, frame.truth_message, stamp),
         ):
             if publisher is None or message is None or not publisher.get_subscription_count():
                 continue
-            header = message.header
-            header.stamp.sec, header.stamp.nanosec = divmod(stamp, 1_000_000_000)
-            publisher.publish(self._serialized(message))
+            publisher.publish(self._serialized(message, its_stamp))
 
-    def _serialized(self, message: Any) -> bytes:
-        return bytes(self._typestore.serialize_cdr(message, message.__msgtype__))
+    def _serialized(self, message: Any, stamp: int) -> bytes:
+        """Returns a message with another stamp as CDR; messages may be published repeatedly."""
+        seconds, rest = divmod(stamp, 1_000_000_000)
+        time = replace(message.header.stamp, sec=seconds, nanosec=rest)
+        stamped = replace(message, header=replace(message.header, stamp=time))
+        return bytes(self._typestore.serialize_cdr(stamped, message.__msgtype__))
 
 
 class Player:
