@@ -179,7 +179,15 @@ def test_no_labelled_pixel_is_no_trouble(image: Image) -> None:
 def test_chance_comes_from_the_generator_alone(image: Image, labels: Image) -> None:
     augmentation = Augmentation(
         AugmentationSettings(
-            aspect=1.2, hue=0.1, gamma=1.5, rain=0.5, blur=0.5, jpeg=0.5, noise=0.5, cutout=0.5
+            aspect=1.2,
+            hue=0.1,
+            white_balance=1.5,
+            gamma=1.5,
+            rain=0.5,
+            blur=0.5,
+            jpeg=0.5,
+            noise=0.5,
+            cutout=0.5,
         )
     )
     # As a DataLoader's worker gets it.
@@ -207,6 +215,7 @@ def test_chance_comes_from_the_generator_alone(image: Image, labels: Image) -> N
         {'contrast': 0.5},
         {'saturation': 0.5},
         {'hue': 0.3},
+        {'white_balance': 2},
         {'gamma': 2},
         {'blur': 1},
         {'jpeg': 1},
@@ -251,6 +260,19 @@ def test_channels_are_not_confused() -> None:
             key=lambda view: int(np.ptp(view[0, 0])),
         )
         assert greyest[0, 0].astype(int).min() == pytest.approx(200 * weight, rel=0.2, abs=3)
+
+
+def test_white_balance_keeps_the_brightness_of_grey() -> None:
+    image = np.full((32, 32, 3), 100, np.uint8)
+    red_to_green, blue_to_green = [], []
+    for seed in range(40):
+        blue, green, red = augment(image, image[..., 0], (32, 32), seed, white_balance=1.5)[0][0, 0]
+        assert 0.114 * blue + 0.587 * green + 0.299 * red == pytest.approx(100, abs=0.6)
+        red_to_green.append(red / green)
+        blue_to_green.append(blue / green)
+    for gains in (red_to_green, blue_to_green):
+        assert 1 / 1.52 < min(gains) < 1 / 1.3
+        assert 1.3 < max(gains) < 1.52
 
 
 def test_wrong_settings_are_refused() -> None:

@@ -18,6 +18,7 @@ from bisenet_training.augment.degradation import (
     RandomJpeg,
     RandomNoise,
     RandomRain,
+    RandomWhiteBalance,
 )
 from bisenet_training.augment.random_window import RandomWindow
 from bisenet_training.augment.settings import AugmentationSettings
@@ -80,6 +81,8 @@ def _transforms(settings: AugmentationSettings) -> Iterator[nn.Module]:
     if settings.blur:
         yield v2.RandomApply([v2.GaussianBlur(kernel_size=7, sigma=(0.5, 2.0))], settings.blur)
     yield v2.ColorJitter(settings.brightness, settings.contrast, settings.saturation, settings.hue)
+    if settings.white_balance > 1:
+        yield RandomWhiteBalance(settings.white_balance)
     if settings.gamma > 1:
         yield RandomGamma(settings.gamma)
     if settings.noise:

@@ -42,6 +42,34 @@ class RandomGamma(Transform):
         return v2.functional.adjust_gamma(inpt, params['exponent'])
 
 
+class RandomWhiteBalance(Transform):
+    """White balance: gains of red and blue against green, each log-uniform in 1 / `gain` to `gain`.
+
+    Cameras choose it by the light of the scene, so it differs between drives. The brightness of
+    grey does not change.
+    """
+
+    _transformed_types = (tv_tensors.Image,)
+
+    LUMA = (0.299, 0.587, 0.114)
+    """Share of red, green and blue in the brightness (ITU-R BT.601)."""
+
+    def __init__(self, gain: float) -> None:
+        super().__init__()
+        self.gain = gain
+
+    def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
+        """Draws the gains, (3, 1, 1)."""
+        red, blue = (self.gain ** (2 * torch.rand(2) - 1)).tolist()
+        gains = torch.tensor([red, 1.0, blue])
+        return {'gains': (gains / (gains @ torch.tensor(self.LUMA)))[:, None, None]}
+
+    def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
+        """Multiplies the channels by the gains."""
+        balanced = inpt.as_subclass(Tensor) * params['gains']
+        return tv_tensors.wrap(balanced.round().clamp(max=255).to(torch.uint8), like=inpt)
+
+
 class RandomRain(Transform):
     """Rain: short, bright, nearly vertical streaks in one direction, and a grey veil."""
 

@@ -33,6 +33,8 @@ class AugmentationSettings(BaseModel):
         contrast: Maximum relative change of contrast.
         saturation: Maximum relative change of saturation.
         hue: Maximum shift of hue, in turns of the colour circle. Slower than the rest together.
+        white_balance: Maximum gain of red and of blue against green, in either direction,
+            log-uniform; 1 is off.
         gamma: Exposure curve: the exponent is drawn from 1 / gamma to gamma, log-uniform; 1 is off.
         blur: Probability of blur, as from a dirty or unfocused lens.
         jpeg: Probability of JPEG artefacts, as from a camera with compressed images.
@@ -57,6 +59,7 @@ class AugmentationSettings(BaseModel):
     contrast: Probability = 0.4
     saturation: Probability = 0.4
     hue: Annotated[float, Field(ge=0, le=0.5)] = 0.0
+    white_balance: Annotated[float, Field(ge=1, allow_inf_nan=False)] = 1.0
     gamma: Annotated[float, Field(ge=1, allow_inf_nan=False)] = 1.0
     blur: Probability = 0.0
     jpeg: Probability = 0.0
