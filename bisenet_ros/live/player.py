@@ -112,8 +112,9 @@ class CameraTopics:
     def _serialized(self, message: Any, stamp: int) -> bytes:
         """Returns a message with another stamp as CDR; messages may be published repeatedly."""
         seconds, rest = divmod(stamp, 1_000_000_000)
-        time = replace(message.header.stamp, sec=seconds, nanosec=rest)
-        stamped = replace(message, header=replace(message.header, stamp=time))
+        header = message.header
+        header = replace(header, stamp=replace(header.stamp, sec=seconds, nanosec=rest))
+        stamped = replace(message, header=header)
         return bytes(self._typestore.serialize_cdr(stamped, message.__msgtype__))
 
 

@@ -68,8 +68,8 @@ class CameraRecorder:
         node.create_subscription(timing, f'{prefix}/{_TIMING}', self._take_timing, _QOS)
 
     def _take_image(self, kind: str, data: bytes) -> None:
-        seconds, nanoseconds = _HEADER.unpack_from(data)
-        self._take(kind, seconds * 1_000_000_000 + nanoseconds, data)
+        seconds, rest = _HEADER.unpack_from(data)
+        self._take(kind, seconds * 1_000_000_000 + rest, data)
 
     def _take_timing(self, timing: Any) -> None:
         self._take(_TIMING, nanoseconds(timing.header.stamp), timing)

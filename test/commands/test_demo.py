@@ -18,12 +18,13 @@ import cv2
 import numpy as np
 import psutil
 import pytest
+from small_videos import write_broken_off_video
 from tiny_checkpoint import save_tiny_checkpoint
 from typer.testing import CliRunner, Result
 
 from bisenet_ros.cli import app
 from bisenet_ros.commands.demo import Demo, Scene, run_demo
-from bisenet_ros.media import Video, VideoWriter
+from bisenet_ros.media import Video
 from bisenet_ros.settings import Settings
 from bisenet_ros.synthetic.drive import SyntheticDrive
 
@@ -143,12 +144,7 @@ def test_a_recorded_drive_gives_live_what_it_gives_offline(
 @pytest.mark.slow  # three processes start
 def test_a_video_that_breaks_off_is_reported(weights: Path, tmp_path: Path) -> None:
     clip, output = tmp_path / 'clip.webm', tmp_path / 'demo'
-    noise = np.random.default_rng(0).integers(0, 256, (12, 64, 96, 3), dtype=np.uint8)
-    with VideoWriter(clip, rate=5) as writer:
-        for image in noise:
-            writer.write(image)
-    whole = clip.read_bytes()
-    clip.write_bytes(whole[: len(whole) * 2 // 5])
+    write_broken_off_video(clip, 12)
     playing = command('demo', '--source', clip, '-o', output, '--weights', weights)
     result = subprocess.run(playing, capture_output=True, text=True, timeout=TIMEOUT, check=False)
     assert result.returncode == 1, result.stderr

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 import pytest
+from small_videos import write_broken_off_video
 
 from bisenet_ros.bag.writer import BagWriter
 from bisenet_ros.errors import UserError
@@ -73,12 +74,7 @@ def test_a_video(tmp_path: Path) -> None:
 
 def test_a_video_that_breaks_off(tmp_path: Path) -> None:
     path = tmp_path / 'clip.webm'
-    noise = np.random.default_rng(0).integers(0, 256, (24, 64, 96, 3), dtype=np.uint8)
-    with VideoWriter(path, rate=5) as writer:
-        for image in noise:
-            writer.write(image)
-    whole = path.read_bytes()
-    path.write_bytes(whole[: len(whole) * 2 // 5])
+    write_broken_off_video(path, 24)
     cut = open_source(main_source(path, seconds=9))
     assert 1 < len(list(cut)) < 12
     assert cut.problem == f'{path} ends after {len(list(cut))} of 24 frames'
