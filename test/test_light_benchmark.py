@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -14,13 +15,13 @@ from small_datasets import make_camvid_tree
 
 pytest.importorskip('pydantic', reason='needs the extra train')
 
-from benchmarks.light import CHANGES, cool, darker, unchanged, warm
 from bisenet_ros.model_settings import ModelSettings
 from bisenet_ros.segmenter import Segmenter
 from bisenet_training.datasets.camvid import CamvidSettings
 from bisenet_training.evaluation import evaluate
 
 ROOT = Path(__file__).parents[1]
+LIGHT = runpy.run_path(str(ROOT / 'benchmarks' / 'light.py'))
 
 
 def test_its_figures_are_those_of_evaluate(weights: Path, tmp_path: Path) -> None:
@@ -38,17 +39,17 @@ def test_its_figures_are_those_of_evaluate(weights: Path, tmp_path: Path) -> Non
         check=True,
     )
     row = done.stdout.splitlines()[-1].split(' | ')
-    assert len(row) == len(CHANGES) + 2
+    assert len(row) == len(LIGHT['CHANGES']) + 2
     assert row[1] == f'{expected:.2%}'
 
 
 def test_every_change_changes_and_keeps_the_shape() -> None:
     image = np.random.default_rng(0).integers(0, 256, (48, 64, 3), np.uint8)
-    for change in CHANGES:
+    for change in LIGHT['CHANGES']:
         changed = change(image)
         assert (changed.shape, changed.dtype) == (image.shape, image.dtype), change
-        assert np.array_equal(changed, image) is (change is unchanged), change
+        assert np.array_equal(changed, image) is (change is LIGHT['unchanged']), change
     grey = np.full((2, 2, 3), 100, np.uint8)
-    assert warm(grey)[0, 0].tolist() == [75, 100, 120]
-    assert cool(grey)[0, 0].tolist() == [125, 100, 80]
-    assert darker(grey)[0, 0].tolist() == 3 * [34]
+    assert LIGHT['warm'](grey)[0, 0].tolist() == [75, 100, 120]
+    assert LIGHT['cool'](grey)[0, 0].tolist() == [125, 100, 80]
+    assert LIGHT['darker'](grey)[0, 0].tolist() == 3 * [34]
