@@ -93,6 +93,7 @@ def fit(config: TrainingConfig, output: Path, *, resume: bool) -> Signals | None
     if fabric.is_global_zero:
         folder.begin(config, resume=resume)
     goes_on = resume and has_state(folder, fabric)
+    data.prepare()
     class_shares = data.class_shares(fabric, folder.data)  # (classes,)
 
     # ---- the batches ----
@@ -103,7 +104,6 @@ def fit(config: TrainingConfig, output: Path, *, resume: bool) -> Signals | None
         workers = suitable_workers(processes_on_machine())
 
     # ---- network, moving average, optimiser ----
-    torch.backends.cudnn.benchmark = True  # all batches have the same size
     convert_conv2d_weight_memory_format(initial.network, torch.channels_last)
     average = fabric.to_device(AverageNetwork(initial.network, config.average_decay))
     network = synchronize(initial.network)

@@ -72,6 +72,17 @@ class TrainingData:
         """Training data, then validation data."""
         return self.train if self.validation is None else (*self.train, self.validation)
 
+    def prepare(self) -> None:
+        """Makes what takes long to make, such as synthetic frames, before processes are forked."""
+        with progress_bar() as bar:
+            for dataset in self.all:
+                task = bar.add_task(f'preparing {dataset.description}', total=None, visible=False)
+                dataset.prepare(
+                    lambda done, total, task=task: bar.update(
+                        task, completed=done, total=total, visible=True
+                    )
+                )
+
     def class_shares(self, fabric: Fabric, known: Path) -> npt.NDArray[np.float64]:
         """Reads every frame once and computes the share of each class in the training samples.
 

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from bisenet_ros.label_space import LabelSpace
 from bisenet_training.datasets.sample import Sample
@@ -38,6 +38,15 @@ class Dataset(ABC):
         Raises:
             DatasetError: The frame cannot be read, or its labels are invalid.
             IndexError: There is no such frame.
+        """
+
+    def prepare(self, progress: Callable[[int, int], None]) -> None:  # noqa: B027
+        """Makes in advance what takes long at the first access of each frame; nothing by default.
+
+        To be called before processes are forked that would each have to make it.
+
+        Args:
+            progress: Called in this thread with the number of frames done and their total.
         """
 
     @abstractmethod

@@ -4,9 +4,14 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from threading import Lock
 from typing import Annotated, Literal
 
+import cv2
 import numpy as np
 from pydantic import Field
 
@@ -69,6 +74,20 @@ class SyntheticFrames(Dataset):
     def __len__(self) -> int:
         return self._count
 
+    def prepare(self, progress: Callable[[int, int], None]) -> None:
+        """See `Dataset.prepare`: renders all streets, each in one of several processes."""
+        left = [street for street in range(len(self._locks)) if street not in self._streets]
+        processes = min(len(os.sched_getaffinity(0)), len(left))
+        if processes < 2:
+            return
+        # Forked, like the workers of a DataLoader: nothing has to be imported again.
+        with ProcessPoolExecutor(processes, get_context('fork'), _use_one_thread) as pool:
+            rendered = pool.map(_render, *zip(*map(self._arguments, left), strict=True))
+            for street, samples in zip(left, rendered, strict=True):
+                self._streets[street] = samples
+                done = sum(map(len, self._streets.values()))
+                progress(done, self._count)
+
     def name_of(self, index: int) -> str:
         street, place = self._place(index)
         return _name(self._first_seed + street, _moments(self._first_seed + street)[place])
@@ -77,7 +96,7 @@ class SyntheticFrames(Dataset):
         street, place = self._place(index)
         with self._locks[street]:
             if street not in self._streets:
-                self._streets[street] = self._render(street)
+                self._streets[street] = _render(*self._arguments(street))
         return self._streets[street][place]
 
     def _place(self, index: int) -> tuple[int, int]:
@@ -85,11 +104,21 @@ class SyntheticFrames(Dataset):
             raise IndexError(f'no frame {index} among {self._count}')
         return divmod(index, FRAMES_PER_STREET)
 
-    def _render(self, street: int) -> list[Sample]:
-        seed = self._first_seed + street
-        drive = SyntheticDrive(seed, self._size)
-        moments = _moments(seed)[: self._count - street * FRAMES_PER_STREET]
-        return [Sample(_name(seed, moment), *drive.frame(moment)) for moment in moments]
+    def _arguments(self, street: int) -> tuple[int, tuple[int, int], int]:
+        """Returns the arguments of `_render` for a street."""
+        frames = min(FRAMES_PER_STREET, self._count - street * FRAMES_PER_STREET)
+        return self._first_seed + street, self._size, frames
+
+
+def _render(seed: int, size: tuple[int, int], frames: int) -> list[Sample]:
+    """Renders the first of a street's chosen frames."""
+    drive = SyntheticDrive(seed, size)
+    return [Sample(_name(seed, moment), *drive.frame(moment)) for moment in _moments(seed)[:frames]]
+
+
+def _use_one_thread() -> None:
+    """Makes OpenCV single-threaded in a process of its own, because there is one per core."""
+    cv2.setNumThreads(0)
 
 
 def _moments(seed: int) -> list[int]:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 
 from bisenet_ros.label_space import CAMVID
 from bisenet_ros.synthetic.drive import SyntheticDrive
+from bisenet_training.datasets import synthetic
 from bisenet_training.datasets.synthetic import FRAMES_PER_STREET, SyntheticFrames
 
 SIZE = (96, 64)
@@ -41,6 +43,21 @@ def test_frames_are_different_and_rendered_once(dataset: SyntheticFrames) -> Non
     assert len({sample.name for sample in samples}) == COUNT
     for first, second in zip(samples[:COUNT], samples[COUNT:], strict=True):
         assert first is second
+
+
+def test_frames_that_are_prepared_are_the_same(
+    dataset: SyntheticFrames, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, 'sched_getaffinity', lambda _: {0, 1})
+    prepared = SyntheticFrames(COUNT, 1000, SIZE)
+    done: list[tuple[int, int]] = []
+    prepared.prepare(lambda *progress: done.append(progress))
+    assert done == [(FRAMES_PER_STREET, COUNT), (COUNT, COUNT)]
+    monkeypatch.setattr(synthetic, 'SyntheticDrive', None)  # nothing is rendered any more
+    for sample, expected in zip(prepared, dataset, strict=True):
+        assert sample.name == expected.name
+        np.testing.assert_array_equal(sample.image, expected.image)
+        np.testing.assert_array_equal(sample.labels, expected.labels)
 
 
 def test_there_is_an_end(dataset: SyntheticFrames) -> None:
