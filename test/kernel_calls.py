@@ -135,6 +135,21 @@ def aggregate(
     return array
 
 
+def concatenate_pooled(
+    device: str, features: npt.NDArray[Any], images: npt.NDArray[Any]
+) -> npt.NDArray[Any]:
+    """Appends pooled (B, C, h, w) images to (B, C, h/2, w/2) features."""
+    out = kernels_for(torch.device(device)).concatenate_pooled(
+        *(
+            torch.from_numpy(each).to(device).contiguous(memory_format=torch.channels_last)
+            for each in (features, images)
+        )
+    )
+    assert out.is_contiguous(memory_format=torch.channels_last)
+    array: npt.NDArray[Any] = out.cpu().numpy()
+    return array
+
+
 def build(name: str) -> SegmentationNetwork:
     """Returns an untrained network, the same in every process."""
     torch.manual_seed(0)

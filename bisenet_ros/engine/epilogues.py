@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from bisenet_ros.engine.kernels import Kernels
 from bisenet_ros.network.layers import ConvNorm
-from bisenet_ros.network.v2 import GatherExpansion, GatherExpansionDown, GuidedAggregation
+from bisenet_ros.network.v2 import GatherExpansion, GatherExpansionDown, GuidedAggregation, Stem
 
 
 class ConvReLU(nn.Module):
@@ -129,6 +129,21 @@ class FusedGatherExpansion(nn.Module):
         return out
 
 
+class FusedStem(nn.Module):
+    """A `Stem` whose pooling and concatenation run as one of our kernels."""
+
+    def __init__(self, layer: Stem, kernels: Kernels) -> None:
+        super().__init__()
+        self.layer = layer
+        self._kernels = kernels
+
+    def forward(self, x: Tensor) -> Tensor:
+        layer = self.layer
+        x = layer.shrink(x)
+        out: Tensor = layer.fuse(self._kernels.concatenate_pooled(layer.convolve(x), x))
+        return out
+
+
 class FusedAggregation(nn.Module):
     """A `GuidedAggregation` whose element-wise steps run as one of our kernels."""
 
@@ -156,11 +171,12 @@ def fuse_epilogues(network: nn.Module, kernels: Kernels) -> None:
 
     Args:
         network: Stays as it is if a batch norm is not folded.
-        kernels: Run the depth-wise convolutions and the aggregation.
+        kernels: Run the depth-wise convolutions, the stem's pooling and the aggregation.
     """
     if any(isinstance(module, ConvNorm) and not _folded(module) for module in network.modules()):
         return
     _replace(network, (GatherExpansion, GatherExpansionDown), FusedGatherExpansion)
+    _replace(network, (Stem,), lambda layer: FusedStem(layer, kernels))
     _replace(network, (GuidedAggregation,), lambda layer: FusedAggregation(layer, kernels))
     _replace(network, (ConvNorm,), lambda layer: _fused(layer, kernels))
 

@@ -358,7 +358,7 @@ class KernelCounter(TorchDispatchMode):
         return function(*args, **(kwargs or {}))
 
 
-def test_a_frame_takes_66_kernels_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_frame_takes_65_kernels_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
     """One each for what cuDNN and Triton do at once, which is opaque to torch on a GPU, too."""
     network = fold_batch_norm(NETWORKS['bisenetv2'](11).eval())
     counter = KernelCounter()
@@ -381,6 +381,7 @@ def test_a_frame_takes_66_kernels_at_most(monkeypatch: pytest.MonkeyPatch) -> No
         kernels = SimpleNamespace(
             depthwise=opaque(in_torch.depthwise, 'depthwise'),
             aggregate=opaque(in_torch.aggregate, 'aggregate'),
+            concatenate_pooled=opaque(in_torch.concatenate_pooled, 'concatenate_pooled'),
         )
         fuse_epilogues(network, kernels)
         for name in ('cudnn_convolution_relu', 'cudnn_convolution_add_relu'):
@@ -391,7 +392,7 @@ def test_a_frame_takes_66_kernels_at_most(monkeypatch: pytest.MonkeyPatch) -> No
             network.coarse(images)
     after = sum(counter.kernels.values())
     assert before > 160
-    assert after <= 66, counter.kernels
+    assert after <= 65, counter.kernels
     assert counter.kernels['depthwise'] == 16
     assert counter.kernels['cudnn_convolution_add_relu'] == 8
 

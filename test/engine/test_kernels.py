@@ -294,6 +294,29 @@ def test_depthwise_convolutions_are_torchs(
     )
 
 
+# ---- stem ----
+
+
+@pytest.mark.parametrize('dtype', ['float32', 'float16'])
+@pytest.mark.parametrize(
+    ('batch', 'channels', 'size'),
+    [(1, 16, (6, 80)), (2, 16, (7, 9)), (2, 12, (1, 2)), (1, 32, (5, 1)), (1, 72, (4, 5))],
+)
+def test_pooled_images_follow_the_features_as_in_torch(
+    call: Call, dtype: str, batch: int, channels: int, size: Size
+) -> None:
+    halves = [-(-each // 2) for each in size]
+    features, images = (
+        torch.randn(batch, channels, *each).to(getattr(torch, dtype)) for each in (halves, size)
+    )
+    for value in (float('inf'), -float('inf'), float('nan')):
+        images[torch.rand(images.shape) < 0.1] = value
+    images[0, 0] = -float('inf')
+    expected = torch.cat((features, torch.nn.MaxPool2d(3, stride=2, padding=1)(images)), dim=1)
+    out = call(kernel_calls.concatenate_pooled, features.numpy(), images.numpy())
+    np.testing.assert_array_equal(out, expected.numpy())
+
+
 # ---- guided aggregation ----
 
 
@@ -336,6 +359,7 @@ def test_kernels_compile_for_gpus(
 
     from bisenet_ros.engine.kernels.triton_kernels import (
         aggregate_kernel,
+        concatenate_pooled_kernel,
         depthwise_kernel,
         draw_kernel,
         prepare_kernel,
@@ -348,7 +372,7 @@ def test_kernels_compile_for_gpus(
         **dict.fromkeys(('x_weights', 'y_weights', 'below_weights', 'right_weights'), '*fp32'),
         'logits': '*fp32',
         **dict.fromkeys(('target', 'images', 'weights', 'biases', 'out'), '*fp16'),
-        **dict.fromkeys(('fine', 'gate', 'coarse', 'coarse_gate'), '*fp16'),
+        **dict.fromkeys(('fine', 'gate', 'coarse', 'coarse_gate', 'features'), '*fp16'),
         'channels': 'i32',
     }
     sizes = {'block': 512, 'tile_rows': 16, 'tile_columns': 128, 'ignored': IGNORE, 'reverse': True}
@@ -360,6 +384,7 @@ def test_kernels_compile_for_gpus(
             for stride, relu, multiplier in ((1, True, 6), (2, False, 6), (1, True, 1))
         ),
         *((aggregate_kernel, {'bilinear': value}) for value in (False, True)),
+        (concatenate_pooled_kernel, {}),
     ]
     for kernel, values in variants:
         exact = kernel in (prepare_kernel, draw_kernel)

@@ -99,6 +99,19 @@ class Kernels(Protocol):
             upsampling: How `up` upsamples by four.
         """
 
+    def concatenate_pooled(self, features: Tensor, images: Tensor) -> Tensor:
+        """Max-pools images, 3x3 at stride 2 with padding 1, and appends the result to features.
+
+        NaN counts as the largest value.
+
+        Args:
+            features: (B, C, h/2, w/2), halves rounded up; channels last.
+            images: (B, C, h, w), channels last.
+
+        Returns:
+            (B, 2 * C, h/2, w/2), channels last: the features, then the pooled images.
+        """
+
 
 def kernels_for(device: torch.device) -> Kernels:
     """Returns the kernels in Triton if they work on a device, otherwise those in torch.

@@ -82,3 +82,8 @@ def aggregate(
         for each in (gate, coarse * coarse_gate.sigmoid())
     )
     return fine * gate.sigmoid() + coarse
+
+
+def concatenate_pooled(features: Tensor, images: Tensor) -> Tensor:
+    """See `Kernels.concatenate_pooled`."""
+    return torch.cat((features, F.max_pool2d(images, 3, stride=2, padding=1)), dim=1)

@@ -13,6 +13,7 @@ from bisenet_ros.engine.kernels.geometry import ROWS, Geometry
 from bisenet_ros.engine.kernels.resampling import Resampling
 from bisenet_ros.engine.kernels.triton_kernels import (
     aggregate_kernel,
+    concatenate_pooled_kernel,
     depthwise_kernel,
     draw_kernel,
     prepare_kernel,
@@ -157,6 +158,38 @@ def aggregate(
         *gate.shape[2:],
         channels,
         bilinear=upsampling == 'bilinear',
+        tile_pixels=tile_pixels,
+        tile_channels=tile_channels,
+    )
+    return out
+
+
+def concatenate_pooled(features: Tensor, images: Tensor) -> Tensor:
+    """See `Kernels.concatenate_pooled`."""
+    features, images = (
+        tensor.contiguous(memory_format=torch.channels_last) for tensor in (features, images)
+    )
+    batch, channels, out_height, out_width = features.shape
+    out = torch.empty(
+        (batch, 2 * channels, out_height, out_width),
+        dtype=images.dtype,
+        device=images.device,
+        memory_format=torch.channels_last,
+    )
+    tile_channels, tile_pixels = _tile(channels)
+    grid = (
+        triton.cdiv(out_width, tile_pixels),
+        triton.cdiv(channels, tile_channels),
+        batch * out_height,
+    )
+    concatenate_pooled_kernel[grid](
+        features,
+        images,
+        out,
+        *images.shape[2:],
+        out_height,
+        out_width,
+        channels,
         tile_pixels=tile_pixels,
         tile_channels=tile_channels,
     )

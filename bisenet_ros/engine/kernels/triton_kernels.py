@@ -294,3 +294,48 @@ def aggregate_kernel(
     place = (row * width + x)[:, None] * channels + channel[None, :]
     value = tl.load(fine + place, mask=inside, other=0).to(tl.float32)
     tl.store(out + place, value * _sigmoid(opened) + added, mask=inside)
+
+
+@triton.jit(do_not_specialize=['height', 'width', 'out_height', 'out_width'])
+def concatenate_pooled_kernel(
+    features,  # (B, out_height, out_width, channels)
+    images,  # (B, height, width, channels)
+    out,  # (B, out_height, out_width, 2 * channels)
+    height,
+    width,
+    out_height,
+    out_width,
+    channels,
+    tile_pixels: tl.constexpr,
+    tile_channels: tl.constexpr,
+):
+    """Copies and pools in one row: `tile_pixels` by `tile_channels`."""
+    x = tl.program_id(0) * tile_pixels + tl.arange(0, tile_pixels)
+    channel = tl.program_id(1) * tile_channels + tl.arange(0, tile_channels)
+    row = tl.program_id(2)
+    image = row // out_height
+    y = row % out_height + tl.full([tile_pixels], 0, tl.int32)
+    channel_inside = channel < channels
+    inside = (x < out_width)[:, None] & channel_inside[None, :]
+    pixel = (row * out_width + x)[:, None]
+
+    feature = tl.load(features + pixel * channels + channel[None, :], mask=inside)
+    place = out + pixel * 2 * channels + channel[None, :]
+    tl.store(place, feature, mask=inside)
+
+    largest = tl.full([tile_pixels, tile_channels], float('-inf'), tl.float32)
+    for i in tl.static_range(3):
+        from_y = y * 2 + i - 1
+        y_inside = (from_y >= 0) & (from_y < height)
+        line = (image * height + from_y) * width
+        for j in tl.static_range(3):
+            from_x = x * 2 + j - 1
+            from_inside = y_inside & (from_x >= 0) & (from_x < width)
+            value = tl.load(
+                images + (line + from_x)[:, None] * channels + channel[None, :],
+                mask=from_inside[:, None] & channel_inside[None, :],
+                other=float('-inf'),
+            ).to(tl.float32)
+            # As in torch: of equal values, such as 0 and -0, the first one; of NaNs, the last one.
+            largest = tl.where((value > largest) | (value != value), value, largest)
+    tl.store(place + channels, largest, mask=inside)
