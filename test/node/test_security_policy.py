@@ -14,6 +14,7 @@ from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import GetState
 from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue
 from rcl_interfaces.srv import SetParameters
+from rclpy.node import NodeNameNonExistentError
 from ros_peers import TIMEOUT, Peer, change, running_node
 
 from bisenet_ros.node.publishers import optional_message
@@ -59,7 +60,10 @@ def of_node(peer: Peer, query: Query, wanted: set[str]) -> set[str]:
     """What the graph says of the node, when that is what is wanted or the time is over."""
     end = time.monotonic() + TIMEOUT
     while True:
-        found = {name for name, _ in query(NODE.strip('/'), '/')}
+        try:
+            found = {name for name, _ in query(NODE.strip('/'), '/')}
+        except NodeNameNonExistentError:  # its services may be known before its name
+            found = set[str]()
         if found == wanted or time.monotonic() > end:
             return found
         # An answer takes as long as news of the graph.
