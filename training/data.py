@@ -9,6 +9,7 @@ and several processes share the batch that a single process would have.
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -191,5 +192,11 @@ def _collate(views: Sequence[View]) -> Batch:
 
 
 def _prepare_worker(_: int) -> None:
-    """Makes libraries in a worker single-threaded, because there are many workers."""
+    """Makes libraries in a worker single-threaded, because there are many workers.
+
+    Ctrl-C and `timeout` signal the workers, too. They ignore it, so that the training can finish
+    its step. It ends them then, and if it is gone, they end by themselves.
+    """
     cv2.setNumThreads(0)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)

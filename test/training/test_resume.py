@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import shutil
 import signal
@@ -50,7 +51,7 @@ def unfinished(undisturbed: Path, folder: Path) -> Path:
     return run
 
 
-def start(config: Path, run: Path, after: int) -> subprocess.Popen[str]:
+def start(config: Path, run: Path, after: int, workers: int = 0) -> subprocess.Popen[str]:
     """Start a training as a program, and return when it has written down some steps.
 
     It stops by itself then until it is sent a line, so that it cannot have ended before.
@@ -65,7 +66,8 @@ def start(config: Path, run: Path, after: int) -> subprocess.Popen[str]:
         f'        if rows[-1].step == {after}:\n'
         '            print("halted", flush=True); sys.stdin.readline()\n'
         'loop.RunLog = Halting\n'
-        'sys.exit(train(sys.argv[1], [], Path(sys.argv[2]), resume=False))\n'
+        f'overrides = ["workers={workers}"]\n'
+        'sys.exit(train(sys.argv[1], overrides, Path(sys.argv[2]), resume=False))\n'
     )
     process = subprocess.Popen(
         [sys.executable, '-c', script, str(config), str(run)],
@@ -73,6 +75,7 @@ def start(config: Path, run: Path, after: int) -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
+        start_new_session=True,
     )
     assert process.stdout is not None
     assert process.stdout.readline() == 'halted\n'
@@ -115,14 +118,17 @@ def test_a_killed_training_goes_on_without_a_jump(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    ('number', 'workers'), [(signal.SIGTERM, 0), (signal.SIGTERM, 2), (signal.SIGINT, 2)]
+)
 def test_a_training_that_is_asked_to_stop_saves_first(
-    data: Path, undisturbed: Path, tmp_path: Path
+    data: Path, undisturbed: Path, tmp_path: Path, number: signal.Signals, workers: int
 ) -> None:
     config, run = write_config(tmp_path / 'small.yaml', data), tmp_path / 'run'
-    with start(config, run, after=3) as process:
-        process.send_signal(signal.SIGTERM)
+    with start(config, run, 3, workers) as process:
+        os.killpg(process.pid, number)  # like Ctrl-C: workers get it, too
         process.communicate('go on\n')
-    assert process.returncode == 128 + signal.SIGTERM
+    assert process.returncode == 128 + number
     state = torch.load(run / 'checkpoints' / 'last.ckpt', weights_only=True)
     assert state['step'] == max(losses(run)) == 3  # not one of those that are due
     assert not (run / 'weights.safetensors').exists()
