@@ -10,7 +10,6 @@ for labels before the next frame, and would have to be announced to torch's allo
 from __future__ import annotations
 
 import ctypes
-from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -21,27 +20,17 @@ from bisenet_ros.engine.engine import Frame
 from bisenet_ros.engine.native import tasks
 from bisenet_ros.engine.streams import runtime_of
 
-_WORTH_A_BAND = 1 << 20  # bytes; larger frames are sent in two bands
 _PIECE = 1 << 18  # bytes that a thread copies at a time
 _THREADS = 4  # more would only wait for memory
 _RESERVED = (20, 21, 22, 23)  # log2 of the sizes of blocks, in bytes
 
 
 def upload(frame: Frame, device: torch.device) -> Tensor:
-    """Copies a frame, (H, W, 3) uint8, to the device, for later work on the current stream.
-
-    A large frame is copied in two bands of rows: the GPU receives the first while the second is
-    written to page-locked memory.
-    """
+    """Copies a frame, (H, W, 3) uint8, to the device, for later work on the current stream."""
     host = torch.empty(frame.shape, dtype=torch.uint8, pin_memory=device.type == 'cuda')
-    pinned = host.numpy()
-    pixels = torch.empty(frame.shape, dtype=torch.uint8, device=device)
-    bands = 2 if frame.nbytes > _WORTH_A_BAND else 1
-    for first, end in pairwise(len(frame) * band // bands for band in range(bands + 1)):
-        rows = slice(first, end)
-        _copy(frame[rows], pinned[rows])
-        pixels[rows].copy_(host[rows], non_blocking=True)
-    return pixels
+    # In one piece: sending the first half while the second is copied took 0.1 ms longer on an H100.
+    _copy(frame, host.numpy())
+    return host.to(device, non_blocking=True)
 
 
 class _CopyJob(ctypes.Structure):
@@ -57,17 +46,17 @@ class _CopyJob(ctypes.Structure):
     )
 
 
-def _copy(rows: Frame, target: Frame) -> None:
-    """Copies rows of a frame: in C if the pixels of a row are contiguous, otherwise by NumPy."""
+def _copy(frame: Frame, target: Frame) -> None:
+    """Copies a frame: in C if the pixels of a row are contiguous, otherwise by NumPy."""
     copy = tasks('copy_rows')
-    if copy is None or rows.strides[1:] != (3, 1):
-        target[:] = rows
+    if copy is None or frame.strides[1:] != (3, 1):
+        target[:] = frame
         return
-    row = rows.shape[1] * 3
+    row = frame.shape[1] * 3
     rows_per_task = max(1, _PIECE // row)
-    addresses = rows.ctypes.data, target.ctypes.data
-    job = _CopyJob(*addresses, rows.strides[0], row, len(rows), rows_per_task)
-    copy(job, -(-len(rows) // rows_per_task), min(torch.get_num_threads(), _THREADS))
+    addresses = frame.ctypes.data, target.ctypes.data
+    job = _CopyJob(*addresses, frame.strides[0], row, len(frame), rows_per_task)
+    copy(job, -(-len(frame) // rows_per_task), min(torch.get_num_threads(), _THREADS))
 
 
 def reserve_page_locked_memory(device: torch.device, frames: int) -> None:

@@ -496,7 +496,7 @@ def test_frames_arrive_as_they_are(monkeypatch: pytest.MonkeyPatch, in_c: bool) 
         monkeypatch.setattr(pinned_memory, 'tasks', lambda _: None)
     elif native.tasks('copy_rows') is None:
         pytest.skip('needs the C library')
-    whole = noise(700, 900)  # several bands
+    whole = noise(700, 900)  # several tasks
     for frame in (whole, whole[5:40, ::3], whole[::-1], whole[:, ::-1], whole[..., ::-1]):
         np.testing.assert_array_equal(upload(frame, CPU).numpy(), frame)
     whole.setflags(write=False)
