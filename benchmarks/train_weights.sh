@@ -8,7 +8,7 @@
 #     sh benchmarks/train_weights.sh /datasets/camvid runs/camvid
 #
 # The steps are for a fast GPU: on an H100, a step of the teacher takes 0.05 s and one of the student 0.08 s, so both
-# take under eight minutes. To try it on a CPU:
+# should take about eight minutes. To try it on a CPU:
 #
 #     TEACHER_STEPS=2 STUDENT_STEPS=2 FRAMES=8 sh benchmarks/train_weights.sh /datasets/camvid runs/try
 #

@@ -40,7 +40,7 @@ class Dataset(ABC):
             IndexError: There is no such frame.
         """
 
-    def prepare(self, progress: Callable[[int, int], None]) -> None:  # noqa: B027
+    def prepare(self, progress: Callable[[int, int], None]) -> None:  # noqa: B027, few need it
         """Makes in advance what takes long at the first access of each frame; nothing by default.
 
         To be called before processes are forked that would each have to make it.

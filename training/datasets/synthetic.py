@@ -77,16 +77,16 @@ class SyntheticFrames(Dataset):
     def prepare(self, progress: Callable[[int, int], None]) -> None:
         """See `Dataset.prepare`: renders all streets, each in one of several processes."""
         left = [street for street in range(len(self._locks)) if street not in self._streets]
-        processes = min(len(os.sched_getaffinity(0)), len(left))
-        if processes < 2:
+        if not left:
             return
-        # Forked, like the workers of a DataLoader: nothing has to be imported again.
-        with ProcessPoolExecutor(processes, get_context('fork'), _use_one_thread) as pool:
+        processes = min(len(os.sched_getaffinity(0)), len(left))
+        # Forked, like the workers of a DataLoader: nothing has to be imported again. OpenCV uses
+        # one thread in each.
+        with ProcessPoolExecutor(processes, get_context('fork'), cv2.setNumThreads, (0,)) as pool:
             rendered = pool.map(_render, *zip(*map(self._arguments, left), strict=True))
             for street, samples in zip(left, rendered, strict=True):
                 self._streets[street] = samples
-                done = sum(map(len, self._streets.values()))
-                progress(done, self._count)
+                progress(sum(map(len, self._streets.values())), self._count)
 
     def name_of(self, index: int) -> str:
         street, place = self._place(index)
@@ -114,11 +114,6 @@ def _render(seed: int, size: tuple[int, int], frames: int) -> list[Sample]:
     """Renders the first of a street's chosen frames."""
     drive = SyntheticDrive(seed, size)
     return [Sample(_name(seed, moment), *drive.frame(moment)) for moment in _moments(seed)[:frames]]
-
-
-def _use_one_thread() -> None:
-    """Makes OpenCV single-threaded in a process of its own, because there is one per core."""
-    cv2.setNumThreads(0)
 
 
 def _moments(seed: int) -> list[int]:

@@ -104,18 +104,8 @@ def depthwise(images: Tensor, weights: Tensor, biases: Tensor, stride: int, relu
     batch, sources, height, width = images.shape
     channels = len(biases)
     out_height, out_width = (-(-size // stride) for size in (height, width))
-    out = torch.empty(
-        (batch, channels, out_height, out_width),
-        dtype=images.dtype,
-        device=images.device,
-        memory_format=torch.channels_last,
-    )
-    tile_channels, tile_pixels = _tile(channels)
-    grid = (
-        triton.cdiv(out_width, tile_pixels),
-        triton.cdiv(channels, tile_channels),
-        batch * out_height,
-    )
+    out = _empty_like(images, (batch, channels, out_height, out_width))
+    grid, tile = _tiles(batch, channels, out_height, out_width)
     depthwise_kernel[grid](
         images,
         weights,
@@ -129,8 +119,7 @@ def depthwise(images: Tensor, weights: Tensor, biases: Tensor, stride: int, relu
         multiplier=channels // sources,
         stride=stride,
         relu=relu,
-        tile_pixels=tile_pixels,
-        tile_channels=tile_channels,
+        **tile,
     )
     return out
 
@@ -145,8 +134,7 @@ def aggregate(
     )
     batch, channels, height, width = fine.shape
     out = torch.empty_like(fine)
-    tile_channels, tile_pixels = _tile(channels)
-    grid = triton.cdiv(width, tile_pixels), triton.cdiv(channels, tile_channels), batch * height
+    grid, tile = _tiles(batch, channels, height, width)
     aggregate_kernel[grid](
         fine,
         gate,
@@ -158,8 +146,7 @@ def aggregate(
         *gate.shape[2:],
         channels,
         bilinear=upsampling == 'bilinear',
-        tile_pixels=tile_pixels,
-        tile_channels=tile_channels,
+        **tile,
     )
     return out
 
@@ -170,18 +157,8 @@ def concatenate_pooled(features: Tensor, images: Tensor) -> Tensor:
         tensor.contiguous(memory_format=torch.channels_last) for tensor in (features, images)
     )
     batch, channels, out_height, out_width = features.shape
-    out = torch.empty(
-        (batch, 2 * channels, out_height, out_width),
-        dtype=images.dtype,
-        device=images.device,
-        memory_format=torch.channels_last,
-    )
-    tile_channels, tile_pixels = _tile(channels)
-    grid = (
-        triton.cdiv(out_width, tile_pixels),
-        triton.cdiv(channels, tile_channels),
-        batch * out_height,
-    )
+    out = _empty_like(images, (batch, 2 * channels, out_height, out_width))
+    grid, tile = _tiles(batch, channels, out_height, out_width)
     concatenate_pooled_kernel[grid](
         features,
         images,
@@ -190,13 +167,27 @@ def concatenate_pooled(features: Tensor, images: Tensor) -> Tensor:
         out_height,
         out_width,
         channels,
-        tile_pixels=tile_pixels,
-        tile_channels=tile_channels,
+        **tile,
     )
     return out
 
 
-def _tile(channels: int) -> tuple[int, int]:
-    """Returns how many channels and pixels of channels-last images one program computes."""
+def _empty_like(images: Tensor, shape: tuple[int, int, int, int]) -> Tensor:
+    """Returns an uninitialised tensor of another shape, channels last."""
+    return torch.empty(
+        shape, dtype=images.dtype, device=images.device, memory_format=torch.channels_last
+    )
+
+
+def _tiles(
+    batch: int, channels: int, height: int, width: int
+) -> tuple[tuple[int, int, int], dict[str, int]]:
+    """Divides channels-last images into the tiles of one program each, parts of a row.
+
+    Returns:
+        The grid of programs, and the arguments of a kernel that say how large a tile is.
+    """
     tile_channels = next((size for size in (64, 32) if channels % size == 0), 16)
-    return tile_channels, TILE // tile_channels
+    tile_pixels = TILE // tile_channels
+    grid = triton.cdiv(width, tile_pixels), triton.cdiv(channels, tile_channels), batch * height
+    return grid, {'tile_pixels': tile_pixels, 'tile_channels': tile_channels}

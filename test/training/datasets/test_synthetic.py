@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -48,7 +47,6 @@ def test_frames_are_different_and_rendered_once(dataset: SyntheticFrames) -> Non
 def test_frames_that_are_prepared_are_the_same(
     dataset: SyntheticFrames, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(os, 'sched_getaffinity', lambda _: {0, 1})
     prepared = SyntheticFrames(COUNT, 1000, SIZE)
     done: list[tuple[int, int]] = []
     prepared.prepare(lambda *progress: done.append(progress))
