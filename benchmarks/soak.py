@@ -450,6 +450,7 @@ class Stack:
             True,
             confidence_threshold=self._random.choice([0.0, 0.1, 0.2]),
             overlay_alpha=self._random.uniform(0.2, 0.8),
+            drivable_threshold=self._random.choice([0.0, 0.3]),
             min_drivable_area=self._random.choice([0.0, 0.01]),
             max_rate=self._random.choice([0.0, 20.0]),
         )

@@ -37,6 +37,20 @@ def drivable_mask(
     return without_small_areas(mask, min_area)
 
 
+def without_doubtful(
+    mask: npt.NDArray[np.uint8], confidence: npt.NDArray[np.uint8], lowest: int
+) -> npt.NDArray[np.uint8]:
+    """Removes the pixels of a mask whose confidence is below `lowest`, 0 to 255.
+
+    Args:
+        mask: (H, W), 0 or 255.
+        confidence: (H, W), 0 to 255.
+        lowest: The lowest confidence that is kept.
+    """
+    _, sure = cv2.threshold(confidence, lowest - 1, 255, cv2.THRESH_BINARY)
+    return np.asarray(cv2.bitwise_and(mask, sure), np.uint8)
+
+
 def without_small_areas(mask: npt.NDArray[np.uint8], min_area: float) -> npt.NDArray[np.uint8]:
     """Removes the small components of a mask; returns the mask itself if `min_area` is 0.
 

@@ -115,6 +115,13 @@ class ModelSettings(Declared):
         "Names of the classes that may be driven on; [''] for those that the checkpoint names.",
         Changes.AT_ONCE,
     )
+    drivable_threshold: float = parameter(
+        0.0,
+        'Pixels of a drivable class with a softmax maximum below it are not drivable; 0 leaves that'
+        ' to the label.',
+        Changes.AT_ONCE,
+        bounds=(0.0, 1.0),
+    )
     min_drivable_area: float = parameter(
         0.0,
         'Connected drivable areas under this share of the image are dropped; 0 keeps all.',
@@ -130,13 +137,23 @@ class ModelSettings(Declared):
     @property
     def least_confidence(self) -> int:
         """The minimum confidence, 0 to 255, of a labelled pixel."""
-        # 255 * (51 / 255) may be slightly more than 51, which must not be rounded up to 52.
-        return math.ceil(255 * self.confidence_threshold - 1e-6)
+        return _level(self.confidence_threshold)
+
+    @property
+    def least_drivable(self) -> int:
+        """The minimum confidence, 0 to 255, of a drivable pixel."""
+        return _level(self.drivable_threshold)
 
     @property
     def model(self) -> ModelSettings:
         """Only the settings of the model, without those that a subclass adds."""
         return ModelSettings(**{name: getattr(self, name) for name in MODEL_PARAMETERS})
+
+
+def _level(threshold: float) -> int:
+    """Returns the lowest value of a confidence image, 0 to 255, that reaches a threshold."""
+    # 255 * (51 / 255) may be slightly more than 51, which must not be rounded up to 52.
+    return math.ceil(255 * threshold - 1e-6)
 
 
 MODEL_PARAMETERS = declarations(ModelSettings)

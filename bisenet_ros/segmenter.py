@@ -104,6 +104,7 @@ class Segmenter:
         output_size: tuple[int, int] | None = None,
         confidence_threshold: float = 0.0,
         drivable_classes: Sequence[str] | None = None,
+        drivable_threshold: float = 0.0,
         min_drivable_area: float = 0.0,
         ego_mask: str | Path = '',
         self_check: bool = True,
@@ -123,6 +124,7 @@ class Segmenter:
             confidence_threshold: A pixel is not labelled (`IGNORE`) if its confidence, 0 to 255, is
                 below 255 times this.
             drivable_classes: Names of the drivable classes; None for those of the checkpoint.
+            drivable_threshold: A pixel is not drivable if its confidence is below 255 times this.
             min_drivable_area: Drivable components of a smaller fraction of the frame are dropped.
             ego_mask: Path of a PNG that is white where the vehicle itself is in every frame.
             self_check: Whether the labels of one frame are compared with those of plain PyTorch.
@@ -141,6 +143,7 @@ class Segmenter:
                 output_size=tuple(output_size or ()),
                 confidence_threshold=confidence_threshold,
                 drivable_classes=tuple(drivable_classes or OF_CHECKPOINT),
+                drivable_threshold=drivable_threshold,
                 min_drivable_area=min_drivable_area,
                 ego_mask=str(ego_mask),
                 self_check=self_check,
@@ -193,8 +196,8 @@ class Segmenter:
     def apply(self, settings: ModelSettings) -> None:
         """Applies the settings that can change between frames, from the next frame on.
 
-        These are `output_size`, `confidence_threshold`, `drivable_classes` and `min_drivable_area`.
-        All others need a new `Segmenter`.
+        These are `output_size`, `confidence_threshold`, `drivable_classes`, `drivable_threshold`
+        and `min_drivable_area`. All others need a new `Segmenter`.
 
         Raises:
             UserError: A drivable class is not a class of the network; nothing changes then.
@@ -208,6 +211,7 @@ class Segmenter:
             output_size=settings.output_size,
             confidence_threshold=settings.confidence_threshold,
             drivable_classes=label_space.drivable,
+            drivable_threshold=settings.drivable_threshold,
             min_drivable_area=settings.min_drivable_area,
         )
         # One assignment, because another thread may be segmenting a frame.
@@ -278,6 +282,7 @@ class Segmenter:
                     scale_to((height, width), self.network_size),
                     drivable_ids,
                     settings.least_confidence,
+                    settings.least_drivable,
                 )
                 for coarse, (height, width) in zip(logits, sizes, strict=True)
             ]

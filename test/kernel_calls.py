@@ -84,6 +84,7 @@ def draw(
     drivable_ids: Sequence[int] = (),
     lowest_confidence: int = 0,
     with_confidence: bool = False,
+    lowest_drivable: int = 0,
 ) -> Image:
     """Draws labels, mask and, if requested, confidence from logits of any layout."""
     drivable = torch.zeros(256, dtype=torch.uint8, device=device)
@@ -95,6 +96,7 @@ def draw(
         drivable,
         lowest_confidence,
         with_confidence,
+        lowest_drivable,
     )
     array: Image = planes.cpu().numpy()
     return array

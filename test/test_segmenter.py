@@ -19,7 +19,7 @@ from tiny_checkpoint import save_tiny_checkpoint
 from torch import Tensor
 
 from bisenet_ros.checkpoint import Checkpoint
-from bisenet_ros.drivable import drivable_mask
+from bisenet_ros.drivable import drivable_mask, without_small_areas
 from bisenet_ros.engine import upsample_argmax
 from bisenet_ros.engine.hardware import cpu_has_bf16
 from bisenet_ros.errors import UserError
@@ -193,10 +193,11 @@ def test_pixels_below_the_threshold_are_not_labelled(segmenter: Segmenter) -> No
     np.testing.assert_array_equal(result.confidence, everything.confidence)
 
 
-def test_the_threshold_is_in_the_units_of_the_confidence() -> None:
-    """A pixel whose confidence is exactly the threshold is labelled, whatever the rounding."""
+def test_thresholds_are_in_the_units_of_the_confidence() -> None:
+    """A pixel whose confidence is exactly the threshold reaches it, whatever the rounding."""
     for level in range(256):
         assert ModelSettings(confidence_threshold=level / 255).least_confidence == level
+        assert ModelSettings(drivable_threshold=level / 255).least_drivable == level
 
 
 def test_drivable_is_the_mask_of_the_drivable_classes(segmenter: Segmenter) -> None:
@@ -223,6 +224,27 @@ def test_unlabelled_pixels_are_not_drivable(segmenter: Segmenter) -> None:
     np.testing.assert_array_equal(result.drivable == 0, result.labels == IGNORE)
 
 
+def test_doubtful_pixels_are_labelled_but_not_drivable(segmenter: Segmenter) -> None:
+    frame = make_frame(96, 128)
+    everything = segmenter(frame)
+    ids = CAMVID.ids_of(('road', 'car', 'sky', 'tree'))
+    middle = int(np.median(everything.confidence[np.isin(everything.labels, ids)]))
+    settings = ModelSettings(
+        drivable_classes=('road', 'car', 'sky', 'tree'), drivable_threshold=middle / 255
+    )
+    segmenter.apply(settings)
+    result = segmenter(frame)
+    np.testing.assert_array_equal(result.labels, everything.labels)
+    sure = np.isin(everything.labels, ids) & (everything.confidence >= middle)
+    assert 0 < sure.sum() < np.isin(everything.labels, ids).sum()
+    np.testing.assert_array_equal(result.drivable, np.where(sure, 255, 0))
+    # Small areas are those of what is left.
+    segmenter.apply(replace(settings, min_drivable_area=0.01))
+    np.testing.assert_array_equal(
+        segmenter(frame).drivable, without_small_areas(result.drivable, 0.01)
+    )
+
+
 def test_results_keep_the_settings_they_were_made_with(segmenter: Segmenter) -> None:
     segmenter.apply(ModelSettings(drivable_classes=CAMVID.names))
     result = segmenter(make_frame(96, 128))
@@ -240,6 +262,7 @@ def test_settings_are_those_that_it_came_to(weights: Path) -> None:
         network_size=(64, 96),
         confidence_threshold=0.25,
         drivable_classes=['road', 'pavement'],
+        drivable_threshold=0.5,
         min_drivable_area=0.01,
     )
     asked = ModelSettings(
@@ -251,6 +274,7 @@ def test_settings_are_those_that_it_came_to(weights: Path) -> None:
         network_size=(64, 96),
         confidence_threshold=0.25,
         drivable_classes=('road', 'pavement'),
+        drivable_threshold=0.5,
         min_drivable_area=0.01,
     )
     assert segmenter.settings == asked
@@ -264,7 +288,9 @@ def test_settings_say_nothing_of_auto(weights: Path) -> None:
     assert settings.drivable_classes == CAMVID.drivable
 
 
-@pytest.mark.parametrize('name', ['confidence_threshold', 'min_drivable_area'])
+@pytest.mark.parametrize(
+    'name', ['confidence_threshold', 'drivable_threshold', 'min_drivable_area']
+)
 @pytest.mark.parametrize('value', [-0.1, 1.1, float('nan')])
 def test_fractions_are_fractions(name: str, value: float) -> None:
     with pytest.raises(UserError, match=f'^{name} must be from 0 to 1, not {value}$'):

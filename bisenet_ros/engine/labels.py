@@ -13,7 +13,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from bisenet_ros.drivable import drivable_mask
+from bisenet_ros.drivable import drivable_mask, without_doubtful
 from bisenet_ros.engine.device_failure import NotFiniteError
 from bisenet_ros.engine.hardware import cpu_threads
 from bisenet_ros.engine.kernels import kernels_for
@@ -39,7 +39,7 @@ class Labels(Protocol):
 
     @property
     def drivable(self) -> Image:
-        """255 where the label is drivable, else 0."""
+        """255 where the label is drivable and the confidence suffices, else 0."""
 
 
 def draw_labels(
@@ -48,6 +48,7 @@ def draw_labels(
     scale: Scale,
     drivable_ids: tuple[int, ...],
     lowest_confidence: int,
+    lowest_drivable: int = 0,
 ) -> Labels:
     """Draws the labels of a frame from its coarse logits.
 
@@ -60,12 +61,13 @@ def draw_labels(
         scale: Output pixels per node of the grid of logits.
         drivable_ids: Labels that count as drivable in the mask.
         lowest_confidence: 0 to 255. Pixels below it become `IGNORE`.
+        lowest_drivable: 0 to 255. Pixels below it are not drivable.
 
     Raises:
         NotFiniteError: The logits are not finite. On a GPU, reading the labels raises it.
     """
     drawn = HostLabels if logits.is_cpu else DeviceLabels
-    return drawn(logits, size, scale, drivable_ids, lowest_confidence)
+    return drawn(logits, size, scale, drivable_ids, lowest_confidence, lowest_drivable)
 
 
 class HostLabels:
@@ -78,9 +80,11 @@ class HostLabels:
         scale: Scale,
         drivable_ids: tuple[int, ...],
         lowest_confidence: int,
+        lowest_drivable: int = 0,
     ) -> None:
         self._coarse = (logits, size, scale)
         self._drivable_ids = drivable_ids
+        self._lowest_drivable = lowest_drivable
         self._threads = torch.get_num_threads()
         # NumPy sums in this thread. torch would wake other threads, which takes 100 times as long.
         with np.errstate(all='ignore'):
@@ -98,7 +102,10 @@ class HostLabels:
     @cached_property
     def drivable(self) -> Image:
         """See `Labels`."""
-        return drivable_mask(self.labels, self._drivable_ids)
+        mask = drivable_mask(self.labels, self._drivable_ids)
+        if self._lowest_drivable > 0:
+            mask = without_doubtful(mask, self.confidence, self._lowest_drivable)
+        return mask
 
 
 class DeviceLabels:
@@ -111,12 +118,14 @@ class DeviceLabels:
         scale: Scale,
         drivable_ids: tuple[int, ...],
         lowest_confidence: int,
+        lowest_drivable: int = 0,
     ) -> None:
         self._coarse = (logits, size, scale)
         self._table = _table(drivable_ids, logits.device)
         self._lowest_confidence = lowest_confidence
+        self._lowest_drivable = lowest_drivable
         self._sum = Download(logits.sum())
-        planes = self._draw(with_confidence=lowest_confidence > 0)
+        planes = self._draw(with_confidence=lowest_confidence > 0 or lowest_drivable > 0)
         # Two downloads, so that the labels can be used while the mask is still being copied.
         self._labels, self._drivable = Download(planes[0]), Download(planes[1])
 
@@ -145,7 +154,13 @@ class DeviceLabels:
         logits, size, scale = self._coarse
         with torch.inference_mode(), on_device(logits.device):
             return kernels_for(logits.device).draw(
-                logits, size, scale, self._table, self._lowest_confidence, with_confidence
+                logits,
+                size,
+                scale,
+                self._table,
+                self._lowest_confidence,
+                with_confidence,
+                self._lowest_drivable,
             )
 
 

@@ -522,12 +522,14 @@ def test_an_engine_is_freed_at_once() -> None:
         gc.enable()
 
 
-@pytest.mark.parametrize('lowest_confidence', [0, 60])
+@pytest.mark.parametrize(('lowest_confidence', 'lowest_drivable'), [(0, 0), (60, 0), (0, 90)])
 @pytest.mark.parametrize('device', ['cpu', pytest.param('cuda', marks=needs_gpu, id='gpu')])
-def test_what_is_drawn_does_not_depend_on_where(lowest_confidence: int, device: str) -> None:
+def test_what_is_drawn_does_not_depend_on_where(
+    lowest_confidence: int, lowest_drivable: int, device: str
+) -> None:
     torch.manual_seed(0)
     logits = torch.randn(7, 12, 16)
-    arguments = ((90, 120), (7.5, 7.5), (1, 4), lowest_confidence)
+    arguments = ((90, 120), (7.5, 7.5), (1, 4), lowest_confidence, lowest_drivable)
     host = HostLabels(logits, *arguments)
     drawn = DeviceLabels(logits.to(device), *arguments)
     np.testing.assert_array_equal(drawn.labels, host.labels)

@@ -80,6 +80,7 @@ def test_the_node_gets_its_parameters(weights: Path, tmp_path: Path) -> None:
         'network_size': (96, 64),
         'confidence_threshold': 0.11,
         'drivable_classes': CAMVID.names[:4],
+        'drivable_threshold': 0.13,
         'min_drivable_area': 0.02,
     }
     parameters = {
@@ -125,6 +126,7 @@ PARAMS = """\
     cpu_threads: 1
     confidence_threshold: 1.1e-1
     drivable_classes: [sky, road, car]
+    drivable_threshold: 1.2e-1
     min_drivable_area: 2e-2
     overlay_alpha: 0.25
     cameras: [front, left, rear]

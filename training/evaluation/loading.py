@@ -17,8 +17,8 @@ from bisenet_training.export.formats import format_of
 from bisenet_training.export.runner import ExportedSegmenter
 
 _OF_CHECKPOINTS = (
-    'precision', 'engine', 'network_size', 'output_size', 'confidence_threshold', 'cpu_threads',
-    'self_check',
+    'precision', 'engine', 'network_size', 'output_size', 'confidence_threshold',
+    'drivable_threshold', 'cpu_threads', 'self_check',
 )  # fmt: skip
 """Settings that exported models do not have."""
 

@@ -48,6 +48,7 @@ class Kernels(Protocol):
         drivable: Tensor,
         lowest_confidence: int,
         with_confidence: bool,
+        lowest_drivable: int = 0,
     ) -> Tensor:
         """Draws labels, drivable mask and confidence, as the module `upsample_argmax` defines them.
 
@@ -57,7 +58,8 @@ class Kernels(Protocol):
             scale: Output pixels per node of the grid.
             drivable: (256,) uint8: the mask's value for each label.
             lowest_confidence: Labels with a lower confidence become `IGNORE`.
-            with_confidence: Compute the confidence, which `lowest_confidence` needs.
+            with_confidence: Compute the confidence, which the lowest ones need.
+            lowest_drivable: Pixels with a lower confidence are not drivable.
 
         Returns:
             (2, height, width) uint8, labels and mask; (3, height, width) with the confidence.

@@ -52,17 +52,18 @@ def draw(
     drivable: Tensor,
     lowest_confidence: int,
     with_confidence: bool,
+    lowest_drivable: int = 0,
 ) -> Tensor:
     """See `Kernels.draw`."""
     logits = logits.float()
     labels = argmax_in_torch(logits, size, scale)
-    planes = [labels]
-    if with_confidence:
-        confidence = confidence_in_torch(logits, size, scale)
-        labels[confidence < lowest_confidence] = IGNORE
-        planes.append(confidence)
-    planes.insert(1, drivable[labels.long()])
-    return torch.stack(planes)
+    if not with_confidence:
+        return torch.stack([labels, drivable[labels.long()]])
+    confidence = confidence_in_torch(logits, size, scale)
+    labels[confidence < lowest_confidence] = IGNORE
+    mask = drivable[labels.long()]
+    mask[confidence < lowest_drivable] = 0
+    return torch.stack([labels, mask, confidence])
 
 
 def depthwise(images: Tensor, weights: Tensor, biases: Tensor, stride: int, relu: bool) -> Tensor:

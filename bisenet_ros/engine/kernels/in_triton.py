@@ -68,6 +68,7 @@ def draw(
     drivable: Tensor,
     lowest_confidence: int,
     with_confidence: bool,
+    lowest_drivable: int = 0,
 ) -> Tensor:
     """See `Kernels.draw`."""
     classes, *grid = logits.shape
@@ -89,6 +90,7 @@ def draw(
         width,
         classes,
         lowest_confidence,
+        lowest_drivable,
         with_confidence=with_confidence,
         ignored=IGNORE,
         tile_rows=ROWS,

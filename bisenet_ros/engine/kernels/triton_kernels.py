@@ -101,6 +101,7 @@ def prepare_kernel(
         'width',
         'classes',
         'lowest_confidence',
+        'lowest_drivable',
     ]
 )
 def draw_kernel(
@@ -118,6 +119,7 @@ def draw_kernel(
     width,
     classes,
     lowest_confidence,
+    lowest_drivable,
     with_confidence: tl.constexpr,
     ignored: tl.constexpr,
     tile_rows: tl.constexpr,
@@ -179,7 +181,10 @@ def draw_kernel(
         label = tl.where(confidence < lowest_confidence, ignored, label)
         tl.store(output + 2 * height * width, confidence.to(tl.uint8), mask=inside)
     tl.store(output, label.to(tl.uint8), mask=inside)
-    tl.store(output + height * width, tl.load(drivable + label), mask=inside)
+    value = tl.load(drivable + label)
+    if with_confidence:
+        value = tl.where(confidence < lowest_drivable, 0, value)
+    tl.store(output + height * width, value, mask=inside)
 
 
 @triton.jit(do_not_specialize=['height', 'width', 'out_height', 'out_width'])
