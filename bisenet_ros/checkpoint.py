@@ -28,6 +28,8 @@ from bisenet_ros.label_space import LabelSpace
 from bisenet_ros.limits import MAX_SIDE, MIN_SIDE
 from bisenet_ros.network import NETWORKS, SegmentationNetwork, Upsampling, options_of
 from bisenet_ros.preprocess import ChannelOrder, Normalization
+from bisenet_ros.trust.anomaly import MaxLogits
+from bisenet_ros.trust.claim import Claim
 
 METADATA_KEY = 'bisenet_ros'
 FORMAT = 1
@@ -77,6 +79,8 @@ class Checkpoint:
             values of `bisenet_ros.network.options_of`.
         provenance: Origin of the weights: data, recipe, versions.
         accuracy: Measured accuracy, from 0 to 1, by the name of the data.
+        claim: The stated error rate of the drivable mask; None if nothing is stated.
+        max_logits: Statistics to recognise unknown objects; None without them.
     """
 
     network: str
@@ -88,6 +92,8 @@ class Checkpoint:
     options: Mapping[str, Any] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
     accuracy: Mapping[str, Any] = field(default_factory=dict)
+    claim: Claim | None = None
+    max_logits: MaxLogits | None = None
 
     def build(self) -> SegmentationNetwork:
         """Builds the network with these weights, in float32 and evaluation mode.
@@ -149,6 +155,8 @@ class Checkpoint:
                 'options': dict(self.options),
                 'provenance': dict(self.provenance),
                 'accuracy': dict(self.accuracy),
+                'claim': None if self.claim is None else self.claim.to_dict(),
+                'max_logits': None if self.max_logits is None else self.max_logits.to_dict(),
             }
         )
 
@@ -222,9 +230,11 @@ class Checkpoint:
             if not all(t.isfinite().all() for t in state_dict.values() if t.is_floating_point()):
                 raise CheckpointError('the weights are not finite: train or copy them again')
             network = _one_of(metadata['network'], tuple(NETWORKS), 'network')
+            label_space = LabelSpace.from_dict(metadata['label_space'])
+            claim, max_logits = metadata.get('claim'), metadata.get('max_logits')
             return cls(
                 network=network,
-                label_space=LabelSpace.from_dict(metadata['label_space']),
+                label_space=label_space,
                 normalization=Normalization(
                     mean=(red, green, blue),
                     std=(std_red, std_green, std_blue),
@@ -239,6 +249,8 @@ class Checkpoint:
                 options=_options_of(network, metadata.get('options', {})),
                 provenance=dict(metadata['provenance']),
                 accuracy=dict(metadata['accuracy']),
+                claim=None if claim is None else Claim.from_dict(claim),
+                max_logits=None if max_logits is None else _max_logits_of(label_space, max_logits),
             )
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise CheckpointError(
@@ -252,6 +264,15 @@ def _as_stored(tensor: Tensor, dtype: torch.dtype) -> Tensor:
     stored = tensor.to(dtype) if tensor.is_floating_point() else tensor
     overflows = not bool(stored.isfinite().all()) and bool(tensor.isfinite().all())
     return (tensor if overflows else stored).cpu().contiguous()
+
+
+def _max_logits_of(label_space: LabelSpace, data: Any) -> MaxLogits:
+    max_logits = MaxLogits.from_dict(data)
+    if len(max_logits.mean) != len(label_space):
+        raise CheckpointError(
+            f'max logits of {len(max_logits.mean)} classes, but there are {len(label_space)}'
+        )
+    return max_logits
 
 
 def _options_of(network: str, options: Any) -> dict[str, Any]:

@@ -631,6 +631,93 @@ def evaluate(
 
 
 @app.command(no_args_is_help=True)
+@takes_model_options
+def calibrate(
+    data: Annotated[
+        Path,
+        typer.Option(
+            '--data',
+            metavar='DIR',
+            help='Folder of the data set, as for `bisenet evaluate`.',
+            show_default=False,
+        ),
+    ],
+    output: Annotated[
+        Path,
+        typer.Option(
+            '--output',
+            '-o',
+            metavar='DST',
+            dir_okay=False,
+            callback=_writable,
+            help='The .safetensors file to write.',
+            show_default=False,
+        ),
+    ],
+    false_drivable: Annotated[
+        float | None,
+        typer.Option(
+            '--false-drivable',
+            metavar='A',
+            help="State that at most this share of a frame's drivable mask, on average, is not "
+            'drivable.',
+            show_default=False,
+        ),
+    ] = None,
+    confidence: Annotated[
+        float | None,
+        typer.Option(
+            '--confidence',
+            metavar='C',
+            help='Probability with which the statement must hold; default: 0.95.',
+            show_default=False,
+        ),
+    ] = None,
+    dataset: Annotated[
+        str,
+        typer.Option('--dataset', metavar='NAME', help=f'Kind of data set: {", ".join(DATASETS)}.'),
+    ] = 'camvid',
+    split: Annotated[
+        str | None,
+        typer.Option('--split', help='Split to measure; default: the usual one, e.g. val.'),
+    ] = None,
+    label_map: Annotated[
+        Path | None,
+        typer.Option(
+            '--label-map',
+            metavar='FILE',
+            help='For pairs: a YAML file that maps label values to classes.',
+        ),
+    ] = None,
+    json: Json = None,
+    *,
+    model: ModelOptions,
+) -> None:
+    """Determine how often "drivable" is wrong, and add that to a checkpoint.
+
+    With `--false-drivable`, the checkpoint states that rate, and the node uses the
+    drivable_threshold that keeps it. Without, it only gets the statistics that
+    `segmentation/anomaly` needs. The frames must be new to the network, and like those that the
+    vehicle will see.
+    """
+    from bisenet_ros.commands.calibrate import Limit, calibrate_weights
+    from bisenet_training.evaluation.source import Source
+
+    limit = None
+    if false_drivable is not None:
+        limit = Limit(false_drivable, 0.95 if confidence is None else confidence)
+    elif confidence is not None:
+        raise UserError('--confidence needs --false-drivable')
+    calibrate_weights(
+        Source.named(dataset, data, split, label_map),
+        limit,
+        output,
+        model.read(),
+        json,
+    )
+
+
+@app.command(no_args_is_help=True)
 def export(
     output: Annotated[
         Path,

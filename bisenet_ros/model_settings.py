@@ -117,8 +117,15 @@ class ModelSettings(Declared):
     )
     drivable_threshold: float = parameter(
         0.0,
-        'Pixels of a drivable class with a softmax maximum below it are not drivable; 0 leaves that'
-        ' to the label.',
+        'Pixels of a drivable class with a softmax maximum below it are not drivable; 0 for the'
+        ' value that the checkpoint was calibrated with, or else none.',
+        Changes.AT_ONCE,
+        bounds=(0.0, 1.0),
+    )
+    anomaly_threshold: float = parameter(
+        0.0,
+        'Pixels with an anomaly of at least it (times 255) are labelled 255 and are not drivable; 0'
+        ' ignores anomalies.',
         Changes.AT_ONCE,
         bounds=(0.0, 1.0),
     )
@@ -145,13 +152,18 @@ class ModelSettings(Declared):
         return _level(self.drivable_threshold)
 
     @property
+    def least_anomaly(self) -> int:
+        """The minimum anomaly, 0 to 255, of a pixel that is not labelled; 0 for none."""
+        return _level(self.anomaly_threshold)
+
+    @property
     def model(self) -> ModelSettings:
         """Only the settings of the model, without those that a subclass adds."""
         return ModelSettings(**{name: getattr(self, name) for name in MODEL_PARAMETERS})
 
 
 def _level(threshold: float) -> int:
-    """Returns the lowest value of a confidence image, 0 to 255, that reaches a threshold."""
+    """Returns the lowest value of an image, 0 to 255, that reaches a threshold."""
     # 255 * (51 / 255) may be slightly more than 51, which must not be rounded up to 52.
     return math.ceil(255 * threshold - 1e-6)
 

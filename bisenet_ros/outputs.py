@@ -121,6 +121,11 @@ def _area(result: Result) -> Fields:
     }
 
 
+def _anomaly(result: Result) -> Fields | None:
+    anomaly = result.frame.segmentation.anomaly
+    return None if anomaly is None else image_fields(anomaly, 'mono8')
+
+
 def _camera_info(result: Result) -> Any:
     frame = result.frame
     if frame.camera_info is None:
@@ -202,6 +207,7 @@ OUTPUTS = (
     SCAN,
     Output('drivable_area', 'bisenet_ros/msg/DrivableArea', _area),
     Output('confidence', IMAGE, lambda r: image_fields(r.frame.segmentation.confidence, 'mono8')),
+    Output('anomaly', IMAGE, _anomaly),
     Output('overlay', IMAGE, lambda r: image_fields(_rgb(r.overlay), 'rgb8')),
     _compressed('labels', lambda r: png_fields(r.frame.segmentation.labels)),
     _compressed('drivable', lambda r: png_fields(r.frame.segmentation.drivable)),

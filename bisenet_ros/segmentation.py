@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The result of a segmented frame: labels, confidence and drivable area."""
+"""The result of a segmented frame: labels, confidence, anomaly and drivable area."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ class Segmentation:
     """The segmentation of one frame, at the frame's size or at `output_size`.
 
     Attributes:
-        labels: (H, W) uint8 class ids; `IGNORE` where the confidence is below the threshold.
+        labels: (H, W) uint8 class ids; `IGNORE` where the confidence is too low or the anomaly too
+            high.
         label_space: The classes, and which of them are drivable.
         ego: (H, W) bool, where the vehicle itself is: not labelled, not drivable, confidence 0;
             None without an ego mask.
@@ -34,15 +35,30 @@ class Segmentation:
         label_space: LabelSpace,
         min_drivable_area: float,
         ego: npt.NDArray[np.bool_] | None = None,
+        least_anomaly: int = 0,
     ) -> None:
+        """
+        Args:
+            drawn: The labels as the device draws them.
+            label_space: See the attribute.
+            min_drivable_area: Drivable components of a smaller fraction of the frame are dropped.
+            ego: See the attribute.
+            least_anomaly: Pixels with at least this anomaly are not labelled; 0 labels all.
+        """
         self._drawn = drawn
         self._min_drivable_area = min_drivable_area
         self.label_space = label_space
         self.ego = ego
         self._white = None if ego is None else ego.view(np.uint8) * np.uint8(255)
         self.labels = drawn.labels
+        self._unknown = None  # (H, W), 255 where the anomaly is too high
+        if least_anomaly > 0 and self.anomaly is not None:
+            _, self._unknown = cv2.threshold(
+                self.anomaly, least_anomaly - 1, 255, cv2.THRESH_BINARY
+            )
+            self.labels = np.asarray(cv2.bitwise_or(self.labels, self._unknown), np.uint8)
         if self._white is not None:
-            self.labels = np.asarray(cv2.bitwise_or(drawn.labels, self._white), np.uint8)  # IGNORE
+            self.labels = np.asarray(cv2.bitwise_or(self.labels, self._white), np.uint8)  # IGNORE
 
     @property
     def size(self) -> tuple[int, int]:
@@ -58,7 +74,22 @@ class Segmentation:
     @cached_property
     def drivable(self) -> npt.NDArray[np.uint8]:
         """(H, W), 255 where the vehicle may drive, else 0."""
-        return without_small_areas(self._outside(self._drawn.drivable), self._min_drivable_area)
+        mask = self._outside(self._drawn.drivable)
+        if self._unknown is not None:
+            mask = np.asarray(cv2.subtract(mask, self._unknown), np.uint8)
+        return without_small_areas(mask, self._min_drivable_area)
+
+    @cached_property
+    def anomaly(self) -> npt.NDArray[np.uint8] | None:
+        """(H, W) how unlike any known class, 0 to 255; None if the checkpoint cannot tell."""
+        anomaly = self._drawn.anomaly
+        return None if anomaly is None else self._outside(anomaly)
+
+    @property
+    def mean_confidence(self) -> float:
+        """Mean confidence of the frame without the vehicle itself, 0 to 1."""
+        outside = None if self._white is None else cv2.bitwise_not(self._white)
+        return cv2.mean(self._drawn.confidence, outside)[0] / 255
 
     @cached_property
     def area(self) -> DrivableArea:

@@ -14,6 +14,7 @@ import threading
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -33,6 +34,7 @@ from bisenet_ros.label_space import LabelSpace
 from bisenet_ros.limits import MIN_SIDE
 from bisenet_ros.model_settings import DEFAULT_WEIGHTS, OF_CHECKPOINT, ModelSettings
 from bisenet_ros.segmentation import Segmentation
+from bisenet_ros.trust.claim import CLAIMED_SETTINGS
 
 
 class Segmenter:
@@ -105,6 +107,7 @@ class Segmenter:
         confidence_threshold: float = 0.0,
         drivable_classes: Sequence[str] | None = None,
         drivable_threshold: float = 0.0,
+        anomaly_threshold: float = 0.0,
         min_drivable_area: float = 0.0,
         ego_mask: str | Path = '',
         self_check: bool = True,
@@ -124,7 +127,10 @@ class Segmenter:
             confidence_threshold: A pixel is not labelled (`IGNORE`) if its confidence, 0 to 255, is
                 below 255 times this.
             drivable_classes: Names of the drivable classes; None for those of the checkpoint.
-            drivable_threshold: A pixel is not drivable if its confidence is below 255 times this.
+            drivable_threshold: A pixel is not drivable if its confidence is below 255 times this; 0
+                for the value of the checkpoint's claim, if it has one.
+            anomaly_threshold: A pixel is not labelled (`IGNORE`) and not drivable if its anomaly, 0
+                to 255, is at least 255 times this; 0 labels all.
             min_drivable_area: Drivable components of a smaller fraction of the frame are dropped.
             ego_mask: Path of a PNG that is white where the vehicle itself is in every frame.
             self_check: Whether the labels of one frame are compared with those of plain PyTorch.
@@ -144,6 +150,7 @@ class Segmenter:
                 confidence_threshold=confidence_threshold,
                 drivable_classes=tuple(drivable_classes or OF_CHECKPOINT),
                 drivable_threshold=drivable_threshold,
+                anomaly_threshold=anomaly_threshold,
                 min_drivable_area=min_drivable_area,
                 ego_mask=str(ego_mask),
                 self_check=self_check,
@@ -196,12 +203,18 @@ class Segmenter:
     def apply(self, settings: ModelSettings) -> None:
         """Applies the settings that can change between frames, from the next frame on.
 
-        These are `output_size`, `confidence_threshold`, `drivable_classes`, `drivable_threshold`
-        and `min_drivable_area`. All others need a new `Segmenter`.
+        These are `output_size`, `confidence_threshold`, `drivable_classes`, `drivable_threshold`,
+        `anomaly_threshold` and `min_drivable_area`. All others need a new `Segmenter`.
 
         Raises:
-            UserError: A drivable class is not a class of the network; nothing changes then.
+            UserError: A drivable class is not a class of the network, or the checkpoint cannot
+                recognise anomalies; nothing changes then.
         """
+        if settings.anomaly_threshold > 0 and self.checkpoint.max_logits is None:
+            raise UserError(
+                'anomaly_threshold needs weights with statistics of their logits, which `bisenet'
+                ' calibrate` adds'
+            )
         label_space = self.checkpoint.label_space
         drivable = tuple(filter(None, settings.drivable_classes))
         if drivable:
@@ -211,11 +224,34 @@ class Segmenter:
             output_size=settings.output_size,
             confidence_threshold=settings.confidence_threshold,
             drivable_classes=label_space.drivable,
-            drivable_threshold=settings.drivable_threshold,
+            drivable_threshold=settings.drivable_threshold or self._claimed_threshold,
+            anomaly_threshold=settings.anomaly_threshold,
             min_drivable_area=settings.min_drivable_area,
         )
         # One assignment, because another thread may be segmenting a frame.
         self._active = (resolved, label_space)
+
+    @property
+    def drivable_threshold(self) -> float:
+        """The setting in effect: that of the claim if none was selected."""
+        return self.settings.drivable_threshold
+
+    @property
+    def _claimed_threshold(self) -> float:
+        claim = self.checkpoint.claim
+        return 0.0 if claim is None else claim.threshold
+
+    @property
+    def claim_problem(self) -> str:
+        """Why the checkpoint's claim does not apply to `settings`; empty if it does."""
+        claim = self.checkpoint.claim
+        return (
+            '' if claim is None else claim.problem(self.settings.drivable_threshold, self._claimed)
+        )
+
+    @property
+    def _claimed(self) -> dict[str, Any]:
+        return {name: getattr(self.settings, name) for name in CLAIMED_SETTINGS}
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -242,6 +278,10 @@ class Segmenter:
         """Segments one frame; see `batch`."""
         return self.batch([frame])[0]
 
+    def logits(self, frame: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        """Returns the network's logits for a frame, (C, h, w), before they are enlarged."""
+        return self._logits([frame])[0].float().cpu().numpy()
+
     def batch(
         self,
         frames: Sequence[npt.NDArray[np.uint8]],
@@ -267,14 +307,10 @@ class Segmenter:
             return []
         settings, label_space = self._active
         drivable_ids = tuple(label_space.ids_of(label_space.drivable))
-        threads = settings.cpu_threads
-        with self._engine_lock, cpu_threads(threads):
-            if self._engine is None:
-                raise RuntimeError('the segmenter is closed')
-            logits = self._engine(frames)
+        logits = self._logits(frames)
         sizes = [settings.output_size[::-1] or frame.shape[:2] for frame in frames]
         # On a GPU, the labels of all frames are queued before the first are waited for.
-        with stage('post'), cpu_threads(threads):
+        with stage('post'), cpu_threads(settings.cpu_threads):
             drawn = [
                 draw_labels(
                     coarse,
@@ -283,6 +319,7 @@ class Segmenter:
                     drivable_ids,
                     settings.least_confidence,
                     settings.least_drivable,
+                    self.checkpoint.max_logits,
                 )
                 for coarse, (height, width) in zip(logits, sizes, strict=True)
             ]
@@ -292,9 +329,16 @@ class Segmenter:
                     label_space,
                     settings.min_drivable_area,
                     None if mask is None else mask.at((width, height)),
+                    settings.least_anomaly,
                 )
                 for each, mask, (height, width) in zip(drawn, masks, sizes, strict=True)
             ]
+
+    def _logits(self, frames: Sequence[npt.NDArray[np.uint8]]) -> torch.Tensor:
+        with self._engine_lock, cpu_threads(self.settings.cpu_threads):
+            if self._engine is None:
+                raise RuntimeError('the segmenter is closed')
+            return self._engine(frames)
 
 
 def _check_frame(frame: npt.NDArray[np.uint8]) -> None:

@@ -9,6 +9,7 @@ import signal
 from pathlib import Path
 
 import pytest
+from shared_memory import remove_abandoned_segments
 from tiny_checkpoint import save_tiny_checkpoint
 
 from bisenet_ros.segmenter import Segmenter
@@ -37,6 +38,11 @@ if os.environ.get('ROS_DISTRO') == 'humble':
     os.environ.setdefault('ROS_LOCALHOST_ONLY', '1')
 else:
     os.environ.setdefault('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if not hasattr(session.config, 'workerinput'):  # not in each worker of pytest-xdist
+        remove_abandoned_segments()
 
 
 @pytest.fixture(scope='session')

@@ -30,6 +30,7 @@ PAGES = [ROOT / 'README.md', *sorted((ROOT / 'docs').glob('*.md'))]
 NOT_HERE = {
     'demo': 'starts processes for a minute; test/commands/test_demo.py runs it',
     'benchmark': 'takes minutes; test/commands/test_benchmark.py runs it',
+    'calibrate': 'needs dozens of frames; test/commands/test_calibrate.py runs it',
     'train': 'takes hours; test/commands/test_train.py runs it',
     'import': 'needs weights that others published; test/importing/ has their layouts',
 }

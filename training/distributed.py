@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, distributed
 
 from bisenet_ros.errors import UserError
 from bisenet_training.extra import (
@@ -83,6 +83,12 @@ def launch(device: str, precision: str) -> Fabric:
         )
     fabric.launch()
     return fabric
+
+
+def leave() -> None:
+    """Leaves the processes that `launch` joined: their threads could crash the end of Python."""
+    if distributed.is_initialized():
+        distributed.destroy_process_group()
 
 
 def processes_on_machine() -> int:

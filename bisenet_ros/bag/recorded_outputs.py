@@ -81,6 +81,7 @@ class RecordedOutput:
         confidence: (H, W) uint8.
         label_space: Label space of the ids.
         times_ms: Decode, inference, total, and age (from publication to arrival of the labels).
+        anomaly: Not recorded.
     """
 
     labels: Pixels
@@ -88,6 +89,7 @@ class RecordedOutput:
     confidence: Pixels
     label_space: LabelSpace
     times_ms: Mapping[str, float]
+    anomaly: None = None
 
 
 class RecordedOutputsWriter:

@@ -106,6 +106,7 @@ def evaluate_weights(
         check_matplotlib()
         make_folder(outputs.folder)
     predictor = load_predictor(settings, views)
+    settings = replace(settings, drivable_threshold=predictor.drivable_threshold)
     drivable = tuple(filter(None, settings.drivable_classes)) or dataset.label_space.drivable
     worst = WorstFrames(SHOWN)
     writers: list[LabelWriter] = [] if submission is None else [submission]

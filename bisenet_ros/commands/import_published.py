@@ -4,20 +4,17 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from pathlib import Path
 
 import torch
 
-from bisenet_ros.console import make_folder, notes
+from bisenet_ros.commands.checkpoint_file import check_name, write_checkpoint
+from bisenet_ros.console import notes
 from bisenet_ros.errors import UserError
 from bisenet_ros.importing import import_weights
 from bisenet_ros.json_text import parse_json
 from bisenet_ros.label_space import LabelSpace
 from bisenet_ros.preprocess import Normalization
-
-SUFFIX = '.safetensors'
 
 RGB = tuple[float, float, float]
 
@@ -45,8 +42,7 @@ def import_file(
         UserError: The source cannot be imported, the arguments are incomplete or contradict it, or
             the checkpoint cannot be written.
     """
-    if output.suffix != SUFFIX:
-        raise UserError(f'{output}: the name of a checkpoint must end with {SUFFIX}')
+    check_name(output)
     if (mean is None) != (std is None):
         raise UserError('give both --mean and --std, or neither')
     imported = import_weights(
@@ -55,16 +51,8 @@ def import_file(
         normalization=None if mean is None or std is None else Normalization(mean, std),
         network_size=network_size,
     )
-    make_folder(output.parent)
-    try:
-        # If writing fails, an existing file is kept.
-        with tempfile.TemporaryDirectory(prefix='.import-', dir=output.parent) as folder:
-            made = Path(folder, output.name)
-            # In the published precision, so that the logits are the same.
-            imported.checkpoint.save(made, dtype=torch.float32)
-            os.replace(made, output)
-    except OSError as error:
-        raise UserError(f'{output}: {error.strerror or error}') from error
+    # In the published precision, so that the logits are the same.
+    write_checkpoint(imported.checkpoint, output, torch.float32)
     notes.print(
         f'{imported.title}, {len(imported.checkpoint.label_space)} classes: '
         f'{len(imported.checkpoint.state_dict)} tensors into {output}',

@@ -50,6 +50,8 @@ def describe(checkpoint: Checkpoint, path: Path) -> dict[str, Any]:
         'label_space': checkpoint.label_space.to_dict(),
         'provenance': dict(checkpoint.provenance),
         'accuracy': dict(checkpoint.accuracy),
+        'claim': None if checkpoint.claim is None else checkpoint.claim.to_dict(),
+        'max_logits': None if checkpoint.max_logits is None else checkpoint.max_logits.to_dict(),
     }
 
 
@@ -74,6 +76,8 @@ def _print(console: Console, checkpoint: Checkpoint, facts: Mapping[str, Any]) -
         ('channel order', checkpoint.normalization.channel_order),
         ('mean', _numbers(checkpoint.normalization.mean)),
         ('std', _numbers(checkpoint.normalization.std)),
+        ('claim', _claim(checkpoint)),
+        ('anomalies', _anomalies(checkpoint)),
     ):
         summary.add_row(Text(name, 'bold'), Text(value))
     console.print(summary, soft_wrap=True)
@@ -101,6 +105,19 @@ def _print(console: Console, checkpoint: Checkpoint, facts: Mapping[str, Any]) -
         console.print(Text(title if values else f'{title}: nothing recorded', 'bold'))
         if values:
             console.print(_tree(values), soft_wrap=True)
+
+
+def _claim(checkpoint: Checkpoint) -> str:
+    claim = checkpoint.claim
+    if claim is None:
+        return 'none: bisenet calibrate adds one'
+    return f'{claim} ({claim.data}; drivable_threshold {claim.threshold:.3f})'
+
+
+def _anomalies(checkpoint: Checkpoint) -> str:
+    if checkpoint.max_logits is None:
+        return 'not recognised: bisenet calibrate adds what that needs'
+    return f'recognised by the logits of {checkpoint.max_logits.data}'
 
 
 def _in_percent(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from bisenet_ros.errors import UserError
 from bisenet_training.config import load_config
+from bisenet_training.distributed import leave
 from bisenet_training.loop import fit
 
 
@@ -36,4 +37,5 @@ def train(config: str, overrides: Sequence[str], output: Path | None, *, resume:
             f'{error.filename or folder}: {error.strerror or error}: the run in {folder} cannot go '
             'on; when this is mended, run the same command with --resume'
         ) from error
+    leave()
     return 0 if signal is None else 128 + signal

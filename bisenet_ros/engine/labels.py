@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Draws labels, drivable mask and confidence of a frame on the device that holds its logits."""
+"""Draws labels, mask, confidence and anomaly of a frame on the device that holds its logits."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from bisenet_ros.engine.pinned_memory import Download
 from bisenet_ros.engine.streams import on_device
 from bisenet_ros.engine.upsample_argmax import Scale, Size, upsample_argmax, upsample_confidence
 from bisenet_ros.label_space import IGNORE
+from bisenet_ros.trust.anomaly import MaxLogits
 
 Image = npt.NDArray[np.uint8]
 """(H, W)."""
@@ -41,6 +42,10 @@ class Labels(Protocol):
     def drivable(self) -> Image:
         """255 where the label is drivable and the confidence suffices, else 0."""
 
+    @property
+    def anomaly(self) -> Image | None:
+        """How unlike any known class, 0 to 255; None without statistics of the logits."""
+
 
 def draw_labels(
     logits: Tensor,
@@ -49,6 +54,7 @@ def draw_labels(
     drivable_ids: tuple[int, ...],
     lowest_confidence: int,
     lowest_drivable: int = 0,
+    max_logits: MaxLogits | None = None,
 ) -> Labels:
     """Draws the labels of a frame from its coarse logits.
 
@@ -62,12 +68,13 @@ def draw_labels(
         drivable_ids: Labels that count as drivable in the mask.
         lowest_confidence: 0 to 255. Pixels below it become `IGNORE`.
         lowest_drivable: 0 to 255. Pixels below it are not drivable.
+        max_logits: Statistics for the anomaly; None without them.
 
     Raises:
         NotFiniteError: The logits are not finite. On a GPU, reading the labels raises it.
     """
     drawn = HostLabels if logits.is_cpu else DeviceLabels
-    return drawn(logits, size, scale, drivable_ids, lowest_confidence, lowest_drivable)
+    return drawn(logits, size, scale, drivable_ids, lowest_confidence, lowest_drivable, max_logits)
 
 
 class HostLabels:
@@ -81,10 +88,12 @@ class HostLabels:
         drivable_ids: tuple[int, ...],
         lowest_confidence: int,
         lowest_drivable: int = 0,
+        max_logits: MaxLogits | None = None,
     ) -> None:
         self._coarse = (logits, size, scale)
         self._drivable_ids = drivable_ids
         self._lowest_drivable = lowest_drivable
+        self._max_logits = max_logits
         self._threads = torch.get_num_threads()
         # NumPy sums in this thread. torch would wake other threads, which takes 100 times as long.
         with np.errstate(all='ignore'):
@@ -107,6 +116,12 @@ class HostLabels:
             mask = without_doubtful(mask, self.confidence, self._lowest_drivable)
         return mask
 
+    @cached_property
+    def anomaly(self) -> Image | None:
+        """See `Labels`."""
+        logits, size, scale = self._coarse
+        return _anomaly(self._max_logits, logits, size, scale)
+
 
 class DeviceLabels:
     """Drawn by a GPU: labels and mask in one kernel, confidence on demand."""
@@ -119,13 +134,16 @@ class DeviceLabels:
         drivable_ids: tuple[int, ...],
         lowest_confidence: int,
         lowest_drivable: int = 0,
+        max_logits: MaxLogits | None = None,
     ) -> None:
         self._coarse = (logits, size, scale)
         self._table = _table(drivable_ids, logits.device)
         self._lowest_confidence = lowest_confidence
         self._lowest_drivable = lowest_drivable
+        self._max_logits = max_logits
         self._sum = Download(logits.sum())
         planes = self._draw(with_confidence=lowest_confidence > 0 or lowest_drivable > 0)
+        self._drawn_confidence = planes[2] if len(planes) == 3 else None
         # Two downloads, so that the labels can be used while the mask is still being copied.
         self._labels, self._drivable = Download(planes[0]), Download(planes[1])
 
@@ -145,7 +163,15 @@ class DeviceLabels:
     def confidence(self) -> Image:
         """See `Labels`."""
         self._check()
-        return Download(self._draw(with_confidence=True)[2]).array()
+        drawn = self._drawn_confidence
+        return Download(self._draw(with_confidence=True)[2] if drawn is None else drawn).array()
+
+    @cached_property
+    def anomaly(self) -> Image | None:
+        """See `Labels`."""
+        self._check()
+        logits, size, scale = self._coarse
+        return _anomaly(self._max_logits, logits, size, scale)
 
     def _check(self) -> None:
         _check_finite(self._sum.array().item(), self._coarse[0].device)
@@ -171,6 +197,14 @@ def _check_finite(total: float, device: torch.device) -> None:
             f'the network computes numbers that are not finite on this {device.type}, of which no'
             ' labels can be made: try precision fp32, or engine torch'
         )
+
+
+def _anomaly(
+    max_logits: MaxLogits | None, logits: Tensor, size: Size, scale: Scale
+) -> Image | None:
+    if max_logits is None:
+        return None
+    return max_logits.anomaly(logits.float().cpu().numpy(), size, scale)
 
 
 @lru_cache(maxsize=8)

@@ -89,6 +89,7 @@ class CameraTask:
         age_ms: Durations,
         ground: CameraGround,
         ground_wanted: Callable[[], bool],
+        doubt: Callable[[], str],
         settings: Callable[[], Settings],
         logger: Logger,
     ) -> None:
@@ -99,6 +100,7 @@ class CameraTask:
             age_ms: Ages of the published labels.
             ground: Projects the camera's masks onto the ground.
             ground_wanted: Returns whether grid or scan have a subscriber.
+            doubt: Returns why the network's claim does not stand for this camera; empty if it does.
             settings: Returns the current parameters.
             logger: Logs once when frames fail to arrive or become few, and once when they arrive
                 again; also logs each reason for a missing grid and scan once.
@@ -109,6 +111,7 @@ class CameraTask:
         self._age_ms = age_ms
         self._ground_wanted = ground_wanted
         self._ground = ground
+        self._doubt = doubt
         self._last_problem = ''
         self._told_problems: set[str] = set()
         self._settings = settings
@@ -174,6 +177,7 @@ class CameraTask:
         status.add('frames_lost', counts.lost)
         status.add_percentiles('pipeline_latency_ms', self._age_ms)
         self._report_ground(status)
+        self._report_claim(status)
 
     def _report_ground(self, status: Status) -> None:
         status.add('pose', self._ground.pose_source)
@@ -185,6 +189,12 @@ class CameraTask:
             self._told_problems.add(problem)
             self._logger.warning(f'{self.name}: no grid and no scan: {problem}')
         self._last_problem = problem
+
+    def _report_claim(self, status: Status) -> None:
+        doubt = self._doubt()
+        status.add('claim_doubt', doubt or 'none')
+        if doubt:
+            status.summary(WARN, f'the stated error rate does not stand: {doubt}')
 
     def _judge_steadiness(self, last_received: float | None, timed_out: bool) -> None:
         if timed_out or self._arrivals.lossy:
@@ -443,6 +453,9 @@ class EngineTask:
         status.add('weights', segmenter.settings.weights)
         status.add('loading', self._loading())
         status.add('fallback', segmenter.engine_note or 'none')
+        claim, problem = segmenter.checkpoint.claim, segmenter.claim_problem
+        status.add('claim', f'does not apply: {problem}' if problem else claim or 'none')
+        status.add('anomaly', 'none' if segmenter.checkpoint.max_logits is None else 'available')
         status.add('batching', worker.batching)
         status.add('batching_reason', worker.batching.reason)
         # Imports torch, which is loaded by now.

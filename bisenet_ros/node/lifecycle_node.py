@@ -60,6 +60,7 @@ from bisenet_ros.node.transforms import TransformListener, listen_to_transforms
 from bisenet_ros.node.worker import Worker
 from bisenet_ros.outputs import NAMESPACE, OUTPUTS, Result
 from bisenet_ros.settings import REPORTED, Settings, declaration_of
+from bisenet_ros.trust.monitor import ClaimMonitor
 
 if TYPE_CHECKING:
     from bisenet_ros.segmenter import Segmenter
@@ -119,6 +120,7 @@ class SegmenterNode(LifecycleNode):
         self._slots: list[CameraSlot] = []
         self._camera_publishers: dict[str, CameraPublishers] = {}  # by the camera's name
         self._grounds: dict[str, CameraGround] = {}
+        self._monitors: dict[str, ClaimMonitor] = {}
         self._transforms: TransformListener | None = None
         self._images: list[ImageSubscription] = []
         self._infos: list[Subscription] = []
@@ -255,6 +257,7 @@ class SegmenterNode(LifecycleNode):
         for slot in self._slots:
             publishers = self._camera_publishers[slot.name]
             publishers.age_ms.clear()
+            monitor = self._monitors[slot.name] = ClaimMonitor()
             image = ImageSubscription(self, slot, self._settings)
             task = CameraTask(
                 slot,
@@ -262,6 +265,7 @@ class SegmenterNode(LifecycleNode):
                 publishers.age_ms,
                 self._grounds[slot.name],
                 publishers.ground_wanted,
+                functools.partial(getattr, monitor, 'doubt'),
                 lambda: self._settings,
                 self.get_logger(),
             )
@@ -390,6 +394,10 @@ class SegmenterNode(LifecycleNode):
     def _deliver(self, slot: CameraSlot, frame: SegmentedFrame) -> None:
         result = Result(frame, self._settings.overlay_alpha)
         self._camera_publishers[slot.name].publish(result, slot.count_published)
+        assert self._worker is not None
+        claim = self._worker.segmenter.checkpoint.claim
+        if claim is not None:
+            self._monitors[slot.name].add(claim, frame.segmentation.mean_confidence)
 
     def _announce_classes(self, label_space: LabelSpace) -> None:
         """Publishes the classes, on the latched topic and as read-only parameters."""

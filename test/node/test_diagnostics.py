@@ -72,6 +72,7 @@ class Camera:
         self.age_ms = Durations()
         self.ground = CameraGround('front', Settings)
         self.ground_wanted = False
+        self.doubt = ''
         self.log = Log()
         self.task = CameraTask(
             self.slot,
@@ -79,6 +80,7 @@ class Camera:
             self.age_ms,
             self.ground,
             lambda: self.ground_wanted,
+            lambda: self.doubt,
             lambda: self.settings,
             self.log,
         )
@@ -534,6 +536,7 @@ def test_the_engine_from_unconfigured_to_running(weights: Path) -> None:
         assert shown['network_size'] == '128x96'
         assert shown['weights'] == str(weights)
         assert (shown['loading'], shown['fallback']) == ('False', 'none')
+        assert (shown['claim'], shown['anomaly']) == ('none', 'none')
         assert shown['batching'] == 'one after the other'
         assert shown['batching_reason'] == 'there is one camera'
         assert 0 < float(shown['processing_time_ms_p50']) <= float(shown['processing_time_ms_p99'])
@@ -554,6 +557,16 @@ def test_the_engine_from_unconfigured_to_running(weights: Path) -> None:
         )
     finally:
         worker.stop()
+
+
+def test_doubt_about_the_claim_is_a_warning(camera: Camera) -> None:
+    camera.receive()
+    assert values(run(camera.task))['claim_doubt'] == 'none'
+    camera.doubt = 'it is night'
+    status = run(camera.task)
+    assert status.level == WARN
+    assert status.message == 'the stated error rate does not stand: it is night'
+    assert values(status)['claim_doubt'] == 'it is night'
 
 
 def test_why_there_is_no_ground_is_said_once_to_who_wants_it(camera: Camera) -> None:

@@ -23,6 +23,9 @@ TIMEOUT = 240.0
 
 CAMERA_PERIOD_MS = 1e3 / 60
 
+SEGMENT_MB = 70.3
+"""Shared memory of a process with the profile for large images; the node maps the camera's, too."""
+
 
 @pytest.mark.slow
 @pytest.mark.timeout(TIMEOUT + 30)
@@ -47,4 +50,5 @@ def test_at_60_hz_labels_stay_new_and_no_frames_pile_up(tmp_path: Path) -> None:
     # The newest frame waits for a period of the camera at most, not for one of the network.
     limit = 1.5 * results['period_ms']['p50'] + 2 * CAMERA_PERIOD_MS
     assert results['age_at_the_node_ms']['p50'] < limit
-    assert results['memory_is_flat']
+    # Shared memory may fill late on a busy machine; frames that pile up would need gigabytes.
+    assert results['memory_mb']['growth'] < 2 * SEGMENT_MB

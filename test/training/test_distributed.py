@@ -64,6 +64,7 @@ for ours, theirs in zip(found, expected, strict=True):
     torch.testing.assert_close(ours / count, theirs, rtol=1e-6, atol=1e-9)
 for ours, theirs in zip(shared.buffers(), statistics, strict=True):
     torch.testing.assert_close(ours, theirs)
+distributed.destroy_process_group()
 """
 
 

@@ -18,7 +18,7 @@ from bisenet_training.export.runner import ExportedSegmenter
 
 _OF_CHECKPOINTS = (
     'precision', 'engine', 'network_size', 'output_size', 'confidence_threshold',
-    'drivable_threshold', 'cpu_threads', 'self_check',
+    'drivable_threshold', 'anomaly_threshold', 'cpu_threads', 'self_check',
 )  # fmt: skip
 """Settings that exported models do not have."""
 
@@ -53,6 +53,11 @@ def load_predictor(settings: ModelSettings, views: Views) -> LoadedPredictor:
         raise UserError(
             '--output-size does not go with --scales, --flip and --crop, which are averaged at the '
             'size of the frame'
+        )
+    if settings.anomaly_threshold:
+        raise UserError(
+            '--anomaly-threshold does not go with --scales, --flip and --crop: anomalies are those '
+            'of a single view'
         )
     if settings.engine not in ('auto', MultiViewPredictor.engine):
         raise UserError(

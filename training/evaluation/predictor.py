@@ -54,6 +54,10 @@ class LoadedPredictor(Predictor, Protocol):
         """`fp16`, `bf16` or `fp32`."""
 
     @property
+    def drivable_threshold(self) -> float:
+        """The setting in effect."""
+
+    @property
     def engine(self) -> str:
         """The engine, or the format of an exported model."""
 

@@ -90,6 +90,7 @@ class MultiViewPredictor:
         network_size: (width, height) at scale 1.
         device: `cpu` or `cuda:N`.
         precision: `fp16`, `bf16` or `fp32`, of the network; probabilities are float32.
+        drivable_threshold: The setting; a claim holds for a single view only.
 
     Args:
         checkpoint: The network.
@@ -107,6 +108,7 @@ class MultiViewPredictor:
         self.views = views
         self.network_size = settings.size or checkpoint.network_size
         self._least_confidence = settings.least_confidence
+        self.drivable_threshold = settings.drivable_threshold
         self._device = resolve_device(settings.device)
         self.device = str(self._device)
         self.precision = resolve_precision(settings.precision, self._device)

@@ -55,7 +55,10 @@ class ExportedSegmenter:
         device: `cpu` or `cuda:N`.
         precision: `fp32` or `fp16`, of the file.
         engine: The format of the file.
+        drivable_threshold: Exported models have none.
     """
+
+    drivable_threshold = 0.0
 
     def __init__(self, model: Model, device: torch.device, engine: str) -> None:
         self._model = model

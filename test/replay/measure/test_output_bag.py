@@ -98,7 +98,7 @@ def test_drivable_area(tmp_path: Path) -> None:
     labels = truth_of(0)
     drivable = drivable_mask(labels, CAMVID.ids_of(['road', 'sky', 'car']))
     confidence = np.random.default_rng(0).integers(0, 256, labels.shape, dtype=np.uint8)
-    drawn = SimpleNamespace(labels=labels, drivable=drivable, confidence=confidence)
+    drawn = SimpleNamespace(labels=labels, drivable=drivable, confidence=confidence, anomaly=None)
     (frame,) = ReplayBag(write_bag(tmp_path / 'bag', drive(1)))
     path = tmp_path / 'output.mcap'
     with OutputBag(path) as outputs:

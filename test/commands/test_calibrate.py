@@ -1,0 +1,152 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""`bisenet calibrate`: what it writes holds for the vehicle's own masks."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from typer.testing import CliRunner, Result
+
+from bisenet_ros.checkpoint import Checkpoint
+from bisenet_ros.cli import app
+from bisenet_ros.label_space import CAMVID
+from bisenet_ros.segmenter import Segmenter
+
+FRAMES = 8
+
+
+def run(verb: str, *arguments: object) -> Result:
+    command = [verb, *map(str, arguments), '--device', 'cpu', '--precision', 'fp32']
+    return CliRunner().invoke(app, command)
+
+
+@pytest.fixture(scope='module')
+def data(weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Frames whose truth is what the network says, but wrong where it is unsure."""
+    root = tmp_path_factory.mktemp('camvid')
+    segmenter = Segmenter.load(
+        weights, device='cpu', precision='fp32', drivable_classes=CAMVID.names[:6]
+    )
+    rng = np.random.default_rng(0)
+    for folder in ('val', 'valannot'):
+        (root / folder).mkdir()
+    for index in range(FRAMES):
+        pixels = rng.integers(0, 256, (96, 128, 3), np.uint8)
+        result = segmenter(pixels)
+        unsure = result.confidence < np.quantile(result.confidence, 0.6)
+        truth = np.where(unsure, CAMVID.names.index('car'), result.labels).astype(np.uint8)
+        cv2.imwrite(str(root / 'val' / f'{index}.png'), pixels)
+        cv2.imwrite(str(root / 'valannot' / f'{index}.png'), truth)
+    return root
+
+
+@pytest.fixture
+def options(weights: Path, data: Path) -> list[object]:
+    return ['--weights', weights, '--data', data, '--drivable-classes', ','.join(CAMVID.names[:6])]
+
+
+def test_the_rate_that_is_stated_is_that_of_the_vehicle(
+    options: list[object], tmp_path: Path
+) -> None:
+    output, figures = tmp_path / 'sure.safetensors', tmp_path / 'sure.json'
+    limit = ('--false-drivable', 0.35, '--confidence', 0.9)
+    done = run('calibrate', *options, '-o', output, *limit, '--json', figures)
+    assert done.exit_code == 0, done.output
+    assert 'at most 35 % of the drivable mask is not drivable, with a confidence of 90 %' in (
+        done.output
+    )
+    claim = Checkpoint.load(output).claim
+    assert claim is not None
+    assert claim.threshold > 0
+    assert (claim.frames, claim.data) == (FRAMES, f'CamVid val ({FRAMES} frames)')
+    found = json.loads(figures.read_text())
+    assert found['claim'] == claim.to_dict()
+    stated = found['false_drivable_rates'][found['thresholds'].index(claim.threshold)]
+
+    # As the vehicle runs it: nothing but the file, and the same drivable classes.
+    segmenter = Segmenter.load(
+        output, device='cpu', precision='fp32', drivable_classes=CAMVID.names[:6]
+    )
+    assert segmenter.claim_problem == ''
+    data = Path(str(options[3]))
+    rates, confidences = [], []
+    for image in sorted((data / 'val').iterdir()):
+        result = segmenter(cv2.imread(str(image)))
+        truth = cv2.imread(str(data / 'valannot' / image.name), cv2.IMREAD_GRAYSCALE)
+        drivable = result.drivable > 0
+        rates.append((truth[drivable] >= 6).mean() if drivable.any() else 0.0)
+        confidences.append(result.confidence.mean() / 255)
+    assert np.mean(rates) == pytest.approx(stated)
+    assert stated < found['false_drivable_rates'][0]
+    assert found['kept'][0] > found['kept'][found['thresholds'].index(claim.threshold)] > 0
+    assert claim.usual_confidence == pytest.approx(min(confidences))
+
+    # `evaluate` uses that threshold, too.
+    evaluated = run('evaluate', '--data', data, '--weights', output, *options[4:], '--json', '-')
+    assert json.loads(evaluated.stdout)['drivable_threshold'] == claim.threshold
+
+
+def test_weights_stay_as_they_are(options: list[object], tmp_path: Path) -> None:
+    output = tmp_path / 'known.safetensors'
+    done = run('calibrate', *options, '-o', output)
+    assert done.exit_code == 0, done.output
+    before, after = (Checkpoint.load(str(path)) for path in (options[1], output))
+    assert after.claim is None
+    assert after.max_logits is not None
+    assert after.max_logits.data == f'CamVid val ({FRAMES} frames)'
+    assert (after.provenance, after.accuracy) == (before.provenance, before.accuracy)
+    for name, tensor in before.state_dict.items():
+        assert after.state_dict[name].dtype == tensor.dtype
+        assert after.state_dict[name].equal(tensor)
+    shown = CliRunner().invoke(app, ['info', str(output)]).output
+    assert 'anomalies' in shown
+    assert f'CamVid val ({FRAMES} frames)' in shown
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        (('--false-drivable', 0.01), 'at least 299 frames are needed to state'),
+        (('--false-drivable', 1.5), '--false-drivable must be above 0 and below 1, not 1.5'),
+        (('--false-drivable', 0.5, '--confidence', 1), '--confidence must be above 0 and below 1'),
+        (('--confidence', 0.9), '--confidence needs --false-drivable'),
+        (('--drivable-threshold', 0.5), 'drivable_threshold is what calibrate determines'),
+    ],
+)
+def test_what_cannot_be_stated_is_refused(
+    options: list[object], tmp_path: Path, arguments: tuple[object, ...], message: str
+) -> None:
+    output = tmp_path / 'never.safetensors'
+    done = run('calibrate', *options, '-o', output, *arguments)
+    assert done.exit_code == 2, done.output
+    assert message in done.output
+    assert not output.exists()
+
+
+def test_a_network_that_is_always_wrong_states_nothing(
+    options: list[object], data: Path, tmp_path: Path
+) -> None:
+    """An empty mask would be right, but is of no use."""
+    wrong = tmp_path / 'camvid'
+    shutil.copytree(data, wrong)
+    for path in (wrong / 'valannot').iterdir():
+        labels = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+        cv2.imwrite(str(path), np.where(labels < 6, CAMVID.names.index('car'), 0))
+    output = tmp_path / 'never.safetensors'
+    limit = ('--false-drivable', 0.3, '--confidence', 0.5)
+    done = run('calibrate', *options, '-o', output, *limit, '--data', wrong)
+    assert done.exit_code == 2, done.output
+    assert 'no drivable_threshold that leaves a drivable area' in done.output
+    assert not output.exists()
+
+
+def test_another_suffix_is_refused(options: list[object], tmp_path: Path) -> None:
+    done = run('calibrate', *options, '-o', tmp_path / 'weights.pth')
+    assert done.exit_code == 2
+    assert 'must end with .safetensors' in done.output
