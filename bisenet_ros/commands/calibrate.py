@@ -117,14 +117,16 @@ def calibrate_weights(
     segmenter = Segmenter(checkpoint, replace(settings.model, ego_mask=''))
     measured = _measure(segmenter, dataset)
     claim = None if limit is None else _claim(limit, measured, segmenter, dataset.description)
-    calibrated = replace(checkpoint, claim=claim, max_logits=measured.max_logits)
+    # With an anomaly_threshold, the masks that were measured depend on the statistics as they are.
+    max_logits = checkpoint.max_logits if settings.anomaly_threshold else measured.max_logits
+    calibrated = replace(checkpoint, claim=claim, max_logits=max_logits)
     write_checkpoint(calibrated, output, _precision(checkpoint))
     rates = measured.rates.mean(axis=0)
     if json_file is not None:
         figures = {
             'frames': len(dataset),
             'claim': None if claim is None else claim.to_dict(),
-            'max_logits': measured.max_logits.to_dict(),
+            'max_logits': None if max_logits is None else max_logits.to_dict(),
             'thresholds': [level / 255 for level in LEVELS],
             'false_drivable_rates': rates.tolist(),
             'kept': measured.kept.tolist(),

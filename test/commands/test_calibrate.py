@@ -11,6 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from calibrated_checkpoint import save_calibrated_checkpoint
 from typer.testing import CliRunner, Result
 
 from bisenet_ros.checkpoint import Checkpoint
@@ -107,6 +108,25 @@ def test_weights_stay_as_they_are(options: list[object], tmp_path: Path) -> None
     shown = CliRunner().invoke(app, ['info', str(output)]).output
     assert 'anomalies' in shown
     assert f'CamVid val ({FRAMES} frames)' in shown
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'statistics'),
+    [((), f'CamVid val ({FRAMES} frames)'), (('--anomaly-threshold', 0.9), 'noise (1 frame)')],
+)
+def test_statistics_that_the_masks_depend_on_stay(
+    data: Path, tmp_path: Path, arguments: tuple[object, ...], statistics: str
+) -> None:
+    weights = save_calibrated_checkpoint(tmp_path / 'sure.safetensors')
+    drivable = ('--drivable-classes', 'sky,car')
+    output = tmp_path / 'again.safetensors'
+    options = ('--weights', weights, '--data', data, *drivable)
+    done = run('calibrate', *options, '-o', output, *arguments)
+    assert done.exit_code == 0, done.output
+    again = Checkpoint.load(output)
+    assert again.claim is None  # that of other settings
+    assert again.max_logits is not None
+    assert again.max_logits.data == statistics
 
 
 @pytest.mark.parametrize(
