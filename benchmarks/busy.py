@@ -45,6 +45,7 @@ def main() -> None:
     parser.add_argument('--rounds', type=int, default=10)
     parser.add_argument('--frames', type=int, default=5, help='in each round, alone and busy')
     parser.add_argument('--size', type=int, nargs=2, default=(2048, 1024))
+    parser.add_argument('--cpu-threads', type=int, default=0, help='as of the node')
     parser.add_argument('--network-size', type=int, nargs=2, default=(1024, 512))
     arguments = parser.parse_args()
     prepare_process()
@@ -66,6 +67,7 @@ def main() -> None:
                     device='cpu',
                     engine=engine,
                     precision=precision,
+                    cpu_threads=arguments.cpu_threads,
                     network_size=tuple(arguments.network_size),
                 )
                 try:
