@@ -81,6 +81,44 @@ def _writable(file: Path | None) -> Path | None:
     return file
 
 
+DataFolder = Annotated[
+    Path,
+    typer.Option(
+        '--data',
+        metavar='DIR',
+        help='Folder of the data set. For pairs: a folder with images/ and labels/, or a text '
+        'file with an image and its label image on each line.',
+        show_default=False,
+    ),
+]
+DatasetKind = Annotated[
+    str,
+    typer.Option('--dataset', metavar='NAME', help=f'Kind of data set: {", ".join(DATASETS)}.'),
+]
+Split = Annotated[
+    str | None,
+    typer.Option('--split', help='Split to segment; default: the usual one, e.g. val.'),
+]
+LabelMap = Annotated[
+    Path | None,
+    typer.Option(
+        '--label-map',
+        metavar='FILE',
+        help='For pairs: a YAML file that maps label values to classes.',
+    ),
+]
+CheckpointFile = Annotated[
+    Path,
+    typer.Option(
+        '--output',
+        '-o',
+        metavar='DST',
+        dir_okay=False,
+        callback=_writable,
+        help='The .safetensors file to write.',
+        show_default=False,
+    ),
+]
 Weights = Annotated[
     str,
     typer.Option(
@@ -541,32 +579,10 @@ def train(
 @app.command(no_args_is_help=True)
 @takes_model_options
 def evaluate(
-    data: Annotated[
-        Path,
-        typer.Option(
-            '--data',
-            metavar='DIR',
-            help='Folder of the data set. For pairs: a folder with images/ and labels/, or a text '
-            'file with an image and its label image on each line.',
-            show_default=False,
-        ),
-    ],
-    dataset: Annotated[
-        str,
-        typer.Option('--dataset', metavar='NAME', help=f'Kind of data set: {", ".join(DATASETS)}.'),
-    ] = 'camvid',
-    split: Annotated[
-        str | None,
-        typer.Option('--split', help='Split to evaluate; default: the usual one, e.g. val.'),
-    ] = None,
-    label_map: Annotated[
-        Path | None,
-        typer.Option(
-            '--label-map',
-            metavar='FILE',
-            help='For pairs: a YAML file that maps label values to classes.',
-        ),
-    ] = None,
+    data: DataFolder,
+    dataset: DatasetKind = 'camvid',
+    split: Split = None,
+    label_map: LabelMap = None,
     scales: Annotated[
         str,
         typer.Option(
@@ -633,27 +649,8 @@ def evaluate(
 @app.command(no_args_is_help=True)
 @takes_model_options
 def calibrate(
-    data: Annotated[
-        Path,
-        typer.Option(
-            '--data',
-            metavar='DIR',
-            help='Folder of the data set, as for `bisenet evaluate`.',
-            show_default=False,
-        ),
-    ],
-    output: Annotated[
-        Path,
-        typer.Option(
-            '--output',
-            '-o',
-            metavar='DST',
-            dir_okay=False,
-            callback=_writable,
-            help='The .safetensors file to write.',
-            show_default=False,
-        ),
-    ],
+    data: DataFolder,
+    output: CheckpointFile,
     false_drivable: Annotated[
         float | None,
         typer.Option(
@@ -673,22 +670,9 @@ def calibrate(
             show_default=False,
         ),
     ] = None,
-    dataset: Annotated[
-        str,
-        typer.Option('--dataset', metavar='NAME', help=f'Kind of data set: {", ".join(DATASETS)}.'),
-    ] = 'camvid',
-    split: Annotated[
-        str | None,
-        typer.Option('--split', help='Split to measure; default: the usual one, e.g. val.'),
-    ] = None,
-    label_map: Annotated[
-        Path | None,
-        typer.Option(
-            '--label-map',
-            metavar='FILE',
-            help='For pairs: a YAML file that maps label values to classes.',
-        ),
-    ] = None,
+    dataset: DatasetKind = 'camvid',
+    split: Split = None,
+    label_map: LabelMap = None,
     json: Json = None,
     *,
     model: ModelOptions,
@@ -833,18 +817,7 @@ def import_published(
             show_default=False,
         ),
     ],
-    output: Annotated[
-        Path,
-        typer.Option(
-            '--output',
-            '-o',
-            metavar='DST',
-            dir_okay=False,
-            callback=_writable,
-            help='The .safetensors file to write.',
-            show_default=False,
-        ),
-    ],
+    output: CheckpointFile,
     label_space: Annotated[
         Path | None,
         typer.Option(

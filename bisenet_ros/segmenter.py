@@ -14,7 +14,6 @@ import threading
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -34,7 +33,6 @@ from bisenet_ros.label_space import LabelSpace
 from bisenet_ros.limits import MIN_SIDE
 from bisenet_ros.model_settings import DEFAULT_WEIGHTS, OF_CHECKPOINT, ModelSettings
 from bisenet_ros.segmentation import Segmentation
-from bisenet_ros.trust.claim import CLAIMED_SETTINGS
 
 
 class Segmenter:
@@ -244,14 +242,8 @@ class Segmenter:
     @property
     def claim_problem(self) -> str:
         """Why the checkpoint's claim does not apply to `settings`; empty if it does."""
-        claim = self.checkpoint.claim
-        return (
-            '' if claim is None else claim.problem(self.settings.drivable_threshold, self._claimed)
-        )
-
-    @property
-    def _claimed(self) -> dict[str, Any]:
-        return {name: getattr(self.settings, name) for name in CLAIMED_SETTINGS}
+        claim, settings = self.checkpoint.claim, vars(self.settings)
+        return '' if claim is None else claim.problem(self.drivable_threshold, settings)
 
     @property
     def notes(self) -> tuple[str, ...]:

@@ -25,6 +25,7 @@ from bisenet_ros.node.image_link import ImageLink, explain_loss, explain_silence
 from bisenet_ros.node.statistics import Durations
 from bisenet_ros.node.worker import Logger, Worker
 from bisenet_ros.settings import Settings
+from bisenet_ros.trust.monitor import ClaimMonitor
 
 PERIOD = 1.0
 """Seconds between two messages on /diagnostics, and between two checks of the publishers."""
@@ -89,7 +90,7 @@ class CameraTask:
         age_ms: Durations,
         ground: CameraGround,
         ground_wanted: Callable[[], bool],
-        doubt: Callable[[], str],
+        monitor: ClaimMonitor,
         settings: Callable[[], Settings],
         logger: Logger,
     ) -> None:
@@ -100,7 +101,7 @@ class CameraTask:
             age_ms: Ages of the published labels.
             ground: Projects the camera's masks onto the ground.
             ground_wanted: Returns whether grid or scan have a subscriber.
-            doubt: Returns why the network's claim does not stand for this camera; empty if it does.
+            monitor: Knows whether the network's claim stands for this camera.
             settings: Returns the current parameters.
             logger: Logs once when frames fail to arrive or become few, and once when they arrive
                 again; also logs each reason for a missing grid and scan once.
@@ -111,7 +112,7 @@ class CameraTask:
         self._age_ms = age_ms
         self._ground_wanted = ground_wanted
         self._ground = ground
-        self._doubt = doubt
+        self._monitor = monitor
         self._last_problem = ''
         self._told_problems: set[str] = set()
         self._settings = settings
@@ -191,7 +192,7 @@ class CameraTask:
         self._last_problem = problem
 
     def _report_claim(self, status: Status) -> None:
-        doubt = self._doubt()
+        doubt = self._monitor.doubt
         status.add('claim_doubt', doubt or 'none')
         if doubt:
             status.summary(WARN, f'the stated error rate does not stand: {doubt}')

@@ -265,7 +265,7 @@ class SegmenterNode(LifecycleNode):
                 publishers.age_ms,
                 self._grounds[slot.name],
                 publishers.ground_wanted,
-                functools.partial(getattr, monitor, 'doubt'),
+                monitor,
                 lambda: self._settings,
                 self.get_logger(),
             )

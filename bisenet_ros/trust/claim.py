@@ -90,7 +90,7 @@ class Claim:
 
         Args:
             threshold: `drivable_threshold` in effect.
-            settings: Values of `CLAIMED_SETTINGS` in effect.
+            settings: The model's settings in effect, those of `CLAIMED_SETTINGS` among them.
         """
         if threshold < self.threshold:
             return f'drivable_threshold is {threshold:g}, below {self.threshold:g}'

@@ -39,6 +39,7 @@ from bisenet_ros.node.statistics import Durations
 from bisenet_ros.node.worker import Worker
 from bisenet_ros.segmenter import Segmenter
 from bisenet_ros.settings import Settings
+from bisenet_ros.trust.monitor import ClaimMonitor
 
 IMAGE = 'sensor_msgs/msg/Image'
 CONNECTED = ImageLink(
@@ -72,7 +73,7 @@ class Camera:
         self.age_ms = Durations()
         self.ground = CameraGround('front', Settings)
         self.ground_wanted = False
-        self.doubt = ''
+        self.monitor = ClaimMonitor()
         self.log = Log()
         self.task = CameraTask(
             self.slot,
@@ -80,7 +81,7 @@ class Camera:
             self.age_ms,
             self.ground,
             lambda: self.ground_wanted,
-            lambda: self.doubt,
+            self.monitor,
             lambda: self.settings,
             self.log,
         )
@@ -562,7 +563,7 @@ def test_the_engine_from_unconfigured_to_running(weights: Path) -> None:
 def test_doubt_about_the_claim_is_a_warning(camera: Camera) -> None:
     camera.receive()
     assert values(run(camera.task))['claim_doubt'] == 'none'
-    camera.doubt = 'it is night'
+    camera.monitor.doubt = 'it is night'
     status = run(camera.task)
     assert status.level == WARN
     assert status.message == 'the stated error rate does not stand: it is night'
