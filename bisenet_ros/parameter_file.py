@@ -147,7 +147,18 @@ def _parameters_of(path: Path, entries: Sequence[Entry], node: str) -> dict[str,
 
 
 def write_parameters(path: Path, values: Mapping[str, object]) -> None:
-    """Writes a parameter file that applies to any node; ROS reads back the same values."""
+    """Writes a parameter file that applies to any node; ROS reads back the same values.
+
+    Raises:
+        UserError: A value is not valid UTF-8, as paths may be.
+    """
+    for name, value in values.items():
+        try:
+            json.dumps(value, ensure_ascii=False).encode()
+        except UnicodeEncodeError as error:
+            raise UserError(
+                f'{name}: {value} is not valid UTF-8, as parameters of ROS must be: rename it'
+            ) from error
     # JSON is YAML in which every string is quoted, so that strings such as `1` or `no` stay
     # strings.
     text = json.dumps({'/**': {_VALUES: dict(values)}}, ensure_ascii=False)

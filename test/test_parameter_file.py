@@ -190,6 +190,13 @@ def test_what_is_written_means_the_same_to_ros(context: object, tmp_path: Path) 
     assert read_settings(file, {}) == settings
 
 
+def test_a_name_that_ros_cannot_have_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / 'parameters.yaml'
+    with pytest.raises(UserError, match=r'^weights: caf\\udce9 is not valid UTF-8'):
+        write_parameters(file, Settings(weights='caf\udce9').values())
+    assert not file.exists()
+
+
 def test_recorded_cameras_have_the_parameters_of_the_cameras_that_they_are() -> None:
     low, high = (0.0, 0.0, 1.0, 0.0, 0.0, 0.0), (0.0, 0.0, 2.0, 0.0, 0.0, 0.0)
     settings = Settings(
