@@ -49,7 +49,7 @@ from bisenet_ros.engine.engine import Engine
 from bisenet_ros.engine.hardware import DTYPES, resolve_device, resolve_precision
 from bisenet_ros.engine.kernels import kernels_for
 from bisenet_ros.engine.kernels.resampling import Resampling
-from bisenet_ros.engine.labels import draw_labels
+from bisenet_ros.engine.labels import DrawSettings, draw_labels
 from bisenet_ros.engine.pinned_memory import Download, upload
 from bisenet_ros.engine.pipeline import Pipeline
 from bisenet_ros.engine.profiling import listening, stage
@@ -120,7 +120,8 @@ def drawn(engine: Engine, setting: Setting, frame: Pixels) -> Pixels:
     scale = scale_to(size, setting.network_size)
     logits = engine([frame])[0]
     with stage('post'):
-        return draw_labels(logits, size, scale, space.ids_of(space.drivable), 0).labels
+        settings = DrawSettings(space.ids_of(space.drivable))
+        return draw_labels(logits, size, scale, settings).labels
 
 
 class LabelsInGraph(nn.Module):

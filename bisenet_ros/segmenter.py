@@ -23,7 +23,7 @@ from bisenet_ros.checkpoint import Checkpoint
 from bisenet_ros.ego_mask import EgoMask, load_ego_masks
 from bisenet_ros.engine.engine import Engine
 from bisenet_ros.engine.hardware import cpu_threads, resolve_device, resolve_precision
-from bisenet_ros.engine.labels import draw_labels
+from bisenet_ros.engine.labels import DrawSettings, draw_labels
 from bisenet_ros.engine.loading import load_engine
 from bisenet_ros.engine.profiling import stage
 from bisenet_ros.engine.registry import PLAIN, device_for
@@ -298,7 +298,12 @@ class Segmenter:
         if not frames:
             return []
         settings, label_space = self._active
-        drivable_ids = tuple(label_space.ids_of(label_space.drivable))
+        draw_settings = DrawSettings(
+            label_space.ids_of(label_space.drivable),
+            settings.least_confidence,
+            settings.least_drivable,
+            self.checkpoint.max_logits,
+        )
         logits = self._logits(frames)
         sizes = [settings.output_size[::-1] or frame.shape[:2] for frame in frames]
         # On a GPU, the labels of all frames are queued before the first are waited for.
@@ -308,10 +313,7 @@ class Segmenter:
                     coarse,
                     (height, width),
                     scale_to((height, width), self.network_size),
-                    drivable_ids,
-                    settings.least_confidence,
-                    settings.least_drivable,
-                    self.checkpoint.max_logits,
+                    draw_settings,
                 )
                 for coarse, (height, width) in zip(logits, sizes, strict=True)
             ]

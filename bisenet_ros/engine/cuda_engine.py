@@ -21,7 +21,7 @@ from bisenet_ros.engine.epilogues import fuse_epilogues
 from bisenet_ros.engine.hardware import DTYPES
 from bisenet_ros.engine.kernels import kernel_notes, kernels_for
 from bisenet_ros.engine.kernels.resampling import Resampling
-from bisenet_ros.engine.labels import draw_labels
+from bisenet_ros.engine.labels import DrawSettings, draw_labels
 from bisenet_ros.engine.pinned_memory import reserve_page_locked_memory, upload
 from bisenet_ros.engine.profiling import stage
 from bisenet_ros.engine.streams import on_device
@@ -127,7 +127,7 @@ class CudaEngine:
                 self._prepare(upload(pixels, self.device), target)
             if self.device.type == 'cuda':
                 logits = torch.zeros(1, 4, 4, device=self.device)
-                _ = draw_labels(logits, (32, 32), (8.0, 8.0), (0,), 0).labels
+                _ = draw_labels(logits, (32, 32), (8.0, 8.0), DrawSettings((0,))).labels
 
 
 @dataclass(frozen=True)

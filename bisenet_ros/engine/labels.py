@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Protocol
 
@@ -27,6 +28,23 @@ Image = npt.NDArray[np.uint8]
 """(H, W)."""
 
 
+@dataclass(frozen=True)
+class DrawSettings:
+    """What affects labels and mask, apart from the logits.
+
+    Attributes:
+        drivable_ids: Labels that count as drivable in the mask.
+        lowest_confidence: 0 to 255. Pixels below it become `IGNORE`.
+        lowest_drivable: 0 to 255. Pixels below it are not drivable.
+        max_logits: Statistics for the anomaly; None without them.
+    """
+
+    drivable_ids: tuple[int, ...]
+    lowest_confidence: int = 0
+    lowest_drivable: int = 0
+    max_logits: MaxLogits | None = None
+
+
 class Labels(Protocol):
     """The results for one frame."""
 
@@ -47,15 +65,7 @@ class Labels(Protocol):
         """How unlike any known class, 0 to 255; None without statistics of the logits."""
 
 
-def draw_labels(
-    logits: Tensor,
-    size: Size,
-    scale: Scale,
-    drivable_ids: tuple[int, ...],
-    lowest_confidence: int,
-    lowest_drivable: int = 0,
-    max_logits: MaxLogits | None = None,
-) -> Labels:
+def draw_labels(logits: Tensor, size: Size, scale: Scale, settings: DrawSettings) -> Labels:
     """Draws the labels of a frame from its coarse logits.
 
     On a GPU this returns at once, and reading the labels waits for them. So several frames can be
@@ -65,42 +75,28 @@ def draw_labels(
         logits: See `upsample_argmax`.
         size: (height, width) of the output: the frame's own or another.
         scale: Output pixels per node of the grid of logits.
-        drivable_ids: Labels that count as drivable in the mask.
-        lowest_confidence: 0 to 255. Pixels below it become `IGNORE`.
-        lowest_drivable: 0 to 255. Pixels below it are not drivable.
-        max_logits: Statistics for the anomaly; None without them.
+        settings: See `DrawSettings`.
 
     Raises:
         NotFiniteError: The logits are not finite. On a GPU, reading the labels raises it.
     """
     drawn = HostLabels if logits.is_cpu else DeviceLabels
-    return drawn(logits, size, scale, drivable_ids, lowest_confidence, lowest_drivable, max_logits)
+    return drawn(logits, size, scale, settings)
 
 
 class HostLabels:
     """Drawn by the CPU: the labels at once, the rest on demand."""
 
-    def __init__(
-        self,
-        logits: Tensor,
-        size: Size,
-        scale: Scale,
-        drivable_ids: tuple[int, ...],
-        lowest_confidence: int,
-        lowest_drivable: int = 0,
-        max_logits: MaxLogits | None = None,
-    ) -> None:
+    def __init__(self, logits: Tensor, size: Size, scale: Scale, settings: DrawSettings) -> None:
         self._coarse = (logits, size, scale)
-        self._drivable_ids = drivable_ids
-        self._lowest_drivable = lowest_drivable
-        self._max_logits = max_logits
+        self._settings = settings
         self._threads = torch.get_num_threads()
         # NumPy sums in this thread. torch would wake other threads, which takes 100 times as long.
         with np.errstate(all='ignore'):
             _check_finite(float(logits.numpy().sum()), logits.device)
         self.labels = upsample_argmax(logits, size, scale)
-        if lowest_confidence > 0:
-            self.labels[self.confidence < lowest_confidence] = IGNORE
+        if settings.lowest_confidence > 0:
+            self.labels[self.confidence < settings.lowest_confidence] = IGNORE
 
     @cached_property
     def confidence(self) -> Image:
@@ -111,38 +107,29 @@ class HostLabels:
     @cached_property
     def drivable(self) -> Image:
         """See `Labels`."""
-        mask = drivable_mask(self.labels, self._drivable_ids)
-        if self._lowest_drivable > 0:
-            mask = without_doubtful(mask, self.confidence, self._lowest_drivable)
+        mask = drivable_mask(self.labels, self._settings.drivable_ids)
+        lowest = self._settings.lowest_drivable
+        if lowest > 0:
+            mask = without_doubtful(mask, self.confidence, lowest)
         return mask
 
     @cached_property
     def anomaly(self) -> Image | None:
         """See `Labels`."""
         logits, size, scale = self._coarse
-        return _anomaly(self._max_logits, logits, size, scale)
+        return _anomaly(self._settings.max_logits, logits, size, scale)
 
 
 class DeviceLabels:
     """Drawn by a GPU: labels and mask in one kernel, confidence on demand."""
 
-    def __init__(
-        self,
-        logits: Tensor,
-        size: Size,
-        scale: Scale,
-        drivable_ids: tuple[int, ...],
-        lowest_confidence: int,
-        lowest_drivable: int = 0,
-        max_logits: MaxLogits | None = None,
-    ) -> None:
+    def __init__(self, logits: Tensor, size: Size, scale: Scale, settings: DrawSettings) -> None:
         self._coarse = (logits, size, scale)
-        self._table = _table(drivable_ids, logits.device)
-        self._lowest_confidence = lowest_confidence
-        self._lowest_drivable = lowest_drivable
-        self._max_logits = max_logits
+        self._settings = settings
+        self._table = _table(settings.drivable_ids, logits.device)
         self._sum = Download(logits.sum())
-        planes = self._draw(with_confidence=lowest_confidence > 0 or lowest_drivable > 0)
+        thresholds = settings.lowest_confidence, settings.lowest_drivable
+        planes = self._draw(with_confidence=any(thresholds))
         self._drawn_confidence = planes[2] if len(planes) == 3 else None
         # Two downloads, so that the labels can be used while the mask is still being copied.
         self._labels, self._drivable = Download(planes[0]), Download(planes[1])
@@ -171,7 +158,7 @@ class DeviceLabels:
         """See `Labels`."""
         self._check()
         logits, size, scale = self._coarse
-        return _anomaly(self._max_logits, logits, size, scale)
+        return _anomaly(self._settings.max_logits, logits, size, scale)
 
     def _check(self) -> None:
         _check_finite(self._sum.array().item(), self._coarse[0].device)
@@ -184,9 +171,9 @@ class DeviceLabels:
                 size,
                 scale,
                 self._table,
-                self._lowest_confidence,
+                self._settings.lowest_confidence,
                 with_confidence,
-                self._lowest_drivable,
+                self._settings.lowest_drivable,
             )
 
 

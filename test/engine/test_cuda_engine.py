@@ -33,7 +33,7 @@ from bisenet_ros.engine.cuda_engine import CudaEngine
 from bisenet_ros.engine.cuda_graphs import MOST_RUNNERS, EagerRunner, GraphRunner, Runners
 from bisenet_ros.engine.epilogues import ConvReLU, fuse_epilogues
 from bisenet_ros.engine.kernels import in_torch
-from bisenet_ros.engine.labels import DeviceLabels, HostLabels
+from bisenet_ros.engine.labels import DeviceLabels, DrawSettings, HostLabels
 from bisenet_ros.engine.pinned_memory import Download, reserve_page_locked_memory, upload
 from bisenet_ros.engine.streams import stream_of
 from bisenet_ros.engine.torch_engine import TorchEngine
@@ -529,7 +529,8 @@ def test_what_is_drawn_does_not_depend_on_where(
 ) -> None:
     torch.manual_seed(0)
     logits = torch.randn(7, 12, 16)
-    arguments = ((90, 120), (7.5, 7.5), (1, 4), lowest_confidence, lowest_drivable)
+    settings = DrawSettings((1, 4), lowest_confidence, lowest_drivable)
+    arguments = ((90, 120), (7.5, 7.5), settings)
     host = HostLabels(logits, *arguments)
     drawn = DeviceLabels(logits.to(device), *arguments)
     np.testing.assert_array_equal(drawn.labels, host.labels)
