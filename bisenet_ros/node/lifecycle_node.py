@@ -395,9 +395,11 @@ class SegmenterNode(LifecycleNode):
         result = Result(frame, self._settings.overlay_alpha)
         self._camera_publishers[slot.name].publish(result, slot.count_published)
         assert self._worker is not None
-        claim = self._worker.segmenter.checkpoint.claim
-        if claim is not None:
-            self._monitors[slot.name].add(claim, frame.segmentation.mean_confidence)
+        claim, monitor = self._worker.segmenter.checkpoint.claim, self._monitors[slot.name]
+        if claim is None:
+            monitor.clear()
+        else:
+            monitor.add(claim, frame.segmentation.mean_confidence)
 
     def _announce_classes(self, label_space: LabelSpace) -> None:
         """Publishes the classes, on the latched topic and as read-only parameters."""

@@ -26,15 +26,25 @@ class ClaimMonitor:
 
     def __init__(self) -> None:
         self._confidences: deque[float] = deque(maxlen=FRAMES)
+        self._claim: Claim | None = None
+        self.doubt = ''
+
+    def clear(self) -> None:
+        """Forgets all frames: the network has changed, or states no error rate."""
+        self._confidences.clear()
+        self._claim = None
         self.doubt = ''
 
     def add(self, claim: Claim, confidence: float) -> None:
-        """Adds a frame.
+        """Adds a frame; those of a network with another claim are forgotten.
 
         Args:
             claim: The claim of the network that segmented it.
             confidence: The frame's mean confidence, 0 to 1.
         """
+        if claim != self._claim:
+            self.clear()
+            self._claim = claim
         self._confidences.append(confidence)
         recent = fmean(self._confidences)
         unusual = len(self._confidences) == FRAMES and recent < claim.usual_confidence

@@ -20,6 +20,8 @@ from ros_peers import (
     street,
 )
 from sensor_msgs.msg import Image
+from std_srvs.srv import Trigger
+from tiny_checkpoint import save_tiny_checkpoint
 
 from bisenet_ros.segmenter import Segmenter
 
@@ -40,6 +42,7 @@ def test_a_calibrated_node(domain: int, peer: Peer, tmp_path: Path) -> None:
     weights = save_calibrated_checkpoint(
         tmp_path / 'sure.safetensors', replace(CLAIM, usual_confidence=0.9)
     )
+    without_claim = save_tiny_checkpoint(tmp_path / 'plain.safetensors')
     segmenter = Segmenter.load(weights, device='cpu', precision='fp32', drivable_classes=DRIVABLE)
     expected = segmenter(FRAME)
     assert expected.anomaly is not None
@@ -76,3 +79,14 @@ def test_a_calibrated_node(domain: int, peer: Peer, tmp_path: Path) -> None:
                 == 'does not apply: drivable_threshold is 0.05, below 0.14'
             )
         )
+
+        set_parameter(peer, 'weights', str(without_claim))
+        assert peer.call(Trigger, '/segmenter/reload', Trigger.Request()).success
+        diagnostics.clear()
+        with peer.streaming(Image, 'image', fill_with(FRAME, 'bgr8')):
+            diagnostics.wait(
+                lambda array: (
+                    value(array, 'camera', 'claim_doubt') == 'none'
+                    and value(array, 'engine', 'claim') == 'none'
+                )
+            )

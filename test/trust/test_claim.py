@@ -111,6 +111,21 @@ def test_frames_with_little_confidence_cast_doubt_on_it() -> None:
     assert monitor.doubt == ''
 
 
+def test_frames_of_another_network_do_not_count() -> None:
+    claim, other = (replace(CLAIM, usual_confidence=0.8, data=data) for data in ('here', 'there'))
+    monitor = ClaimMonitor()
+    for _ in range(FRAMES):
+        monitor.add(claim, 0.5)
+    assert monitor.doubt
+    monitor.add(other, 0.5)
+    assert monitor.doubt == ''
+    for _ in range(FRAMES - 1):
+        monitor.add(other, 0.5)
+    assert 'there' in monitor.doubt
+    monitor.clear()
+    assert monitor.doubt == ''
+
+
 def test_one_odd_frame_casts_no_doubt() -> None:
     monitor = ClaimMonitor()
     for index in range(3 * FRAMES):
