@@ -22,8 +22,8 @@ from contextlib import contextmanager
 import numpy as np
 
 from bisenet_ros.errors import UserError
-from bisenet_ros.malloc_tuning import prepare_process
 from bisenet_ros.model_settings import ModelSettings
+from bisenet_ros.process_tuning import prepare_process
 
 SPIN = 'while True: pass'
 
@@ -48,16 +48,17 @@ def main() -> None:
     parser.add_argument('--cpu-threads', type=int, default=0, help='as of the node')
     parser.add_argument('--network-size', type=int, nargs=2, default=(1024, 512))
     arguments = parser.parse_args()
-    prepare_process()
-    # These modules import torch, whose threads are configured by now.
-    from bisenet_ros.engine.registry import candidates
-    from bisenet_ros.segmenter import Segmenter
-    from bisenet_ros.synthetic.drive import SyntheticDrive
-
-    frame = SyntheticDrive(seed=0, size=tuple(arguments.size), rate=10.0).frame(0)[0]
     cores = len(os.sched_getaffinity(0))
+    # Before `prepare_process`: its time slices are inherited, and others have the usual ones.
     spinners = [subprocess.Popen([sys.executable, '-c', SPIN]) for _ in range(cores)]
     try:
+        prepare_process()
+        # These modules import torch, whose threads are configured by now.
+        from bisenet_ros.engine.registry import candidates
+        from bisenet_ros.segmenter import Segmenter
+        from bisenet_ros.synthetic.drive import SyntheticDrive
+
+        frame = SyntheticDrive(seed=0, size=tuple(arguments.size), rate=10.0).frame(0)[0]
         with spinning(spinners):
             pass  # all are stopped from here on
         print(f'{"":24} {"alone":>9} {"beside 1":>9} {f"beside {cores}":>9}  ms, medians')

@@ -32,8 +32,8 @@ from bisenet_ros.ground.lens import BrownLens
 from bisenet_ros.ground.pose import Pose
 from bisenet_ros.ground.tables import SCAN_BEARINGS, GroundTables
 from bisenet_ros.label_space import CAMVID
-from bisenet_ros.malloc_tuning import prepare_process
 from bisenet_ros.metrics.free_space_range import DISTANCES, RangeErrors
+from bisenet_ros.process_tuning import prepare_process
 from bisenet_ros.settings import Settings
 from bisenet_ros.synthetic.camera import Camera
 from bisenet_ros.synthetic.drive import SyntheticDrive

@@ -77,7 +77,7 @@ from bisenet_ros.live.processes import (
     ended_by_signals,
     ros_environment,
 )
-from bisenet_ros.malloc_tuning import prepare_process
+from bisenet_ros.process_tuning import prepare_process
 from bisenet_ros.stamps import nanoseconds
 from bisenet_ros.synthetic.drive import SyntheticDrive
 

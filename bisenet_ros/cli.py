@@ -22,7 +22,7 @@ except ModuleNotFoundError as error:
 
 from bisenet_ros.commands.options import ModelOptions, takes_model_options
 from bisenet_ros.errors import UserError
-from bisenet_ros.malloc_tuning import prepare_process
+from bisenet_ros.process_tuning import prepare_process
 from bisenet_ros.version import VERSION
 from bisenet_training.dataset_registry import DATASETS
 

@@ -1,10 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Sets memory allocation and threads of a process so that a network runs well on its CPU.
-
-The settings affect the whole process, so only programs apply them, mainly the node; a library
-should not. Environment variables set by the user take precedence.
-"""
+"""Makes glibc keep memory between inferences, and return it when it is asked to."""
 
 from __future__ import annotations
 
@@ -17,18 +13,6 @@ from collections.abc import Callable
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX, _M_ARENA_MAX = -1, -2, -4, -8
 _TOP_PAD = 64 * 2**20
 _NEVER = 2**31 - 1
-
-
-def prepare_process() -> None:
-    """Applies a program's settings; call it at start, before torch and rclpy are imported.
-
-    Between parallel regions, OpenMP threads spin for milliseconds, which is useful only if no other
-    process needs the cores. Beside the other processes of a vehicle, such as cameras and DDS,
-    spinning makes a frame take many times as long, so the threads are told to sleep.
-    """
-    os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
-    if not malloc_settings():
-        keep_freed_memory()
 
 
 def malloc_settings() -> dict[str, str]:

@@ -21,7 +21,7 @@ started = time.monotonic()
 def main() -> None:
     """Imports, loads and segments one frame; then loads again, to measure a reload."""
     weights, device, precision, engine, threads, width, height = sys.argv[1:]
-    from bisenet_ros.malloc_tuning import prepare_process
+    from bisenet_ros.process_tuning import prepare_process
 
     prepare_process()
     from bisenet_ros.segmenter import Segmenter

@@ -16,13 +16,13 @@ import signal
 import sys
 from typing import Any
 
-from bisenet_ros.malloc_tuning import prepare_process
 from bisenet_ros.node.large_images import (
     MAKE_ROOM,
     ROS_MB,
     SHARED_MEMORY,
     free_shared_memory,
 )
+from bisenet_ros.process_tuning import prepare_process
 
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 

@@ -17,7 +17,7 @@ SCRIPT = """if True:
     import sys
     from pathlib import Path
     import numpy as np
-    from bisenet_ros.malloc_tuning import prepare_process
+    from bisenet_ros.process_tuning import prepare_process
     prepare_process()
     from bisenet_ros.segmenter import Segmenter
 

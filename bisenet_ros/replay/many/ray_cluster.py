@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from bisenet_ros.checkpoint import resolve_weights, shipped_weights
 from bisenet_ros.errors import UserError
 from bisenet_ros.extras import EXTRAS, advice
-from bisenet_ros.malloc_tuning import prepare_process
+from bisenet_ros.process_tuning import prepare_process
 from bisenet_ros.replay.many.jobs import Job, Outcome, Refusal, ReplayOptions
 from bisenet_ros.replay.many.workers import CORES_PER_WORKER, WORKERS_PER_GPU
 

@@ -14,7 +14,7 @@ import sys
 from multiprocessing.connection import Connection
 
 from bisenet_ros.errors import UserError
-from bisenet_ros.malloc_tuning import prepare_process
+from bisenet_ros.process_tuning import prepare_process
 from bisenet_ros.replay.many.jobs import Job, Refusal, ReplayOptions
 
 

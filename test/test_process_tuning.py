@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Programs keep what they freed, and their threads sleep; each in a process of its own."""
+"""Memory, threads and time slices of programs, each in a process of its own."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pytest
 
 FAULTS = """
 import ctypes, resource, threading
-from bisenet_ros.malloc_tuning import prepare_process
+from bisenet_ros.process_tuning import prepare_process
 {prepare}
 libc = ctypes.CDLL(None)
 libc.malloc.restype = ctypes.c_void_p
@@ -38,7 +38,8 @@ worker.join()
 # Every other page's worth of blocks stays in use, so that the heap cannot shrink at its end.
 FREED = """
 import ctypes
-from bisenet_ros.malloc_tuning import prepare_process, return_free_memory
+from bisenet_ros.malloc_tuning import return_free_memory
+from bisenet_ros.process_tuning import prepare_process
 def megabytes():
     with open('/proc/self/status') as status:
         return next(int(line.split()[1]) for line in status if line.startswith('RssAnon')) / 1000
@@ -69,10 +70,27 @@ libc.fflush(None)
 
 POLICY = """
 import os
-from bisenet_ros.malloc_tuning import prepare_process
+from bisenet_ros.process_tuning import prepare_process
 prepare_process()
 print(os.environ['OMP_WAIT_POLICY'])
 """
+
+SLICES = """
+import os, re, threading
+from pathlib import Path
+from bisenet_ros.process_tuning import prepare_process
+{before}
+prepare_process()
+def show():
+    text = Path(f'/proc/self/task/{{threading.get_native_id()}}/sched').read_text()
+    found = re.search(r'^se.slice +: +([0-9]+)$', text, re.MULTILINE)
+    print(found and found[1], os.sched_getscheduler(0), os.nice(0))
+thread = threading.Thread(target=show)
+thread.start()
+thread.join()
+"""
+
+SHOWN = Path('/proc/self/sched')
 
 
 def run(code: str, **environment: str) -> str:
@@ -124,3 +142,28 @@ def test_threads_of_the_node_share_one_heap(tmp_path: Path) -> None:
 def test_threads_sleep_unless_the_user_says_otherwise() -> None:
     assert run(POLICY) == 'PASSIVE'
     assert run(POLICY, OMP_WAIT_POLICY='ACTIVE') == 'ACTIVE'
+
+
+@pytest.mark.skipif(
+    not SHOWN.exists() or 'se.slice ' not in SHOWN.read_text(),
+    reason='needs Linux 6.12 or newer, with the slices of threads in /proc',
+)
+@pytest.mark.parametrize(
+    ('before', 'short', 'policy', 'nice'),
+    [
+        ('', True, os.SCHED_OTHER, 0),
+        ('os.nice(5)', True, os.SCHED_OTHER, 5),
+        (
+            'os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))',
+            False,
+            os.SCHED_BATCH,
+            0,
+        ),
+    ],
+    ids=['usual', 'nice', 'batch'],
+)
+def test_threads_have_short_slices(before: str, short: bool, policy: int, nice: int) -> None:
+    """Priority and scheduling policy stay as the user chose them."""
+    length, *rest = run(SLICES.format(before=before)).split()
+    assert (int(length) == 100_000) == short
+    assert rest == [str(policy), str(nice + os.nice(0))]
