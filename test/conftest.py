@@ -9,7 +9,7 @@ import signal
 from pathlib import Path
 
 import pytest
-from shared_memory import remove_abandoned_segments
+from shared_memory import remove_abandoned
 from tiny_checkpoint import save_tiny_checkpoint
 
 from bisenet_ros.segmenter import Segmenter
@@ -40,9 +40,14 @@ else:
     os.environ.setdefault('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
 
 
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    if not hasattr(session.config, 'workerinput'):  # not in each worker of pytest-xdist
-        remove_abandoned_segments()
+def pytest_configure(config: pytest.Config) -> None:
+    if not hasattr(config, 'workerinput'):  # not in each worker of pytest-xdist
+        remove_abandoned()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if not hasattr(config, 'workerinput'):
+        remove_abandoned()
 
 
 @pytest.fixture(scope='session')
