@@ -53,12 +53,11 @@ def start(processes: Processes, *arguments: str | Path) -> Process:
 
 
 def play(processes: Processes, player: Process) -> list[dict[str, Any]]:
-    """Let it play; what it said of each frame."""
+    """Let it play; what it said of each frame. The last images may still be on their way."""
     player.tell('play')
     published = []
     while (event := next_event(processes))['event'] != 'end':
         published.append(event)
-    processes.end(player)
     return published
 
 
@@ -107,6 +106,7 @@ def test_a_camera_as_it_was_recorded(processes: Processes, peer: Peer, tmp_path:
         latest = infos[min(index, 2)]  # of its stamp, or recorded last
         info = camera_infos.wait(lambda message, stamp=latest.stamp: stamp_of(message) == stamp)
         assert info.k[0] == latest.focal
+    processes.end(player)
 
 
 def test_several_compressed_cameras_with_stamps_of_the_present(
@@ -135,6 +135,7 @@ def test_several_compressed_cameras_with_stamps_of_the_present(
     for event in published:
         stamp = event['stamp']
         inboxes[event['camera']].wait(lambda message, stamp=stamp: stamp_of(message) == stamp)
+    processes.end(player)
 
 
 def test_frames_are_played_when_they_are_due(processes: Processes, tmp_path: Path) -> None:
@@ -144,6 +145,7 @@ def test_frames_are_played_when_they_are_due(processes: Processes, tmp_path: Pat
     fast = start(processes, bag, '--rate=1e6')
     assert next_event(processes)['event'] == 'ready'
     assert len(play(processes, fast)) == 2
+    processes.end(fast)
     slow = start(processes, bag)
     assert next_event(processes)['event'] == 'ready'
     slow.tell('play')
