@@ -42,7 +42,7 @@ def report(tmp_path: Path) -> Any:
     def measure(*arguments: str, **environment: str) -> tuple[str, dict[str, Any]]:
         done = run(
             *('--device', 'cpu', '--precision', 'fp32', '--rounds', '1', '--weights', weights),
-            *('--frame', '96', '64', '--network', '64', '64', '--json', written, *arguments),
+            *('--frame', '96', '64', '--json', written, *arguments),
             **environment,
         )
         assert done.returncode == 0, done.stderr
@@ -55,21 +55,21 @@ def report(tmp_path: Path) -> Any:
 def test_it_runs_on_a_cpu(report: Any) -> None:
     names = ['reference: eager', *OURS]
     printed, found = report('--network', '70', '33', '--only', *names)
-    assert [size['network_size'] for size in found['sizes']] == [[64, 64], [70, 33]]
-    for size in found['sizes']:
-        assert list(size['results']) == names
-        for name in names:
-            result = size['results'][name]
-            assert result['p50_ms'] > 0
-            assert result['faster'] > 0
-            assert name in printed
-        for name in OURS:
-            assert size['results'][name]['differing'] < 0.001
-        assert list(size['results'][OURS[0]]['stages_ms']) == ['pre', 'network', 'post']
-        parts = {name: size['roofline'][name] for name in size['roofline']}
-        for rate in ('flops', 'to_device', 'to_host'):
-            assert parts.pop(rate) > 0
-        assert parts.pop('together') == pytest.approx(sum(parts.values()))
+    (size,) = found['sizes']
+    assert size['network_size'] == [70, 33]
+    assert list(size['results']) == names
+    for name in names:
+        result = size['results'][name]
+        assert result['p50_ms'] > 0
+        assert result['faster'] > 0
+        assert name in printed
+    for name in OURS:
+        assert size['results'][name]['differing'] < 0.001
+    assert list(size['results'][OURS[0]]['stages_ms']) == ['pre', 'network', 'post']
+    parts = {name: size['roofline'][name] for name in size['roofline']}
+    for rate in ('flops', 'to_device', 'to_host'):
+        assert parts.pop(rate) > 0
+    assert parts.pop('together') == pytest.approx(sum(parts.values()))
 
 
 @pytest.mark.slow
@@ -90,7 +90,7 @@ raise ImportError('libnvinfer.so.10 is missing')
     trtexec.write_text(f'#!/bin/sh\ntest -s "${{1#--onnx=}}" && echo "[I] {said}"\n')
     trtexec.chmod(0o755)
     printed, found = report(
-        *('--network', '32', '32', '--only', TENSORRT, TRTEXEC),
+        *('--network', '64', '64', '--network', '32', '32', '--only', TENSORRT, TRTEXEC),
         PYTHONPATH=f'{tmp_path}:{os.environ.get("PYTHONPATH", "")}',
         PATH=f'{tmp_path}:{os.environ["PATH"]}',
     )
@@ -102,7 +102,7 @@ raise ImportError('libnvinfer.so.10 is missing')
 
 
 def test_when_the_time_is_up_it_ends(report: Any) -> None:
-    printed, found = report('--only', 'engine torch', '--minutes', '0')
+    printed, found = report('--network', '64', '64', '--only', 'engine torch', '--minutes', '0')
     (size,) = found['sizes']
     assert size['results']['engine torch'] == {'error': 'skipped, out of time'}
     assert 'skipped, out of time' in printed

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 from cpu_marks import needs_bf16
+from network_names import SMALLER
 from odd_network import OddNetwork, UnloadableEngine
 from torch import Tensor
 
@@ -136,7 +137,7 @@ def test_auto_passes_over_an_engine_that_cannot_run_the_network() -> None:
 
 
 @needs_bf16
-@pytest.mark.parametrize('network_name', [*NETWORKS, 'odd'])
+@pytest.mark.parametrize('network_name', [*SMALLER, 'odd'])
 def test_what_bf16_rounds_is_no_reason_to_refuse_an_engine(network_name: str) -> None:
     """Not even where a network has learned nothing, and its labels hang by a thread."""
     network = build(network_name)

@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
+from network_names import LARGER, SMALLER
 from tiny_checkpoint import save_tiny_checkpoint
 from torch import nn
 from typer.testing import CliRunner
@@ -133,10 +134,6 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Exported:
 # ---- what is written ----
 
 
-# Of the same operations as smaller ones.
-LARGER = ('bisenetv1_resnet101', 'bisenetv2_large', 'fpn_efficientnet_lite2')
-
-
 def assert_can_be_exported(name: FormatName, network: str, exported: Exported) -> None:
     if 'resnet' in network and find_spec('torchvision') is None:
         pytest.skip('torchvision, which has the ResNets, is not installed')
@@ -148,7 +145,7 @@ def assert_can_be_exported(name: FormatName, network: str, exported: Exported) -
 
 
 @every_format
-@pytest.mark.parametrize('network', [name for name in NETWORKS if name not in LARGER])
+@pytest.mark.parametrize('network', SMALLER)
 def test_a_network_can_be_exported(name: FormatName, network: str, exported: Exported) -> None:
     assert_can_be_exported(name, network, exported)
 

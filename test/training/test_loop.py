@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from network_names import SMALLER
 from small_datasets import make_cityscapes_tree, make_scene, write_image
 from small_trainings import losses, small_config
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -21,7 +22,6 @@ from bisenet_ros.checkpoint import Checkpoint
 from bisenet_ros.errors import UserError
 from bisenet_ros.label_space import CITYSCAPES
 from bisenet_ros.metrics import ConfusionMatrix
-from bisenet_ros.network import NETWORKS
 from bisenet_ros.segmenter import Segmenter
 from bisenet_training.config import TrainingConfig
 from bisenet_training.datasets import DatasetError
@@ -114,7 +114,7 @@ def test_states_hold_nothing_but_tensors_and_plain_values(
         assert state['step'] <= STEPS
 
 
-@pytest.mark.parametrize('network', NETWORKS)
+@pytest.mark.parametrize('network', SMALLER)
 def test_every_network_trains(network: str, data: Path, tmp_path: Path) -> None:
     if 'resnet' in network:
         pytest.importorskip('torchvision')
