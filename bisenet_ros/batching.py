@@ -86,7 +86,7 @@ def choose_batching(
     warm_up = single * sum(range(2, cameras + 1))
     rounds = int((BUDGET - warm_up) / (2 * cameras * single))
     if rounds < 1:
-        reason = f'next to the {1e3 * single:.0f} ms of one frame, a batch has little to save'
+        reason = f'one frame takes {1e3 * single:.0f} ms, so a batch would save little'
         return Batching(together=False, reason=reason)
     try:
         for size in range(2, cameras + 1):

@@ -34,7 +34,7 @@ if TYPE_CHECKING:  # Rerun is optional
 _UsageError: Any = typer.BadParameter.__base__
 
 
-class _Roof(TyperGroup):
+class _ErrorReportingGroup(TyperGroup):
     """Turns exceptions of a verb into an exit code and one line on standard error."""
 
     def invoke(self, ctx: Any) -> Any:
@@ -63,7 +63,7 @@ class _Roof(TyperGroup):
 
 app = typer.Typer(
     name='bisenet',
-    cls=_Roof,
+    cls=_ErrorReportingGroup,
     help='Semantic segmentation of camera images: class labels and drivable area.',
     no_args_is_help=True,
     pretty_exceptions_enable=False,

@@ -85,8 +85,8 @@ class GroundSettings(Declared):
     )
     grid_contact_depth: float = parameter(
         0.3,
-        'Depth of a contact along the line of sight, in metres: so much is occupied, and what is'
-        ' behind is unknown.',
+        'Metres along the line of sight that are occupied from a contact on; cells behind them'
+        ' are unknown.',
         Changes.AT_ONCE,
         bounds=(0.01, 10.0),
         name='grid.contact_depth',

@@ -124,8 +124,8 @@ class ModelSettings(Declared):
     )
     anomaly_threshold: float = parameter(
         0.0,
-        'Pixels with an anomaly of at least it (times 255) are labelled 255 and are not drivable; 0'
-        ' ignores anomalies.',
+        'Pixels whose anomaly is at least 255 times this value are labelled 255 and are not'
+        ' drivable; 0 ignores anomalies.',
         Changes.AT_ONCE,
         bounds=(0.0, 1.0),
     )

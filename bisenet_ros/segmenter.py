@@ -22,7 +22,12 @@ import torch
 from bisenet_ros.checkpoint import Checkpoint
 from bisenet_ros.ego_mask import EgoMask, load_ego_masks
 from bisenet_ros.engine.engine import Engine
-from bisenet_ros.engine.hardware import cpu_threads, resolve_device, resolve_precision
+from bisenet_ros.engine.hardware import (
+    cpu_threads,
+    resolve_device,
+    resolve_precision,
+    unused_gpu,
+)
 from bisenet_ros.engine.labels import DrawSettings, draw_labels
 from bisenet_ros.engine.loading import load_engine
 from bisenet_ros.engine.profiling import stage
@@ -44,7 +49,8 @@ class Segmenter:
         checkpoint: Its weights and their metadata.
         network_size: (width, height) that frames are resized to for the network.
         ego_mask: Mask of the vehicle itself in frames; None without one.
-        engine_note: Why another engine runs than the selected one, in one line; empty if not.
+        engine_note: Why the engine or device is not the best or the selected one, in one line;
+            empty if it is.
     """
 
     def __init__(self, checkpoint: Checkpoint, settings: ModelSettings, note: str = '') -> None:
@@ -59,7 +65,8 @@ class Segmenter:
             UserError: The settings need something that is not available, or contradict the
                 checkpoint.
         """
-        device = resolve_device(device_for(settings.engine, settings.device))
+        requested = device_for(settings.engine, settings.device)
+        device = resolve_device(requested)
         precision = resolve_precision(settings.precision, device)
         self.checkpoint = checkpoint
         self.ego_mask = load_ego_masks({'': settings.ego_mask}).get('')
@@ -78,7 +85,8 @@ class Segmenter:
         self._engine: Engine | None = loaded.engine
         self._engine_notes = loaded.engine.notes
         self._engine_lock = threading.Lock()
-        self.engine_note = '; '.join(filter(None, (note, loaded.note)))
+        gpu_note = unused_gpu() if requested == 'auto' else ''
+        self.engine_note = '; '.join(filter(None, (note, gpu_note, loaded.note)))
         self._asked_for = (settings, note)
         resolved = replace(
             settings,

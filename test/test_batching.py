@@ -69,7 +69,7 @@ def test_a_slow_network_is_not_kept_from_starting() -> None:
     device = Device(frame_ms=200, batch_ms=200)
     choice = choose(device, cameras=3)
     assert not choice.together
-    assert choice.reason == 'next to the 200 ms of one frame, a batch has little to save'
+    assert choice.reason == 'one frame takes 200 ms, so a batch would save little'
     assert set(device.sizes) == {1}
 
 

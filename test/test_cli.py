@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The roof: help, version, exit codes, and that a verb imports only what it needs."""
+"""The command as a whole: help, version, exit codes, and that a verb imports only what it needs."""
 
 from __future__ import annotations
 

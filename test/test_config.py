@@ -96,7 +96,9 @@ def test_nav2_takes_topics_and_frames_of_the_node() -> None:
         'rolling_window'
     ]  # where a grid in base_frame is transformed, not taken as it is
     assert costmap['track_unknown_space']
-    layers = {costmap[name]['plugin']: costmap[name] for name in costmap['plugins']}
+    layers = {value['plugin']: value for value in costmap.values() if isinstance(value, dict)}
+    used = [costmap[name]['plugin'] for name in costmap['plugins']]
+    assert used == ['nav2_costmap_2d::ObstacleLayer', 'nav2_costmap_2d::InflationLayer']
     static = layers['nav2_costmap_2d::StaticLayer']
     assert static['map_topic'] == f'/{NAMESPACE}/{GRID.name}'
     assert static['map_subscribe_transient_local'] is GRID.latched is True

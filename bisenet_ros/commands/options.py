@@ -70,8 +70,8 @@ class ModelOptions:
             of_file = of_file.for_camera(of_file.cameras[0])
         elif of_file.of_cameras:
             warn(
-                f'{self.params}: {", ".join(of_file.of_cameras)} are ignored, since nothing says '
-                f'which of the cameras {", ".join(of_file.cameras)} these files are of'
+                f'{self.params}: {", ".join(of_file.of_cameras)} are ignored: these files could '
+                f'be from any of the cameras {", ".join(of_file.cameras)}'
             )
         return read_settings(None, self.values, of_file.values())
 

@@ -34,8 +34,8 @@ def train(config: str, overrides: Sequence[str], output: Path | None, *, resume:
         signal: int | None = fit(load_config(config, overrides), folder, resume=resume)
     except OSError as error:
         raise UserError(
-            f'{error.filename or folder}: {error.strerror or error}: the run in {folder} cannot go '
-            'on; when this is mended, run the same command with --resume'
+            f'{error.filename or folder}: {error.strerror or error}: the run in {folder} '
+            'stopped: fix this, then run the same command with --resume'
         ) from error
     leave()
     return 0 if signal is None else 128 + signal

@@ -22,6 +22,9 @@ DTYPES = {'fp16': torch.float16, 'bf16': torch.bfloat16, 'fp32': torch.float32}
 CAPABILITY_VARIABLE = 'BISENET_CPU_CAPABILITY'
 """The environment variable with the best of `CPU_CAPABILITIES` to use. If unset, all are used."""
 
+_DRIVER_GPUS = Path('/proc/driver/nvidia/gpus')
+"""Holds a folder for each GPU, wherever NVIDIA's driver is loaded."""
+
 _FLAGS = {
     'default': set[str](),
     'avx2': {'avx2', 'fma'},
@@ -55,6 +58,17 @@ def resolve_device(name: str) -> torch.device:
     if index >= count:
         raise UserError(f'no device {name!r}: there are {count}, from cuda:0 to cuda:{count - 1}')
     return torch.device('cuda', index)
+
+
+def unused_gpu() -> str:
+    """Returns why torch cannot use the GPU that NVIDIA's driver lists; empty without such a GPU."""
+    if torch.cuda.is_available() or not (_DRIVER_GPUS.is_dir() and any(_DRIVER_GPUS.iterdir())):
+        return ''
+    reason = 'cannot use it' if torch.version.cuda else 'was built without CUDA'
+    return (
+        f'device auto takes the CPU: the NVIDIA driver lists a GPU, but torch {torch.__version__} '
+        f'{reason}: install a CUDA build of torch that fits the driver, or set device to cpu'
+    )
 
 
 def resolve_precision(name: str, device: torch.device) -> str:

@@ -70,7 +70,7 @@ class CameraModel:
             )
         if not all(map(math.isfinite, k)) or fx <= 0 or fy <= 0:
             raise CameraInfoError(
-                f'CameraInfo has focal lengths that cannot be: fx {fx:g} and fy {fy:g} in K'
+                f'CameraInfo has invalid focal lengths: fx {fx:g} and fy {fy:g} in K'
             )
         region = Region.of(info)
         offset, binning = region.offset, region.binning
@@ -121,7 +121,9 @@ class CameraModel:
 
 def _lens(model: str, coefficients: tuple[float, ...]) -> Lens:
     if not all(map(math.isfinite, coefficients)):
-        raise CameraInfoError(f'CameraInfo has a D that cannot be: {list(coefficients)}')
+        raise CameraInfoError(
+            f'CameraInfo has invalid distortion coefficients D: {list(coefficients)}'
+        )
     name = model.strip().lower()
     if name in _FISHEYE:
         if any(coefficients[4:]):

@@ -700,7 +700,7 @@ def test_bags_that_have_to_be_made_whole_first(tmp_path: Path) -> None:
         ReplayBag(active)
 
 
-def test_topics_that_do_not_do(tmp_path: Path) -> None:
+def test_unusable_topics_are_refused(tmp_path: Path) -> None:
     path = write_bag(tmp_path / 'bag', [drive(1)[1]], topics=['/silent'])
     with pytest.raises(BagError, match='no messages on /silent'):
         ReplayBag(path)

@@ -115,7 +115,7 @@ def test_the_ground_from_above(weights: Path, tmp_path: Path, bonnet: bool) -> N
         ('', 'front.yaml:1'),
     ],
 )
-def test_calibrations_that_do_not_do(
+def test_unusable_calibrations_are_refused(
     weights: Path, tmp_path: Path, text: str, message: str
 ) -> None:
     file, image = tmp_path / 'front.yaml', tmp_path / 'street.png'

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -18,6 +20,7 @@ from bisenet_ros.engine.hardware import (
     resolve_precision,
 )
 from bisenet_ros.errors import UserError
+from bisenet_ros.segmenter import Segmenter
 
 CPU = torch.device('cpu')
 CUDA = torch.device('cuda', 0)
@@ -62,6 +65,29 @@ def test_devices_that_are_not_there(
     set_gpus(monkeypatch, gpus)
     with pytest.raises(UserError, match=message):
         resolve_device(name)
+
+
+@pytest.mark.parametrize(
+    ('built_for', 'reason'), [(None, 'was built without CUDA'), ('13.0', 'cannot use it')]
+)
+def test_a_gpu_that_torch_cannot_use_is_reported(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    weights: Path,
+    built_for: str | None,
+    reason: str,
+) -> None:
+    set_gpus(monkeypatch, 0)
+    monkeypatch.setattr(torch.version, 'cuda', built_for)
+    monkeypatch.setattr(hardware, '_DRIVER_GPUS', tmp_path)
+    assert Segmenter.load(weights, engine='torch').engine_note == ''  # no GPU
+    (tmp_path / '0000:3b:00.0').mkdir()
+    segmenter = Segmenter.load(weights, engine='torch')
+    assert f'the NVIDIA driver lists a GPU, but torch {torch.__version__} {reason}' in (
+        segmenter.engine_note
+    )
+    assert segmenter.notes == (segmenter.engine_note,)
+    assert Segmenter.load(weights, device='cpu', engine='torch').engine_note == ''
 
 
 @pytest.mark.parametrize(

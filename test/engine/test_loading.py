@@ -139,7 +139,7 @@ def test_auto_passes_over_an_engine_that_cannot_run_the_network() -> None:
 @needs_bf16
 @pytest.mark.parametrize('network_name', [*SMALLER, 'odd'])
 def test_what_bf16_rounds_is_no_reason_to_refuse_an_engine(network_name: str) -> None:
-    """Not even where a network has learned nothing, and its labels hang by a thread."""
+    """This holds even for an untrained network, whose classes score almost the same."""
     network = build(network_name)
     for name in OURS:
         if name != 'openvino' or (find_spec('openvino') and network_name != 'odd'):

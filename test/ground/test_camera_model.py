@@ -110,9 +110,9 @@ def test_binning_and_region_of_interest_are_applied() -> None:
     ('changes', 'message'),
     [
         ({'k': [0.0] * 9}, 'zeros in K: the camera is not calibrated'),
-        ({'k': [0.0, *K.reshape(-1)[1:]]}, 'focal lengths that cannot be: fx 0'),
-        ({'k': [np.nan, *K.reshape(-1)[1:]]}, 'focal lengths that cannot be: fx nan'),
-        ({'d': [np.inf] * 5}, 'a D that cannot be'),
+        ({'k': [0.0, *K.reshape(-1)[1:]]}, 'invalid focal lengths: fx 0'),
+        ({'k': [np.nan, *K.reshape(-1)[1:]]}, 'invalid focal lengths: fx nan'),
+        ({'d': [np.inf] * 5}, 'invalid distortion coefficients D'),
         ({'d': [0.1] * 3}, '3 numbers in D: plumb_bob has one of 0, 4, 5, 8, 12, 14'),
         ({'distortion_model': 'equidistant', 'd': [0.1] * 5}, 'equidistant has 4'),
         ({'distortion_model': 'omni'}, "'omni', which is not known: there are plumb_bob"),
