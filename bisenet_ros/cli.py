@@ -20,7 +20,7 @@ try:
 except ModuleNotFoundError as error:
     sys.exit(f'bisenet: {error.name} is not installed: {advice(*EXTRAS["tools"])}')
 
-from bisenet_ros.commands.options import ModelOptions, takes_model_options
+from bisenet_ros.commands.options import ModelOptions, takes_model_options, warn_of_foreign
 from bisenet_ros.errors import UserError
 from bisenet_ros.process_tuning import prepare_process
 from bisenet_ros.version import VERSION
@@ -790,6 +790,7 @@ def export(
     from bisenet_ros.parameter_file import read_settings
     from bisenet_training.export.metadata import Interface
 
+    warn_of_foreign(params)
     settings = read_settings(params, {'weights': weights, 'network_size': network_size})
     export_weights(
         settings.weights,

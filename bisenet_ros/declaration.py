@@ -11,7 +11,7 @@ from __future__ import annotations
 import array
 import dataclasses
 import difflib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, TypeVar, cast, get_type_hints
@@ -203,6 +203,11 @@ class Declared:
                 raise UserError(reason)
 
 
+def resembles(name: str, known: Iterable[str]) -> bool:
+    """Returns whether a name is one of the known ones, or may be one that is misspelt."""
+    return bool(difflib.get_close_matches(name, known))
+
+
 def check_name(name: str, known: Mapping[str, object]) -> None:
     """Refuses an unknown parameter name.
 
@@ -210,11 +215,8 @@ def check_name(name: str, known: Mapping[str, object]) -> None:
         UserError: There is no such parameter; the message suggests the closest name.
     """
     if name not in known:
-        close = difflib.get_close_matches(name, known, n=1)
-        hint = (
-            f': did you mean {close[0]!r}?' if close else f'; the parameters are {", ".join(known)}'
-        )
-        raise UserError(f'unknown parameter {name!r}{hint}')
+        (closest,) = difflib.get_close_matches(name, known, n=1, cutoff=0.0)
+        raise UserError(f'unknown parameter {name!r}: did you mean {closest!r}?')
 
 
 def plain(value: Any) -> Any:

@@ -19,6 +19,8 @@ MAX_METRES = 300.0
 
 
 def _check_frame(frame: str) -> str | None:
+    if frame.startswith('/'):
+        return f'base_frame must be without the slash that TF2 does not take: {frame.lstrip("/")}'
     return None if frame else 'base_frame must be the name of a frame'
 
 

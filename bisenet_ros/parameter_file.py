@@ -27,6 +27,7 @@ from bisenet_ros.settings import (
     Settings,
     check_camera,
     declaration_of,
+    is_foreign,
 )
 from bisenet_ros.yaml_document import read_yaml, yaml_errors
 
@@ -89,6 +90,22 @@ def read_parameters(path: Path) -> dict[str, Any]:
             has sections for nodes of this name in several namespaces, or has a parameter that the
             node would refuse.
     """
+    return _parameters_of(path, *_of_segmenter(path))
+
+
+def foreign_in(path: Path) -> list[str]:
+    """Returns the parameters for the node `segmenter` that are meant for other nodes.
+
+    Raises:
+        UserError: As `read_parameters`.
+    """
+    entries, node = _of_segmenter(path)
+    of_node = (entry.name for entry in entries if matches(entry.node, node))
+    return [name for name in dict.fromkeys(of_node) if is_foreign(name)]
+
+
+def _of_segmenter(path: Path) -> tuple[list[Entry], str]:
+    """Returns a file's entries, and the name of the node `segmenter` with its namespace."""
     entries = list(_entries(path))
     names = {entry.node for entry in entries if _is_literal(entry.node)}
     nodes = sorted(name for name in names if name.endswith(f'/{NODE}'))
@@ -103,7 +120,7 @@ def read_parameters(path: Path) -> dict[str, Any]:
             f"{path}: no parameters for the node '{NODE}': put them under '/**: {_VALUES}:' or "
             f"'{NODE}: {_VALUES}:'"
         )
-    return _parameters_of(path, entries, node)
+    return entries, node
 
 
 def read_parameters_of(path: Path, node: str) -> dict[str, Any]:
@@ -126,13 +143,14 @@ def _parameters_of(path: Path, entries: Sequence[Entry], node: str) -> dict[str,
     for entry in entries:
         if not matches(entry.node, node):
             continue
-        if entry.name in REPORTED or OF_EVERY_NODE.fullmatch(entry.name):
+        name = entry.name
+        if name in REPORTED or OF_EVERY_NODE.fullmatch(name) or is_foreign(name):
             continue
         try:
-            values[entry.name] = declaration_of(entry.name).value_of(entry.value)
+            values[name] = declaration_of(name).value_of(entry.value)
         except UserError as error:
             raise UserError(f'{path}:{entry.line}: {error}') from error
-        lines[entry.name] = entry.line
+        lines[name] = entry.line
     cameras = values.get('cameras', PARAMETERS['cameras'].default)
     for name, line in lines.items():
         try:

@@ -9,7 +9,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from bisenet_ros.declaration import Changes, Declaration, check_name, declarations, parameter
+from bisenet_ros.declaration import (
+    Changes,
+    Declaration,
+    check_name,
+    declarations,
+    parameter,
+    resembles,
+)
 from bisenet_ros.errors import UserError
 from bisenet_ros.ground_settings import GroundSettings
 from bisenet_ros.model_settings import ModelSettings
@@ -157,6 +164,17 @@ OF_EVERY_NODE = re.compile(r'use_sim_time|start_type_description_service|qos_ove
 """Parameters that ROS itself declares on every node."""
 
 
+def is_foreign(name: str) -> bool:
+    """Returns whether a parameter is meant for other nodes, since its name resembles none of ours.
+
+    Launch files, and sections for all nodes in a parameter file, can set parameters on every node.
+    """
+    if name in REPORTED or OF_EVERY_NODE.fullmatch(name):
+        return False
+    group, _, last = name.rpartition('.')
+    return not (group == 'grid' or resembles(name, PARAMETERS) or resembles(last, PER_CAMERA))
+
+
 def declaration_of(name: str) -> Declaration:
     """Returns the declaration of a parameter, general or of a camera.
 
@@ -248,9 +266,10 @@ def markdown() -> str:
         'Generated from the declarations in bisenet_ros/settings.py, model_settings.py and'
         ' ground_settings.py by `python3 -m bisenet_ros.settings > docs/parameters.md`.',
         '',
-        'A name that is not in this table, a value of another type or outside its range is refused'
-        ' with a reason: at start the node says so and ends with exit code 2. `--params FILE` of'
-        ' every verb reads the same files by the same rules.',
+        'A misspelt name, and a value of another type or outside its range, is refused with a'
+        ' reason: at start the node says so and ends with exit code 2. Parameters that resemble'
+        ' none of these are ignored with a warning, since launch files can set parameters on every'
+        ' node. `--params FILE` of every verb reads the same files by the same rules.',
         '',
         'Parameters with a second name, `<camera>.…`, can be set for each camera, such as'
         ' `front.mounting`. An empty value stands for the general one.',

@@ -13,11 +13,24 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from launch import LaunchDescription
-from launch.actions import IncludeLaunchDescription
+from launch import LaunchContext, LaunchDescription
+from launch.actions import IncludeLaunchDescription, OpaqueFunction
 from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
+
+
+def refuse_respawn(context: LaunchContext) -> None:
+    """Refuses `respawn:=true`.
+
+    Raises:
+        RuntimeError: It is requested.
+    """
+    if context.launch_configurations.get('respawn', '').lower() == 'true':
+        raise RuntimeError(
+            'respawn:=true: the manager does not notice a node that is started again, and would '
+            'never activate it; use segment.launch.py, whose node activates itself'
+        )
 
 
 def generate_launch_description() -> LaunchDescription:
@@ -41,5 +54,5 @@ def generate_launch_description() -> LaunchDescription:
         ],
         output='screen',
     )
-    # The order matters: the first declares the arguments, among them `namespace`.
-    return LaunchDescription([segmenter, manager])
+    # The order matters: the segmenter declares the arguments, among them `namespace`.
+    return LaunchDescription([OpaqueFunction(function=refuse_respawn), segmenter, manager])

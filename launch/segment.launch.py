@@ -164,7 +164,9 @@ def image_remappings(camera: str, image: str, camera_info: str) -> list[tuple[st
     ]
 
 
-def node_parameters(arguments: Mapping[str, str]) -> list[str | dict[str, object]]:
+def node_parameters(
+    arguments: Mapping[str, str], cameras: Sequence[str]
+) -> list[str | dict[str, object]]:
     """Returns the node parameters: the user's file, then the arguments that were given."""
     given: dict[str, object] = {
         name: arguments[name] for name in ('transport', 'weights', 'device') if arguments[name]
@@ -173,7 +175,7 @@ def node_parameters(arguments: Mapping[str, str]) -> list[str | dict[str, object
         name: is_true(arguments[name]) for name in ('autostart', 'use_sim_time') if arguments[name]
     }
     if arguments['cameras']:
-        given['cameras'] = camera_names(arguments)
+        given['cameras'] = cameras
     parameters: list[str | dict[str, object]] = []
     if arguments['params']:
         parameters.append(arguments['params'])
@@ -182,8 +184,12 @@ def node_parameters(arguments: Mapping[str, str]) -> list[str | dict[str, object
     return parameters
 
 
-def camera_names(arguments: Mapping[str, str]) -> Sequence[str]:
+def camera_names(arguments: Mapping[str, str], outer_namespace: str) -> Sequence[str]:
     """Returns the camera names from the argument or the parameter file; else one empty name.
+
+    Args:
+        arguments: The launch arguments by name.
+        outer_namespace: Namespace that a larger launch has pushed; may be empty.
 
     Raises:
         RuntimeError: The file `params` does not exist; launch itself would only warn, and the node
@@ -197,7 +203,7 @@ def camera_names(arguments: Mapping[str, str]) -> Sequence[str]:
         return [name.strip() for name in arguments['cameras'].split(',')]
     if not file:
         return ['']
-    node = posixpath.join('/', arguments['namespace'], NODE)
+    node = posixpath.join('/', outer_namespace, arguments['namespace'], NODE)
     cameras: Sequence[str] = read_parameters_of(Path(file), node).get('cameras', [''])
     return cameras
 
@@ -231,7 +237,7 @@ def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         argument.name: context.launch_configurations[argument.name] for argument in ARGUMENTS
     }
     config = Path(get_package_share_directory(PACKAGE), 'config')
-    cameras = camera_names(arguments)
+    cameras = camera_names(arguments, context.launch_configurations.get('ros_namespace', ''))
     environment = dict(context.environment)
     large_images.use_profile(environment)
     segmenter = Node(
@@ -239,7 +245,7 @@ def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         executable='segmenter_node',
         name=NODE,
         namespace=arguments['namespace'],
-        parameters=node_parameters(arguments),
+        parameters=node_parameters(arguments, cameras),
         remappings=[
             remapping
             for camera in cameras

@@ -64,6 +64,18 @@ def generate_launch_description():
     return LaunchDescription([RegisterEventHandler(OnProcessExit(on_exit=go_on)), included])
 """
 
+# A larger launch that includes another file in a namespace.
+PUSHED_NAMESPACE = """
+from launch import LaunchDescription
+from launch.actions import GroupAction, IncludeLaunchDescription
+from launch.launch_description_sources import PythonLaunchDescriptionSource
+from launch_ros.actions import PushRosNamespace
+
+def generate_launch_description():
+    included = IncludeLaunchDescription(PythonLaunchDescriptionSource('{included}'))
+    return LaunchDescription([GroupAction([PushRosNamespace('robot'), included])])
+"""
+
 # Tells how it was started, in a file of its own name beside itself.
 REPORT_START = """#!{python}
 import json, os, pathlib, sys
@@ -412,6 +424,29 @@ def test_a_lifecycle_manager_starts_the_node(launch: Launch, prefix: Path) -> No
     assert started.manager['parameters']['node_names'] == [node['name']]
     assert started.manager['parameters']['autostart'] is True
     assert started.manager['parameters']['bond_timeout'] == 0.0
+
+
+@needs_launch
+def test_a_lifecycle_manager_and_respawn_are_refused_together(launch: Launch, prefix: Path) -> None:
+    file = installed_launch_file(prefix, 'lifecycle_manager.launch.py')
+    started = launch('respawn:=true', file=file)
+    assert started.returncode == 1
+    assert 'the manager does not notice a node that is started again' in started.output
+    assert started.segmenter is None
+
+
+@needs_launch
+def test_the_cameras_of_a_file_are_found_in_a_pushed_namespace(
+    launch: Launch, prefix: Path, tmp_path: Path
+) -> None:
+    params = tmp_path / 'params.yaml'
+    params.write_text('/robot/own/segmenter: {ros__parameters: {cameras: [front, left]}}\n')
+    larger = tmp_path / 'fleet.launch.py'
+    larger.write_text(PUSHED_NAMESPACE.format(included=installed_launch_file(prefix)))
+    arguments = (f'params:={params}', 'namespace:=own', 'image:=image_raw')
+    node = segmenter(launch(*arguments, file=larger))
+    assert node['namespace'] == '/robot/own'
+    assert node['topics']['front/image'] == '/robot/own/front/image_raw'
 
 
 @needs_launch

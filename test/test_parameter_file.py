@@ -12,6 +12,7 @@ import pytest
 from bisenet_ros.errors import UserError
 from bisenet_ros.node import parameters as node_parameters
 from bisenet_ros.parameter_file import (
+    foreign_in,
     read_parameters,
     read_parameters_of,
     read_settings,
@@ -103,6 +104,16 @@ def test_sections_are_for_the_nodes_that_ros_gives_them_to(
     file = tmp_path / 'parameters.yaml'
     file.write_text(text.replace('V', 'ros__parameters'))
     assert read_settings(file, {}) == in_ros(context, file)
+
+
+def test_parameters_of_other_nodes_are_ignored(context: object, tmp_path: Path) -> None:
+    file = tmp_path / 'parameters.yaml'
+    values = '{wheel_radius: 0.38, zebra: {a: 1}, max_rate: 3.0, class_names: [road]}'
+    file.write_text(
+        f'/**: {{ros__parameters: {values}}}\nother: {{ros__parameters: {{lion: 1}}}}\n'
+    )
+    assert read_settings(file, {}) == in_ros(context, file) == Settings(max_rate=3.0)
+    assert foreign_in(file) == ['wheel_radius', 'zebra.a']
 
 
 def test_the_only_node_of_the_name_may_be_in_a_namespace(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from bisenet_ros.bag.messages import BagError
 from bisenet_ros.bag.reader import ReplayBag
 from bisenet_ros.checkpoint import CheckpointError
 from bisenet_ros.commands.model import load_segmenter
+from bisenet_ros.commands.options import warn_of_foreign
 from bisenet_ros.console import make_folder, print_outcome, progress_bar, write_json
 from bisenet_ros.errors import UserError, printable
 from bisenet_ros.replay.measure.criteria import Judgement, judge
@@ -44,6 +45,7 @@ def check_scenario(path: Path, output: Path, settings_over: ReadSettings) -> boo
             evaluated only in part (raised after the rest was written and judged).
     """
     file = ScenarioFile.load(path)
+    warn_of_foreign(file.params)
     settings = settings_over(file.parameters())
     try:
         segmenter = load_segmenter(settings)

@@ -52,6 +52,7 @@ class ModelOptions:
         """
         from bisenet_ros.parameter_file import read_settings
 
+        warn_of_foreign(self.params)
         return read_settings(self.params, self.values, beneath)
 
     def read_for_one_camera(self) -> Settings:
@@ -65,6 +66,7 @@ class ModelOptions:
         from bisenet_ros.console import warn
         from bisenet_ros.parameter_file import read_settings
 
+        warn_of_foreign(self.params)
         of_file = read_settings(self.params, {})
         if len(of_file.cameras) == 1:
             of_file = of_file.for_camera(of_file.cameras[0])
@@ -74,6 +76,19 @@ class ModelOptions:
                 f'be from any of the cameras {", ".join(of_file.cameras)}'
             )
         return read_settings(None, self.values, of_file.values())
+
+
+def warn_of_foreign(params: Path | None) -> None:
+    """Warns of parameters for other nodes in a parameter file.
+
+    Raises:
+        UserError: The file is invalid.
+    """
+    from bisenet_ros.console import warn
+    from bisenet_ros.parameter_file import foreign_in
+
+    if params is not None and (foreign := foreign_in(params)):
+        warn(f'{params}: parameters of other nodes are ignored: {", ".join(foreign)}')
 
 
 def takes_model_options(verb: Callable[..., None]) -> Callable[..., None]:

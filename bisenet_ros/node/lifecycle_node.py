@@ -144,6 +144,9 @@ class SegmenterNode(LifecycleNode):
         name = self.get_fully_qualified_name()
         for sentence in parameters.files_without_this_node(sys.argv, name):
             self.get_logger().warning(sentence)
+        if foreign := parameters.foreign(self):
+            names = ', '.join(foreign)
+            self.get_logger().warning(f'parameters of other nodes are ignored: {names}')
         if hasattr(self, 'add_pre_set_parameters_callback'):  # newer than Humble
             self.add_pre_set_parameters_callback(functools.partial(parameters.converted, self))
         self.add_on_set_parameters_callback(self._on_set_parameters)

@@ -26,6 +26,7 @@ from bisenet_ros.settings import (
     check_camera,
     declaration_of,
     declarations_of,
+    is_foreign,
 )
 
 
@@ -33,13 +34,13 @@ def declare(node: Node) -> Settings:
     """Declares every parameter of `Settings` on a node and reads the values it was started with.
 
     Raises:
-        UserError: A value is refused, or a parameter name is unknown.
+        UserError: A value is refused, or a parameter name is misspelt.
     """
     # rclpy has no public access to the parameters that a node was started with.
     given: Mapping[str, Parameter[Any]] = node._parameter_overrides
     values: dict[str, Any] = {}
     for name in given:
-        if is_ours(name):
+        if is_ours(name) and not is_foreign(name):
             values[name] = declaration_of(name).value_of(given[name].value)
     settings = Settings().changed(values)
     for name in values:
@@ -48,6 +49,11 @@ def declare(node: Node) -> Settings:
         _declare(node, declared, values.get(name, declared.default))
     declare_of_cameras(node, settings)
     return settings
+
+
+def foreign(node: Node) -> list[str]:
+    """Returns the parameters that a node was started with and that are meant for other nodes."""
+    return [name for name in node._parameter_overrides if is_foreign(name)]
 
 
 def declare_of_cameras(node: Node, settings: Settings) -> None:

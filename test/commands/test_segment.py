@@ -152,10 +152,11 @@ def test_the_own_values_of_the_only_camera(weights: Path, tmp_path: Path) -> Non
     assert segment(weights, *common, '--ego-mask', '').exit_code == 0  # options win
     assert (read(tmp_path / 'out' / 'street_labels.png')[30:] != 255).all()
 
-    write_parameters(params, {**values, 'cameras': ['front', 'rear']})
+    write_parameters(params, {**values, 'cameras': ['front', 'rear'], 'wheel_radius': 0.38})
     result = segment(weights, *common)
     assert result.exit_code == 2
-    warning, error = result.stderr.splitlines()
+    foreign, warning, error = result.stderr.splitlines()
+    assert f'{params}: parameters of other nodes are ignored: wheel_radius' in foreign
     assert 'front.mounting, front.ego_mask are ignored' in warning
     assert '--camera-info needs the pose of the camera' in error
 

@@ -21,6 +21,7 @@ from bisenet_ros.node.parameters import (
     declare,
     declare_of_cameras,
     files_without_this_node,
+    foreign,
 )
 from bisenet_ros.settings import PARAMETERS, Settings, markdown
 
@@ -109,6 +110,15 @@ def test_cameras_may_have_values_of_their_own(start: Start) -> None:
     assert not node.has_parameter('left/a.mounting')
 
 
+def test_parameters_of_other_nodes_are_ignored(start: Start) -> None:
+    """A launch file may set some on every node, as Autoware's does with those of the vehicle."""
+    of_vehicle = 'wheel_radius: 0.38, max_steer_angle: 0.7, front_overhang: 1.0, zebra.a: [1]'
+    node = start(f'use_sim_time: true, max_rate: 2.0, {of_vehicle}')
+    assert declare(node) == Settings(max_rate=2.0)
+    assert foreign(node) == ['wheel_radius', 'max_steer_angle', 'front_overhang', 'zebra.a']
+    assert not node.has_parameter('wheel_radius')
+
+
 def test_parameters_that_every_node_has_are_none_of_ours(start: Start) -> None:
     assert declare(start('use_sim_time: true')) == Settings()
 
@@ -137,6 +147,7 @@ def test_parameters_that_every_node_has_are_none_of_ours(start: Start) -> None:
         ('cameras: []', "cameras needs a name; [''] is one camera without a prefix"),
         ("weights: ''", 'weights must be a name or a path'),
         ('mounting: [0.0, 0.0, 1.5]', 'mounting must be [x, y, z, roll, pitch, yaw] in metres'),
+        ('base_frame: /base_link', 'base_frame must be without the slash that TF2 does not take:'),
         ('mounting: [0, 0, 0, 0, 0, 0]', 'mounting must have the camera above the ground'),
         ('mounting: [0, 0, 1, 0, 15, 0]', 'mounting must have its angles in radians'),
         ('grid.resolution: 0.01, grid.length: 200', 'make 20000 x 2000 cells, over the 1,000,000'),
@@ -145,7 +156,6 @@ def test_parameters_that_every_node_has_are_none_of_ours(start: Start) -> None:
         ('cameras: [a], a.mounting: [1.0]', 'parameter a.mounting must be [x, y, z, roll,'),
         ('a.mountin: [1.0]', "unknown parameter 'a.mountin': did you mean 'mounting'?"),
         ('max_rat: 1.0', "unknown parameter 'max_rat': did you mean 'max_rate'?"),
-        ('zebra: 1.0', "unknown parameter 'zebra'; the parameters are weights, device"),
     ],
 )
 def test_what_is_refused_says_why(start: Start, given: str, message: str) -> None:

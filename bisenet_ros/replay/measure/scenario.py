@@ -137,6 +137,12 @@ class ScenarioFile:
                     )
         return file
 
+    @property
+    def params(self) -> Path | None:
+        """Path of the parameter file, relative to the working directory."""
+        params = self.scenario.params
+        return None if params is None else self.document.path.parent / params
+
     def parameters(self) -> dict[str, Any]:
         """Returns the node parameters that the scenario sets, by name.
 
@@ -144,8 +150,8 @@ class ScenarioFile:
             UserError: Its parameter file is invalid.
         """
         values: dict[str, Any] = {}
-        if self.scenario.params is not None:
-            values = read_parameters(self.document.path.parent / self.scenario.params)
+        if self.params is not None:
+            values = read_parameters(self.params)
         if self.scenario.weights is not None:
             beside = self.document.path.parent / self.scenario.weights
             values['weights'] = str(beside) if os.path.isfile(beside) else self.scenario.weights
