@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -94,15 +94,22 @@ def write_json(json_file: Path, figures: Mapping[str, Any]) -> None:
         raise UserError(f'{json_file}: {error.strerror}') from error
 
 
-def make_folder(folder: Path) -> None:
+def make_folder(folder: Path, without: Sequence[str] = ()) -> None:
     """Creates a folder for results, and its parents.
 
+    Args:
+        folder: The folder.
+        without: Names of files that are removed if they exist: results of an earlier run, which
+            must not stand beside those of this one.
+
     Raises:
-        UserError: It cannot be created.
+        UserError: It cannot be created, or a file cannot be removed.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        for name in without:
+            (folder / name).unlink(missing_ok=True)
     except FileExistsError as error:
         raise UserError(f'{folder} is a file: give a folder for the results') from error
     except OSError as error:
-        raise UserError(f'{folder}: {error.strerror}') from error
+        raise UserError(f'{error.filename}: {error.strerror}') from error

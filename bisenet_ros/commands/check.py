@@ -53,6 +53,7 @@ def check_scenario(path: Path, output: Path, settings_over: ReadSettings) -> boo
         raise file.document.error(('weights',), str(error)) from error
     file.check_classes(segmenter.label_space.names)
     opened = [_open(file, index) for index in range(len(file.scenario.bags))]
+    make_folder(output, without=['result.json'])
     console = Console(highlight=False)
     results: list[dict[str, Any]] = []
     problems: list[str] = []

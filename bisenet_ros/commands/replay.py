@@ -210,8 +210,8 @@ def _replay_many(
     label_space: LabelSpace,
 ) -> tuple[Mapping[str, Any], str]:
     """Evaluates bags in processes; returns the overall figures, and the problems in one line."""
-    make_folder(output)
     bags = find_bags(paths, apart_from=output)
+    make_folder(output, without=['metrics.json', 'report.html'])
     folders = result_folders(bags)
     jobs = [Job(bag, output / folder) for bag, folder in zip(bags, folders, strict=True)]
     running: Generator[Progress | Outcome]

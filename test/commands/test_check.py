@@ -106,8 +106,10 @@ def test_results_do_not_replace_a_bag(folder: Path, tmp_path: Path) -> None:
     bag.write_bytes((folder / 'monday' / 'monday.mcap').read_bytes())
     text = f'bags: [{{path: {bag}, name: monday}}]\ncriteria: [{{figure: fps, at_least: 0}}]\n'
     before = bag.read_bytes()
+    (tmp_path / 'result.json').write_text('of an earlier run')
     result = run(folder, tmp_path, text)
     assert result.exit_code == 2
+    assert not (tmp_path / 'result.json').exists()
     assert f'{bag} is a file of the bag {bag}' in result.stderr
     assert bag.read_bytes() == before
 

@@ -175,6 +175,14 @@ def test_a_model_that_cannot_be_used(
     assert not (tmp_path / 'out' / 'metrics.json').exists()
 
 
+def test_figures_of_an_earlier_run_do_not_stay(weights: Path, drives: Path, tmp_path: Path) -> None:
+    for name in ('metrics.json', 'report.html'):
+        (tmp_path / name).write_text('of an earlier run')
+    # Refused by the processes, after the work has begun.
+    assert replay(weights, drives, '-o', tmp_path, '--precision', 'fp16').exit_code == 2
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.slow
 def test_a_process_that_dies_takes_one_bag_with_it(
     weights: Path, drives: Path, tmp_path: Path

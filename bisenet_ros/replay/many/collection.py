@@ -11,11 +11,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from bisenet_ros.bag.messages import BagError
+from bisenet_ros.replay.measure.run import FRAME_LINES, OUTPUT_BAG
 
 _STORAGES = ('.mcap', '.db3')
 _METADATA = 'metadata.yaml'
-_RESULTS = {'metrics.json', 'frames.jsonl'}
-"""Files by which the results of a replay are told from a bag."""
+_RESULTS = {FRAME_LINES, OUTPUT_BAG}
+"""Files by which the results of a replay, even of an interrupted one, are told from a bag."""
 
 
 def is_collection(path: Path) -> bool:

@@ -28,7 +28,7 @@ class OutputBag:
     those of the image. The file appears only when it is complete.
 
     Args:
-        path: The file to write, ending in `.mcap`; an existing one is removed.
+        path: The file to write, ending in `.mcap`; an existing one is replaced.
         camera_images: Also copy the images of the bag.
     """
 
@@ -38,7 +38,6 @@ class OutputBag:
         self._stack = ExitStack()
 
     def __enter__(self) -> OutputBag:
-        self._path.unlink(missing_ok=True)
         folder = tempfile.TemporaryDirectory(prefix=f'.{self._path.stem}.', dir=self._path.parent)
         # A bag is a folder that contains a file with the folder's name.
         self._bag = Path(self._stack.enter_context(folder)) / self._path.stem

@@ -40,6 +40,10 @@ from bisenet_ros.version import versions
 if TYPE_CHECKING:  # Rerun is optional
     from bisenet_ros.rerun_view import RerunView
 
+FRAME_LINES, OUTPUT_BAG = 'frames.jsonl', 'output.mcap'
+RESULTS = (FRAME_LINES, OUTPUT_BAG, 'metrics.json', 'report.html')
+"""Names of the files that a replay writes, in the order in which they are finished."""
+
 
 @dataclass(frozen=True)
 class Result:
@@ -78,7 +82,7 @@ def replay(
         segmenter: The segmenter, set up as in the node.
         settings: Node settings; `max_rate`, `overlay_alpha`, `ego_mask` and those of the ground are
             used.
-        output: A folder; files of an earlier replay are replaced.
+        output: A folder; files of an earlier replay are removed before the first frame.
         advance: Called after every frame.
         rate: None to evaluate every frame. A number simulates arrival at that multiple of the
             recorded speed and leaves out the frames that the node would have dropped.
@@ -95,8 +99,8 @@ def replay(
     described = describe_bag(bag.path)
     damage, failure = bag.damage, ''
     dropped: Counter[str] = Counter()
-    lines = FrameLines(output / 'frames.jsonl')
-    outputs = OutputBag(output / 'output.mcap', camera_images=extras.camera_images)
+    lines = FrameLines(output / FRAME_LINES)
+    outputs = OutputBag(output / OUTPUT_BAG, camera_images=extras.camera_images)
     videos = OverlayVideos(output, bag.cameras, bag.seconds) if extras.video else None
     as_driven = rate is not None and recorded is None
     batching = choose_batching(segmenter, len(bag.cameras)) if as_driven else EACH_FRAME
@@ -126,6 +130,8 @@ def replay(
         except BagError as error:
             damage = str(error)
 
+    for name in RESULTS:
+        (output / name).unlink(missing_ok=True)
     try:
         with lines, outputs, videos or nullcontext():
             if recorded is not None:
@@ -185,7 +191,7 @@ def check_apart(bag: ReplayBag, output: Path) -> None:
         UserError: A file of the results is a file of the bag.
         OSError: The folder cannot be read.
     """
-    for name in ('metrics.json', 'frames.jsonl', 'output.mcap', 'report.html'):
+    for name in RESULTS:
         result = output / name
         if result.exists() and any(map(result.samefile, bag.files)):
             raise UserError(

@@ -29,8 +29,7 @@ def week(tmp_path: Path) -> Path:
         'wednesday/c/metadata.yaml',
         'wednesday/c/c_0.mcap',
         'wednesday/.output.x/output/output.mcap',  # of a replay that was killed
-        'wednesday/old/output.mcap',  # of one that was not
-        'wednesday/old/metrics.json',
+        'wednesday/old/output.mcap',  # of one that was interrupted later
         'wednesday/old/frames.jsonl',
         'out/drive/output.mcap',
     ):
