@@ -39,7 +39,7 @@ from bisenet_ros.image_codec import decode_compressed, decode_image, decode_labe
 from bisenet_ros.label_image import read_labels
 from bisenet_ros.outputs import NAMESPACE, OUTPUTS
 
-_STORAGES = ('.mcap', '.db3', '.mcap.zstd', '.db3.zstd')
+STORAGES = ('.mcap', '.db3', '.mcap.zstd', '.db3.zstd')
 """Extensions of the files that rosbag2 writes."""
 
 _COMPRESSED, _COMPRESSED_DEPTH = '/compressed', '/compressedDepth'
@@ -557,7 +557,7 @@ def _parts_of(path: Path) -> list[Path]:
     """
     files = [path]
     if path.is_dir():
-        storages = [file for kind in _STORAGES for file in sorted(path.glob(f'*{kind}'))]
+        storages = [file for kind in STORAGES for file in sorted(path.glob(f'*{kind}'))]
         files = [file for file in storages if file.suffix == '.mcap']
         problem = _problem_of_metadata(path)
         if problem and not storages:

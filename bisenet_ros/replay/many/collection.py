@@ -11,9 +11,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from bisenet_ros.bag.messages import BagError
+from bisenet_ros.bag.reader import STORAGES
 from bisenet_ros.replay.measure.run import FRAME_LINES, OUTPUT_BAG
 
-_STORAGES = ('.mcap', '.db3')
+_FILES = (*STORAGES, '.bag', '.bag.active')
+"""Extensions of files that are bags or parts of bags; some are left to be refused."""
+
 _METADATA = 'metadata.yaml'
 _RESULTS = {FRAME_LINES, OUTPUT_BAG}
 """Files by which the results of a replay, even of an interrupted one, are told from a bag."""
@@ -39,12 +42,16 @@ def find_bags(paths: Sequence[Path], apart_from: Path) -> list[Path]:
         apart_from: A folder that is not searched: the one for the results.
 
     Raises:
-        BagError: No bag was found, or a folder cannot be read.
+        BagError: No bag was found, one of the paths is in the folder for the results, or a folder
+            cannot be read.
     """
     bags: dict[Path, Path] = {}
+    results = _real(apart_from)
     for path in paths:
+        if _real(path).is_relative_to(results):
+            raise BagError(f'{path} is in the folder for the results: choose another output folder')
         for bag in _bags_in(path, set()) if is_collection(path) else [path]:
-            if not _real(bag).is_relative_to(_real(apart_from)):
+            if not _real(bag).is_relative_to(results):
                 bags.setdefault(_real(bag), bag)
     if not bags:
         raise BagError(f'{", ".join(map(str, paths))}: no bags found outside of {apart_from}')
@@ -74,7 +81,8 @@ def _bags_in(folder: Path, seen: set[Path]) -> Iterator[Path]:
     """Yields the bags in a folder by path; none if it is not a folder, or has a metadata.yaml.
 
     Without metadata.yaml, every storage file is a bag. But if several are parts of one recording,
-    the folder is yielded for them, though it must first be repaired.
+    the folder is yielded for them, though it must first be repaired. So are files that must first
+    be decompressed or repaired, unless the decompressed file lies beside them.
 
     Args:
         folder: The folder.
@@ -95,19 +103,25 @@ def _bags_in(folder: Path, seen: set[Path]) -> Iterator[Path]:
     names = {one.name for one in entries}
     if _METADATA in names or names >= _RESULTS:
         return
-    storages = [one for one in entries if one.suffix in _STORAGES and one not in folders]
-    recordings = Counter(map(_recording_of, storages))
+    files = {
+        one
+        for one in entries
+        if one.name.endswith(_FILES)
+        and one not in folders
+        and not (one.suffix == '.zstd' and one.stem in names)
+    }
+    recordings = Counter(map(_recording_of, files))
     if any(count > 1 for count in recordings.values()):
         yield folder
     for entry in entries:
-        if entry in bags or entry.suffix == '.bag':
+        if entry in bags:
             yield entry
         elif entry in folders:
             yield from _bags_in(entry, seen)
-        elif entry.suffix in _STORAGES and recordings[_recording_of(entry)] == 1:
+        elif entry in files and recordings[_recording_of(entry)] == 1:
             yield entry
 
 
 def _recording_of(file: Path) -> str:
-    """Returns the name that the parts of one recording share: `drive` of `drive_0.mcap`."""
-    return re.sub(r'_[0-9]+$', '', file.stem) + file.suffix
+    """Returns the name that parts of a recording share: `drive.db3` of `drive_0.db3.zstd`."""
+    return re.sub(r'_[0-9]+(?=\.(mcap|db3)$)', '', file.name.removesuffix('.zstd'))

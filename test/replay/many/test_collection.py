@@ -24,10 +24,18 @@ def week(tmp_path: Path) -> Path:
         'tuesday/notes.txt',
         'tuesday/split/split_0.mcap',  # as here
         'tuesday/split/split_1.mcap',
+        'tuesday/packed/p_0.mcap.zstd',  # and here
+        'tuesday/packed/p_1.mcap',
         'wednesday/a.mcap',
+        'wednesday/a.mcap.zstd',  # was decompressed
+        'wednesday/alone.db3.zstd',
         'wednesday/b_1.mcap',
         'wednesday/c/metadata.yaml',
         'wednesday/c/c_0.mcap',
+        'wednesday/crashed.bag.active',
+        'wednesday/d_0.bag',  # whole by itself
+        'wednesday/d_1.bag',
+        'wednesday/notes.txt.zstd',
         'wednesday/.output.x/output/output.mcap',  # of a replay that was killed
         'wednesday/old/output.mcap',  # of one that was interrupted later
         'wednesday/old/frames.jsonl',
@@ -44,12 +52,17 @@ def test_a_folder_of_bags(week: Path) -> None:
         'monday/drive',
         'monday/old.bag',
         'tuesday/drive/drive_0.db3',
+        'tuesday/packed',
         'tuesday/split',
         'wednesday/a.mcap',
+        'wednesday/alone.db3.zstd',
         'wednesday/b_1.mcap',
         'wednesday/c',
+        'wednesday/crashed.bag.active',
+        'wednesday/d_0.bag',
+        'wednesday/d_1.bag',
     ]
-    assert result_folders(bags) == ['drive', 'old', 'drive_0', 'split', 'a', 'b_1', 'c']
+    assert result_folders(bags)[:6] == ['drive', 'old', 'drive_0', 'packed', 'split', 'a']
     assert result_folders([bags[0], *bags[:2]]) == ['drive', 'drive_2', 'old']
 
 
@@ -58,7 +71,7 @@ def test_folders_that_are_linked_in_circles_are_searched_once(week: Path) -> Non
         (week / 'monday' / name).symlink_to(week)
         (week / 'tuesday' / name).symlink_to(week)
     bags = find_bags([week], apart_from=week / 'out')
-    assert len(bags) == len({bag.resolve() for bag in bags}) == 7
+    assert len(bags) == len({bag.resolve() for bag in bags}) == 12
     endless = week / 'endless.mcap'  # left to be refused
     endless.symlink_to(endless)
     assert find_bags([endless, week / 'monday'], apart_from=week / 'out')[0] == endless
@@ -79,7 +92,15 @@ def test_a_bag_counts_once(week: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    'name', ['monday/drive', 'tuesday/split', 'monday/old.bag', 'wednesday/old', 'nowhere']
+    'name',
+    [
+        'monday/drive',
+        'tuesday/split',
+        'tuesday/packed',
+        'monday/old.bag',
+        'wednesday/old',
+        'nowhere',
+    ],
 )
 def test_what_is_no_folder_of_bags(week: Path, name: str) -> None:
     assert not is_collection(week / name)
@@ -91,6 +112,14 @@ def test_an_empty_folder_is_left_to_be_refused(tmp_path: Path) -> None:
     assert find_bags([tmp_path], apart_from=tmp_path / 'out') == [tmp_path]
 
 
-def test_nothing_but_results(week: Path) -> None:
+def test_nothing_but_results(tmp_path: Path) -> None:
+    (tmp_path / 'out').mkdir()
+    (tmp_path / 'out' / 'drive.mcap').touch()
     with pytest.raises(BagError, match='no bags found outside of'):
-        find_bags([week / 'out'], apart_from=week / 'out')
+        find_bags([tmp_path], apart_from=tmp_path / 'out')
+
+
+def test_a_bag_in_the_folder_for_the_results_is_refused(week: Path) -> None:
+    for name in ('monday/drive', 'monday'):
+        with pytest.raises(BagError, match=f'{name} is in the folder for the results: choose'):
+            find_bags([week / name, week / 'tuesday'], apart_from=week / 'monday')
