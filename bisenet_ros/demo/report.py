@@ -16,6 +16,7 @@ import numpy.typing as npt
 from bisenet_ros.bag.recorded_outputs import RecordedOutputs
 from bisenet_ros.demo.from_above import GroundOfFrames
 from bisenet_ros.drivable import drivable_mask
+from bisenet_ros.errors import UserError
 from bisenet_ros.formatting import number, percent
 from bisenet_ros.label_space import LabelSpace
 from bisenet_ros.live.sources import Frames
@@ -33,6 +34,7 @@ if TYPE_CHECKING:  # Rerun is optional
 PICTURED = 4
 """Maximum number of frames that are shown as pictures."""
 
+_PICTURES = 'picture_[0-9]_*.jpg'
 _ACCURACY = ('miou', 'drivable_iou', 'iou', 'free_space_error_m', 'free_space_error_p95_m')
 
 Pixels = npt.NDArray[np.uint8]
@@ -50,6 +52,29 @@ class Picture:
 
     title: str
     files: Mapping[str, str]
+
+
+def check_apart(source: Path, output: Path) -> None:
+    """Checks, before anything is written, that the demo replaces and removes no file of its source.
+
+    Args:
+        source: A file or a folder.
+        output: The output folder.
+
+    Raises:
+        UserError: A file of the report is a file of the source, or a folder cannot be read.
+    """
+    written = [output / name for name in ('overlay.webm', 'metrics.json', 'index.html')]
+    try:
+        files = [one for one in source.iterdir() if one.is_file()] if source.is_dir() else [source]
+        for result in (*written, *output.glob(_PICTURES)):
+            if result.exists() and any(map(result.samefile, files)):
+                raise UserError(
+                    f'{result} is a file of the source {source}, and the demo would replace it: '
+                    'choose another output folder'
+                )
+    except OSError as error:
+        raise UserError(f'{error.filename}: {error.strerror}') from error
 
 
 def figures(
@@ -168,7 +193,7 @@ def evaluate(
     (camera,) = frames.cameras
     grounds = GroundOfFrames(camera, settings)
     drivable_ids = label_space.ids_of(label_space.drivable)
-    for earlier in output.glob('picture_[0-9]_*.jpg'):
+    for earlier in output.glob(_PICTURES):
         earlier.unlink()
     segmented = sorted(index for _, index in outputs.arrivals)
     (published,) = outputs.published.values()

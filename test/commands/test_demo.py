@@ -24,7 +24,7 @@ from typer.testing import CliRunner, Result
 
 from bisenet_ros.cli import app
 from bisenet_ros.commands.demo import Demo, Scene, run_demo
-from bisenet_ros.media import Video
+from bisenet_ros.media import Video, VideoWriter
 from bisenet_ros.settings import Settings
 from bisenet_ros.synthetic.drive import SyntheticDrive
 
@@ -205,6 +205,30 @@ def test_the_death_of_a_process_ends_the_demo(weights: Path, drive: Path, tmp_pa
     (line,) = (line for line in errors.splitlines() if line.startswith('bisenet: '))
     assert 'the segmenter ended with exit code -9' in line
     assert not any(child.is_running() for child in children)
+
+
+def test_the_report_does_not_replace_its_source(weights: Path, tmp_path: Path) -> None:
+    image, images, videos = (
+        np.zeros((64, 96, 3), np.uint8),
+        tmp_path / 'images',
+        tmp_path / 'videos',
+    )
+    images.mkdir()
+    videos.mkdir()
+    cv2.imwrite(str(images / 'picture_1_camera.jpg'), image)
+    with VideoWriter(videos / 'overlay.webm', rate=5) as writer:
+        writer.write(image)
+    for source, file in (
+        (images, images / 'picture_1_camera.jpg'),
+        (videos / 'overlay.webm', videos / 'overlay.webm'),
+    ):
+        before = file.read_bytes()
+        result = bisenet('demo', '--source', source, '-o', file.parent, '--weights', weights)
+        assert result.exit_code == 2
+        (line,) = result.stderr.splitlines()
+        assert f'{file} is a file of the source {source}, and the demo would replace it' in line
+        assert file.read_bytes() == before
+        assert list(file.parent.iterdir()) == [file]
 
 
 @pytest.mark.parametrize(
