@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import re
 import time
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
 _BIRDS_EYE = '_birdseye.png'
 _KINDS = ('_labels.png', '_drivable.png', '_overlay.jpg', '_overlay.webm', _BIRDS_EYE)
 _FRAME_NUMBER = re.compile(r'[0-9]{6}|[1-9][0-9]{6,}')
+_FRAME_RESULT = re.compile(f'({_FRAME_NUMBER.pattern})({"|".join(map(re.escape, _KINDS))})')
 _BIRDS_EYE_HEIGHT = 600  # pixels
 
 Pixels = npt.NDArray[np.uint8]
@@ -192,6 +194,13 @@ def check_outputs(files: Sequence[Path], output: Path) -> None:
                 'segment them into two folders'
             )
     results = {(output / f'{path.stem}{kind}').resolve() for path in files for kind in _KINDS}
+    results |= {
+        result.resolve()
+        for path in files
+        if is_video(path)
+        for result in output.glob(f'{glob.escape(path.stem)}_*')
+        if _FRAME_RESULT.fullmatch(result.name.removeprefix(f'{path.stem}_'))
+    }
     overwritten = next((path for path in files if path.resolve() in results), None)
     if overwritten is not None:
         raise UserError(f'{overwritten} would be overwritten by a result: choose another folder')

@@ -296,6 +296,22 @@ def test_an_input_is_never_overwritten(weights: Path, tmp_path: Path) -> None:
     assert (tmp_path / 'street_overlay.jpg').read_bytes() == before
 
 
+def test_a_frame_of_a_video_never_overwrites_an_input(weights: Path, tmp_path: Path) -> None:
+    (tmp_path / '[clip].mp4').touch()
+    for name in ('[clip]_00_labels.png', '[clip]_0000002_labels.png', '[clip]_000000_x.png'):
+        (tmp_path / name).touch()
+    check_outputs(find_files([tmp_path]), tmp_path)
+    for kind in ('labels', 'drivable', 'birdseye'):
+        image = tmp_path / f'[clip]_1234567_{kind}.png'
+        cv2.imwrite(str(image), noise(1))
+        before = image.read_bytes()
+        result = segment(weights, tmp_path, '-o', tmp_path)
+        assert result.exit_code == 2
+        assert f'{image} would be overwritten by a result' in result.stderr
+        assert image.read_bytes() == before
+        image.unlink()
+
+
 @pytest.mark.parametrize('name', ['nowhere', 'nowhere.png', 'empty'])
 def test_nothing_to_segment(weights: Path, tmp_path: Path, name: str) -> None:
     (tmp_path / 'empty').mkdir()
