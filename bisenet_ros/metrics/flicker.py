@@ -44,6 +44,8 @@ class Flicker(Metric):
         if frame.previous is None:
             return
         still = still_pixels(frame.image, frame.previous.image)
+        if frame.ego is not None:  # it never moves, and never has a label
+            still &= ~frame.ego
         self._still += int(np.count_nonzero(still))
         self._changed += int(np.count_nonzero((frame.labels != frame.previous.labels) & still))
 

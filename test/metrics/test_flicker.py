@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from seen_frames import classes, watched
 
@@ -30,6 +32,17 @@ def test_what_moves_does_not_count() -> None:
     assert flicker.rate() == 5 * 19 / still.sum()
     flicker.add(flicker)
     assert flicker.rate() == 5 * 19 / still.sum()
+
+
+def test_the_vehicle_itself_does_not_count() -> None:
+    image, ego = np.full((20, 40, 3), 100, np.uint8), np.zeros((20, 40), bool)
+    ego[10:] = True
+    labels = np.zeros((20, 40), np.uint8)
+    changed = labels.copy()
+    changed[:5, :20] = 1
+    flicker = Flicker(classes(2))
+    flicker.update(replace(watched(image, changed, watched(image, labels)), ego=ego))
+    assert flicker.rate() == 0.25
 
 
 def test_noise_of_a_camera_is_still() -> None:
