@@ -8,7 +8,6 @@ import numpy as np
 import numpy.typing as npt
 
 from bisenet_ros.bag.reader import Camera, RecordedFrame
-from bisenet_ros.bag.recorded_outputs import RecordedOutput
 from bisenet_ros.birds_eye import birds_eye
 from bisenet_ros.camera_ground import CameraGround, Ground
 from bisenet_ros.ego_mask import load_ego_masks
@@ -26,6 +25,7 @@ class GroundOfFrames:
     """Projects recorded masks onto the ground, as the node does for grid and scan.
 
     Attributes:
+        ego_mask: The camera's ego mask; None without one.
         is_known: Whether the camera has CameraInfo and a `mounting`, which the projection needs.
 
     Args:
@@ -43,17 +43,14 @@ class GroundOfFrames:
         self._layout = own.layout
         self._has_truth = camera.labels_topic is not None
         self.is_known = bool(own.mounting) and camera.camera_info_topic is not None
-        self._ego_mask = load_ego_masks({camera.name: own.ego_mask}).get(camera.name)
+        self.ego_mask = load_ego_masks({camera.name: own.ego_mask}).get(camera.name)
         self._ground = CameraGround(camera.name, lambda: recorded)
 
-    def of(self, frame: RecordedFrame, image: Pixels, found: RecordedOutput) -> Ground | None:
+    def of(self, frame: RecordedFrame, image: Pixels, found: Segmentation) -> Ground | None:
         """Projects the node's mask of a frame onto the ground; returns None if it cannot."""
-        height, width = found.labels.shape
-        ego = None if self._ego_mask is None else self._ego_mask.at((width, height))
-        segmentation = Segmentation(found, found.label_space, 0.0, ego)
         size = image.shape[1], image.shape[0]
         info = frame.latest_info if frame.camera_info is None else frame.camera_info
-        return self._ground.of_frame(frame.message, size, segmentation, info)
+        return self._ground.of_frame(frame.message, size, found, info)
 
     def draw(
         self, ground: Ground | None, true_mask: Pixels | None, height: int

@@ -16,14 +16,16 @@ import numpy.typing as npt
 from bisenet_ros.bag.recorded_outputs import RecordedOutputs
 from bisenet_ros.demo.from_above import GroundOfFrames
 from bisenet_ros.drivable import drivable_mask
+from bisenet_ros.ego_mask import EgoMask
 from bisenet_ros.errors import UserError
 from bisenet_ros.formatting import number, percent
-from bisenet_ros.label_space import LabelSpace
+from bisenet_ros.label_space import IGNORE, LabelSpace
 from bisenet_ros.live.sources import Frames
 from bisenet_ros.media import VideoWriter, write_image
-from bisenet_ros.metrics import ConfusionMatrix, Frame, truth_at
+from bisenet_ros.metrics import ConfusionMatrix, truth_at
 from bisenet_ros.overlay import overlay
-from bisenet_ros.replay.measure.evaluation import Accuracy
+from bisenet_ros.replay.measure.evaluation import Accuracy, Evaluation, FrameId
+from bisenet_ros.segmentation import Segmentation
 from bisenet_ros.segmenter import Segmenter
 from bisenet_ros.settings import Settings
 from bisenet_ros.version import versions
@@ -142,13 +144,23 @@ class Offline:
         self._pixels = 0
         self._differing = 0
 
-    def add(self, image: Pixels, truth: Pixels | None, live: Pixels) -> None:
-        """Segments a frame, and compares with the labels that the node published."""
-        labels = self._segmenter(image).labels
-        self._pixels += labels.size
-        self._differing += int(np.count_nonzero(labels != live))
+    def add(
+        self, image: Pixels, ego_mask: EgoMask | None, truth: Pixels | None, live: Pixels
+    ) -> None:
+        """Segments a frame, and compares with the labels that the node published.
+
+        Args:
+            image: (H, W, 3) BGR.
+            ego_mask: Mask of the vehicle itself; None without one.
+            truth: (h, w) class ids, as large as the labels; None without ground truth.
+            live: (h, w) labels of the node.
+        """
+        (found,) = self._segmenter.batch([image], [ego_mask])
+        self._pixels += found.labels.size
+        self._differing += int(np.count_nonzero(found.labels != live))
         if truth is not None:
-            self._confusion.update(labels, truth)
+            known = truth if found.ego is None else np.where(found.ego, np.uint8(IGNORE), truth)
+            self._confusion.update(found.labels, known)
 
     def figures(self) -> dict[str, Any]:
         """Returns mean IoU and the number of pixels that differ from the node, ready for JSON."""
@@ -188,7 +200,7 @@ def evaluate(
     Raises:
         UserError: A frame cannot be read, or its ground truth has another size.
     """
-    accuracy = Accuracy(label_space)
+    evaluation = Evaluation(label_space)
     pictures: list[Picture] = []
     (camera,) = frames.cameras
     grounds = GroundOfFrames(camera, settings)
@@ -205,12 +217,16 @@ def evaluate(
     with VideoWriter(output / 'overlay.webm', rate) as video:
         for frame in frames:
             start = frame.received if start is None else start
-            found = outputs.of(frame)
-            if found is not None:
+            recorded = outputs.of(frame)
+            if recorded is not None:
                 image, truth = frame.image(), frame.truth()
                 if truth is not None:
-                    truth = truth_at(truth, image.shape, found.labels.shape)
+                    truth = truth_at(truth, image.shape, recorded.labels.shape)
                 true_mask = None if truth is None else drivable_mask(truth, drivable_ids)
+                height, width = recorded.labels.shape
+                mask = grounds.ego_mask
+                ego = None if mask is None else mask.at((width, height))
+                found = Segmentation(recorded, label_space, 0.0, ego)
                 alpha = settings.overlay_alpha
                 drawn = overlay(image, found.labels, label_space, alpha, drivable=found.drivable)
                 ground = grounds.of(frame, image, found) if grounds.is_known else None
@@ -218,26 +234,15 @@ def evaluate(
                 if grounds.is_known:
                     above = grounds.draw(ground, true_mask, drawn.shape[0])
                 video.write(np.hstack([drawn, *above.values()]))
-                shown = {f'{name}_ms': time for name, time in found.times_ms.items()}
+                tables = None if ground is None else ground.tables
+                name = FrameId(frame.camera.image_topic, frame.index, frame.stamp)
+                shown = evaluation.update(name, image, found, recorded.times_ms, tables)
                 if truth is not None:
-                    of_frame = Accuracy(label_space)
-                    of_frame.update(
-                        Frame(
-                            label_space,
-                            image,
-                            found.labels,
-                            found.drivable,
-                            found.confidence,
-                            truth,
-                            ground=None if ground is None else ground.tables,
-                        )
-                    )
-                    accuracy.add(of_frame)
-                    shown |= of_frame.of_frame()
+                    shown |= evaluation.compare(truth)
                 if view is not None:
                     view.show(frame, image, found, ground=ground, truth=truth, figures=shown)
                 if offline is not None:
-                    offline.add(image, truth, found.labels)
+                    offline.add(image, mask, truth, found.labels)
                 if frame.index in chosen:
                     title = f'{(frame.received - start) / 1e9:.1f} s'
                     images = {'camera': image, 'segmented': drawn}
@@ -248,7 +253,7 @@ def evaluate(
                     stem = f'picture_{chosen[frame.index]}'
                     pictures.append(_picture(output, stem, title, images | above))
             advance()
-    return accuracy, pictures
+    return evaluation.accuracy, pictures
 
 
 def _picture(output: Path, stem: str, title: str, images: Mapping[str, Pixels]) -> Picture:
