@@ -26,7 +26,7 @@ from bisenet_ros.image_header import (
     PNG_START,
     HeaderError,
     check_size,
-    is_grey_16,
+    grey_bits,
 )
 from bisenet_ros.limits import MAX_PIXELS, MIN_SIDE
 
@@ -133,7 +133,7 @@ def is_depth(msg: Any) -> bool:
     if 'compressedDepth' in msg.format or _DEPTH.fullmatch(encoding):
         return True
     channels_and_bytes = _PACKED.get(encoding, (0, 0))[:2]
-    return channels_and_bytes != (1, 2) and is_grey_16(_buffer(msg.data)[:26].tobytes())
+    return channels_and_bytes != (1, 2) and grey_bits(_buffer(msg.data)[:26].tobytes()) == 16
 
 
 def decode_image(msg: ImageMessage) -> npt.NDArray[np.uint8]:

@@ -29,7 +29,7 @@ _PNM_GAP = rb'(?:\s|#[^\n]*\n)+'
 _PNM = re.compile(rb'P[1-6fF]' + _PNM_GAP + rb'(\d{1,19})' + _PNM_GAP + rb'(\d{1,19})')
 
 
-_GREY_16 = b'\x10\x00'  # bit depth and colour type, the bytes of a PNG after its size
+_GREY = b'\x00'  # colour type of a PNG, the byte after size and bit depth
 
 
 class HeaderError(UserError):
@@ -66,9 +66,9 @@ def check_size(data: bytes) -> tuple[int, int] | None:
     return size
 
 
-def is_grey_16(data: bytes) -> bool:
-    """Returns whether an image file is a PNG with one channel of 16 bits, by its first 26 bytes."""
-    return data.startswith(PNG_START) and data[24:26] == _GREY_16
+def grey_bits(data: bytes) -> int | None:
+    """Returns the bits per sample of a grey PNG, by its first 26 bytes; None for other files."""
+    return data[24] if data.startswith(PNG_START) and data[25:26] == _GREY else None
 
 
 def _size(data: bytes) -> tuple[int, int] | None:

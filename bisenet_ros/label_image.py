@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Reads label images: the class id of each pixel, or its palette index if there is a palette."""
+"""Reads label images: the value stored for each pixel, a palette index if there is a palette."""
 
 from __future__ import annotations
 
@@ -12,21 +12,26 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
+from bisenet_ros.image_header import grey_bits
 from bisenet_ros.media import MediaError, decode_file, read_file
 
 
 def read_ids(path: Path) -> npt.NDArray[np.uint8 | np.uint16]:
     """Reads the (H, W) values of a one-channel image file; palette indices if it has a palette.
 
+    Values of fewer than 8 bits are not stretched: a PNG of one bit has 0 and 1.
+
     Raises:
-        MediaError: The file is missing or damaged, or is not an image with one channel of 8 or 16
-            bits.
+        MediaError: The file is missing or damaged, or is not an image with one channel of at most
+            16 bits.
     """
     content = read_file(path)
-    # OpenCV only returns the colours of a palette.
+    # OpenCV only returns the colours of a palette, and 255 for a bit that is set.
     values = _indices(path, content)
     if values is None:
         values = decode_file(path, content, cv2.IMREAD_UNCHANGED)
+        if (bits := grey_bits(content)) in (2, 4):  # OpenCV stretches them to 0 to 255
+            values = values // np.uint8(255 // (2**bits - 1))
     if values.ndim != 2 or values.dtype not in (np.uint8, np.uint16):
         channels = 1 if values.ndim == 2 else values.shape[2]
         raise MediaError(
@@ -49,10 +54,10 @@ def read_labels(path: Path) -> npt.NDArray[np.uint8]:
 
 
 def _indices(path: Path, content: bytes) -> npt.NDArray[np.uint8] | None:
-    """Returns the (H, W) palette indices; None if there is no palette."""
+    """Returns the (H, W) palette indices, or bits if there is one per pixel; None for others."""
     try:
         with Image.open(io.BytesIO(content)) as image:
-            return np.asarray(image, np.uint8) if image.mode == 'P' else None
+            return np.asarray(image, np.uint8) if image.mode in ('P', '1') else None
     except UnidentifiedImageError:
         return None  # OpenCV may know the format
     except (Image.DecompressionBombError, OSError, SyntaxError, ValueError) as error:

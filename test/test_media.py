@@ -7,6 +7,7 @@ from __future__ import annotations
 import errno
 import os
 import struct
+import zlib
 from pathlib import Path
 
 import cv2
@@ -15,6 +16,7 @@ import numpy.typing as npt
 import pytest
 from PIL import Image
 
+from bisenet_ros.image_header import PNG_START
 from bisenet_ros.label_image import read_labels
 from bisenet_ros.media import (
     IMAGE_SUFFIXES,
@@ -126,6 +128,32 @@ def test_labels_with_a_palette_are_its_indices(tmp_path: Path, bits: int) -> Non
     image.putpalette([value for index in range(2**bits) for value in (index, 128, 64)])
     image.save(tmp_path / 'labels.png', bits=bits)
     np.testing.assert_array_equal(read_labels(tmp_path / 'labels.png'), labels)
+
+
+@pytest.mark.parametrize('suffix', ['png', 'tif', 'bmp', 'pbm'])
+def test_labels_of_one_bit(tmp_path: Path, suffix: str) -> None:
+    labels = np.random.default_rng(0).integers(0, 2, (40, 60), dtype=np.uint8)
+    path = tmp_path / f'labels.{suffix}'
+    Image.fromarray(labels.astype(bool)).save(path)
+    np.testing.assert_array_equal(read_labels(path), labels)
+
+
+@pytest.mark.parametrize('bits', [1, 2, 4])
+def test_grey_labels_of_few_bits(tmp_path: Path, bits: int) -> None:
+    labels = np.random.default_rng(0).integers(0, 2**bits, (40, 64), dtype=np.uint8)
+    samples = np.unpackbits(labels[:, :, None], axis=2)[:, :, -bits:]
+    rows = np.pad(np.packbits(samples.reshape(40, -1), axis=1), ((0, 0), (1, 0)))  # unfiltered
+    header = struct.pack('>IIBBBBB', 64, 40, bits, 0, 0, 0, 0)
+    content = {b'IHDR': header, b'IDAT': zlib.compress(rows.tobytes()), b'IEND': b''}
+    path = tmp_path / 'labels.png'
+    path.write_bytes(
+        PNG_START
+        + b''.join(
+            struct.pack('>I', len(data)) + kind + data + struct.pack('>I', zlib.crc32(kind + data))
+            for kind, data in content.items()
+        )
+    )
+    np.testing.assert_array_equal(read_labels(path), labels)
 
 
 def test_labels_of_16_bits(tmp_path: Path) -> None:
