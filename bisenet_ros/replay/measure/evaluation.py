@@ -158,17 +158,13 @@ class Samples:
         """Adds the numbers of another one."""
         self._values.extend(other._values)
 
-    def sum(self) -> float:
-        """Returns the sum of all numbers."""
-        return math.fsum(self._values)
-
     def figures(self) -> dict[str, float] | None:
         """Returns mean, percentiles and extremes in the samples' unit; None without samples."""
         if not self._values:
             return None
         percentiles = np.percentile(self._values, PERCENTILES).tolist()
         return {
-            'mean': self.sum() / len(self._values),
+            'mean': math.fsum(self._values) / len(self._values),
             **{f'p{p}': value for p, value in zip(PERCENTILES, percentiles, strict=True)},
             'min': min(self._values),
             'max': max(self._values),
@@ -193,6 +189,7 @@ class Evaluation:
         self._drivable_fraction = Samples()
         self._metrics = MetricSet(metrics_with(truth=False), label_space)
         self._times_ms = {time: Samples() for time in (*STAGES, 'age')}
+        self._busy_ms = 0.0
         self._last: Frame | None = None
         self._image_shape: tuple[int, ...] = ()  # of the last frame, as the camera sent it
 
@@ -203,6 +200,8 @@ class Evaluation:
         result: Segmentation,
         times_ms: Mapping[str, float],
         ground: GroundTables | None = None,
+        *,
+        sharing: int = 1,
     ) -> dict[str, Any]:
         """Counts a frame without its ground truth.
 
@@ -213,6 +212,7 @@ class Evaluation:
             times_ms: Time of each of `STAGES`; also the age of the result since the arrival of the
                 frame, if arrival is simulated or live.
             ground: Projects the camera's masks onto the ground; None if this is not possible.
+            sharing: Number of frames, of different cameras, that were segmented in this inference.
 
         Returns:
             The figures of the frame, ready for JSON.
@@ -242,6 +242,7 @@ class Evaluation:
         self._last = replace(seen, previous=None)
         for time, milliseconds in times_ms.items():
             self._times_ms[time].append(milliseconds)
+        self._busy_ms += times_ms['decode'] + times_ms['inference'] / sharing
         return {
             'drivable_fraction': fraction,
             'confidence': confidence,
@@ -282,10 +283,10 @@ class Evaluation:
         self._metrics.add(other._metrics)
         for time, samples in self._times_ms.items():
             samples.add(other._times_ms[time])
+        self._busy_ms += other._busy_ms
 
     def figures(self) -> dict[str, Any]:
         """Returns all figures, ready for JSON."""
-        seconds = self._times_ms['total'].sum() / 1e3
         return {
             'evaluated_frames': self._frames,
             'accuracy': self.accuracy.figures(),
@@ -295,7 +296,7 @@ class Evaluation:
             **self._metrics.details(),
             'latency_ms': {stage: self._times_ms[stage].figures() for stage in STAGES},
             'age_ms': self._times_ms['age'].figures(),
-            'fps': self._frames / seconds if seconds else None,
+            'fps': 1e3 * self._frames / self._busy_ms if self._busy_ms else None,
         }
 
 

@@ -118,7 +118,7 @@ class Evaluator:
         busy = time.perf_counter() - start
         for (one, _), frame in zip(decoded, segmented, strict=True):
             waited = float('nan') if one.waited is None else one.waited
-            self._measure(one.frame, frame, age_ms=1e3 * (waited + busy))
+            self._measure(one.frame, frame, 1e3 * (waited + busy), sharing=len(segmented))
         return busy
 
     def take(self, frame: RecordedFrame, output: RecordedOutput | None) -> int:
@@ -148,7 +148,7 @@ class Evaluator:
         )
         self._take_camera_infos(frame)
         segmented = self._pipeline.with_ground(segmented)
-        self._measure(frame, segmented, age_ms=times_ms['age'])
+        self._measure(frame, segmented, times_ms['age'], sharing=1)
         return 0
 
     def figures(self, dropped_frames: Mapping[str, int]) -> dict[str, Any]:
@@ -191,7 +191,9 @@ class Evaluator:
             if info is not None:
                 self._pipeline.take_camera_info(frame.camera.name, info)
 
-    def _measure(self, frame: RecordedFrame, segmented: SegmentedFrame, *, age_ms: float) -> None:
+    def _measure(
+        self, frame: RecordedFrame, segmented: SegmentedFrame, age_ms: float, *, sharing: int
+    ) -> None:
         topic = frame.camera.image_topic
         counts = self._count(topic, published=1)
         came = frame.index + 1
@@ -210,7 +212,9 @@ class Evaluator:
         evaluation = self.evaluations[topic]
         found = segmented.segmentation
         tables = None if segmented.ground is None else segmented.ground.tables
-        figures = evaluation.update(_id_of(frame), segmented.pixels, found, times_ms, tables)
+        figures = evaluation.update(
+            _id_of(frame), segmented.pixels, found, times_ms, tables, sharing=sharing
+        )
         truth = None
         try:
             read = frame.truth()
