@@ -110,7 +110,7 @@ def _spread(values: npt.NDArray[Any], tolerance: float) -> npt.NDArray[Any]:
     height, width = values.shape
     result: npt.NDArray[Any] = values.copy()
     wide = values.copy()
-    reach, half = int(tolerance), 0
+    reach, half = min(int(tolerance), height - 1), 0
     # A disc, row by row from its narrow ends, so that each row extends the one before.
     for rows in range(reach, -1, -1):
         needed = math.isqrt(int(tolerance**2) - rows**2)

@@ -84,6 +84,20 @@ def test_equals_measuring_every_distance() -> None:
     assert together.mean() == pytest.approx(np.nanmean(by_hand))
 
 
+@pytest.mark.parametrize('size', [(2, 500), (500, 2)])
+def test_a_tolerance_larger_than_the_image(size: Place) -> None:
+    rng = np.random.default_rng(0)
+    labels, truth = (np.sort(rng.integers(0, 3, size), axis=np.argmax(size)) for _ in range(2))
+    labels, truth = labels.astype(np.uint8), truth.astype(np.uint8)
+    boundary = BoundaryScore(classes(3))
+    boundary.update(labelled(labels, truth))
+    scores = boundary.f_scores()
+    by_hand = [f_score_by_hand([(labels, truth)], class_id) for class_id in range(3)]
+    np.testing.assert_allclose(scores, by_hand)
+    assert scores.max() > 0
+    assert scores.min() < 1
+
+
 def halves(column: int) -> Ids:
     """(60, 80): class 0 up to a column, class 1 from there; the tolerance is 0.75 pixels."""
     ids = np.zeros((60, 80), np.uint8)
