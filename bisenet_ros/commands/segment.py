@@ -99,16 +99,20 @@ def segment_files(
     with progress_bar() as progress:
         task = progress.add_task('segmenting', total=len(files))
 
-        def advance(more: int = 0) -> None:
-            total = progress.tasks[task].total or 0
-            progress.update(task, total=total + more, advance=0 if more else 1)
+        def expect(more: int) -> None:
+            progress.update(task, total=(progress.tasks[task].total or 0) + more)
+
+        def advance() -> None:
+            progress.advance(task)
 
         for path in files:
             progress.update(task, description=path.name)
             try:
                 if is_video(path):
+                    video = Video(path)
+                    expect(max(0, video.frame_count - 1))
                     shares, problem = _segment_video(
-                        path, output, segmenter, alpha, ground, advance
+                        video, output, segmenter, alpha, ground, advance
                     )
                     if problem:
                         failures[str(path)] = problem
@@ -286,21 +290,19 @@ def _segment_image(
 
 
 def _segment_video(
-    path: Path,
+    video: Video,
     output: Path,
     segmenter: Segmenter,
     alpha: float,
     ground: _GroundView | None,
-    advance: Callable[..., None],
+    advance: Callable[[], None],
 ) -> tuple[Shares, str]:
     """Segments a video, and returns `Video.problem_after`, too."""
-    video = Video(path)
-    advance(more=max(0, video.frame_count - 1))
     total: Shares | None = None
-    with VideoWriter(output / f'{path.stem}_overlay.webm', video.rate) as writer:
+    with VideoWriter(output / f'{video.path.stem}_overlay.webm', video.rate) as writer:
         for index, frame in enumerate(video):
             result = segmenter(frame)
-            stem = f'{path.stem}_{index:06d}'
+            stem = f'{video.path.stem}_{index:06d}'
             _write_masks(output, stem, result)
             if ground is not None:
                 ground.write(output / f'{stem}{_BIRDS_EYE}', frame, result)

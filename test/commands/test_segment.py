@@ -234,6 +234,15 @@ def test_a_video(weights: Path, tmp_path: Path) -> None:
     assert entry['frames'] == 3
 
 
+def test_each_frame_moves_the_progress_bar_once(weights: Path, tmp_path: Path) -> None:
+    for count in (1, 3):
+        with VideoWriter(tmp_path / 'clip.webm', rate=12) as writer:
+            for seed in range(count):
+                writer.write(noise(seed))
+        result = segment(weights, tmp_path / 'clip.webm', '-o', tmp_path / 'out')
+        assert f' {count}/{count} ' in result.stderr
+
+
 def test_broken_files_are_named_and_the_others_done(weights: Path, tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / 'first.png'), noise(1))
     (tmp_path / 'broken.jpg').write_bytes(cv2.imencode('.jpg', noise(2))[1].tobytes()[:-50])
