@@ -4,13 +4,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
 import numpy.typing as npt
+import yaml
 from rosbags.highlevel import AnyReader
 from rosbags.rosbag1 import Writer as Rosbag1Writer
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin
@@ -150,6 +151,55 @@ def write_bag_of_ros_1(path: Path, entries: Sequence[AnyEntry]) -> Path:
             data = store.serialize_ros1(message, kind)
             writer.write(connections[entry.topic], entry.stamp + entry.delay, data)
     return path
+
+
+def split(folder: Path) -> Path:
+    """Writes a bag of two files, as rosbag2 splits one."""
+    entries = drive(4)
+    first, second = write_bag(folder / 'a', entries[:4]), write_bag(folder / 'b', entries[4:])
+    metadata = yaml.safe_load((first / 'metadata.yaml').read_text())
+    information = metadata['rosbag2_bagfile_information']
+    information['relative_file_paths'] = ['a.mcap', 'b.mcap']
+    information['message_count'] = 8
+    for topic in information['topics_with_message_count']:
+        topic['message_count'] = 4
+    (first / 'metadata.yaml').write_text(yaml.safe_dump(metadata))
+    (second / 'b.mcap').rename(first / 'b.mcap')
+    return first
+
+
+FORMS: dict[str, Callable[[Path], Path]] = {
+    'mcap': lambda folder: write_bag(folder / 'bag', drive(4)),
+    'mcap file': lambda folder: write_bag(folder / 'bag', drive(4)) / 'bag.mcap',
+    'mcap, compressed chunks': lambda folder: write_bag(
+        folder / 'bag', drive(4), compression=CompressionMode.STORAGE
+    ),
+    'sqlite3': lambda folder: write_bag(folder / 'bag', drive(4), storage=StoragePlugin.SQLITE3),
+    'sqlite3 file': lambda folder: (
+        write_bag(folder / 'bag', drive(4), storage=StoragePlugin.SQLITE3) / 'bag.db3'
+    ),
+    'sqlite3, compressed file': lambda folder: write_bag(
+        folder / 'bag',
+        drive(4),
+        storage=StoragePlugin.SQLITE3,
+        compression=CompressionMode.FILE,
+    ),
+    'sqlite3, compressed messages': lambda folder: write_bag(
+        folder / 'bag',
+        drive(4),
+        storage=StoragePlugin.SQLITE3,
+        compression=CompressionMode.MESSAGE,
+    ),
+    'mcap, compressed file': lambda folder: write_bag(
+        folder / 'bag', drive(4), compression=CompressionMode.FILE
+    ),
+    'mcap, compressed messages': lambda folder: write_bag(
+        folder / 'bag', drive(4), compression=CompressionMode.MESSAGE
+    ),
+    'split': split,
+    'ROS 1': lambda folder: write_bag_of_ros_1(folder / 'drive.bag', drive(4)),
+}
+"""A drive of four frames with truths, in every form that a bag comes in."""
 
 
 def untimed_messages(output: Path) -> list[tuple[str, int, bytes]]:

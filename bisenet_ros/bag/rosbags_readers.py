@@ -57,11 +57,11 @@ class BagReader(AnyReader):
 
     @property
     def files(self) -> list[Path]:
-        """The files with the messages; uncompressed copies of files that are compressed."""
+        """The files of the bag that have its messages."""
         found: list[Path] = []
         for reader in self.readers:
             storage = getattr(reader, 'storage', None)
-            found += [Path(str(one.path)) for one in getattr(storage, 'storages', [reader])]
+            found += storage.paths if isinstance(storage, _FolderReader) else [reader.path]
         return found
 
     def _open(self) -> None:
@@ -157,6 +157,12 @@ class _FolderReader(DirectoryReader):
         self._compressed = self.metadata.compression_mode == 'message'
         if self._compressed:
             self.metadata = self.metadata._replace(compression_mode=None)
+
+    @property
+    def paths(self) -> list[Path]:
+        """The storage files in the folder; of compressed files, rosbags reads copies elsewhere."""
+        ending = '.zstd' if self.metadata.compression_mode == 'file' else ''
+        return [self.path / f'{Path(str(one.path)).name}{ending}' for one in self.storages]
 
     def messages(
         self,

@@ -5,19 +5,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import yaml
 from permissions import permissions_count
 from rosbags.rosbag1 import Writer as Rosbag1Writer
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin
 from rosbags.rosbag2 import Writer as Rosbag2Writer
 from rosbags.typesys import Stores, get_typestore
 from small_bags import (
+    FORMS,
     IMAGE,
     START,
     STEP,
@@ -39,52 +39,11 @@ from bisenet_ros.bag.stamp_join import LATEST_INFO
 from bisenet_ros.media import MediaError, write_image
 
 
-def split(folder: Path) -> Path:
-    """A bag of two files, as rosbag2 splits one."""
-    entries = drive(4)
-    first, second = write_bag(folder / 'a', entries[:4]), write_bag(folder / 'b', entries[4:])
-    metadata = yaml.safe_load((first / 'metadata.yaml').read_text())
-    information = metadata['rosbag2_bagfile_information']
-    information['relative_file_paths'] = ['a.mcap', 'b.mcap']
-    information['message_count'] = 8
-    for topic in information['topics_with_message_count']:
-        topic['message_count'] = 4
-    (first / 'metadata.yaml').write_text(yaml.safe_dump(metadata))
-    (second / 'b.mcap').rename(first / 'b.mcap')
-    return first
-
-
-FORMS: dict[str, Callable[[Path], Path]] = {
-    'mcap': lambda folder: write_bag(folder / 'bag', drive(4)),
-    'mcap file': lambda folder: write_bag(folder / 'bag', drive(4)) / 'bag.mcap',
-    'mcap, compressed chunks': lambda folder: write_bag(
-        folder / 'bag', drive(4), compression=CompressionMode.STORAGE
-    ),
-    'sqlite3': lambda folder: write_bag(folder / 'bag', drive(4), storage=StoragePlugin.SQLITE3),
-    'sqlite3 file': lambda folder: (
-        write_bag(folder / 'bag', drive(4), storage=StoragePlugin.SQLITE3) / 'bag.db3'
-    ),
-    'sqlite3, compressed file': lambda folder: write_bag(
-        folder / 'bag',
-        drive(4),
-        storage=StoragePlugin.SQLITE3,
-        compression=CompressionMode.FILE,
-    ),
-    'sqlite3, compressed messages': lambda folder: write_bag(
-        folder / 'bag',
-        drive(4),
-        storage=StoragePlugin.SQLITE3,
-        compression=CompressionMode.MESSAGE,
-    ),
-    'split': split,
-    'ROS 1': lambda folder: write_bag_of_ros_1(folder / 'drive.bag', drive(4)),
-}
-
-
 @pytest.mark.parametrize('form', FORMS)
 def test_frames_and_truth_of_every_form(form: str, tmp_path: Path) -> None:
     bag = ReplayBag(FORMS[form](tmp_path))
     assert bag.cameras == (Camera('', '/image', '/ground_truth/labels', 4),)
+    assert all(file.is_relative_to(tmp_path) and file.is_file() for file in bag.files)
     for _ in range(2):  # each iteration starts at the first frame
         frames = list(bag)
         assert [frame.index for frame in frames] == [0, 1, 2, 3]

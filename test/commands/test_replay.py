@@ -20,6 +20,7 @@ import pytest
 from rosbags.highlevel import AnyReader
 from rosbags.rosbag2 import StoragePlugin
 from small_bags import (
+    FORMS,
     START,
     STEP,
     AnyEntry,
@@ -281,6 +282,17 @@ def test_results_do_not_replace_the_bag(weights: Path, tmp_path: Path, how: str)
     assert f'is a file of the bag {bag}, and the results would replace it' in line
     assert file.read_bytes() == before
     assert sorted(output.iterdir()) == names
+
+
+@pytest.mark.parametrize('form', FORMS)
+def test_results_replace_those_of_an_earlier_replay(
+    weights: Path, tmp_path: Path, form: str
+) -> None:
+    bag = FORMS[form](tmp_path)
+    for _ in range(2):
+        result = replay(weights, bag, tmp_path / 'out')
+        assert result.exit_code == 0, result.output
+        assert metrics_of(tmp_path / 'out')['evaluated_frames'] == 4
 
 
 def test_names_that_are_not_utf_8(weights: Path, tmp_path: Path) -> None:
