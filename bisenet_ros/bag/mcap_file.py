@@ -27,9 +27,11 @@ from rosbags.rosbag2.storage_mcap import decompress
 from bisenet_ros.bag.bounded import BoundedReader
 
 _MAGIC = b'\x89MCAP0\r\n'
-_HEADER, _FOOTER, _SCHEMA, _MESSAGE, _CHUNK, _END_OF_DATA = 0x01, 0x02, 0x03, 0x05, 0x06, 0x0F
+_HEADER, _FOOTER, _SCHEMA, _CHANNEL, _CHUNK = 0x01, 0x02, 0x03, 0x04, 0x06
+_CHUNK_INDEX, _END_OF_DATA = 0x08, 0x0F
 _RECORD = struct.Struct('<BQ')  # opcode, length of the content
 _CHUNK_FIELDS = struct.Struct('<QQQII')  # first and last time, size, checksum, length of a name
+_CHUNK_INDEX_FIELDS = struct.Struct('<8xQ16xI')  # last time, length of the offsets of its indexes
 _LENGTH = struct.Struct('<I')  # of a string
 _PROFILE = _LENGTH.pack(4) + b'ros2'
 _FOOTER_LENGTH = _RECORD.size + 20 + len(_MAGIC)
@@ -62,17 +64,11 @@ def is_cut(path: Path) -> bool:
 def is_unindexed(path: Path) -> bool:
     """Returns whether rosbags has to scan a file from beginning to end.
 
-    That is the case for a truncated file, and for one with messages outside of chunks, which the
-    index does not cover.
+    That is the case for a truncated file, for one with messages outside of chunks, and for one with
+    a reduced index, which storage options of rosbag2 leave out in part.
     """
     with path.open('rb') as file:
-        if not _is_mcap(file):
-            return False
-        if _summary(file) is None:
-            return True
-        size = file.seek(0, os.SEEK_END)
-        opcodes = (record.opcode for record in _whole_records(file, len(_MAGIC), size))
-        return next((code for code in opcodes if code in (_MESSAGE, _CHUNK)), None) == _MESSAGE
+        return _is_mcap(file) and _summary(file) is None
 
 
 def open_mcap(path: Any) -> BinaryIO:
@@ -110,14 +106,26 @@ def _footer(file: BinaryIO) -> bytes | None:
 
 
 def _summary(file: BinaryIO) -> _Range | None:
-    """Returns the range of the summary; None if there is none, or if it has no schema."""
+    """Returns the range of the summary; None if rosbags would not find all messages by it."""
     footer = _footer(file)
     start = struct.unpack_from('<Q', footer)[0] if footer else 0
     if not start:
         return None
     summary = _Range(start, file.seek(0, os.SEEK_END) - _FOOTER_LENGTH)
-    opcodes = {record.opcode for record in _whole_records(file, *summary)}
-    return summary if _SCHEMA in opcodes else None
+    opcodes = set()
+    for record in _whole_records(file, *summary):
+        opcodes.add(record.opcode)
+        if record.opcode == _CHUNK_INDEX and not _leads_to_messages(_read(file, record)):
+            return None
+    return summary if opcodes >= {_SCHEMA, _CHANNEL, _CHUNK_INDEX} else None
+
+
+def _leads_to_messages(chunk_index: bytes) -> bool:
+    """Returns whether the index of a chunk has the offsets of its messages, if it has any."""
+    if len(chunk_index) < _RECORD.size + _CHUNK_INDEX_FIELDS.size:
+        return False
+    last_time, length = _CHUNK_INDEX_FIELDS.unpack_from(chunk_index, _RECORD.size)
+    return length > 0 or last_time == 0  # the time of a chunk without messages
 
 
 def _indexed(file: BinaryIO, summary: _Range) -> Iterator[_Piece]:

@@ -56,7 +56,7 @@ class Camera:
         name: Name for its results; empty for the only camera.
         image_topic: Topic of its images, raw or compressed.
         labels_topic: Its ground truth, a topic or a folder; None if there is none.
-        frame_count: Number of images on the topic.
+        frame_count: Number of images on the topic, as the bag states it.
         compressed: Whether they are of type CompressedImage.
         camera_info_topic: Topic of its CameraInfo, `camera_info` beside the image topic; None if
             there is none.
@@ -285,6 +285,13 @@ class ReplayBag:
         for labels in self._label_times.values():
             if labels.damage is not None:
                 raise labels.damage
+        for topic, camera in cameras.items():
+            if counts[topic] < camera.frame_count and not self.damage:
+                raise BagError(
+                    f'{self.path}: only {counts[topic]} of the {camera.frame_count} images of '
+                    f'{topic} were found: a file of the bag is incomplete (copy the bag again), or '
+                    "its metadata.yaml or index is wrong (repair it with 'ros2 bag reindex')"
+                )
 
     def truth_problems(self) -> list[str]:
         """Returns, after all frames were read, which ground truth belongs to none of them.
@@ -370,7 +377,9 @@ class _Topics:
     def __init__(self, path: Path, reader: BagReader) -> None:
         self._path = path
         self._types = {one.topic: one.msgtype for one in connections_of(reader)}
-        self.counts = {topic: reader.topics[topic].msgcount for topic in self._types}
+        self.counts = dict.fromkeys(self._types, 0)
+        for one in connections_of(reader):
+            self.counts[one.topic] += one.msgcount
         self.unstamped: set[str] = set()
         self.depths: set[str] = set()
         for topic, kind in self._types.items():

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -82,21 +83,59 @@ def test_cameras_that_were_not_written_in_order(tmp_path: Path) -> None:
     assert stamps(file) == whole == sorted(entry.stamp for entry in entries)
 
 
+def records_of(data: bytes, start: int) -> Iterator[tuple[int, bytes]]:
+    """The opcode and the content of each record, up to the footer."""
+    while data[start] != 0x02:
+        opcode, length = struct.unpack_from('<BQ', data, start)
+        yield opcode, data[start + 9 : start + 9 + length]
+        start += 9 + length
+
+
+def record(opcode: int, content: bytes) -> bytes:
+    return struct.pack('<BQ', opcode, len(content)) + content
+
+
+def with_summary(file: Path, without: str) -> Path:
+    """The same messages with the summary that an option of rosbag2's MCAP storage leaves."""
+    data = file.read_bytes()
+    magic, (start,) = data[:8], struct.unpack_from('<Q', data, len(data) - 28)
+    summary = b''
+    for opcode, content in records_of(data, start):
+        if opcode == {'noRepeatedChannels': 0x04, 'noChunkIndex': 0x08}.get(without):
+            continue
+        if opcode == 0x08 and without == 'noMessageIndex':  # no offsets, of length 0
+            (length,) = struct.unpack_from('<I', content, 32)
+            content = content[:32] + bytes(4 + 8) + content[36 + length + 8 :]
+        if opcode != 0x0E:  # where the kinds of records start
+            summary += record(opcode, content)
+    reduced = file.with_name(f'{without}.mcap')
+    footer = record(0x02, struct.pack('<QQI', start, 0, 0))
+    reduced.write_bytes(data[:start] + summary + footer + magic)
+    return reduced
+
+
+@pytest.mark.parametrize('without', ['noMessageIndex', 'noRepeatedChannels', 'noChunkIndex'])
+def test_a_file_with_a_reduced_index(whole: Path, without: str) -> None:
+    reduced = with_summary(whole, without)
+    assert (is_unindexed(whole), is_unindexed(reduced)) == (False, True)
+    bag = ReplayBag(reduced)
+    assert [frame.stamp for frame in bag] == [entry.stamp for entry in ENTRIES]
+    assert (bag.damage, bag.cameras[0].frame_count) == ('', COUNT)
+
+
 def without_chunks(file: Path) -> Path:
     """The same messages one by one, as rosbag2 writes them with its preset `fastwrite`."""
     data = file.read_bytes()
-    magic, footer = data[:8], b'\x02' + struct.pack('<Q', 20) + bytes(20)
-    records, start = b'', len(magic)
-    while data[start] != 0x0F:  # the end of the data
-        opcode, length = struct.unpack_from('<BQ', data, start)
-        end = start + 9 + length
+    magic, records = data[:8], b''
+    for opcode, content in records_of(data, len(magic)):
+        if opcode == 0x0F:  # the end of the data
+            break
         if opcode == 0x06:  # a chunk: times, size, checksum, compression (none), records
-            records += data[start + 9 + 28 + 4 + 8 : end]
+            records += content[28 + 4 + 8 :]
         elif opcode != 0x07:  # the index of a chunk
-            records += data[start:end]
-        start = end
+            records += record(opcode, content)
     unchunked = file.with_name('unchunked.mcap')
-    unchunked.write_bytes(magic + records + footer + magic)
+    unchunked.write_bytes(magic + records + record(0x02, bytes(20)) + magic)
     return unchunked
 
 

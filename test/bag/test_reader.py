@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 from permissions import permissions_count
 from rosbags.rosbag1 import Writer as Rosbag1Writer
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin
@@ -490,6 +491,19 @@ def test_a_damaged_bag_gives_the_frames_before_the_damage(tmp_path: Path) -> Non
         frames.extend(ReplayBag(path))
     assert [frame.index for frame in frames] == [0, 1, 2, 3]
     assert [frame.camera_info is None for frame in frames] == [False, False, False, True]
+
+
+@pytest.mark.parametrize('form', ['mcap', 'sqlite3', 'split'])
+def test_fewer_frames_than_the_bag_states(tmp_path: Path, form: str) -> None:
+    path = FORMS[form](tmp_path)
+    metadata = yaml.safe_load((path / 'metadata.yaml').read_text())
+    for topic in metadata['rosbag2_bagfile_information']['topics_with_message_count']:
+        topic['message_count'] += 1
+    (path / 'metadata.yaml').write_text(yaml.safe_dump(metadata))
+    frames: list[RecordedFrame] = []
+    with pytest.raises(BagError, match='only 4 of the 5 images of /image were found'):
+        frames.extend(ReplayBag(path))
+    assert len(frames) == 4
 
 
 def test_static_transforms(tmp_path: Path) -> None:
