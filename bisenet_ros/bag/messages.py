@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -31,18 +31,17 @@ class BagError(UserError):
     """A bag cannot be read, or lacks the requested topics."""
 
 
-def open_bag(path: Path, parts: Sequence[Path] = ()) -> BagReader:
+def open_bag(path: Path) -> BagReader:
     """Opens a bag for reading; the caller closes the reader.
 
     Args:
         path: A rosbag2 folder, an .mcap or .db3 file, or a ROS 1 .bag file.
-        parts: Files to read instead of the folder.
 
     Raises:
         BagError: The bag cannot be read.
     """
     with _reading(path, 'not a bag that can be read'):
-        reader = BagReader(parts or [path])
+        reader = BagReader(path)
         reader.open()
     return reader
 

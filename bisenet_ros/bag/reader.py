@@ -176,11 +176,16 @@ class ReplayBag:
     ) -> None:
         self.path = path
         self.labels_folder = None if labels_folder is None else LabelsFolder(labels_folder)
-        self._parts, self.damage, self._unindexed = _whole_parts(path)
-        with closing(open_bag(path, self._parts)) as reader:
+        _check_finished(path)
+        with closing(open_bag(path)) as reader:
             topics = _Topics(path, reader)
             self.seconds = reader.duration / 1e9
-            self.files = reader.files
+            self.files = list(reader.files)
+            self._unindexed = any(map(is_unindexed, reader.files.values()))
+            cut = [file for file, read in reader.files.items() if is_cut(read)]
+        self.damage = (
+            f'{cut[0]} is truncated: only the frames before the cut are evaluated' if cut else ''
+        )
         labels = None if labels_topic is None else topics.find(labels_topic, (IMAGE_TYPE,))
         if image_topic is not None:
             images = [topics.find_camera(image_topic)]
@@ -241,7 +246,7 @@ class ReplayBag:
         with ExitStack() as stack:
 
             def reader() -> BagReader:  # each reader has its own position in the file
-                return stack.enter_context(closing(open_bag(self.path, self._parts)))
+                return stack.enter_context(closing(open_bag(self.path)))
 
             def truths_of(images: str, labels: str) -> Truths:
                 opened = reader()
@@ -331,7 +336,7 @@ class ReplayBag:
             BagError: The bag is damaged.
         """
         found: dict[str, StaticTransform] = {}
-        with closing(open_bag(self.path, self._parts)) as reader:
+        with closing(open_bag(self.path)) as reader:
             for _, _, message in received_messages(reader, _STATIC_TRANSFORMS, TRANSFORMS_TYPE):
                 for one in message.transforms:
                     parent, child = one.header.frame_id, one.child_frame_id
@@ -350,8 +355,8 @@ def main_camera(path: Path) -> str:
     Raises:
         BagError: The bag cannot be read, or has no images.
     """
-    parts, *_ = _whole_parts(path)
-    with closing(open_bag(path, parts)) as reader:
+    _check_finished(path)
+    with closing(open_bag(path)) as reader:
         topics = _Topics(path, reader)
     return min(
         topics.pictures(apart_from=None),
@@ -521,22 +526,8 @@ def _camera_names(images: Sequence[str]) -> Mapping[str, str]:
     return spaces if unique else topics
 
 
-class _Parts(NamedTuple):
-    """How a bag is read.
-
-    Attributes:
-        files: The files to read; empty to read the bag as it is.
-        damage: What is missing; empty for nothing.
-        unindexed: Whether a file has to be scanned from beginning to end.
-    """
-
-    files: list[Path]
-    damage: str
-    unindexed: bool
-
-
-def _whole_parts(path: Path) -> _Parts:
-    """Finds the readable files of a damaged bag, and describes the damage.
+def _check_finished(path: Path) -> None:
+    """Checks that a path can be opened, and that it is not what an unfinished recording leaves.
 
     Raises:
         BagError: The path does not exist or is not readable, the bag must first be repaired with
@@ -544,30 +535,15 @@ def _whole_parts(path: Path) -> _Parts:
     """
     try:
         path.stat()
-        files = _parts_of(path)
-        mcap_files = _mcap_files(path)
-        cut = [file for file in mcap_files if is_cut(file)]
-        unindexed = any(map(is_unindexed, mcap_files))
+        if path.is_file():
+            with path.open('rb'):
+                pass
     except (FileNotFoundError, NotADirectoryError) as error:
         raise BagError(f'{path}: no such file or folder') from error
     except OSError as error:
         raise BagError(f'{error.filename or path}: {error.strerror or error}') from error
-    if not cut:
-        return _Parts([], '', unindexed)
-    damage = f'{cut[0]} is truncated: only the frames before the cut are evaluated'
-    return _Parts(files, damage, unindexed)
-
-
-def _parts_of(path: Path) -> list[Path]:
-    """Returns the files of a bag that can be read one by one.
-
-    Raises:
-        BagError: The bag must first be repaired.
-    """
-    files = [path]
     if path.is_dir():
         storages = [file for kind in STORAGES for file in sorted(path.glob(f'*{kind}'))]
-        files = [file for file in storages if file.suffix == '.mcap']
         problem = _problem_of_metadata(path)
         if problem and not storages:
             raise BagError(f'{path}: not a bag: this folder has {problem}')
@@ -588,7 +564,6 @@ def _parts_of(path: Path) -> list[Path]:
         )
     elif path.suffix == '.zstd':
         raise BagError(f'{path}: decompress it with zstd -d, or give the folder that it is in')
-    return files
 
 
 def _problem_of_metadata(folder: Path) -> str:
@@ -604,8 +579,3 @@ def _problem_of_metadata(folder: Path) -> str:
     if re.search(r"""storage_identifier: *(''|"")? *$""", text, re.MULTILINE):
         return 'a metadata.yaml with an empty storage_identifier'
     return ''
-
-
-def _mcap_files(path: Path) -> list[Path]:
-    files = path.glob('*.mcap') if path.is_dir() else [path]
-    return [file for file in files if file.suffix == '.mcap' and file.is_file()]

@@ -12,7 +12,7 @@ from __future__ import annotations
 import functools
 import io
 import struct
-from collections.abc import Collection, Generator, Mapping, Sequence
+from collections.abc import Collection, Generator, Mapping
 from pathlib import Path, PosixPath
 from typing import Any, BinaryIO
 
@@ -39,30 +39,27 @@ _NO_DEFINITION = MessageDefinition(MessageDefinitionFormat.NONE, '')
 
 
 class BagReader(AnyReader):
-    """Reads bags whose messages are of types that ROS defines.
+    """Reads a bag whose messages are of types that ROS defines.
 
     Args:
-        paths: A rosbag2 folder, .mcap or .db3 files, or ROS 1 .bag files.
+        path: A rosbag2 folder, an .mcap or .db3 file, or a ROS 1 .bag file.
     """
 
-    def __init__(self, paths: Sequence[Path]) -> None:
-        paths = [_Folder(path) if path.is_dir() else path for path in paths]
-        super().__init__(paths)
+    def __init__(self, path: Path) -> None:
+        path = _Folder(path) if path.is_dir() else path
+        super().__init__([path])
         self._types = _types(Stores.LATEST if self.is2 else Stores.ROS1_NOETIC)
-        self.readers = (
-            [_Rosbag2Reader(path) for path in paths]
-            if self.is2
-            else [_Rosbag1Reader(path) for path in paths]
-        )
+        self.readers = [_Rosbag2Reader(path)] if self.is2 else [_Rosbag1Reader(path)]
 
     @property
-    def files(self) -> list[Path]:
-        """The files of the bag that have its messages."""
-        found: list[Path] = []
-        for reader in self.readers:
-            storage = getattr(reader, 'storage', None)
-            found += storage.paths if isinstance(storage, _FolderReader) else [reader.path]
-        return found
+    def files(self) -> dict[Path, Path]:
+        """The files of the bag that have its messages, each with the file that is read.
+
+        The latter is a decompressed copy, which exists until the reader is closed, or the same.
+        """
+        (reader,) = self.readers
+        storage = getattr(reader, 'storage', None)
+        return storage.paths if isinstance(storage, _FolderReader) else {reader.path: reader.path}
 
     def _open(self) -> None:
         """Overrides the base class, which compiles all ROS types whenever a bag is opened."""
@@ -159,10 +156,11 @@ class _FolderReader(DirectoryReader):
             self.metadata = self.metadata._replace(compression_mode=None)
 
     @property
-    def paths(self) -> list[Path]:
-        """The storage files in the folder; of compressed files, rosbags reads copies elsewhere."""
+    def paths(self) -> dict[Path, Path]:
+        """The storage files in the folder, each with the file that is read."""
         ending = '.zstd' if self.metadata.compression_mode == 'file' else ''
-        return [self.path / f'{Path(str(one.path)).name}{ending}' for one in self.storages]
+        read = [Path(str(storage.path)) for storage in self.storages]
+        return {self.path / f'{path.name}{ending}': path for path in read}
 
     def messages(
         self,

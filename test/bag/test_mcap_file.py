@@ -12,6 +12,7 @@ import pytest
 from rosbags.rosbag2 import CompressionMode
 from small_bags import START, STEP, Entry, InfoEntry, picture, write_bag
 
+from bisenet_ros.bag.bounded import decompress_zstd, zstd
 from bisenet_ros.bag.mcap_file import is_cut, is_unindexed
 from bisenet_ros.bag.reader import ReplayBag
 
@@ -63,11 +64,29 @@ def test_only_the_end_is_missing(whole: Path, tmp_path: Path) -> None:
     assert stamps(cut) == [entry.stamp for entry in ENTRIES]
 
 
-def test_in_its_folder(whole: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    'compression', [CompressionMode.NONE, CompressionMode.MESSAGE, CompressionMode.FILE]
+)
+def test_in_its_folder(tmp_path: Path, compression: CompressionMode) -> None:
+    folder = write_bag(tmp_path / 'bag', ENTRIES, compression=compression)
+    (file,) = folder.glob('bag.mcap*')
+    data = file.read_bytes()
+    if compression == CompressionMode.FILE:
+        data = decompress_zstd(data)
+        file.write_bytes(zstd.compress(data[: len(data) // 2]))
+    else:
+        file.write_bytes(data[: len(data) // 2])
+    read = stamps(folder)
+    assert read == [entry.stamp for entry in ENTRIES[: len(read)]]
+    assert COUNT // 2 - 1 <= len(read) <= COUNT // 2
+    assert ReplayBag(folder).damage.startswith(f'{file} is truncated')
+
+
+def test_a_cut_file_that_is_not_of_the_bag(whole: Path, tmp_path: Path) -> None:
     folder = write_bag(tmp_path / 'bag', ENTRIES)
-    file = folder / 'bag.mcap'
-    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
-    assert stamps(folder) == [entry.stamp for entry in ENTRIES[: COUNT // 2]]
+    (folder / 'copy.mcap').write_bytes(whole.read_bytes()[:-1])
+    assert stamps(folder) == [entry.stamp for entry in ENTRIES]
+    assert ReplayBag(folder).damage == ''
 
 
 def test_cameras_that_were_not_written_in_order(tmp_path: Path) -> None:
