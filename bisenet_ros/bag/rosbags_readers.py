@@ -22,6 +22,7 @@ from rosbags.highlevel import AnyReader
 from rosbags.interfaces import Connection, MessageDefinition, MessageDefinitionFormat
 from rosbags.rosbag1 import Reader as Rosbag1Reader
 from rosbags.rosbag2 import Reader as Rosbag2Reader
+from rosbags.rosbag2 import ReaderError
 from rosbags.rosbag2.reader import DirectoryReader
 from rosbags.rosbag2.storage_mcap import McapReader
 from rosbags.rosbag2.storage_sqlite3 import Sqlite3Reader
@@ -130,6 +131,13 @@ class _McapReader(McapReader):
 
 class _Sqlite3Reader(Sqlite3Reader):
     def open(self) -> None:
+        """Opens the database, unless rosbags would miss messages: it reads no write-ahead log."""
+        log = Path(f'{self.path}-wal')
+        if log.exists() and log.stat().st_size:
+            raise ReaderError(
+                f'the recording was not finished, and {log} has messages of it: write them into '
+                f"the database with sqlite3 {self.path} 'PRAGMA wal_checkpoint(TRUNCATE)'"
+            )
         apsw.connection_hooks.append(_hide_definitions)
         try:
             super().open()

@@ -5,7 +5,10 @@
 from __future__ import annotations
 
 import re
+import shutil
+import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -671,6 +674,28 @@ def test_bags_that_have_to_be_made_whole_first(tmp_path: Path) -> None:
     )
     with pytest.raises(BagError, match=r"rosbag reindex .*drive\.bag\.active'"):
         ReplayBag(active)
+
+
+def test_a_database_with_a_write_ahead_log(tmp_path: Path) -> None:
+    path = write_bag(tmp_path / 'bag', drive(4), storage=StoragePlugin.SQLITE3)
+    file, recorded = path / 'bag.db3', tmp_path / 'recorded.db3'
+    file.rename(recorded)
+    # As rosbag2 records with its preset `resilient`, up to a power loss.
+    with closing(sqlite3.connect(recorded)) as recorder:
+        recorder.execute('PRAGMA journal_mode = WAL')
+        recorder.execute('UPDATE messages SET timestamp = timestamp + 1')
+        recorder.commit()
+        for ending in ('', '-wal'):
+            shutil.copyfile(f'{recorded}{ending}', f'{file}{ending}')
+    for bag in (path, file):
+        with pytest.raises(BagError, match=r'not finished, and .*/bag\.db3-wal has messages of it'):
+            ReplayBag(bag)
+    with closing(sqlite3.connect(file)) as database:
+        database.execute('PRAGMA wal_checkpoint(TRUNCATE)')
+    for bag in (path, file):
+        assert [frame.received for frame in ReplayBag(bag)] == [
+            START + i * STEP + 1 for i in range(4)
+        ]
 
 
 def test_unusable_topics_are_refused(tmp_path: Path) -> None:
