@@ -153,19 +153,19 @@ def write_bag_of_ros_1(path: Path, entries: Sequence[AnyEntry]) -> Path:
     return path
 
 
-def split(folder: Path) -> Path:
-    """Writes a bag of two files, as rosbag2 splits one."""
-    entries = drive(4)
-    first, second = write_bag(folder / 'a', entries[:4]), write_bag(folder / 'b', entries[4:])
-    metadata = yaml.safe_load((first / 'metadata.yaml').read_text())
+def write_split_bag(folder: Path, first: Sequence[Entry], second: Sequence[Entry]) -> Path:
+    """Writes a bag of two files, as rosbag2 splits one; both have the same topics."""
+    bag, other = write_bag(folder / 'a', first), write_bag(folder / 'b', second)
+    metadata = yaml.safe_load((bag / 'metadata.yaml').read_text())
     information = metadata['rosbag2_bagfile_information']
     information['relative_file_paths'] = ['a.mcap', 'b.mcap']
-    information['message_count'] = 8
+    information['message_count'] = len(first) + len(second)
     for topic in information['topics_with_message_count']:
-        topic['message_count'] = 4
-    (first / 'metadata.yaml').write_text(yaml.safe_dump(metadata))
-    (second / 'b.mcap').rename(first / 'b.mcap')
-    return first
+        name = topic['topic_metadata']['name']
+        topic['message_count'] = sum(entry.topic == name for entry in (*first, *second))
+    (bag / 'metadata.yaml').write_text(yaml.safe_dump(metadata))
+    (other / 'b.mcap').rename(bag / 'b.mcap')
+    return bag
 
 
 FORMS: dict[str, Callable[[Path], Path]] = {
@@ -196,7 +196,7 @@ FORMS: dict[str, Callable[[Path], Path]] = {
     'mcap, compressed messages': lambda folder: write_bag(
         folder / 'bag', drive(4), compression=CompressionMode.MESSAGE
     ),
-    'split': split,
+    'split': lambda folder: write_split_bag(folder, drive(4)[:4], drive(4)[4:]),
     'ROS 1': lambda folder: write_bag_of_ros_1(folder / 'drive.bag', drive(4)),
 }
 """A drive of four frames with truths, in every form that a bag comes in."""

@@ -32,6 +32,7 @@ from small_bags import (
     truth_of,
     untimed_messages,
     write_bag,
+    write_split_bag,
 )
 from tiny_checkpoint import save_tiny_checkpoint
 from typer.testing import CliRunner, Result
@@ -44,6 +45,7 @@ from bisenet_ros.cli import app
 from bisenet_ros.label_space import CAMVID
 from bisenet_ros.media import Video, write_image
 from bisenet_ros.metrics import ConfusionMatrix
+from bisenet_ros.replay.measure.comparison import compare
 from bisenet_ros.replay.measure.run_result import RunResult
 from bisenet_ros.segmenter import Segmenter
 from bisenet_ros.settings import Settings
@@ -450,6 +452,23 @@ def test_stamps_that_go_backwards(weights: Path, tmp_path: Path) -> None:
     metrics = is_partial(result, tmp_path / 'out', problem)
     assert metrics['evaluated_frames'] == 4
     assert metrics['accuracy']['frames'] == 4
+
+
+def test_a_clock_that_is_set_back_between_the_files_of_a_bag(weights: Path, tmp_path: Path) -> None:
+    entries = drive(4)
+    later = [entry._replace(delay=-10 * STEP) for entry in entries[4:]]
+    bag = write_split_bag(tmp_path, entries[:4], later)
+    result = replay(weights, bag, tmp_path / 'out')
+    assert result.exit_code == 0, result.output
+    assert [line['frame'] for line in lines_of(tmp_path / 'out')] == [0, 1, 2, 3]
+    run = RunResult.load(tmp_path / 'out')
+    segmenter = Segmenter.load(weights, device='cpu')
+    pictures = list(run.pictures('/image', 'labels'))
+    assert [frame.frame for frame, _ in pictures] == [2, 3, 0, 1]
+    for frame, labels in pictures:
+        np.testing.assert_array_equal(labels, segmenter(picture(frame.frame)).labels)
+    figures = compare(run, run).figures()
+    assert (figures['frames']['common'], figures['changed_labels']) == (4, 0)
 
 
 def test_a_cut_file(weights: Path, tmp_path: Path) -> None:

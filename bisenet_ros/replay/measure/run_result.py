@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -167,7 +168,9 @@ class RunResult:
     def pictures(
         self, camera: str, kind: Literal['labels', 'overlay']
     ) -> Iterator[tuple[FrameId, Pixels]]:
-        """Yields the images of a camera in output.mcap, in recording order.
+        """Yields the images of a camera in output.mcap, in the order of their reception.
+
+        That is the recording order, unless the recorder's clock was set back.
 
         Args:
             camera: Its image topic.
@@ -186,7 +189,8 @@ class RunResult:
             )
         name = names[camera]
         topic = f'/{name}/segmentation/{kind}' if name else f'/segmentation/{kind}'
-        frames = iter([frame.id for frame in self.frames if frame.id.camera == camera])
+        of_camera = [frame for frame in self.frames if frame.id.camera == camera]
+        frames = iter([frame.id for frame in sorted(of_camera, key=attrgetter('time_s'))])
         foreign = RunError(f'{path} and the frames.jsonl beside it are of different replays')
         decode = decode_labels if kind == 'labels' else decode_image
         with closing(open_bag(path)) as reader:
