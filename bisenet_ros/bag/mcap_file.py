@@ -125,7 +125,7 @@ def _leads_to_messages(chunk_index: bytes) -> bool:
     if len(chunk_index) < _RECORD.size + _CHUNK_INDEX_FIELDS.size:
         return False
     last_time, length = _CHUNK_INDEX_FIELDS.unpack_from(chunk_index, _RECORD.size)
-    return length > 0 or last_time == 0  # the time of a chunk without messages
+    return bool(length or not last_time)  # 0: a chunk without messages
 
 
 def _indexed(file: BinaryIO, summary: _Range) -> Iterator[_Piece]:

@@ -11,10 +11,12 @@ from __future__ import annotations
 
 import functools
 import io
+import os
 import struct
 from collections.abc import Collection, Generator, Mapping
 from pathlib import Path, PosixPath
 from typing import Any, BinaryIO
+from urllib.parse import quote
 
 import apsw
 import yaml
@@ -60,7 +62,10 @@ class BagReader(AnyReader):
         """
         (reader,) = self.readers
         storage = getattr(reader, 'storage', None)
-        return storage.paths if isinstance(storage, _FolderReader) else {reader.path: reader.path}
+        if isinstance(storage, _FolderReader):
+            return storage.paths
+        path = Path(str(reader.path))
+        return {path: path}
 
     def _open(self) -> None:
         """Overrides the base class, which compiles all ROS types whenever a bag is opened."""
@@ -138,11 +143,14 @@ class _Sqlite3Reader(Sqlite3Reader):
                 f'the recording was not finished, and {log} has messages of it: write them into '
                 f"the database with sqlite3 {self.path} 'PRAGMA wal_checkpoint(TRUNCATE)'"
             )
+        path = self.path
+        self.path = Path(quote(os.fsencode(str(path))))  # rosbags makes a URI of it
         apsw.connection_hooks.append(_hide_definitions)
         try:
             super().open()
         finally:
             apsw.connection_hooks.remove(_hide_definitions)
+            self.path = path
 
 
 def _hide_definitions(connection: apsw.Connection) -> None:
@@ -167,8 +175,9 @@ class _FolderReader(DirectoryReader):
     def paths(self) -> dict[Path, Path]:
         """The storage files in the folder, each with the file that is read."""
         ending = '.zstd' if self.metadata.compression_mode == 'file' else ''
-        read = [Path(str(storage.path)) for storage in self.storages]
-        return {self.path / f'{path.name}{ending}': path for path in read}
+        storages: list[Any] = self.storages
+        read = [Path(str(storage.path)) for storage in storages]
+        return {Path(str(self.path), f'{path.name}{ending}'): path for path in read}
 
     def messages(
         self,

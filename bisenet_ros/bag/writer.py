@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, Literal
+from urllib.parse import quote
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +25,8 @@ from rosbags.interfaces import (
     QosTime,
 )
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
+from rosbags.rosbag2.storage_mcap import McapWriter
+from rosbags.rosbag2.storage_sqlite3 import Sqlite3Writer
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
 from bisenet_ros.bag.messages import IMAGE_TYPE
@@ -58,6 +61,19 @@ def _storing() -> Iterator[None]:
         raise OSError(errno.EIO, str(error)) from error
 
 
+class _Sqlite3Writer(Sqlite3Writer):
+    def __init__(self, path: Path, compression: CompressionMode) -> None:
+        super().__init__(Path(quote(bytes(path))), compression)  # rosbags makes a URI of it
+        self.path = path / f'{path.name}.db3'
+
+
+class _Rosbag2Writer(Writer):
+    STORAGE_PLUGINS: Mapping[StoragePlugin, type[Any]] = {
+        StoragePlugin.MCAP: McapWriter,
+        StoragePlugin.SQLITE3: _Sqlite3Writer,
+    }
+
+
 class BagWriter:
     """Writes messages with a header to a new rosbag2, as a context manager.
 
@@ -81,7 +97,7 @@ class BagWriter:
         definitions: Mapping[str, str] | None = None,
     ) -> None:
         plugin = StoragePlugin.MCAP if storage == 'mcap' else StoragePlugin.SQLITE3
-        self._writer = Writer(path, version=_ROSBAG2_VERSION, storage_plugin=plugin)
+        self._writer = _Rosbag2Writer(path, version=_ROSBAG2_VERSION, storage_plugin=plugin)
         if compressed:
             self._writer.set_compression(CompressionMode.STORAGE, CompressionFormat.ZSTD)
         self._typestore = get_typestore(Stores.ROS2_HUMBLE)

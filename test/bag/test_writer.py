@@ -61,3 +61,19 @@ def test_a_folder_may_be_called_like_a_ros_1_bag(
         bag.write('/image', STAMP, 'front', image, 'bgr8')
     (frame,) = ReplayBag(tmp_path / 'drive.bag')
     np.testing.assert_array_equal(frame.image(), image)
+
+
+@pytest.mark.parametrize('storage', ['mcap', 'sqlite3'])
+@pytest.mark.parametrize('name', ['drive #2', 'drive?mode=memory', 'drive%41', 'café'])
+def test_a_path_may_have_characters_with_a_meaning_in_uris(
+    tmp_path: Path, image: npt.NDArray[np.uint8], storage: Any, name: str
+) -> None:
+    folder = tmp_path / name / name
+    with BagWriter(folder, storage) as bag:
+        bag.write('/image', STAMP, 'front', image, 'bgr8')
+    file = folder / (f'{name}.db3' if storage == 'sqlite3' else f'{name}.mcap')
+    assert set(tmp_path.rglob('*')) == {folder.parent, folder, file, folder / 'metadata.yaml'}
+    for path in (folder, file):
+        opened = ReplayBag(path)
+        assert opened.files == [file]
+        assert [frame.stamp for frame in opened] == [STAMP]
