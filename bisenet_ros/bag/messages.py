@@ -108,9 +108,10 @@ def received_messages(
     if not connections:  # rosbags would read every topic
         return
     types: dict[str, str] = {}
-    for topic, kind in ((one.topic, one.msgtype) for one in connections):
-        if types.setdefault(topic, kind) != kind:
-            raise BagError(f'{reader.paths[0]}: {topic} has {types[topic]} and {kind}')
+    for one in connections:
+        first = types.setdefault(one.topic, one.msgtype)
+        if one.msgtype != first:
+            raise BagError(f'{reader.paths[0]}: {one.topic} has {first} and {one.msgtype}')
     with _reading(reader.paths[0], 'the bag is damaged'):
         for connection, received, data in reader.messages(connections, start):
             message: Any = reader.deserialize(data, connection.msgtype)

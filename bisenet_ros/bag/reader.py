@@ -458,7 +458,10 @@ class _Topics:
         if topics and not with_messages:
             raise BagError(f'{self._path}: no messages on {", ".join(topics)}')
         if not topics:
-            raise BagError(f'{self._path}: no images in this bag; its topics: {self._listed()}')
+            depths = ' but depth images, which are left out' if self.depths else ''
+            raise BagError(
+                f'{self._path}: no images in this bag{depths}; its topics: {self._listed()}'
+            )
         # A camera that was recorded raw and compressed is one camera.
         return [
             topic
