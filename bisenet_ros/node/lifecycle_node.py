@@ -15,7 +15,7 @@ import os
 import sys
 import threading
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, InvalidStateError, wait
 from concurrent.futures import Future as WorkFuture
 from dataclasses import replace
@@ -117,7 +117,7 @@ class SegmenterNode(LifecycleNode):
         """
         self.ended = ended
         self._loader = loader
-        self._slots: list[CameraSlot] = []
+        self._slots: Sequence[CameraSlot] = ()
         self._camera_publishers: dict[str, CameraPublishers] = {}  # by the camera's name
         self._grounds: dict[str, CameraGround] = {}
         self._monitors: dict[str, ClaimMonitor] = {}
@@ -218,7 +218,7 @@ class SegmenterNode(LifecycleNode):
             {name: settings.for_camera(name).ego_mask for name in settings.cameras}
         )
         arrival = threading.Condition()
-        slots = [CameraSlot(name, arrival) for name in settings.cameras]
+        slots = tuple(CameraSlot(name, arrival) for name in settings.cameras)
         self._transforms = transforms = listen_to_transforms(self, self._forget_poses)
         grounds = {
             name: CameraGround(name, lambda: self._settings, transforms)
@@ -328,8 +328,8 @@ class SegmenterNode(LifecycleNode):
         for publishers in self._camera_publishers.values():
             publishers.destroy()
         self._camera_publishers.clear()
-        self._slots.clear()
-        self._grounds.clear()
+        # Replaced, not cleared: a worker that still loads a network has them, too.
+        self._slots, self._grounds = (), {}
         self._stop_transforms()
         self._worker = None
         return_free_memory()

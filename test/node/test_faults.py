@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import queue
 import shutil
 import signal
 import subprocess
@@ -34,6 +35,7 @@ from ros_peers import (
     Inbox,
     Peer,
     Process,
+    change,
     fill_with,
     node_command,
     own_domain,
@@ -552,6 +554,34 @@ def test_while_a_network_is_loaded_the_old_one_works_and_callbacks_run(
             assert not answer.done()
         assert answer.result().success
         new_labels(labels, stream.stamps)
+
+
+@pytest.mark.parametrize(
+    'transitions',
+    [
+        (Transition.TRANSITION_DEACTIVATE, Transition.TRANSITION_CLEANUP),
+        (Transition.TRANSITION_ACTIVE_SHUTDOWN,),
+    ],
+)
+def test_the_node_is_released_while_another_network_is_loaded(
+    domain: int, peer: Peer, weights: Path, tmp_path: Path, transitions: tuple[int, ...]
+) -> None:
+    answers: queue.Queue[Any] = queue.Queue()
+    with wrapped_node(domain, tmp_path, weights) as node:
+        client = peer.run(lambda: peer.node.create_client(Trigger, '/segmenter/reload'))
+        assert client.wait_for_service(TIMEOUT)
+        with held(tmp_path / 'hold loading'):
+            client.call_async(Trigger.Request()).add_done_callback(answers.put)
+            node.wait_for_output('hold loading')
+            state = [change(peer, transition) for transition in transitions][-1]
+        answer = answers.get(timeout=TIMEOUT).result()
+        assert not answer.success
+        assert answer.message == 'the node was cleaned up before the network was loaded'
+        if state == 'unconfigured':
+            assert change(peer, Transition.TRANSITION_CONFIGURE) == 'inactive'
+        node.send(signal.SIGTERM)
+        assert node.wait() == 0
+        assert 'Traceback' not in node.output
 
 
 @pytest.mark.parametrize(
