@@ -8,13 +8,15 @@ import os
 import signal
 from typing import Any
 
-from bisenet_ros.limits import MAX_PIXELS
+from bisenet_ros.limits import MAX_IMAGE_SIDE, MAX_PIXELS
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as in shells."""
 
 LIMITS = {
     'OPENCV_IO_MAX_IMAGE_PIXELS': str(MAX_PIXELS),
+    'OPENCV_IO_MAX_IMAGE_WIDTH': str(MAX_IMAGE_SIDE),
+    'OPENCV_IO_MAX_IMAGE_HEIGHT': str(MAX_IMAGE_SIDE),
     'OPENCV_FFMPEG_CAPTURE_OPTIONS': 'protocol_whitelist;file|format_whitelist;'
     'asf,avi,flv,m4v,matroska,webm,mov,mp4,m4a,3gp,3g2,mj2,mpeg,mpegts,mpegvideo,ogg',
 }

@@ -28,7 +28,7 @@ from bisenet_ros.image_header import (
     check_size,
     grey_bits,
 )
-from bisenet_ros.limits import MAX_PIXELS, MIN_SIDE
+from bisenet_ros.limits import MIN_SIDE, exceeded
 
 # Measured on labels, masks and confidences: of the fast settings, the one with the fewest bytes.
 _PNG_SETTINGS = [
@@ -271,6 +271,9 @@ def png_fields(pixels: npt.NDArray[np.uint8]) -> dict[str, Any]:
 
     Args:
         pixels: (H, W).
+
+    Raises:
+        ValueError: A side is too long for a PNG.
     """
     return _compressed_fields('mono8; png compressed ', '.png', pixels, _PNG_SETTINGS)
 
@@ -280,6 +283,9 @@ def jpeg_fields(pixels: npt.NDArray[np.uint8]) -> dict[str, Any]:
 
     Args:
         pixels: (H, W, 3) BGR.
+
+    Raises:
+        ValueError: A side is too long for a JPEG.
     """
     return _compressed_fields('rgb8; jpeg compressed bgr8', '.jpg', pixels, _JPEG_SETTINGS)
 
@@ -292,7 +298,9 @@ def _encoding_of(msg: CompressedImageMessage) -> str:
 def _compressed_fields(
     form: str, suffix: str, pixels: npt.NDArray[np.uint8], settings: list[int]
 ) -> dict[str, Any]:
-    _, data = cv2.imencode(suffix, pixels, settings)
+    done, data = cv2.imencode(suffix, pixels, settings)
+    if not done:
+        raise ValueError(f'OpenCV cannot encode pixels of shape {pixels.shape} as {suffix}')
     return {'format': form, 'data': data.reshape(-1)}
 
 
@@ -406,14 +414,14 @@ def _check_size(width: int, height: int) -> None:
     """Refuses invalid sizes.
 
     Raises:
-        ImageError: The size is zero or beyond `MAX_PIXELS`.
+        ImageError: The size is zero or over a limit; see `exceeded`.
     """
     if width <= 0 or height <= 0:
         raise ImageError(f'the image is {width}x{height}; the driver must set width and height')
-    if width * height > MAX_PIXELS:
+    if limit := exceeded(width, height):
         raise ImageError(
-            f'the image is {width}x{height}, over the limit of {MAX_PIXELS} pixels; '
-            'if the camera is that large, publish a smaller image'
+            f'the image is {width}x{height}, {limit}; if the camera is that large, publish a '
+            'smaller image'
         )
 
 
@@ -421,7 +429,7 @@ def _check_frame_size(width: int, height: int) -> None:
     """Refuses invalid sizes, and sizes that are too small for the network.
 
     Raises:
-        ImageError: A side is under `MIN_SIDE`, or the size is beyond `MAX_PIXELS`.
+        ImageError: A side is under `MIN_SIDE`, or the size is over a limit; see `exceeded`.
     """
     _check_size(width, height)
     if min(width, height) < MIN_SIDE:

@@ -12,7 +12,7 @@ import struct
 from collections.abc import Iterator
 
 from bisenet_ros.errors import UserError
-from bisenet_ros.limits import MAX_PIXELS
+from bisenet_ros.limits import exceeded
 
 JPEG_START = b'\xff\xd8\xff'
 PNG_START = b'\x89PNG\r\n\x1a\n'
@@ -33,7 +33,7 @@ _GREY = b'\x00'  # colour type of a PNG, the byte after size and bit depth
 
 
 class HeaderError(UserError):
-    """An image file claims more than `MAX_PIXELS`, or is truncated."""
+    """An image file claims a size that is `exceeded`, or is truncated."""
 
 
 class CutShortError(HeaderError):
@@ -54,15 +54,12 @@ def check_size(data: bytes) -> tuple[int, int] | None:
     The known formats are JPEG, PNG, WebP, TIFF, BMP, GIF and PNM.
 
     Raises:
-        HeaderError: The image has over `MAX_PIXELS`.
+        HeaderError: The size is over a limit; see `exceeded`.
         CutShortError: A PNG ends before its size, or a JPEG before the end of its pixel data.
     """
     size = _size(data)
-    if size is not None and size[0] * size[1] > MAX_PIXELS:
-        raise HeaderError(
-            f'the image is {size[0]}x{size[1]}, over the limit of {MAX_PIXELS} pixels: '
-            'make it smaller'
-        )
+    if size is not None and (limit := exceeded(*size)):
+        raise HeaderError(f'the image is {size[0]}x{size[1]}, {limit}: make it smaller')
     return size
 
 

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import re
 from collections.abc import Iterator
@@ -18,7 +17,7 @@ import numpy.typing as npt
 
 from bisenet_ros.errors import UserError
 from bisenet_ros.image_header import CutShortError, HeaderError, check_size
-from bisenet_ros.limits import MAX_PIXELS
+from bisenet_ros.limits import exceeded
 
 # fmt: off
 IMAGE_SUFFIXES = frozenset([
@@ -95,7 +94,7 @@ def read_file(path: Path) -> bytes:
     """Reads the content of an image file.
 
     Raises:
-        MediaError: The file cannot be read, claims too many pixels, or is truncated.
+        MediaError: The file cannot be read, claims too large a size, or is truncated.
     """
     try:
         data = path.read_bytes()
@@ -181,11 +180,9 @@ class Video:
             capture = cv2.VideoCapture(name, cv2.CAP_FFMPEG)
         if not capture.isOpened():
             raise MediaError(f'{self.path}: not a video that OpenCV can read')
-        sides = [int(capture.get(side)) for side in _SIDES]
-        if math.prod(sides) > MAX_PIXELS:
-            raise MediaError(
-                f'{self.path}: {sides[0]}x{sides[1]}, over the limit of {MAX_PIXELS} pixels'
-            )
+        width, height = (int(capture.get(side)) for side in _SIDES)
+        if limit := exceeded(width, height):
+            raise MediaError(f'{self.path}: {width}x{height}, {limit}')
         return capture
 
     def __iter__(self) -> Iterator[Pixels]:

@@ -25,7 +25,7 @@ from bisenet_ros.bag.bounded import TooLongError, decompress_zstd, zstd
 from bisenet_ros.errors import UserError
 from bisenet_ros.image_codec import decode_compressed
 from bisenet_ros.label_image import read_labels
-from bisenet_ros.limits import MAX_PIXELS
+from bisenet_ros.limits import MAX_IMAGE_SIDE, MAX_PIXELS
 from bisenet_ros.media import read_image
 from bisenet_ros.yaml_document import Document, DocumentError
 
@@ -116,6 +116,36 @@ def test_the_size_of_a_jpeg_is_the_one_that_libjpeg_finds(marker: bytes, tmp_pat
     hidden = bomb[:place] + marker + (2 + length + 4).to_bytes(2, 'big') + header + comment + rest
     with pytest.raises(UserError, match='30000x30000, over the limit'):
         decode_compressed(SimpleNamespace(format='', data=hidden))
+
+
+@pytest.mark.parametrize('kind', ['png', 'jpg', 'hdr'])
+@pytest.mark.parametrize('shape', [(1, MAX_IMAGE_SIDE + 1, 3), (MAX_IMAGE_SIDE + 1, 1, 3)])
+def test_an_image_with_too_long_a_side_is_refused(
+    kind: str, shape: tuple[int, ...], tmp_path: Path
+) -> None:
+    path = tmp_path / f'long.{kind}'
+    cv2.imwrite(str(path), np.zeros(shape, np.float32 if kind == 'hdr' else np.uint8))
+    program = """
+import sys
+from pathlib import Path
+from bisenet_ros.media import MediaError, read_image
+try:
+    read_image(Path(sys.argv[1]))
+except MediaError as error:
+    print(error)
+"""
+    result = subprocess.run(
+        [sys.executable, '-c', program, str(path)],
+        env={**os.environ, **LIMITS},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    height, width, _ = shape
+    reason = f'the image is {width}x{height}, over the limit of {MAX_IMAGE_SIDE} pixels per side'
+    if kind == 'hdr':  # whose header only OpenCV reads
+        reason = 'not an image that OpenCV can read'
+    assert result.stdout.startswith(f'{path}: {reason}')
 
 
 def test_a_list_of_other_files_is_no_video(tmp_path: Path) -> None:

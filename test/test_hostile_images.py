@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bisenet_ros.image_codec import ImageError, decode_image, decode_labels
-from bisenet_ros.limits import MAX_PIXELS, MIN_SIDE
+from bisenet_ros.limits import MAX_IMAGE_SIDE, MAX_PIXELS, MIN_SIDE
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -98,6 +98,7 @@ def fits(message: Message) -> bool:
     return (
         message.encoding in ENCODINGS
         and min(message.width, message.height) >= MIN_SIDE
+        and max(message.width, message.height) <= MAX_IMAGE_SIDE
         and message.width * message.height <= MAX_PIXELS
         and message.step >= row_bytes(message.encoding, message.width)
         and (message.data.size == expected if several else message.data.size >= expected)
@@ -212,6 +213,7 @@ def test_any_labels_are_read_right_or_refused(message: Message) -> None:
     expected = (
         message.encoding in ('mono8', '8UC1')
         and 0 < message.width * message.height <= MAX_PIXELS
+        and max(message.width, message.height) <= MAX_IMAGE_SIDE
         and message.step >= message.width
         and message.data.size >= message.height * message.step
     )

@@ -21,13 +21,15 @@ import numpy.typing as npt
 import pytest
 
 from bisenet_ros.image_codec import (
-    MAX_PIXELS,
     ImageError,
     decode_compressed,
     decode_image,
     decode_labels,
     image_fields,
+    jpeg_fields,
+    png_fields,
 )
+from bisenet_ros.limits import MAX_IMAGE_SIDE, MAX_PIXELS
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -315,7 +317,7 @@ def test_bgr8_is_a_view(
 
 
 def test_size_of_the_smallest_and_of_a_large_frame() -> None:
-    for width, height in [(32, 32), (8192, 32), (4096, 3072)]:
+    for width, height in [(32, 32), (MAX_IMAGE_SIDE, 32), (32, MAX_IMAGE_SIDE), (4096, 3072)]:
         image = Image(width, height, 'mono8', width, np.full(width * height, 9, np.uint8))
         frame = decode_image(image)
         assert frame.shape == (height, width, 3)
@@ -339,7 +341,8 @@ GOOD = Image(width=64, height=48, encoding='bgr8', step=192, data=bytes(48 * 192
         ({'width': 31}, '31x48; frames from 32x32 can be segmented'),
         ({'height': 1}, '64x1; frames from 32x32'),
         ({'width': 2**32 - 1, 'height': 2**32 - 1}, f'over the limit of {MAX_PIXELS} pixels'),
-        ({'width': MAX_PIXELS // 32 + 1, 'height': 32}, 'over the limit'),
+        ({'width': 32767, 'height': 32}, '32767x32, over the limit of 32766 pixels per side'),
+        ({'width': 32, 'height': 32767}, '32x32767, over the limit of 32766 pixels per side'),
         ({'step': 0}, 'step is 0, but a row takes 192 bytes'),
         ({'step': 191}, 'step is 191, but a row takes 192 bytes'),
         ({'encoding': 'rgba16'}, 'step is 192, but a row takes 512 bytes'),
@@ -637,6 +640,22 @@ def test_a_size_that_would_take_gigabytes_is_refused_before_decoding() -> None:
     for data in (png, jpeg):
         with pytest.raises(ImageError, match='30000x30000, over the limit'):
             decode_compressed(CompressedImage('', data))
+
+
+@pytest.mark.parametrize(
+    ('fields', 'shape'), [(png_fields, (1, 1_000_001)), (jpeg_fields, (1, 65_501, 3))]
+)
+def test_the_longest_side_is_compressed_and_what_the_codec_cannot_hold_is_an_error(
+    fields: Callable[[Pixels], dict[str, Any]], shape: tuple[int, ...]
+) -> None:
+    for height, width in ((32, MAX_IMAGE_SIDE), (MAX_IMAGE_SIDE, 32)):
+        pixels = np.full((height, width, *shape[2:]), 7, np.uint8)
+        compressed = fields(pixels)
+        decoded = decode_compressed(CompressedImage(compressed['format'], compressed['data']))
+        assert (decoded == 7).all()
+        assert decoded.shape == (height, width, 3)
+    with pytest.raises(ValueError, match='cannot encode pixels of shape'):
+        fields(np.zeros(shape, np.uint8))
 
 
 def test_an_exception_of_opencv_becomes_an_image_error() -> None:

@@ -45,6 +45,7 @@ from tiny_checkpoint import save_tiny_checkpoint
 from bisenet_ros.drivable import free_space_boundary
 from bisenet_ros.image_codec import decode_compressed
 from bisenet_ros.label_space import CAMVID, LabelSpace
+from bisenet_ros.limits import MAX_IMAGE_SIDE
 from bisenet_ros.model_settings import ModelSettings
 from bisenet_ros.overlay import overlay
 from bisenet_ros.segmenter import Segmenter
@@ -267,6 +268,24 @@ def test_malformed_frames_are_dropped_with_a_reason_and_the_node_goes_on(graph: 
         assert labels.wait(lambda message: stamp_of(message) in stream.stamps[broken:])
     shown = {value.key: value.value for value in graph.status('segmenter: camera').values}
     assert int(shown['frames_malformed']) > 0
+
+
+def test_frames_with_sides_up_to_the_limit_have_all_outputs_and_longer_ones_are_malformed(
+    graph: Graph,
+) -> None:
+    overlays = graph.peer.listen(CompressedImage, 'segmentation/overlay/compressed', RELIABLE)
+    for kind in ('labels', 'drivable', 'confidence'):
+        graph.peer.listen(CompressedImage, f'segmentation/{kind}/compressed', RELIABLE)
+    frame = np.zeros((32, MAX_IMAGE_SIDE), np.uint8)
+    with graph.peer.streaming(Image, 'image', fill_with(frame, 'mono8'), rate=5.0) as stream:
+        for pixels in (frame, frame.T):
+            stream.fill = fill_with(pixels, 'mono8')
+            overlays.wait(lambda m, shape=pixels.shape: decode_compressed(m).shape[:2] == shape)
+        # OpenCV writes no JPEG with such a side.
+        stream.fill = fill_with(np.zeros((32, 65_600), np.uint8), 'mono8')
+        graph.process.wait_for_output('malformed frame dropped: the image is 65600x32, over the')
+        stream.fill = fill_with(FRAME, 'bgr8')
+        overlays.wait(lambda m: decode_compressed(m).shape == FRAME.shape)
 
 
 def test_reliability_follows_the_publisher(graph: Graph) -> None:
