@@ -35,26 +35,41 @@ _TYPES = {
 }
 
 
-class ImageSubscription:
-    """Puts every frame of one camera into its slot.
+def compressed_name(node: Node, image: str) -> str:
+    """Returns the name of a camera's compressed images, for rclpy to remap.
 
-    Compressed images arrive on the image's topic followed by `/compressed`, as in image_transport,
-    so remapping `image` remaps both.
+    As in image_transport it is the image's topic followed by `/compressed`, so remapping `image`
+    remaps both. A rule for `image/compressed` itself takes precedence.
+
+    Args:
+        node: The node whose rules apply.
+        image: The name of the raw images, not remapped.
     """
+    own = f'{image}/compressed'
+    if node.resolve_topic_name(own) != node.resolve_topic_name(own, only_expand=True):
+        return own
+    return f'{node.resolve_topic_name(image)}/compressed'
+
+
+class ImageSubscription:
+    """Puts every frame of one camera into its slot; compressed ones from `compressed_name`."""
 
     def __init__(self, node: Node, slot: CameraSlot, settings: Settings) -> None:
         self._node = node
         self._slot = slot
         self._transport = settings.transport
         self._follows = settings.image_reliability == 'auto'
-        raw: str = node.resolve_topic_name(f'{slot.prefix}image')
-        compressed: str = node.resolve_topic_name(f'{raw}/compressed')
+        raw = f'{slot.prefix}image'
+        compressed = compressed_name(node, raw)
         if settings.transport == 'compressed':
-            self._topic, self._other_topic = compressed, raw
+            self._name, other = compressed, raw
             self._type = 'sensor_msgs/msg/CompressedImage'
         else:
-            self._topic, self._other_topic = raw, compressed
+            self._name, other = raw, compressed
             self._type = 'sensor_msgs/msg/Image'
+        # Not for calls that remap a name themselves: twice may be another topic.
+        self._topic: str = node.resolve_topic_name(self._name)
+        self._other_topic: str = node.resolve_topic_name(other)
         self._reliable = settings.image_reliability == 'reliable'
         if self._follows:
             self._reliable = agreed_reliability(self._offers())
@@ -87,7 +102,7 @@ class ImageSubscription:
             reliable=self._reliable,
             transport=self._transport,
             offers=self._offers(),
-            other_transport=self._other_topic if self._publishers(self._other_topic) else '',
+            other_transport=self._other_topic if self._is_published(self._other_topic) else '',
             elsewhere=self._elsewhere,
             middleware=get_rmw_implementation_identifier(),
         )
@@ -99,7 +114,7 @@ class ImageSubscription:
             if self._type in types
             and name != self._topic
             and f'/{NAMESPACE}/' not in name
-            and self._publishers(name)  # the graph also lists topics with subscribers only
+            and self._is_published(name)  # the graph also lists topics with subscribers only
         ]
 
     def _subscribe(self) -> Subscription:
@@ -116,7 +131,7 @@ class ImageSubscription:
         )
         return self._node.create_subscription(
             _TYPES[self._type],
-            self._topic,
+            self._name,
             lambda message: self._slot.put(message, time.monotonic()),
             qos,
             event_callbacks=SubscriptionEventCallbacks(
@@ -137,9 +152,8 @@ class ImageSubscription:
     def _offers(self) -> list[Offer]:
         return [
             Offer(info.topic_type, info.qos_profile.reliability is ReliabilityPolicy.RELIABLE)
-            for info in self._publishers(self._topic)
+            for info in self._node.get_publishers_info_by_topic(self._name)  # remaps the name
         ]
 
-    def _publishers(self, topic: str) -> list[Any]:
-        publishers: list[Any] = self._node.get_publishers_info_by_topic(topic)
-        return publishers
+    def _is_published(self, topic: str) -> bool:
+        return self._node.count_publishers(topic) > 0

@@ -52,7 +52,7 @@ from bisenet_ros.label_space import LabelSpace
 from bisenet_ros.malloc_tuning import return_free_memory
 from bisenet_ros.node import diagnostics, large_images, parameters
 from bisenet_ros.node.diagnostics import CameraTask, EngineTask, ProcessingTime, Status, Task
-from bisenet_ros.node.image_subscription import ImageSubscription
+from bisenet_ros.node.image_subscription import ImageSubscription, compressed_name
 from bisenet_ros.node.loader import Loader
 from bisenet_ros.node.publishers import CameraPublishers
 from bisenet_ros.node.signals import on_stop_signal
@@ -354,9 +354,9 @@ class SegmenterNode(LifecycleNode):
             for name in names:
                 topic = f'{camera}/{name}' if camera else name
                 try:
-                    resolved = self.resolve_topic_name(topic)
+                    self.resolve_topic_name(topic)
                     if name == 'image':
-                        self.resolve_topic_name(f'{resolved}/compressed')
+                        self.resolve_topic_name(compressed_name(self, topic))
                 except RuntimeError as error:
                     raise UserError(
                         f'ROS rejects the topic name {topic} (namespace {self.get_namespace()},'

@@ -1,0 +1,86 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Which topic a camera's images come from under remapping, and what its link tells of the graph."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+
+import pytest
+import rclpy
+from rclpy.context import Context
+from rclpy.node import Node
+from sensor_msgs.msg import CompressedImage, Image
+
+from bisenet_ros.camera_slot import CameraSlot
+from bisenet_ros.node.image_subscription import ImageSubscription
+from bisenet_ros.settings import Settings
+
+SWAPPED = ('left/image:=right/image', 'right/image:=left/image')
+SWAPPED_COMPRESSED = (
+    'left/image/compressed:=right/image/compressed',
+    'right/image/compressed:=left/image/compressed',
+)
+
+Create = Callable[..., Node]
+
+
+@pytest.fixture
+def create(domain: int) -> Iterator[Create]:
+    """Creates nodes with remapping rules, which see each other at once."""
+    context = Context()
+    rclpy.init(context=context, domain_id=domain)
+    nodes: list[Node] = []
+
+    def create(name: str, *rules: str) -> Node:
+        arguments = ['--ros-args', *(word for rule in rules for word in ('-r', rule))]
+        node = Node(name, context=context, cli_args=arguments, enable_rosout=False)
+        nodes.append(node)
+        return node
+
+    yield create
+    for node in nodes:
+        node.destroy_node()
+    rclpy.shutdown(context=context)
+
+
+def subscribe(node: Node, camera: str = '', transport: str = 'raw') -> ImageSubscription:
+    slot = CameraSlot(camera, threading.Condition())
+    return ImageSubscription(node, slot, Settings(transport=transport))
+
+
+@pytest.mark.parametrize(
+    ('transport', 'rules', 'topic', 'other'),
+    [
+        ('raw', (), '/left/image', '/left/image/compressed'),
+        ('raw', ('left/image:=/a',), '/a', '/a/compressed'),
+        ('raw', SWAPPED, '/right/image', '/right/image/compressed'),
+        ('compressed', (), '/left/image/compressed', '/left/image'),
+        ('compressed', ('left/image:=/a',), '/a/compressed', '/a'),
+        ('compressed', ('left/image/compressed:=/b',), '/b', '/left/image'),
+        ('compressed', ('left/image:=/a', 'left/image/compressed:=/b'), '/b', '/a'),
+        ('compressed', SWAPPED, '/right/image/compressed', '/right/image'),
+        ('compressed', SWAPPED_COMPRESSED, '/right/image/compressed', '/left/image'),
+        ('compressed', SWAPPED + SWAPPED_COMPRESSED, '/right/image/compressed', '/right/image'),
+    ],
+)
+def test_names_are_remapped_once(
+    create: Create, transport: str, rules: Sequence[str], topic: str, other: str
+) -> None:
+    image = subscribe(create('segmenter', *rules), 'left', transport)
+    camera = create('camera')
+    assert image.topic == topic
+    assert camera.count_subscribers(topic) == 1
+
+    kinds = (Image, CompressedImage) if transport == 'raw' else (CompressedImage, Image)
+    camera.create_publisher(kinds[1], other, 1)
+    assert (image.link().offers, image.link().other_transport) == ([], other)
+    camera.create_publisher(kinds[0], topic, 1)
+    assert len(image.link().offers) == 1
+
+
+def test_a_mistyped_rule_leaves_its_own_name_among_the_proposed_topics(create: Create) -> None:
+    image = subscribe(create('segmenter', 'image:=/camera/image_rw'))
+    create('camera').create_publisher(Image, '/image', 1)
+    assert image.link().elsewhere() == ['/image']
