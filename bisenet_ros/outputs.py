@@ -81,14 +81,14 @@ class Output:
         fill: Returns the fields of a message except its header, or a complete message to pass on,
             or None if there is nothing to send.
         on_ground: Whether it is in `base_frame` instead of the camera's frame.
-        latched: Whether late subscribers get the last message.
+        recent: Whether late subscribers get the last message if it is recent.
     """
 
     name: str
     type: str
     fill: Callable[[Result], Fields | Any]
     on_ground: bool = False
-    latched: bool = False
+    recent: bool = False
 
     def frame_id(self, result: Result) -> str:
         """Returns the frame_id of a message."""
@@ -195,7 +195,7 @@ def _compressed(name: str, fill: Callable[[Result], Fields]) -> Output:
 
 
 LABELS = Output('labels', IMAGE, lambda r: image_fields(r.frame.segmentation.labels, 'mono8'))
-GRID = Output('grid', 'nav_msgs/msg/OccupancyGrid', _grid, on_ground=True, latched=True)
+GRID = Output('grid', 'nav_msgs/msg/OccupancyGrid', _grid, on_ground=True, recent=True)
 SCAN = Output('free_space_scan', 'sensor_msgs/msg/LaserScan', _scan, on_ground=True)
 TIMING = Output('timing', 'bisenet_ros/msg/SegmentationTiming', _timing)
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
+from rclpy.duration import Duration
 from rclpy.node import Node
 from rclpy.publisher import Publisher
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
@@ -48,6 +49,14 @@ LATCHED = QoSProfile(
     reliability=ReliabilityPolicy.RELIABLE,
     durability=DurabilityPolicy.TRANSIENT_LOCAL,
 )
+# For the grid: Nav2's costmap asks for transient local, but takes cells of any age as current.
+RECENT = QoSProfile(
+    history=HistoryPolicy.KEEP_LAST,
+    depth=1,
+    reliability=ReliabilityPolicy.RELIABLE,
+    durability=DurabilityPolicy.TRANSIENT_LOCAL,
+    lifespan=Duration(seconds=2),
+)
 
 
 def optional_message(package: str, name: str) -> Any:
@@ -77,7 +86,7 @@ class CameraPublishers:
         self.age_ms = Durations()
         self.missing: list[str] = []
         for output in outputs.OUTPUTS:
-            self._create(prefix, output.name, output.type, LATCHED if output.latched else STREAM)
+            self._create(prefix, output.name, output.type, RECENT if output.recent else STREAM)
         self._create(prefix, *LABEL_INFO, LATCHED)
 
     def destroy(self) -> None:

@@ -139,6 +139,38 @@ def test_every_camera_has_its_ground(graph: Peer) -> None:
         late.wait()
 
 
+@pytest.mark.slow  # the grid's lifespan has to pass
+def test_a_late_subscriber_gets_a_grid_of_now_or_none(graph: Peer) -> None:
+    topic = '/front/segmentation/grid'
+    diagnostics = graph.listen(DiagnosticArray, '/diagnostics', RELIABLE)
+    fill = fill_with(street(120, 160), 'bgr8')
+    with graph.streaming(CameraInfo, 'front/camera_info', fill_info(SIZES['front'])):
+        with graph.streaming(Image, 'front/image', fill) as stream:
+            for _ in range(2):  # the second one comes late, while there are frames
+                graph.listen(OccupancyGrid, topic, LATCHED).wait(stream.sent)
+        (endpoint,) = graph.node.get_publishers_info_by_topic(topic)
+        lifespan = endpoint.qos_profile.lifespan.nanoseconds * 1e-9
+        assert lifespan == 2.0
+        # The last grid is older than its lifespan.
+        diagnostics.wait(lambda array: silence(array, 'front') > 2 * lifespan)
+        late = graph.listen(OccupancyGrid, topic, LATCHED)
+        diagnostics.clear()
+        diagnostics.wait()  # meanwhile the two sides find each other
+        with graph.streaming(Image, 'front/image', fill) as stream:
+            assert stream.sent(late.wait())
+
+
+def silence(array: DiagnosticArray, camera: str) -> float:
+    """Seconds since the camera's last frame; 0 where diagnostics do not say."""
+    found = (
+        float(value.value)
+        for status in array.status
+        for value in status.values
+        if status.name.endswith(f'camera {camera}') and value.key == 'seconds_since_last_frame'
+    )
+    return next(found, 0.0)
+
+
 def test_diagnostics_tell_where_poses_come_from(graph: Peer) -> None:
     array = graph.listen(DiagnosticArray, '/diagnostics', RELIABLE).wait(
         lambda array: any('camera left' in status.name for status in array.status)
