@@ -88,7 +88,7 @@ class Worker:
             arrival: The condition that every slot notifies.
             load: Creates a segmenter; called at once.
             batching: Chooses how that segmenter treats several cameras; called after each load.
-            deliver: Receives each result, in the worker's thread.
+            deliver: Receives each result, in the worker's thread, and counts it as published.
             processed: Receives the total time of decoding, inference and publishing of a batch, ms.
             max_rate: Returns the current maximum of rounds per second; 0 for no limit.
             logger: Reports malformed frames and failures.
@@ -240,6 +240,7 @@ class Worker:
     def _segment(self, slots: Sequence[CameraSlot], frames: Sequence[Frame]) -> None:
         start = time.perf_counter()
         network = self.pipeline.network  # not the one of a reload that ends meanwhile
+        published = [slot.state.counts.published for slot in slots]
         try:
             with self._during_batch():
                 for slot, frame in zip(slots, self.pipeline.segment(frames), strict=True):
@@ -250,8 +251,12 @@ class Worker:
         else:
             self._count(frames, start)
             return
+        # Some frames of a batch may have been published before the failure.
+        for slot, before in zip(slots, published, strict=True):
+            if slot.state.counts.published == before:
+                slot.count_dropped()
         # Outside of `except`, because the error's traceback references the old network.
-        self._recover(network, slots, failure)
+        self._recover(network, failure)
 
     def _count(self, frames: Sequence[Frame], start: float) -> None:
         self._tell_notes(self.segmenter)
@@ -262,11 +267,7 @@ class Worker:
             self.device_failure = ''
             self._retry = FIRST_RETRY
 
-    def _recover(
-        self, network: Network, slots: Sequence[CameraSlot], failure: DeviceFailure
-    ) -> None:
-        for slot in slots:
-            slot.count_dropped()
+    def _recover(self, network: Network, failure: DeviceFailure) -> None:
         if failure is DeviceFailure.MEMORY:
             with self._loading:
                 if self.pipeline.network is network:

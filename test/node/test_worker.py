@@ -408,6 +408,35 @@ def test_a_failed_device_is_reported_and_tried_again(
     assert not loaded
 
 
+@pytest.mark.parametrize(('counted', 'published', 'dropped'), [(False, 0, 1), (True, 1, 0)])
+def test_a_frame_counts_once_if_the_device_fails_while_the_results_of_its_batch_are_published(
+    make: Callable[..., Bench],
+    monkeypatch: pytest.MonkeyPatch,
+    counted: bool,
+    published: int,
+    dropped: int,
+) -> None:
+    monkeypatch.setattr(worker_module, 'FIRST_RETRY', 3600.0)
+    bench = make(cameras=('front', 'left'))
+
+    def deliver(slot: CameraSlot, frame: SegmentedFrame) -> None:
+        if slot.name == 'front' or counted:
+            slot.count_published()
+        if slot.name == 'left':
+            raise RuntimeError('cuDNN error: CUDNN_STATUS_EXECUTION_FAILED')
+
+    bench.worker._deliver = deliver
+    assert 'segmented together' in bench.log.lines.get(timeout=TIMEOUT)
+    bench.worker.enable(False)  # so that both are there when it begins
+    for camera in range(2):
+        bench.put(street(96, 128), camera)
+    bench.worker.enable(True)
+    assert 'the device failed: cuDNN error' in bench.log.lines.get(timeout=TIMEOUT)
+    front, left = (slot.state.counts for slot in bench.slots)
+    assert (front.published, front.dropped) == (1, 0)
+    assert (left.published, left.dropped) == (published, dropped)
+
+
 def test_settings_that_come_while_a_failed_device_recovers_are_kept(
     make: Callable[..., Bench], weights: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
