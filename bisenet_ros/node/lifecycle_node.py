@@ -198,7 +198,8 @@ class SegmenterNode(LifecycleNode):
                 f' {", ".join(sorted(missing))}'
             )
         segmenter = self._worker.segmenter
-        self._announce_classes(segmenter.label_space)
+        self._publish_label_info(segmenter.label_space)
+        self._report_classes(segmenter.label_space)
         width, height = segmenter.network_size
         self.get_logger().info(
             f'loaded {segmenter.settings.weights}: {segmenter.checkpoint.network} at'
@@ -396,7 +397,12 @@ class SegmenterNode(LifecycleNode):
 
     def _deliver(self, slot: CameraSlot, frame: SegmentedFrame) -> None:
         result = Result(frame, self._settings.overlay_alpha)
-        self._camera_publishers[slot.name].publish(result, slot.count_published)
+        publishers = self._camera_publishers[slot.name]
+        # The first labels of other weights come after their classes.
+        publishers.publish_label_info(
+            frame.segmentation.label_space, self._settings.confidence_threshold
+        )
+        publishers.publish(result, slot.count_published)
         assert self._worker is not None
         claim, monitor = self._worker.segmenter.checkpoint.claim, self._monitors[slot.name]
         if claim is None:
@@ -404,10 +410,12 @@ class SegmenterNode(LifecycleNode):
         else:
             monitor.add(claim, frame.segmentation.mean_confidence)
 
-    def _announce_classes(self, label_space: LabelSpace) -> None:
-        """Publishes the classes, on the latched topic and as read-only parameters."""
+    def _publish_label_info(self, label_space: LabelSpace) -> None:
         for publishers in self._camera_publishers.values():
             publishers.publish_label_info(label_space, self._settings.confidence_threshold)
+
+    def _report_classes(self, label_space: LabelSpace) -> None:
+        """Sets the read-only parameters of the classes."""
         values = _classes(label_space)
         if values == self._reported:
             return
@@ -473,7 +481,7 @@ class SegmenterNode(LifecycleNode):
         if self._worker is not None:
             self._worker.settings_changed()
             if proposed.confidence_threshold != threshold:
-                self._announce_classes(self._worker.segmenter.label_space)
+                self._publish_label_info(self._worker.segmenter.label_space)
 
     def _on_enable(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
         if self._worker is None:
@@ -512,7 +520,7 @@ class SegmenterNode(LifecycleNode):
         if worker is not self._worker:
             response.message = 'the node was cleaned up before the network was loaded'
             return response
-        self._announce_classes(worker.segmenter.label_space)
+        self._report_classes(worker.segmenter.label_space)
         response.success = True
         response.message = f'loaded {worker.segmenter.settings.weights}'
         return response

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import importlib
 import re
+import threading
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -83,6 +84,8 @@ class CameraPublishers:
         """
         self._node = node
         self._publishers: dict[str, Publisher] = {}
+        self._announcing = threading.Lock()
+        self._announced: tuple[tuple[str, ...], float] | None = None  # names and threshold
         self.age_ms = Durations()
         self.missing: list[str] = []
         for output in outputs.OUTPUTS:
@@ -100,13 +103,19 @@ class CameraPublishers:
         self._publishers['camera_info'].publish(info)
 
     def publish_label_info(self, label_space: LabelSpace, threshold: float) -> None:
-        """Publishes the class names, latched."""
+        """Publishes the class names, latched, unless they were the last ones; from any thread."""
         publisher = self._publishers.get(LABEL_INFO[0])
-        if publisher is not None:
+        if publisher is None:
+            return
+        with self._announcing:
+            announced = (label_space.names, threshold)
+            if announced == self._announced:
+                return
             header = Header(stamp=self._node.get_clock().now().to_msg())
             publisher.publish(
                 to_message(publisher.msg_type, label_info(label_space, threshold), header)
             )
+            self._announced = announced
 
     def publish(self, result: Result, count: Callable[[], FrameCounts]) -> None:
         """Publishes the outputs that have subscribers, with the frame's own header.

@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import os
+import queue
 import shutil
 import sys
 from pathlib import Path
@@ -19,9 +20,22 @@ import pytest
 from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue
 from rcl_interfaces.srv import SetParameters
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
-from ros_peers import Peer, running_node
+from ros_peers import (
+    TIMEOUT,
+    Peer,
+    fill_with,
+    get_parameters,
+    running,
+    running_node,
+    set_parameter,
+    stamp_of,
+    street,
+)
+from sensor_msgs.msg import Image
+from std_srvs.srv import Trigger
+from tiny_checkpoint import save_tiny_checkpoint
 
-from bisenet_ros.label_space import CAMVID
+from bisenet_ros.label_space import CAMVID, LabelSpace
 
 BUILD_MESSAGES = Path(__file__).parents[2] / 'build_support' / 'messages.py'
 LATCHED = QoSProfile(
@@ -83,3 +97,71 @@ def test_label_info_is_latched_and_follows_the_threshold(
         request = SetParameters.Request(parameters=parameters)
         peer.call(SetParameters, '/segmenter/set_parameters', request)
         infos.wait(lambda info: info.threshold == 0.5)
+
+
+# After each load it waits for a line: the executor does not learn of the network before that.
+HELD = """
+import sys
+from itertools import count
+from bisenet_ros.node.loader import Loader
+from bisenet_ros.node.segmenter_node import main
+
+numbers = count(1)
+submit = Loader.submit
+
+def submit_and_hold(self, load):
+    def load_and_hold():
+        loaded = load()
+        print('loaded', next(numbers), flush=True)
+        sys.stdin.readline()
+        return loaded
+
+    return submit(self, load_and_hold)
+
+Loader.submit = submit_and_hold
+sys.exit(main())
+"""
+
+
+@pytest.mark.slow
+def test_the_classes_of_other_weights_come_with_their_first_labels(
+    domain: int, peer: Peer, weights: Path, vision_msgs: Any, tmp_path: Path
+) -> None:
+    other = LabelSpace(('road', 'lawn'), ((0, 0, 0), (0, 255, 0)), drivable=('road',))
+    others = save_tiny_checkpoint(tmp_path / 'others.safetensors', other)
+    parameters = ('-p', f'weights:={weights}', '-p', 'device:=cpu')
+    read_end, write_end = os.pipe()
+    with (
+        open(read_end),
+        open(write_end, 'w') as lines,
+        running(
+            [sys.executable, '-c', HELD, '--ros-args', *parameters], domain, stdin=read_end
+        ) as node,
+        peer.streaming(Image, 'image', fill_with(street(120, 160), 'bgr8')) as stream,
+    ):
+        print('torch', 'weights', sep='\n', file=lines, flush=True)
+        infos = peer.listen(vision_msgs.LabelInfo, 'segmentation/label_info', LATCHED)
+        assert class_names(infos.wait()) == CAMVID.names
+        labels = peer.listen(Image, 'segmentation/labels')
+        labels.wait()
+
+        assert set_parameter(peer, 'weights', others).successful
+        client = peer.run(lambda: peer.node.create_client(Trigger, '/segmenter/reload'))
+        assert client.wait_for_service(TIMEOUT)
+        answers: queue.Queue[Any] = queue.Queue()
+        client.call_async(Trigger.Request()).add_done_callback(answers.put)
+        node.wait_for_output('loaded 3')
+        sent = len(stream.stamps)
+        labels.wait(lambda message: stamp_of(message) in stream.stamps[sent:])
+        infos.wait(lambda info: class_names(info) == other.names)
+        assert answers.empty()
+
+        print('other weights', file=lines, flush=True)
+        assert answers.get(timeout=TIMEOUT).result().success
+        (names,) = get_parameters(peer, 'class_names')
+        assert tuple(names.string_array_value) == other.names
+        assert [class_names(info) for info in infos.messages] == [CAMVID.names, other.names]
+
+
+def class_names(info: Any) -> tuple[str, ...]:
+    return tuple(entry.class_name for entry in info.class_map)
