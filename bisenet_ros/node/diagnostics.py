@@ -210,9 +210,10 @@ class CameraTask:
         if finding.level == OK and self._reported:
             self._logger.info(f'{self.name}: frames arrive')
             self._reported = ''
+        is_new = finding.problem not in ('', self._reported)
         # On a lossy link, frames are missing now and then, and the loss has been logged already.
-        told = timed_out and self._reported == _LOSS and self._arrivals.lossy
-        if finding.problem not in ('', self._reported) and not told:
+        is_known_loss = timed_out and self._reported == _LOSS and self._arrivals.lossy
+        if is_new and not is_known_loss:
             text = f'no frames: {finding.text}' if timed_out else finding.text
             self._logger.warning(f'{self.name}: {text}')
             self._reported = finding.problem
