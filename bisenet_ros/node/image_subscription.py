@@ -156,4 +156,5 @@ class ImageSubscription:
         ]
 
     def _is_published(self, topic: str) -> bool:
-        return self._node.count_publishers(topic) > 0
+        count: int = self._node.count_publishers(topic)
+        return count > 0
