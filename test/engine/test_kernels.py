@@ -135,6 +135,9 @@ def test_inputs_are_those_of_the_cpu(
         ((1281, 721), (480, 360)),
         ((480, 360), (1024, 512)),
         ((640, 480), (1024, 288)),
+        # Shrink as a whole, one axis grows, and edges of pixels meet: the last bit decides.
+        ((960, 540), (800, 600)),
+        ((720, 576), (800, 448)),
     ],
 )
 def test_large_frames_are_resized_as_opencv_does(

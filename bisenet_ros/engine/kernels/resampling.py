@@ -70,22 +70,27 @@ class Resampling:
     @lru_cache(maxsize=32)
     def between(cls, source: Size, target: Size, device: torch.device) -> Resampling:
         """Returns what `resize` does to a frame of size `source`, as tables on `device`."""
-        factors = source[0] / target[0], source[1] / target[1]
-        if min(factors) < 1:
+        scales = tuple(_scale(*pixels) for pixels in zip(source, target, strict=True))
+        if min(scales) < 1:
             return _of_two(source, target, device)
         (x, x_sum), (y, y_sum) = (
             _of_covered(*pixels, device) for pixels in zip(source, target, strict=True)
         )
         # The mean of four pixels is in quarters, so adding an eighth rounds halves up. OpenCV has a
         # special case for exactly this factor: (a + b + c + d + 2) >> 2.
-        bias = 0.125 if factors == (2, 2) else 0.0
+        bias = 0.125 if scales == (2, 2) else 0.0
         return cls(x, y, truncates=False, scale=1 / (x_sum * y_sum), bias=bias)
+
+
+def _scale(source: int, target: int) -> float:
+    """Returns input pixels per output pixel, as OpenCV rounds them: 1 / (target / source)."""
+    return 1 / (target / source)
 
 
 def _of_covered(source: int, target: int, device: torch.device) -> tuple[Taps, float]:
     """Computes INTER_AREA along one axis; also returns the sum of its weights."""
-    factor = source / target
-    edges = np.arange(target + 1) * factor
+    scale = _scale(source, target)
+    edges = np.arange(target + 1) * scale
     start, end = edges[:-1, None], edges[1:, None]
     # An overlap below a thousandth of a pixel comes from rounding.
     first = np.floor(start + 1e-3).astype(np.int64)
@@ -94,8 +99,8 @@ def _of_covered(source: int, target: int, device: torch.device) -> tuple[Taps, f
     overlap = np.minimum(covered + 1, end) - np.maximum(covered, start)
     weights = np.where(covered < last, overlap, 0)
     if source % target == 0:  # whole pixels: OpenCV adds them and divides once
-        return _taps(first[:, 0], np.ones_like(weights), device), factor
-    return _taps(first[:, 0], weights / factor, device), 1.0
+        return _taps(first[:, 0], np.ones_like(weights), device), scale
+    return _taps(first[:, 0], weights / scale, device), 1.0
 
 
 def _of_two(source: Size, target: Size, device: torch.device) -> Resampling:
@@ -118,16 +123,16 @@ def _of_two(source: Size, target: Size, device: torch.device) -> Resampling:
 
 def _nearest_two(source: int, target: int) -> tuple[_First, npt.NDArray[np.float32]]:
     """INTER_LINEAR: returns the input pixel before each output centre, and the distance to it."""
-    position = ((np.arange(target) + 0.5) * (source / target) - 0.5).astype(np.float32)
+    position = ((np.arange(target) + 0.5) * _scale(source, target) - 0.5).astype(np.float32)
     lower = np.floor(position)
     return lower.astype(np.int64), position - lower
 
 
 def _covering_two(source: int, target: int) -> tuple[_First, npt.NDArray[np.float32]]:
     """Returns the same for INTER_AREA if an axis grows."""
-    lower = np.floor(np.arange(target) * (source / target)).astype(np.int64)
-    end = np.arange(1, target + 1) - (lower + 1) * (target / source)
-    return lower, np.where(end <= 0, 0, end - np.floor(end)).astype(np.float32)
+    lower = np.floor(np.arange(target) * _scale(source, target)).astype(np.int64)
+    end = (np.arange(1, target + 1) - (lower + 1) * (target / source)).astype(np.float32)
+    return lower, np.where(end <= 0, np.float32(0), end - np.floor(end))
 
 
 def _fixed_point(fraction: npt.NDArray[np.float32]) -> _Weights:
