@@ -102,6 +102,10 @@ SIZES = [
     ((100, 20), (50, 33)),  # shrinks as a whole, grows along y
     ((20, 100), (33, 50)),  # and along x
     ((100, 20), (50, 60)),  # grows as a whole, shrinks along x
+    ((72, 60), (24, 45)),  # whole pixels along x only
+    ((60, 96), (45, 32)),  # and along y only
+    ((45, 50), (49, 39)),  # with a value that needs all bits of a sum, shrinking as a whole
+    ((41, 56), (77, 85)),  # and growing
 ]
 
 
@@ -135,6 +139,7 @@ def test_inputs_are_those_of_the_cpu(
         ((1281, 721), (480, 360)),
         ((480, 360), (1024, 512)),
         ((640, 480), (1024, 288)),
+        ((2400, 1600), (800, 600)),
         # Shrink as a whole, one axis grows, and edges of pixels meet: the last bit decides.
         ((960, 540), (800, 600)),
         ((720, 576), (800, 448)),
@@ -374,7 +379,7 @@ def test_kernels_compile_for_gpus(
     pointers = {
         **dict.fromkeys(('frame', 'drivable', 'planes'), '*u8'),
         **dict.fromkeys(('x_first', 'y_first', 'tiles', 'columns'), '*i32'),
-        **dict.fromkeys(('x_weights', 'y_weights', 'below_weights', 'right_weights'), '*fp32'),
+        **dict.fromkeys(('below_weights', 'right_weights'), '*fp32'),
         'logits': '*fp32',
         **dict.fromkeys(('target', 'images', 'weights', 'biases', 'out'), '*fp16'),
         **dict.fromkeys(('fine', 'gate', 'coarse', 'coarse_gate', 'features'), '*fp16'),
@@ -393,6 +398,8 @@ def test_kernels_compile_for_gpus(
     ]
     for kernel, values in variants:
         exact = kernel in (prepare_kernel, draw_kernel)
+        weights = '*i32' if values.get('truncate') else '*fp32'
+        types = pointers | dict.fromkeys(('x_weights', 'y_weights'), weights)
         for tile_channels in (0,) if exact else (16, 64):
             constants = {
                 **sizes,
@@ -403,7 +410,7 @@ def test_kernels_compile_for_gpus(
             signature = {
                 parameter.name: 'constexpr'
                 if parameter.is_constexpr
-                else pointers.get(parameter.name, 'i32' if parameter.do_not_specialize else 'fp32')
+                else types.get(parameter.name, 'i32' if parameter.do_not_specialize else 'fp32')
                 for parameter in kernel.params
             }
             constants = {name: constants[name] for name in constants if name in signature}

@@ -26,17 +26,21 @@ def prepare(
     """See `Kernels.prepare`."""
     height, width = frame.shape[:2]
     x, y = resampling.x, resampling.y
-    along_x = torch.zeros((height, len(x.first), 3), device=frame.device)
+    # Whole numbers have up to 27 bits on the way, of which float32 would keep 24.
+    number = torch.int32 if resampling.truncates else torch.float32
+    along_x = torch.zeros((height, len(x.first), 3), dtype=number, device=frame.device)
     for tap in range(x.count):
         along_x += frame[:, _tap(x, tap, width)] * x.weights[:, tap, None]
     if resampling.truncates:
-        along_x.floor_()
-    total = torch.zeros((len(y.first), len(x.first), 3), device=frame.device)
+        along_x >>= 4
+    total = torch.zeros((len(y.first), len(x.first), 3), dtype=number, device=frame.device)
     for tap in range(y.count):
         part = along_x[_tap(y, tap, height)] * y.weights[:, tap, None, None]
-        total += part.floor_() if resampling.truncates else part
-    total.mul_(resampling.scale).add_(resampling.bias)
-    pixels = total.floor_() if resampling.truncates else total.round_()
+        total += part >> 16 if resampling.truncates else part
+    if resampling.truncates:
+        pixels = ((total + 2) >> 2).float()
+    else:
+        pixels = total.mul_(resampling.scale).add_(resampling.bias).round_()
     target.copy_(normalization(pixels[None])[0].permute(1, 2, 0))
 
 

@@ -13,6 +13,7 @@ are two methods, both OpenCV's, with bit-identical uint8 results:
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -25,7 +26,7 @@ Size = tuple[int, int]
 """(width, height)."""
 
 _First = npt.NDArray[np.int64]
-_Weights = npt.NDArray[np.float64]
+_Weights = npt.NDArray[np.float32] | npt.NDArray[np.int32]
 
 
 @dataclass(frozen=True)
@@ -34,8 +35,9 @@ class Taps:
 
     Attributes:
         first: (pixels,) int32: the first input pixel of each output pixel.
-        weights: (pixels, count) float32: the weights of that input pixel and of those after it.
-            Beyond the ends of the input, its outermost pixels repeat.
+        weights: (pixels, count) float32, or int32 if the resampling truncates: the weights of that
+            input pixel and of those after it. Beyond the ends of the input, its outermost pixels
+            repeat.
     """
 
     first: Tensor
@@ -54,17 +56,18 @@ class Resampling:
     Attributes:
         x: Along the width.
         y: Along the height.
-        truncates: Whether sums along x, their products along y, and the result are rounded down.
-            Otherwise only the result is rounded, to nearest, ties to even.
-        scale: Factor of the weighted sum, before the result is rounded.
-        bias: Added to that product, before the result is rounded.
+        truncates: Whether weights are in units of 1/2048 and bits are dropped: 4 of sums along x,
+            16 of their products along y, and 2 of the result, which is rounded. Otherwise only the
+            result is rounded, to nearest, ties to even.
+        scale: Factor of the weighted sum, before the result is rounded; unused if it truncates.
+        bias: Added to that product, before the result is rounded; unused if it truncates.
     """
 
     x: Taps
     y: Taps
     truncates: bool
-    scale: float
-    bias: float
+    scale: float = 1.0
+    bias: float = 0.0
 
     @classmethod
     @lru_cache(maxsize=32)
@@ -73,13 +76,14 @@ class Resampling:
         scales = tuple(_scale(*pixels) for pixels in zip(source, target, strict=True))
         if min(scales) < 1:
             return _of_two(source, target, device)
-        (x, x_sum), (y, y_sum) = (
-            _of_covered(*pixels, device) for pixels in zip(source, target, strict=True)
-        )
+        # Then OpenCV adds whole pixels and divides once.
+        whole = all(scale.is_integer() for scale in scales)
+        x, y = (_of_covered(*pixels, whole, device) for pixels in zip(source, target, strict=True))
         # The mean of four pixels is in quarters, so adding an eighth rounds halves up. OpenCV has a
         # special case for exactly this factor: (a + b + c + d + 2) >> 2.
         bias = 0.125 if scales == (2, 2) else 0.0
-        return cls(x, y, truncates=False, scale=1 / (x_sum * y_sum), bias=bias)
+        scale = 1 / math.prod(scales) if whole else 1.0
+        return cls(x, y, truncates=False, scale=scale, bias=bias)
 
 
 def _scale(source: int, target: int) -> float:
@@ -87,8 +91,8 @@ def _scale(source: int, target: int) -> float:
     return 1 / (target / source)
 
 
-def _of_covered(source: int, target: int, device: torch.device) -> tuple[Taps, float]:
-    """Computes INTER_AREA along one axis; also returns the sum of its weights."""
+def _of_covered(source: int, target: int, whole: bool, device: torch.device) -> Taps:
+    """Computes INTER_AREA along one axis; the weights are 1 if `whole`, otherwise their sum is."""
     scale = _scale(source, target)
     edges = np.arange(target + 1) * scale
     start, end = edges[:-1, None], edges[1:, None]
@@ -97,10 +101,8 @@ def _of_covered(source: int, target: int, device: torch.device) -> tuple[Taps, f
     last = np.ceil(end - 1e-3).astype(np.int64)  # one past the last
     covered = first + np.arange((last - first).max())  # (target, count)
     overlap = np.minimum(covered + 1, end) - np.maximum(covered, start)
-    weights = np.where(covered < last, overlap, 0)
-    if source % target == 0:  # whole pixels: OpenCV adds them and divides once
-        return _taps(first[:, 0], np.ones_like(weights), device), scale
-    return _taps(first[:, 0], weights / scale, device), 1.0
+    weights = np.where(covered < last, overlap, 0) / (1 if whole else scale)
+    return _taps(first[:, 0], weights.astype(np.float32), device)
 
 
 def _of_two(source: Size, target: Size, device: torch.device) -> Resampling:
@@ -111,13 +113,10 @@ def _of_two(source: Size, target: Size, device: torch.device) -> Resampling:
     )
     # At the ends of a row OpenCV uses one pixel; at the ends of a column, the same pixel twice.
     beyond = (x < 0) | (x >= source[0] - 1)
-    # Of 8 + 11 bits, 4 are dropped after x; of 15 + 11, 16 after y; and the last 2 of the sum.
     return Resampling(
-        _taps(x, _fixed_point(np.where(beyond, 0, x_fraction)) / 16, device),
-        _taps(y, _fixed_point(y_fraction) / 65536, device),
+        _taps(x, _fixed_point(np.where(beyond, 0, x_fraction)), device),
+        _taps(y, _fixed_point(y_fraction), device),
         truncates=True,
-        scale=0.25,
-        bias=0.5,
     )
 
 
@@ -137,11 +136,11 @@ def _covering_two(source: int, target: int) -> tuple[_First, npt.NDArray[np.floa
 
 def _fixed_point(fraction: npt.NDArray[np.float32]) -> _Weights:
     """Returns the weights of two pixels in units of 1/2048."""
-    return np.rint(2048 * np.stack((1 - fraction, fraction), axis=1)).astype(np.float64)
+    return np.rint(2048 * np.stack((1 - fraction, fraction), axis=1)).astype(np.int32)
 
 
 def _taps(first: _First, weights: _Weights, device: torch.device) -> Taps:
     return Taps(
         torch.from_numpy(first.astype(np.int32)).to(device),
-        torch.from_numpy(weights.astype(np.float32)).to(device),
+        torch.from_numpy(weights).to(device),
     )
