@@ -60,7 +60,9 @@ class Normalization:
         for channel, color in enumerate(self.channel_order):
             factor, offset = self.affine[channel]
             pixels = frames[..., 'bgr'.index(color)]  # (B, H, W)
-            torch.add(pixels * factor, offset, out=normalized[..., channel])
+            # With a number as the factor, the product would have torch's default type.
+            product = pixels * torch.tensor(factor, dtype=torch.float32)
+            torch.add(product, offset, out=normalized[..., channel])
         return normalized.permute(0, 3, 1, 2)
 
     @property

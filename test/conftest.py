@@ -6,9 +6,11 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import torch
 from shared_memory import remove_abandoned
 from tiny_checkpoint import save_tiny_checkpoint
 
@@ -48,6 +50,14 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_unconfigure(config: pytest.Config) -> None:
     if not hasattr(config, 'workerinput'):
         remove_abandoned()
+
+
+@pytest.fixture
+def set_default_dtype() -> Iterator[Callable[[torch.dtype], None]]:
+    """`torch.set_default_dtype`, until the test ends."""
+    before = torch.get_default_dtype()
+    yield torch.set_default_dtype
+    torch.set_default_dtype(before)
 
 
 @pytest.fixture(scope='session')

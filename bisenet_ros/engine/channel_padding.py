@@ -40,7 +40,8 @@ def pad_colors(network: SegmentationNetwork) -> int:
     Returns:
         The number of channels that the network takes.
     """
-    image = torch.rand((1, _COLORS, 64, 64), generator=torch.Generator().manual_seed(0))
+    generator = torch.Generator().manual_seed(0)
+    image = torch.rand((1, _COLORS, 64, 64), dtype=torch.float32, generator=generator)
     expected = network.coarse(image)
     convolutions = [
         module

@@ -126,7 +126,7 @@ class CudaEngine:
                 pixels = np.zeros((*size, 3), np.uint8)
                 self._prepare(upload(pixels, self.device), target)
             if self.device.type == 'cuda':
-                logits = torch.zeros(1, 4, 4, device=self.device)
+                logits = torch.zeros(1, 4, 4, dtype=torch.float32, device=self.device)
                 _ = draw_labels(logits, (32, 32), (8.0, 8.0), DrawSettings((0,))).labels
 
 

@@ -104,7 +104,7 @@ def _check(logits: Tensor, size: Size, scale: Scale) -> None:
 
 def argmax_in_torch(logits: Tensor, size: Size, scale: Scale) -> Tensor:
     """Like `upsample_argmax`, but on the device of the logits."""
-    best = torch.full(size, -torch.inf, device=logits.device)
+    best = torch.full(size, -torch.inf, dtype=torch.float32, device=logits.device)
     labels = torch.zeros(size, dtype=torch.uint8, device=logits.device)
     for label, score in enumerate(_upsampled_classes(logits, size, scale)):
         labels.masked_fill_(score > best, label)
@@ -115,8 +115,8 @@ def argmax_in_torch(logits: Tensor, size: Size, scale: Scale) -> Tensor:
 def confidence_in_torch(logits: Tensor, size: Size, scale: Scale) -> Tensor:
     """Like `upsample_confidence`, but on the device of the logits."""
     # total is sum(exp(score - best)), rescaled whenever best grows.
-    best = torch.full(size, -torch.inf, device=logits.device)
-    total = torch.zeros(size, device=logits.device)
+    best = torch.full(size, -torch.inf, dtype=torch.float32, device=logits.device)
+    total = torch.zeros(size, dtype=torch.float32, device=logits.device)
     for score in _upsampled_classes(logits, size, scale):
         higher = torch.maximum(best, score)
         total = total * (best - higher).exp_() + (score - higher).exp_()

@@ -254,7 +254,8 @@ class WinogradConvolution(nn.Module):
             return output
         batch, _, height, width = x.shape
         images = x.float().permute(0, 2, 3, 1).contiguous()
-        outputs = torch.empty(batch, *self.output_size(height, width), self.out_channels)
+        shape = batch, *self.output_size(height, width), self.out_channels
+        outputs = torch.empty(shape, dtype=torch.float32, device='cpu')
         self.compute(images.numpy(), outputs.numpy())
         return outputs.permute(0, 3, 1, 2)
 
@@ -287,7 +288,8 @@ class WinogradConvolution(nn.Module):
             block,
             None,
         )
-        self._scratch = torch.zeros(self._threads * self._scratch_size(ctypes.byref(job)))
+        floats = self._threads * self._scratch_size(ctypes.byref(job))
+        self._scratch = torch.zeros(floats, dtype=torch.float32, device='cpu')
         job.scratch = self._scratch.data_ptr()
         self._size, self._job, self._blocks = size, job, -(-tiles // block)
 

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from importlib.util import find_spec
 
@@ -122,6 +122,22 @@ def test_labels_are_those_of_plain_torch(engine_name: str, network_name: str) ->
     loaded = load(engine_name, network)
     assert (loaded.engine.name, loaded.note, loaded.engine.notes) == (engine_name, '', [])
     assert_runs(loaded.engine, network)
+
+
+@pytest.mark.parametrize('name', ['torch', pytest.param('openvino', marks=needs_openvino), 'cuda'])
+def test_the_default_type_of_torch_does_not_matter(
+    monkeypatch: pytest.MonkeyPatch,
+    set_default_dtype: Callable[[torch.dtype], None],
+    name: str,
+) -> None:
+    monkeypatch.setattr(winograd, '_LEAST_WORK', {'torch': 0, 'openvino': 0})
+    network, shown = build('bisenetv2'), frame(200, 150)
+    logits = load(name, network).engine([shown])
+    for dtype in (torch.float64, torch.float16):
+        set_default_dtype(dtype)
+        loaded = load(name, network)
+        assert (loaded.engine.name, loaded.note) == (name, '')
+        assert torch.equal(loaded.engine([shown]), logits), dtype
 
 
 @needs_openvino

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Container, Iterator
+from collections.abc import Callable, Container, Iterator
 from importlib.util import find_spec
 from typing import get_args
 
@@ -154,6 +154,20 @@ def test_features_in_any_layout(kernel: Kernel) -> None:
     module = replaced(make_head(64, 64, 5), kernel)
     features = make_features(1, 64, 8, 12)
     assert torch.equal(module(features.contiguous()), module(features))
+
+
+@needs_compiler
+@pytest.mark.parametrize('kernel', KERNELS)
+def test_the_default_type_of_torch_does_not_matter(
+    kernel: Kernel, set_default_dtype: Callable[[torch.dtype], None]
+) -> None:
+    """All that the C file reads and writes is named float32."""
+    head, features = make_head(64, 64, 5), make_features(1, 64, 8, 12)
+    expected = replaced(head, kernel)(features)
+    for dtype in (torch.float64, torch.float16):
+        module = replaced(head, kernel)
+        set_default_dtype(dtype)
+        assert torch.equal(module(features), expected), dtype
 
 
 @needs_compiler

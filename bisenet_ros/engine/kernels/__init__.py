@@ -165,7 +165,8 @@ def _instead_of_triton(error: Exception) -> tuple[Kernels, str]:
 
 def _draw_once(kernels: Kernels, device: torch.device) -> None:
     """Compiles all variants of `draw`."""
-    logits, drivable = torch.zeros(1, 4, 4), torch.zeros(256, dtype=torch.uint8)
+    logits = torch.zeros(1, 4, 4, dtype=torch.float32)
+    drivable = torch.zeros(256, dtype=torch.uint8)
     for with_confidence in (False, True):
         kernels.draw(
             logits.to(device), (32, 32), (8.0, 8.0), drivable.to(device), 0, with_confidence
