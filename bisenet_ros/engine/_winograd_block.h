@@ -211,8 +211,8 @@ TARGET ALWAYS_INLINE void activate(const struct job *job, const int stride, int 
       transform_output(stride, row, outputs);
       for (int x = 0; x < size; x++) {
         const floats sum = outputs[x] + bias;
-        const words above = sum > least;
-        const floats value = (floats)((above & (words)sum) | (~above & (words)least));
+        const words below = sum < least;  // NaN is not, and stays
+        const floats value = (floats)((below & (words)least) | (~below & (words)sum));
         PACK(activated + (size * y + x) * (PANEL / FLOATS_PER_WORD), k, value);
       }
     }

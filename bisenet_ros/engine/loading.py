@@ -63,6 +63,7 @@ def load_engine(
     Raises:
         UserError: The engine does not exist, is not installed, is not for this device, or cannot
             run this network.
+        NotFiniteError: The self-check finds that the network's logits are not finite.
         RuntimeError: The device has no memory left or is lost, or plain torch fails.
     """
     if name not in engine_choices():

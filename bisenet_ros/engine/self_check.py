@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from bisenet_ros.engine.device_failure import NotFiniteError
 from bisenet_ros.engine.engine import Engine
 from bisenet_ros.engine.torch_engine import TorchEngine
 from bisenet_ros.network import SegmentationNetwork
@@ -76,7 +77,11 @@ class SelfCheck:
         return engine([self._frame])[0]
 
     def fault_of(self, logits: Tensor) -> str:
-        """Says what is wrong with an engine's logits, to follow 'engine x'; empty if nothing is."""
+        """Says what is wrong with an engine's logits, to follow 'engine x'; empty if nothing is.
+
+        Raises:
+            NotFiniteError: Those of plain torch are not finite, so no engine can be right.
+        """
         clear = int(self._expected[1].sum())
         wrong, most = self._wrong(logits), _MOST_WRONG * clear + _HANDFUL
         if wrong <= most or wrong - self._wrong(self.run(self.plain)) <= most:
@@ -109,5 +114,10 @@ class SelfCheck:
         # Without these flags, a GPU may compute float32 convolutions in TF32.
         with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
             logits = network.coarse(self._normalization(pixels[None]))[0]  # (C, h, w)
+        if not logits.isfinite().all():
+            raise NotFiniteError(
+                'the numbers that these weights give are not finite in plain torch on this'
+                f' {device.type} in fp32, so no labels can be made: train or import them again'
+            )
         scores, labels = logits.topk(min(2, len(logits)), dim=0)
         return labels[0], scores[0] - scores[-1] > _CLEAR * logits.std()

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from bisenet_ros.checkpoint import Checkpoint, shipped_weights
 from bisenet_ros.engine import loading, winograd
+from bisenet_ros.engine.device_failure import NotFiniteError
 from bisenet_ros.engine.engine import Engine, UnsupportedNetworkError
 from bisenet_ros.engine.loading import LoadedEngine, load_engine
 from bisenet_ros.engine.registry import ENGINES, EngineEntry
@@ -299,6 +300,23 @@ def test_rounding_passes_and_more_does_not(noise: float, right: bool) -> None:
     generator = torch.Generator().manual_seed(0)
     disturbed = logits + noise * logits.std() * torch.randn(logits.shape, generator=generator)
     assert (check.fault_of(disturbed) == '') == right
+
+
+@pytest.mark.parametrize('name', ['torch', pytest.param('openvino', marks=needs_openvino), 'cuda'])
+def test_weights_without_finite_logits_are_refused(name: str) -> None:
+    network = build('bisenetv2')
+    # Finite, but no variance: the root of it is NaN.
+    network.state_dict()['detail.1.norm.running_var'].fill_(-1)
+    with pytest.raises(NotFiniteError, match='are not finite in plain torch on this cpu in fp32'):
+        load(name, network)
+
+
+@needs_winograd
+def test_torch_has_no_logits_where_the_network_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(winograd, '_LEAST_WORK', {'torch': 0, 'openvino': 0})
+    network = build('bisenetv2')
+    network.state_dict()['detail.1.norm.running_var'].fill_(-1)
+    assert load('torch', network, check=False).engine([frame(*SIZE)]).isnan().all()
 
 
 def test_one_class_is_always_right() -> None:

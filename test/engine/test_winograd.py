@@ -150,6 +150,20 @@ def test_neither_threads_nor_what_came_before_change_a_bit(kernel: Kernel, threa
 
 @needs_compiler
 @pytest.mark.parametrize('kernel', KERNELS)
+def test_nan_stays_nan(kernel: Kernel) -> None:
+    """Also through ReLU, as in torch; it may spread within a tile."""
+    head, features = make_head(64, 64, 5), make_features(1, 64, 16, 20)
+    features[0, 3, 6, 9] = torch.nan
+    with torch.inference_mode():
+        expected = head(features).isnan()
+    found = replaced(head, kernel)(features).isnan()
+    assert expected.any()
+    assert found[expected].all()
+    assert not found.all()
+
+
+@needs_compiler
+@pytest.mark.parametrize('kernel', KERNELS)
 def test_features_in_any_layout(kernel: Kernel) -> None:
     module = replaced(make_head(64, 64, 5), kernel)
     features = make_features(1, 64, 8, 12)
