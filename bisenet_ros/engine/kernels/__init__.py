@@ -16,6 +16,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from bisenet_ros.engine.device_failure import DeviceFailure, device_failure
 from bisenet_ros.engine.kernels import in_torch
 from bisenet_ros.engine.kernels.resampling import Resampling
 from bisenet_ros.engine.streams import on_device
@@ -141,8 +142,6 @@ def _choose(device: torch.device) -> tuple[Kernels, str]:
     try:
         with on_device(device):
             _draw_once(in_triton, device)
-    except torch.cuda.OutOfMemoryError:  # temporary, and not a failure of Triton
-        raise
     # The GPU is too old, or Triton finds no C compiler, no headers of Python or (an assertion) no
     # libcuda.
     except (
@@ -152,6 +151,12 @@ def _choose(device: torch.device) -> tuple[Kernels, str]:
         subprocess.SubprocessError,
         in_triton.TritonError,
     ) as error:
+        # Little memory is temporary, and neither it nor a lost device is a failure of Triton.
+        if isinstance(error, RuntimeError) and device_failure(error) in (
+            DeviceFailure.MEMORY,
+            DeviceFailure.LASTING,
+        ):
+            raise
         return _instead_of_triton(error)
     return in_triton, ''
 
