@@ -18,6 +18,15 @@ import time
 started = time.monotonic()
 
 
+def peak_memory() -> int:
+    """Returns the most bytes that this process has had in memory so far.
+
+    `ru_maxrss` would count the memory of the process that started this one.
+    """
+    with open('/proc/self/status', encoding='utf-8') as status:
+        return 1024 * next(int(line.split()[1]) for line in status if line.startswith('VmHWM:'))
+
+
 def main() -> None:
     """Imports, loads and segments one frame; then loads again, to measure a reload."""
     weights, device, precision, engine, threads, width, height = sys.argv[1:]
@@ -47,11 +56,9 @@ def main() -> None:
     _ = segmenter(frame).drivable
     labelled = time.monotonic()
 
-    import resource
-
     import torch
 
-    memory = {'host': 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss}
+    memory = {'host': peak_memory()}
     if segmenter.device != 'cpu':
         memory['gpu'] = torch.cuda.max_memory_reserved(segmenter.device)
     again = time.monotonic()
