@@ -54,8 +54,8 @@ def main() -> None:
     try:
         prepare_process()
         # These modules import torch, whose threads are configured by now.
+        from bisenet_ros.benchmark.candidates import load_exactly
         from bisenet_ros.engine.registry import candidates
-        from bisenet_ros.segmenter import Segmenter
         from bisenet_ros.synthetic.drive import SyntheticDrive
 
         frame = SyntheticDrive(seed=0, size=tuple(arguments.size), rate=10.0).frame(0)[0]
@@ -72,7 +72,7 @@ def main() -> None:
                     network_size=tuple(arguments.network_size),
                 )
                 try:
-                    segmenter = Segmenter.from_settings(settings)
+                    segmenter = load_exactly(settings)
                 except UserError as error:
                     print(f'{engine}, {precision}: {error}')
                     continue

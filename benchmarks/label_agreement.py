@@ -14,12 +14,13 @@ from pathlib import Path
 import numpy as np
 
 from bisenet_ros.benchmark.baselines import exact
+from bisenet_ros.benchmark.candidates import load_exactly
 from bisenet_ros.checkpoint import Checkpoint
 from bisenet_ros.engine.hardware import DTYPES
 from bisenet_ros.engine.registry import ENGINES
 from bisenet_ros.errors import UserError
 from bisenet_ros.metrics import ConfusionMatrix
-from bisenet_ros.segmenter import Segmenter
+from bisenet_ros.model_settings import ModelSettings
 from bisenet_training.datasets.camvid import CamvidSettings
 
 
@@ -34,11 +35,11 @@ def main() -> None:
     contestants = {}
     for engine, precision in product(ENGINES, DTYPES):
         try:
-            segmenter = Segmenter.load(arguments.weights, engine=engine, precision=precision)
+            contestants[f'{engine}, {precision}'] = load_exactly(
+                ModelSettings(weights=arguments.weights, engine=engine, precision=precision)
+            )
         except UserError as error:
             print(f'{engine}, {precision}: skipped, {error}')
-        else:
-            contestants[f'{engine}, {precision}'] = segmenter
     checkpoint = Checkpoint.load(arguments.weights)
     reference = exact(checkpoint, checkpoint.network_size)
 

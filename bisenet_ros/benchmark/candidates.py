@@ -13,7 +13,7 @@ from bisenet_ros.benchmark import baselines
 from bisenet_ros.benchmark.baselines import Labeller, Size
 from bisenet_ros.checkpoint import Checkpoint
 from bisenet_ros.engine.hardware import DTYPES, resolve_device
-from bisenet_ros.engine.registry import ENGINES
+from bisenet_ros.engine.registry import AUTO, ENGINES, device_for
 from bisenet_ros.errors import UserError
 from bisenet_ros.model_settings import ModelSettings
 from bisenet_ros.segmenter import Segmenter
@@ -51,25 +51,21 @@ def load_candidates(settings: ModelSettings) -> Candidates:
     Raises:
         UserError: A setting is wrong, or asks for an engine or device that is not available.
     """
-
     # The requested engine must run, or raise; the others are optional.
-    first = Segmenter.from_settings(settings)
+    auto = settings.engine == AUTO
+    engine = Segmenter.from_settings(settings).engine if auto else settings.engine
+    first = load_exactly(replace(settings, engine=engine))
     candidates = Candidates(preferred=_name(first.engine, first.precision))
-    for engine_name in ENGINES if settings.engine == 'auto' else (first.engine,):
+    for engine_name in ENGINES if auto else (first.engine,):
         for precision_name in DTYPES if settings.precision == 'auto' else (first.precision,):
             name = _name(engine_name, precision_name)
             of_name = replace(settings, engine=engine_name, precision=precision_name)
             try:
-                segmenter = (
-                    first if name == candidates.preferred else Segmenter.from_settings(of_name)
+                candidates.segmenters[name] = (
+                    first if name == candidates.preferred else load_exactly(of_name)
                 )
             except UserError as error:
                 candidates.left_out[name] = str(error)
-                continue
-            if segmenter.engine == engine_name:
-                candidates.segmenters[name] = segmenter
-            else:
-                candidates.left_out[name] = segmenter.engine_note
     device = resolve_device(first.device)
     for name, make in _baselines(first.checkpoint, first.network_size, device).items():
         try:
@@ -77,6 +73,20 @@ def load_candidates(settings: ModelSettings) -> Candidates:
         except UserError as error:
             candidates.left_out[name] = str(error)
     return candidates
+
+
+def load_exactly(settings: ModelSettings) -> Segmenter:
+    """Sets up the engine that the settings name, so that figures stand under the right name.
+
+    Raises:
+        UserError: A setting is wrong, or the engine is not available, fails, or has wrong labels.
+    """
+    # If the device is named as well, a note says that another engine runs, and nothing else.
+    device = resolve_device(device_for(settings.engine, settings.device))
+    segmenter = Segmenter.from_settings(replace(settings, device=str(device)))
+    if segmenter.engine_note:
+        raise UserError(segmenter.engine_note)
+    return segmenter
 
 
 def _baselines(
