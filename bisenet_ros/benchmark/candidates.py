@@ -14,7 +14,7 @@ from bisenet_ros.benchmark.baselines import Labeller, Size
 from bisenet_ros.checkpoint import Checkpoint
 from bisenet_ros.engine.hardware import DTYPES, resolve_device
 from bisenet_ros.engine.registry import AUTO, ENGINES, device_for
-from bisenet_ros.errors import UserError
+from bisenet_ros.errors import UserError, first_line
 from bisenet_ros.model_settings import ModelSettings
 from bisenet_ros.segmenter import Segmenter
 
@@ -64,14 +64,16 @@ def load_candidates(settings: ModelSettings) -> Candidates:
                 candidates.segmenters[name] = (
                     first if name == candidates.preferred else load_exactly(of_name)
                 )
-            except UserError as error:
-                candidates.left_out[name] = str(error)
+            except Exception as error:  # whatever it is, the others are measured
+                candidates.left_out[name] = first_line(error)
     device = resolve_device(first.device)
     for name, make in _baselines(first.checkpoint, first.network_size, device).items():
         try:
             candidates.baselines[name] = make()
-        except UserError as error:
-            candidates.left_out[name] = str(error)
+        except Exception as error:  # a broken package raises anything
+            if not candidates.baselines:  # speed is given relative to the first one
+                raise
+            candidates.left_out[name] = first_line(error)
     return candidates
 
 

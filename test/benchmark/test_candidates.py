@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,35 @@ def test_an_engine_that_another_one_replaces_is_left_out(
     found = load(weights, 'auto')
     assert list(found.segmenters) == [found.preferred] == ['bisenet: cuda, fp32']
     assert found.left_out[TORCH].startswith(note)
+
+
+def test_what_cannot_be_set_up_is_left_out(
+    weights: Path, others: dict[str, Callable[[], Labeller]]
+) -> None:
+    """But for the first one, which the others are compared with."""
+    errors = {
+        'fresh': ImportError('libonnx.so: undefined symbol\nmore lines'),
+        'cut': RuntimeError('Exception from src/inference/core.cpp:\nmore lines'),
+        'old': AttributeError("module 'onnx' has no attribute 'x'"),
+    }
+
+    def fail(error: Exception) -> Labeller:
+        raise error
+
+    others['first'] = lambda: lambda frame: frame
+    others.update({name: partial(fail, error) for name, error in errors.items()})
+    others['last'] = others['first']
+    found = load(weights, 'torch')
+    assert list(found.segmenters) == [TORCH]
+    assert list(found.baselines) == ['first', 'last']
+    assert found.left_out == {
+        'fresh': 'libonnx.so: undefined symbol',
+        'cut': 'Exception from src/inference/core.cpp:',
+        'old': "module 'onnx' has no attribute 'x'",
+    }
+    del others['first']
+    with pytest.raises(ImportError, match='undefined symbol'):
+        load(weights, 'torch')
 
 
 def test_a_gpu_that_torch_cannot_use_leaves_nothing_out(
