@@ -24,7 +24,7 @@ from bisenet_ros.engine.kernels.resampling import Resampling
 from bisenet_ros.engine.labels import DrawSettings, draw_labels
 from bisenet_ros.engine.pinned_memory import reserve_page_locked_memory, upload
 from bisenet_ros.engine.profiling import stage
-from bisenet_ros.engine.streams import on_device
+from bisenet_ros.engine.streams import on_device, runtime_of
 from bisenet_ros.network import STRIDE, SegmentationNetwork, fold_batch_norm
 from bisenet_ros.preprocess import Normalization
 
@@ -83,26 +83,28 @@ class CudaEngine:
         self._runners = Runners(
             launches.captured if captures else launches.eager, launches.eager, self.notes
         )
+        self._done = runtime_of(device).Event()
         self._compile_kernels()
 
     @torch.inference_mode()
     def __call__(self, frames: Sequence[Frame]) -> Tensor:
         """See `Engine.__call__`; the layout is channels last."""
         with on_device(self.device):
+            # The work of the last call may be queued on another stream, and use the same buffers.
+            stream = runtime_of(self.device).current_stream(self.device)
+            self._done.wait(stream)
             runner = self._runners.of(len(frames))
             with stage('pre'):
                 for target, frame in zip(runner.input, frames, strict=True):
                     self._prepare(upload(frame, self.device), target)
             with stage('network'):
-                logits = runner.run()[:, : self._classes].permute(0, 2, 3, 1)
+                output = runner.run()[:, : self._classes].permute(0, 2, 3, 1)
                 # A dense copy, because the next run overwrites the output.
-                return (
-                    torch.empty_like(
-                        logits, dtype=torch.float32, memory_format=torch.contiguous_format
-                    )
-                    .copy_(logits)
-                    .permute(0, 3, 1, 2)
-                )
+                logits = torch.empty_like(
+                    output, dtype=torch.float32, memory_format=torch.contiguous_format
+                ).copy_(output)
+            self._done.record(stream)
+            return logits.permute(0, 3, 1, 2)
 
     def _prepare(self, pixels: Tensor, target: Tensor) -> None:
         """Writes a frame, (H, W, 3) uint8, to one image of the input, (h', w', channels)."""

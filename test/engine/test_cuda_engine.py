@@ -26,7 +26,7 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
 
 from bisenet_ros.checkpoint import shipped_weights
-from bisenet_ros.engine import cuda_graphs, native, pinned_memory
+from bisenet_ros.engine import cuda_engine, cuda_graphs, native, pinned_memory
 from bisenet_ros.engine.branches import run_side_by_side
 from bisenet_ros.engine.channel_padding import pad_classes, pad_colors
 from bisenet_ros.engine.cuda_engine import CudaEngine
@@ -266,6 +266,35 @@ def test_nothing_else_runs_on_the_branches_stream_while_a_graph_is_captured(
 def test_streams_are_kept_for_their_role() -> None:
     assert stream_of(CPU, 'branch') is stream_of(CPU, 'branch')
     assert stream_of(CPU, 'branch') is not stream_of(CPU, 'capture')
+
+
+def test_a_call_on_another_stream_waits_for_the_work_of_the_last_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Both write the same input and read the same output, and a call ends before its work."""
+    streams, done = ['first', 'second'], []
+
+    class Event:
+        def wait(self, stream: str) -> None:
+            done.append(f'{stream} waits')
+
+        def record(self, stream: str) -> None:
+            done.append(f'{stream} records')
+
+    runtime = SimpleNamespace(Event=Event, current_stream=lambda device: streams[0])
+    monkeypatch.setattr(cuda_engine, 'runtime_of', lambda device: runtime)
+    engine = engine_on(CPU)
+    runner = engine._runners.of(1)
+    prepare, run = engine._prepare, runner.run
+    engine._prepare = lambda *frame: done.append('input') or prepare(*frame)
+    runner.run = lambda: done.append('network') or run()
+    engine(FRAMES[:1])
+    streams.reverse()
+    engine(FRAMES[:1])
+    assert done == [
+        *('first waits', 'input', 'network', 'first records'),
+        *('second waits', 'input', 'network', 'second records'),
+    ]
 
 
 @pytest.mark.usefixtures('_no_streams')
