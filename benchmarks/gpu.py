@@ -58,6 +58,7 @@ from bisenet_ros.engine.torch_engine import TorchEngine
 from bisenet_ros.engine.upsample_argmax import scale_to
 from bisenet_ros.errors import UserError, first_line
 from bisenet_ros.model_settings import DEFAULT_WEIGHTS
+from bisenet_ros.process_tuning import prepare_process
 from bisenet_ros.resizing import resize
 from bisenet_ros.synthetic.drive import SyntheticDrive
 
@@ -340,6 +341,7 @@ class Task:
 
 def work(task: Task, report: Connection) -> None:
     """Entry point of a process: sends (size, result) for each size, or an error."""
+    prepare_process()
     try:
         checkpoint = Checkpoint.load(task.weights)
         rates = None
@@ -351,9 +353,8 @@ def work(task: Task, report: Connection) -> None:
             else:
                 report.send((size, measure(setting, task, expected)))
     except Exception as error:
-        report.send(
-            (None, f'{type(error).__name__}: {first_line(error)}')
-        )  # so that the next process starts
+        # So that the next process starts.
+        report.send((None, f'{type(error).__name__}: {first_line(error)}'))
         raise
 
 
@@ -504,6 +505,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument('--json', type=Path, help='also write all results to this file')
     options = parser.parse_args(arguments)
+    prepare_process()  # as each process of a candidate, of which `describe_machine` speaks
     until = time.monotonic() + 60 * options.minutes
 
     try:

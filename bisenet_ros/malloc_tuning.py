@@ -14,6 +14,8 @@ _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX, _M_ARENA_MAX = -1, -2, -4, -8
 _TOP_PAD = 64 * 2**20
 _NEVER = 2**31 - 1
 
+_kept = False  # by `keep_freed_memory`; the C library cannot be asked
+
 
 def malloc_settings() -> dict[str, str]:
     """Returns the environment variables that configure malloc."""
@@ -35,10 +37,11 @@ def keep_freed_memory() -> bool:
     Call it before threads are started, because they must share one heap.
 
     Returns:
-        Whether the C library has these settings and accepted them.
+        Whether the C library has these settings and accepted them; later, `freed_memory_is_kept`.
     """
+    global _kept
     mallopt = _of_c_library('mallopt')
-    return mallopt is not None and all(
+    _kept = mallopt is not None and all(
         mallopt(setting, value) == 1
         for setting, value in (
             (_M_MMAP_MAX, 0),
@@ -47,6 +50,12 @@ def keep_freed_memory() -> bool:
             (_M_ARENA_MAX, 1),  # only the main heap may grow without bounds
         )
     )
+    return _kept
+
+
+def freed_memory_is_kept() -> bool:
+    """Returns whether `keep_freed_memory` has succeeded in this process."""
+    return _kept
 
 
 def return_free_memory() -> None:

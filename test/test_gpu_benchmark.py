@@ -55,6 +55,7 @@ def report(tmp_path: Path) -> Any:
 def test_it_runs_on_a_cpu(report: Any) -> None:
     names = ['reference: eager', *OURS]
     printed, found = report('--network', '70', '33', '--only', *names)
+    assert found['machine']['malloc'] == 'freed memory is kept'
     (size,) = found['sizes']
     assert size['network_size'] == [70, 33]
     assert list(size['results']) == names

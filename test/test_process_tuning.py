@@ -68,6 +68,14 @@ libc.malloc_info(0, ctypes.c_void_p.in_dll(libc, 'stdout'))
 libc.fflush(None)
 """
 
+MALLOC = """
+from bisenet_ros.benchmark.machine import describe_machine
+from bisenet_ros.process_tuning import prepare_process
+print(describe_machine()['malloc'])
+prepare_process()
+print(describe_machine()['malloc'])
+"""
+
 POLICY = """
 import os
 from bisenet_ros.process_tuning import prepare_process
@@ -134,6 +142,12 @@ def test_free_memory_is_returned_on_request() -> None:
 def test_what_the_user_set_for_malloc_wins() -> None:
     code = FAULTS.format(prepare='prepare_process()')
     assert int(run(code, MALLOC_ARENA_MAX='2')) >= 150
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != 'glibc', reason='a setting of glibc')
+def test_benchmarks_report_what_was_done_to_malloc() -> None:
+    assert run(MALLOC).splitlines() == ['freed memory is given back', 'freed memory is kept']
+    assert run(MALLOC, MALLOC_ARENA_MAX='2').splitlines() == 2 * ["{'MALLOC_ARENA_MAX': '2'}"]
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != 'glibc', reason='a setting of glibc')

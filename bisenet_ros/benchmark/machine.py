@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from bisenet_ros.engine.hardware import cpu_capability
-from bisenet_ros.malloc_tuning import malloc_settings
+from bisenet_ros.malloc_tuning import freed_memory_is_kept, malloc_settings
 from bisenet_ros.version import VERSION
 
 _PACKAGES = ('torch', 'numpy', 'opencv-python-headless', 'openvino', 'onnxruntime', 'triton')
@@ -43,8 +43,12 @@ def describe_machine() -> dict[str, Any]:
             'torch': torch.get_num_threads(),
             **{name: os.environ[name] for name in _THREAD_VARIABLES if name in os.environ},
         },
-        'malloc': malloc_settings() or 'freed memory is kept',
+        'malloc': malloc_settings() or _malloc(),
     }
+
+
+def _malloc() -> str:
+    return f'freed memory is {"kept" if freed_memory_is_kept() else "given back"}'
 
 
 def _cpu_model() -> str:
