@@ -65,7 +65,7 @@ TARGET ALWAYS_INLINE void store(ints values, uint8_t *row, int x, int end, int w
 
 TARGET static void FOR_CPU(draw_labels)(const struct job *job, int row, int column) {
   const struct corners corner = corners_of(job, row, column);
-  uint8_t ids[MAX_CLASSES + 1];
+  uint8_t ids[MAX_CLASSES];
   const int count = find_candidates(&corner, job->classes, ids);
   const int width = job->x.start[job->x.runs], end = job->x.start[column + 1];
   struct edge edges[MAX_CLASSES];
