@@ -23,9 +23,8 @@ from bisenet_ros.formatting import percent
 
 MALLOC: dict[str, dict[str, str]] = {
     'freed memory kept': {},
-    'freed memory given back': {
-        'GLIBC_TUNABLES': ''
-    },  # if it is set, the program does not change it
+    # If it is set, the program does not change it.
+    'freed memory given back': {'GLIBC_TUNABLES': ''},
 }
 
 
