@@ -71,6 +71,7 @@ def test_it_runs_on_a_cpu(report: Any) -> None:
     for rate in ('flops', 'to_device', 'to_host'):
         assert parts.pop(rate) > 0
     assert parts.pop('together') == pytest.approx(sum(parts.values()))
+    assert list(parts) == ['frame to the GPU', 'network', 'labels back']
 
 
 @pytest.mark.slow
