@@ -32,7 +32,8 @@ class MaskErrors(NamedTuple):
     """How right a frame's drivable mask is, for each of `LEVELS` as the lowest confidence.
 
     Attributes:
-        false_drivable: (levels,) share of the mask that is not drivable; 0 where the mask is empty.
+        false_drivable: (levels,) share of the mask's known pixels that are not drivable; 0 where
+            the mask is empty, and 1, as if all were wrong, where none of its pixels is known.
         kept: (levels,) share of the drivable area that is in the mask; NaN where there is none.
     """
 
@@ -45,16 +46,24 @@ def mask_errors(
     truth: npt.NDArray[np.uint8],
     drivable_ids: Sequence[int],
     min_drivable_area: float,
-) -> MaskErrors:
+) -> MaskErrors | None:
     """Compares the drivable masks of a frame with the truth.
+
+    Whether the truth suffices is decided by the largest mask, that of the lowest level, so that the
+    rates of all levels are of the same frames.
 
     Args:
         found: The frame, segmented without a `drivable_threshold`.
         truth: (H, W) uint8 true class ids; `IGNORE` does not count.
         drivable_ids: Ids of the drivable classes.
         min_drivable_area: As in `ModelSettings`.
+
+    Returns:
+        None if the truth is not known for any pixel of the frame, or of its largest mask.
     """
     known = truth != IGNORE
+    if not known.any():
+        return None
     drivable = np.isin(truth, drivable_ids)
     area = np.count_nonzero(drivable)
     mask = drivable_mask(found.labels, drivable_ids)
@@ -66,6 +75,10 @@ def mask_errors(
         right = np.count_nonzero(called & drivable)
         if count:
             rates[index] = (count - right) / count
+        elif called.any():
+            if level == LEVELS[0]:
+                return None
+            rates[index] = 1
         if area:
             kept[index] = right / area
     return MaskErrors(rates, kept)

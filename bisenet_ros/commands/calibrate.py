@@ -47,8 +47,12 @@ class Limit(NamedTuple):
     false_drivable: float
     confidence: float
 
-    def check(self, dataset: Dataset) -> None:
+    def check(self, frames: int, data: str) -> None:
         """Checks that there are enough frames.
+
+        Args:
+            frames: Number of frames.
+            data: Description of the data set.
 
         Raises:
             UserError: There are not, or a number is out of range.
@@ -59,16 +63,16 @@ class Limit(NamedTuple):
                     f'--{name.replace("_", "-")} must be above 0 and below 1, not {value:g}'
                 )
         needed = fewest_frames(*self)
-        if len(dataset) < needed:
+        if frames < needed:
             raise UserError(
-                f'{dataset.description}: at least {needed} frames are needed to state a '
+                f'{data}: at least {needed} frames with a truth are needed to state a '
                 f'false-drivable rate of {self.false_drivable:g} with a confidence of '
                 f'{self.confidence:g}, even without any error'
             )
 
 
 class Measurements(NamedTuple):
-    """Figures of all frames.
+    """Figures of the frames whose masks can be judged, and the statistics of all frames.
 
     Attributes:
         rates: (frames, levels), see `MaskErrors.false_drivable`.
@@ -112,10 +116,18 @@ def calibrate_weights(
         raise UserError(f'only the evaluation server has the truth of {source.kind} {source.split}')
     dataset = source.settings.open()
     if limit is not None:
-        limit.check(dataset)
+        limit.check(len(dataset), dataset.description)
     checkpoint = replace(Checkpoint.load(settings.weights), claim=None)
     segmenter = Segmenter(checkpoint, replace(settings.model, ego_mask=''))
     measured = _measure(segmenter, dataset)
+    left_out = len(dataset) - len(measured.rates)
+    if left_out:
+        warn(
+            f'{left_out} of {len(dataset)} frames do not count: no pixel of their drivable mask '
+            'has a known truth'
+        )
+    if limit is not None:
+        limit.check(len(measured.rates), dataset.description)
     claim = None if limit is None else _claim(limit, measured, segmenter, dataset.description)
     # With an anomaly_threshold, the masks that were measured depend on the statistics as they are.
     max_logits = checkpoint.max_logits if settings.anomaly_threshold else measured.max_logits
@@ -124,7 +136,8 @@ def calibrate_weights(
     rates = measured.rates.mean(axis=0)
     if json_file is not None:
         figures = {
-            'frames': len(dataset),
+            'frames': len(measured.rates),
+            'left_out': left_out,
             'claim': None if claim is None else claim.to_dict(),
             'max_logits': None if max_logits is None else max_logits.to_dict(),
             'thresholds': [level / 255 for level in LEVELS],
@@ -162,10 +175,15 @@ def _measure(segmenter: Segmenter, dataset: Dataset) -> Measurements:
                 raise UserError(f'{sample.name}: {error}') from error
             truth = truth_at(table[sample.labels], sample.image.shape, found.labels.shape)
             errors = mask_errors(found, truth, drivable_ids, settings.min_drivable_area)
-            rates.append(errors.false_drivable)
-            kept.append(errors.kept)
-            confidences.append(found.mean_confidence)
+            if errors is not None:
+                rates.append(errors.false_drivable)
+                kept.append(errors.kept)
+                confidences.append(found.mean_confidence)
             statistics.add(segmenter.logits(sample.image))
+    if not rates:
+        raise UserError(
+            f'{dataset.description}: no frame has a pixel in its drivable mask whose truth is known'
+        )
     if np.isnan(kept).all():
         raise UserError(f'{dataset.description}: the ground truth has no drivable area')
     return Measurements(np.stack(rates), np.nanmean(kept, axis=0), confidences, statistics.result())

@@ -93,6 +93,43 @@ def test_the_rate_that_is_stated_is_that_of_the_vehicle(
     assert json.loads(evaluated.stdout)['drivable_threshold'] == claim.threshold
 
 
+def test_frames_without_a_truth_prove_nothing(
+    options: list[object], data: Path, tmp_path: Path
+) -> None:
+    more = tmp_path / 'camvid'
+    shutil.copytree(data, more)
+    for path in (data / 'val').iterdir():
+        shutil.copy(path, more / 'val' / f'{path.stem}_again.png')
+        unknown = np.full((96, 128), 11, np.uint8)  # CamVid's void
+        cv2.imwrite(str(more / 'valannot' / f'{path.stem}_again.png'), unknown)
+    output, figures = tmp_path / 'sure.safetensors', tmp_path / 'sure.json'
+    limit = ('--false-drivable', 0.35, '--confidence', 0.9)
+    done = run('calibrate', *options, '-o', output, *limit, '--data', more, '--json', figures)
+    assert done.exit_code == 0, done.output
+    assert f'{FRAMES} of {2 * FRAMES} frames do not count: no pixel of their' in done.output
+    claim = Checkpoint.load(output).claim
+    assert claim is not None
+    assert claim.frames == FRAMES
+    found = json.loads(figures.read_text())
+    assert (found['frames'], found['left_out']) == (FRAMES, FRAMES)
+    expected = tmp_path / 'expected.json'
+    run('calibrate', *options, '-o', tmp_path / 'expected.safetensors', '--json', expected)
+    rates = json.loads(expected.read_text())['false_drivable_rates']
+    assert found['false_drivable_rates'] == pytest.approx(rates)
+
+    # They do not make up for the number that is needed, either.
+    output.unlink()
+    done = run('calibrate', *options, '-o', output, '--data', more, '--false-drivable', 0.2)
+    assert done.exit_code == 2, done.output
+    assert 'at least 14 frames with a truth are needed' in done.output
+    for path in (more / 'valannot').iterdir():
+        cv2.imwrite(str(path), np.full((96, 128), 11, np.uint8))
+    done = run('calibrate', *options, '-o', output, '--data', more)
+    assert done.exit_code == 2, done.output
+    assert 'no frame has a pixel in its drivable mask whose truth is known' in done.output
+    assert not output.exists()
+
+
 def test_weights_stay_as_they_are(options: list[object], tmp_path: Path) -> None:
     output = tmp_path / 'known.safetensors'
     done = run('calibrate', *options, '-o', output)
@@ -132,7 +169,7 @@ def test_statistics_that_the_masks_depend_on_stay(
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [
-        (('--false-drivable', 0.01), 'at least 299 frames are needed to state'),
+        (('--false-drivable', 0.01), 'at least 299 frames with a truth are needed to state'),
         (('--false-drivable', 1.5), '--false-drivable must be above 0 and below 1, not 1.5'),
         (('--false-drivable', 0.5, '--confidence', 1), '--confidence must be above 0 and below 1'),
         (('--confidence', 0.9), '--confidence needs --false-drivable'),

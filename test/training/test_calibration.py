@@ -35,7 +35,9 @@ def frame(seed: int) -> tuple[Any, np.ndarray]:
 @pytest.mark.parametrize('min_area', [0.0, 0.01])
 def test_rates_are_counted(min_area: float) -> None:
     found, truth = frame(0)
-    rates, kept = mask_errors(found, truth, (1, 2), min_area)
+    errors = mask_errors(found, truth, (1, 2), min_area)
+    assert errors is not None
+    rates, kept = errors
     for level, rate in zip(LEVELS, rates, strict=True):
         mask = np.isin(found.labels, (1, 2)) & (found.confidence >= level)
         mask = without_small_areas(np.where(mask, 255, 0).astype(np.uint8), min_area) > 0
@@ -48,6 +50,28 @@ def test_rates_are_counted(min_area: float) -> None:
         mask = without_small_areas(np.where(mask, 255, 0).astype(np.uint8), min_area) > 0
         true = np.isin(truth, (1, 2))
         assert share == (mask & true).sum() / true.sum()
+
+
+def test_a_mask_without_a_known_truth_is_not_taken_for_right() -> None:
+    found, truth = frame(0)
+    mask = np.isin(found.labels, (1, 2))
+    nothing = np.full_like(truth, IGNORE)
+    assert mask_errors(found, nothing, (1, 2), 0.0) is None
+    assert mask_errors(found, np.where(mask, IGNORE, truth), (1, 2), 0.0) is None
+    # Without a mask there is no error, but only if something of the frame is known.
+    empty = SimpleNamespace(labels=np.zeros_like(truth), confidence=found.confidence)
+    assert mask_errors(empty, nothing, (1, 2), 0.0) is None
+    errors = mask_errors(empty, truth, (1, 2), 0.0)
+    assert errors is not None
+    assert (errors.false_drivable == 0).all()
+    # What is left of a mask at a high level may be what the truth does not know.
+    doubtful = np.where(mask & (found.confidence >= 100), IGNORE, 1).astype(np.uint8)
+    errors = mask_errors(found, doubtful, (1, 2), 0.0)
+    assert errors is not None
+    assert [level for level, rate in zip(LEVELS, errors.false_drivable, strict=True) if rate] == (
+        [level for level in LEVELS if level >= 100]
+    )
+    assert (errors.false_drivable[LEVELS.index(100) :] == 1).all()
 
 
 @pytest.mark.parametrize(('limit', 'confidence'), [(0.05, 0.95), (0.01, 0.95), (0.1, 0.5)])
