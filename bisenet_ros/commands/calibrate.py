@@ -112,13 +112,16 @@ def calibrate_weights(
         raise UserError('drivable_threshold is what calibrate determines: leave it out')
     if settings.ego_mask:
         warn('ego_mask is ignored: it belongs to one vehicle, not to a data set')
+    if settings.confidence_threshold:
+        warn('confidence_threshold is ignored: what is stated must hold without it')
     if not source.settings.has_truth:
         raise UserError(f'only the evaluation server has the truth of {source.kind} {source.split}')
     dataset = source.settings.open()
     if limit is not None:
         limit.check(len(dataset), dataset.description)
     checkpoint = replace(Checkpoint.load(settings.weights), claim=None)
-    segmenter = Segmenter(checkpoint, replace(settings.model, ego_mask=''))
+    model = replace(settings.model, ego_mask='', confidence_threshold=0.0)
+    segmenter = Segmenter(checkpoint, model)
     measured = _measure(segmenter, dataset)
     left_out = len(dataset) - len(measured.rates)
     if left_out:

@@ -93,6 +93,20 @@ def test_the_rate_that_is_stated_is_that_of_the_vehicle(
     assert json.loads(evaluated.stdout)['drivable_threshold'] == claim.threshold
 
 
+def test_the_rate_holds_without_a_confidence_threshold(
+    options: list[object], tmp_path: Path
+) -> None:
+    claims = []
+    for arguments in ((), ('--confidence-threshold', 0.5)):
+        output = tmp_path / 'sure.safetensors'
+        limit = ('--false-drivable', 0.35, '--confidence', 0.9)
+        done = run('calibrate', *options, '-o', output, *limit, *arguments)
+        assert done.exit_code == 0, done.output
+        assert ('confidence_threshold is ignored' in done.output) == bool(arguments)
+        claims.append(Checkpoint.load(output).claim)
+    assert claims[0] == claims[1]
+
+
 def test_frames_without_a_truth_prove_nothing(
     options: list[object], data: Path, tmp_path: Path
 ) -> None:
