@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import cv2
@@ -20,6 +21,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
+from torch.utils.data.dataloader import _MultiProcessingDataLoaderIter
 
 from bisenet_ros.errors import UserError
 from bisenet_training.augment import Augmentation
@@ -111,6 +113,17 @@ class Views(TorchDataset[View]):
             image[copied], labels[copied] = source[copied], source_labels[copied]
         return image, labels
 
+    def __getitems__(self, numbers: Sequence[int]) -> list[View] | UserError:
+        """Returns the views of a batch, or why one of them cannot be made.
+
+        A loader calls this in its processes, and would wrap an error that is raised there in the
+        text of a traceback.
+        """
+        try:
+            return [self[number] for number in numbers]
+        except UserError as error:
+            return error
+
     def _view(self, dataset: Dataset, index: int, generator: torch.Generator) -> View:
         sample = dataset[index]
         view: View = self.augmentation(sample.image, sample.labels, self.crop, generator)
@@ -158,18 +171,28 @@ class Shard:
             yield list(range(start, start + self.size))
 
 
-def make_loader(
-    views: Views, batches: Iterator[list[int]], workers: int, *, pin_memory: bool
-) -> DataLoader[View]:
-    """Returns a loader that prepares batches in `workers` processes, or in this process if 0.
+@contextmanager
+def prepare_batches(
+    views: Views, numbers: Iterator[list[int]], workers: int, *, pin_memory: bool
+) -> Iterator[Iterator[Batch]]:
+    """Prepares batches in `workers` processes, or in this process if 0, in a `with` block.
 
-    It can be iterated over once and yields `Batch`, although its type is named after the items of
-    its data set. Workers are always forked: they share the rendered frames of synthetic data sets
-    and do not use GPUs.
+    Workers are always forked: they share the rendered frames of synthetic data sets and do not use
+    GPUs. They end with the block: Python's own way to end them at its end is SIGTERM, which they
+    ignore.
+
+    Args:
+        views: The samples.
+        numbers: Sample numbers of each batch.
+        workers: Number of processes.
+        pin_memory: Whether batches are in memory that a GPU reads directly.
+
+    Raises:
+        UserError: A sample cannot be read; raised when its batch is due.
     """
-    return DataLoader(
+    loader = DataLoader(
         views,
-        batch_sampler=batches,
+        batch_sampler=numbers,
         num_workers=workers,
         collate_fn=_collate,
         pin_memory=pin_memory,
@@ -177,6 +200,13 @@ def make_loader(
         multiprocessing_context='fork' if workers else None,
         worker_init_fn=_prepare_worker,
     )
+    batches = iter(loader)
+    try:
+        yield map(_without_error, batches)
+    finally:
+        if isinstance(batches, _MultiProcessingDataLoaderIter):
+            # Nothing public ends them while the traceback of an error refers to the iterator.
+            batches._shutdown_workers()
 
 
 def suitable_workers(processes_on_machine: int) -> int:
@@ -185,17 +215,25 @@ def suitable_workers(processes_on_machine: int) -> int:
     return min(_MAX_WORKERS, max(cores // processes_on_machine - 1, 0))
 
 
-def _collate(views: Sequence[View]) -> Batch:
+def _collate(views: Sequence[View] | UserError) -> Batch | UserError:
+    if isinstance(views, UserError):
+        return views
     images = np.stack([image for image, _ in views])
     labels = np.stack([labels for _, labels in views])
     return torch.from_numpy(images), torch.from_numpy(labels)
+
+
+def _without_error(batch: Batch | UserError) -> Batch:
+    if isinstance(batch, UserError):
+        raise batch
+    return batch
 
 
 def _prepare_worker(_: int) -> None:
     """Makes libraries in a worker single-threaded, because there are many workers.
 
     Ctrl-C and `timeout` signal the workers, too. They ignore it, so that the training can finish
-    its step. It ends them then, and if it is gone, they end by themselves.
+    its step. `prepare_batches` ends them then, and if it is gone, they end by themselves.
     """
     cv2.setNumThreads(0)
     for number in (signal.SIGINT, signal.SIGTERM):

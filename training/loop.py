@@ -34,7 +34,7 @@ from bisenet_ros.version import versions
 from bisenet_training.augment import Augmentation
 from bisenet_training.average import AverageNetwork
 from bisenet_training.config import TrainingConfig
-from bisenet_training.data import Plan, Shard, Views, make_loader, suitable_workers
+from bisenet_training.data import Plan, Shard, Views, prepare_batches, suitable_workers
 from bisenet_training.depthwise import keep_depthwise_in_float32
 from bisenet_training.distributed import add_up, launch, processes_on_machine
 from bisenet_training.final_weights import export
@@ -144,13 +144,15 @@ def fit(config: TrainingConfig, output: Path, *, resume: bool) -> Signals | None
     if goes_on:
         step, best, seconds = restore(fabric, folder.last, learned)
 
-    batches = iter(
-        make_loader(views, shard.batches(step, config.max_steps), workers, pin_memory=on_gpu)
-    )
+    numbers = shard.batches(step, config.max_steps)
     unread: list[Tensor] = []  # losses not yet read from the device
     stopped_by: Signals | None = None
-    log = RunLog(folder, progress, step, writes=fabric.is_global_zero)
-    with Interruption() as interruption, log:
+    with (
+        # First, because it forks, and the log has threads.
+        prepare_batches(views, numbers, workers, pin_memory=on_gpu) as batches,
+        Interruption() as interruption,
+        RunLog(folder, progress, step, writes=fabric.is_global_zero) as log,
+    ):
         model.train()
         since = time.perf_counter()
         while step < config.max_steps and stopped_by is None:

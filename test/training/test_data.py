@@ -15,7 +15,7 @@ from small_datasets import make_cityscapes_tree
 
 from bisenet_ros.errors import UserError
 from bisenet_training.augment import Augmentation, AugmentationSettings
-from bisenet_training.data import Plan, Shard, Views, make_loader
+from bisenet_training.data import Plan, Shard, Views, prepare_batches
 from bisenet_training.datasets import Dataset
 from bisenet_training.datasets.camvid import CamvidSettings
 from bisenet_training.datasets.cityscapes import CityscapesSettings
@@ -69,8 +69,10 @@ def test_batches_follow_from_seed_and_step_alone(datasets: list[Dataset], worker
     plan = Plan(datasets, [1, 1], 40, seed=0)
     views = Views(plan, Augmentation(AugmentationSettings()), (64, 32), seed=0)
     shard = Shard(4, 1, 0, 1)
-    whole = list(make_loader(views, shard.batches(0, 4), 0, pin_memory=False))
-    rest = list(make_loader(views, shard.batches(2, 4), workers, pin_memory=False))
+    with prepare_batches(views, shard.batches(0, 4), 0, pin_memory=False) as batches:
+        whole = list(batches)
+    with prepare_batches(views, shard.batches(2, 4), workers, pin_memory=False) as batches:
+        rest = list(batches)
     assert len(whole) == 4
     images, labels = whole[2]
     assert images.shape == (4, 32, 64, 3)
