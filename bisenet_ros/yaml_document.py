@@ -44,8 +44,11 @@ def reworded(error: Any) -> str:
 
 
 @contextmanager
-def yaml_errors(path: Path) -> Iterator[None]:
+def yaml_errors(path: Path | str) -> Iterator[None]:
     """Turns errors of reading and parsing YAML into one line that names the place.
+
+    Args:
+        path: The file, or what else the text is called in messages.
 
     Raises:
         DocumentError: The file cannot be read, or is not YAML.
@@ -73,17 +76,25 @@ def read_yaml(path: Path) -> str:
         DocumentError: The file is too large, nested too deeply, or has aliases that expand to too
             many values.
     """
-    with path.open('rb') as file:
-        content = file.read(MAX_DOCUMENT + 1)
-    if len(content) > MAX_DOCUMENT:
-        raise DocumentError(f'{path}: over {MAX_DOCUMENT >> 20} MiB, more than any such file has')
-    text = content.decode('utf-8-sig')
+    text = _read_text(path)
     check_values(path, text)
     return text
 
 
-def check_values(path: Path, text: str) -> None:
+def _read_text(path: Path) -> str:
+    with path.open('rb') as file:
+        content = file.read(MAX_DOCUMENT + 1)
+    if len(content) > MAX_DOCUMENT:
+        raise DocumentError(f'{path}: over {MAX_DOCUMENT >> 20} MiB, more than any such file has')
+    return content.decode('utf-8-sig')
+
+
+def check_values(path: Path | str, text: str) -> None:
     """Refuses YAML that would expand to too many values, or endlessly.
+
+    Args:
+        path: As for `yaml_errors`.
+        text: The YAML.
 
     Raises:
         DocumentError: The text has too many values or levels, or an alias inside its own anchor.
@@ -118,7 +129,7 @@ def check_values(path: Path, text: str) -> None:
 
 
 class _Loader(yaml.SafeLoader):
-    """Names the line of a value that is invalid for its type, such as the date 2026-13-45."""
+    """Names the line of a value that is invalid for its type, such as the number 0b_."""
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
         try:
@@ -128,6 +139,13 @@ class _Loader(yaml.SafeLoader):
             raise yaml.constructor.ConstructorError(
                 None, None, f'{str(node.value)[:100]!r} is no {kind}', node.start_mark
             ) from error
+
+    def construct_date(self, node: yaml.ScalarNode) -> Any:
+        """Leaves a date as it is written: folders are named by dates, and no key wants one."""
+        return self.construct_scalar(node)
+
+
+_Loader.add_constructor('tag:yaml.org,2002:timestamp', _Loader.construct_date)
 
 
 @dataclass(frozen=True)
@@ -152,15 +170,8 @@ class Document:
                 key twice.
         """
         with yaml_errors(path):
-            loader = _Loader(read_yaml(path))
-            try:
-                root = loader.get_single_node()
-                value = None if root is None else loader.construct_document(root)
-            finally:
-                loader.dispose()
-        document = cls(path, value, root)
-        document._refuse_twins(root, set())
-        return document
+            text = _read_text(path)
+        return cls(path, *_parse(path, text))
 
     def line(self, location: Location) -> int:
         """Returns the line, from 1, of a value's key; of its parent if there is no such value."""
@@ -185,19 +196,48 @@ class Document:
         place = f'{steps.lstrip(".")}: ' if steps else ''
         return DocumentError(f'{self.path}:{self.line(location)}: {place}{message}')
 
-    def _refuse_twins(self, node: yaml.Node | None, seen: set[int]) -> None:
-        """Refuses duplicate keys, of which the YAML parser would silently use the last."""
-        if not isinstance(node, yaml.CollectionNode) or id(node) in seen:
-            return
-        seen.add(id(node))
-        keys: set[str] = set()
-        for child in node.value:
-            if not isinstance(child, tuple):
-                self._refuse_twins(child, seen)
-                continue
-            key, value = child
-            if isinstance(key, yaml.ScalarNode) and key.value in keys:
-                line = key.start_mark.line + 1
-                raise DocumentError(f'{self.path}:{line}: {key.value} is given twice')
-            keys.add(str(key.value))
-            self._refuse_twins(value, seen)
+
+def parse_value(name: str, text: str) -> Any:
+    """Reads a value that is given elsewhere than in a file, as `Document` reads those of files.
+
+    Args:
+        name: What the value is called in messages.
+        text: The value in YAML.
+
+    Raises:
+        DocumentError: It is not YAML, is refused by `check_values`, or has a key twice.
+    """
+    value, _ = _parse(name, text)
+    return value
+
+
+def _parse(path: Path | str, text: str) -> tuple[Any, yaml.Node | None]:
+    """Returns the value of a text, and the node that knows its lines."""
+    with yaml_errors(path):
+        check_values(path, text)
+        loader = _Loader(text)
+        try:
+            root = loader.get_single_node()
+            value = None if root is None else loader.construct_document(root)
+        finally:
+            loader.dispose()
+    _refuse_twins(path, root, set())
+    return value, root
+
+
+def _refuse_twins(path: Path | str, node: yaml.Node | None, seen: set[int]) -> None:
+    """Refuses duplicate keys, of which the YAML parser would silently use the last."""
+    if not isinstance(node, yaml.CollectionNode) or id(node) in seen:
+        return
+    seen.add(id(node))
+    keys: set[str] = set()
+    for child in node.value:
+        if not isinstance(child, tuple):
+            _refuse_twins(path, child, seen)
+            continue
+        key, value = child
+        if isinstance(key, yaml.ScalarNode) and key.value in keys:
+            line = key.start_mark.line + 1
+            raise DocumentError(f'{path}:{line}: {key.value} is given twice')
+        keys.add(str(key.value))
+        _refuse_twins(path, value, seen)

@@ -191,11 +191,11 @@ def test_what_decompresses_to_too_much_is_not_decompressed() -> None:
          for p, c in zip('abcdefghijk', 'bcdefghijkl', strict=True)), 'over 100000 values'),
         ('a: &a [*a]', r':1: \*a refers to the value that contains it'),
         ('[' * 60 + ']' * 60, ':1: over 50 levels deep'),
-        ('day: 2026-13-45', ":1: not YAML: '2026-13-45' is no timestamp"),
+        ('number: 0b_', ":1: not YAML: '0b_' is no int"),
         ('number: ' + '9' * 5000, ':1: not YAML: '),
         ('x' * (1 << 23), 'over 4 MiB'),
     ],
-    ids=['laughs', 'cycle', 'deep', 'no date', 'long number', 'large'],
+    ids=['laughs', 'cycle', 'deep', 'no number', 'long number', 'large'],
 )  # fmt: skip
 def test_a_document_that_grows_is_refused(text: str, message: str, tmp_path: Path) -> None:
     path = tmp_path / 'file.yaml'

@@ -18,7 +18,7 @@ from bisenet_ros.limits import MIN_SIDE
 from bisenet_ros.network import NETWORKS, Upsampling, options_of
 from bisenet_ros.preprocess import ChannelOrder, Normalization
 from bisenet_ros.resources import share_directory
-from bisenet_ros.yaml_document import Document, Location, reworded
+from bisenet_ros.yaml_document import Document, DocumentError, Location, parse_value, reworded
 from bisenet_training.augment import AugmentationSettings
 from bisenet_training.dataset_registry import settings_class
 from bisenet_training.datasets import AnyDataset, DatasetSettings
@@ -266,10 +266,12 @@ def _parse_override(override: str) -> tuple[Location, Any]:
     if not key or not equals:
         raise ConfigError(f'{override!r} is not key.sub=value')
     try:
-        replacement = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ConfigError(f'{override}: the value is not YAML') from error
-    return tuple(int(step) if step.isdecimal() else step for step in key.split('.')), replacement
+        replacement = parse_value(f'the value of {key}', text)
+    except DocumentError as error:
+        raise ConfigError(str(error)) from error
+    # int refuses thousands of digits, and no list is that long.
+    location = (int(s) if s.isdecimal() and len(s) < 10 else s for s in key.split('.'))
+    return tuple(location), replacement
 
 
 def _replace(value: Any, location: Location, replacement: Any, override: str) -> None:

@@ -27,13 +27,16 @@ DATASETS = {
 """Settings classes by name, as module:class."""
 
 
-def settings_class(kind: str) -> type[DatasetSettings]:
+def settings_class(kind: object) -> type[DatasetSettings]:
     """Returns the settings class of a data set.
+
+    Args:
+        kind: A key of `DATASETS`, or whatever a configuration has instead.
 
     Raises:
         UserError: There is no such data set.
     """
-    if kind not in DATASETS:
+    if not isinstance(kind, str) or kind not in DATASETS:
         raise UserError(f'no data set {kind!r}; choose from {", ".join(DATASETS)}')
     found: type[DatasetSettings] = resolve_name(DATASETS[kind])
     return found

@@ -106,15 +106,28 @@ def test_overrides_replace_values(tmp_path: Path) -> None:
         ('accumulate=4', 'batch norms need at least two images in each part'),
         ('max_steps=0', 'max_steps=0: input should be greater than or equal to 1'),
         ('train.1.share=2', '1 does not exist'),
+        ('train.' + 5000 * '1' + '=2', 'train.1{1000}'),
         ('normalization.std=[58, 57, 57]', 'not 0 to 255: give the mean 0.485 .* 0.2275 0.2235'),
         ('batch.size=2', 'batch is a single value'),
         ('batch', "'batch' is not key.sub=value"),
-        ('batch={', 'the value is not YAML'),
+        ('batch={', r'the value of batch:\d: not YAML: '),
+        ('batch={a: 1, a: 2}', 'the value of batch:1: a is given twice'),
+        ('max_steps=0b_', "the value of max_steps:1: not YAML: '0b_' is no int"),
+        ('max_steps=!!float x', "the value of max_steps:1: not YAML: 'x' is no float"),
+        ('data=' + 3000 * '[', 'the value of data:1: over 50 levels deep'),
+        ('seed=' + 5000 * '1', "the value of seed:1: not YAML: '1{100}' is no int"),
+        ('validation.kind=[camvid]', r"no data set \['camvid'\]; choose from camvid, "),
     ],
 )
 def test_wrong_overrides_are_named(override: str, message: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=message):
         small_config(tmp_path, tmp_path, [override])
+
+
+@pytest.mark.parametrize('day', ['2026-11-27', '2026-13-45', '2026-11-27 08:15:00'])
+def test_a_folder_may_be_named_by_a_date(day: str, tmp_path: Path) -> None:
+    assert small_config(tmp_path, tmp_path, [f'data={day}']).data == Path(day)
+    assert small_config(tmp_path, Path(day)).data == Path(day)
 
 
 def test_wrong_lines_are_named(tmp_path: Path) -> None:
@@ -125,6 +138,9 @@ def test_wrong_lines_are_named(tmp_path: Path) -> None:
         load_config(path)
     path.write_text(text.replace(', split: train', ''))
     with pytest.raises(UserError, match=r'small\.yaml:5: train\[0\]\.dataset\.split: is missing'):
+        load_config(path)
+    path.write_text(text.replace('kind: cityscapes', 'kind: [cityscapes]'))
+    with pytest.raises(UserError, match=r"small\.yaml:5: .* no data set \['cityscapes'\]; choose"):
         load_config(path)
     path.write_text('- just\n- a list\n')
     with pytest.raises(UserError, match='must be a mapping of keys to values'):
