@@ -81,6 +81,9 @@ class Checkpoint:
         accuracy: Measured accuracy, from 0 to 1, by the name of the data.
         claim: The stated error rate of the drivable mask; None if nothing is stated.
         max_logits: Statistics to recognise unknown objects; None without them.
+
+    Raises:
+        CheckpointError: The network size is out of range.
     """
 
     network: str
@@ -94,6 +97,13 @@ class Checkpoint:
     accuracy: Mapping[str, Any] = field(default_factory=dict)
     claim: Claim | None = None
     max_logits: MaxLogits | None = None
+
+    def __post_init__(self) -> None:
+        if not all(MIN_SIDE <= side <= MAX_SIDE for side in self.network_size):
+            width, height = self.network_size
+            raise CheckpointError(
+                f'network size {width}x{height} is not from {MIN_SIDE} to {MAX_SIDE}'
+            )
 
     def build(self) -> SegmentationNetwork:
         """Builds the network with these weights, in float32 and evaluation mode.
@@ -217,10 +227,6 @@ class Checkpoint:
             red, green, blue = (float(value) for value in metadata['mean'])
             std_red, std_green, std_blue = (float(value) for value in metadata['std'])
             width, height = (int(value) for value in metadata['network_size'])
-            if not all(MIN_SIDE <= side <= MAX_SIDE for side in (width, height)):
-                raise CheckpointError(
-                    f'network size {width}x{height} is not from {MIN_SIDE} to {MAX_SIDE}'
-                )
             for name, tensor in state_dict.items():
                 if tensor.dtype not in _STORED:
                     raise CheckpointError(

@@ -14,7 +14,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from bisenet_ros.errors import UserError
-from bisenet_ros.limits import MIN_SIDE
+from bisenet_ros.limits import MAX_SIDE, MIN_SIDE
 from bisenet_ros.network import NETWORKS, Upsampling, options_of
 from bisenet_ros.preprocess import ChannelOrder, Normalization
 from bisenet_ros.resources import share_directory
@@ -27,7 +27,7 @@ from bisenet_training.losses.settings import LossSettings, TeacherSettings
 from bisenet_training.optim import OptimizerSettings, ScheduleSettings
 
 Count = Annotated[int, Field(ge=1)]
-Side = Annotated[int, Field(ge=MIN_SIDE)]
+Side = Annotated[int, Field(ge=MIN_SIDE, le=MAX_SIDE)]
 Size = tuple[Side, Side]
 Color = tuple[
     Annotated[float, Field(allow_inf_nan=False)],

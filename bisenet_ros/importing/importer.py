@@ -86,7 +86,7 @@ def import_weights(
 
     Raises:
         CheckpointError: The file has no weights, has an unknown or outdated layout, lacks a tensor,
-            or has an unknown one.
+            or has an unknown one, or the network size is out of range.
         UserError: A required argument is missing, or torchvision is not installed.
     """
     try:

@@ -85,6 +85,7 @@ def test_a_refusal_is_one_line_and_leaves_nothing(source: Path, tmp_path: Path) 
         ('give both --mean and --std', source, '-o', output, *black),
         ('must be positive', source, '-o', output, *black, '--std', '1', '0', '1'),
         ('must be finite', source, '-o', output, *black, '--std', '1', 'nan', '1'),
+        ('is not from 32 to 8192', source, '-o', output, '--network-size', '9000', '512'),
         ('cannot read', source, '-o', output, '--label-space', tmp_path / 'nowhere.json'),
         ('is not JSON', source, '-o', output, '--label-space', broken),
         ('needs names, colors and drivable', source, '-o', output, '--label-space', partial),

@@ -105,6 +105,7 @@ def test_overrides_replace_values(tmp_path: Path) -> None:
         ('accumulate=3', 'batch 4 is not a multiple of accumulate 3'),
         ('accumulate=4', 'batch norms need at least two images in each part'),
         ('max_steps=0', 'max_steps=0: input should be greater than or equal to 1'),
+        ('network_size=[64, 9000]', 'input should be less than or equal to 8192'),
         ('train.1.share=2', '1 does not exist'),
         ('train.' + 5000 * '1' + '=2', 'train.1{1000}'),
         ('normalization.std=[58, 57, 57]', 'not 0 to 255: give the mean 0.485 .* 0.2275 0.2235'),

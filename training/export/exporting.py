@@ -16,7 +16,6 @@ import numpy.typing as npt
 from bisenet_ros.checkpoint import Checkpoint
 from bisenet_ros.engine.hardware import DTYPES, resolve_device
 from bisenet_ros.engine.pipeline import Pipeline
-from bisenet_ros.limits import MIN_SIDE
 from bisenet_training.export.format import Format
 from bisenet_training.export.metadata import ExportError, Interface, Metadata
 from bisenet_training.export.parity import TOLERANCES, Parity, compare
@@ -48,16 +47,14 @@ def export(
 
     Raises:
         UserError: The extension does not match the format, packages of the format are missing, the
-            device is not available, the file cannot be written, or its output differs. No file is
-            written in these cases.
+            device is not available, the network size is out of range, the file cannot be written,
+            or its output differs. No file is written in these cases.
     """
     if output.suffix != target.suffix:
         raise ExportError(f'{output}: names of {target.title} files must end with {target.suffix}')
     target.check_installed()
     where = resolve_device(target.best_device() if device == 'auto' else device)
     if network_size is not None:
-        if min(network_size) < MIN_SIDE:
-            raise ExportError(f'the network size must be at least {MIN_SIDE}x{MIN_SIDE}')
         checkpoint = replace(checkpoint, network_size=network_size)
     compared = list(frames)
     metadata = Metadata(checkpoint, interface)
