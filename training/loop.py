@@ -29,6 +29,8 @@ from torch import Tensor
 from torch.nn.utils import convert_conv2d_weight_memory_format
 
 from bisenet_ros.checkpoint import Checkpoint
+from bisenet_ros.console import warn
+from bisenet_ros.engine.hardware import cpu_has_bf16
 from bisenet_ros.errors import UserError
 from bisenet_ros.version import versions
 from bisenet_training.augment import Augmentation
@@ -83,6 +85,9 @@ def fit(config: TrainingConfig, output: Path, *, resume: bool) -> Signals | None
     if resume and folder.is_finished(config):
         progress.say(f'the run in {folder.path} is finished: {folder.weights}')
         return None
+    emulates_bf16 = not on_gpu and config.precision == 'bf16' and not cpu_has_bf16()
+    if emulates_bf16 and fabric.is_global_zero:
+        warn('this CPU emulates bf16, which is much slower than fp32: use precision=fp32')
     data = TrainingData.open(config)
     config.loss.check_classes(len(data.label_space))
     pasted = data.label_space.ids_of(config.augmentation.pasted_classes)

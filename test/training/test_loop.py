@@ -19,6 +19,7 @@ from small_trainings import losses, small_config
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from bisenet_ros.checkpoint import Checkpoint
+from bisenet_ros.engine.hardware import CAPABILITY_VARIABLE
 from bisenet_ros.errors import UserError
 from bisenet_ros.label_space import CITYSCAPES
 from bisenet_ros.metrics import ConfusionMatrix
@@ -216,6 +217,20 @@ def test_other_classes_take_over_all_but_the_last_layer(
     assert 'the classes differ from those of the weights' in said
     ours = Checkpoint.load(tmp_path / 'run' / 'weights.safetensors').state_dict
     assert ours['head.classify.weight'].shape[0] == len(CITYSCAPES)
+
+
+def test_a_cpu_that_emulates_bf16_is_pointed_out(
+    data: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv(CAPABILITY_VARIABLE, 'avx2')
+    for precision, times in (('bf16', 1), ('fp32', 0)):
+        overrides = [f'precision={precision}', 'max_steps=1', 'validation=null']
+        fit(small_config(tmp_path, data, overrides), tmp_path / precision, resume=False)
+        said = capsys.readouterr().err
+        assert said.count('emulates bf16') == said.count('use precision=fp32') == times, precision
 
 
 @pytest.mark.parametrize('library', ['lightning', 'matplotlib', 'tensorboard'])
