@@ -120,6 +120,11 @@ def calibrate_weights(
     if limit is not None:
         limit.check(len(dataset), dataset.description)
     checkpoint = replace(Checkpoint.load(settings.weights), claim=None)
+    if limit is not None and dataset.description in _known_data(checkpoint):
+        warn(
+            f'{dataset.description} is named in the checkpoint as data of its training or '
+            'evaluation: for new frames, the rate may be higher than stated'
+        )
     model = replace(settings.model, ego_mask='', confidence_threshold=0.0)
     segmenter = Segmenter(checkpoint, model)
     measured = _measure(segmenter, dataset)
@@ -209,6 +214,12 @@ def _claim(limit: Limit, measured: Measurements, segmenter: Segmenter, data: str
         data=data,
         frames=len(rates),
     )
+
+
+def _known_data(checkpoint: Checkpoint) -> list[str]:
+    """Returns the descriptions of the data that weights learned from or were evaluated on."""
+    learned = checkpoint.provenance.get('data')  # not a list in weights from elsewhere
+    return [*checkpoint.accuracy, *(learned if isinstance(learned, list) else [])]
 
 
 def _precision(checkpoint: Checkpoint) -> torch.dtype:

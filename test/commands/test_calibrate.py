@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -105,6 +106,25 @@ def test_the_rate_holds_without_a_confidence_threshold(
         assert ('confidence_threshold is ignored' in done.output) == bool(arguments)
         claims.append(Checkpoint.load(output).claim)
     assert claims[0] == claims[1]
+
+
+@pytest.mark.parametrize('place', ['provenance', 'accuracy'])
+def test_frames_that_the_weights_know_are_pointed_out(
+    options: list[object], tmp_path: Path, place: str
+) -> None:
+    description = f'CamVid val ({FRAMES} frames)'
+    known = {'provenance': {'data': [description]}, 'accuracy': {description: {'miou': 0.5}}}
+    weights, output = tmp_path / 'known.safetensors', tmp_path / 'sure.safetensors'
+    replace(Checkpoint.load(str(options[1])), **{place: known[place]}).save(weights)
+    limit = ('--false-drivable', 0.35, '--confidence', 0.9)
+    for named, arguments, warns in (
+        (weights, limit, True),
+        (weights, (), False),  # nothing is stated
+        (options[1], limit, False),
+    ):
+        done = run('calibrate', *options, '-o', output, '--weights', named, *arguments)
+        assert done.exit_code == 0, done.output
+        assert (f'{description} is named in the checkpoint' in done.output) == warns, arguments
 
 
 def test_frames_without_a_truth_prove_nothing(
