@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -22,6 +22,7 @@ from bisenet_ros.network import (
 )
 from bisenet_ros.network.efficientnet_lite import EfficientNetLite
 from bisenet_ros.network.resnet import ResNet
+from bisenet_ros.preprocess import Normalization
 from bisenet_training.config import NetworkSettings
 from bisenet_training.imagenet import installed_imagenet_weights
 
@@ -34,10 +35,12 @@ class InitialNetwork:
 
     network: The network, with boosters.
     options: Differences from the network's defaults, for the checkpoint.
+    normalization: That of the checkpoint it starts from; None without one.
     """
 
     network: SegmentationNetwork
     options: Mapping[str, Any]
+    normalization: Normalization | None = None
 
 
 def make_network(
@@ -67,6 +70,7 @@ def make_network(
         upsampling = settings.upsampling or start.upsampling
         initial = _build(settings, upsampling, options, label_space, seed)
         _take_over(initial.network, start, label_space, say)
+        initial = replace(initial, normalization=start.normalization)
     if settings.imagenet_weights is not None:
         path = settings.imagenet_weights
         if path == 'installed':

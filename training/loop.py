@@ -91,7 +91,12 @@ def fit(config: TrainingConfig, output: Path, *, resume: bool) -> Signals | None
     data = TrainingData.open(config)
     config.loss.check_classes(len(data.label_space))
     pasted = data.label_space.ids_of(config.augmentation.pasted_classes)
+    normalize = config.normalization.build()
     initial = make_network(config.network, data.label_space, config.seed, progress.say)
+    if initial.normalization not in (None, normalize):
+        progress.say(
+            f'the initial weights were trained with another normalization: {initial.normalization}'
+        )
     teacher = None
     if config.teacher is not None:
         teacher = Teacher(config.teacher, data.label_space, fabric.device)
@@ -116,7 +121,6 @@ def fit(config: TrainingConfig, output: Path, *, resume: bool) -> Signals | None
         keep_depthwise_in_float32(network)
     student = Student(network, None if teacher is None else teacher.compared_channels)
     model, optimizer = fabric.setup(student, build_optimizer(student, config.optimizer))
-    normalize = config.normalization.build()
     criterion = fabric.to_device(SegmentationLoss(config.loss, len(data.label_space), class_shares))
 
     def checkpoint(provenance: dict[str, Any]) -> Checkpoint:

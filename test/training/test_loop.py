@@ -192,12 +192,16 @@ def test_a_loss_that_is_no_number_stops_with_the_names_of_its_frames(
 
 
 def test_a_training_starts_from_other_weights(
-    trained: tuple[TrainingConfig, Path], data: Path, tmp_path: Path
+    trained: tuple[TrainingConfig, Path],
+    data: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     _, run = trained
     weights = run / 'weights.safetensors'
     overrides = [f'network.initial_weights={weights}', 'max_steps=1', 'validation=null']
     fit(small_config(tmp_path, data, overrides), tmp_path / 'run', resume=False)
+    assert 'normalization' not in capsys.readouterr().err
     from_nothing = losses(run)[1]
     assert losses(tmp_path / 'run')[1] < from_nothing / 2
     with pytest.raises(UserError, match=r'is a bisenetv2, but network\.name is bisenetv2_large'):
@@ -215,6 +219,7 @@ def test_other_classes_take_over_all_but_the_last_layer(
     fit(small_config(tmp_path, data, overrides), tmp_path / 'run', resume=False)
     said = capsys.readouterr().err
     assert 'the classes differ from those of the weights' in said
+    assert 'trained with another normalization: Normalization(mean=(0.4116, 0.4249, 0.4322)' in said
     ours = Checkpoint.load(tmp_path / 'run' / 'weights.safetensors').state_dict
     assert ours['head.classify.weight'].shape[0] == len(CITYSCAPES)
 
