@@ -144,7 +144,7 @@ class TrainingConfig(_Part):
         crop: (width, height) of training crops.
         batch: Images per step, over all processes.
         accumulate: Number of parts into which the images of a step are split, for devices with
-            little memory. Batch norms see one part at a time.
+            little memory. Batch norms and the loss see one part at a time.
         max_steps: Number of steps.
         evaluate_every: Steps between evaluations; the last step is always evaluated.
         save_every: Steps between saved states, from which a run can resume.

@@ -23,7 +23,7 @@ from bisenet_ros.version import versions
 from bisenet_training.config import TrainingConfig, load_config
 
 _MAY_CHANGE = {'data', 'device', 'workers', 'evaluate_every', 'save_every'}
-"""Settings that may change when a run is resumed, because they do not affect the result."""
+"""Settings that may change when a run is resumed, because they do not affect the steps."""
 
 
 class StepRow(NamedTuple):
