@@ -31,19 +31,22 @@ def export(
         device: Device for the evaluation.
     """
     partial = folder.weights.with_suffix('.partial')
-    kept = checkpoint.save(partial)
-    if kept:
-        warn(
-            f'{len(kept)} tensors are kept in float32, because their values exceed float16; '
-            f'first: {kept[0]}. A lower optimizer.lr avoids this'
-        )
-    written = Checkpoint.load(partial)  # evaluate the file, not the weights in memory
-    if validation is not None:
-        figures = _report(folder, written, device, validation)
-        names = ('miou', 'drivable_iou', 'pixel_accuracy', 'iou')
-        accuracy = {validation.description: {name: figures[name] for name in names}}
-        replace(checkpoint, accuracy=accuracy).save(partial)
-    partial.replace(folder.weights)
+    try:
+        kept = checkpoint.save(partial)
+        if kept:
+            warn(
+                f'{len(kept)} tensors are kept in float32, because their values exceed float16; '
+                f'first: {kept[0]}. A lower optimizer.lr avoids this'
+            )
+        written = Checkpoint.load(partial)  # evaluate the file, not the weights in memory
+        if validation is not None:
+            figures = _report(folder, written, device, validation)
+            names = ('miou', 'drivable_iou', 'pixel_accuracy', 'iou')
+            accuracy = {validation.description: {name: figures[name] for name in names}}
+            replace(checkpoint, accuracy=accuracy).save(partial)
+        partial.replace(folder.weights)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def _report(

@@ -182,6 +182,20 @@ def test_a_full_disk_ends_a_run_that_goes_on_when_there_is_room(
     assert_same_run(run, undisturbed)
 
 
+def test_weights_that_cannot_be_written_leave_no_part(
+    data: Path, undisturbed: Path, tmp_path: Path
+) -> None:
+    run = unfinished(undisturbed, tmp_path)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, hard))
+    try:
+        with pytest.raises(OSError, match='File too large'):
+            fit(small_config(tmp_path, data), run, resume=True)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert list(run.glob('weights.*')) == []
+
+
 def test_a_state_is_kept_until_the_next_one_is_whole(tmp_path: Path) -> None:
     fabric, file = launch('cpu', 'fp32'), tmp_path / 'last.ckpt'
     save(fabric, file, {'step': 1})
