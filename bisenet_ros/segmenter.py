@@ -278,9 +278,12 @@ class Segmenter:
         """Segments one frame; see `batch`."""
         return self.batch([frame])[0]
 
-    def logits(self, frame: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        """Returns the network's logits for a frame, (C, h, w), before they are enlarged."""
-        return self._logits([frame])[0].float().cpu().numpy()
+    def with_logits(
+        self, frame: npt.NDArray[np.uint8]
+    ) -> tuple[Segmentation, npt.NDArray[np.float32]]:
+        """Segments one frame, and returns the logits behind it, (C, h, w), before enlargement."""
+        (segmentation,), logits = self._run([frame], [self.ego_mask])
+        return segmentation, logits[0].float().cpu().numpy()
 
     def batch(
         self,
@@ -298,13 +301,19 @@ class Segmenter:
             NotFiniteError: The network's output is not finite; on a GPU, this is raised on the
                 first access to the labels.
         """
+        if not frames:
+            return []
         masks = [self.ego_mask] * len(frames) if ego_masks is None else ego_masks
+        return self._run(frames, masks)[0]
+
+    def _run(
+        self, frames: Sequence[npt.NDArray[np.uint8]], masks: Sequence[EgoMask | None]
+    ) -> tuple[list[Segmentation], torch.Tensor]:
+        """Returns the segmentations of at least one frame, and the logits (B, C, h, w)."""
         for frame, mask in zip(frames, masks, strict=True):
             _check_frame(frame)
             if mask is not None:
                 mask.check((frame.shape[1], frame.shape[0]))
-        if not frames:
-            return []
         settings, label_space = self._active
         draw_settings = DrawSettings(
             label_space.ids_of(label_space.drivable),
@@ -325,7 +334,7 @@ class Segmenter:
                 )
                 for coarse, (height, width) in zip(logits, sizes, strict=True)
             ]
-            return [
+            segmentations = [
                 Segmentation(
                     each,
                     label_space,
@@ -335,6 +344,7 @@ class Segmenter:
                 )
                 for each, mask, (height, width) in zip(drawn, masks, sizes, strict=True)
             ]
+        return segmentations, logits
 
     def _logits(self, frames: Sequence[npt.NDArray[np.uint8]]) -> torch.Tensor:
         with self._engine_lock, cpu_threads(self.settings.cpu_threads):

@@ -36,7 +36,8 @@ def save_calibrated_checkpoint(path: Path, claim: Claim = CLAIM) -> Path:
     """Writes a tiny checkpoint with a claim, and with statistics of its logits for noise."""
     weights = save_tiny_checkpoint(path)
     noise = np.random.default_rng(1).integers(0, 256, (96, 128, 3), np.uint8)
-    highest = Segmenter.load(weights, device='cpu', precision='fp32').logits(noise).max(axis=0)
+    _, logits = Segmenter.load(weights, device='cpu', precision='fp32').with_logits(noise)
+    highest = logits.max(axis=0)
     checkpoint = Checkpoint.load(weights)
     classes = len(checkpoint.label_space)
     max_logits = MaxLogits(

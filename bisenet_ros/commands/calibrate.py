@@ -178,7 +178,7 @@ def _measure(segmenter: Segmenter, dataset: Dataset) -> Measurements:
     with progress_bar() as bar:
         for sample in bar.track(dataset, description='calibrating', total=len(dataset)):
             try:
-                found = segmenter(sample.image)
+                found, logits = segmenter.with_logits(sample.image)
             except UserError as error:
                 raise UserError(f'{sample.name}: {error}') from error
             truth = truth_at(table[sample.labels], sample.image.shape, found.labels.shape)
@@ -187,7 +187,7 @@ def _measure(segmenter: Segmenter, dataset: Dataset) -> Measurements:
                 rates.append(errors.false_drivable)
                 kept.append(errors.kept)
                 confidences.append(found.mean_confidence)
-            statistics.add(segmenter.logits(sample.image))
+            statistics.add(logits)
     if not rates:
         raise UserError(
             f'{dataset.description}: no frame has a pixel in its drivable mask whose truth is known'
