@@ -101,7 +101,7 @@ def test_nav2_takes_topics_and_frames_of_the_node() -> None:
     assert used == ['nav2_costmap_2d::ObstacleLayer', 'nav2_costmap_2d::InflationLayer']
     static = layers['nav2_costmap_2d::StaticLayer']
     assert static['map_topic'] == f'/{NAMESPACE}/{GRID.name}'
-    assert static['map_subscribe_transient_local'] is GRID.latched is True
+    assert static['map_subscribe_transient_local'] is GRID.recent is True
     obstacles = layers['nav2_costmap_2d::ObstacleLayer']
     monitor = content['collision_monitor']['ros__parameters']
     assert monitor['base_frame_id'] == Settings().base_frame
