@@ -4,11 +4,8 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,6 +16,7 @@ import numpy as np
 import pytest
 import typer
 from tiny_checkpoint import save_tiny_checkpoint
+from typer.testing import CliRunner
 
 from bisenet_ros.cli import app
 from bisenet_ros.label_space import CAMVID
@@ -92,21 +90,15 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.slow
-def test_the_readmes_commands_run_as_written(folder: Path) -> None:
+def test_the_readmes_commands_run_as_written(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = list(commands(ROOT / 'README.md'))
     assert {words[0] for words in found} >= {'segment', 'replay', 'export', *NOT_HERE}
-    environment = os.environ | {'PYTHONPATH': str(ROOT)}
+    monkeypatch.chdir(folder)
     for words in found:
         if words[0] in NOT_HERE:
             continue
-        done = subprocess.run(
-            [sys.executable, '-m', 'bisenet_ros', *words],
-            cwd=folder,
-            env=environment,
-            capture_output=True,
-            text=True,
-        )
-        assert done.returncode == 0, f'bisenet {shlex.join(words)}: {done.stderr}'
+        done = CliRunner().invoke(app, words)
+        assert done.exit_code == 0, f'bisenet {shlex.join(words)}: {done.output}'
 
 
 def test_the_readmes_python_runs_as_written() -> None:
