@@ -20,7 +20,7 @@ MAX_METRES = 300.0
 
 def _check_frame(frame: str) -> str | None:
     if frame.startswith('/'):
-        return f'base_frame must be without the slash that TF2 does not take: {frame.lstrip("/")}'
+        return f'base_frame must not begin with a slash, which tf2 rejects: {frame.lstrip("/")}'
     return None if frame else 'base_frame must be the name of a frame'
 
 

@@ -21,13 +21,12 @@ from bisenet_ros.declaration import type_name
 from bisenet_ros.errors import UserError
 from bisenet_ros.node_name import matches
 from bisenet_ros.settings import (
-    OF_EVERY_NODE,
     PARAMETERS,
-    REPORTED,
     Settings,
     check_camera,
     declaration_of,
     is_foreign,
+    is_ours,
 )
 from bisenet_ros.yaml_document import read_yaml, yaml_errors
 
@@ -144,7 +143,7 @@ def _parameters_of(path: Path, entries: Sequence[Entry], node: str) -> dict[str,
         if not matches(entry.node, node):
             continue
         name = entry.name
-        if name in REPORTED or OF_EVERY_NODE.fullmatch(name) or is_foreign(name):
+        if not is_ours(name) or is_foreign(name):
             continue
         try:
             values[name] = declaration_of(name).value_of(entry.value)

@@ -164,12 +164,17 @@ OF_EVERY_NODE = re.compile(r'use_sim_time|start_type_description_service|qos_ove
 """Parameters that ROS itself declares on every node."""
 
 
+def is_ours(name: str) -> bool:
+    """Returns whether a parameter is one of `Settings`, not of ROS and not `REPORTED`."""
+    return not (name in REPORTED or OF_EVERY_NODE.fullmatch(name))
+
+
 def is_foreign(name: str) -> bool:
     """Returns whether a parameter is meant for other nodes, since its name resembles none of ours.
 
     Launch files, and sections for all nodes in a parameter file, can set parameters on every node.
     """
-    if name in REPORTED or OF_EVERY_NODE.fullmatch(name):
+    if not is_ours(name):
         return False
     group, _, last = name.rpartition('.')
     return not (group == 'grid' or resembles(name, PARAMETERS) or resembles(last, PER_CAMERA))

@@ -9,7 +9,7 @@ import os
 import subprocess
 import sys
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -118,6 +118,17 @@ def test_the_size_of_a_jpeg_is_the_one_that_libjpeg_finds(marker: bytes, tmp_pat
         decode_compressed(SimpleNamespace(format='', data=hidden))
 
 
+def printed_with(limits: Mapping[str, str], program: str, path: Path) -> str:
+    """What a program prints about a file; OpenCV reads its limits when it is loaded."""
+    return subprocess.run(
+        [sys.executable, '-c', program, str(path)],
+        env={**os.environ, **limits},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    ).stdout
+
+
 @pytest.mark.parametrize('kind', ['png', 'jpg', 'hdr'])
 @pytest.mark.parametrize('shape', [(1, MAX_IMAGE_SIDE + 1, 3), (MAX_IMAGE_SIDE + 1, 1, 3)])
 def test_an_image_with_too_long_a_side_is_refused(
@@ -134,18 +145,12 @@ try:
 except MediaError as error:
     print(error)
 """
-    result = subprocess.run(
-        [sys.executable, '-c', program, str(path)],
-        env={**os.environ, **LIMITS},
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-    )
+    printed = printed_with(LIMITS, program, path)
     height, width, _ = shape
     reason = f'the image is {width}x{height}, over the limit of {MAX_IMAGE_SIDE} pixels per side'
     if kind == 'hdr':  # whose header only OpenCV reads
         reason = 'not an image that OpenCV can read'
-    assert result.stdout.startswith(f'{path}: {reason}')
+    assert printed.startswith(f'{path}: {reason}')
 
 
 def test_a_list_of_other_files_is_no_video(tmp_path: Path) -> None:
@@ -166,14 +171,7 @@ except MediaError as error:
     print(error)
 """
     for limits, expected in ({}, '1'), (LIMITS, f'{listing}: not a video that OpenCV can read'):
-        result = subprocess.run(
-            [sys.executable, '-c', program, str(listing)],
-            env={**os.environ, **limits},
-            stdout=subprocess.PIPE,
-            text=True,
-            check=True,
-        )
-        assert result.stdout.strip() == expected
+        assert printed_with(limits, program, listing).strip() == expected
 
 
 def test_what_decompresses_to_too_much_is_not_decompressed() -> None:

@@ -64,7 +64,7 @@ def load_candidates(settings: ModelSettings) -> Candidates:
                 candidates.segmenters[name] = (
                     first if name == candidates.preferred else load_exactly(of_name)
                 )
-            except Exception as error:  # whatever it is, the others are measured
+            except (UserError, RuntimeError) as error:  # the others are measured
                 candidates.left_out[name] = first_line(error)
     device = resolve_device(first.device)
     for name, make in _baselines(first.checkpoint, first.network_size, device).items():

@@ -116,8 +116,8 @@ class SelfCheck:
             logits = network.coarse(self._normalization(pixels[None]))[0]  # (C, h, w)
         if not logits.isfinite().all():
             raise NotFiniteError(
-                'the numbers that these weights give are not finite in plain torch on this'
-                f' {device.type} in fp32, so no labels can be made: train or import them again'
+                'these weights give logits that are not finite in plain torch on this'
+                f' {device.type} in fp32: train or import them again'
             )
         scores, labels = logits.topk(min(2, len(logits)), dim=0)
         return labels[0], scores[0] - scores[-1] > _CLEAR * logits.std()

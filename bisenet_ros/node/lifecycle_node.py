@@ -59,7 +59,7 @@ from bisenet_ros.node.signals import on_stop_signal
 from bisenet_ros.node.transforms import TransformListener, listen_to_transforms
 from bisenet_ros.node.worker import Worker
 from bisenet_ros.outputs import NAMESPACE, OUTPUTS, Result
-from bisenet_ros.settings import REPORTED, Settings, declaration_of
+from bisenet_ros.settings import REPORTED, Settings, declaration_of, is_ours
 from bisenet_ros.trust.monitor import ClaimMonitor
 
 if TYPE_CHECKING:
@@ -435,7 +435,7 @@ class SegmenterNode(LifecycleNode):
             reason = self._refusal(parameter)
             if reason is not None:
                 return SetParametersResult(successful=False, reason=reason)
-            if parameters.is_ours(parameter.name):
+            if is_ours(parameter.name):
                 values[parameter.name] = plain(parameter.value)
         try:
             self._apply(self._settings.changed(values))
@@ -454,7 +454,7 @@ class SegmenterNode(LifecycleNode):
             if plain(parameter.value) == tuple(self._reported[name]):
                 return None
             return f'{name} is read-only: its value comes from the weights'
-        if not parameters.is_ours(name):
+        if not is_ours(name):
             return None
         declaration, value = declaration_of(name), plain(parameter.value)
         if (

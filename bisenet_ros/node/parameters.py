@@ -18,15 +18,14 @@ from bisenet_ros.errors import UserError
 from bisenet_ros.node_name import matches
 from bisenet_ros.parameter_file import nodes_in
 from bisenet_ros.settings import (
-    OF_EVERY_NODE,
     PARAMETERS,
     PER_CAMERA,
-    REPORTED,
     Settings,
     check_camera,
     declaration_of,
     declarations_of,
     is_foreign,
+    is_ours,
 )
 
 
@@ -66,11 +65,6 @@ def declare_of_cameras(node: Node, settings: Settings) -> None:
     for name, declared in wanted.items():
         if not node.has_parameter(name):
             _declare(node, declared, settings.of_cameras.get(name, declared.default))
-
-
-def is_ours(name: str) -> bool:
-    """Returns whether a parameter is one of `Settings`, not of ROS and not `REPORTED`."""
-    return not (name in REPORTED or OF_EVERY_NODE.fullmatch(name))
 
 
 def converted(node: Node, given: Sequence[Parameter[Any]]) -> list[Parameter[Any]]:

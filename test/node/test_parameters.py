@@ -147,7 +147,10 @@ def test_parameters_that_every_node_has_are_none_of_ours(start: Start) -> None:
         ('cameras: []', "cameras needs a name; [''] is one camera without a prefix"),
         ("weights: ''", 'weights must be a name or a path'),
         ('mounting: [0.0, 0.0, 1.5]', 'mounting must be [x, y, z, roll, pitch, yaw] in metres'),
-        ('base_frame: /base_link', 'base_frame must be without the slash that TF2 does not take:'),
+        (
+            'base_frame: /base_link',
+            'base_frame must not begin with a slash, which tf2 rejects: base_link',
+        ),
         ('mounting: [0, 0, 0, 0, 0, 0]', 'mounting must have the camera above the ground'),
         ('mounting: [0, 0, 1, 0, 15, 0]', 'mounting must have its angles in radians'),
         ('grid.resolution: 0.01, grid.length: 200', 'make 20000 x 2000 cells, over the 1,000,000'),
