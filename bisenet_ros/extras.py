@@ -21,7 +21,7 @@ EXTRAS: dict[str, tuple[str, ...]] = {
         *('rosbags', 'typer'),
     ),
     'train': (
-        *('lightning', 'matplotlib', 'pillow', 'pydantic', 'pyyaml', 'rich', 'scipy'),
+        *('lightning-fabric', 'matplotlib', 'pillow', 'pydantic', 'pyyaml', 'rich', 'scipy'),
         *('tensorboard', 'torchvision'),
     ),
     'view': ('rerun-sdk',),

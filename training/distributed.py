@@ -48,8 +48,7 @@ def launch(device: str, precision: str) -> Fabric:
         raise UserError('device is cuda, but torch finds no GPU: use device=cpu')
     if precision == 'fp16' and device == 'cpu':
         raise UserError('precision fp16 needs a GPU: use precision=bf16')
-    for name in ('lightning.fabric', 'lightning.pytorch'):  # Fabric logs to both
-        logging.getLogger(name).setLevel(logging.WARNING)  # hide its info messages
+    logging.getLogger('lightning_fabric').setLevel(logging.WARNING)  # hide its info messages
     # The replacement does not exist in every supported version of torch.
     warnings.filterwarnings('ignore', message='`broadcast_buffers` is deprecated')
     count = int(os.environ['WORLD_SIZE']) if TorchElasticEnvironment.detect() else 1

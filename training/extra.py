@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Imports the packages of the extra `train`: Lightning Fabric, TensorBoard, matplotlib.
 
-Lightning imports torchmetrics, which imports torchvision, which can fail.
+Where torchmetrics is installed, Fabric imports it, and with it torchvision, which can fail.
 `bisenet_ros.torchvision_import` explains why, and why importing torchvision first helps.
 """
 
@@ -15,10 +15,10 @@ from bisenet_ros.torchvision_import import import_torchvision
 import_torchvision('transforms.v2')
 
 try:
-    from lightning.fabric import Fabric
-    from lightning.fabric.plugins.environments.lightning import LightningEnvironment
-    from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment
-    from lightning.fabric.strategies.ddp import DDPStrategy
+    from lightning_fabric import Fabric
+    from lightning_fabric.plugins.environments.lightning import LightningEnvironment
+    from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvironment
+    from lightning_fabric.strategies.ddp import DDPStrategy
     from matplotlib.figure import Figure
     from torch.utils.tensorboard import SummaryWriter
 except ModuleNotFoundError as error:

@@ -238,7 +238,7 @@ def test_a_cpu_that_emulates_bf16_is_pointed_out(
         assert said.count('emulates bf16') == said.count('use precision=fp32') == times, precision
 
 
-@pytest.mark.parametrize('library', ['lightning', 'matplotlib', 'tensorboard'])
+@pytest.mark.parametrize('library', ['lightning_fabric', 'matplotlib', 'tensorboard'])
 def test_what_is_not_installed_is_named_with_its_extra(
     library: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -246,7 +246,7 @@ def test_what_is_not_installed_is_named_with_its_extra(
         if name.startswith((library, 'torch.utils.tensorboard', 'bisenet_training.extra')):
             monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, library, None)
-    with pytest.raises(UserError, match=rf'needs {library}: .*pip install lightning'):
+    with pytest.raises(UserError, match=rf'needs {library}: .*pip install lightning-fabric'):
         importlib.import_module('bisenet_training.extra')
 
 
