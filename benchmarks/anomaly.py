@@ -1,10 +1,10 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Measures whether an unknown object on the road is an anomaly, and how much road is, too.
+"""Measures how much of an unknown object, and how much of the road, is marked as an anomaly.
 
     python -m benchmarks.anomaly CAMVID
 
-A patch of coloured squares is pasted onto the road of CamVid's val, and counted without its border.
+A patch of coloured squares is pasted onto the road of CamVid's val; its border is not counted.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('camvid', type=Path)
     parser.add_argument('--weights', default='camvid')
-    parser.add_argument('--frames', type=int, help='only the first so many')
+    parser.add_argument('--frames', type=int, help='use only the first N frames')
     arguments = parser.parse_args()
 
     segmenter = Segmenter.load(arguments.weights)

@@ -49,7 +49,7 @@ def main() -> None:
     parser.add_argument('--network-size', type=int, nargs=2, default=(1024, 512))
     arguments = parser.parse_args()
     cores = len(os.sched_getaffinity(0))
-    # Before `prepare_process`: its time slices are inherited, and others have the usual ones.
+    # Before `prepare_process`: children inherit its short slices, which other programs do not have.
     spinners = [subprocess.Popen([sys.executable, '-c', SPIN]) for _ in range(cores)]
     try:
         prepare_process()

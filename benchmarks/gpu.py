@@ -501,11 +501,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         choices=EVERYBODY,
         default=EVERYBODY,
         metavar='NAME',
-        help='of the table',
+        help='names of candidates',
     )
     parser.add_argument('--json', type=Path, help='also write all results to this file')
     options = parser.parse_args(arguments)
-    prepare_process()  # as each process of a candidate, of which `describe_machine` speaks
+    prepare_process()  # as in the candidates' processes, which `describe_machine` describes
     until = time.monotonic() + 60 * options.minutes
 
     try:

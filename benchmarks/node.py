@@ -11,7 +11,7 @@ domain, with the profile for large images where Fast DDS is used.
 The first command measures the latency from a camera's stamp to the subscriber's callback with the
 labels, minus inference; the network is tiny, so that it keeps up. The second command sends frames
 at 60 Hz to a network that is far too slow for them, with every image output subscribed. The exit
-code is 1 if labels are older than two of the longest periods of the node, or its memory grows.
+code is 1 if labels are older than twice the node's longest period, or its memory grows.
 """
 
 from __future__ import annotations
@@ -388,7 +388,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('--overload', type=float, metavar='SECONDS', help='the second form')
+    parser.add_argument('--overload', type=float, metavar='SECONDS', help='run the overload test')
     parser.add_argument('--seconds', type=float, default=10.0, help='per row of the first form')
     parser.add_argument('--cameras', type=int, nargs='+', default=[1, 2, 3, 4, 6])
     parser.add_argument('--rates', type=float, nargs='+', default=[30.0, 60.0], metavar='HZ')

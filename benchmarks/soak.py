@@ -488,7 +488,7 @@ class Stack:
             deadline = time.monotonic() + PATIENCE
             for _ in range(4 * len(CAMERAS) * len(OUTPUTS)):
                 if not came.acquire(timeout=max(0.0, deadline - time.monotonic())):
-                    raise SoakError(f'subscribers heard too little within {PATIENCE:.0f} s')
+                    raise SoakError(f'subscribers received too few images within {PATIENCE:.0f} s')
         finally:
             for visitor in visitors:
                 visitor.close()

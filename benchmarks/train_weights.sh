@@ -13,7 +13,7 @@
 #     TEACHER_STEPS=2 STUDENT_STEPS=2 FRAMES=8 sh benchmarks/train_weights.sh /datasets/camvid runs/try
 #
 # A run that was killed goes on when the same command is given again. Nothing is evaluated before the
-# end, so that val chooses nothing.
+# end, so that val does not influence the choice of weights.
 set -eu
 
 data=$1

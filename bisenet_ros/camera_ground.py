@@ -189,11 +189,11 @@ class CameraGround:
         cure = f'set {name} to [x, y, z, roll, pitch, yaw] of the camera in {base_frame}'
         if self._transforms is None:
             return (
-                f'the pose of the camera is not known: {cure}; TF cannot be asked, since tf2_ros '
-                'is not installed'
+                f'the pose of the camera is not known: {cure}; TF is not available: tf2_ros is '
+                'not installed, or the recorded transforms cannot be read'
             )
         if not frame:
-            return f'the images have no frame_id to ask TF for: {cure}'
+            return f'the images have no frame_id, so TF cannot give their pose: {cure}'
         return (
             f'the pose of the camera is not known: {cure}, or publish the transform from '
             f'{base_frame} to {frame} on TF'

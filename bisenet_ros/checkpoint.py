@@ -130,7 +130,7 @@ class Checkpoint:
             if names:
                 raise CheckpointError(
                     f'not the weights of {self.network} with {len(self.label_space)} classes: '
-                    f'the file {problem} {names[0]!r} ({len(names)} such in all)'
+                    f'the file {problem} {names[0]!r} ({len(names)} in total)'
                 )
         network.load_state_dict(self.state_dict)
         return network.eval()
@@ -188,7 +188,7 @@ class Checkpoint:
                 if metadata is None:
                     raise CheckpointError(
                         f'{path} is a safetensors file, but not a bisenet_ros checkpoint: '
-                        'it has no metadata of ours'
+                        'its metadata is missing'
                     )
             # Not from `file`: its tensors are memory-mapped, so truncating the file would kill the
             # process. Also, safetensors 0.8 leaks objects with each of them.

@@ -97,7 +97,7 @@ DatasetKind = Annotated[
 ]
 Split = Annotated[
     str | None,
-    typer.Option('--split', help='Split to segment; default: the usual one, e.g. val.'),
+    typer.Option('--split', help="Split to evaluate; default: the data set's own, such as val."),
 ]
 LabelMap = Annotated[
     Path | None,
@@ -362,8 +362,8 @@ def replay(
         typer.Option(
             '--workers',
             metavar='N',
-            help='Number of bags to evaluate at the same time; default: by the cores and GPUs of '
-            'the machine.',
+            help='Number of bags to evaluate at the same time; default: as many as the cores '
+            'and GPUs of this machine allow.',
         ),
     ] = None,
     ray: Annotated[
@@ -509,7 +509,7 @@ def demo(
     From a bag with several cameras it takes `/image`, or the camera with the most images if there
     is no `/image`, and the ground truth in `ground_truth/labels` if the bag has it. Writes
     `index.html` with a video, pictures and figures. The processes are isolated from the rest of the
-    ROS network. If a video breaks off, what it has is reported, and the exit code is 1.
+    ROS network. If a video is truncated, its readable part is reported, and the exit code is 1.
     """
     target = _view_target(view, view_file)
     from bisenet_ros.commands.demo import Demo, Scene, print_table, run_demo
@@ -677,7 +677,7 @@ def calibrate(
     *,
     model: ModelOptions,
 ) -> None:
-    """Determine how often "drivable" is wrong, and add that to a checkpoint.
+    """Measure how often the drivable mask is wrong, and state the rate in a checkpoint.
 
     With `--false-drivable`, the checkpoint states that rate, and the node uses the
     drivable_threshold that keeps it. Without, it only gets the statistics that

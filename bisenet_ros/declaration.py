@@ -24,7 +24,7 @@ Value = bool | int | float | str | tuple[str, ...] | tuple[int, ...] | tuple[flo
 T = TypeVar('T', bound=Value)
 
 NOT_SET = 'not set'
-"""Type name of an empty list, whose element type YAML does not tell."""
+"""Type name of an empty list, whose element type is unknown."""
 
 _TYPE_NAMES: dict[object, str] = {
     bool: 'bool',
@@ -42,7 +42,7 @@ class Changes(Enum):
 
     AT_ONCE = 'at once'
     ON_RELOAD = 'with ~/reload, or when the node is configured'
-    ON_CONFIGURE = 'when the node is configured; refused while it is configured'
+    ON_CONFIGURE = 'when the node is next configured; refused until it is cleaned up'
     AT_START = 'at start; read-only afterwards'
 
 
@@ -62,7 +62,7 @@ class Declaration:
         check: Further validation; returns the reason to refuse a value, beginning with the
             parameter's name, or None. None if there is no such check.
         per_camera: Whether cameras may have their own value, as `<camera>.<name>`. The default is
-            then empty, and an empty value for a camera means that of the parameter itself.
+            then empty, and a camera with an empty value uses the general parameter.
     """
 
     name: str
@@ -116,7 +116,7 @@ class Declaration:
         return value
 
     def converted(self, given: Any) -> Value:
-        """Converts integers for doubles, and an empty list for an array of any type.
+        """Converts integers to doubles, and an empty list to an empty array, where needed.
 
         Other values are returned as they are, of whatever type.
         """

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Lists optional packages, and tells users how to install a missing one.
 
-They are the extras of pyproject.toml. After a build with colcon, the extras cannot be installed by
+They are extras of pyproject.toml. After a build with colcon, the extras cannot be installed by
 name: a package index may have no `bisenet_ros`, or somebody else's. So the advice lists the
 packages.
 """

@@ -202,8 +202,8 @@ def decode_compressed(msg: CompressedImageMessage) -> npt.NDArray[np.uint8]:
     """
     if is_depth(msg):
         raise ImageError(
-            f"format {msg.format.strip()!r} is a depth image; use the colour camera's topic, or"
-            ' let the format of a grey camera with 16 bits begin with mono16'
+            f"format {msg.format.strip()!r} is a depth image; use the colour camera's topic, or,"
+            ' for a grey camera with 16 bits, begin the format with mono16'
         )
     data = bytes(_buffer(msg.data))
     codec = 'JPEG' if data.startswith(JPEG_START) else 'PNG'
@@ -434,7 +434,7 @@ def _check_frame_size(width: int, height: int) -> None:
     _check_size(width, height)
     if min(width, height) < MIN_SIDE:
         raise ImageError(
-            f'the image is {width}x{height}; frames from {MIN_SIDE}x{MIN_SIDE} can be segmented'
+            f'the image is {width}x{height}; a frame must be at least {MIN_SIDE}x{MIN_SIDE}'
         )
 
 

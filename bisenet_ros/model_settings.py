@@ -61,7 +61,7 @@ class ModelSettings(Declared):
     )
     precision: str = parameter(
         'auto',
-        'Number format of the network; auto is the fastest that keeps the labels.',
+        'Number format of the network; auto is the fastest that hardly changes the labels.',
         Changes.ON_RELOAD,
         choices=lambda: ('auto', *PRECISIONS),
     )
@@ -81,7 +81,7 @@ class ModelSettings(Declared):
     )
     network_size: tuple[int, ...] = parameter(
         (),
-        '[width, height] of what the network sees; empty for what the checkpoint was trained for.',
+        "[width, height] of the network's input; empty for that of the checkpoint's training.",
         Changes.ON_RELOAD,
         check=partial(_check_size, 'network_size'),
     )

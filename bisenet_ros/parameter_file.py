@@ -110,8 +110,7 @@ def _of_segmenter(path: Path) -> tuple[list[Entry], str]:
     nodes = sorted(name for name in names if name.endswith(f'/{NODE}'))
     if len(nodes) > 1:
         raise UserError(
-            f'{path} has parameters for several nodes ({", ".join(nodes)}): use a file with one of '
-            'them'
+            f'{path} has parameters for several nodes ({", ".join(nodes)}): keep only one of them'
         )
     node = nodes[0] if nodes else f'/{NODE}'
     if not any(matches(entry.node, node) for entry in entries):
@@ -244,7 +243,7 @@ def _parameters(path: Path, node: str, values: yaml.Node, prefix: str) -> Iterat
 def _name(path: Path, key: yaml.Node) -> str:
     if isinstance(key, yaml.ScalarNode):
         return str(key.value)
-    raise UserError(f'{path}:{key.start_mark.line + 1}: a name is one word, no list or mapping')
+    raise UserError(f'{path}:{key.start_mark.line + 1}: a name must be a string')
 
 
 def _scalar(path: Path, node: yaml.Node) -> Any:

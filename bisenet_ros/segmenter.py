@@ -125,7 +125,7 @@ class Segmenter:
         Args:
             weights: Name of weights that ship with the package, or path of a checkpoint.
             device: `auto` (a GPU if there is one), `cpu`, `cuda` or `cuda:N`.
-            precision: `auto` (the fastest that keeps the labels), `fp16`, `bf16` or `fp32`.
+            precision: `auto` (the fastest that hardly changes labels), `fp16`, `bf16` or `fp32`.
             engine: `auto` (the fastest available) or a key of `ENGINES`.
             cpu_threads: Number of threads for a network on the CPU; 0 for torch's default.
             network_size: (width, height) of the network's input; None for that of the checkpoint.
@@ -281,7 +281,7 @@ class Segmenter:
     def with_logits(
         self, frame: npt.NDArray[np.uint8]
     ) -> tuple[Segmentation, npt.NDArray[np.float32]]:
-        """Segments one frame, and returns the logits behind it, (C, h, w), before enlargement."""
+        """Segments one frame, and returns the logits behind it, (C, h, w), before upsampling."""
         (segmentation,), logits = self._run([frame], [self.ego_mask])
         return segmentation, logits[0].float().cpu().numpy()
 
@@ -362,4 +362,4 @@ def _check_frame(frame: npt.NDArray[np.uint8]) -> None:
         )
     height, width = frame.shape[:2]
     if min(width, height) < MIN_SIDE:
-        raise UserError(f'a frame of {width}x{height} is too small: from {MIN_SIDE}x{MIN_SIDE}')
+        raise UserError(f'a frame must be at least {MIN_SIDE}x{MIN_SIDE}, not {width}x{height}')

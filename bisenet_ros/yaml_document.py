@@ -85,7 +85,7 @@ def _read_text(path: Path) -> str:
     with path.open('rb') as file:
         content = file.read(MAX_DOCUMENT + 1)
     if len(content) > MAX_DOCUMENT:
-        raise DocumentError(f'{path}: over {MAX_DOCUMENT >> 20} MiB, more than any such file has')
+        raise DocumentError(f'{path}: larger than {MAX_DOCUMENT >> 20} MiB, the limit')
     return content.decode('utf-8-sig')
 
 
@@ -141,7 +141,7 @@ class _Loader(yaml.SafeLoader):
             ) from error
 
     def construct_date(self, node: yaml.ScalarNode) -> Any:
-        """Leaves a date as it is written: folders are named by dates, and no key wants one."""
+        """Keeps a date as text: folders may be named by dates, and no key takes a date."""
         return self.construct_scalar(node)
 
 

@@ -114,8 +114,8 @@ ARGUMENTS = (
         'respawn',
         default_value='false',
         choices=BOOLEANS,
-        description='Start the node again whenever its process ends, as after a GPU error that '
-        'only a new process overcomes',
+        description='Restart the node whenever its process ends, for example after a GPU error '
+        'that only a new process can recover from',
     ),
     DeclareLaunchArgument(
         'rviz',

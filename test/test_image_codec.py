@@ -338,7 +338,7 @@ GOOD = Image(width=64, height=48, encoding='bgr8', step=192, data=bytes(48 * 192
         ({'encoding': 'bayer_rggb32'}, 'not supported'),
         ({'width': 0}, '0x48; the driver must set width and height'),
         ({'height': 0}, '64x0; the driver must set width and height'),
-        ({'width': 31}, '31x48; frames from 32x32 can be segmented'),
+        ({'width': 31}, '31x48; a frame must be at least 32x32'),
         ({'height': 1}, '64x1; frames from 32x32'),
         ({'width': 2**32 - 1, 'height': 2**32 - 1}, f'over the limit of {MAX_PIXELS} pixels'),
         ({'width': 32767, 'height': 32}, '32767x32, over the limit of 32766 pixels per side'),
@@ -614,7 +614,7 @@ def test_a_png_of_16_bits_with_the_encoding_of_a_camera_is_no_depth_image(
         ('16UC1; png compressed ', bytes(100), "use the colour camera's topic"),
         ('16UC1; compressedDepth png', bytes(100), "use the colour camera's topic"),
         *(
-            (name, DISTANCES, '16 bits begin with mono16')
+            (name, DISTANCES, '16 bits, begin the format with mono16')
             for name in ('png', '', 'mono8; png', 'bgr8')
         ),
         *((f'{name} ; png', b'', 'is a depth') for name in ('16UC1', '16uc1', '32SC1', '16UC2')),

@@ -310,7 +310,7 @@ def test_a_refused_setting_changes_nothing(segmenter: Segmenter) -> None:
 @pytest.mark.parametrize(
     ('frame', 'message'),
     [
-        (np.zeros((31, 64, 3), np.uint8), 'a frame of 64x31 is too small: from 32x32'),
+        (np.zeros((31, 64, 3), np.uint8), 'a frame must be at least 32x32, not 64x31'),
         (np.zeros((64, 64), np.uint8), r'not \(64, 64\) uint8'),
         (np.zeros((64, 64, 4), np.uint8), r'not \(64, 64, 4\) uint8'),
         (np.zeros((64, 64, 3), np.float32), r'not \(64, 64, 3\) float32'),

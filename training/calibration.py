@@ -3,10 +3,10 @@
 """Determines from labelled frames which error rate of the drivable mask can be stated.
 
 Learn Then Test (Angelopoulos et al., 2021): for each confidence threshold, from the strictest to
-the most generous, it is tested whether the rate is above the limit. The first threshold that does
-not pass ends the tests, so that a wrong statement has a probability of at most `1 - confidence`,
-however many thresholds are tested. The tests assume that frames are independent; those of one drive
-are not quite, so the effective number of frames is smaller.
+the most permissive, the hypothesis that the rate exceeds the limit is tested. The tests end at the
+first threshold where it cannot be rejected. So a wrong statement has a probability of at most
+`1 - confidence`, however many thresholds are tested. The tests assume independent frames; those of
+one drive are correlated, so the effective number of frames is smaller.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def mask_errors(
 
 
 def p_value(mean: float, frames: int, limit: float) -> float:
-    """Tests that the expected rate is above a limit, by Hoeffding's and Bentkus' inequalities.
+    """Returns the p-value of "the expected rate exceeds the limit", by Hoeffding and Bentkus.
 
     Bates et al., "Distribution-Free, Risk-Controlling Prediction Sets", 2021, section 3.1.
 

@@ -85,9 +85,9 @@ class NetworkSettings(_Part):
             if value not in choices:
                 raise ValueError(f'{option} is one of {", ".join(map(str, choices))}')
         if self.imagenet_weights is not None and not self.name.endswith(_WITH_IMAGENET):
-            raise ValueError(f'no imagenet_weights are there for {self.name}')
+            raise ValueError(f'{self.name} has no published ImageNet weights')
         if self.imagenet_weights == 'installed' and 'resnet' in self.name:
-            raise ValueError('no package brings the weights of a ResNet: give the .pth file')
+            raise ValueError('no package installs the weights of a ResNet: give the .pth file')
         if self.imagenet_weights is not None and self.initial_weights is not None:
             raise ValueError('give imagenet_weights or initial_weights, not both')
         return self

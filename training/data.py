@@ -178,8 +178,8 @@ def prepare_batches(
     """Prepares batches in `workers` processes, or in this process if 0, in a `with` block.
 
     Workers are always forked: they share the rendered frames of synthetic data sets and do not use
-    GPUs. They end with the block: Python's own way to end them at its end is SIGTERM, which they
-    ignore.
+    GPUs. They are stopped at the end of the block, since they ignore the SIGTERM that Python sends
+    at exit.
 
     Args:
         views: The samples.
@@ -205,7 +205,7 @@ def prepare_batches(
         yield map(_without_error, batches)
     finally:
         if isinstance(batches, _MultiProcessingDataLoaderIter):
-            # Nothing public ends them while the traceback of an error refers to the iterator.
+            # torch has no public way to stop them while a traceback keeps the iterator alive.
             batches._shutdown_workers()
 
 

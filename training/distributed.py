@@ -85,7 +85,7 @@ def launch(device: str, precision: str) -> Fabric:
 
 
 def leave() -> None:
-    """Leaves the processes that `launch` joined: their threads could crash the end of Python."""
+    """Leaves the process group that `launch` joined: its threads could crash Python at exit."""
     if distributed.is_initialized():
         distributed.destroy_process_group()
 

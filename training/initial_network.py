@@ -33,9 +33,10 @@ _LAST_LAYER = 'head.classify.'
 class InitialNetwork:
     """A network for training, and how it was built.
 
-    network: The network, with boosters.
-    options: Differences from the network's defaults, for the checkpoint.
-    normalization: That of the checkpoint it starts from; None without one.
+    Attributes:
+        network: The network, with boosters.
+        options: Differences from the network's defaults, for the checkpoint.
+        normalization: That of the checkpoint it starts from; None without one.
     """
 
     network: SegmentationNetwork

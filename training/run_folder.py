@@ -202,7 +202,7 @@ def read_rows(file: Path) -> list[dict[str, str]]:
         return [_row(header, cells) for cells in lines]
     except (ValueError, csv.Error) as error:
         raise UserError(
-            f'{file}, line {lines.line_num}: not a row of a training ({error}): mend or remove it'
+            f'{file}, line {lines.line_num}: not a row that a run writes ({error}): remove it'
         ) from error
 
 

@@ -73,7 +73,7 @@ class TrainingData:
         return self.train if self.validation is None else (*self.train, self.validation)
 
     def prepare(self) -> None:
-        """Makes what takes long to make, such as synthetic frames, before processes are forked."""
+        """Prepares slow data, such as synthetic frames, before processes are forked."""
         with progress_bar() as bar:
             for dataset in self.all:
                 task = bar.add_task(f'preparing {dataset.description}', total=None, visible=False)

@@ -312,7 +312,7 @@ class ReplayBag:
         ]
 
     def truth_notes(self) -> list[str]:
-        """Returns, after all frames were read, how many truths of a topic belong to no frame.
+        """Returns, after all frames were read, how many ground-truth messages match no frame.
 
         That is no problem: a recording may begin or end between a frame and its truth.
         """

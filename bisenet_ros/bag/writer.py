@@ -54,7 +54,7 @@ _RELIABLE = Qos(
 
 @contextmanager
 def _storing() -> Iterator[None]:
-    """Raises OSError for a full disk with every storage plugin."""
+    """Turns errors of SQLite into OSError, so that every storage plugin raises the same."""
     try:
         yield
     except sqlite3.Error as error:

@@ -83,7 +83,7 @@ def load_exactly(settings: ModelSettings) -> Segmenter:
     Raises:
         UserError: A setting is wrong, or the engine is not available, fails, or has wrong labels.
     """
-    # If the device is named as well, a note says that another engine runs, and nothing else.
+    # With an explicit device, the only possible note is that another engine runs.
     device = resolve_device(device_for(settings.engine, settings.device))
     segmenter = Segmenter.from_settings(replace(settings, device=str(device)))
     if segmenter.engine_note:

@@ -19,7 +19,7 @@ started = time.monotonic()
 
 
 def peak_memory() -> int:
-    """Returns the most bytes that this process has had in memory so far.
+    """Returns the peak resident memory of this process, bytes.
 
     `ru_maxrss` would count the memory of the process that started this one.
     """

@@ -55,7 +55,7 @@ class Limit(NamedTuple):
             data: Description of the data set.
 
         Raises:
-            UserError: There are not, or a number is out of range.
+            UserError: There are too few frames, or a limit is out of range.
         """
         for name, value in zip(self._fields, self, strict=True):
             if not 0 < value < 1:
@@ -132,12 +132,12 @@ def calibrate_weights(
     if left_out:
         warn(
             f'{left_out} of {len(dataset)} frames do not count: no pixel of their drivable mask '
-            'has a known truth'
+            'has ground truth'
         )
     if limit is not None:
         limit.check(len(measured.rates), dataset.description)
     claim = None if limit is None else _claim(limit, measured, segmenter, dataset.description)
-    # With an anomaly_threshold, the masks that were measured depend on the statistics as they are.
+    # With an anomaly_threshold, the measured masks depend on the checkpoint's own statistics.
     max_logits = checkpoint.max_logits if settings.anomaly_threshold else measured.max_logits
     calibrated = replace(checkpoint, claim=claim, max_logits=max_logits)
     write_checkpoint(calibrated, output, _precision(checkpoint))
@@ -160,7 +160,7 @@ def calibrate_weights(
         for index in map(LEVELS.index, levels):
             lines.append(
                 f'drivable_threshold {LEVELS[index] / 255:.3f}: '
-                f'{percent(float(rates[index]))} of the mask is not drivable, and it has '
+                f'{percent(float(rates[index]))} of the mask is not drivable; it covers '
                 f'{percent(float(measured.kept[index]))} of the drivable area'
             )
         if claim is not None:

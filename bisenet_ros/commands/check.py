@@ -35,7 +35,7 @@ def check_scenario(path: Path, output: Path, settings_over: ReadSettings) -> boo
         path: The scenario.
         output: The folder for the results; files of an earlier run are replaced.
         settings_over: Takes the parameters of the scenario by name; returns the settings, in which
-            the options of the command line come first.
+            command-line options take precedence.
 
     Returns:
         Whether all criteria are met.

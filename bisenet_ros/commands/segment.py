@@ -76,7 +76,7 @@ def segment_files(
         json_file: JSON file for the figures, `-` for standard output.
 
     Returns:
-        Whether every video was whole; the frames before the end of a truncated one are segmented.
+        Whether each video was complete; the frames before the end of a truncated one are segmented.
 
     Raises:
         UserError: Two inputs would be written to the same file, there are no inputs, or an input

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Classifies errors of the accelerator: free memory, try again, or start a new process."""
+"""Classifies device failures by remedy: free memory, retry, compute in another way, restart."""
 
 from __future__ import annotations
 

@@ -25,8 +25,8 @@ class ConvReLU(nn.Module):
     """A convolution with bias, an optional summand, and ReLU.
 
     Without a summand, torch passes cuDNN the uninitialised result as a summand with the factor 0.
-    If the kernel multiplies by that factor, whatever is in this memory may reach the result. So the
-    first call with each shape tests the kernel with NaN there, and if that is wrong, with zeros.
+    If the kernel multiplies by 0 instead of skipping it, a NaN in that memory reaches the result.
+    So the first call with each shape tests it with NaN there and, if that fails, with zeros.
 
     Attributes:
         fuses: Whether cuDNN fuses it. One failure turns fusing off for all shapes.

@@ -56,7 +56,8 @@ def resolve_device(name: str) -> torch.device:
         )
     index, count = int(match[1] or 0), torch.cuda.device_count()
     if index >= count:
-        raise UserError(f'no device {name!r}: there are {count}, from cuda:0 to cuda:{count - 1}')
+        gpus = ', '.join(f'cuda:{number}' for number in range(count))
+        raise UserError(f'no device {name!r}: the GPUs are {gpus}')
     return torch.device('cuda', index)
 
 
@@ -66,13 +67,13 @@ def unused_gpu() -> str:
         return ''
     reason = 'cannot use it' if torch.version.cuda else 'was built without CUDA'
     return (
-        f'device auto takes the CPU: the NVIDIA driver lists a GPU, but torch {torch.__version__} '
+        f'device auto chose the CPU: the NVIDIA driver lists a GPU, but torch {torch.__version__} '
         f'{reason}: install a CUDA build of torch that fits the driver, or set device to cpu'
     )
 
 
 def resolve_precision(name: str, device: torch.device) -> str:
-    """Resolves `auto` to the fastest precision that keeps the labels on `device`; checks others.
+    """Resolves `auto` to the fastest precision that hardly changes labels; checks others.
 
     Raises:
         UserError: The device does not support the precision, or the name is unknown.
@@ -91,9 +92,7 @@ def resolve_precision(name: str, device: torch.device) -> str:
             'is slower than fp32: use auto or fp32'
         )
     if name == 'bf16' and device.type == 'cuda' and torch.cuda.get_device_capability(device) < (8,):
-        raise UserError(
-            f'precision bf16 is not for GPUs as old as {device}: use auto, fp16 or fp32'
-        )
+        raise UserError(f'{device} does not support precision bf16: use auto, fp16 or fp32')
     return name
 
 

@@ -181,8 +181,8 @@ def _check_finite(total: float, device: torch.device) -> None:
     """Checks logits by their sum, which any NaN or infinity makes non-finite."""
     if not math.isfinite(total):
         raise NotFiniteError(
-            f'the network computes numbers that are not finite on this {device.type}, of which no'
-            ' labels can be made: try precision fp32, or engine torch'
+            f'the logits of the network are not finite on this {device.type}, so there are no'
+            ' labels: try precision fp32, or engine torch'
         )
 
 

@@ -88,7 +88,7 @@ def load_engine(
                 reasons.append(str(error))
             continue
         except RuntimeError as error:
-            # Another engine helps neither against little memory nor with a lost device.
+            # No other engine helps if memory is short or the device is lost.
             if candidate == PLAIN or device_failure(error) in (
                 DeviceFailure.MEMORY,
                 DeviceFailure.LASTING,

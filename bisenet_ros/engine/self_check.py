@@ -45,9 +45,9 @@ class SelfCheck:
 
     Where two classes score about the same, rounding decides between them. In a network that has
     learned little or nothing, this concerns many labels. So only clear winners count, which lead by
-    0.4 of the standard deviation of all logits: twenty times what bf16 moves most of them by. If
-    there are still too many wrong labels, those that plain torch in the same precision gets wrong
-    are subtracted: they are due to bf16 or fp16, not to the engine.
+    0.4 of the standard deviation of all logits: twenty times the change that bf16 makes to most of
+    them. If there are still too many wrong labels, those that plain torch in the same precision
+    gets wrong are subtracted: they are due to bf16 or fp16, not to the engine.
 
     Args:
         network: In evaluation mode, float32, on the CPU; not changed.

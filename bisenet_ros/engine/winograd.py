@@ -37,7 +37,7 @@ _ROWS = 6
 _BLOCK = 24 * 128  # tiles times channels that fit the L2 cache of a core
 _TILES = {1: 4, 2: 3}  # by stride: outputs of a tile along an axis
 _LEAST_WORK = {'torch': 1.5e8, 'openvino': 2e8}
-"""By engine: the least FLOP of a convolution for which a call pays. A call costs 0.1 ms, in which
+"""By engine: the minimum FLOP of a convolution that a call makes faster. It costs 0.1 ms, in which
 eight cores do half of that work. In OpenVINO, it often costs a change of the layout as well."""
 
 # G of F(4x4, 3x3) with the points 0, +-1/sqrt(2), +-sqrt(2), infinity. A filter of three taps is a

@@ -131,8 +131,8 @@ def _lens(model: str, coefficients: tuple[float, ...]) -> Lens:
         return FisheyeLens((*coefficients[:4], *(4 - len(coefficients[:4])) * (0.0,)))
     if name not in _BROWN:
         raise CameraInfoError(
-            f'CameraInfo has the distortion_model {model!r}, which is not known: there are '
-            'plumb_bob, rational_polynomial and equidistant'
+            f'CameraInfo has the distortion_model {model!r}, which is not supported: use '
+            'plumb_bob, rational_polynomial or equidistant'
         )
     if len(coefficients) not in _BROWN_COUNTS:
         counts = ', '.join(map(str, _BROWN_COUNTS))

@@ -23,7 +23,7 @@ class GridLayout:
         width: Metres across; rounded up to whole cells on each side.
         contact_depth: Metres along the line of sight, from the first contact on, that are occupied.
         pitch_uncertainty: Radians by which a camera's attitude may differ from its pose.
-        max_error: Metres by which that may move a point of the ground that is still trusted.
+        max_error: Largest error of a trusted ground point that this may cause, metres.
     """
 
     resolution: float
@@ -62,8 +62,8 @@ class GridLayout:
             raise UserError(
                 f'no ground is trusted: seen from {height:g} m above, grid.pitch_uncertainty '
                 f'{math.degrees(self.pitch_uncertainty):g} moves every point by more than '
-                f'grid.max_error {self.max_error:g}: lower the first, raise the second, or correct '
-                'the z of mounting'
+                f'grid.max_error {self.max_error:g}: lower grid.pitch_uncertainty, raise '
+                'grid.max_error, or correct z in mounting'
             )
         return min(FARTHEST, math.sqrt(square))
 

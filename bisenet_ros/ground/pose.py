@@ -41,11 +41,11 @@ class Pose:
 
     def __post_init__(self) -> None:
         if not all(map(math.isfinite, self.translation)):
-            raise PoseError(f'the camera is at {list(self.translation)} in base_frame')
+            raise PoseError(f'the position of the camera is not finite: {list(self.translation)}')
         if self.translation[2] <= 0:
             raise PoseError(
-                f'the camera is {self.translation[2]:g} m above the ground of base_frame: it has '
-                'to be over 0'
+                f'the camera is at z = {self.translation[2]:g} m in base_frame, which is not above '
+                'the ground: z must be over 0'
             )
 
     @classmethod
@@ -78,7 +78,7 @@ class Pose:
         """
         length = math.sqrt(sum(part * part for part in quaternion))
         if not (math.isfinite(length) and length > 0):
-            raise PoseError(f'the transform has the quaternion {list(quaternion)}')
+            raise PoseError(f'the transform has an invalid quaternion: {list(quaternion)}')
         i, j, k, w = (part / length for part in quaternion)
         matrix = np.array(
             [

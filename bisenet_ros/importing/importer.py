@@ -300,5 +300,5 @@ def _refuse(path: Path, layout: Layout, problem: str, wrong: Set[str]) -> None:
     if wrong:
         raise CheckpointError(
             f'{path} is not {layout.title} as published: it {problem} {min(wrong)!r} '
-            f'({len(wrong)} such in all)'
+            f'({len(wrong)} in total)'
         )

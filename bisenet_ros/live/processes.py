@@ -108,16 +108,14 @@ class Process:
 
     def failure(self, what: str) -> ProcessError:
         """Creates an error with the reason from the process's own output."""
-        return ProcessError(
-            f'the {self.name} {what}: {self.reason()} (its output: {self._log_path})'
-        )
+        return ProcessError(f'the {self.name} {what}: {self.reason()} (log: {self._log_path})')
 
     def reason(self) -> str:
         """Returns the last error in its log, else the last line."""
         log = self._log_path.read_text(errors='replace')
         lines = [line.strip() for line in log.splitlines() if line.strip()]
         errors = [line for line in lines if line.startswith(('[ERROR]', '[FATAL]'))]
-        last = (errors or lines or ['it said nothing'])[-1]
+        last = (errors or lines or ['no output'])[-1]
         return re.sub(r'^\[[A-Z]+\] ', '', last)
 
 

@@ -80,7 +80,7 @@ class EfficientNetLite(nn.Module):
 
     Args:
         width: Multiplies the channels of Lite0.
-        depth: Multiplies its blocks.
+        depth: Multiplies its number of blocks per stage.
 
     Attributes:
         channels: Channels of the four features.

@@ -26,7 +26,7 @@ class FeaturePyramid(SegmentationNetwork):
     Args:
         num_classes: Number of classes.
         width: Multiplies the channels of EfficientNet-Lite0.
-        depth: Multiplies its blocks.
+        depth: Multiplies its number of blocks per stage.
         boosters: Build the auxiliary heads of the training form, on the pyramid's features at 1/16
             and 1/32.
         upsampling: How a level is upsampled to the next; the pyramid's paper uses 'nearest'.

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Publishes /diagnostics: one status per camera and one for the engine.
 
-The levels take the consumer's view: a camera without frames is an error for any reason, and the
-message tells the reason.
+The levels take the consumer's view: a camera without frames is an error whatever the cause, and
+the message names the cause.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ class CameraTask:
             age_ms: Ages of the published labels.
             ground: Projects the camera's masks onto the ground.
             ground_wanted: Returns whether grid or scan have a subscriber.
-            monitor: Knows whether the network's claim stands for this camera.
+            monitor: Knows whether the network's claim still holds for this camera.
             settings: Returns the current parameters.
             logger: Logs once when frames fail to arrive or become few, and once when they arrive
                 again; also logs each reason for a missing grid and scan once.
@@ -195,7 +195,7 @@ class CameraTask:
         doubt = self._monitor.doubt
         status.add('claim_doubt', doubt or 'none')
         if doubt:
-            status.summary(WARN, f'the stated error rate does not stand: {doubt}')
+            status.summary(WARN, f'the stated error rate may no longer hold: {doubt}')
 
     def _judge_steadiness(self, last_received: float | None, timed_out: bool) -> None:
         if timed_out or self._arrivals.lossy:
@@ -273,7 +273,7 @@ def judge(
         text = f'only {rate:.1f} frames per second arrive; {usual:.1f} before'
         return Finding(WARN, text, 'slow')
     if problem and not steady:
-        return Finding(WARN, 'frames have arrived again for less than camera_timeout')
+        return Finding(WARN, 'frames are arriving again, but not yet for camera_timeout')
     return Finding(OK, 'frames arrive' if state.counts.received else 'waiting for a frame')
 
 

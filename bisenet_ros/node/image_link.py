@@ -97,7 +97,7 @@ def explain_silence(
     if link.reliable or (steady and not lost):
         any_more = ' any more' if steady else ''
         return f'{link.topic} has a publisher, but it sends nothing{any_more}'
-    arrives = 'nothing arrives any more' if steady else 'hardly a frame arrives'
+    arrives = 'nothing arrives any more' if steady else 'almost no frames arrive'
     return f'{link.topic} has a publisher, but {arrives}{_lost_on_the_way(link, environment)}'
 
 

@@ -179,7 +179,7 @@ class Worker:
             self._arrival.notify_all()
 
     def start(self, ended: Callable[[Future[None]], None]) -> None:
-        """Starts the worker's thread, which is never paused then.
+        """Starts the worker's thread, not paused.
 
         Args:
             ended: Called with the future of the work when it ends, by `stop` or by an unexpected
@@ -279,7 +279,7 @@ class Worker:
             )
         elif failure is DeviceFailure.NUMBERS:
             reason = self.device_failure
-            plain = 'plain torch takes over in fp32'
+            plain = 'plain torch (fp32) takes over'
             self._load_again(network, plain, lambda old: old.plain(reason))
         else:
             self._load_again(network)

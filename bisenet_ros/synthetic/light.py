@@ -22,6 +22,7 @@ class Light:
         ambient: factors of the light from the sky.
         zenith: colour of the sky overhead.
         skyline: colour of the sky at the horizon and of haze.
+        cloud: colour of the clouds.
         cloud_cover: share of the sky under clouds, 0 to 1.
         haze_distance: metres over which haze takes 63 % of the contrast.
         glare: strength of the glare around the sun in the image, 0 to 1.

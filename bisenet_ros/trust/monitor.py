@@ -18,10 +18,10 @@ class ClaimMonitor:
 
     Night, rain, a dirty lens or another country make the network less certain. While the frames of
     the last seconds have a lower mean confidence than 99 % of the calibration's frames, the claim
-    does not stand. One thread may add frames while another reads `doubt`.
+    no longer holds. One thread may add frames while another reads `doubt`.
 
     Attributes:
-        doubt: Why the claim does not stand, in one line; empty while it does.
+        doubt: Why the claim no longer holds, in one line; empty while it holds.
     """
 
     def __init__(self) -> None:

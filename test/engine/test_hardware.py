@@ -52,7 +52,7 @@ def test_devices(monkeypatch: pytest.MonkeyPatch, name: str, gpus: int, device: 
     [
         ('cuda', 0, "device 'cuda' needs an NVIDIA GPU.*use auto or cpu"),
         ('cuda:1', 0, "device 'cuda:1' needs an NVIDIA GPU"),
-        ('cuda:2', 2, "no device 'cuda:2': there are 2, from cuda:0 to cuda:1"),
+        ('cuda:2', 2, "no device 'cuda:2': the GPUs are cuda:0, cuda:1"),
         ('cuda:', 1, "no device 'cuda:': the choices are auto, cpu, cuda and cuda:N"),
         ('cuda:-1', 1, "no device 'cuda:-1'"),
         ('CPU', 1, "no device 'CPU'"),
@@ -178,6 +178,6 @@ def test_threads_are_given_back() -> None:
 
 def test_bf16_is_refused_on_a_gpu_without_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, 'get_device_capability', lambda _: (7, 5))
-    with pytest.raises(UserError, match='bf16 is not for GPUs as old as cuda:0: use auto'):
+    with pytest.raises(UserError, match='cuda:0 does not support precision bf16: use auto'):
         resolve_precision('bf16', CUDA)
     assert resolve_precision('fp16', CUDA) == 'fp16'

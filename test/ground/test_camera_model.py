@@ -115,7 +115,7 @@ def test_binning_and_region_of_interest_are_applied() -> None:
         ({'d': [np.inf] * 5}, 'invalid distortion coefficients D'),
         ({'d': [0.1] * 3}, '3 numbers in D: plumb_bob has one of 0, 4, 5, 8, 12, 14'),
         ({'distortion_model': 'equidistant', 'd': [0.1] * 5}, 'equidistant has 4'),
-        ({'distortion_model': 'omni'}, "'omni', which is not known: there are plumb_bob"),
+        ({'distortion_model': 'omni'}, "'omni', which is not supported: use plumb_bob"),
         ({'width': 1280, 'height': 960}, 'is for 1280x960, but the image has 640x480'),
         ({'binning_x': 2, 'binning_y': 2}, '640x480 binned by 2x2, but the image has 640x480'),
     ],

@@ -203,7 +203,7 @@ def test_files_of_another_kind_are_named(tmp_path: Path) -> None:
     [
         ({'bga.conv.0.weight': None}, "lacks the tensor 'bga.conv.0.weight' (1 such"),
         ({'head.conv_out.1.bias': None}, "lacks the tensor 'head.conv_out.1.bias'"),
-        ({'extra': torch.zeros(1)}, "has an unknown tensor 'extra' (1 such in all)"),
+        ({'extra': torch.zeros(1)}, "has an unknown tensor 'extra' (1 in total)"),
         ({'bga.conv.1.bias': torch.zeros(2)}, "of the wrong shape 'bga.conv.1.bias'"),
         ({'bga.conv.1.bias': torch.full((128,), torch.nan)}, "not finite 'bga.conv.1.bias'"),
         ({'bga.left1.2.weight': None}, 'tensors of an unknown network'),

@@ -87,7 +87,7 @@ def test_bad_input_is_the_users(processes: Processes) -> None:
 
 def test_an_end_that_was_not_asked_for_is_a_failure(processes: Processes) -> None:
     start(processes, 'pass')
-    with pytest.raises(ProcessError, match='ended with exit code 0: it said nothing'):
+    with pytest.raises(ProcessError, match='ended with exit code 0: no output'):
         processes.next_event(TIMEOUT)
 
 

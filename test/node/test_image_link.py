@@ -108,7 +108,7 @@ def test_reliability_is_what_every_publisher_offers(offers: list[Offer], expecte
         ),
         (
             replace(NOBODY, offers=(BEST_EFFORT,), middleware='rmw_cyclonedds_cpp'),
-            '/front/image has a publisher, but hardly a frame arrives: either the publisher sends'
+            '/front/image has a publisher, but almost no frames arrive: either the publisher sends'
             ' nothing, or its images are lost on the way',
         ),
     ],

@@ -67,7 +67,7 @@ def test_a_calibrated_node(domain: int, peer: Peer, tmp_path: Path) -> None:
         np.testing.assert_array_equal(pixels_of(drivable), expected.drivable)
         (status,) = [one for one in doubtful.status if one.name == 'segmenter: camera']
         assert status.level == DiagnosticStatus.WARN
-        assert 'the stated error rate does not stand: the mean confidence of' in status.message
+        assert 'the stated error rate may no longer hold: the mean confidence of' in status.message
         assert value(doubtful, 'engine', 'claim') == str(CLAIM)
         assert value(doubtful, 'engine', 'anomaly') == 'available'
 

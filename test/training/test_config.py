@@ -99,7 +99,7 @@ def test_overrides_replace_values(tmp_path: Path) -> None:
             'network.options={gate: norm}',
             r"bisenetv2 has no option 'gate'; choose",
         ),
-        ('network.imagenet_weights=a.pth', 'no imagenet_weights are there for bisenetv2'),
+        ('network.imagenet_weights=a.pth', 'bisenetv2 has no published ImageNet weights'),
         ('augmentation.copy_paste=0.5', 'copy_paste and pasted_classes go together'),
         ('teacher.weight=camvid', r'unknown key; did you mean weights\?'),
         ('accumulate=3', 'batch 4 is not a multiple of accumulate 3'),
@@ -162,7 +162,7 @@ def test_a_network_starts_from_one_thing() -> None:
 
 
 def test_installed_weights_are_those_of_an_efficientnet() -> None:
-    with pytest.raises(UserError, match='no package brings the weights of a ResNet'):
+    with pytest.raises(UserError, match='no package installs the weights of a ResNet'):
         load_config('bisenetv1_resnet18_camvid', ['network.imagenet_weights=installed'])
 
 

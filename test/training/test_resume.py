@@ -230,7 +230,7 @@ def test_damaged_tables_of_a_run_are_named(undisturbed: Path, tmp_path: Path) ->
     folder = RunFolder(unfinished(undisturbed, tmp_path))
     good = folder.steps.read_text()
     for text, message in (
-        (good + '9,x,0.1,2\n', 'line 10: not a row of a training .*mend or remove it'),
+        (good + '9,x,0.1,2\n', 'line 10: not a row that a run writes .*remove it'),
         (good + '9\n', 'line 10: not a row'),
         (good.replace('step,', 'steps,', 1), 'line 1: not a row of a training .unknown columns'),
     ):

@@ -32,7 +32,7 @@ class AugmentationSettings(BaseModel):
         brightness: Maximum relative change of brightness.
         contrast: Maximum relative change of contrast.
         saturation: Maximum relative change of saturation.
-        hue: Maximum shift of hue, in turns of the colour circle. Slower than the rest together.
+        hue: Maximum shift of hue, as a fraction of the colour circle. Slower than all others.
         white_balance: Maximum gain of red and of blue against green, in either direction,
             log-uniform; 1 is off.
         gamma: Exposure curve: the exponent is drawn from 1 / gamma to gamma, log-uniform; 1 is off.
@@ -72,7 +72,7 @@ class AugmentationSettings(BaseModel):
     @model_validator(mode='after')
     def _is_consistent(self) -> AugmentationSettings:
         if self.min_scale > self.max_scale:
-            raise ValueError('min_scale is greater than max_scale: nothing can be between')
+            raise ValueError('min_scale is greater than max_scale')
         if bool(self.copy_paste) != bool(self.pasted_classes):
             raise ValueError('copy_paste and pasted_classes go together: give both or neither')
         return self

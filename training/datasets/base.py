@@ -41,9 +41,9 @@ class Dataset(ABC):
         """
 
     def prepare(self, progress: Callable[[int, int], None]) -> None:  # noqa: B027, few need it
-        """Makes in advance what takes long at the first access of each frame; nothing by default.
+        """Prepares what would slow down the first access to each frame; does nothing by default.
 
-        To be called before processes are forked that would each have to make it.
+        Call it before forking processes, so that they do not repeat the work.
 
         Args:
             progress: Called in this thread with the number of frames done and their total.

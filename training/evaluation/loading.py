@@ -39,7 +39,7 @@ def load_predictor(settings: ModelSettings, views: Views) -> LoadedPredictor:
             if getattr(settings, name) != getattr(ModelSettings, name):
                 option = name.replace('_', '-')
                 raise UserError(
-                    f'--{option} is not possible with {path}: an exported model runs as it is'
+                    f'--{option} does not apply to {path}: an exported model has fixed settings'
                 )
         if not views.plain:
             raise UserError(

@@ -130,7 +130,7 @@ class SegmentationLoss(nn.Module):
         if not self.settings.dice_weight:
             return cross_entropy, torch.zeros_like(cross_entropy)
         overlap, size = statistics[:, 2:].chunk(2, dim=1)
-        # With the + 1 above and below, a class that is neither there nor predicted costs nothing.
+        # Adding 1 to both gives a class that is neither present nor predicted a loss of 0.
         dice = 1 - (2 * overlap + 1) / (size + 1)  # (heads, classes)
         foreground = dice[:, 1:] if self.num_classes == 2 else dice
         return cross_entropy, foreground.mean(1)

@@ -24,8 +24,8 @@ class LossSettings(BaseModel):
     Attributes:
         class_weights: The weight of a pixel of each class. 'none': all equal. 'enet':
             1 / ln(1.10 + share of the class in the data set), which gives rare classes more weight
-            (Paszke et al. 2016, ENet, section 5.2, with 1.10 for its 1.02). Or one number per
-            class, in the order of the label space.
+            (Paszke et al. 2016, ENet, section 5.2; the paper has 1.02 instead of 1.10). Or one
+            number per class, in the order of the label space.
         hard_from: The fraction of the training, 0 to 1, from which only hard pixels count (OHEM,
             Shrivastava et al. 2016). 0 means always, as in the recipes of CoinCheung/BiSeNet; None
             means never, as in BiSeNet V1's paper. Early in training OHEM neglects rare classes; at
@@ -38,7 +38,7 @@ class LossSettings(BaseModel):
         booster_weight: Weight of the loss of each auxiliary or booster head relative to the main
             head's: alpha of BiSeNet V1, formula 2, which both papers' recipes set to 1.
         booster_label_stride: Boosters are compared with every n-th label of every n-th row. Their
-            logits are at 1/4 and coarser, so 4 loses little, and a step on a CPU is a good tenth
+            logits are at 1/4 and coarser, so 4 loses little, and a step on a CPU is over 10 %
             faster. The papers' recipes compare with all labels (1).
     """
 

@@ -15,7 +15,7 @@ from bisenet_ros.bag.reader import STORAGES
 from bisenet_ros.replay.measure.run import FRAME_LINES, OUTPUT_BAG
 
 _FILES = (*STORAGES, '.bag', '.bag.active')
-"""Extensions of files that are bags or parts of bags; some are left to be refused."""
+"""Extensions of bags, and of files that `ReplayBag` refuses with advice how to repair them."""
 
 _METADATA = 'metadata.yaml'
 _RESULTS = {FRAME_LINES, OUTPUT_BAG}

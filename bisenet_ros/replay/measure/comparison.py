@@ -213,8 +213,8 @@ def _changed_labels(a: RunResult, b: RunResult, common: set[FrameId]) -> dict[Fr
         for (frame, labels_a), (other, labels_b) in zip(of_a, of_b, strict=True):
             if frame != other or labels_a.shape != labels_b.shape:
                 raise RunError(
-                    f'frame {frame.frame} of {camera} has another place or size in {b.path} than '
-                    f'in {a.path}: they are not of the same bag, or have another output_size'
+                    f'frame {frame.frame} of {camera} differs in position or size between {a.path} '
+                    f'and {b.path}: the replays are of different bags or output_size'
                 )
             shares[frame] = float(np.count_nonzero(labels_a != labels_b) / labels_a.size)
     return shares

@@ -217,6 +217,6 @@ def _notes_on_sizes(segmenter: Segmenter, bag: ReplayBag) -> list[str]:
         return []
     width, height = size
     return [
-        f'labels and masks are {width}x{height} (output_size); the truth was brought to that size, '
-        'each pixel from the nearest one, and figures in pixels are of that size'
+        f'labels and masks are {width}x{height} (output_size); the ground truth was resized to '
+        'that, by nearest neighbour, and figures in pixels refer to that size'
     ]
