@@ -76,7 +76,7 @@ OURS = {
 }
 """Our engines by name, with the arguments of `CudaEngine`."""
 
-EVERYBODY = (REFERENCE, *OURS, TENSORRT, TRTEXEC, COMPILED)
+CANDIDATES = (REFERENCE, *OURS, TENSORRT, TRTEXEC, COMPILED)
 """All candidates; those with a set-up of minutes are last."""
 
 
@@ -498,8 +498,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument(
         '--only',
         nargs='+',
-        choices=EVERYBODY,
-        default=EVERYBODY,
+        choices=CANDIDATES,
+        default=CANDIDATES,
         metavar='NAME',
         help='names of candidates',
     )
@@ -540,7 +540,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         flush=True,
     )
     expected = {size: baselines.exact(checkpoint, size)(frame) for size in sizes}
-    for name in (RATES, *EVERYBODY):
+    for name in (RATES, *CANDIDATES):
         if name in missing or name not in (RATES, *options.only):
             continue
         task = Task(name, options.weights, device, precision, frame, options.rounds, expected)

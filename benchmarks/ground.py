@@ -63,7 +63,7 @@ CAMERA, FINER = (640, 480), 4
 SEEDS, FRAMES = 4, range(0, 120, 24)
 PITCH_ERRORS = (0.2, 0.5, 1.0)
 """Degrees."""
-FARTHEST = 25.0
+MAX_TRUSTED_RANGE = 25.0
 """Maximum range of the ground truth, metres."""
 
 # World to base_frame below the camera: x is the world's z, y its -x, z its -y.
@@ -77,7 +77,7 @@ def true_ranges(camera: Camera, mask: npt.NDArray[np.uint8]) -> npt.NDArray[np.f
         camera: The synthetic drive's camera; its projection is independent of ours.
         mask: (H, W), seen by the camera, 255 where drivable.
     """
-    radii = np.arange(0.5, FARTHEST, 0.01)
+    radii = np.arange(0.5, MAX_TRUSTED_RANGE, 0.01)
     width, height = camera.size
     ranges = np.full(len(SCAN_BEARINGS), np.inf)
     for ray, bearing in enumerate(SCAN_BEARINGS):
@@ -130,7 +130,7 @@ def print_accuracy() -> None:
             for row, pose in poses:
                 found = GroundTables(model, pose, layout).scan(mask)
                 errors[row].update(
-                    np.minimum(found, FARTHEST), np.where(np.isnan(found), np.nan, truth)
+                    np.minimum(found, MAX_TRUSTED_RANGE), np.where(np.isnan(found), np.nan, truth)
                 )
     print('| pose | ' + ' | '.join(f'{low} to {high} m' for low, high in DISTANCES) + ' |')
     print('|---' * (1 + len(DISTANCES)) + '|')

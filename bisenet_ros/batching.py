@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 BUDGET = 1.0
 """Approximate time limit of the measurement, seconds."""
 
-MOST_ROUNDS = 7
+MAX_ROUNDS = 7
 """Maximum number of times that both ways are timed."""
 
 WORTHWHILE = 0.9
@@ -92,7 +92,7 @@ def choose_batching(
         for size in range(2, cameras + 1):
             segment(size)
         batched, singly = [], []
-        for _ in range(min(rounds, MOST_ROUNDS)):
+        for _ in range(min(rounds, MAX_ROUNDS)):
             batched.append(seconds(lambda: segment(cameras)))
             singly.append(seconds(lambda: [segment(1) for _ in frames]))
     except OutOfMemoryError:

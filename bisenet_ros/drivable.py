@@ -37,7 +37,7 @@ def drivable_mask(
     return without_small_areas(mask, min_area)
 
 
-def without_doubtful(
+def without_low_confidence(
     mask: npt.NDArray[np.uint8], confidence: npt.NDArray[np.uint8], lowest: int
 ) -> npt.NDArray[np.uint8]:
     """Removes the pixels of a mask whose confidence is below `lowest`, 0 to 255.

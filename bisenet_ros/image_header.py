@@ -36,7 +36,7 @@ class HeaderError(UserError):
     """An image file claims a size that is `exceeded`, or is truncated."""
 
 
-class CutShortError(HeaderError):
+class TruncatedError(HeaderError):
     """An image file is truncated.
 
     Attributes:
@@ -55,7 +55,7 @@ def check_size(data: bytes) -> tuple[int, int] | None:
 
     Raises:
         HeaderError: The size is over a limit; see `exceeded`.
-        CutShortError: A PNG ends before its size, or a JPEG before the end of its pixel data.
+        TruncatedError: A PNG ends before its size, or a JPEG before the end of its pixel data.
     """
     size = _size(data)
     if size is not None and (limit := exceeded(*size)):
@@ -73,7 +73,7 @@ def _size(data: bytes) -> tuple[int, int] | None:
         return _jpeg_size(data)
     if data.startswith(PNG_START):
         if len(data) < 24:
-            raise CutShortError('PNG', len(data))
+            raise TruncatedError('PNG', len(data))
         width, height = struct.unpack_from('>II', data, 16)
         return width, height
     try:
@@ -95,7 +95,7 @@ def _jpeg_size(data: bytes) -> tuple[int, int]:
     """Reads the size as libjpeg does, marker by marker.
 
     Raises:
-        CutShortError: The JPEG ends before its pixel data does. OpenCV may silently fill the rest
+        TruncatedError: The JPEG ends before its pixel data does. OpenCV may silently fill the rest
             with grey.
     """
     size = None
@@ -116,7 +116,7 @@ def _jpeg_size(data: bytes) -> tuple[int, int]:
             height, width = struct.unpack_from('>HH', data, position + 5)
             size = (width, height)
         position += 2 + max(length, 2)
-    raise CutShortError('JPEG', len(data))
+    raise TruncatedError('JPEG', len(data))
 
 
 def _webp_size(data: bytes) -> tuple[int, int]:

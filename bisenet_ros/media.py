@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bisenet_ros.errors import UserError
-from bisenet_ros.image_header import CutShortError, HeaderError, check_size
+from bisenet_ros.image_header import HeaderError, TruncatedError, check_size
 from bisenet_ros.limits import exceeded
 
 # fmt: off
@@ -37,7 +37,7 @@ _COUNTED_SUFFIXES = frozenset(['.avi', '.m4v', '.mov', '.mp4'])
 
 _SIDES = (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT)
 
-_MOST_FRAMES = 1 << 31
+_MAX_FRAMES = 1 << 31
 """A larger frame count in a header is invalid, as is NaN."""
 
 Pixels = npt.NDArray[np.uint8]
@@ -102,7 +102,7 @@ def read_file(path: Path) -> bytes:
         raise MediaError(f'{path}: {error.strerror}') from error
     try:
         check_size(data)
-    except CutShortError as error:
+    except TruncatedError as error:
         raise MediaError(f'{path}: the {error.codec} file is truncated: copy it again') from error
     except HeaderError as error:
         raise MediaError(f'{path}: {error}') from error
@@ -159,7 +159,7 @@ class Video:
         rate = capture.get(cv2.CAP_PROP_FPS)
         self.rate = rate if 0 < rate <= 1000 else 25.0
         count = capture.get(cv2.CAP_PROP_FRAME_COUNT)
-        self.frame_count = int(count) if 0 < count < _MOST_FRAMES else 0
+        self.frame_count = int(count) if 0 < count < _MAX_FRAMES else 0
         capture.release()
 
     def problem_after(self, count: int) -> str:

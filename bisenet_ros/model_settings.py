@@ -142,17 +142,17 @@ class ModelSettings(Declared):
         return (self.network_size[0], self.network_size[1]) if self.network_size else None
 
     @property
-    def least_confidence(self) -> int:
+    def min_confidence(self) -> int:
         """The minimum confidence, 0 to 255, of a labelled pixel."""
         return _level(self.confidence_threshold)
 
     @property
-    def least_drivable(self) -> int:
+    def min_drivable_confidence(self) -> int:
         """The minimum confidence, 0 to 255, of a drivable pixel."""
         return _level(self.drivable_threshold)
 
     @property
-    def least_anomaly(self) -> int:
+    def min_anomaly(self) -> int:
         """The minimum anomaly, 0 to 255, of a pixel that is not labelled; 0 for none."""
         return _level(self.anomaly_threshold)
 

@@ -35,7 +35,7 @@ class Segmentation:
         label_space: LabelSpace,
         min_drivable_area: float,
         ego: npt.NDArray[np.bool_] | None = None,
-        least_anomaly: int = 0,
+        min_anomaly: int = 0,
     ) -> None:
         """
         Args:
@@ -43,7 +43,7 @@ class Segmentation:
             label_space: See the attribute.
             min_drivable_area: Drivable components of a smaller fraction of the frame are dropped.
             ego: See the attribute.
-            least_anomaly: Pixels with at least this anomaly are not labelled; 0 labels all.
+            min_anomaly: Pixels with at least this anomaly are not labelled; 0 labels all.
         """
         self._drawn = drawn
         self._min_drivable_area = min_drivable_area
@@ -52,10 +52,8 @@ class Segmentation:
         self._white = None if ego is None else ego.view(np.uint8) * np.uint8(255)
         self.labels = drawn.labels
         self._unknown = None  # (H, W), 255 where the anomaly is too high
-        if least_anomaly > 0 and self.anomaly is not None:
-            _, self._unknown = cv2.threshold(
-                self.anomaly, least_anomaly - 1, 255, cv2.THRESH_BINARY
-            )
+        if min_anomaly > 0 and self.anomaly is not None:
+            _, self._unknown = cv2.threshold(self.anomaly, min_anomaly - 1, 255, cv2.THRESH_BINARY)
             self.labels = np.asarray(cv2.bitwise_or(self.labels, self._unknown), np.uint8)
         if self._white is not None:
             self.labels = np.asarray(cv2.bitwise_or(self.labels, self._white), np.uint8)  # IGNORE

@@ -317,8 +317,8 @@ class Segmenter:
         settings, label_space = self._active
         draw_settings = DrawSettings(
             label_space.ids_of(label_space.drivable),
-            settings.least_confidence,
-            settings.least_drivable,
+            settings.min_confidence,
+            settings.min_drivable_confidence,
             self.checkpoint.max_logits,
         )
         logits = self._logits(frames)
@@ -340,7 +340,7 @@ class Segmenter:
                     label_space,
                     settings.min_drivable_area,
                     None if mask is None else mask.at((width, height)),
-                    settings.least_anomaly,
+                    settings.min_anomaly,
                 )
                 for each, mask, (height, width) in zip(drawn, masks, sizes, strict=True)
             ]

@@ -82,9 +82,9 @@ def draw(
     scale: Scale,
     *,
     drivable_ids: Sequence[int] = (),
-    lowest_confidence: int = 0,
+    min_confidence: int = 0,
     with_confidence: bool = False,
-    lowest_drivable: int = 0,
+    min_drivable_confidence: int = 0,
 ) -> Image:
     """Draws labels, mask and, if requested, confidence from logits of any layout."""
     drivable = torch.zeros(256, dtype=torch.uint8, device=device)
@@ -94,9 +94,9 @@ def draw(
         size,
         scale,
         drivable,
-        lowest_confidence,
+        min_confidence,
         with_confidence,
-        lowest_drivable,
+        min_drivable_confidence,
     )
     array: Image = planes.cpu().numpy()
     return array

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from bisenet_ros.drivable import drivable_mask, free_space_boundary, outline, without_doubtful
+from bisenet_ros.drivable import drivable_mask, free_space_boundary, outline, without_low_confidence
 from bisenet_ros.label_space import IGNORE
 
 Mask = npt.NDArray[np.uint8]
@@ -62,7 +62,7 @@ def test_doubtful_pixels_are_removed(lowest: int) -> None:
     confidence = np.arange(256, dtype=np.uint8).reshape(16, 16)
     mask = np.where(np.random.default_rng(0).random((16, 16)) < 0.5, 255, 0).astype(np.uint8)
     expected = np.where(confidence >= lowest, mask, 0)
-    np.testing.assert_array_equal(without_doubtful(mask, confidence, lowest), expected)
+    np.testing.assert_array_equal(without_low_confidence(mask, confidence, lowest), expected)
 
 
 def test_mask_is_where_the_class_is_drivable() -> None:

@@ -196,8 +196,8 @@ def test_pixels_below_the_threshold_are_not_labelled(segmenter: Segmenter) -> No
 def test_thresholds_are_in_the_units_of_the_confidence() -> None:
     """A pixel whose confidence is exactly the threshold reaches it, whatever the rounding."""
     for level in range(256):
-        assert ModelSettings(confidence_threshold=level / 255).least_confidence == level
-        assert ModelSettings(drivable_threshold=level / 255).least_drivable == level
+        assert ModelSettings(confidence_threshold=level / 255).min_confidence == level
+        assert ModelSettings(drivable_threshold=level / 255).min_drivable_confidence == level
 
 
 def test_drivable_is_the_mask_of_the_drivable_classes(segmenter: Segmenter) -> None:

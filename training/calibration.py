@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import binom
 
-from bisenet_ros.drivable import drivable_mask, without_doubtful, without_small_areas
+from bisenet_ros.drivable import drivable_mask, without_low_confidence, without_small_areas
 from bisenet_ros.label_space import IGNORE
 from bisenet_ros.segmentation import Segmentation
 from bisenet_ros.trust.anomaly import MaxLogits
@@ -69,7 +69,7 @@ def mask_errors(
     mask = drivable_mask(found.labels, drivable_ids)
     rates, kept = np.zeros(len(LEVELS)), np.full(len(LEVELS), np.nan)
     for index, level in enumerate(LEVELS):
-        sure = without_doubtful(mask, found.confidence, level)
+        sure = without_low_confidence(mask, found.confidence, level)
         called = without_small_areas(sure, min_drivable_area) > 0
         count = np.count_nonzero(called & known)
         right = np.count_nonzero(called & drivable)
@@ -120,7 +120,7 @@ def lowest_level(rates: npt.NDArray[np.float64], limit: float, confidence: float
     return found
 
 
-def fewest_frames(limit: float, confidence: float) -> int:
+def min_frames(limit: float, confidence: float) -> int:
     """Returns how many frames without any error are needed to state a limit."""
     return math.ceil(math.log(1 - confidence) / math.log(1 - limit))
 

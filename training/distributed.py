@@ -21,7 +21,7 @@ from bisenet_training.extra import (
     TorchElasticEnvironment,
 )
 
-_LONGEST_WAIT = timedelta(hours=1)
+_MAX_WAIT = timedelta(hours=1)
 """Time limit for the first process to check all data sets while the others wait."""
 
 _PRECISIONS: dict[str, Literal['32-true', 'bf16-mixed', '16-mixed']] = {
@@ -74,7 +74,7 @@ def launch(device: str, precision: str) -> Fabric:
             precision=_PRECISIONS[precision],
             strategy=DDPStrategy(
                 process_group_backend='nccl' if device == 'cuda' else 'gloo',
-                timeout=_LONGEST_WAIT,
+                timeout=_MAX_WAIT,
                 # Buffers, including batch statistics, are already the same in all processes.
                 broadcast_buffers=False,
                 gradient_as_bucket_view=True,

@@ -216,7 +216,7 @@ def fit(config: TrainingConfig, output: Path, *, resume: bool) -> Signals | None
             log.steps(rows, each)
             if len(rows) < len(losses):
                 failed = before + len(rows) + 1
-                raise _not_a_number(losses[len(rows)], failed, plan, config, folder)
+                raise _not_finite_error(losses[len(rows)], failed, plan, config, folder)
 
             # ---- a signal to any process stops all processes after the same step ----
             if add_up(fabric, torch.tensor(int(interruption.signal is not None))):
@@ -255,7 +255,7 @@ def fit(config: TrainingConfig, output: Path, *, resume: bool) -> Signals | None
     return stopped_by
 
 
-def _not_a_number(
+def _not_finite_error(
     loss: float, step: int, plan: Plan, config: TrainingConfig, folder: RunFolder
 ) -> UserError:
     """Returns the error for a loss that is infinite or NaN."""

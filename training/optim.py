@@ -123,10 +123,10 @@ def build_optimizer(
 def _parameter_groups(
     student: Student, settings: SgdSettings | AdamWSettings
 ) -> Iterator[dict[str, Any]]:
-    from_nothing = nn.ModuleList(head_modules(student.network))
+    from_scratch = nn.ModuleList(head_modules(student.network))
     if student.projection is not None:
-        from_nothing.append(student.projection)
-    in_heads = set(from_nothing.parameters())
+        from_scratch.append(student.projection)
+    in_heads = set(from_scratch.parameters())
     backbone = [p for p in student.parameters() if p not in in_heads]
     heads = [p for p in student.parameters() if p in in_heads]
     for name, parameters, factor in (

@@ -16,7 +16,7 @@ from bisenet_ros.camera_ground import Transform
 Quaternion = tuple[float, float, float, float]  # x, y, z, w
 Vector = tuple[float, float, float]
 
-_STILL = Transform((0.0, 0.0, 0.0), (0.0, 0.0, 0.0, 1.0))
+_IDENTITY = Transform((0.0, 0.0, 0.0), (0.0, 0.0, 0.0, 1.0))
 
 
 class RecordedTransforms:
@@ -41,17 +41,17 @@ class RecordedTransforms:
         above_parent = self._above(parent.lstrip('/'))
         for frame, transform in self._above(child.lstrip('/')).items():
             if frame in above_parent:  # the closest common ancestor
-                return _chained(_inverse(above_parent[frame]), transform)
+                return _composed(_inverse(above_parent[frame]), transform)
         return None
 
     def _above(self, frame: str) -> dict[str, Transform]:
         """Returns the pose of a frame in itself and in each ancestor, the closest first."""
-        found = {frame: _STILL}
+        found = {frame: _IDENTITY}
         while frame in self._frames:
             parent, transform = self._frames[frame]
             if parent in found:  # a cycle
                 break
-            found[parent] = _chained(transform, found[frame])
+            found[parent] = _composed(transform, found[frame])
             frame = parent
         return found
 
@@ -64,16 +64,16 @@ def _normalized(rotation: Quaternion) -> Quaternion:
     return x, y, z, w
 
 
-def _chained(outer: Transform, inner: Transform) -> Transform:
+def _composed(outer: Transform, inner: Transform) -> Transform:
     """Composes two poses: `inner` of a frame in B, and `outer` of B in A, to the pose in A."""
-    x, y, z = np.add(outer.translation, _turned(outer.rotation, inner.translation)).tolist()
+    x, y, z = np.add(outer.translation, _rotated(outer.rotation, inner.translation)).tolist()
     return Transform((x, y, z), _product(outer.rotation, inner.rotation))
 
 
 def _inverse(transform: Transform) -> Transform:
     x, y, z, w = transform.rotation
     back = -x, -y, -z, w
-    x, y, z = _turned(back, transform.translation)
+    x, y, z = _rotated(back, transform.translation)
     return Transform((-x, -y, -z), back)
 
 
@@ -87,7 +87,7 @@ def _product(a: Quaternion, b: Quaternion) -> Quaternion:
     )
 
 
-def _turned(rotation: Quaternion, vector: Vector) -> Vector:
+def _rotated(rotation: Quaternion, vector: Vector) -> Vector:
     x, y, z, w = rotation
     turned = _product(_product(rotation, (*vector, 0.0)), (-x, -y, -z, w))
     return turned[:3]

@@ -60,7 +60,7 @@ def eager(
     device: torch.device,
     dtype: torch.dtype,
     *,
-    enlarges_logits: bool = False,
+    upsamples_logits: bool = False,
 ) -> Labeller:
     """Sets up eager PyTorch like published BiSeNet code: batch norms not folded, NCHW.
 
@@ -71,8 +71,8 @@ def eager(
         network_size: (width, height) of the network's input.
         device: Device of the network.
         dtype: Number format of the network.
-        enlarges_logits: Resize the logits, not the labels, to the size of the frame, as the demo of
-            CoinCheung/BiSeNet does: better borders, but slower.
+        upsamples_logits: Upsample the logits, not the labels, to the size of the frame, as the
+            demo of CoinCheung/BiSeNet does: better borders, but slower.
     """
     network = checkpoint.build().to(device, dtype)
     normalization = checkpoint.normalization
@@ -89,10 +89,10 @@ def eager(
         planes = np.ascontiguousarray(shown.transpose(2, 0, 1))  # (3, h, w)
         image = torch.from_numpy(planes).to(device, dtype).div_(255).sub_(mean).div_(std)
         logits = network(image[None])  # (1, C, h, w)
-        if enlarges_logits:
+        if upsamples_logits:
             logits = F.interpolate(logits, frame.shape[:2], mode='bilinear', align_corners=False)
         labels = logits.argmax(1)[0]  # int64
-        return _enlarged(labels.cpu().numpy().astype(np.uint8), frame)
+        return _upsampled(labels.cpu().numpy().astype(np.uint8), frame)
 
     return label
 
@@ -128,7 +128,7 @@ def openvino(checkpoint: Checkpoint, network_size: Size, precision: str) -> Labe
     def label(frame: Pixels) -> Pixels:
         image = _blob(frame, network_size, checkpoint.normalization)
         outputs = request.infer([image], share_inputs=True, share_outputs=True)
-        return _enlarged(outputs[0][0], frame)
+        return _upsampled(outputs[0][0], frame)
 
     return label
 
@@ -166,7 +166,7 @@ def onnx_runtime(checkpoint: Checkpoint, network_size: Size) -> Labeller:
     def label(frame: Pixels) -> Pixels:
         image = _blob(frame, network_size, checkpoint.normalization)
         labels: Any = session.run(['labels'], {'image': image})[0]
-        return _enlarged(labels[0], frame)
+        return _upsampled(labels[0], frame)
 
     return label
 
@@ -195,7 +195,7 @@ def _blob(
     return blob
 
 
-def _enlarged(labels: Pixels, frame: Pixels) -> Pixels:
+def _upsampled(labels: Pixels, frame: Pixels) -> Pixels:
     height, width = frame.shape[:2]
     enlarged = cv2.resize(labels, (width, height), interpolation=cv2.INTER_NEAREST)
     return np.asarray(enlarged, np.uint8)

@@ -96,20 +96,20 @@ def _baselines(
 ) -> dict[str, Callable[[], Labeller]]:
     """Returns the constructors of the other runtimes by name."""
 
-    def eager(precision: str, *, enlarges_logits: bool = False) -> Callable[[], Labeller]:
+    def eager(precision: str, *, upsamples_logits: bool = False) -> Callable[[], Labeller]:
         return lambda: baselines.eager(
-            checkpoint, size, device, DTYPES[precision], enlarges_logits=enlarges_logits
+            checkpoint, size, device, DTYPES[precision], upsamples_logits=upsamples_logits
         )
 
     if device.type == 'cuda':
         return {
             'eager torch, fp16': eager('fp16'),
-            'eager torch, fp16, logits enlarged': eager('fp16', enlarges_logits=True),
+            'eager torch, fp16, logits upsampled': eager('fp16', upsamples_logits=True),
             'eager torch, fp32': eager('fp32'),
         }
     return {
         'eager torch, fp32': eager('fp32'),
-        'eager torch, fp32, logits enlarged': eager('fp32', enlarges_logits=True),
+        'eager torch, fp32, logits upsampled': eager('fp32', upsamples_logits=True),
         'ONNX Runtime + argmax, fp32': lambda: baselines.onnx_runtime(checkpoint, size),
         'OpenVINO + argmax, fp32': lambda: baselines.openvino(checkpoint, size, 'fp32'),
         'OpenVINO + argmax, bf16': lambda: baselines.openvino(checkpoint, size, 'bf16'),

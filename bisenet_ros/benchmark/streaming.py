@@ -19,10 +19,10 @@ from bisenet_ros.benchmark.frame import Message
 from bisenet_ros.benchmark.rounds import percentiles
 from bisenet_ros.camera_slot import CameraSlot
 
-MOST_DROPPED = 0.05
+MAX_DROPPED = 0.05
 """The fraction of frames that may be dropped at a sustained rate."""
 
-LEAST_FRAMES = 40
+MIN_FRAMES = 40
 """Minimum number of frames in a trial; with fewer, one dropped frame would weigh too much."""
 
 BISECTIONS = 7
@@ -52,7 +52,7 @@ class Trial:
     @property
     def sustained(self) -> bool:
         """Whether few enough frames were dropped."""
-        return self.dropped < MOST_DROPPED * self.received
+        return self.dropped < MAX_DROPPED * self.received
 
     def figures(self) -> dict[str, float]:
         """Returns the figures, ready for JSON."""
@@ -75,11 +75,11 @@ def stream(
         process: Does the work of the node on a message.
         message: The camera message.
         rate: Frames per second.
-        seconds: Duration; extended to at least `LEAST_FRAMES` frames.
+        seconds: Duration; extended to at least `MIN_FRAMES` frames.
     """
     arrival = threading.Condition()
     slot = CameraSlot('', arrival)
-    frames = max(LEAST_FRAMES, math.ceil(seconds * rate))
+    frames = max(MIN_FRAMES, math.ceil(seconds * rate))
     ended = threading.Event()
     start = time.monotonic()
 

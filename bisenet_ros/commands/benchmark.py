@@ -32,7 +32,7 @@ from bisenet_ros.synthetic.drive import SyntheticDrive
 RATES = (10.0, 30.0, 60.0)
 """Frames per second at which latency is measured."""
 
-_MOST_STARTS = 5
+_MAX_STARTS = 5
 
 
 @dataclass(frozen=True)
@@ -198,5 +198,5 @@ def _stream(
 
 
 def _start(settings: Benchmark, segmenter: Segmenter, bar: Bar) -> dict[str, Any]:
-    rounds = min(settings.rounds, _MOST_STARTS)
+    rounds = min(settings.rounds, _MAX_STARTS)
     return measure_start(segmenter, rounds, bar(starts_in_all(rounds)))

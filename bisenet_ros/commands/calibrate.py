@@ -27,9 +27,9 @@ from bisenet_ros.trust.claim import CLAIMED_SETTINGS, Claim, as_json
 from bisenet_training.calibration import (
     LEVELS,
     MaxLogitStatistics,
-    fewest_frames,
     lowest_level,
     mask_errors,
+    min_frames,
 )
 from bisenet_training.datasets import Dataset
 from bisenet_training.evaluation.predictor import id_table
@@ -62,7 +62,7 @@ class Limit(NamedTuple):
                 raise UserError(
                     f'--{name.replace("_", "-")} must be above 0 and below 1, not {value:g}'
                 )
-        needed = fewest_frames(*self)
+        needed = min_frames(*self)
         if frames < needed:
             raise UserError(
                 f'{data}: at least {needed} frames with a truth are needed to state a '

@@ -126,7 +126,7 @@ def evaluate_weights(
             dataset,
             count,
             drivable_classes=drivable,
-            least_drivable=settings.least_drivable,
+            min_drivable_confidence=settings.min_drivable_confidence,
             min_drivable_area=settings.min_drivable_area,
         )
     if not source.settings.has_truth:

@@ -20,7 +20,7 @@ from bisenet_ros.errors import first_line
 
 Forward = Callable[[Tensor], Tensor]
 
-MOST_RUNNERS = 8
+MAX_RUNNERS = 8
 """How many runners are kept. A graph holds the memory of everything that is computed in it."""
 
 _WARM_UP_RUNS = 3
@@ -136,7 +136,7 @@ class Runners:
     def of(self, frames: int) -> Runner:
         """Returns the runner for a batch size; makes it if there is none yet."""
         if frames not in self._runners:
-            while len(self._runners) >= MOST_RUNNERS:
+            while len(self._runners) >= MAX_RUNNERS:
                 self._runners.popitem(last=False)
             self._runners[frames] = self._made(frames)
         self._runners.move_to_end(frames)

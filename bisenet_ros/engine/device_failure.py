@@ -43,16 +43,16 @@ _LASTING = (
 class DeviceFailure(Enum):
     """Kinds of failures, by what helps against them."""
 
-    MEMORY = auto()
+    OUT_OF_MEMORY = auto()
     """Free memory."""
 
-    PASSING = auto()
+    TRANSIENT = auto()
     """Try again."""
 
-    NUMBERS = auto()
+    NOT_FINITE = auto()
     """Compute in another way: the results are not finite."""
 
-    LASTING = auto()
+    FATAL = auto()
     """Start another process: every further use of the device by this one fails."""
 
 
@@ -63,7 +63,7 @@ class NotFiniteError(UserError):
 def device_failure(error: RuntimeError | NotFiniteError) -> DeviceFailure | None:
     """Returns the kind of device failure behind an error; None if the program caused it."""
     if isinstance(error, NotFiniteError):
-        return DeviceFailure.NUMBERS
+        return DeviceFailure.NOT_FINITE
     import torch  # only needed when something failed; by then it is loaded
 
     text = str(error)
@@ -74,10 +74,10 @@ def device_failure(error: RuntimeError | NotFiniteError) -> DeviceFailure | None
         return None
     line = first_line(error)
     if any(words in line for words in _LASTING):
-        return DeviceFailure.LASTING
+        return DeviceFailure.FATAL
     if any(words in line for words in _LITTLE_MEMORY):
-        return DeviceFailure.MEMORY
-    return DeviceFailure.PASSING
+        return DeviceFailure.OUT_OF_MEMORY
+    return DeviceFailure.TRANSIENT
 
 
 class DeviceLostError(Exception):

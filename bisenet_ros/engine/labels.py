@@ -14,7 +14,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from bisenet_ros.drivable import drivable_mask, without_doubtful
+from bisenet_ros.drivable import drivable_mask, without_low_confidence
 from bisenet_ros.engine.device_failure import NotFiniteError
 from bisenet_ros.engine.hardware import cpu_threads
 from bisenet_ros.engine.kernels import kernels_for
@@ -34,14 +34,14 @@ class DrawSettings:
 
     Attributes:
         drivable_ids: Labels that count as drivable in the mask.
-        lowest_confidence: 0 to 255. Pixels below it become `IGNORE`.
-        lowest_drivable: 0 to 255. Pixels below it are not drivable.
+        min_confidence: 0 to 255. Pixels below it become `IGNORE`.
+        min_drivable_confidence: 0 to 255. Pixels below it are not drivable.
         max_logits: Statistics for the anomaly; None without them.
     """
 
     drivable_ids: tuple[int, ...]
-    lowest_confidence: int = 0
-    lowest_drivable: int = 0
+    min_confidence: int = 0
+    min_drivable_confidence: int = 0
     max_logits: MaxLogits | None = None
 
 
@@ -95,8 +95,8 @@ class HostLabels:
         with np.errstate(all='ignore'):
             _check_finite(float(logits.numpy().sum()), logits.device)
         self.labels = upsample_argmax(logits, size, scale)
-        if settings.lowest_confidence > 0:
-            self.labels[self.confidence < settings.lowest_confidence] = IGNORE
+        if settings.min_confidence > 0:
+            self.labels[self.confidence < settings.min_confidence] = IGNORE
 
     @cached_property
     def confidence(self) -> Image:
@@ -108,9 +108,9 @@ class HostLabels:
     def drivable(self) -> Image:
         """See `Labels`."""
         mask = drivable_mask(self.labels, self._settings.drivable_ids)
-        lowest = self._settings.lowest_drivable
+        lowest = self._settings.min_drivable_confidence
         if lowest > 0:
-            mask = without_doubtful(mask, self.confidence, lowest)
+            mask = without_low_confidence(mask, self.confidence, lowest)
         return mask
 
     @cached_property
@@ -128,7 +128,7 @@ class DeviceLabels:
         self._settings = settings
         self._table = _table(settings.drivable_ids, logits.device)
         self._sum = Download(logits.sum())
-        thresholds = settings.lowest_confidence, settings.lowest_drivable
+        thresholds = settings.min_confidence, settings.min_drivable_confidence
         planes = self._draw(with_confidence=any(thresholds))
         self._drawn_confidence = planes[2] if len(planes) == 3 else None
         # Two downloads, so that the labels can be used while the mask is still being copied.
@@ -171,9 +171,9 @@ class DeviceLabels:
                 size,
                 scale,
                 self._table,
-                self._settings.lowest_confidence,
+                self._settings.min_confidence,
                 with_confidence,
-                self._settings.lowest_drivable,
+                self._settings.min_drivable_confidence,
             )
 
 

@@ -90,8 +90,8 @@ def load_engine(
         except RuntimeError as error:
             # No other engine helps if memory is short or the device is lost.
             if candidate == PLAIN or device_failure(error) in (
-                DeviceFailure.MEMORY,
-                DeviceFailure.LASTING,
+                DeviceFailure.OUT_OF_MEMORY,
+                DeviceFailure.FATAL,
             ):
                 raise
             reasons.append(f'engine {candidate} failed ({first_line(error)})')

@@ -23,7 +23,7 @@ from bisenet_ros.network import SegmentationNetwork
 from bisenet_ros.preprocess import Normalization
 from bisenet_ros.resizing import resize
 
-_MOST_WRONG = 0.01
+_MAX_WRONG = 0.01
 """The share of labels that may be wrong; with bf16 it is 0.04 % on CamVid."""
 
 _HANDFUL = 4
@@ -83,7 +83,7 @@ class SelfCheck:
             NotFiniteError: Those of plain torch are not finite, so no engine can be right.
         """
         clear = int(self._expected[1].sum())
-        wrong, most = self._wrong(logits), _MOST_WRONG * clear + _HANDFUL
+        wrong, most = self._wrong(logits), _MAX_WRONG * clear + _HANDFUL
         if wrong <= most or wrong - self._wrong(self.run(self.plain)) <= most:
             return ''
         return (

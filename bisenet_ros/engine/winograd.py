@@ -36,7 +36,7 @@ _MAX_CHANNELS = 1024
 _ROWS = 6
 _BLOCK = 24 * 128  # tiles times channels that fit the L2 cache of a core
 _TILES = {1: 4, 2: 3}  # by stride: outputs of a tile along an axis
-_LEAST_WORK = {'torch': 1.5e8, 'openvino': 2e8}
+_MIN_FLOPS = {'torch': 1.5e8, 'openvino': 2e8}
 """By engine: the minimum FLOP of a convolution that a call makes faster. It costs 0.1 ms, in which
 eight cores do half of that work. In OpenVINO, it often costs a change of the layout as well."""
 
@@ -245,7 +245,7 @@ class WinogradConvolution(nn.Module):
         """Whether this module is faster in an engine, for images of this size."""
         channels: int = self._convolution.in_channels * self._convolution.out_channels
         work = 18 * channels * math.prod(self.output_size(height, width))
-        return work >= _LEAST_WORK[engine]
+        return work >= _MIN_FLOPS[engine]
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, in, h, w) on the CPU -> (B, out, h', w'); float32 and channels last if it `pays`."""

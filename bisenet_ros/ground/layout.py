@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from bisenet_ros.errors import UserError
 
-FARTHEST = 500.0
+MAX_TRUSTED_RANGE = 500.0
 """The largest trusted range, metres, which also applies without pitch uncertainty."""
 
 
@@ -56,7 +56,7 @@ class GridLayout:
             UserError: No ground is trusted.
         """
         if self.pitch_uncertainty <= 0:
-            return FARTHEST
+            return MAX_TRUSTED_RANGE
         square = self.max_error * height / self.pitch_uncertainty - height * height
         if square <= 0:
             raise UserError(
@@ -65,7 +65,7 @@ class GridLayout:
                 f'grid.max_error {self.max_error:g}: lower grid.pitch_uncertainty, raise '
                 'grid.max_error, or correct z in mounting'
             )
-        return min(FARTHEST, math.sqrt(square))
+        return min(MAX_TRUSTED_RANGE, math.sqrt(square))
 
 
 def _whole(cells: float) -> int:

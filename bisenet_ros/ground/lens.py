@@ -141,33 +141,33 @@ class FisheyeLens:
         across = np.hypot(x, y)
         angle = np.arctan2(across, z)
         with np.errstate(divide='ignore', invalid='ignore'):
-            scale = np.where(across > 0, self._bent(angle) / across, 1.0)
-        scale[~(angle < self._widest)] = np.nan
+            scale = np.where(across > 0, self._distorted(angle) / across, 1.0)
+        scale[~(angle < self._max_angle)] = np.nan
         return x * scale, y * scale
 
     def directions(self, u: Array, v: Array) -> tuple[Array, Array, Array]:
         """See `Lens`."""
         bent = np.hypot(u, v)
-        angles = np.linspace(0.0, self._widest, 4096)
-        angle = np.interp(bent, self._bent(angles), angles, right=np.nan)
+        angles = np.linspace(0.0, self._max_angle, 4096)
+        angle = np.interp(bent, self._distorted(angles), angles, right=np.nan)
         k1, k2, k3, k4 = self.coefficients
         with np.errstate(divide='ignore', invalid='ignore'):
             for _ in range(2):  # refines the table, which is exact to a thousandth of a degree
                 a2 = angle * angle
                 slope = 1 + a2 * (3 * k1 + a2 * (5 * k2 + a2 * (7 * k3 + a2 * 9 * k4)))
-                angle = angle - (self._bent(angle) - bent) / slope
+                angle = angle - (self._distorted(angle) - bent) / slope
             scale = np.where(bent > 0, np.sin(angle) / bent, 1.0)
         return u * scale, v * scale, np.cos(angle)
 
-    def _bent(self, angle: Array) -> Array:
+    def _distorted(self, angle: Array) -> Array:
         k1, k2, k3, k4 = self.coefficients
         a2 = angle * angle
         bent: Array = angle * (1 + a2 * (k1 + a2 * (k2 + a2 * (k3 + a2 * k4))))
         return bent
 
     @cached_property
-    def _widest(self) -> float:
+    def _max_angle(self) -> float:
         """The angle up to which the polynomial grows, radians; at most 180 degrees."""
         angles = np.linspace(0.0, np.pi, 4096)
-        grows = np.diff(self._bent(angles)) > 0
+        grows = np.diff(self._distorted(angles)) > 0
         return float(angles[-1] if grows.all() else angles[np.argmin(grows)])

@@ -286,8 +286,8 @@ def _translate(
     _refuse(path, layout, 'has an unknown tensor', rest - left_out)
     misshapen = {name for name, shape in shapes.items() if tensors[name].shape != shape}
     _refuse(path, layout, 'has a tensor of the wrong shape', misshapen)
-    endless = {name for name in shapes if not tensors[name].isfinite().all()}
-    _refuse(path, layout, 'has a tensor that is not finite', endless)
+    not_finite = {name for name in shapes if not tensors[name].isfinite().all()}
+    _refuse(path, layout, 'has a tensor that is not finite', not_finite)
     return {ours: tensors[theirs] for ours, theirs in names.items()}, tuple(sorted(left_out))
 
 

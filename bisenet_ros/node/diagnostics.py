@@ -36,7 +36,7 @@ _RECENT = 3
 _LONG = 60
 """Number of periods over which a camera's usual rate, the median, is computed."""
 
-_FEWEST = 10
+_MIN_COUNT = 10
 """Minimum number of frames to judge a rate or losses."""
 
 OK = DiagnosticStatus.OK
@@ -315,12 +315,12 @@ class Arrivals:
         self._rates.append(received / seconds)
         recent, usual = self.recent, self.usual_rate
         sent = recent.received + recent.lost
-        if sent >= _FEWEST and recent.received:
+        if sent >= _MIN_COUNT and recent.received:
             self.lossy = recent.received < sent * (0.9 if self.lossy else 0.5)
         if len(self._periods) == _RECENT:
             expected = usual * sum(seconds for seconds, *_ in self._periods)
             most = usual * (0.9 if self.slow else 0.5)
-            self.slow = expected >= _FEWEST and recent.rate < most
+            self.slow = expected >= _MIN_COUNT and recent.rate < most
 
     @property
     def recent(self) -> _Recent:

@@ -38,7 +38,7 @@ WARNING_PERIOD = 5.0
 """Seconds between two warnings about the malformed frames of one camera."""
 
 FIRST_RETRY = 1.0
-LONGEST_RETRY = 30.0
+MAX_RETRY_DELAY = 30.0
 """Seconds until a failed device is tried again: doubled after each failure, up to the longest."""
 
 _FAILED = 'the device failed: '
@@ -268,7 +268,7 @@ class Worker:
             self._retry = FIRST_RETRY
 
     def _recover(self, network: Network, failure: DeviceFailure) -> None:
-        if failure is DeviceFailure.MEMORY:
+        if failure is DeviceFailure.OUT_OF_MEMORY:
             with self._loading:
                 if self.pipeline.network is network:
                     network.segmenter.close()
@@ -277,7 +277,7 @@ class Worker:
             self._logger.error(
                 f'{_FAILED}{self.device_failure}; another network has been loaded meanwhile'
             )
-        elif failure is DeviceFailure.NUMBERS:
+        elif failure is DeviceFailure.NOT_FINITE:
             reason = self.device_failure
             plain = 'plain torch (fp32) takes over'
             self._load_again(network, plain, lambda old: old.plain(reason))
@@ -292,7 +292,7 @@ class Worker:
     ) -> None:
         """Loads a network again: once, or until it succeeds if the old one is closed."""
         while True:
-            pause, self._retry = self._retry, min(2 * self._retry, LONGEST_RETRY)
+            pause, self._retry = self._retry, min(2 * self._retry, MAX_RETRY_DELAY)
             self._logger.error(
                 f'{_FAILED}{self.device_failure}; {what} in {pause:g} s.'
                 ' If this repeats, restart the node.'
@@ -369,7 +369,7 @@ def _failure_of(error: RuntimeError | NotFiniteError) -> DeviceFailure:
     failure = device_failure(error)
     if failure is None:
         raise error
-    if failure is DeviceFailure.LASTING:
+    if failure is DeviceFailure.FATAL:
         raise DeviceLostError(
             f'the device failed permanently: {first_line(error)}. Restart the node;'
             ' respawn:=true of the launch file does that by itself.'

@@ -85,7 +85,7 @@ def test_labels_at_the_networks_size_are_ours(
 def test_logits_can_be_enlarged_in_place_of_labels(weights: Path, frame: Pixels) -> None:
     checkpoint = Checkpoint.load(weights)
     cpu = torch.device('cpu')
-    label = baselines.eager(checkpoint, SIZE, cpu, torch.float32, enlarges_logits=True)
+    label = baselines.eager(checkpoint, SIZE, cpu, torch.float32, upsamples_logits=True)
     doubled = np.asarray(cv2.resize(frame, None, fx=2, fy=2, interpolation=cv2.INTER_NEAREST))
     exact, enlarged = ours(checkpoint)(doubled).labels, eager(checkpoint)(doubled)
     # To enlarge twice is not quite what to enlarge once is, but it comes nearer than big pixels.

@@ -12,7 +12,7 @@ import pytest
 from bisenet_ros.benchmark.frame import Message
 from bisenet_ros.benchmark.streaming import (
     BISECTIONS,
-    LEAST_FRAMES,
+    MIN_FRAMES,
     Trial,
     highest_sustained,
     stream,
@@ -41,10 +41,10 @@ def test_at_overload_the_newest_frame_wins() -> None:
 
     before = time.monotonic()
     trial = stream(process, Message(), 1000.0, 0.0)
-    assert trial.received == LEAST_FRAMES
-    assert trial.dropped == LEAST_FRAMES - len(taken) > 0
+    assert trial.received == MIN_FRAMES
+    assert trial.dropped == MIN_FRAMES - len(taken) > 0
     assert not trial.sustained
-    assert taken[-1] >= before + (LEAST_FRAMES - 1) / 1000  # when the last one was due
+    assert taken[-1] >= before + (MIN_FRAMES - 1) / 1000  # when the last one was due
 
 
 def test_a_failure_ends_the_camera_too() -> None:

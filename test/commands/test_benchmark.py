@@ -36,7 +36,7 @@ def benchmark(weights: Path, *arguments: str | Path) -> Result:
 def test_figures_and_picture(
     weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(streaming, 'LEAST_FRAMES', 10)
+    monkeypatch.setattr(streaming, 'MIN_FRAMES', 10)
     json_file, plot = tmp_path / 'new' / 'figures.json', tmp_path / 'plot.svg'
     result = benchmark(weights, '--json', json_file, '--plot', plot, '--cpu-threads', '3')
     assert result.exit_code == 0, result.output

@@ -30,7 +30,7 @@ from bisenet_ros.engine import cuda_engine, cuda_graphs, native, pinned_memory
 from bisenet_ros.engine.branches import run_side_by_side
 from bisenet_ros.engine.channel_padding import pad_classes, pad_colors
 from bisenet_ros.engine.cuda_engine import CudaEngine
-from bisenet_ros.engine.cuda_graphs import MOST_RUNNERS, EagerRunner, GraphRunner, Runners
+from bisenet_ros.engine.cuda_graphs import MAX_RUNNERS, EagerRunner, GraphRunner, Runners
 from bisenet_ros.engine.epilogues import ConvReLU, fuse_epilogues
 from bisenet_ros.engine.kernels import in_torch
 from bisenet_ros.engine.labels import DeviceLabels, DrawSettings, HostLabels
@@ -142,13 +142,13 @@ def test_runners_are_kept_for_the_numbers_of_frames_that_came_last() -> None:
         return doubling(frames)
 
     runners = Runners(make, doubling, [])
-    for frames in range(1, MOST_RUNNERS + 1):
+    for frames in range(1, MAX_RUNNERS + 1):
         assert runners.of(frames) is runners.of(frames)
         assert runners.of(frames).input.shape[0] == frames
     runners.of(1)
-    runners.of(MOST_RUNNERS + 1)  # in the place of 2, the longest unused
+    runners.of(MAX_RUNNERS + 1)  # in the place of 2, the longest unused
     runners.of(1)
-    assert made == [*range(1, MOST_RUNNERS + 2)]
+    assert made == [*range(1, MAX_RUNNERS + 2)]
     runners.of(2)
     assert made[-1] == 2
 
@@ -551,14 +551,14 @@ def test_an_engine_is_freed_at_once() -> None:
         gc.enable()
 
 
-@pytest.mark.parametrize(('lowest_confidence', 'lowest_drivable'), [(0, 0), (60, 0), (0, 90)])
+@pytest.mark.parametrize(('min_confidence', 'min_drivable_confidence'), [(0, 0), (60, 0), (0, 90)])
 @pytest.mark.parametrize('device', ['cpu', pytest.param('cuda', marks=needs_gpu, id='gpu')])
 def test_what_is_drawn_does_not_depend_on_where(
-    lowest_confidence: int, lowest_drivable: int, device: str
+    min_confidence: int, min_drivable_confidence: int, device: str
 ) -> None:
     torch.manual_seed(0)
     logits = torch.randn(7, 12, 16)
-    settings = DrawSettings((1, 4), lowest_confidence, lowest_drivable)
+    settings = DrawSettings((1, 4), min_confidence, min_drivable_confidence)
     arguments = ((90, 120), (7.5, 7.5), settings)
     host = HostLabels(logits, *arguments)
     drawn = DeviceLabels(logits.to(device), *arguments)

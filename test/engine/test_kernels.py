@@ -234,16 +234,16 @@ def test_confidence_is_that_of_the_cpu_and_thresholds_the_rest(call: Call, kind:
     logits, size, scale = LOGITS[kind](7, 6, 8), (50, 100), (9.0, 13.0)
     expected = upsample_confidence(logits, size, scale).astype(int)
     lowest = int(np.median(expected))
-    lowest_drivable = int(np.quantile(expected, 0.8))
+    min_drivable_confidence = int(np.quantile(expected, 0.8))
     labels, mask, confidence = call(
         kernel_calls.draw,
         logits.numpy(),
         size,
         scale,
         drivable_ids=range(7),
-        lowest_confidence=lowest,
+        min_confidence=lowest,
         with_confidence=True,
-        lowest_drivable=lowest_drivable,
+        min_drivable_confidence=min_drivable_confidence,
     )
     assert np.abs(confidence - expected).max() <= 1
     assert np.mean(confidence != expected) < 0.001
@@ -251,7 +251,7 @@ def test_confidence_is_that_of_the_cpu_and_thresholds_the_rest(call: Call, kind:
     np.testing.assert_array_equal(
         labels, np.where(known, upsample_argmax(logits, size, scale), IGNORE)
     )
-    np.testing.assert_array_equal(mask, np.where(confidence >= lowest_drivable, 255, 0))
+    np.testing.assert_array_equal(mask, np.where(confidence >= min_drivable_confidence, 255, 0))
 
 
 def test_memory_layout_does_not_matter(call: Call) -> None:

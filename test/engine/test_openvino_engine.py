@@ -72,7 +72,7 @@ def relative_error(actual: Tensor, expected: Tensor) -> float:
 @pytest.fixture
 def small_images_pay(monkeypatch: pytest.MonkeyPatch) -> None:
     """For `WinogradConvolution`, which leaves them to OpenVINO otherwise."""
-    monkeypatch.setattr(winograd, '_LEAST_WORK', {'torch': 0, 'openvino': 0})
+    monkeypatch.setattr(winograd, '_MIN_FLOPS', {'torch': 0, 'openvino': 0})
 
 
 @pytest.mark.usefixtures('small_images_pay')

@@ -42,7 +42,7 @@ needs_compiler = pytest.mark.skipif(
 
 @pytest.fixture(autouse=True)
 def images_of_every_size_pay(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(winograd, '_LEAST_WORK', {'torch': 0, 'openvino': 0})
+    monkeypatch.setattr(winograd, '_MIN_FLOPS', {'torch': 0, 'openvino': 0})
 
 
 def make_head(in_channels: int, mid_channels: int, classes: int) -> SegmentationHead:
@@ -189,7 +189,7 @@ def test_the_default_type_of_torch_does_not_matter(
 def test_small_images_are_left_to_torch(kernel: Kernel, monkeypatch: pytest.MonkeyPatch) -> None:
     head = make_head(64, 64, 5)
     module = replaced(head, kernel)
-    monkeypatch.setitem(winograd._LEAST_WORK, 'torch', 18 * 64 * 64 * 8 * 12)
+    monkeypatch.setitem(winograd._MIN_FLOPS, 'torch', 18 * 64 * 64 * 8 * 12)
     assert module.pays('torch', 8, 12)
     assert not module.pays('torch', 8, 11)
     features = make_features(1, 64, 8, 11)

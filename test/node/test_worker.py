@@ -738,32 +738,35 @@ def test_a_failed_network_is_loaded_from_memory_whatever_became_of_its_file(
 @pytest.mark.parametrize(
     ('error', 'expected'),
     [
-        (torch.cuda.OutOfMemoryError('CUDA out of memory'), DeviceFailure.MEMORY),
-        (RuntimeError('CUDA error: out of memory\nCUDA kernel errors'), DeviceFailure.MEMORY),
+        (torch.cuda.OutOfMemoryError('CUDA out of memory'), DeviceFailure.OUT_OF_MEMORY),
+        (
+            RuntimeError('CUDA error: out of memory\nCUDA kernel errors'),
+            DeviceFailure.OUT_OF_MEMORY,
+        ),
         (
             RuntimeError('CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling cublasCreate'),
-            DeviceFailure.MEMORY,
+            DeviceFailure.OUT_OF_MEMORY,
         ),
         (
             RuntimeError('GET was unable to find an engine to execute this computation'),
-            DeviceFailure.PASSING,
+            DeviceFailure.TRANSIENT,
         ),
-        (RuntimeError('cuDNN error: CUDNN_STATUS_EXECUTION_FAILED'), DeviceFailure.PASSING),
-        (RuntimeError('CUDA error: invalid argument'), DeviceFailure.PASSING),
+        (RuntimeError('cuDNN error: CUDNN_STATUS_EXECUTION_FAILED'), DeviceFailure.TRANSIENT),
+        (RuntimeError('CUDA error: invalid argument'), DeviceFailure.TRANSIENT),
         (
             torch.AcceleratorError('CUDA error: an illegal memory access was encountered'),
-            DeviceFailure.LASTING,
+            DeviceFailure.FATAL,
         ),
         (
             RuntimeError('Triton Error [CUDA]: an illegal memory access was encountered'),
-            DeviceFailure.LASTING,
+            DeviceFailure.FATAL,
         ),
-        (RuntimeError('CUDA error: unspecified launch failure'), DeviceFailure.LASTING),
+        (RuntimeError('CUDA error: unspecified launch failure'), DeviceFailure.FATAL),
         (
             RuntimeError('CUDA error: CUDA-capable device(s) is/are busy or unavailable'),
-            DeviceFailure.LASTING,
+            DeviceFailure.FATAL,
         ),
-        (RuntimeError('CUDA error: uncorrectable ECC error encountered'), DeviceFailure.LASTING),
+        (RuntimeError('CUDA error: uncorrectable ECC error encountered'), DeviceFailure.FATAL),
         (RuntimeError('mat1 and mat2 shapes cannot be multiplied'), None),
         (NotImplementedError('an operator that is missing'), None),
     ],

@@ -16,9 +16,9 @@ from bisenet_ros.label_space import IGNORE
 from bisenet_training.calibration import (
     LEVELS,
     MaxLogitStatistics,
-    fewest_frames,
     lowest_level,
     mask_errors,
+    min_frames,
     p_value,
 )
 
@@ -76,7 +76,7 @@ def test_a_mask_without_a_known_truth_is_not_taken_for_right() -> None:
 
 @pytest.mark.parametrize(('limit', 'confidence'), [(0.05, 0.95), (0.01, 0.95), (0.1, 0.5)])
 def test_so_many_frames_are_needed_without_any_error(limit: float, confidence: float) -> None:
-    fewest = fewest_frames(limit, confidence)
+    fewest = min_frames(limit, confidence)
     assert p_value(0.0, fewest, limit) <= 1 - confidence < p_value(0.0, fewest - 1, limit)
     assert p_value(0.0, fewest, limit) == pytest.approx((1 - limit) ** fewest)
 

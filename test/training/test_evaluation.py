@@ -244,7 +244,9 @@ def test_figures_equal_counting_whatever_the_order_of_the_classes() -> None:
     assert figures['miou'] == pytest.approx(np.mean(ious), abs=1e-9)
     assert figures['frequency_weighted_iou'] == pytest.approx(np.dot(shares, ious), abs=1e-9)
     assert figures['drivable_iou'] == pytest.approx(iou(0, 1), abs=1e-9)
-    sure = evaluate(Lookup(REVERSED, found), Frames(SPACE, truths), least_drivable=128).figures()
+    sure = evaluate(
+        Lookup(REVERSED, found), Frames(SPACE, truths), min_drivable_confidence=128
+    ).figures()
     mask, drivable = np.isin(label, (0, 1)) & (confidence >= 128) & known, np.isin(truth, (0, 1))
     assert sure['drivable_iou'] == (mask & drivable).sum() / (mask | drivable).sum()
     assert sure['miou'] == figures['miou']

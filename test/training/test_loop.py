@@ -202,8 +202,8 @@ def test_a_training_starts_from_other_weights(
     overrides = [f'network.initial_weights={weights}', 'max_steps=1', 'validation=null']
     fit(small_config(tmp_path, data, overrides), tmp_path / 'run', resume=False)
     assert 'normalization' not in capsys.readouterr().err
-    from_nothing = losses(run)[1]
-    assert losses(tmp_path / 'run')[1] < from_nothing / 2
+    from_scratch = losses(run)[1]
+    assert losses(tmp_path / 'run')[1] < from_scratch / 2
     with pytest.raises(UserError, match=r'is a bisenetv2, but network\.name is bisenetv2_large'):
         fit(
             small_config(tmp_path, data, [*overrides, 'network.name=bisenetv2_large']),

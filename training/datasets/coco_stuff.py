@@ -42,10 +42,12 @@ _STUFF = """
 LABELS = (*_THINGS.split(), *_STUFF.split())
 """The 182 labels of COCO-Stuff's `labels.txt` without `unlabeled`; ids start at 0 here."""
 
-_PLANNED = 'street_sign hat shoe eye_glasses plate mirror window desk door blender hair_brush'
+_NOT_ANNOTATED = 'street_sign hat shoe eye_glasses plate mirror window desk door blender hair_brush'
 """Things that have a label in COCO but were not annotated."""
 
-CLASS_IDS = tuple(label_id for label_id, name in enumerate(LABELS) if name not in _PLANNED.split())
+CLASS_IDS = tuple(
+    label_id for label_id, name in enumerate(LABELS) if name not in _NOT_ANNOTATED.split()
+)
 """The label id, from 0, of each of the 171 classes."""
 
 

@@ -14,7 +14,7 @@ from bisenet_ros.errors import UserError
 from bisenet_ros.extras import advice
 from bisenet_ros.label_space import LabelSpace
 
-_MOST_NUMBERS = 32
+_MAX_NUMBERS = 32
 """Maximum number of classes with readable numbers in the cells."""
 
 
@@ -59,12 +59,12 @@ def draw_confusion(path: Path, counts: npt.NDArray[np.int64], label_space: Label
     axes = figure.subplots()
     image = axes.imshow(shares, cmap='Blues', vmin=0, vmax=100)
     figure.colorbar(image, ax=axes, label='% of the true class')
-    small = 6 if len(columns) > _MOST_NUMBERS else 8
+    small = 6 if len(columns) > _MAX_NUMBERS else 8
     axes.set_xticks(range(len(columns)), columns, rotation=90, fontsize=small)
     axes.set_yticks(range(len(label_space)), label_space.names, fontsize=small)
     axes.set_xlabel('labelled as')
     axes.set_ylabel('truth')
-    if len(columns) <= _MOST_NUMBERS:
+    if len(columns) <= _MAX_NUMBERS:
         for (row, column), share in np.ndenumerate(shares):
             if share >= 0.5:  # less is 0 % in whole numbers
                 color = 'white' if share > 50 else 'black'

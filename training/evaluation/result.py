@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from bisenet_ros.drivable import drivable_mask, without_doubtful, without_small_areas
+from bisenet_ros.drivable import drivable_mask, without_low_confidence, without_small_areas
 from bisenet_ros.errors import UserError
 from bisenet_ros.label_space import LabelSpace
 from bisenet_ros.metrics import Frame, MetricSet, metrics_with, truth_at
@@ -76,7 +76,7 @@ def evaluate(
     progress: Callable[[EvaluatedFrame], None] | None = None,
     *,
     drivable_classes: Sequence[str] | None = None,
-    least_drivable: int = 0,
+    min_drivable_confidence: int = 0,
     min_drivable_area: float = 0.0,
 ) -> EvaluationResult:
     """Segments every frame of a data set and compares it with ground truth.
@@ -88,7 +88,8 @@ def evaluate(
         dataset: The frames and their ground truth.
         progress: Called after every frame.
         drivable_classes: Names of the drivable classes; None for those of the data set.
-        least_drivable: Pixels of a lower confidence, 0 to 255, are not drivable, as in the node.
+        min_drivable_confidence: Pixels of a lower confidence, 0 to 255, are not drivable, as in
+            the node.
         min_drivable_area: Drivable areas below this fraction of the frame are removed, as in the
             node.
 
@@ -116,7 +117,7 @@ def evaluate(
         confidence = prediction.confidence
         drivable = drivable_mask(labels, drivable_ids)
         if confidence is not None:
-            drivable = without_doubtful(drivable, confidence, least_drivable)
+            drivable = without_low_confidence(drivable, confidence, min_drivable_confidence)
         drivable = without_small_areas(drivable, min_drivable_area)
         miou = result.update(
             Frame(space, sample.image, labels, drivable, confidence, sample.labels)

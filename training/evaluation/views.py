@@ -107,7 +107,7 @@ class MultiViewPredictor:
         self.label_space = checkpoint.label_space
         self.views = views
         self.network_size = settings.size or checkpoint.network_size
-        self._least_confidence = settings.least_confidence
+        self._least_confidence = settings.min_confidence
         self.drivable_threshold = settings.drivable_threshold
         self._device = resolve_device(settings.device)
         self.device = str(self._device)

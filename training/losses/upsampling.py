@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-_LEAST_SCALE = 4
+_MIN_SCALE = 4
 """The least scale at which matrix products are faster than torch's own interpolation."""
 
 
@@ -28,7 +28,7 @@ def upsample(logits: Tensor, size: tuple[int, int]) -> Tensor:
         (B, classes, height, width), contiguous.
     """
     scale = size[0] // logits.shape[2]
-    if logits.device.type != 'cpu' or scale < _LEAST_SCALE:
+    if logits.device.type != 'cpu' or scale < _MIN_SCALE:
         return F.interpolate(logits, size, mode='bilinear', align_corners=False)
     shares = _shares(scale, logits.dtype)
     wide = _with_neighbors(logits, 3) @ shares.T  # (B, classes, h, w, s)

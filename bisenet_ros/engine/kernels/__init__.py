@@ -47,9 +47,9 @@ class Kernels(Protocol):
         size: Size,
         scale: Scale,
         drivable: Tensor,
-        lowest_confidence: int,
+        min_confidence: int,
         with_confidence: bool,
-        lowest_drivable: int = 0,
+        min_drivable_confidence: int = 0,
     ) -> Tensor:
         """Draws labels, drivable mask and confidence, as the module `upsample_argmax` defines them.
 
@@ -58,9 +58,9 @@ class Kernels(Protocol):
             size: Size of the output.
             scale: Output pixels per node of the grid.
             drivable: (256,) uint8: the mask's value for each label.
-            lowest_confidence: Labels with a lower confidence become `IGNORE`.
+            min_confidence: Labels with a lower confidence become `IGNORE`.
             with_confidence: Compute the confidence, which the lowest ones need.
-            lowest_drivable: Pixels with a lower confidence are not drivable.
+            min_drivable_confidence: Pixels with a lower confidence are not drivable.
 
         Returns:
             (2, height, width) uint8, labels and mask; (3, height, width) with the confidence.
@@ -153,8 +153,8 @@ def _choose(device: torch.device) -> tuple[Kernels, str]:
     ) as error:
         # Little memory is temporary, and neither it nor a lost device is a failure of Triton.
         if isinstance(error, RuntimeError) and device_failure(error) in (
-            DeviceFailure.MEMORY,
-            DeviceFailure.LASTING,
+            DeviceFailure.OUT_OF_MEMORY,
+            DeviceFailure.FATAL,
         ):
             raise
         return _instead_of_triton(error)

@@ -54,9 +54,9 @@ def draw(
     size: Size,
     scale: Scale,
     drivable: Tensor,
-    lowest_confidence: int,
+    min_confidence: int,
     with_confidence: bool,
-    lowest_drivable: int = 0,
+    min_drivable_confidence: int = 0,
 ) -> Tensor:
     """See `Kernels.draw`."""
     logits = logits.float()
@@ -64,9 +64,9 @@ def draw(
     if not with_confidence:
         return torch.stack([labels, drivable[labels.long()]])
     confidence = confidence_in_torch(logits, size, scale)
-    labels[confidence < lowest_confidence] = IGNORE
+    labels[confidence < min_confidence] = IGNORE
     mask = drivable[labels.long()]
-    mask[confidence < lowest_drivable] = 0
+    mask[confidence < min_drivable_confidence] = 0
     return torch.stack([labels, mask, confidence])
 
 

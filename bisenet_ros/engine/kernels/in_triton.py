@@ -66,9 +66,9 @@ def draw(
     size: Size,
     scale: Scale,
     drivable: Tensor,
-    lowest_confidence: int,
+    min_confidence: int,
     with_confidence: bool,
-    lowest_drivable: int = 0,
+    min_drivable_confidence: int = 0,
 ) -> Tensor:
     """See `Kernels.draw`."""
     classes, *grid = logits.shape
@@ -89,8 +89,8 @@ def draw(
         height,
         width,
         classes,
-        lowest_confidence,
-        lowest_drivable,
+        min_confidence,
+        min_drivable_confidence,
         with_confidence=with_confidence,
         ignored=IGNORE,
         tile_rows=ROWS,

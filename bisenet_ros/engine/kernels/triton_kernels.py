@@ -102,8 +102,8 @@ def prepare_kernel(
         'height',
         'width',
         'classes',
-        'lowest_confidence',
-        'lowest_drivable',
+        'min_confidence',
+        'min_drivable_confidence',
     ]
 )
 def draw_kernel(
@@ -120,8 +120,8 @@ def draw_kernel(
     height,
     width,
     classes,
-    lowest_confidence,
-    lowest_drivable,
+    min_confidence,
+    min_drivable_confidence,
     with_confidence: tl.constexpr,
     ignored: tl.constexpr,
     tile_rows: tl.constexpr,
@@ -180,12 +180,12 @@ def draw_kernel(
     inside = y_inside[:, None] & x_inside[None, :]
     if with_confidence:
         confidence = (255 / total + 0.5).to(tl.int32)
-        label = tl.where(confidence < lowest_confidence, ignored, label)
+        label = tl.where(confidence < min_confidence, ignored, label)
         tl.store(output + 2 * height * width, confidence.to(tl.uint8), mask=inside)
     tl.store(output, label.to(tl.uint8), mask=inside)
     value = tl.load(drivable + label)
     if with_confidence:
-        value = tl.where(confidence < lowest_drivable, 0, value)
+        value = tl.where(confidence < min_drivable_confidence, 0, value)
     tl.store(output + height * width, value, mask=inside)
 
 

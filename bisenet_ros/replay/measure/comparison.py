@@ -26,7 +26,7 @@ from bisenet_ros.replay.measure.figures import (
 )
 from bisenet_ros.replay.measure.run_result import EvaluatedFrame, RunError, RunResult
 
-MOST_CHANGED = 10
+LISTED = 10
 """How many frames each ranking lists."""
 
 Order = Literal['labels', 'miou', 'drivable_fraction']
@@ -92,7 +92,7 @@ class Comparison:
 
     def changed_most(self) -> dict[Order, list[FramePair]]:
         """Returns the frames with the largest changes, by ranking."""
-        return {order: self.ranked(order)[:MOST_CHANGED] for order in ORDERS}
+        return {order: self.ranked(order)[:LISTED] for order in ORDERS}
 
     def ranked(self, order: Order) -> list[FramePair]:
         """Returns all frames that changed, largest change first."""

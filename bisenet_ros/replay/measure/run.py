@@ -22,13 +22,13 @@ from bisenet_ros.ego_mask import load_ego_masks
 from bisenet_ros.errors import UserError
 from bisenet_ros.json_text import to_json
 from bisenet_ros.media import MediaError
-from bisenet_ros.replay.measure.as_driven import replay_as_driven
 from bisenet_ros.replay.measure.evaluation import Evaluation
 from bisenet_ros.replay.measure.evaluator import Evaluator, Taken
 from bisenet_ros.replay.measure.extras import NO_EXTRAS, Extras
 from bisenet_ros.replay.measure.frame_lines import FrameLines
 from bisenet_ros.replay.measure.output_bag import OutputBag
 from bisenet_ros.replay.measure.provenance import describe_bag, describe_model
+from bisenet_ros.replay.measure.simulated_arrival import simulate_arrival
 from bisenet_ros.replay.report.highlights import find_highlights
 from bisenet_ros.replay.report.page import write_page
 from bisenet_ros.replay.report.pictures import draw_pictures
@@ -102,8 +102,8 @@ def replay(
     lines = FrameLines(output / FRAME_LINES)
     outputs = OutputBag(output / OUTPUT_BAG, camera_images=extras.camera_images)
     videos = OverlayVideos(output, bag.cameras, bag.seconds) if extras.video else None
-    as_driven = rate is not None and recorded is None
-    batching = choose_batching(segmenter, len(bag.cameras)) if as_driven else EACH_FRAME
+    simulated_arrival = rate is not None and recorded is None
+    batching = choose_batching(segmenter, len(bag.cameras)) if simulated_arrival else EACH_FRAME
     cameras = [camera.name for camera in bag.cameras]
     topics = {camera.name: camera.image_topic for camera in bag.cameras}
     values = values_for_recorded(settings.values(), topics)
@@ -142,7 +142,7 @@ def replay(
                     evaluator.work([Taken(frame)])
             else:
                 dropped.update(
-                    replay_as_driven(
+                    simulate_arrival(
                         arriving(),
                         bag.cameras,
                         rate,
@@ -172,7 +172,7 @@ def replay(
         'parameters': settings.values(),
         'versions': versions(),
         'rate': rate,
-        'max_rate': settings.max_rate if as_driven else None,
+        'max_rate': settings.max_rate if simulated_arrival else None,
         'live': recorded is not None,
         **evaluator.figures(dropped),
     }

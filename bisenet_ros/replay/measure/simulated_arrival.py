@@ -82,7 +82,7 @@ class SimulatedClock:
             yield Arrived(frame, (frame.received - first) / 1e9 / rate)
 
 
-def replay_as_driven(
+def simulate_arrival(
     frames: Iterable[RecordedFrame],
     cameras: Sequence[Camera],
     rate: float,

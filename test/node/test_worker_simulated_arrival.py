@@ -21,8 +21,8 @@ from bisenet_ros.batching import Batching
 from bisenet_ros.camera_slot import CameraSlot
 from bisenet_ros.node import worker as worker_module
 from bisenet_ros.node.worker import Worker
-from bisenet_ros.replay.measure.as_driven import replay_as_driven
 from bisenet_ros.replay.measure.evaluator import Taken
+from bisenet_ros.replay.measure.simulated_arrival import simulate_arrival
 
 TIMEOUT = 90.0
 SECONDS_PER_FRAME = 0.07
@@ -142,7 +142,7 @@ def taken_in_replay(*, together: bool, max_rate: float) -> tuple[list[Batch], di
         batches.append([(one.frame.camera.name, one.frame.index) for one in taken])
         return SECONDS_PER_FRAME * len(taken)
 
-    dropped = replay_as_driven(recorded(), CAMERAS, 1.0, work, together=together, max_rate=max_rate)
+    dropped = simulate_arrival(recorded(), CAMERAS, 1.0, work, together=together, max_rate=max_rate)
     return batches, dropped
 
 

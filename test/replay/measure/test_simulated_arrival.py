@@ -9,8 +9,8 @@ from collections.abc import Sequence
 import pytest
 
 from bisenet_ros.bag.reader import Camera, RecordedFrame
-from bisenet_ros.replay.measure.as_driven import replay_as_driven
 from bisenet_ros.replay.measure.evaluator import Taken
+from bisenet_ros.replay.measure.simulated_arrival import simulate_arrival
 
 FRONT = Camera('front', '/front', None, 0)
 REAR = Camera('rear', '/rear', None, 0)
@@ -52,7 +52,7 @@ def driven(
     together: bool = True,
     max_rate: float = 0.0,
 ) -> dict[str, int]:
-    return replay_as_driven(frames, cameras, rate, worker, together=together, max_rate=max_rate)
+    return simulate_arrival(frames, cameras, rate, worker, together=together, max_rate=max_rate)
 
 
 def test_a_fast_worker_takes_every_frame_at_once() -> None:
