@@ -20,7 +20,7 @@ _PREFIXES = (
 _LITTLE_MEMORY = ('out of memory', 'ALLOC_FAILED')
 # After these errors a process can no longer use CUDA: the context is broken or the GPU is gone (see
 # CUDA's driver_types.h).
-_LASTING = (
+_FATAL = (
     'an illegal instruction was encountered',
     'an illegal memory access was encountered',
     'busy or unavailable',  # 'all CUDA-capable devices are', or 'CUDA-capable device(s) is/are'
@@ -73,7 +73,7 @@ def device_failure(error: RuntimeError | NotFiniteError) -> DeviceFailure | None
     if not isinstance(error, tuple(filter(None, errors))) and not text.startswith(_PREFIXES):
         return None
     line = first_line(error)
-    if any(words in line for words in _LASTING):
+    if any(words in line for words in _FATAL):
         return DeviceFailure.FATAL
     if any(words in line for words in _LITTLE_MEMORY):
         return DeviceFailure.OUT_OF_MEMORY
@@ -81,4 +81,4 @@ def device_failure(error: RuntimeError | NotFiniteError) -> DeviceFailure | None
 
 
 class DeviceLostError(Exception):
-    """A lasting failure: this process must end, and a new one may use the device."""
+    """A fatal failure: this process must end, and a new one may use the device."""

@@ -502,7 +502,7 @@ def test_a_failed_device_is_tried_again_with_what_was_loaded_last(
         torch.cuda.OutOfMemoryError('CUDA out of memory'),
         RuntimeError('cuDNN error: CUDNN_STATUS_EXECUTION_FAILED'),
     ],
-    ids=['memory', 'passing'],
+    ids=['memory', 'transient'],
 )
 def test_a_network_that_is_loaded_while_the_old_one_fails_is_kept(
     make: Callable[..., Bench],
@@ -573,7 +573,7 @@ def test_an_error_that_stays_ends_the_work_and_is_not_tried_again(
 ) -> None:
     monkeypatch.setattr(worker_module, 'FIRST_RETRY', 0.01)
     lost = torch.AcceleratorError('CUDA error: an illegal memory access was encountered\nMore')
-    passing = RuntimeError('cuDNN error: CUDNN_STATUS_EXECUTION_FAILED')
+    transient = RuntimeError('cuDNN error: CUDNN_STATUS_EXECUTION_FAILED')
     tried: list[str] = []
 
     def fail() -> Any:
@@ -584,7 +584,7 @@ def test_an_error_that_stays_ends_the_work_and_is_not_tried_again(
         with pytest.raises(DeviceLostError, match='illegal memory access'):
             Bench(fail)
         return
-    error = lost if when == 'with a frame' else passing
+    error = lost if when == 'with a frame' else transient
     bench = make(lambda: Faulty(segmenter, [error], fail))
     bench.put(street(96, 128))
     with pytest.raises(

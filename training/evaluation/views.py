@@ -107,7 +107,7 @@ class MultiViewPredictor:
         self.label_space = checkpoint.label_space
         self.views = views
         self.network_size = settings.size or checkpoint.network_size
-        self._least_confidence = settings.min_confidence
+        self._min_confidence = settings.min_confidence
         self.drivable_threshold = settings.drivable_threshold
         self._device = resolve_device(settings.device)
         self.device = str(self._device)
@@ -124,7 +124,7 @@ class MultiViewPredictor:
             best, ids = self.probabilities(frame).max(0)
         labels = ids.to(torch.uint8).cpu().numpy()
         confidence = (255 * best).round().to(torch.uint8).cpu().numpy()
-        labels[confidence < self._least_confidence] = IGNORE
+        labels[confidence < self._min_confidence] = IGNORE
         return AveragedPrediction(labels, confidence)
 
     @torch.inference_mode()
