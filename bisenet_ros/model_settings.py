@@ -8,7 +8,6 @@ The node's parameters, the options of every verb, `--params` files and `Segmente
 
 from __future__ import annotations
 
-import math
 import re
 from dataclasses import dataclass
 from functools import partial
@@ -16,6 +15,7 @@ from functools import partial
 from bisenet_ros.declaration import Changes, Declared, declarations, parameter
 from bisenet_ros.engine.registry import engine_choices
 from bisenet_ros.limits import MAX_SIDE, MIN_SIDE
+from bisenet_ros.trust.threshold import image_value
 
 DEFAULT_WEIGHTS = 'camvid'
 PRECISIONS = ('fp16', 'bf16', 'fp32')
@@ -144,28 +144,22 @@ class ModelSettings(Declared):
     @property
     def min_confidence(self) -> int:
         """The minimum confidence, 0 to 255, of a labelled pixel."""
-        return _level(self.confidence_threshold)
+        return image_value(self.confidence_threshold)
 
     @property
     def min_drivable_confidence(self) -> int:
         """The minimum confidence, 0 to 255, of a drivable pixel."""
-        return _level(self.drivable_threshold)
+        return image_value(self.drivable_threshold)
 
     @property
     def min_anomaly(self) -> int:
         """The minimum anomaly, 0 to 255, of a pixel that is not labelled; 0 for none."""
-        return _level(self.anomaly_threshold)
+        return image_value(self.anomaly_threshold)
 
     @property
     def model(self) -> ModelSettings:
         """Only the settings of the model, without those that a subclass adds."""
         return ModelSettings(**{name: getattr(self, name) for name in MODEL_PARAMETERS})
-
-
-def _level(threshold: float) -> int:
-    """Returns the lowest value of an image, 0 to 255, that reaches a threshold."""
-    # 255 * (51 / 255) may be slightly more than 51, which must not be rounded up to 52.
-    return math.ceil(255 * threshold - 1e-6)
 
 
 MODEL_PARAMETERS = declarations(ModelSettings)

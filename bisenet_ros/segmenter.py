@@ -10,6 +10,7 @@ result.labels, result.confidence, result.drivable  # each (H, W) uint8, or of `o
 from __future__ import annotations
 
 import gc
+import math
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
@@ -37,6 +38,7 @@ from bisenet_ros.errors import UserError
 from bisenet_ros.label_space import LabelSpace
 from bisenet_ros.limits import MIN_SIDE
 from bisenet_ros.model_settings import DEFAULT_WEIGHTS, OF_CHECKPOINT, ModelSettings
+from bisenet_ros.network import COARSE_STRIDE
 from bisenet_ros.segmentation import Segmentation
 
 
@@ -281,9 +283,15 @@ class Segmenter:
     def with_logits(
         self, frame: npt.NDArray[np.uint8]
     ) -> tuple[Segmentation, npt.NDArray[np.float32]]:
-        """Segments one frame, and returns the logits behind it, (C, h, w), before upsampling."""
+        """Segments one frame, and returns the logits behind it, before upsampling.
+
+        Returns:
+            The segmentation, and the logits (C, h, w) of the frame at 1/8 of the network size,
+            without those of the padding at the right and the bottom.
+        """
         (segmentation,), logits = self._run([frame], [self.ego_mask])
-        return segmentation, logits[0].float().cpu().numpy()
+        width, height = (math.ceil(side / COARSE_STRIDE) for side in self.network_size)
+        return segmentation, logits[0, :, :height, :width].float().cpu().numpy()
 
     def batch(
         self,

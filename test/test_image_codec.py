@@ -339,7 +339,7 @@ GOOD = Image(width=64, height=48, encoding='bgr8', step=192, data=bytes(48 * 192
         ({'width': 0}, '0x48; the driver must set width and height'),
         ({'height': 0}, '64x0; the driver must set width and height'),
         ({'width': 31}, '31x48; a frame must be at least 32x32'),
-        ({'height': 1}, '64x1; frames from 32x32'),
+        ({'height': 1}, '64x1; a frame must be at least 32x32'),
         ({'width': 2**32 - 1, 'height': 2**32 - 1}, f'over the limit of {MAX_PIXELS} pixels'),
         ({'width': 32767, 'height': 32}, '32767x32, over the limit of 32766 pixels per side'),
         ({'width': 32, 'height': 32767}, '32x32767, over the limit of 32766 pixels per side'),
@@ -622,7 +622,7 @@ def test_a_png_of_16_bits_with_the_encoding_of_a_camera_is_no_depth_image(
         ('jpeg', b'\xff\xd8\xff\xd9', 'the JPEG is cut short after 4 bytes'),
         ('jpeg', b'\xff\xd8\xff' + b'\xff' * 50, 'the JPEG is cut short'),
         ('jpeg', None, 'must be an array of bytes, not NoneType'),
-        ('png', encoded(smooth_frame(31, 40), '.png'), '31x40; frames from 32x32'),
+        ('png', encoded(smooth_frame(31, 40), '.png'), '31x40; a frame must be at least 32x32'),
     ],
 )
 def test_malformed_compressed(image_format: str, data: object, message: str) -> None:

@@ -262,19 +262,27 @@ class _GroundView:
         self._pose = Pose.from_mounting(settings.mounting)
         self._layout = settings.layout
         self._layout.trusted_range(self._pose.height)  # refused now if no ground is trusted
-        self._tables: dict[tuple[int, int], GroundTables] = {}  # by size of the masks
+        self._tables: dict[tuple[tuple[int, int], tuple[int, int]], GroundTables] = {}
+        """By the sizes (width, height) of the frame and of its masks."""
 
     def write(self, path: Path, frame: Pixels, result: Segmentation) -> None:
-        if result.size not in self._tables:
-            height, width = frame.shape[:2]
-            try:
-                camera = CameraModel.from_info(self._info, (width, height))
-            except CameraInfoError as error:
-                raise CameraInfoError(f'{self._path}: {error}') from error
-            camera = camera.resized(result.size)
-            self._tables[result.size] = GroundTables(camera, self._pose, self._layout, result.ego)
-        grid = self._tables[result.size].grid(result.drivable)
+        key = (frame.shape[1], frame.shape[0]), result.size
+        if key not in self._tables:
+            self._tables[key] = self._make_tables(*key, result.ego)
+        grid = self._tables[key].grid(result.drivable)
         write_image(path, birds_eye(grid, self._layout, _BIRDS_EYE_HEIGHT))
+
+    def _make_tables(
+        self,
+        frame_size: tuple[int, int],
+        mask_size: tuple[int, int],
+        ego: npt.NDArray[np.bool_] | None,
+    ) -> GroundTables:
+        try:
+            camera = CameraModel.from_info(self._info, frame_size)
+        except CameraInfoError as error:
+            raise CameraInfoError(f'{self._path}: {error}') from error
+        return GroundTables(camera.resized(mask_size), self._pose, self._layout, ego)
 
 
 def _segment_image(

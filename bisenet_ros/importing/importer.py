@@ -34,6 +34,8 @@ CITYSCAPES_SIZE = (2048, 1024)
 
 StateDict = Mapping[str, Tensor]
 
+_FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+
 _WRAPPERS = (
     'state_dict',
     'model_state_dict',
@@ -104,9 +106,12 @@ def import_weights(
         raise CheckpointError(
             f'{path} has {num_classes} classes, but the label space has {len(label_space)}'
         )
-    is_cityscapes = label_space in (None, CITYSCAPES) and num_classes == len(CITYSCAPES)
+    if label_space is None:
+        is_cityscapes = num_classes == len(CITYSCAPES)
+    else:  # other colours, or another drivable class, do not change what it was trained on
+        is_cityscapes = label_space.names == CITYSCAPES.names
     if is_cityscapes:
-        label_space = CITYSCAPES
+        label_space = label_space or CITYSCAPES
         network_size = network_size or CITYSCAPES_SIZE
     if is_cityscapes or not layout.per_data_set:
         normalization = normalization or layout.normalization
@@ -273,22 +278,32 @@ def _translate(
     """Returns the tensors by our names, and the names of the tensors that only training needs.
 
     Raises:
-        CheckpointError: A tensor is missing, unknown, of the wrong shape, or not finite.
+        CheckpointError: A tensor is missing, unknown, of the wrong type or shape, or not finite.
         UserError: The network needs torchvision, which is not installed.
     """
     with torch.device('meta'):
         network = NETWORKS[layout.network](num_classes, **layout.options)
     names = {ours: layout.their_name(ours) for ours in network.state_dict()}
-    shapes = {names[ours]: tensor.shape for ours, tensor in network.state_dict().items()}
-    rest = tensors.keys() - shapes.keys()
+    expected = {names[ours]: tensor for ours, tensor in network.state_dict().items()}
+    rest = tensors.keys() - expected.keys()
     left_out = {name for name in rest if name.startswith(layout.training_heads)}
-    _refuse(path, layout, 'lacks the tensor', shapes.keys() - tensors.keys())
+    _refuse(path, layout, 'lacks the tensor', expected.keys() - tensors.keys())
     _refuse(path, layout, 'has an unknown tensor', rest - left_out)
-    misshapen = {name for name, shape in shapes.items() if tensors[name].shape != shape}
+    mistyped = {name for name, ours in expected.items() if not _has_type_of(ours, tensors[name])}
+    _refuse(path, layout, 'has a tensor of the wrong type', mistyped)
+    misshapen = {name for name, ours in expected.items() if tensors[name].shape != ours.shape}
     _refuse(path, layout, 'has a tensor of the wrong shape', misshapen)
-    not_finite = {name for name in shapes if not tensors[name].isfinite().all()}
+    # As float32, in which the network computes: float64 reaches further.
+    not_finite = {name for name in expected if not tensors[name].float().isfinite().all()}
     _refuse(path, layout, 'has a tensor that is not finite', not_finite)
     return {ours: tensors[theirs] for ours, theirs in names.items()}, tuple(sorted(left_out))
+
+
+def _has_type_of(ours: Tensor, theirs: Tensor) -> bool:
+    """Whether a tensor of a file is a plain array of numbers, of floats where ours is."""
+    types = _FLOATS if ours.is_floating_point() else (ours.dtype,)
+    is_plain = theirs.layout == torch.strided and not theirs.is_nested and not theirs.is_meta
+    return is_plain and theirs.dtype in types
 
 
 def _refuse(path: Path, layout: Layout, problem: str, wrong: Set[str]) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from bisenet_ros.errors import UserError, printable
 from bisenet_ros.formatting import percent
+from bisenet_ros.trust.threshold import image_value
 
 CLAIMED_SETTINGS = (
     'network_size',
@@ -96,13 +97,19 @@ class Claim:
             threshold: `drivable_threshold` in effect.
             settings: The model's settings in effect, those of `CLAIMED_SETTINGS` among them.
         """
-        if threshold < self.threshold:
+        # A threshold is compared as the confidence that it selects: 0.078, as people read and
+        # type it, gives the mask of 20/255.
+        if image_value(threshold) < image_value(self.threshold):
             return f'drivable_threshold is {threshold:g}, below {self.threshold:g}'
         for name, claimed in self.settings.items():
             value = as_json(settings[name])
-            if value != claimed:
+            if value != claimed and not (name == 'drivable_classes' and _same_set(value, claimed)):
                 return f'{name} is {value}, not {claimed}'
         return ''
+
+
+def _same_set(names: list[str], claimed: Any) -> bool:
+    return isinstance(claimed, list) and sorted(names) == sorted(map(str, claimed))
 
 
 def as_json(value: Any) -> Any:

@@ -130,6 +130,19 @@ def test_unusable_calibrations_are_refused(
         assert 'needs the' in result.stderr
 
 
+def test_a_calibration_is_for_one_size_of_images(weights: Path, tmp_path: Path) -> None:
+    folder, file = tmp_path / 'in', tmp_path / 'front.yaml'
+    folder.mkdir()
+    file.write_text(CALIBRATION)
+    cv2.imwrite(str(folder / 'a.png'), noise(0))
+    cv2.imwrite(str(folder / 'b.png'), np.zeros((90, 120, 3), np.uint8))
+    write_parameters(tmp_path / 'params.yaml', {'output_size': [40, 32]})
+    options = (*MOUNTING, '--camera-info', file, '--params', tmp_path / 'params.yaml')
+    result = segment(weights, folder, '-o', tmp_path / 'out', *options)
+    assert result.exit_code != 0
+    assert 'is for 80x60, but the image' in result.stderr
+
+
 def test_the_own_values_of_the_only_camera(weights: Path, tmp_path: Path) -> None:
     image, ego_mask, file = (tmp_path / name for name in ('street.png', 'bonnet.png', 'front.yaml'))
     cv2.imwrite(str(image), noise(0))

@@ -181,7 +181,7 @@ def test_wrappers_are_taken_off(content: dict[str, Any], wrapper: str, tmp_path:
 
 def test_a_tensor_beside_a_wrapped_network_is_named(tmp_path: Path) -> None:
     torch.save(prefixed('model.') | {'criterion.weight': torch.ones(19)}, tmp_path / 'theirs.pth')
-    refuses(tmp_path / 'theirs.pth', "has an unknown tensor 'criterion.weight' (1 such")
+    refuses(tmp_path / 'theirs.pth', "has an unknown tensor 'criterion.weight' (1 in")
 
 
 def test_files_of_another_kind_are_named(tmp_path: Path) -> None:
@@ -201,10 +201,15 @@ def test_files_of_another_kind_are_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ('changes', 'message'),
     [
-        ({'bga.conv.0.weight': None}, "lacks the tensor 'bga.conv.0.weight' (1 such"),
+        ({'bga.conv.0.weight': None}, "lacks the tensor 'bga.conv.0.weight' (1 in"),
         ({'head.conv_out.1.bias': None}, "lacks the tensor 'head.conv_out.1.bias'"),
         ({'extra': torch.zeros(1)}, "has an unknown tensor 'extra' (1 in total)"),
         ({'bga.conv.1.bias': torch.zeros(2)}, "of the wrong shape 'bga.conv.1.bias'"),
+        ({'bga.conv.1.bias': torch.ones(128, dtype=torch.bool)}, "wrong type 'bga.conv.1.bias'"),
+        ({'bga.conv.1.bias': torch.ones(128, dtype=torch.int32)}, "wrong type 'bga.conv.1.bias'"),
+        ({'bga.conv.1.bias': torch.ones(128).to_sparse()}, "wrong type 'bga.conv.1.bias'"),
+        ({'bga.conv.1.bias': torch.ones(128, device='meta')}, "wrong type 'bga.conv.1.bias'"),
+        ({'bga.conv.1.bias': torch.full((128,), 1e300, dtype=torch.float64)}, "not finite 'bga.c"),
         ({'bga.conv.1.bias': torch.full((128,), torch.nan)}, "not finite 'bga.conv.1.bias'"),
         ({'bga.left1.2.weight': None}, 'tensors of an unknown network'),
     ],
@@ -354,6 +359,14 @@ def test_nineteen_other_classes_are_not_taken_for_cityscapes(tmp_path: Path) -> 
     names = tuple(f'class_{index}' for index in range(len(CITYSCAPES)))
     space = LabelSpace(names, CITYSCAPES.colors, ('class_0',))
     refuses(path, 'give --mean and --std, --network-size', label_space=space)
+
+
+def test_cityscapes_may_have_other_colors_and_drivable_classes(tmp_path: Path) -> None:
+    path = save_published(tmp_path / 'theirs.pth', 'cc_v2')
+    space = LabelSpace(CITYSCAPES.names, CITYSCAPES.colors, ('road', 'sidewalk'))
+    own, usual = (import_weights(path, label_space=s).checkpoint for s in (space, None))
+    assert own.label_space == space
+    assert (own.normalization, own.network_size) == (usual.normalization, usual.network_size)
 
 
 def refuses(path: Path, message: str, **told: Any) -> None:

@@ -74,7 +74,9 @@ def test_a_mask_without_a_known_truth_is_not_taken_for_right() -> None:
     assert (errors.false_drivable[LEVELS.index(100) :] == 1).all()
 
 
-@pytest.mark.parametrize(('limit', 'confidence'), [(0.05, 0.95), (0.01, 0.95), (0.1, 0.5)])
+@pytest.mark.parametrize(
+    ('limit', 'confidence'), [(0.05, 0.95), (0.01, 0.95), (0.1, 0.5), (0.55, 0.55)]
+)
 def test_so_many_frames_are_needed_without_any_error(limit: float, confidence: float) -> None:
     fewest = min_frames(limit, confidence)
     assert p_value(0.0, fewest, limit) <= 1 - confidence < p_value(0.0, fewest - 1, limit)

@@ -124,6 +124,13 @@ def test_anomalous_pixels_are_neither_labelled_nor_drivable(
     np.testing.assert_array_equal(result.confidence, before.confidence)
 
 
+def test_logits_are_those_of_the_frame_without_the_padding(weights: Path) -> None:
+    for network_size, size in (((128, 96), (12, 16)), ((130, 72), (9, 17))):
+        segmenter = Segmenter.load(weights, device='cpu', network_size=network_size)
+        _, logits = segmenter.with_logits(FRAME)
+        assert logits.shape == (len(CAMVID), *size)
+
+
 def test_without_statistics_a_threshold_is_refused(weights: Path) -> None:
     segmenter = Segmenter.load(weights, device='cpu')
     assert segmenter(FRAME).anomaly is None

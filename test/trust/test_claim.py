@@ -76,6 +76,8 @@ def test_the_threshold_of_the_claim_is_the_default(segmenter: Segmenter) -> None
         ({}, ''),
         ({'drivable_threshold': 0.9}, ''),
         ({'confidence_threshold': 0.5}, ''),
+        ({'drivable_threshold': 0.138}, ''),  # rounded, but it selects the same confidence
+        ({'drivable_classes': ('car', 'sky')}, ''),
         ({'drivable_threshold': 0.05}, 'drivable_threshold is 0.05, below 0.14'),
         ({'drivable_classes': ('sky',)}, "drivable_classes is ['sky'], not ['sky', 'car']"),
         ({'min_drivable_area': 0.1}, 'min_drivable_area is 0.1, not 0.0'),
