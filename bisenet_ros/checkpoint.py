@@ -41,6 +41,17 @@ class CheckpointError(UserError):
     """A weights file is missing, damaged, or not a checkpoint."""
 
 
+def _advice(path: Path) -> str:
+    """Returns what to do about a file that is not in the format safetensors, by its suffix."""
+    if path.suffix in ('.pth', '.pt'):
+        return 'bisenet import turns published PyTorch weights into one'
+    if path.suffix in ('.onnx', '.xml', '.torchscript'):
+        return 'give the checkpoint that this model was exported from'
+    if path.suffix == '.safetensors':
+        return 'copy or download it again'
+    return 'give a checkpoint, as bisenet train and bisenet import write it'
+
+
 def shipped_weights() -> tuple[str, ...]:
     """Returns the names of the weights that ship with the package."""
     return tuple(sorted(path.stem for path in WEIGHTS_DIRECTORY.glob('*.safetensors')))
@@ -194,11 +205,8 @@ class Checkpoint:
             # process. Also, safetensors 0.8 leaks objects with each of them.
             state_dict = load(path.read_bytes())
         except SafetensorError as error:
-            advice = 'copy or download it again'
-            if path.suffix in ('.pth', '.pt'):
-                advice = 'bisenet import turns published PyTorch weights into one'
             raise CheckpointError(
-                f'{path} is not a whole safetensors file ({error}): {advice}'
+                f'{path} is not a whole safetensors file ({error}): {_advice(path)}'
             ) from error
         except OSError as error:
             raise CheckpointError(f'cannot read {path}: {error.strerror or error}') from error

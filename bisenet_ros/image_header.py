@@ -68,6 +68,13 @@ def grey_bits(data: bytes) -> int | None:
     return data[24] if data.startswith(PNG_START) and data[25:26] == _GREY else None
 
 
+def lossy_format(data: bytes) -> str:
+    """Returns the name of a format whose compression changes pixels; empty for other files."""
+    if data.startswith(JPEG_START):
+        return 'JPEG'
+    return 'AVIF' if data[4:12] == b'ftypavif' else ''
+
+
 def _size(data: bytes) -> tuple[int, int] | None:
     if data.startswith(JPEG_START):
         return _jpeg_size(data)

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
-from bisenet_ros.image_header import grey_bits
+from bisenet_ros.image_header import grey_bits, lossy_format
 from bisenet_ros.media import MediaError, decode_file, read_file
 
 
@@ -22,10 +22,15 @@ def read_ids(path: Path) -> npt.NDArray[np.uint8 | np.uint16]:
     Values of fewer than 8 bits are not stretched: a PNG of one bit has 0 and 1.
 
     Raises:
-        MediaError: The file is missing or damaged, or is not an image with one channel of at most
-            16 bits.
+        MediaError: The file is missing or damaged, is compressed with loss, or is not an image
+            with one channel of at most 16 bits.
     """
     content = read_file(path)
+    if codec := lossy_format(content):
+        raise MediaError(
+            f'{path} is a {codec} file, whose compression changes class ids: save label images as '
+            'PNG'
+        )
     # OpenCV only returns the colours of a palette, and 255 for a bit that is set.
     values = _indices(path, content)
     if values is None:

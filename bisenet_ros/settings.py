@@ -223,22 +223,42 @@ def check_camera(name: str, cameras: Sequence[str]) -> None:
         raise UserError(f'parameter {name}: its camera is not among cameras, {list(cameras)}')
 
 
-def camera_of(image_topic: str, cameras: Sequence[str]) -> str:
-    """Returns which of the node's cameras a recorded image topic belongs to.
-
-    This is the only camera, or the one with the longest name that is part of the topic's namespace.
-
-    Args:
-        image_topic: A recorded image topic.
-        cameras: The value of `cameras`.
-
-    Returns:
-        The camera's name; empty if none matches.
-    """
-    if len(cameras) == 1:
-        return cameras[0]
+def _camera_of(image_topic: str, cameras: Sequence[str]) -> str:
+    """Returns the longest name of a camera that is in a topic's namespace; empty if none is."""
     named = [camera for camera in cameras if f'/{camera}/' in f'/{image_topic.lstrip("/")}']
     return max(named, key=len, default='')
+
+
+def cameras_of_topics(values: Mapping[str, Any], image_topics: Mapping[str, str]) -> dict[str, str]:
+    """Returns which of the node's cameras each recorded camera is.
+
+    This is the camera with the longest name that is part of the topic's namespace. Where there is
+    only one camera on both sides, it is that one.
+
+    Args:
+        values: Values by parameter, as from `Settings.values`.
+        image_topics: Image topic by the name of the camera in the recording.
+
+    Returns:
+        Name of the node's camera by the name of the camera in the recording; empty if none matches.
+    """
+    cameras = values.get('cameras', PARAMETERS['cameras'].default)
+    if len(cameras) == len(image_topics) == 1:
+        return dict.fromkeys(image_topics, cameras[0])
+    return {name: _camera_of(topic, cameras) for name, topic in image_topics.items()}
+
+
+def unmatched_cameras(values: Mapping[str, Any], image_topics: Mapping[str, str]) -> list[str]:
+    """Returns the topics of recorded cameras that are none of the node's named cameras.
+
+    Args:
+        values: Values by parameter, as from `Settings.values`.
+        image_topics: Image topic by the name of the camera in the recording.
+    """
+    if not any(values.get('cameras', ())):
+        return []
+    found = cameras_of_topics(values, image_topics)
+    return [topic for name, topic in image_topics.items() if not found[name]]
 
 
 def values_for_recorded(
@@ -250,11 +270,9 @@ def values_for_recorded(
         values: Values by parameter, as from `Settings.values`.
         image_topics: Image topic by the name of the camera in the recording.
     """
-    cameras = values.get('cameras', PARAMETERS['cameras'].default)
     found = {name: value for name, value in values.items() if name in PARAMETERS}
     found['cameras'] = tuple(image_topics)
-    for recorded, image_topic in image_topics.items():
-        camera = camera_of(image_topic, cameras)
+    for recorded, camera in cameras_of_topics(values, image_topics).items():
         for declared in PER_CAMERA.values():
             value = values.get(declared.of_camera(camera).name)
             if value:

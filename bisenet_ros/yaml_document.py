@@ -34,11 +34,18 @@ class DocumentError(UserError):
 def reworded(error: Any) -> str:
     """Returns the message of an error of pydantic about a value of a file, reworded for users."""
     if error['type'] == 'missing':
-        return 'is missing'
+        is_item = isinstance(error['loc'][-1], int)
+        return f'has too few values: {len(error["input"])}' if is_item else 'is missing'
+    if error['type'] == 'too_long':
+        return 'has {actual_length} values, but may have {max_length}'.format(**error['ctx'])
     if error['type'] == 'value_error':
         return str(error['ctx']['error'])
     if error['type'] == 'model_type':
         return 'must be a mapping of keys to values'
+    if error['type'] == 'tuple_type':
+        return 'must be a list'
+    if error['type'] == 'too_short' and not error['ctx']['actual_length']:
+        return 'must not be empty'
     message: str = error['msg']
     return message[0].lower() + message[1:]
 

@@ -155,6 +155,17 @@ def test_a_pickle_is_refused_and_not_executed(tmp_path: Path) -> None:
         Checkpoint.load(path)
 
 
+@pytest.mark.parametrize(
+    ('name', 'advice'),
+    [('model.onnx', 'that this model was exported from'), ('image.png', 'as bisenet train and')],
+)
+def test_other_files_are_refused_with_advice(name: str, advice: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    path.write_bytes(bytes(range(100)))
+    with pytest.raises(CheckpointError, match=f'not a whole safetensors file .* {advice}'):
+        Checkpoint.load(path)
+
+
 def test_a_foreign_safetensors_file_is_refused(tmp_path: Path) -> None:
     path = tmp_path / 'foreign.safetensors'
     save_file({'weight': torch.zeros(3)}, path)
@@ -195,7 +206,7 @@ def test_wrong_metadata_is_named(path: Path, changes: dict[str, Any], message: s
 def test_weights_of_another_network_are_refused(checkpoint: Checkpoint) -> None:
     state = dict(checkpoint.state_dict)
     first = next(iter(state))
-    with pytest.raises(CheckpointError, match=re.escape(f"lacks the tensor '{first}' (1 such")):
+    with pytest.raises(CheckpointError, match=re.escape(f"lacks the tensor '{first}' (1 in")):
         replace(checkpoint, state_dict={k: v for k, v in state.items() if k != first}).build()
     with pytest.raises(CheckpointError, match="unknown tensor 'extra'"):
         replace(checkpoint, state_dict={**state, 'extra': torch.zeros(1)}).build()

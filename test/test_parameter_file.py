@@ -18,7 +18,7 @@ from bisenet_ros.parameter_file import (
     read_settings,
     write_parameters,
 )
-from bisenet_ros.settings import Settings, values_for_recorded
+from bisenet_ros.settings import Settings, unmatched_cameras, values_for_recorded
 
 rclpy = pytest.importorskip('rclpy', reason='ROS 2 is not here')
 
@@ -226,6 +226,17 @@ def test_recorded_cameras_have_the_parameters_of_the_cameras_that_they_are() -> 
     assert Settings().changed(only).mounting == high
     alone = settings.changed({'cameras': ('front/left',)})
     assert Settings().changed(values_for_recorded(alone.values(), {'': '/image'})).mounting == high
+
+
+def test_one_camera_is_not_every_camera_of_a_recording() -> None:
+    pose = (0.0, 0.0, 2.0, 0.0, 0.0, 0.0)
+    settings = Settings(cameras=('front',), of_cameras={'front.mounting': pose})
+    topics = {'front': '/front/image_raw', 'rear': '/rear/image_raw'}
+    found = Settings().changed(values_for_recorded(settings.values(), topics))
+    assert found.for_camera('front').mounting == pose
+    assert found.for_camera('rear').mounting == ()
+    assert unmatched_cameras(settings.values(), topics) == ['/rear/image_raw']
+    assert unmatched_cameras(Settings().values(), topics) == []
 
 
 def test_a_node_gets_its_own_parameters_and_those_of_all(tmp_path: Path) -> None:

@@ -98,9 +98,14 @@ def _labels_of(frames: Sequence[Path], folder: Path) -> list[Path]:
     """Returns the label image of each frame: same name, any extension.
 
     Raises:
-        UserError: A label image is missing.
+        UserError: A label image is missing, or belongs to several frames, or a frame has several.
     """
-    by_stem = {path.stem: path for path in list_files(folder, IMAGE_SUFFIXES - _LOSSY)}
+    _by_stem(frames)
+    files = list_files(folder, IMAGE_SUFFIXES)
+    exact = _by_stem([path for path in files if path.suffix.lower() not in _LOSSY])
+    # The frames themselves may be beside their label images. A label image that was compressed with
+    # loss is refused when it is read.
+    by_stem = {path.stem: path for path in files} | exact
     missing = [frame for frame in frames if frame.stem not in by_stem]
     if missing:
         raise UserError(
@@ -108,6 +113,17 @@ def _labels_of(frames: Sequence[Path], folder: Path) -> list[Path]:
             f'first: {missing[0].name} needs {missing[0].stem}.png'
         )
     return [by_stem[frame.stem] for frame in frames]
+
+
+def _by_stem(files: Sequence[Path]) -> dict[str, Path]:
+    found: dict[str, Path] = {}
+    for path in files:
+        other = found.setdefault(path.stem, path)
+        if other != path:
+            raise UserError(
+                f'{path} and {other.name} differ only in the suffix: remove one of them'
+            )
+    return found
 
 
 def _read_truth(path: Path, shape: tuple[int, ...], num_classes: int) -> Pixels:

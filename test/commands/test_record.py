@@ -142,6 +142,29 @@ def test_a_frame_without_truth(drive: Drive, weights: Path) -> None:
     fails(drive, weights, '1 of 3 frames have no label image')
 
 
+def test_two_label_images_of_a_frame(drive: Drive, weights: Path) -> None:
+    cv2.imwrite(str(drive.labels / 'f9.bmp'), drive.truths[1])
+    fails(drive, weights, 'f9.png and f9.bmp differ only in the suffix')
+
+
+def test_two_frames_of_one_label_image(drive: Drive, weights: Path) -> None:
+    cv2.imwrite(str(drive.frames / 'f9.bmp'), drive.images[1])
+    fails(drive, weights, 'f9.png and f9.bmp differ only in the suffix')
+
+
+def test_frames_beside_their_label_images(drive: Drive, weights: Path, tmp_path: Path) -> None:
+    for name, image in zip(drive.names, drive.images, strict=True):
+        cv2.imwrite(str(drive.labels / f'{name}.jpg'), image)
+    common = ('-o', tmp_path / 'bag', '--labels', drive.labels, '--weights', weights)
+    assert record(drive.frames, *common).exit_code == 0
+
+
+def test_truth_that_is_compressed_with_loss(drive: Drive, weights: Path) -> None:
+    (drive.labels / 'f9.png').unlink()
+    cv2.imwrite(str(drive.labels / 'f9.jpg'), drive.truths[1])
+    fails(drive, weights, 'f9.jpg is a JPEG file, whose compression changes class ids: save')
+
+
 def test_truth_of_another_size(drive: Drive, weights: Path) -> None:
     cv2.imwrite(str(drive.labels / 'f9.png'), np.zeros((16, 24), np.uint8))
     fails(drive, weights, 'f9.png is 24x16, but its frame is 48x32')

@@ -312,7 +312,7 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
     refuses(path, f'cannot read {path}: No such file')
     refuses(tmp_path, f'cannot read {tmp_path}: Is a directory')
     path.write_text('not weights')
-    refuses(path, 'a truncated or damaged weights file of PyTorch')
+    refuses(path, 'is not a weights file of PyTorch: give a .pth or .pt file')
     for content in ([torch.zeros(1)], {'step': 3}, {'state_dict': {3: torch.zeros(1)}}):
         torch.save(content, path)
         refuses(path, 'has no state dict')

@@ -157,9 +157,11 @@ def test_views_out_of_range_are_named(views: dict[str, object], message: str) ->
         Views(**views)
 
 
-def test_a_scale_too_small_for_the_network_is_named(checkpoint: Checkpoint) -> None:
+def test_a_scale_too_small_or_large_for_the_network_is_named(checkpoint: Checkpoint) -> None:
     with pytest.raises(UserError, match=r'a scale of 0\.25 makes frames 32x24, but the network'):
         MultiViewPredictor(checkpoint, Views((0.25,)), FP32)
+    with pytest.raises(UserError, match=r'1e\+09 makes frames .*, over the limit of 8192'):
+        MultiViewPredictor(checkpoint, Views((1e9,)), FP32)
 
 
 # ---- figures ----

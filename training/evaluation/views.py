@@ -22,7 +22,7 @@ from bisenet_ros.engine.hardware import DTYPES, cpu_threads, resolve_device, res
 from bisenet_ros.engine.upsample_argmax import scale_to
 from bisenet_ros.errors import UserError
 from bisenet_ros.label_space import IGNORE
-from bisenet_ros.limits import MIN_SIDE
+from bisenet_ros.limits import MAX_SIDE, MIN_SIDE
 from bisenet_ros.model_settings import ModelSettings
 from bisenet_ros.network import fold_batch_norm
 from bisenet_ros.resizing import resize
@@ -98,7 +98,7 @@ class MultiViewPredictor:
         settings: Settings of the model; `engine` is not read: torch runs the network.
 
     Raises:
-        UserError: Device or precision is not available, or a scale makes frames too small.
+        UserError: Device or precision is not available, or a scale makes frames too small or large.
     """
 
     engine = 'torch'
@@ -146,6 +146,11 @@ class MultiViewPredictor:
             raise UserError(
                 f'a scale of {scale:g} makes frames {width}x{height}, but the network needs at '
                 f'least {MIN_SIDE}x{MIN_SIDE}'
+            )
+        if max(width, height) > MAX_SIDE:
+            raise UserError(
+                f'a scale of {scale:g} makes frames {width}x{height}, over the limit of {MAX_SIDE} '
+                'pixels per side'
             )
         return width, height
 
