@@ -182,9 +182,8 @@ def _other_kind(file: bytes) -> str:
             'a safetensors file: a checkpoint of bisenet_ros needs no import; save the tensors of '
             'any other as .pth with torch.save'
         )
-    if file and not file.startswith(
-        (b'PK', b'\x80')
-    ):  # a zip file, or a pickle of older versions of torch
+    # torch writes a zip file; its older versions wrote a pickle.
+    if file and not file.startswith((b'PK', b'\x80')):
         return 'not a weights file of PyTorch: give a .pth or .pt file'
     if any(name.endswith('/constants.pkl') for name in _names_in_zip(file)):
         return 'a TorchScript program: save the state dict of its network with torch.save'
