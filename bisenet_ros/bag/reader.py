@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
 from heapq import merge
@@ -35,6 +35,7 @@ from bisenet_ros.bag.messages import (
 )
 from bisenet_ros.bag.rosbags_readers import BagReader
 from bisenet_ros.bag.stamp_join import LabelTimes, Truths, with_camera_infos
+from bisenet_ros.errors import UserError
 from bisenet_ros.image_codec import decode_compressed, decode_image, decode_labels, is_depth
 from bisenet_ros.label_image import read_labels
 from bisenet_ros.outputs import NAMESPACE, OUTPUTS
@@ -367,6 +368,29 @@ def main_camera(path: Path) -> str:
             topic,
         ),
     )
+
+
+def check_apart(source: str, files: Iterable[Path], results: Iterable[Path]) -> None:
+    """Checks, before anything is written, that no result replaces a file that is read.
+
+    Args:
+        source: What is read, for messages: `the bag drive.mcap`.
+        files: Its files.
+        results: The files that are replaced or removed if they exist.
+
+    Raises:
+        UserError: A result is a file of the source, or a folder cannot be read.
+    """
+    try:
+        read = list(files)
+        for result in results:
+            if result.exists() and any(map(result.samefile, read)):
+                raise UserError(
+                    f'{result} is a file of {source}, and the results would replace it: '
+                    'choose another output folder'
+                )
+    except OSError as error:
+        raise UserError(f'{error.filename}: {error.strerror}') from error
 
 
 class _Topics:

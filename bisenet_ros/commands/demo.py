@@ -19,11 +19,12 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 from rich.table import Table
 from rich.text import Text
 
+from bisenet_ros.bag.reader import check_apart
 from bisenet_ros.bag.recorded_outputs import RecordedOutputs
 from bisenet_ros.commands.model import load_segmenter
 from bisenet_ros.console import make_folder, notes, progress_bar, write_json
 from bisenet_ros.demo.page import write_page
-from bisenet_ros.demo.report import Offline, check_apart, evaluate, figures, rows
+from bisenet_ros.demo.report import Offline, evaluate, figures, results_in, rows
 from bisenet_ros.live.events import Event
 from bisenet_ros.live.graph import require_ros, run_graph
 from bisenet_ros.live.processes import ProcessError
@@ -100,7 +101,7 @@ def run_demo(demo: Demo) -> dict[str, Any]:
     scene, output = demo.scene, demo.output
     source = None if scene.path is None else main_source(scene.path, scene.seconds)
     if source is not None:
-        check_apart(source.path, output)
+        check_apart(f'the source {source.path}', source.files(), results_in(output))
     # First, so that settings that cannot be used are refused at once.
     segmenter = load_segmenter(demo.settings)
     label_space = segmenter.label_space

@@ -17,7 +17,6 @@ from bisenet_ros.bag.recorded_outputs import RecordedOutputs
 from bisenet_ros.demo.from_above import GroundOfFrames
 from bisenet_ros.drivable import drivable_mask
 from bisenet_ros.ego_mask import EgoMask
-from bisenet_ros.errors import UserError
 from bisenet_ros.formatting import number, percent
 from bisenet_ros.label_space import IGNORE, LabelSpace
 from bisenet_ros.live.sources import Frames
@@ -56,27 +55,12 @@ class Picture:
     files: Mapping[str, str]
 
 
-def check_apart(source: Path, output: Path) -> None:
-    """Checks, before anything is written, that the demo replaces and removes no file of its source.
-
-    Args:
-        source: A file or a folder.
-        output: The output folder.
-
-    Raises:
-        UserError: A file of the report is a file of the source, or a folder cannot be read.
-    """
-    written = [output / name for name in ('overlay.webm', 'metrics.json', 'index.html')]
-    try:
-        files = [one for one in source.iterdir() if one.is_file()] if source.is_dir() else [source]
-        for result in (*written, *output.glob(_PICTURES)):
-            if result.exists() and any(map(result.samefile, files)):
-                raise UserError(
-                    f'{result} is a file of the source {source}, and the demo would replace it: '
-                    'choose another output folder'
-                )
-    except OSError as error:
-        raise UserError(f'{error.filename}: {error.strerror}') from error
+def results_in(output: Path) -> list[Path]:
+    """Returns the files that a demo replaces or removes."""
+    return [
+        *(output / name for name in ('overlay.webm', 'metrics.json', 'index.html')),
+        *output.glob(_PICTURES),
+    ]
 
 
 def figures(

@@ -44,6 +44,17 @@ class Source:
     labels_topic: str | None = None
     seconds: float = math.inf
 
+    def files(self) -> Iterator[Path]:
+        """Yields the file of the source, or the files directly in its folder.
+
+        Raises:
+            OSError: The folder cannot be read.
+        """
+        if self.path.is_dir():
+            yield from filter(Path.is_file, self.path.iterdir())
+        else:
+            yield self.path
+
 
 class Frames:
     """The frames of a source.

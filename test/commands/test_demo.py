@@ -226,7 +226,7 @@ def test_the_report_does_not_replace_its_source(weights: Path, tmp_path: Path) -
         result = bisenet('demo', '--source', source, '-o', file.parent, '--weights', weights)
         assert result.exit_code == 2
         (line,) = result.stderr.splitlines()
-        assert f'{file} is a file of the source {source}, and the demo would replace it' in line
+        assert f'{file} is a file of the source {source}, and the results would replace it' in line
         assert file.read_bytes() == before
         assert list(file.parent.iterdir()) == [file]
 

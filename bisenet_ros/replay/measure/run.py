@@ -12,14 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bisenet_ros.bag.messages import BagError
-from bisenet_ros.bag.reader import RecordedFrame, ReplayBag
+from bisenet_ros.bag.reader import RecordedFrame, ReplayBag, check_apart
 from bisenet_ros.bag.recorded_outputs import RecordedOutputs
 from bisenet_ros.bag.recorded_transforms import RecordedTransforms
 from bisenet_ros.batching import EACH_FRAME, choose_batching
 from bisenet_ros.camera_ground import MOUNTING, CameraGround
 from bisenet_ros.camera_pipeline import CameraPipeline, Network
 from bisenet_ros.ego_mask import load_ego_masks
-from bisenet_ros.errors import UserError
 from bisenet_ros.json_text import to_json
 from bisenet_ros.media import MediaError
 from bisenet_ros.replay.measure.evaluation import Evaluation
@@ -43,6 +42,11 @@ if TYPE_CHECKING:  # Rerun is optional
 FRAME_LINES, OUTPUT_BAG = 'frames.jsonl', 'output.mcap'
 RESULTS = (FRAME_LINES, OUTPUT_BAG, 'metrics.json', 'report.html')
 """Names of the files that a replay writes, in the order in which they are finished."""
+
+
+def results_in(output: Path) -> list[Path]:
+    """Returns the files that a replay into a folder replaces."""
+    return [output / name for name in RESULTS]
 
 
 @dataclass(frozen=True)
@@ -95,7 +99,7 @@ def replay(
             an ego mask cannot be used.
         OSError: Not even the results so far can be written.
     """
-    check_apart(bag, output)
+    check_apart(f'the bag {bag.path}', bag.files, results_in(output))
     described = describe_bag(bag.path)
     damage, failure = bag.damage, ''
     dropped: Counter[str] = Counter()
@@ -130,8 +134,8 @@ def replay(
         except BagError as error:
             damage = str(error)
 
-    for name in RESULTS:
-        (output / name).unlink(missing_ok=True)
+    for result in results_in(output):
+        result.unlink(missing_ok=True)
     try:
         with lines, outputs, videos or nullcontext():
             if recorded is not None:
@@ -182,22 +186,6 @@ def replay(
     page = output / 'report.html'
     write_page(page, metrics, evaluator.summaries, pictures, segmenter.label_space)
     return Result(metrics, problems, evaluator.evaluations)
-
-
-def check_apart(bag: ReplayBag, output: Path) -> None:
-    """Checks, before anything is written, that no result replaces a file of the bag.
-
-    Raises:
-        UserError: A file of the results is a file of the bag.
-        OSError: The folder cannot be read.
-    """
-    for name in RESULTS:
-        result = output / name
-        if result.exists() and any(map(result.samefile, bag.files)):
-            raise UserError(
-                f'{result} is a file of the bag {bag.path}, and the results would replace it: '
-                'choose another output folder'
-            )
 
 
 def _notes_on_ground(bag: ReplayBag, grounds: Mapping[str, CameraGround]) -> list[str]:
