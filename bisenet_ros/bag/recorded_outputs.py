@@ -26,8 +26,10 @@ from rosbags.typesys import Stores, get_typestore
 
 from bisenet_ros.bag.messages import IMAGE_TYPE, messages, open_bag
 from bisenet_ros.bag.reader import RecordedFrame
+from bisenet_ros.ego_mask import EgoMask
 from bisenet_ros.image_codec import decode_labels
 from bisenet_ros.label_space import LabelSpace
+from bisenet_ros.segmentation import Segmentation
 
 KINDS = ('labels', 'drivable', 'confidence')
 """The images that are recorded for a frame."""
@@ -73,7 +75,7 @@ class Arrival(NamedTuple):
 
 @dataclass(frozen=True)
 class RecordedOutput:
-    """The output of the node for a frame; the counterpart of `Segmentation`.
+    """The output of the node for a frame, as it was published.
 
     Attributes:
         labels: (H, W) uint8 class ids.
@@ -90,6 +92,17 @@ class RecordedOutput:
     label_space: LabelSpace
     times_ms: Mapping[str, float]
     anomaly: None = None
+
+    def segmentation(self, ego_mask: EgoMask | None) -> Segmentation:
+        """Returns the output as the segmentation that the node had.
+
+        Args:
+            ego_mask: Mask of the vehicle itself in the camera's images; None without one.
+        """
+        height, width = self.labels.shape
+        ego = None if ego_mask is None else ego_mask.at((width, height))
+        # The node left out small areas before it published the mask.
+        return Segmentation(self, self.label_space, min_drivable_area=0.0, ego=ego)
 
 
 class RecordedOutputsWriter:

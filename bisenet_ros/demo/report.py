@@ -24,7 +24,6 @@ from bisenet_ros.media import VideoWriter, write_image
 from bisenet_ros.metrics import ConfusionMatrix, truth_at
 from bisenet_ros.overlay import overlay
 from bisenet_ros.replay.measure.evaluation import Accuracy, Evaluation, FrameId
-from bisenet_ros.segmentation import Segmentation
 from bisenet_ros.segmenter import Segmenter
 from bisenet_ros.settings import Settings
 from bisenet_ros.version import versions
@@ -207,10 +206,7 @@ def evaluate(
                 if truth is not None:
                     truth = truth_at(truth, image.shape, recorded.labels.shape)
                 true_mask = None if truth is None else drivable_mask(truth, drivable_ids)
-                height, width = recorded.labels.shape
-                mask = grounds.ego_mask
-                ego = None if mask is None else mask.at((width, height))
-                found = Segmentation(recorded, label_space, 0.0, ego)
+                found = recorded.segmentation(grounds.ego_mask)
                 alpha = settings.overlay_alpha
                 drawn = overlay(image, found.labels, label_space, alpha, drivable=found.drivable)
                 ground = grounds.of(frame, image, found) if grounds.is_known else None
@@ -226,7 +222,7 @@ def evaluate(
                 if view is not None:
                     view.show(frame, image, found, ground=ground, truth=truth, figures=shown)
                 if offline is not None:
-                    offline.add(image, mask, truth, found.labels)
+                    offline.add(image, grounds.ego_mask, truth, found.labels)
                 if frame.index in chosen:
                     title = f'{(frame.received - start) / 1e9:.1f} s'
                     images = {'camera': image, 'segmented': drawn}

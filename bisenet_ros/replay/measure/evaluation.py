@@ -220,8 +220,7 @@ class Evaluation:
         self._frames += 1
         self._image_shape = image.shape
         image = resize(image, result.size)
-        fraction = float(np.count_nonzero(result.drivable) / result.drivable.size)
-        self._drivable_fraction.append(fraction)
+        self._drivable_fraction.append(result.area.fraction)
         found = result.confidence if result.ego is None else result.confidence[~result.ego]
         confidence = self._confidence.update(found, frame)
         seen = Frame(
@@ -244,7 +243,7 @@ class Evaluation:
             self._times_ms[time].append(milliseconds)
         self._busy_ms += times_ms['decode'] + times_ms['inference'] / sharing
         return {
-            'drivable_fraction': fraction,
+            'drivable_fraction': result.area.fraction,
             'confidence': confidence,
             **of_frame.figures(of_frame=True),
             **{f'{time}_ms': milliseconds for time, milliseconds in times_ms.items()},

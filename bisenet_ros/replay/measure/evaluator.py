@@ -23,7 +23,6 @@ from bisenet_ros.replay.measure.output_bag import OutputBag
 from bisenet_ros.replay.measure.problems import Problems
 from bisenet_ros.replay.report.highlights import FrameSummary
 from bisenet_ros.replay.report.videos import OverlayVideos
-from bisenet_ros.segmentation import Segmentation
 
 if TYPE_CHECKING:  # Rerun is optional
     from bisenet_ros.rerun_view import RerunView
@@ -133,16 +132,12 @@ class Evaluator:
         if output is None:
             return 1
         times_ms = output.times_ms
-        mask = self._pipeline.ego_masks.get(decoded.camera)
-        height, width = output.labels.shape
-        ego = None if mask is None else mask.at((width, height))
-        segmentation = Segmentation(output, output.label_space, 0.0, ego)
         segmented = SegmentedFrame(
             decoded.camera,
             decoded.message,
             decoded.pixels,
             times_ms['decode'],
-            segmentation,
+            output.segmentation(self._pipeline.ego_masks.get(decoded.camera)),
             times_ms['inference'],
             frame.camera_info,
         )
