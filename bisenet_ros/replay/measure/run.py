@@ -4,36 +4,33 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bisenet_ros.bag.messages import BagError
-from bisenet_ros.bag.reader import RecordedFrame, ReplayBag, check_apart
+from bisenet_ros.bag.reader import ReplayBag, check_apart
 from bisenet_ros.bag.recorded_outputs import RecordedOutputs
-from bisenet_ros.bag.recorded_transforms import RecordedTransforms
 from bisenet_ros.batching import EACH_FRAME, choose_batching
-from bisenet_ros.camera_ground import MOUNTING, CameraGround
-from bisenet_ros.camera_pipeline import CameraPipeline, Network
-from bisenet_ros.ego_mask import load_ego_masks
+from bisenet_ros.camera_pipeline import Network
 from bisenet_ros.json_text import to_json
+from bisenet_ros.label_space import LabelSpace
 from bisenet_ros.media import MediaError
+from bisenet_ros.replay.measure.bag_pipeline import BagPipeline
 from bisenet_ros.replay.measure.evaluation import Evaluation
-from bisenet_ros.replay.measure.evaluator import Evaluator, Taken
+from bisenet_ros.replay.measure.evaluator import Evaluator
 from bisenet_ros.replay.measure.extras import NO_EXTRAS, Extras
 from bisenet_ros.replay.measure.frame_lines import FrameLines
+from bisenet_ros.replay.measure.frame_loop import FrameLoop
 from bisenet_ros.replay.measure.output_bag import OutputBag
 from bisenet_ros.replay.measure.provenance import describe_bag, describe_model
-from bisenet_ros.replay.measure.simulated_arrival import simulate_arrival
-from bisenet_ros.replay.report.highlights import find_highlights
+from bisenet_ros.replay.report.highlights import FrameSummary, find_highlights
 from bisenet_ros.replay.report.page import write_page
 from bisenet_ros.replay.report.pictures import draw_pictures
 from bisenet_ros.replay.report.videos import OverlayVideos
 from bisenet_ros.segmenter import Segmenter
-from bisenet_ros.settings import Settings, values_for_recorded
+from bisenet_ros.settings import Settings
 from bisenet_ros.version import versions
 
 if TYPE_CHECKING:  # Rerun is optional
@@ -101,64 +98,32 @@ def replay(
     """
     check_apart(f'the bag {bag.path}', bag.files, results_in(output))
     described = describe_bag(bag.path)
-    damage, failure = bag.damage, ''
-    dropped: Counter[str] = Counter()
     lines = FrameLines(output / FRAME_LINES)
     outputs = OutputBag(output / OUTPUT_BAG, camera_images=extras.camera_images)
     videos = OverlayVideos(output, bag.cameras, bag.seconds) if extras.video else None
     simulated_arrival = rate is not None and recorded is None
     batching = choose_batching(segmenter, len(bag.cameras)) if simulated_arrival else EACH_FRAME
-    cameras = [camera.name for camera in bag.cameras]
-    topics = {camera.name: camera.image_topic for camera in bag.cameras}
-    values = values_for_recorded(settings.values(), topics)
-    del values['cameras']  # recorded names may be invalid for a node
-    of_bag = settings.changed(values)
-    ego_masks = load_ego_masks({name: of_bag.for_camera(name).ego_mask for name in cameras})
-    transforms: RecordedTransforms | None = None
-    try:
-        if not all(of_bag.for_camera(name).mounting for name in cameras):
-            transforms = RecordedTransforms(bag.static_transforms())
-    except BagError as error:
-        damage = str(error)
-    grounds = {name: CameraGround(name, lambda: of_bag, transforms) for name in cameras}
-    pipeline = CameraPipeline(cameras, Network(segmenter, batching), ego_masks, grounds)
-    evaluator = Evaluator(bag, pipeline, settings.overlay_alpha, lines, outputs, videos, view)
-
-    def arriving() -> Iterator[RecordedFrame]:
-        nonlocal damage
-        try:
-            for frame in bag:
-                evaluator.arrive(frame)
-                yield frame
-                advance()
-        except BagError as error:
-            damage = str(error)
-
+    of_bag = BagPipeline.of(bag, Network(segmenter, batching), settings)
+    alpha = settings.overlay_alpha
+    evaluator = Evaluator(bag, of_bag.pipeline, alpha, lines, outputs, videos, view)
+    loop = FrameLoop(bag, evaluator, advance)
+    failure = ''
     for result in results_in(output):
         result.unlink(missing_ok=True)
     try:
         with lines, outputs, videos or nullcontext():
             if recorded is not None:
-                for frame in arriving():
-                    dropped[frame.camera.image_topic] += evaluator.take(frame, recorded.of(frame))
-            elif rate is None:
-                for frame in arriving():
-                    evaluator.work([Taken(frame)])
+                loop.evaluate_recorded(recorded)
+            elif rate is not None:
+                together, max_rate = batching.together, settings.max_rate
+                loop.evaluate_taken(rate, together=together, max_rate=max_rate)
             else:
-                dropped.update(
-                    simulate_arrival(
-                        arriving(),
-                        bag.cameras,
-                        rate,
-                        evaluator.work,
-                        together=batching.together,
-                        max_rate=settings.max_rate,
-                    )
-                )
+                loop.evaluate_all()
     except MediaError as error:  # of a video
         failure = str(error)
     except OSError as error:
         failure = f'{output}: some results could not be written: {error.strerror or error}'
+    damage = loop.damage or of_bag.damage or bag.damage
     problems = [*filter(None, (damage, failure)), *evaluator.problems.lines()]
     if not (damage or failure):
         problems += bag.truth_problems()
@@ -168,7 +133,7 @@ def replay(
         'notes': [
             *bag.notes,
             *bag.truth_notes(),
-            *_notes_on_ground(bag, grounds),
+            *of_bag.notes(bag),
             *_notes_on_sizes(segmenter, bag),
         ],
         'bag': described,
@@ -178,24 +143,24 @@ def replay(
         'rate': rate,
         'max_rate': settings.max_rate if simulated_arrival else None,
         'live': recorded is not None,
-        **evaluator.figures(dropped),
+        **evaluator.figures(loop.dropped),
     }
-    (output / 'metrics.json').write_text(to_json(metrics) + '\n', encoding='utf-8')
-    highlights = find_highlights(evaluator.summaries)
-    pictures = draw_pictures(bag, output, highlights, segmenter.label_space, settings.overlay_alpha)
-    page = output / 'report.html'
-    write_page(page, metrics, evaluator.summaries, pictures, segmenter.label_space)
+    _write(output, metrics, bag, evaluator.summaries, segmenter.label_space, alpha)
     return Result(metrics, problems, evaluator.evaluations)
 
 
-def _notes_on_ground(bag: ReplayBag, grounds: Mapping[str, CameraGround]) -> list[str]:
-    """Explains why cameras with CameraInfo or a mounting have no grid and no scan."""
-    return [
-        f'{camera.image_topic}: no grid and no scan: {ground.problem}'
-        for camera in bag.cameras
-        if (ground := grounds[camera.name]).problem
-        and (camera.camera_info_topic is not None or ground.pose_source == MOUNTING)
-    ]
+def _write(
+    output: Path,
+    metrics: Mapping[str, Any],
+    bag: ReplayBag,
+    summaries: Sequence[FrameSummary],
+    label_space: LabelSpace,
+    alpha: float,
+) -> None:
+    """Writes metrics.json and report.html."""
+    (output / 'metrics.json').write_text(to_json(metrics) + '\n', encoding='utf-8')
+    pictures = draw_pictures(bag, output, find_highlights(summaries), label_space, alpha)
+    write_page(output / 'report.html', metrics, summaries, pictures, label_space)
 
 
 def _notes_on_sizes(segmenter: Segmenter, bag: ReplayBag) -> list[str]:

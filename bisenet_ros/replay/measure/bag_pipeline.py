@@ -1,0 +1,72 @@
+# Copyright 2026 The bisenet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Sets up the node's pipeline for the cameras of a bag."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from bisenet_ros.bag.messages import BagError
+from bisenet_ros.bag.reader import ReplayBag
+from bisenet_ros.bag.recorded_transforms import RecordedTransforms
+from bisenet_ros.camera_ground import MOUNTING, CameraGround
+from bisenet_ros.camera_pipeline import CameraPipeline, Network
+from bisenet_ros.ego_mask import load_ego_masks
+from bisenet_ros.settings import Settings, values_for_recorded
+
+
+@dataclass(frozen=True)
+class BagPipeline:
+    """The pipeline for the cameras of a bag.
+
+    Attributes:
+        pipeline: Decodes and segments their frames.
+        grounds: Projects the masks of a camera onto the ground, by camera name.
+        damage: Why the transforms of the bag cannot be read; empty if they can, or are not needed.
+    """
+
+    pipeline: CameraPipeline
+    grounds: Mapping[str, CameraGround]
+    damage: str
+
+    @classmethod
+    def of(cls, bag: ReplayBag, network: Network, settings: Settings) -> BagPipeline:
+        """Sets up a pipeline as the node does.
+
+        Args:
+            bag: The cameras, and their poses on `/tf_static`.
+            network: Segments the frames.
+            settings: Settings of the node; those of single cameras apply to the matching ones.
+
+        Raises:
+            UserError: An ego mask cannot be used.
+        """
+        own = _settings_of(bag, settings)
+        cameras = [camera.name for camera in bag.cameras]
+        ego_masks = load_ego_masks({name: own.for_camera(name).ego_mask for name in cameras})
+        transforms, damage = None, ''
+        try:
+            if not all(own.for_camera(name).mounting for name in cameras):
+                transforms = RecordedTransforms(bag.static_transforms())
+        except BagError as error:
+            damage = str(error)
+        grounds = {name: CameraGround(name, lambda: own, transforms) for name in cameras}
+        return cls(CameraPipeline(cameras, network, ego_masks, grounds), grounds, damage)
+
+    def notes(self, bag: ReplayBag) -> list[str]:
+        """Explains, after the frames, why cameras with CameraInfo or a mounting have no grid."""
+        return [
+            f'{camera.image_topic}: no grid and no scan: {ground.problem}'
+            for camera in bag.cameras
+            if (ground := self.grounds[camera.name]).problem
+            and (camera.camera_info_topic is not None or ground.pose_source == MOUNTING)
+        ]
+
+
+def _settings_of(bag: ReplayBag, settings: Settings) -> Settings:
+    """Returns the settings with those of single cameras under the names of the bag's cameras."""
+    topics = {camera.name: camera.image_topic for camera in bag.cameras}
+    values = values_for_recorded(settings.values(), topics)
+    del values['cameras']  # recorded names may be invalid for a node
+    return settings.changed(values)
