@@ -26,7 +26,6 @@ class GroundOfFrames:
 
     Attributes:
         ego_mask: The camera's ego mask; None without one.
-        is_known: Whether the camera has CameraInfo and a `mounting`, which the projection needs.
 
     Args:
         camera: The camera of the frames.
@@ -42,7 +41,7 @@ class GroundOfFrames:
         own = recorded.for_camera(camera.name)
         self._layout = own.layout
         self._has_truth = camera.labels_topic is not None
-        self.is_known = bool(own.mounting) and camera.camera_info_topic is not None
+        self._is_known = bool(own.mounting) and camera.camera_info_topic is not None
         self.ego_mask = load_ego_masks({camera.name: own.ego_mask}).get(camera.name)
         self._ground = CameraGround(camera.name, lambda: recorded)
 
@@ -57,11 +56,15 @@ class GroundOfFrames:
     ) -> dict[str, Pixels]:
         """Draws a frame's (height, W, 3) BGR pictures: `FOUND`, and `TRUTH` with ground truth.
 
+        There are none if the camera lacks CameraInfo or `mounting`, which the projection needs.
+
         Args:
             ground: The node's mask projected onto the ground; None if unknown.
             true_mask: (H, W), 255 where drivable, else 0; None without ground truth.
             height: Height of the pictures, pixels.
         """
+        if not self._is_known:
+            return {}
         grids = {FOUND: None if ground is None else ground.grid}
         if self._has_truth:
             grids[TRUTH] = None

@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bisenet_ros.demo.report import Picture, Row, rows
+from bisenet_ros.demo.drawings import Picture
+from bisenet_ros.demo.report import Row, rows
 from bisenet_ros.formatting import number, percent
 from bisenet_ros.label_space import LabelSpace
 from bisenet_ros.templates import render

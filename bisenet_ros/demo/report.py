@@ -1,12 +1,11 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Measures the outputs of a demo, and writes its figures, overlay video and pictures."""
+"""Measures the outputs of a demo while they are drawn, and lists its figures."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,15 +13,13 @@ import numpy as np
 import numpy.typing as npt
 
 from bisenet_ros.bag.recorded_outputs import RecordedOutputs
+from bisenet_ros.demo.drawings import VIDEO, Drawings, Picture, pictures_in
 from bisenet_ros.demo.from_above import GroundOfFrames
-from bisenet_ros.drivable import drivable_mask
 from bisenet_ros.ego_mask import EgoMask
 from bisenet_ros.formatting import number, percent
 from bisenet_ros.label_space import IGNORE, LabelSpace
 from bisenet_ros.live.sources import Frames
-from bisenet_ros.media import VideoWriter, write_image
 from bisenet_ros.metrics import ConfusionMatrix, truth_at
-from bisenet_ros.overlay import overlay
 from bisenet_ros.replay.measure.evaluation import Accuracy, Evaluation, FrameId
 from bisenet_ros.segmenter import Segmenter
 from bisenet_ros.settings import Settings
@@ -31,34 +28,17 @@ from bisenet_ros.version import versions
 if TYPE_CHECKING:  # Rerun is optional
     from bisenet_ros.rerun_view import RerunView
 
-PICTURED = 4
-"""Maximum number of frames that are shown as pictures."""
-
-_PICTURES = 'picture_[0-9]_*.jpg'
 _ACCURACY = ('miou', 'drivable_iou', 'iou', 'free_space_error_m', 'free_space_error_p95_m')
 
 Pixels = npt.NDArray[np.uint8]
 Row = tuple[str, str]
 
 
-@dataclass(frozen=True)
-class Picture:
-    """One frame.
-
-    Attributes:
-        title: Its time.
-        files: Names of the image files beside the page, by content.
-    """
-
-    title: str
-    files: Mapping[str, str]
-
-
 def results_in(output: Path) -> list[Path]:
     """Returns the files that a demo replaces or removes."""
     return [
-        *(output / name for name in ('overlay.webm', 'metrics.json', 'index.html')),
-        *output.glob(_PICTURES),
+        *(output / name for name in (VIDEO, 'metrics.json', 'index.html')),
+        *pictures_in(output),
     ]
 
 
@@ -184,20 +164,13 @@ def evaluate(
         UserError: A frame cannot be read, or its ground truth has another size.
     """
     evaluation = Evaluation(label_space)
-    pictures: list[Picture] = []
     (camera,) = frames.cameras
     grounds = GroundOfFrames(camera, settings)
-    drivable_ids = label_space.ids_of(label_space.drivable)
-    for earlier in output.glob(_PICTURES):
-        earlier.unlink()
     segmented = sorted(index for _, index in outputs.arrivals)
     (published,) = outputs.published.values()
     rate = _rate([published[index].time for index in segmented]) or 1.0
-    # From the middle of equal parts of the drive, not its first and last frame.
-    parts = min(PICTURED, len(segmented))
-    chosen = {segmented[(2 * i + 1) * len(segmented) // (2 * parts)]: i + 1 for i in range(parts)}
     start: int | None = None
-    with VideoWriter(output / 'overlay.webm', rate) as video:
+    with Drawings(output, rate, segmented, grounds, settings.overlay_alpha) as drawings:
         for frame in frames:
             start = frame.received if start is None else start
             recorded = outputs.of(frame)
@@ -205,15 +178,10 @@ def evaluate(
                 image, truth = frame.image(), frame.truth()
                 if truth is not None:
                     truth = truth_at(truth, image.shape, recorded.labels.shape)
-                true_mask = None if truth is None else drivable_mask(truth, drivable_ids)
                 found = recorded.segmentation(grounds.ego_mask)
-                alpha = settings.overlay_alpha
-                drawn = overlay(image, found.labels, label_space, alpha, drivable=found.drivable)
-                ground = grounds.of(frame, image, found) if grounds.is_known else None
-                above: dict[str, Pixels] = {}
-                if grounds.is_known:
-                    above = grounds.draw(ground, true_mask, drawn.shape[0])
-                video.write(np.hstack([drawn, *above.values()]))
+                ground = grounds.of(frame, image, found)
+                title = f'{(frame.received - start) / 1e9:.1f} s'
+                drawings.add(frame.index, title, image, truth, found, ground)
                 tables = None if ground is None else ground.tables
                 name = FrameId(frame.camera.image_topic, frame.index, frame.stamp)
                 shown = evaluation.update(name, image, found, recorded.times_ms, tables)
@@ -223,25 +191,8 @@ def evaluate(
                     view.show(frame, image, found, ground=ground, truth=truth, figures=shown)
                 if offline is not None:
                     offline.add(image, grounds.ego_mask, truth, found.labels)
-                if frame.index in chosen:
-                    title = f'{(frame.received - start) / 1e9:.1f} s'
-                    images = {'camera': image, 'segmented': drawn}
-                    if truth is not None:
-                        images['truth'] = overlay(
-                            image, truth, label_space, alpha, drivable=true_mask
-                        )
-                    stem = f'picture_{chosen[frame.index]}'
-                    pictures.append(_picture(output, stem, title, images | above))
             advance()
-    return evaluation.accuracy, pictures
-
-
-def _picture(output: Path, stem: str, title: str, images: Mapping[str, Pixels]) -> Picture:
-    """Writes the images of a frame."""
-    files = {what: f'{stem}_{what.replace(", ", "_")}.jpg' for what in images}
-    for what, pixels in images.items():
-        write_image(output / files[what], pixels)
-    return Picture(title, files)
+    return evaluation.accuracy, drawings.pictures
 
 
 def rows(measured: Mapping[str, Any]) -> list[Row]:
