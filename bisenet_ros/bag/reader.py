@@ -192,17 +192,16 @@ class ReplayBag:
             images = [topics.find_camera(image_topic)]
         else:
             images = topics.pictures(apart_from=labels)
-        if len(images) > 1 and (labels or labels_folder):
+        given = labels if labels_folder is None else str(labels_folder)
+        if given is None:
+            truths = topics.truths(images)
+        elif len(images) == 1:
+            truths = {images[0]: given}
+        else:
             raise BagError(
                 f'{path}: ground truth was given for one camera, but there are {len(images)} '
                 f'({", ".join(images)}): choose one with --image-topic'
             )
-        if labels_folder is not None:
-            truths = {images[0]: str(labels_folder)}
-        elif labels is not None:
-            truths = {images[0]: labels}
-        else:
-            truths = topics.truths(images)
         names = _camera_names(images)
         self.cameras = tuple(
             Camera(
@@ -218,20 +217,16 @@ class ReplayBag:
         self._label_times: dict[str, LabelTimes] = {}  # by topic
         self._truths: dict[str, Truths] = {}  # of the latest iteration, by image topic
         self._unstamped = topics.unstamped.intersection([*images, *truths.values()])
+        unread = topics.compressed_truths() if len(truths) < len(images) else ()
+        concerned = {
+            'headers have no stamps, so the times of recording are used': self._unstamped,
+            'depth images are left out': topics.depths,
+            'ground truth is read from raw images only, not from compressed ones': unread,
+        }
         self.notes = tuple(
-            f'{path}: {text}: {", ".join(sorted(concerned))}'
-            for text, concerned in (
-                (
-                    'headers have no stamps, so the times of recording are used',
-                    self._unstamped,
-                ),
-                ('depth images are left out', topics.depths),
-                (
-                    'ground truth is read from raw images only, not from compressed ones',
-                    topics.compressed_truths() if len(truths) < len(images) else (),
-                ),
-            )
-            if concerned
+            f'{path}: {text}: {", ".join(sorted(named))}'
+            for text, named in concerned.items()
+            if named
         )
 
     def __iter__(self) -> Iterator[RecordedFrame]:

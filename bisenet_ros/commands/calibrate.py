@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -108,12 +108,7 @@ def calibrate_weights(
             no meaning here, or the limit cannot be stated.
     """
     check_name(output)
-    if settings.drivable_threshold:
-        raise UserError('drivable_threshold is what calibrate determines: leave it out')
-    if settings.ego_mask:
-        warn('ego_mask is ignored: it belongs to one vehicle, not to a data set')
-    if settings.confidence_threshold:
-        warn('confidence_threshold is ignored: what is stated must hold without it')
+    _check_settings(settings)
     if not source.settings.has_truth:
         raise UserError(f'only the evaluation server has the truth of {source.kind} {source.split}')
     dataset = source.settings.open()
@@ -141,7 +136,6 @@ def calibrate_weights(
     max_logits = checkpoint.max_logits if settings.anomaly_threshold else measured.max_logits
     calibrated = replace(checkpoint, claim=claim, max_logits=max_logits)
     write_checkpoint(calibrated, output, _precision(checkpoint))
-    rates = measured.rates.mean(axis=0)
     if json_file is not None:
         figures = {
             'frames': len(measured.rates),
@@ -149,24 +143,28 @@ def calibrate_weights(
             'claim': None if claim is None else claim.to_dict(),
             'max_logits': None if max_logits is None else max_logits.to_dict(),
             'thresholds': [level / 255 for level in LEVELS],
-            'false_drivable_rates': rates.tolist(),
+            'false_drivable_rates': measured.rates.mean(axis=0).tolist(),
             'kept': measured.kept.tolist(),
             'model': vars(segmenter.settings),
         }
         write_json(json_file, figures)
     if not is_standard_output(json_file):
-        levels = [0] if claim is None else [0, round(255 * claim.threshold)]
-        lines = [dataset.description]
-        for index in map(LEVELS.index, levels):
-            lines.append(
-                f'drivable_threshold {LEVELS[index] / 255:.3f}: '
-                f'{percent(float(rates[index]))} of the mask is not drivable; it covers '
-                f'{percent(float(measured.kept[index]))} of the drivable area'
-            )
-        if claim is not None:
-            lines.append(f'stated: {claim}')
-        for line in (*lines, str(output)):
+        for line in (dataset.description, *_lines(measured, claim), str(output)):
             Console(highlight=False).print(line, soft_wrap=True, markup=False)
+
+
+def _check_settings(settings: ModelSettings) -> None:
+    """Refuses or warns of settings that have no meaning here.
+
+    Raises:
+        UserError: There is a drivable_threshold.
+    """
+    if settings.drivable_threshold:
+        raise UserError('drivable_threshold is what calibrate determines: leave it out')
+    if settings.ego_mask:
+        warn('ego_mask is ignored: it belongs to one vehicle, not to a data set')
+    if settings.confidence_threshold:
+        warn('confidence_threshold is ignored: what is stated must hold without it')
 
 
 def _measure(segmenter: Segmenter, dataset: Dataset) -> Measurements:
@@ -214,6 +212,20 @@ def _claim(limit: Limit, measured: Measurements, segmenter: Segmenter, data: str
         data=data,
         frames=len(rates),
     )
+
+
+def _lines(measured: Measurements, claim: Claim | None) -> Iterator[str]:
+    """Yields what the masks are like without a threshold and with that of the claim."""
+    rates = measured.rates.mean(axis=0)
+    levels = [0] if claim is None else [0, round(255 * claim.threshold)]
+    for index in map(LEVELS.index, levels):
+        yield (
+            f'drivable_threshold {LEVELS[index] / 255:.3f}: '
+            f'{percent(float(rates[index]))} of the mask is not drivable; it covers '
+            f'{percent(float(measured.kept[index]))} of the drivable area'
+        )
+    if claim is not None:
+        yield f'stated: {claim}'
 
 
 def _known_data(checkpoint: Checkpoint) -> list[str]:

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from functools import partial
 from pathlib import Path
@@ -25,6 +25,7 @@ from bisenet_ros.console import make_folder, print_outcome, progress_bar, warn, 
 from bisenet_ros.errors import UserError, printable
 from bisenet_ros.formatting import percent
 from bisenet_ros.label_space import LabelSpace
+from bisenet_ros.live.events import Event
 from bisenet_ros.live.graph import run_graph
 from bisenet_ros.live.processes import ProcessError
 from bisenet_ros.live.sources import Source
@@ -158,17 +159,8 @@ def _replay_one(
             if live:
                 check_apart(f'the bag {bag.path}', bag.files, results_in(output))
                 folder = Path(stack.enter_context(TemporaryDirectory(prefix='.live.', dir=output)))
-                logs = output / 'log'
-                make_folder(logs)
                 task = progress.add_task('playing', total=frame_count)
-                run_graph(
-                    Source(path, options.image_topic, options.labels_topic),
-                    options.settings.values(),
-                    folder,
-                    logs,
-                    rate=rate or 1.0,
-                    hear=lambda event: progress.advance(task, event['event'] == 'published'),
-                )
+                _play(path, folder, output / 'log', options, partial(progress.advance, task))
                 outputs = RecordedOutputs(folder, segmenter.label_space)
                 recorded = stack.enter_context(outputs)
             shown: RerunView | None = None
@@ -199,6 +191,31 @@ def _replay_one(
         if note not in bag.notes:  # these were shown at the beginning
             warn(note)
     return result.metrics, '; '.join(result.problems)
+
+
+def _play(
+    path: Path, folder: Path, logs: Path, options: ReplayOptions, advance: Callable[[], None]
+) -> None:
+    """Plays a bag to a node, and records its outputs in a folder.
+
+    Raises:
+        UserError: The bag or a setting cannot be used, or ROS 2 is not installed.
+        ProcessError: A process failed.
+    """
+    make_folder(logs)
+
+    def hear(event: Event) -> None:
+        if event['event'] == 'published':
+            advance()
+
+    run_graph(
+        Source(path, options.image_topic, options.labels_topic),
+        options.settings.values(),
+        folder,
+        logs,
+        rate=options.rate or 1.0,
+        hear=hear,
+    )
 
 
 def _replay_many(

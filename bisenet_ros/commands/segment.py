@@ -92,43 +92,8 @@ def segment_files(
     from bisenet_ros.commands.model import load_segmenter
 
     segmenter = load_segmenter(settings)
-    alpha = settings.overlay_alpha
-    figures: list[dict[str, Any]] = []
-    failures: dict[str, str] = {}
     start = time.perf_counter()
-    with progress_bar() as progress:
-        task = progress.add_task('segmenting', total=len(files))
-
-        def expect(more: int) -> None:
-            progress.update(task, total=(progress.tasks[task].total or 0) + more)
-
-        def advance() -> None:
-            progress.advance(task)
-
-        for path in files:
-            progress.update(task, description=path.name)
-            try:
-                if is_video(path):
-                    video = Video(path)
-                    expect(max(0, video.frame_count - 1))
-                    shares, problem = _segment_video(
-                        video, output, segmenter, alpha, ground, advance
-                    )
-                    if problem:
-                        failures[str(path)] = problem
-                        warn(f'{printable(problem)}; these were segmented')
-                else:
-                    shares = _segment_image(path, output, segmenter, alpha, ground)
-                    advance()
-            except UserError as error:
-                # Errors of files start with the path; those of frames (e.g. too small) do not.
-                message, name = str(error), printable(str(path))
-                failures[str(path)] = message if name in message else f'{name}: {message}'
-                warn(failures[str(path)])
-                advance()
-            else:
-                figures.append({'input': str(path), **shares.to_dict(segmenter.label_space)})
-
+    figures, failures = _segment_all(files, output, segmenter, settings.overlay_alpha, ground)
     seconds = time.perf_counter() - start
     if json_file is not None:
         summary = {
@@ -283,6 +248,49 @@ class _GroundView:
         except CameraInfoError as error:
             raise CameraInfoError(f'{self._path}: {error}') from error
         return GroundTables(camera.resized(mask_size), self._pose, self._layout, ego)
+
+
+def _segment_all(
+    files: Sequence[Path],
+    output: Path,
+    segmenter: Segmenter,
+    alpha: float,
+    ground: _GroundView | None,
+) -> tuple[list[dict[str, Any]], dict[str, str]]:
+    """Segments the files; returns the figures of those that could be read, and failures by path."""
+    figures: list[dict[str, Any]] = []
+    failures: dict[str, str] = {}
+    with progress_bar() as progress:
+        task = progress.add_task('segmenting', total=len(files))
+
+        def advance() -> None:
+            progress.advance(task)
+
+        for path in files:
+            progress.update(task, description=path.name)
+            try:
+                if is_video(path):
+                    video = Video(path)
+                    more = max(0, video.frame_count - 1)
+                    progress.update(task, total=(progress.tasks[task].total or 0) + more)
+                    shares, problem = _segment_video(
+                        video, output, segmenter, alpha, ground, advance
+                    )
+                    if problem:
+                        failures[str(path)] = problem
+                        warn(f'{printable(problem)}; these were segmented')
+                else:
+                    shares = _segment_image(path, output, segmenter, alpha, ground)
+                    advance()
+            except UserError as error:
+                # Errors of files start with the path; those of frames (e.g. too small) do not.
+                message, name = str(error), printable(str(path))
+                failures[str(path)] = message if name in message else f'{name}: {message}'
+                warn(failures[str(path)])
+                advance()
+            else:
+                figures.append({'input': str(path), **shares.to_dict(segmenter.label_space)})
+    return figures, failures
 
 
 def _segment_image(

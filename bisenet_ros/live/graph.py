@@ -15,7 +15,7 @@ from pathlib import Path
 from bisenet_ros.bag.recorded_outputs import Publication, write_publications
 from bisenet_ros.errors import UserError
 from bisenet_ros.live.events import Event
-from bisenet_ros.live.processes import Processes, ended_by_signals, ros_environment
+from bisenet_ros.live.processes import Process, Processes, ended_by_signals, ros_environment
 from bisenet_ros.live.sources import Source, open_source
 from bisenet_ros.parameter_file import write_parameters
 from bisenet_ros.settings import values_for_recorded
@@ -107,30 +107,8 @@ def run_graph(
             'recorder',
             [*_module('bisenet_ros.live.recorder'), str(folder), '--cameras', *cameras],
         )
-        player = processes.start(
-            'player',
-            [
-                *_module('bisenet_ros.live.player'),
-                str(source.path),
-                *_option('image-topic', source.image_topic),
-                *_option('labels-topic', source.labels_topic),
-                f'--seconds={source.seconds}',
-                f'--rate={rate}',
-                *(['--restamp'] if restamp else []),
-            ],
-        )
-        awaited = None
-        answering: set[str] = set()
-        deadline = time.monotonic() + START_TIMEOUT
-        while awaited is None or not awaited <= answering:
-            event = processes.next_event(deadline - time.monotonic())
-            if event is None:
-                slow = player if awaited is None else segmenter
-                raise slow.failure(f'did not answer within {START_TIMEOUT:.0f} s')
-            if event['event'] == 'ready':
-                awaited = set(event['cameras'])
-            elif event['event'] == 'segmented':
-                answering.add(event['camera'])
+        player = processes.start('player', _player_command(source, rate, restamp=restamp))
+        _await_outputs(processes, player, segmenter)
         player.tell('play')
         hear({'event': 'playing'})
         published = _listen(processes, _patience(parameters), hear)
@@ -138,6 +116,38 @@ def run_graph(
         for process in (recorder, player, segmenter):
             processes.end(process)
     write_publications(folder, published)
+
+
+def _player_command(source: Source, rate: float, *, restamp: bool) -> list[str]:
+    return [
+        *_module('bisenet_ros.live.player'),
+        str(source.path),
+        *_option('image-topic', source.image_topic),
+        *_option('labels-topic', source.labels_topic),
+        f'--seconds={source.seconds}',
+        f'--rate={rate}',
+        *(['--restamp'] if restamp else []),
+    ]
+
+
+def _await_outputs(processes: Processes, player: Process, segmenter: Process) -> None:
+    """Waits until the player is ready, and an output for each of its cameras was recorded.
+
+    Raises:
+        ProcessError: A process failed, or did not answer in time.
+    """
+    awaited = None
+    answering: set[str] = set()
+    deadline = time.monotonic() + START_TIMEOUT
+    while awaited is None or not awaited <= answering:
+        event = processes.next_event(deadline - time.monotonic())
+        if event is None:
+            slow = player if awaited is None else segmenter
+            raise slow.failure(f'did not answer within {START_TIMEOUT:.0f} s')
+        if event['event'] == 'ready':
+            awaited = set(event['cameras'])
+        elif event['event'] == 'segmented':
+            answering.add(event['camera'])
 
 
 def _listen(
