@@ -20,12 +20,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from rosbags.interfaces import Connection
-from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
-from rosbags.typesys import Stores, get_typestore
 
 from bisenet_ros.bag.messages import IMAGE_TYPE, messages, open_bag
 from bisenet_ros.bag.reader import RecordedFrame
+from bisenet_ros.bag.writer import BagWriter
 from bisenet_ros.ego_mask import EgoMask
 from bisenet_ros.image_codec import decode_labels
 from bisenet_ros.label_space import LabelSpace
@@ -115,14 +113,11 @@ class RecordedOutputsWriter:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._stack = ExitStack()
-        self._typestore = get_typestore(Stores.LATEST)
-        self._connections: dict[str, Connection] = {}
 
     def __enter__(self) -> RecordedOutputsWriter:
         arrivals = (self._folder / _ARRIVALS).open('w', encoding='utf-8')
         self._arrivals = self._stack.enter_context(arrivals)
-        bag = Writer(self._folder / _BAG, version=8, storage_plugin=StoragePlugin.MCAP)
-        bag.set_compression(CompressionMode.STORAGE, CompressionFormat.ZSTD)
+        bag = BagWriter(self._folder / _BAG, 'mcap', compressed=True)
         self._bag = self._stack.enter_context(bag)
         return self
 
@@ -139,11 +134,7 @@ class RecordedOutputsWriter:
         now = time.monotonic_ns()  # stamps may go backwards, and readers sort by this time
         for kind in KINDS:
             topic = _topic(arrival.camera, kind)
-            if topic not in self._connections:
-                self._connections[topic] = self._bag.add_connection(
-                    topic, IMAGE_TYPE, typestore=self._typestore
-                )
-            self._bag.write(self._connections[topic], now, images[kind])
+            self._bag.write_serialized(topic, IMAGE_TYPE, now, images[kind])
         self._arrivals.write(json.dumps(arrival) + '\n')
 
 

@@ -164,15 +164,26 @@ class BagWriter:
         """
         seconds, nanoseconds = divmod(stamp, 1_000_000_000)
         header = {'stamp': {'sec': seconds, 'nanosec': nanoseconds}, 'frame_id': frame_id}
+        data = self._typestore.serialize_cdr(self._made(kind, {'header': header, **fields}), kind)
+        self.write_serialized(topic, kind, stamp if received is None else received, data)
+
+    def write_serialized(
+        self, topic: str, kind: str, received: int, data: bytes | memoryview
+    ) -> None:
+        """Appends a message that is already serialised.
+
+        Args:
+            topic: The topic; created at its first use.
+            kind: Message type.
+            received: Time of recording, nanoseconds.
+            data: The message in CDR.
+        """
         if topic not in self._connections:
             self._connections[topic] = self._writer.add_connection(
                 topic, kind, typestore=self._typestore, offered_qos_profiles=[_RELIABLE]
             )
-        data = self._typestore.serialize_cdr(self._made(kind, {'header': header, **fields}), kind)
         with _storing():
-            self._writer.write(
-                self._connections[topic], stamp if received is None else received, data
-            )
+            self._writer.write(self._connections[topic], received, data)
 
     def _made(self, kind: str, fields: Mapping[str, Any]) -> Any:
         """Creates a rosbags message from plain fields."""
