@@ -5,9 +5,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 NOTHING = '–'
 """Placeholder for a missing figure."""
+
+COLORS = ('#2f7ed8', '#e07b1a', '#2a9d6f', '#b0489e', '#7a6ff0', '#8a7a2f')
+"""Colours of the lines and bars of a chart."""
 
 
 def percent(share: float | None, digits: int | None = 2) -> str:
@@ -35,3 +39,8 @@ def number(value: float | None, unit: str = '') -> str:
 def quantity(value: float | None, unit: str) -> str:
     """Formats a figure with its unit; a fraction becomes percent."""
     return percent(value) if unit == 'fraction' else number(value, unit)
+
+
+def percentiles(milliseconds: Mapping[str, float]) -> str:
+    """Formats the figures p50, p95 and p99 of durations."""
+    return ' / '.join(f'{milliseconds[p]:.0f}' for p in ('p50', 'p95', 'p99')) + ' ms'

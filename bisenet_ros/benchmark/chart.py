@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from bisenet_ros.errors import UserError
+from bisenet_ros.formatting import COLORS
 
-_COLORS = ('#2f7ed8', '#e07b1a', '#2a9d6f', '#b0489e', '#7a6ff0', '#8a7a2f')
-_OURS, _THEIRS = _COLORS[0], '#9aa3ad'
+_OURS, _THEIRS = COLORS[0], '#9aa3ad'
 
 # In the units of the view box.
 _WIDTH, _NAMES, _VALUES, _BAR, _TITLE = 900, 260, 150, 24, 44
@@ -87,7 +87,7 @@ def _stages(contestants: Mapping[str, Mapping[str, Any]]) -> list[_Bar]:
         medians = {stage: times['p50_ms'] for stage, times in stages.items()}
         total = medians.pop('total')
         parts = [
-            _Part(median, _COLORS[index % len(_COLORS)], f'{stage}: {median:.2f} ms')
+            _Part(median, COLORS[index % len(COLORS)], f'{stage}: {median:.2f} ms')
             for index, (stage, median) in enumerate(medians.items())
         ]
         bars.append(_Bar(name, parts, f'{total:.1f}'))

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from bisenet_ros.percentiles import Percentiles
+
 WARM_UPS = 2
 """Warm-up rounds that do not count: they fill caches and trigger one-time work."""
 
@@ -66,5 +68,4 @@ def rounds_in_all(rounds: int) -> int:
 
 def percentiles(milliseconds: Sequence[float]) -> dict[str, float]:
     """Returns p50, p95 and p99, ready for JSON."""
-    p50, p95, p99 = np.percentile(milliseconds, (50, 95, 99)).tolist()
-    return {'p50_ms': p50, 'p95_ms': p95, 'p99_ms': p99}
+    return {f'{p}_ms': value for p, value in Percentiles.of(milliseconds)._asdict().items()}

@@ -23,7 +23,7 @@ from bisenet_ros.checkpoint import Checkpoint
 from bisenet_ros.commands.model import load_segmenter
 from bisenet_ros.console import make_folder, print_outcome, progress_bar, warn, write_json
 from bisenet_ros.errors import UserError, printable
-from bisenet_ros.formatting import percent
+from bisenet_ros.formatting import percent, percentiles
 from bisenet_ros.label_space import LabelSpace
 from bisenet_ros.live.events import Event
 from bisenet_ros.live.graph import run_graph
@@ -307,12 +307,8 @@ def _rows(metrics: Mapping[str, Any]) -> list[tuple[str, str]]:
             ('drivable area, mean', percent(metrics['drivable_fraction']['mean'])),
             ('confidence, mean', percent(metrics['confidence']['mean'])),
             ('flicker', percent(metrics['flicker'])),
-            ('latency p50 / p95 / p99', _percentiles(latency)),
+            ('latency p50 / p95 / p99', percentiles(latency)),
         ]
     if metrics['age_ms'] is not None:
-        rows.append(('age p50 / p95 / p99', _percentiles(metrics['age_ms'])))
+        rows.append(('age p50 / p95 / p99', percentiles(metrics['age_ms'])))
     return rows
-
-
-def _percentiles(milliseconds: Mapping[str, float]) -> str:
-    return ' / '.join(f'{milliseconds[p]:.0f}' for p in ('p50', 'p95', 'p99')) + ' ms'

@@ -16,10 +16,11 @@ from bisenet_ros.bag.recorded_outputs import RecordedOutputs
 from bisenet_ros.demo.drawings import VIDEO, Drawings, Picture, pictures_in
 from bisenet_ros.demo.from_above import GroundOfFrames
 from bisenet_ros.ego_mask import EgoMask
-from bisenet_ros.formatting import number, percent
+from bisenet_ros.formatting import number, percent, percentiles
 from bisenet_ros.label_space import IGNORE, LabelSpace
 from bisenet_ros.live.sources import Frames
 from bisenet_ros.metrics import ConfusionMatrix, truth_at
+from bisenet_ros.percentiles import Percentiles
 from bisenet_ros.replay.measure.evaluation import Accuracy, Evaluation, FrameId
 from bisenet_ros.segmenter import Segmenter
 from bisenet_ros.settings import Settings
@@ -60,8 +61,7 @@ def figures(
     """
     published = [publication for camera in outputs.published.values() for publication in camera]
     arrivals = list(outputs.arrivals.values())
-    ages = np.array([outputs.age_ms(*frame) for frame in outputs.arrivals])
-    p50, p95, p99 = np.percentile(ages, [50, 95, 99]).tolist()
+    ages = [outputs.age_ms(*frame) for frame in outputs.arrivals]
     stages = {
         'decode': [arrival.decode_ms for arrival in arrivals],
         'inference': [arrival.inference_ms for arrival in arrivals],
@@ -79,7 +79,7 @@ def figures(
             'compared_with_truth': accuracy.frames,
         },
         'fps': _rate(sorted(arrival.received for arrival in arrivals)),
-        'latency_ms': {'p50': p50, 'p95': p95, 'p99': p99, 'max': float(ages.max())},
+        'latency_ms': {**Percentiles.of(ages)._asdict(), 'max': max(ages)},
         'stages_ms': {stage: float(np.median(times)) for stage, times in stages.items()},
         'accuracy': found and {name: found[name] for name in _ACCURACY},
         'offline': None,
@@ -208,10 +208,7 @@ def rows(measured: Mapping[str, Any]) -> list[Row]:
         ('frames segmented', str(frames['segmented'])),
         ('frames dropped', str(frames['dropped'])),
         ('FPS', number(measured['fps'])),
-        (
-            'latency p50 / p95 / p99',
-            ' / '.join(f'{latency[p]:.0f}' for p in ('p50', 'p95', 'p99')) + ' ms',
-        ),
+        ('latency p50 / p95 / p99', percentiles(latency)),
         ('stages, median', f'{parts} ms'),
     ]
     if accuracy is not None:

@@ -11,7 +11,7 @@ import numpy as np
 
 from bisenet_ros.drivable import free_space_boundary
 from bisenet_ros.label_space import LabelSpace
-from bisenet_ros.metrics.metric import Figure, Frame, Metric
+from bisenet_ros.metrics.metric import Figure, Frame, Metric, quantile
 
 
 class FreeSpaceError(Metric):
@@ -51,12 +51,10 @@ class FreeSpaceError(Metric):
 
     def p95(self) -> float:
         """Returns the 95th percentile of the absolute error in pixels; NaN without columns."""
-        seen, total = 0, self._columns.total()
-        for error in sorted(self._columns, key=abs):
-            seen += self._columns[error]
-            if seen >= 0.95 * total:
-                return float(abs(error))
-        return float('nan')
+        sizes: Counter[int] = Counter()
+        for error, count in self._columns.items():
+            sizes[abs(error)] += count
+        return quantile(sizes, 0.95)
 
     def _mean(self, values: dict[int, int]) -> float:
         total = self._columns.total()

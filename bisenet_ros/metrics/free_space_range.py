@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bisenet_ros.label_space import LabelSpace
-from bisenet_ros.metrics.metric import Figure, Frame, Metric, number
+from bisenet_ros.metrics.metric import Figure, Frame, Metric, number, quantile
 
 DISTANCES = ((0, 5), (5, 10), (10, 20))
 """Intervals of the distance from `base_frame` for which errors are reported, metres."""
@@ -56,12 +56,7 @@ class RangeErrors:
         for one, of_distance in self._counts.items():
             if distance in (None, one):
                 counts.update(of_distance)
-        seen, total = 0, counts.total()
-        for error in sorted(counts):
-            seen += counts[error]
-            if seen >= share * total:
-                return error / _STEP
-        return float('nan')
+        return quantile(counts, share) / _STEP
 
     def count(self, distance: tuple[int, int]) -> int:
         """Returns the number of bearings that were counted at one of `DISTANCES`."""

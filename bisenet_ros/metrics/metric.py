@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -182,3 +183,16 @@ class MetricSet:
 def number(value: float) -> float | None:
     """Converts a figure for JSON: NaN becomes None."""
     return None if math.isnan(value) else float(value)
+
+
+def quantile(counts: Counter[int], share: float) -> float:
+    """Returns the smallest number that at least a share, 0 to 1, of the counted ones do not exceed.
+
+    It is NaN if nothing was counted.
+    """
+    seen, total = 0, counts.total()
+    for value in sorted(counts):
+        seen += counts[value]
+        if seen >= share * total:
+            return float(value)
+    return float('nan')

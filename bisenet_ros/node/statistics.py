@@ -6,17 +6,8 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from typing import NamedTuple
 
-import numpy as np
-
-
-class Percentiles(NamedTuple):
-    """Three percentiles, in the unit of the samples."""
-
-    p50: float
-    p95: float
-    p99: float
+from bisenet_ros.percentiles import Percentiles
 
 
 class Durations:
@@ -40,4 +31,4 @@ class Durations:
         """Returns the percentiles of the samples; None if there are none."""
         with self._lock:
             samples = list(self._samples)
-        return Percentiles(*np.percentile(samples, (50, 95, 99)).tolist()) if samples else None
+        return Percentiles.of(samples) if samples else None

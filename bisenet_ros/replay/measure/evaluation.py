@@ -17,13 +17,12 @@ import numpy.typing as npt
 from bisenet_ros.ground.tables import GroundTables
 from bisenet_ros.label_space import IGNORE, LabelSpace
 from bisenet_ros.metrics import Figure, Frame, MetricSet, figures, metrics_with, truth_at
+from bisenet_ros.percentiles import Percentiles
 from bisenet_ros.resizing import resize
 from bisenet_ros.segmentation import Segmentation
 
 LOWEST = 10
 """Number of frames of lowest confidence that are listed."""
-
-PERCENTILES = (50, 95, 99)
 
 STAGES = ('decode', 'inference', 'total')
 """The parts of a frame's latency."""
@@ -162,10 +161,9 @@ class Samples:
         """Returns mean, percentiles and extremes in the samples' unit; None without samples."""
         if not self._values:
             return None
-        percentiles = np.percentile(self._values, PERCENTILES).tolist()
         return {
             'mean': math.fsum(self._values) / len(self._values),
-            **{f'p{p}': value for p, value in zip(PERCENTILES, percentiles, strict=True)},
+            **Percentiles.of(self._values)._asdict(),
             'min': min(self._values),
             'max': max(self._values),
         }

@@ -13,10 +13,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from bisenet_ros.formatting import percent
+from bisenet_ros.formatting import COLORS, percent
 from bisenet_ros.metrics.calibration import Bin
-
-_COLORS = ('#2f7ed8', '#e07b1a', '#2a9d6f', '#b0489e', '#7a6ff0', '#8a7a2f')
 
 # Size of the time line, in units of its view box.
 _WIDTH, _HEIGHT = 1000, 170
@@ -151,13 +149,13 @@ def reliability_diagram(curve: Sequence[Bin]) -> str:
             f'<text x="{margin - 6}" y="{down + 4}" text-anchor="end">{share:g}</text>'
         )
     points = 'L'.join('{:.1f} {:.1f}'.format(*place(bin)) for bin in curve)
-    parts.append(f'<path class="line" d="M{points}" stroke="{_COLORS[0]}"/>')
+    parts.append(f'<path class="line" d="M{points}" stroke="{COLORS[0]}"/>')
     total = sum(bin.pixels for bin in curve)
     for bin in curve:
         across, down = place(bin)
         radius = 2 + 16 * math.sqrt(bin.pixels / total)
         parts.append(
-            f'<circle cx="{across:.1f}" cy="{down:.1f}" r="{radius:.1f}" fill="{_COLORS[0]}" '
+            f'<circle cx="{across:.1f}" cy="{down:.1f}" r="{radius:.1f}" fill="{COLORS[0]}" '
             f'opacity=".5"><title>confidence {bin.confidence:.2f}: {percent(bin.accuracy, 0)} '
             f'right, {percent(bin.pixels / total, 1)} of the pixels</title></circle>'
         )
@@ -189,7 +187,7 @@ def _columns(line: Series, start: float, span: float) -> tuple[Numbers, Numbers,
 
 
 def _cycle(count: int) -> list[str]:
-    return [_COLORS[index % len(_COLORS)] for index in range(count)]
+    return [COLORS[index % len(COLORS)] for index in range(count)]
 
 
 def _svg(title: str, width: float, height: float, parts: Sequence[str]) -> str:

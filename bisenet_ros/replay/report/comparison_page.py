@@ -17,16 +17,15 @@ from bisenet_ros.replay.measure.comparison import Comparison, FramePair
 from bisenet_ros.replay.measure.evaluation import FrameId
 from bisenet_ros.replay.measure.run_result import RunError, RunResult
 from bisenet_ros.replay.report.charts import Chart, Mark, Series, legend, time_line
+from bisenet_ros.replay.report.frame_names import anchor, place
 from bisenet_ros.replay.report.pictures import data_uri
+from bisenet_ros.replay.report.spacing import spaced
 from bisenet_ros.templates import render
 
 PICTURED = 6
 """Number of frames that are shown."""
 
 _CHANGED_COLOR = (255, 0, 255)
-
-# Neighbouring frames look alike, so frames are at least this fraction of the drive apart.
-_APART = 0.05
 
 _CHARTS = {
     'miou': 'mIoU of the frame',
@@ -49,7 +48,10 @@ def write_comparison_page(path: Path, comparison: Comparison, figures: Mapping[s
         RunError: An output.mcap does not match its frames.jsonl.
         OSError: The page cannot be written.
     """
-    shown = _spaced(comparison.ranked('labels'))
+    ranked = comparison.ranked('labels')
+    times = [pair.a.time_s for pair in ranked]
+    span = max(times) - min(times) if times else 0.0
+    shown = spaced(ranked, PICTURED, span, lambda pair: (pair.a.id.camera, pair.a.time_s))
     accuracy = figures['accuracy']
     by_class = [] if accuracy is None else accuracy['iou'].items()
     short, sentence = verdict(figures)
@@ -63,21 +65,6 @@ def write_comparison_page(path: Path, comparison: Comparison, figures: Mapping[s
         pictures=list(_pictures(comparison, shown)),
     )
     path.write_text(page, encoding='utf-8')
-
-
-def _spaced(ranked: Sequence[FramePair]) -> list[FramePair]:
-    """Returns the first frames of a ranking that are far enough apart."""
-    times = [pair.a.time_s for pair in ranked]
-    apart = _APART * (max(times) - min(times)) if times else 0.0
-    shown: list[FramePair] = []
-    for pair in ranked:
-        near = any(
-            other.a.id.camera == pair.a.id.camera and abs(other.a.time_s - pair.a.time_s) < apart
-            for other in shown
-        )
-        if not near and len(shown) < PICTURED:
-            shown.append(pair)
-    return shown
 
 
 def verdict(figures: Mapping[str, Any]) -> tuple[str, str]:
@@ -182,8 +169,8 @@ def _highlight(image: Pixels, changed: npt.NDArray[np.bool_]) -> Pixels:
 
 def _place(pair: FramePair) -> str:
     changed = '' if pair.changed_labels is None else f', {percent(pair.changed_labels)} changed'
-    return f'{pair.a.time_s:.1f} s, frame {pair.a.id.frame} of {pair.a.id.camera}{changed}'
+    return place(pair.a.id.camera, pair.a.id.frame, pair.a.time_s) + changed
 
 
 def _anchor(pair: FramePair) -> str:
-    return f'frame-{pair.a.id.camera.strip("/").replace("/", "-")}-{pair.a.id.frame}'
+    return anchor(pair.a.id.camera, pair.a.id.frame)

@@ -7,13 +7,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Literal, NamedTuple
 
+from bisenet_ros.replay.report.spacing import spaced
+
 Kind = Literal['worst', 'slowest', 'typical', 'best']
 
 SHOWN: dict[Kind, int] = {'worst': 3, 'slowest': 1, 'typical': 2, 'best': 2}
 """Number of frames of each kind that are shown."""
-
-# Neighbouring frames look alike: frames of a kind are at least this fraction of the drive apart.
-_APART = 0.05
 
 
 class FrameSummary(NamedTuple):
@@ -65,27 +64,12 @@ def find_highlights(frames: Sequence[FrameSummary]) -> list[Highlight]:
     }
     highlights: list[Highlight] = []
     for kind, order in orders.items():
-        highlights += _take(kind, order, span, highlights)
+        used = {(one.summary.camera, one.summary.frame) for one in highlights}
+        unused = (frame for frame in order if (frame.camera, frame.frame) not in used)
+        taken = spaced(unused, SHOWN[kind], span, lambda frame: (frame.camera, frame.time))
+        highlights += [Highlight(kind, frame) for frame in taken]
     kinds = list(SHOWN)
     return sorted(highlights, key=lambda one: (kinds.index(one.kind), one.summary.time))
-
-
-def _take(
-    kind: Kind, order: Iterable[FrameSummary], span: float, others: Sequence[Highlight]
-) -> list[Highlight]:
-    taken: list[Highlight] = []
-    used = {(one.summary.camera, one.summary.frame) for one in others}
-    for frame in order:
-        if len(taken) == SHOWN[kind]:
-            break
-        near = any(
-            one.summary.camera == frame.camera
-            and abs(one.summary.time - frame.time) < _APART * span
-            for one in taken
-        )
-        if not near and (frame.camera, frame.frame) not in used:
-            taken.append(Highlight(kind, frame))
-    return taken
 
 
 def _quality(frame: FrameSummary) -> tuple[float, float]:

@@ -20,6 +20,7 @@ from bisenet_ros.replay.report.charts import (
     reliability_diagram,
     time_line,
 )
+from bisenet_ros.replay.report.frame_names import anchor, place
 from bisenet_ros.replay.report.highlights import FrameSummary
 from bisenet_ros.replay.report.pictures import Picture
 from bisenet_ros.templates import render
@@ -101,8 +102,8 @@ def _time_lines(summaries: Sequence[FrameSummary], pictures: Sequence[Picture]) 
 
 
 def _place(frame: FrameSummary) -> str:
-    return f'{frame.time:.1f} s, frame {frame.frame} of {frame.camera}'
+    return place(frame.camera, frame.frame, frame.time)
 
 
 def _anchor(frame: FrameSummary) -> str:
-    return f'frame-{frame.camera.strip("/").replace("/", "-")}-{frame.frame}'
+    return anchor(frame.camera, frame.frame)
