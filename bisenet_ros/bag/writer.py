@@ -121,9 +121,8 @@ class BagWriter:
         frame_id: str,
         pixels: Pixels,
         encoding: Literal['bgr8', 'rgb8', 'mono8'],
-        received: int | None = None,
     ) -> None:
-        """Appends an image message.
+        """Appends an image message, recorded at the time of its stamp.
 
         Args:
             topic: The topic; created at its first use.
@@ -131,16 +130,8 @@ class BagWriter:
             frame_id: Frame id of the header.
             pixels: (H, W, 3) for bgr8 and rgb8, (H, W) for mono8.
             encoding: The meaning of the pixels.
-            received: Time of recording, nanoseconds; None for the stamp.
         """
-        self.write_message(
-            topic,
-            IMAGE_TYPE,
-            stamp,
-            frame_id,
-            image_fields(pixels, encoding),
-            received,
-        )
+        self.write_message(topic, IMAGE_TYPE, stamp, frame_id, image_fields(pixels, encoding))
 
     def write_message(
         self,

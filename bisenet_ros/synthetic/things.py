@@ -164,16 +164,13 @@ _BOX_FACES = ((4, 5, 6, 7), (0, 1, 5, 4), (1, 2, 6, 5), (2, 3, 7, 6), (3, 0, 4, 
 _BOX_NORMALS = np.array([[0, -1, 0], [0, 0, -1], [1, 0, 0], [0, 0, 1], [-1, 0, 0]], float)
 
 
-def box(
-    size: Sequence[float], at: Array, color: Color, label: int, light: Light, yaw: float = 0.0
-) -> Mesh:
-    """Builds an upright box of one colour; see `box_corners`."""
-    normals = turned(_BOX_NORMALS, yaw)
+def box(size: Sequence[float], at: Array, color: Color, label: int, light: Light) -> Mesh:
+    """Builds an upright box of one colour, its length along world z; see `box_corners`."""
     return Mesh(
-        vertices=box_corners(size, at, yaw),
+        vertices=box_corners(size, at),
         faces=tuple(np.array(face) for face in _BOX_FACES),
-        normals=normals,
-        colors=np.array(color) * light.on(normals),
+        normals=_BOX_NORMALS,
+        colors=np.array(color) * light.on(_BOX_NORMALS),
         detail=np.zeros(len(_BOX_FACES), bool),
         label=label,
     )
