@@ -83,12 +83,12 @@ def make_building(
 
     Args:
         kind: 'shop', 'terrace', 'house' or 'office'.
-        line: the street's centre line.
-        side: side of the street.
-        span: ``s`` of its near and far ends, metres.
-        front: distance of its front from the centre line, metres.
-        rng: the building's random stream.
-        light: the scene's light.
+        line: The street's centre line.
+        side: Side of the street.
+        span: `s` of its near and far ends, metres.
+        front: Distance of its front from the centre line, metres.
+        rng: The building's random stream.
+        light: The scene's light.
     """
     height, depth = _storeys(kind, rng), float(rng.uniform(8, 12))
     outline = _Outline(line, side, span, front, depth)

@@ -4,10 +4,10 @@
 
 Two frames, both in metres with x right, y down, z forward (the optical convention):
 
-- world: the ground is the plane ``y = 0``, so a point ``h`` metres up has ``y = -h``;
+- world: the ground is the plane `y = 0`, so a point `h` metres up has `y = -h`;
 - camera: the origin is the optical centre, z is the optical axis.
 
-Pixels are ``(u, v)`` with pixel centres at whole numbers, as in OpenCV.
+Pixels are `(u, v)` with pixel centres at whole numbers, as in OpenCV.
 """
 
 from __future__ import annotations
@@ -46,9 +46,9 @@ def rotation(yaw: float, pitch: float, roll: float) -> Array:
     """Returns the rotation from world directions to camera directions.
 
     Args:
-        yaw: heading to the right of world z, radians.
-        pitch: tilt downwards, radians.
-        roll: tilt to the right, radians.
+        yaw: Heading to the right of world z, radians.
+        pitch: Tilt downwards, radians.
+        roll: Tilt to the right, radians.
 
     Returns:
         (3, 3) float64 rotation matrix.
@@ -126,7 +126,7 @@ class Camera:
         """Returns the ground points that the pixels from a row downwards see.
 
         Args:
-            first_row: first image row to compute.
+            first_row: First image row to compute.
 
         Returns:
             World x and z in metres of the ground at each pixel, both (H - first_row, W) float32.

@@ -42,7 +42,7 @@ class SyntheticDrive:
 
     Attributes:
         size: (width, height) of the frames, pixels.
-        rate: frames per second.
+        rate: Frames per second.
     """
 
     def __init__(
@@ -51,9 +51,9 @@ class SyntheticDrive:
         """Plans a drive; blocks are created when they come into view.
 
         Args:
-            seed: selects street, weather and camera; any whole number.
+            seed: Selects street, weather and camera; any whole number.
             size: (width, height) of the frames, pixels.
-            rate: frames per second.
+            rate: Frames per second.
         """
         self.size = size
         self.rate = rate
@@ -109,7 +109,7 @@ class SyntheticDrive:
         """Renders a frame.
 
         Args:
-            index: frame number; the frame is at time ``index / rate`` of the drive.
+            index: Frame number; the frame is at time `index / rate` of the drive.
 
         Returns:
             (H, W, 3) uint8 BGR image and (H, W) uint8 class ids, both contiguous.
@@ -125,7 +125,7 @@ class SyntheticDrive:
         return self._lens.expose(picture, index), np.ascontiguousarray(painter.canvas[..., 3])
 
     def frames(self, count: int, start: int = 0) -> Iterator[tuple[Array, Array]]:
-        """Yields ``count`` frames from ``start`` on."""
+        """Yields `count` frames from `start` on."""
         return (self.frame(index) for index in range(start, start + count))
 
     def _things(self, index: int, camera: Camera) -> list[Thing]:

@@ -213,10 +213,10 @@ def paint_front(
 
     Args:
         kind: 'shop', 'terrace', 'house' or 'office'.
-        wall: its surface.
-        width: metres.
-        height: metres, from the ground to the eaves or the top of the parapet.
-        rng: the building's random stream.
+        wall: Its surface.
+        width: Metres.
+        height: Metres, from the ground to the eaves or the top of the parapet.
+        rng: The building's random stream.
 
     Returns:
         (height x DENSITY, width x DENSITY, 3) uint8 BGR in neutral light.

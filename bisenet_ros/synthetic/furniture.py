@@ -81,7 +81,7 @@ def lamp_post(foot: Array, side: int, rng: np.random.Generator, light: Light) ->
 
 
 def _disc(centre: Array, radius: float, color: Array, corners: int = 14) -> Flat:
-    """Returns a flat sign that faces the ego; 3 ``corners`` make a triangle."""
+    """Returns a flat sign that faces the ego; 3 `corners` make a triangle."""
     angles = np.linspace(0, 2 * np.pi, corners, endpoint=False) - np.pi / 2
     ring = np.stack((np.cos(angles), np.sin(angles), np.zeros(corners)), axis=1)
     return Flat(centre + radius * ring, color, classes.SIGN)
@@ -315,12 +315,12 @@ def hedge(start: Array, end: Array, side: int, height: float, leaves: Array, lig
     """Builds a clipped hedge between two (3,) world points on the ground.
 
     Args:
-        start: its near end.
-        end: its far end.
-        side: side of the street.
-        height: metres.
+        start: Its near end.
+        end: Its far end.
+        side: Side of the street.
+        height: Metres.
         leaves: (h, w, 3) uint8 picture of leaves in neutral light.
-        light: the scene's light.
+        light: The scene's light.
     """
     rows = min(int(height * 60), leaves.shape[0])
     columns = max(int(np.linalg.norm(end - start) * 40), 8)

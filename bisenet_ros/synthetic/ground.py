@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The ground: carriageway, markings, kerbs, paving and grass.
 
-Each block has two maps on one grid in street coordinates, rows along ``s`` and columns along ``d``:
+Each block has two maps on one grid in street coordinates, rows along `s` and columns along `d`:
 its colours and its class ids. A frame samples both at the ground point of each pixel.
 """
 
@@ -37,7 +37,7 @@ class _Sheet:
     """The two maps of a block that is being painted.
 
     Attributes:
-        start: ``s`` of the first row, metres.
+        start: `s` of the first row, metres.
         s: (rows,) metres at the middle of each row.
         d: (columns,) metres at the middle of each column.
         color: (rows, columns, 3) float32 BGR in neutral light.
@@ -52,20 +52,20 @@ class _Sheet:
         self.label = np.full((_ROWS, _COLUMNS), classes.ROAD, np.uint8)
 
     def window(self, s: Span, d: Span) -> tuple[slice, slice]:
-        """Returns the cells within street coordinates; the span of ``d`` may be in either order."""
+        """Returns the cells within street coordinates; the span of `d` may be in either order."""
         rows = np.clip(np.rint((np.array(s) - self.start) * _ALONG), 0, _ROWS).astype(int)
         columns = np.rint((np.sort(d) + _HALF_WIDTH) * _ACROSS).astype(int)
         columns = np.clip(columns, 0, _COLUMNS)
         return slice(rows[0], rows[1]), slice(columns[0], columns[1])
 
     def blend(self, s: Span, d: Span, color: Color, share: float | Array) -> None:
-        """Blends a colour into a rectangle; ``share`` may be a map of the whole sheet."""
+        """Blends a colour into a rectangle; `share` may be a map of the whole sheet."""
         where = self.window(s, d)
         weight = share[where][..., None] if isinstance(share, np.ndarray) else np.float32(share)
         self.color[where] += (np.array(color, np.float32) - self.color[where]) * weight
 
     def half(self, side: int) -> _Sheet:
-        """Returns one side of the street as views; ``d`` is the distance from the centre line."""
+        """Returns one side of the street as views; `d` is the distance from the centre line."""
         part = copy(self)
         columns = slice(_COLUMNS // 2, None) if side > 0 else slice(_COLUMNS // 2)
         part.d = side * self.d[columns]
@@ -73,7 +73,7 @@ class _Sheet:
         return part
 
     def lay(self, where: Array, color: Color, tone: Array, label: int) -> None:
-        """Covers the cells ``where`` (rows, columns) bool; ``tone`` (rows, columns): lightness."""
+        """Covers the cells `where` (rows, columns) bool; `tone` (rows, columns): lightness."""
         self.color[where] = np.array(color, np.float32) * tone[where][:, None]
         self.label[where] = label
 
@@ -107,8 +107,8 @@ class Ground:
         Args:
             s: (R, W) float32 street coordinates of the pixels of R image rows, metres.
             d: (R, W) float32, metres.
-            near: ``s`` of the camera, metres.
-            reach: focal length in pixels times camera height in metres; determines the map level.
+            near: `s` of the camera, metres.
+            reach: Focal length in pixels times camera height in metres; determines the map level.
 
         Returns:
             (R, W, 3) uint8 BGR in neutral light and (R, W) uint8 class ids.
@@ -137,7 +137,7 @@ class Ground:
         return color, label
 
     def _join(self, first: int) -> tuple[list[Array], Array]:
-        """Joins the blocks from ``first`` on: colour maps by level, and class ids."""
+        """Joins the blocks from `first` on: colour maps by level, and class ids."""
         blocks = [self._block(first + step) for step in range(_BLOCKS)]
         levels = [np.concatenate([b[0][level] for b in blocks]) for level in range(_LEVELS)]
         return levels, np.concatenate([b[1] for b in blocks])
@@ -212,7 +212,7 @@ class Ground:
             self._paint_arrow(sheet, start + rng.uniform(6, 30), worn)
 
     def _paint_edge(self, sheet: _Sheet, side: int, gap: Span, worn: Array) -> None:
-        """Paints the markings along a kerb, except within ``gap``."""
+        """Paints the markings along a kerb, except within `gap`."""
         section, kind = self._street.section, self._street.traits['edge_lines']
         kerb, end = section.kerb(side), sheet.start + BLOCK
         lines: list[tuple[float, float, Color]] = []  # distance from the centre, width, colour

@@ -20,9 +20,9 @@ class Lens:
         """Draws the parameters of a camera.
 
         Args:
-            seed: the drive's seed.
+            seed: The drive's seed.
             size: (width, height) of its images, pixels.
-            exposure: factor on the brightness.
+            exposure: Factor on the brightness.
         """
         rng = stream(seed, 'lens')
         width, height = size
@@ -47,7 +47,7 @@ class Lens:
 
         Args:
             picture: (H, W, 3) uint8 BGR as drawn.
-            index: number of the frame; determines its noise.
+            index: Number of the frame; determines its noise.
 
         Returns:
             (H, W, 3) uint8 BGR, contiguous.

@@ -18,16 +18,16 @@ class Light:
 
     Attributes:
         toward_sun: (3,) unit vector to the sun in the world frame (x right, y down, z forward).
-        sun: factors of direct sunlight on a surface that faces the sun; zeros when overcast.
-        ambient: factors of the light from the sky.
-        zenith: colour of the sky overhead.
-        skyline: colour of the sky at the horizon and of haze.
-        cloud: colour of the clouds.
-        cloud_cover: share of the sky under clouds, 0 to 1.
-        haze_distance: metres over which haze takes 63 % of the contrast.
-        glare: strength of the glare around the sun in the image, 0 to 1.
-        exposure: factor on the brightness of the finished picture.
-        dark: whether vehicles have their lights on.
+        sun: Factors of direct sunlight on a surface that faces the sun; zeros when overcast.
+        ambient: Factors of the light from the sky.
+        zenith: Colour of the sky overhead.
+        skyline: Colour of the sky at the horizon and of haze.
+        cloud: Colour of the clouds.
+        cloud_cover: Share of the sky under clouds, 0 to 1.
+        haze_distance: Metres over which haze takes 63 % of the contrast.
+        glare: Strength of the glare around the sun in the image, 0 to 1.
+        exposure: Factor on the brightness of the finished picture.
+        dark: Whether vehicles have their lights on.
     """
 
     toward_sun: Array
@@ -62,7 +62,7 @@ class Light:
         return lit
 
     def haze(self, depth: float) -> float:
-        """Returns the share of haze, 0 to 1, in front of a surface ``depth`` metres away."""
+        """Returns the share of haze, 0 to 1, in front of a surface `depth` metres away."""
         return float(1.0 - np.exp(-max(depth, 0.0) / self.haze_distance))
 
     def shadow_reach(self) -> Array:

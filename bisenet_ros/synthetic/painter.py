@@ -33,11 +33,11 @@ class Mesh:
 
     Attributes:
         vertices: (V, 3) world points.
-        faces: vertex numbers of each face, in drawing order.
+        faces: Vertex numbers of each face, in drawing order.
         normals: (F, 3) outward unit normals.
         colors: (F, 3) BGR with lighting.
         detail: (F,) bool; these faces are left out if the solid is small in the image.
-        label: class id of every pixel of the solid.
+        label: Class id of every pixel of the solid.
     """
 
     vertices: Array
@@ -84,8 +84,8 @@ class Painter:
 
     Attributes:
         canvas: (H, W, 4) uint8: B, G, R, class id.
-        camera: the frame's camera.
-        light: the scene's light.
+        camera: The frame's camera.
+        light: The scene's light.
     """
 
     def __init__(self, camera: Camera, light: Light) -> None:
@@ -97,7 +97,7 @@ class Painter:
         self._focal = float(camera.matrix[0, 0])
 
     def hazy(self, color: Color | Array, depth: float) -> Array:
-        """Adds the haze of ``depth`` metres to a BGR colour or (N, 3) colours; 0 to 255."""
+        """Adds the haze of `depth` metres to a BGR colour or (N, 3) colours; 0 to 255."""
         share = self.light.haze(depth)
         seen = np.asarray(color) * (1 - share) + self.light.skyline * share
         return np.minimum(seen, 255)
@@ -108,7 +108,7 @@ class Painter:
         Args:
             points: (N, 3) world corners.
             color: BGR with lighting, before haze.
-            label: class id.
+            label: Class id.
         """
         local = clip_near(self.camera.to_camera(points))
         if len(local) >= 3:
@@ -146,7 +146,7 @@ class Painter:
             bars: (N, 2, 3) world points, start and end.
             radii: (N, 2) radii at start and end, metres.
             colors: (N, 3) BGR with lighting.
-            label: class id.
+            label: Class id.
         """
         local = self.camera.to_camera(bars.reshape(-1, 3))
         depth = local[:, 2]
@@ -174,8 +174,8 @@ class Painter:
 
         Args:
             texture: (h, w, 3) picture with lighting.
-            place: rectangle of the picture in the world.
-            label: class id.
+            place: Rectangle of the picture in the world.
+            label: Class id.
         """
         found = self._warp((texture,), place)
         if found is None:
@@ -202,8 +202,8 @@ class Painter:
             texture: (h, w, 4) picture with lighting; channel 3 is the coverage, 0 to 255.
             shape: (h, w) uint8, 255 where the label goes. Small holes belong to the thing, because
                 CamVid's annotators outlined bare trees and railings.
-            place: rectangle of the picture in the world.
-            label: class id.
+            place: Rectangle of the picture in the world.
+            label: Class id.
         """
         found = self._warp((texture, shape), place)
         if found is None:
@@ -220,7 +220,7 @@ class Painter:
         cv2.fillConvexPoly(self.canvas, corners, ink, cv2.LINE_8, _SUBPIXEL_BITS)
 
     def _veiled(self, patch: Array, depth: float) -> Array:
-        """Adds the haze of ``depth`` metres to a (h, w, 3 or 4) uint8 picture."""
+        """Adds the haze of `depth` metres to a (h, w, 3 or 4) uint8 picture."""
         share = self.light.haze(depth)
         if share < _HAZE_SEEN:
             return patch
@@ -284,7 +284,7 @@ def fixed_point(pixels: Array) -> Array:
 
 
 def _halvings(source: int, target: float) -> int:
-    """Returns how often ``source`` pixels can be halved and still be at least ``target``."""
+    """Returns how often `source` pixels can be halved and still be at least `target`."""
     return max(int(np.log2(source / max(target, 1.0))), 0)
 
 
@@ -294,7 +294,7 @@ def _shift(x: float, y: float) -> Array:
 
 
 def turned(vectors: Array, yaw: float) -> Array:
-    """Rotates (N, 3) vectors to a heading: ``yaw`` radians to the right of world z."""
+    """Rotates (N, 3) vectors to a heading: `yaw` radians to the right of world z."""
     c, s = np.cos(yaw), np.sin(yaw)
     matrix = np.array([[c, 0.0, s], [0.0, 1.0, 0.0], [-s, 0.0, c]])
     result: Array = vectors @ matrix.T

@@ -48,11 +48,11 @@ class Outfit:
     """Appearance of a person; colours are BGR in neutral light.
 
     Attributes:
-        height: metres.
-        build: width factor around 1.
-        skin, hair, top, legs, shoes: colours.
-        coat: whether the top reaches down to the knees.
-        bag: whether a bag hangs from the right hand.
+        height: Metres.
+        build: Width factor around 1.
+        skin, hair, top, legs, shoes: Colours.
+        coat: Whether the top reaches down to the knees.
+        bag: Whether a bag hangs from the right hand.
     """
 
     height: float
@@ -67,7 +67,7 @@ class Outfit:
 
 
 def make_outfit(rng: np.random.Generator, *, bright: float = 0.05) -> Outfit:
-    """Draws a random outfit; ``bright`` is the probability of a bright vest."""
+    """Draws a random outfit; `bright` is the probability of a bright vest."""
     return Outfit(
         height=float(np.clip(rng.normal(1.70, 0.1), 1.15, 1.95)),
         build=float(rng.uniform(0.9, 1.2)),
@@ -96,7 +96,7 @@ class _Figure:
         self.colors.append(color)
 
     def placed(self, at: Array, yaw: float, label: int, light: Light, scale: float = 1.0) -> Bars:
-        """Places the figure on a (3,) world point, heading ``yaw`` to the right of world z."""
+        """Places the figure on a (3,) world point, heading `yaw` to the right of world z."""
         points = np.array(self.bars).reshape(-1, 3) * np.array([scale, -scale, scale])
         factors = light.ambient * 0.88 + light.sun * 0.5
         return Bars(
@@ -140,11 +140,11 @@ def pedestrian(o: Outfit, at: Array, yaw: float, stride: float, light: Light) ->
     """Builds a walking person.
 
     Args:
-        o: outfit of the person.
+        o: Outfit of the person.
         at: (3,) world point on the ground.
-        yaw: heading to the right of world z, radians.
-        stride: phase of the walk, radians.
-        light: the scene's light.
+        yaw: Heading to the right of world z, radians.
+        stride: Phase of the walk, radians.
+        light: The scene's light.
     """
     f = _Figure()
     swing = np.sin(stride)
@@ -176,12 +176,12 @@ def cyclist(o: Outfit, frame: Color, at: Array, yaw: float, crank: float, light:
     """Builds a person on a bicycle.
 
     Args:
-        o: outfit of the person.
-        frame: colour of the bicycle.
+        o: Outfit of the person.
+        frame: Colour of the bicycle.
         at: (3,) world point on the ground below the bicycle's middle.
-        yaw: heading to the right of world z, radians.
-        crank: angle of the pedals, radians.
-        light: the scene's light.
+        yaw: Heading to the right of world z, radians.
+        crank: Angle of the pedals, radians.
+        light: The scene's light.
     """
     f = _Figure()
     rubber: Color = (32, 32, 34)

@@ -16,9 +16,9 @@ def stream(seed: int, name: str, *numbers: int) -> np.random.Generator:
     """Returns the random stream of one thing in the world, the same on every call.
 
     Args:
-        seed: the drive's seed.
-        name: purpose of the stream, such as 'block'.
-        numbers: further keys, such as the block's number; may be negative.
+        seed: The drive's seed.
+        name: Purpose of the stream, such as 'block'.
+        numbers: Further keys, such as the block's number; may be negative.
     """
     return np.random.default_rng(
         [seed & 0xFFFFFFFF, zlib.crc32(name.encode()), *(n & 0xFFFFFFFF for n in numbers)]

@@ -31,7 +31,7 @@ class Roadside:
         self._nursery = Nursery(street.seed, light, street.traits['leaves'])
 
     def things(self, number: int) -> tuple[Thing, ...]:
-        """Builds the things of the block that covers ``s`` from ``number * BLOCK``."""
+        """Builds the things of the block that covers `s` from `number * BLOCK`."""
         block = self._street.block(number)
         found: list[Thing] = []
         for side in (LEFT, RIGHT):
@@ -44,7 +44,7 @@ class Roadside:
         return tuple(found)
 
     def distance(self, s: float) -> Thing:
-        """Builds the trees at the end of the view, around ``s``."""
+        """Builds the trees at the end of the view, around `s`."""
         middle, wide = self._street.centreline.point(s, 0.0), np.array([100.0, 0.0, 0.0])
         return Thing(middle, (self._nursery.row(middle - wide, middle + wide, 9.0),))
 

@@ -25,11 +25,11 @@ def light_ground(
     """Applies light and the shadows of things to the ground.
 
     Args:
-        ground: (R, W, 3) uint8 BGR in neutral light, the image rows from ``first_row`` on.
-        things: things that may cast shadows.
-        camera: the frame's camera.
-        light: the scene's light.
-        first_row: image row of the first row of ``ground``.
+        ground: (R, W, 3) uint8 BGR in neutral light, the image rows from `first_row` on.
+        things: Things that may cast shadows.
+        camera: The frame's camera.
+        light: The scene's light.
+        first_row: Image row of the first row of `ground`.
 
     Returns:
         (R, W, 3) uint8 BGR.
@@ -63,7 +63,7 @@ def light_ground(
 
 
 def _fill(shade: Array, polygon: Array, camera: Camera, first_row: int, level: int) -> None:
-    """Fills a world polygon on the ground, in a map of the image rows from ``first_row`` on."""
+    """Fills a world polygon on the ground, in a map of the image rows from `first_row` on."""
     local = clip_near(camera.to_camera(polygon))
     if len(local) < 3:
         return

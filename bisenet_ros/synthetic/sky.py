@@ -61,8 +61,8 @@ class Sky:
         """Renders the sky.
 
         Args:
-            camera: the frame's camera.
-            rows: number of image rows, from the top.
+            camera: The frame's camera.
+            rows: Number of image rows, from the top.
 
         Returns:
             (rows, W, 3) uint8 BGR.
@@ -90,8 +90,8 @@ def add_glare(picture: Array, camera: Camera, light: Light) -> None:
 
     Args:
         picture: (H, W, 3) uint8 BGR.
-        camera: the frame's camera.
-        light: the scene's light; nothing happens if its glare is 0 or the sun is behind.
+        camera: The frame's camera.
+        light: The scene's light; nothing happens if its glare is 0 or the sun is behind.
     """
     toward = camera.rotation @ light.toward_sun
     if light.glare <= 0 or toward[2] < 0.2:

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The plan of the street: its bends, its widths, and the plots along it.
 
-Street coordinates are ``(s, d)`` in metres. ``s`` is the world's z, along the street. ``d`` is the
+Street coordinates are `(s, d)` in metres. `s` is the world's z, along the street. `d` is the
 offset to the right of the centre line. The street is endless and consists of blocks of `BLOCK`
 metres. Each block is drawn from a random stream of its own.
 """
@@ -32,14 +32,14 @@ class Centreline:
     waves: Array
 
     def x(self, s: Array) -> Array:
-        """Returns world x of the centre line at ``s``, metres, in the dtype of ``s``."""
+        """Returns world x of the centre line at `s`, metres, in the dtype of `s`."""
         total = np.zeros_like(s)
         for amplitude, wavelength, phase in self.waves.tolist():
             total += amplitude * np.sin(s * (2 * np.pi / wavelength) + phase)
         return total
 
     def heading(self, s: float) -> float:
-        """Returns the heading of the street at ``s``, radians to the right of world z."""
+        """Returns the heading of the street at `s`, radians to the right of world z."""
         amplitude, wavelength, phase = self.waves.T
         rate = 2 * np.pi / wavelength
         return float(np.arctan((amplitude * rate * np.cos(s * rate + phase)).sum()))
@@ -56,11 +56,11 @@ class CrossSection:
     Pairs are (left, right).
 
     Attributes:
-        lane: width of the one lane in each direction.
-        margin: room for cyclists between lane and parking bay or kerb.
-        parking: width of the parking bay, 0 for none.
-        pavement: width of the pavement.
-        keep_left: whether traffic keeps left.
+        lane: Width of the one lane in each direction.
+        margin: Room for cyclists between lane and parking bay or kerb.
+        parking: Width of the parking bay, 0 for none.
+        pavement: Width of the pavement.
+        keep_left: Whether traffic keeps left.
     """
 
     lane: float
@@ -88,8 +88,8 @@ class Plot:
     """A stretch of one side of the street.
 
     Attributes:
-        start: ``s`` where it begins, metres.
-        end: ``s`` where it ends, metres.
+        start: `s` where it begins, metres.
+        end: `s` where it ends, metres.
         kind: 'shop', 'terrace', 'house', 'office', 'park', 'yard' or 'side_street'.
     """
 
@@ -103,9 +103,9 @@ class Block:
     """One block of the street.
 
     Attributes:
-        number: index of the block; it covers ``s`` from ``number * BLOCK``.
-        plots: plots on the left and on the right.
-        crossing: ``s`` of the middle of a zebra crossing, None for none.
+        number: Index of the block; it covers `s` from `number * BLOCK`.
+        plots: Plots on the left and on the right.
+        crossing: `s` of the middle of a zebra crossing, None for none.
     """
 
     number: int
@@ -114,7 +114,7 @@ class Block:
 
     @property
     def start(self) -> float:
-        """``s`` of the block's beginning, metres."""
+        """`s` of the block's beginning, metres."""
         return self.number * BLOCK
 
 
@@ -144,10 +144,10 @@ class Street:
     """The plan of one drive's street.
 
     Attributes:
-        seed: the drive's seed.
-        centreline: its bends.
-        section: its widths.
-        traits: properties of the whole street, each uniform in 0 to 1: 'leaves' on the trees,
+        seed: The drive's seed.
+        centreline: Its bends.
+        section: Its widths.
+        traits: Properties of the whole street, each uniform in 0 to 1: 'leaves' on the trees,
             'wear' of the surface, 'verge', 'lamps', 'traffic', 'people', 'edge_lines', 'trees'.
     """
 
@@ -174,7 +174,7 @@ class Street:
         self.block = lru_cache(maxsize=64)(self._plan)
 
     def _plan(self, number: int) -> Block:
-        """Plans the block that covers ``s`` from ``number * BLOCK``."""
+        """Plans the block that covers `s` from `number * BLOCK`."""
         rng = stream(self.seed, 'block', number)
         left, right = (self._plots(number, side, rng) for side in range(2))
         crossing = (number + rng.uniform(0.35, 0.7)) * BLOCK if rng.random() < 0.3 else None

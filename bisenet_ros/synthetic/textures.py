@@ -36,7 +36,7 @@ class Texture:
         return mean
 
     def reduced(self, across: int, down: int) -> Array:
-        """Returns the picture, its width halved ``across`` times, its height ``down`` times."""
+        """Returns the picture, its width halved `across` times, its height `down` times."""
         height, width = self.pixels.shape[:2]
         across = min(across, max(width.bit_length() - 2, 0))
         down = min(down, max(height.bit_length() - 2, 0))
@@ -54,10 +54,10 @@ def fractal_noise(
     """Returns noise with detail at several scales.
 
     Args:
-        rng: random stream.
+        rng: Random stream.
         shape: (rows, columns) of the result.
-        octaves: number of scales; each is half the previous one.
-        coarsest: cells per side at the largest scale.
+        octaves: Number of scales; each is half the previous one.
+        coarsest: Cells per side at the largest scale.
 
     Returns:
         (rows, columns) float32, mean about 0, standard deviation about 1.
@@ -109,10 +109,10 @@ def surface(material: str, size: tuple[int, int], color: Color, shift: int) -> A
     """Returns a picture of a material.
 
     Args:
-        material: see `relief`.
+        material: See `relief`.
         size: (width, height) in texture pixels.
         color: BGR in neutral light.
-        shift: offset in the pattern, so that neighbours differ.
+        shift: Offset in the pattern, so that neighbours differ.
 
     Returns:
         (height, width, 3) uint8 BGR.

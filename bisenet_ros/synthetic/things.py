@@ -85,7 +85,7 @@ class Thing:
 
     Attributes:
         anchor: (3,) world point; its depth determines the drawing order.
-        parts: parts, in drawing order.
+        parts: Parts, in drawing order.
         shadows: (N, 3) world polygons on the ground without sunlight.
         contact: (N, 3) world polygon on the ground under it, without sunlight and skylight.
     """
@@ -131,7 +131,7 @@ def cast_shadow(points: Array, light: Light) -> Array:
 
     Args:
         points: (N, 3) world points whose convex hull is the solid.
-        light: the scene's light.
+        light: The scene's light.
 
     Returns:
         (M, 3) world polygon at y = 0.
@@ -146,9 +146,9 @@ def box_corners(size: Sequence[float], at: Array, yaw: float = 0.0) -> Array:
     """Returns the corners of an upright box.
 
     Args:
-        size: width, height and length, metres.
+        size: Width, height and length, metres.
         at: (3,) world point of the middle of its floor.
-        yaw: heading of its length to the right of world z, radians.
+        yaw: Heading of its length to the right of world z, radians.
 
     Returns:
         (8, 3) world points: the four of the floor in a circle, then those of the top.

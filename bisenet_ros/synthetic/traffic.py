@@ -30,9 +30,9 @@ class Ego:
     """The position of the ego.
 
     Attributes:
-        s: metres along the street.
-        d: metres to the right of the centre line.
-        yaw: heading to the right of world z, radians.
+        s: Metres along the street.
+        d: Metres to the right of the centre line.
+        yaw: Heading to the right of world z, radians.
     """
 
     s: float
@@ -89,7 +89,7 @@ class Traffic:
 
     @staticmethod
     def _queue(ego: Ego, moved: float, spacing: float) -> Iterator[tuple[int, float]]:
-        """Yields a queue's places near the ego and their ``s`` after it moved ``moved`` metres."""
+        """Yields a queue's places near the ego and their `s` after it moved `moved` metres."""
         first = int(np.ceil((ego.s + _BEHIND - spacing - moved) / spacing))
         last = int(np.floor((ego.s + _AHEAD - moved) / spacing))
         for place in range(first, last + 1):

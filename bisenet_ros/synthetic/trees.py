@@ -148,9 +148,9 @@ class Nursery:
         """Draws the pictures.
 
         Args:
-            seed: the drive's seed.
-            light: the scene's light.
-            leaves: the season, 0 to 1: bare below 0.35, autumn below 0.5, otherwise green.
+            seed: The drive's seed.
+            light: The scene's light.
+            leaves: The season, 0 to 1: bare below 0.35, autumn below 0.5, otherwise green.
         """
         rng = stream(seed, 'nursery')
         colors = _AUTUMN if 0.35 <= leaves < 0.5 else _GREENS
@@ -170,7 +170,7 @@ class Nursery:
         self.hedge_pixels = np.clip(relief, 0, 255).astype(np.uint8)
 
     def tree(self, foot: Array, height: float, rng: np.random.Generator) -> Thing:
-        """Builds a random tree on a (3,) world point, ``height`` metres high."""
+        """Builds a random tree on a (3,) world point, `height` metres high."""
         foliage = self._tall[int(rng.integers(len(self._tall)))]
         width = height * rng.uniform(0.75, 1.05)
         shadows: tuple[Array, ...] = ()
@@ -187,12 +187,12 @@ class Nursery:
         return Thing(foot, (foliage.upright(foot, width, height),), shadows)
 
     def bush(self, foot: Array, height: float, rng: np.random.Generator) -> Thing:
-        """Builds a random bush on a (3,) world point, ``height`` metres high."""
+        """Builds a random bush on a (3,) world point, `height` metres high."""
         foliage = self._bushes[int(rng.integers(len(self._bushes)))]
         return Thing(foot, (foliage.upright(foot, height * rng.uniform(1.1, 1.7), height),))
 
     def row(self, start: Array, end: Array, height: float) -> Cutout:
-        """Builds a row of distant trees between two (3,) world points, ``height`` metres high."""
+        """Builds a row of distant trees between two (3,) world points, `height` metres high."""
         place = Rectangle(
             start + np.array([0.0, -height, 0.0]), end - start, np.array([0.0, height, 0.0])
         )

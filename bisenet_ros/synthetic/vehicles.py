@@ -3,7 +3,7 @@
 """Cars, vans and buses, built from a side profile.
 
 Vehicle frame: x right, y down, z ahead, origin on the ground below the vehicle's middle. Profiles
-are ``(z, height)`` in metres, from the rear over the top to the front.
+are `(z, height)` in metres, from the rear over the top to the front.
 """
 
 from __future__ import annotations
@@ -48,13 +48,13 @@ class Shape:
     """The shape of a kind of vehicle, metres.
 
     Attributes:
-        width: width of the body.
-        body: profile of the lower body.
-        cabin: profile of the cabin on the body; the first and last points lie on the body.
-        taper: how much each side of the cabin leans in at its top.
+        width: Width of the body.
+        body: Profile of the lower body.
+        cabin: Profile of the cabin on the body; the first and last points lie on the body.
+        taper: How much each side of the cabin leans in at its top.
         wheels: z of the axles.
-        wheel: radius of a wheel.
-        windows: pairs of z between which the sides have glass, at half the cabin's height.
+        wheel: Radius of a wheel.
+        windows: Pairs of z between which the sides have glass, at half the cabin's height.
     """
 
     width: float
@@ -185,7 +185,7 @@ class _Builder:
         gloss: float = 0.0,
         detail: bool = False,
     ) -> None:
-        """Adds a face of points (x, height, z); ``outward`` determines the sign of its normal."""
+        """Adds a face of points (x, height, z); `outward` determines the sign of its normal."""
         corners = np.array([(x, -h, z) for x, h, z in points])
         normal = np.cross(corners[1] - corners[0], corners[2] - corners[0])
         normal = normal / max(float(np.linalg.norm(normal)), 1e-9)
@@ -366,9 +366,9 @@ class Vehicle:
     """A vehicle that can be placed in the world.
 
     Attributes:
-        shape: its form.
+        shape: Its form.
         vertices: (V, 3) in its own frame.
-        faces: vertex numbers of each face.
+        faces: Vertex numbers of each face.
         normals: (F, 3) in its own frame.
         colors: (F, 3) BGR in neutral light.
         gloss: (F,) share of the sky that each face reflects.
@@ -384,7 +384,7 @@ class Vehicle:
     detail: Array
 
     def at(self, point: Array, yaw: float, light: Light) -> Thing:
-        """Places it on a (3,) ground point, heading ``yaw`` radians to the right of world z."""
+        """Places it on a (3,) ground point, heading `yaw` radians to the right of world z."""
         normals = turned(self.normals, yaw)
         upward = np.clip(0.35 - normals[:, 1:2], 0, 1)  # faces that lean back reflect more sky
         mirrored = (self.gloss[:, None] * upward) * (light.skyline * light.ambient.mean() * 1.3)
