@@ -24,7 +24,7 @@ from sensor_msgs.msg import Image
 
 from bisenet_ros.image_codec import image_fields
 from bisenet_ros.node.publishers import to_message
-from bisenet_ros.node.signals import on_stop_signal
+from bisenet_ros.signals import on_stop_signal
 
 QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
 

@@ -42,7 +42,7 @@ from bisenet_ros.errors import BAD_INPUT, UserError
 from bisenet_ros.image_codec import ImageError
 from bisenet_ros.live.events import emit
 from bisenet_ros.live.sources import Frames, Source, open_source
-from bisenet_ros.node.signals import on_stop_signal
+from bisenet_ros.signals import on_stop_signal
 from bisenet_ros.stamps import nanoseconds
 
 PROBE_PERIOD = 1.0

@@ -30,8 +30,8 @@ from bisenet_ros.bag.recorded_outputs import KINDS, Arrival, RecordedOutputsWrit
 from bisenet_ros.errors import BAD_INPUT, UserError
 from bisenet_ros.live.events import emit
 from bisenet_ros.live.stamp_matcher import StampMatcher
-from bisenet_ros.node.publishers import optional_message
-from bisenet_ros.node.signals import on_stop_signal
+from bisenet_ros.message_types import optional_message
+from bisenet_ros.signals import on_stop_signal
 from bisenet_ros.stamps import nanoseconds
 
 _TIMING = 'timing'

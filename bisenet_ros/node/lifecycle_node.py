@@ -55,11 +55,11 @@ from bisenet_ros.node.diagnostics import CameraTask, EngineTask, ProcessingTime,
 from bisenet_ros.node.image_subscription import ImageSubscription, compressed_name
 from bisenet_ros.node.loader import Loader
 from bisenet_ros.node.publishers import CameraPublishers
-from bisenet_ros.node.signals import on_stop_signal
 from bisenet_ros.node.transforms import TransformListener, listen_to_transforms
 from bisenet_ros.node.worker import Worker
 from bisenet_ros.outputs import NAMESPACE, OUTPUTS, Result
 from bisenet_ros.settings import REPORTED, Settings, declaration_of, is_ours
+from bisenet_ros.signals import on_stop_signal
 from bisenet_ros.trust.monitor import ClaimMonitor
 
 if TYPE_CHECKING:

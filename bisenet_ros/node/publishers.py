@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import importlib
 import re
 import threading
 import time
@@ -22,6 +21,7 @@ from bisenet_ros import outputs
 from bisenet_ros.camera_slot import FrameCounts
 from bisenet_ros.image_codec import to_array
 from bisenet_ros.label_space import LabelSpace
+from bisenet_ros.message_types import optional_message
 from bisenet_ros.node.statistics import Durations
 from bisenet_ros.outputs import (
     LABEL_INFO,
@@ -58,14 +58,6 @@ RECENT = QoSProfile(
     durability=DurabilityPolicy.TRANSIENT_LOCAL,
     lifespan=Duration(seconds=2),
 )
-
-
-def optional_message(package: str, name: str) -> Any:
-    """Returns a message type by name; None if its package is missing, not compiled or too old."""
-    try:
-        return getattr(importlib.import_module(f'{package}.msg'), name)
-    except (ImportError, AttributeError):
-        return None
 
 
 class CameraPublishers:

@@ -21,7 +21,8 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from bisenet_ros.camera_pipeline import SegmentedFrame
 from bisenet_ros.camera_slot import CameraSlot, FrameCounts
-from bisenet_ros.node.publishers import CameraPublishers, optional_message
+from bisenet_ros.message_types import optional_message
+from bisenet_ros.node.publishers import CameraPublishers
 from bisenet_ros.outputs import OUTPUTS, Result
 from bisenet_ros.segmenter import Segmenter
 

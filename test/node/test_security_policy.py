@@ -17,7 +17,7 @@ from rcl_interfaces.srv import SetParameters
 from rclpy.node import NodeNameNonExistentError
 from ros_peers import TIMEOUT, Peer, change, running_node
 
-from bisenet_ros.node.publishers import optional_message
+from bisenet_ros.message_types import optional_message
 from bisenet_ros.outputs import LABEL_INFO, NAMESPACE, OUTPUTS
 
 POLICY = Path(__file__).parents[2] / 'config' / 'segmenter.policy.xml'

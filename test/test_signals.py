@@ -10,7 +10,7 @@ import threading
 
 import pytest
 
-from bisenet_ros.node.signals import on_stop_signal
+from bisenet_ros.signals import on_stop_signal
 
 
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
