@@ -63,6 +63,13 @@ class LabelSpace:
             raise UserError(f'no class {unknown[0]!r}: the classes are {", ".join(self.names)}')
         return tuple(ids[name] for name in wanted)
 
+    def truth_of(self, labels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+        """Returns (H, W) label ids of a data set with `IGNORE` for the id after the last class.
+
+        CamVid, among others, writes "no class" as that id.
+        """
+        return np.where(labels == len(self), np.uint8(IGNORE), labels)
+
     def color_table(self) -> npt.NDArray[np.uint8]:
         """Returns (256, 3) uint8 RGB by label; black for `IGNORE` and for ids without a class."""
         table = np.zeros((256, 3), np.uint8)

@@ -220,6 +220,9 @@ class ReplayBag:
         unread = topics.compressed_truths() if len(truths) < len(images) else ()
         concerned = {
             'headers have no stamps, so the times of recording are used': self._unstamped,
+            'images were recorded at the same time, so --rate and --live drop all but the newest': (
+                topics.simultaneous.intersection(images)
+            ),
             'depth images are left out': topics.depths,
             'ground truth is read from raw images only, not from compressed ones': unread,
         }
@@ -395,6 +398,7 @@ class _Topics:
         counts: Messages by topic.
         unstamped: Image topics whose first two messages have no stamp. (One is not enough: the
             clock of a simulation may start at zero.)
+        simultaneous: Image topics whose first two messages were recorded at the same time.
         depths: Topics of depth images.
     """
 
@@ -405,6 +409,7 @@ class _Topics:
         for one in connections_of(reader):
             self.counts[one.topic] += one.msgcount
         self.unstamped: set[str] = set()
+        self.simultaneous: set[str] = set()
         self.depths: set[str] = set()
         for topic, kind in self._types.items():
             if kind in _IMAGE_TYPES and self.counts[topic]:
@@ -416,6 +421,8 @@ class _Topics:
             first += islice(messages(reader, [topic]), 2)
         if first and not any(found.stamp for found in first):
             self.unstamped.add(topic)
+        if len(first) == 2 and first[0].received == first[1].received:
+            self.simultaneous.add(topic)
         says_so = any(is_depth(found.message) for found in first) and not _is_no_picture(topic)
         if says_so or topic.endswith(_COMPRESSED_DEPTH):
             self.depths.add(topic)

@@ -18,7 +18,7 @@ from bisenet_ros.checkpoint import Checkpoint
 from bisenet_ros.console import make_folder, notes, progress_bar
 from bisenet_ros.errors import UserError
 from bisenet_ros.label_image import read_labels
-from bisenet_ros.label_space import IGNORE
+from bisenet_ros.label_space import IGNORE, LabelSpace
 from bisenet_ros.media import IMAGE_SUFFIXES, list_files, read_image
 
 FRAME_ID = 'camera'
@@ -60,7 +60,7 @@ def record_folder(
     if not frames:
         raise UserError(f'{folder}: no images directly in this folder')
     truths = _labels_of(frames, labels) if labels is not None else None
-    num_classes = len(Checkpoint.load(weights).label_space) if truths is not None else 0
+    label_space = Checkpoint.load(weights).label_space if truths is not None else None
 
     bag_folder = bag.absolute().parent
     make_folder(bag_folder)
@@ -80,8 +80,8 @@ def record_folder(
                             f'{_size(size)}'
                         )
                     writer.write(IMAGE_TOPIC, stamp, FRAME_ID, image, 'bgr8')
-                    if truths is not None:
-                        truth = _read_truth(truths[index], image.shape, num_classes)
+                    if truths is not None and label_space is not None:
+                        truth = _read_truth(truths[index], image.shape, label_space)
                         writer.write(LABELS_TOPIC, stamp, FRAME_ID, truth, 'mono8')
             path.rename(bag)
     except OSError as error:
@@ -126,7 +126,7 @@ def _by_stem(files: Sequence[Path]) -> dict[str, Path]:
     return found
 
 
-def _read_truth(path: Path, shape: tuple[int, ...], num_classes: int) -> Pixels:
+def _read_truth(path: Path, shape: tuple[int, ...], label_space: LabelSpace) -> Pixels:
     """Reads (H, W) uint8 class ids; `IGNORE` where a pixel has no class.
 
     Raises:
@@ -135,8 +135,7 @@ def _read_truth(path: Path, shape: tuple[int, ...], num_classes: int) -> Pixels:
     labels = read_labels(path)
     if labels.shape != shape[:2]:
         raise UserError(f'{path} is {_size(labels.shape)}, but its frame is {_size(shape)}')
-    # CamVid, among others, writes "no class" as the id after the last one.
-    truth = np.where(labels == num_classes, np.uint8(IGNORE), labels)
+    truth, num_classes = label_space.truth_of(labels), len(label_space)
     strange = truth[(truth >= num_classes) & (truth != IGNORE)]
     if strange.size:
         raise UserError(

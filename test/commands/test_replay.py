@@ -45,6 +45,7 @@ from bisenet_ros.cli import app
 from bisenet_ros.label_space import CAMVID
 from bisenet_ros.media import Video, write_image
 from bisenet_ros.metrics import ConfusionMatrix
+from bisenet_ros.parameter_file import write_parameters
 from bisenet_ros.replay.measure.comparison import compare
 from bisenet_ros.replay.measure.run_result import RunResult
 from bisenet_ros.segmenter import Segmenter
@@ -430,6 +431,36 @@ def test_a_truth_that_does_not_do(
     metrics = is_partial(result, tmp_path / 'out', problem)
     assert metrics['evaluated_frames'] == 3
     assert metrics['accuracy']['frames'] == 2
+
+
+def test_the_id_after_the_last_class_is_no_class(weights: Path, tmp_path: Path) -> None:
+    entries = drive(1)
+    void, last = (entry._replace(pixels=entry.pixels.copy()) for entry in entries[1:] * 2)
+    void.pixels[:10], last.pixels[:10] = 255, len(CAMVID)
+    found = []
+    for name, truth in (('void', void), ('last', last)):
+        bag = write_bag(tmp_path / name, [entries[0], truth])
+        assert replay(weights, bag, tmp_path / f'{name}_out').exit_code == 0
+        found.append(metrics_of(tmp_path / f'{name}_out')['accuracy'])
+    assert found[0] == found[1]
+
+
+def test_parameters_of_one_camera_are_not_those_of_another(weights: Path, tmp_path: Path) -> None:
+    entries = [
+        Entry(f'/{name}/image', START + index, picture(index), 'bgr8')
+        for index, name in enumerate(('front', 'rear'))
+    ]
+    write_parameters(
+        tmp_path / 'params.yaml',
+        {'cameras': ['front'], 'front.mounting': [0.0, 0.0, 1.5, 0.0, 0.0, 0.0]},
+    )
+    bag = write_bag(tmp_path / 'bag', entries)
+    result = replay(weights, bag, tmp_path / 'out', '--params', tmp_path / 'params.yaml')
+    assert result.exit_code == 0
+    (note,) = [
+        note for note in metrics_of(tmp_path / 'out')['notes'] if note.startswith('/rear/image')
+    ]
+    assert note.startswith('/rear/image is none of the cameras of the parameters')
 
 
 def test_a_truth_of_other_stamps(weights: Path, tmp_path: Path) -> None:

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bisenet_ros.bag.messages import BagError
@@ -13,7 +13,7 @@ from bisenet_ros.bag.recorded_transforms import RecordedTransforms
 from bisenet_ros.camera_ground import MOUNTING, CameraGround
 from bisenet_ros.camera_pipeline import CameraPipeline, Network
 from bisenet_ros.ego_mask import load_ego_masks
-from bisenet_ros.settings import Settings, values_for_recorded
+from bisenet_ros.settings import Settings, unmatched_cameras, values_for_recorded
 
 
 @dataclass(frozen=True)
@@ -21,11 +21,13 @@ class BagPipeline:
     """The pipeline for the cameras of a bag.
 
     Attributes:
+        unmatched: Topics of the cameras that are none of the named cameras of the settings.
         pipeline: Decodes and segments their frames.
         grounds: Projects the masks of a camera onto the ground, by camera name.
         damage: Why the transforms of the bag cannot be read; empty if they can, or are not needed.
     """
 
+    unmatched: Sequence[str]
     pipeline: CameraPipeline
     grounds: Mapping[str, CameraGround]
     damage: str
@@ -42,7 +44,8 @@ class BagPipeline:
         Raises:
             UserError: An ego mask cannot be used.
         """
-        own = _settings_of(bag, settings)
+        topics = {camera.name: camera.image_topic for camera in bag.cameras}
+        own = _settings_of(topics, settings)
         cameras = [camera.name for camera in bag.cameras]
         ego_masks = load_ego_masks({name: own.for_camera(name).ego_mask for name in cameras})
         transforms, damage = None, ''
@@ -52,11 +55,16 @@ class BagPipeline:
         except BagError as error:
             damage = str(error)
         grounds = {name: CameraGround(name, lambda: own, transforms) for name in cameras}
-        return cls(CameraPipeline(cameras, network, ego_masks, grounds), grounds, damage)
+        pipeline = CameraPipeline(cameras, network, ego_masks, grounds)
+        return cls(unmatched_cameras(settings.values(), topics), pipeline, grounds, damage)
 
     def notes(self, bag: ReplayBag) -> list[str]:
-        """Explains, after the frames, why cameras with CameraInfo or a mounting have no grid."""
-        return [
+        """Explains, after the frames, which parameters and outputs of the node cameras lack."""
+        unmatched = [
+            f'{topic} is none of the cameras of the parameters: only general parameters apply to it'
+            for topic in self.unmatched
+        ]
+        return unmatched + [
             f'{camera.image_topic}: no grid and no scan: {ground.problem}'
             for camera in bag.cameras
             if (ground := self.grounds[camera.name]).problem
@@ -64,9 +72,8 @@ class BagPipeline:
         ]
 
 
-def _settings_of(bag: ReplayBag, settings: Settings) -> Settings:
+def _settings_of(topics: Mapping[str, str], settings: Settings) -> Settings:
     """Returns the settings with those of single cameras under the names of the bag's cameras."""
-    topics = {camera.name: camera.image_topic for camera in bag.cameras}
     values = values_for_recorded(settings.values(), topics)
     del values['cameras']  # recorded names may be invalid for a node
     return settings.changed(values)
