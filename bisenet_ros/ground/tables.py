@@ -36,6 +36,16 @@ SCAN_BEARINGS: Array = np.linspace(-np.pi, np.pi, SCAN_RAYS, endpoint=False)
 _FINEST = 0.1
 """Cells as large as this or larger are sampled as finely as cells of this size, metres."""
 
+_GRAZING = 1 / 40
+"""The smallest angle between an edge and the line of sight, radians.
+
+Smaller ones are taken for the outline of something that hides what is behind it.
+"""
+
+# A cell and its neighbours: those that share a side with it, and all.
+_CROSS = np.array([[0, 1, 0], [1, 1, 1], [0, 1, 0]], np.uint8)
+_SQUARE = np.ones((3, 3), np.uint8)
+
 # Pixels between the directions that are computed, not interpolated.
 _COLUMN_STEP, _ROW_STEP = 16, 16
 _PROBED_EVERY, _PROBED_RADII = 4, 96  # sampling of a scan's rays, to find those in the image
@@ -51,6 +61,8 @@ class _GridTable(NamedTuple):
         ray: (N,) index of the line nearest to the cell's centre.
         distance: (N,) metres from the start of the line to the cell's centre.
         pixel: (N,) flat index of the pixel that shows the cell's centre.
+        longest_gap: The largest distance between the contacts of neighbouring lines on one edge, as
+            a fraction of their distance from the camera.
     """
 
     rays: GroundRays
@@ -59,6 +71,7 @@ class _GridTable(NamedTuple):
     ray: npt.NDArray[np.intp]
     distance: Array
     pixel: npt.NDArray[np.intp]
+    longest_gap: float
 
 
 class GroundTables:
@@ -106,6 +119,7 @@ class GroundTables:
         layout, table = self.layout, self._grid_table
         grid = np.full(layout.shape, UNKNOWN, np.int8)
         contacts = table.rays.contacts(mask)
+        edges = self._edge_points(contacts)
         # A line passes up to a sixth of a cell beside a centre, and may miss what the centre shows.
         hit = np.flatnonzero(mask.take(table.pixel) == 0)
         np.minimum.at(contacts, table.ray[hit], table.distance[hit])
@@ -114,7 +128,7 @@ class GroundTables:
         values[behind < layout.contact_depth] = OCCUPIED
         values[behind < 0] = FREE
         grid.reshape(-1)[table.cells] = values
-        self._keep_thin_contacts(grid, contacts)
+        self._mark_edges(grid, *edges)
         return grid
 
     def scan(self, mask: Mask) -> npt.NDArray[np.float32]:
@@ -160,18 +174,64 @@ class GroundTables:
         ranges[far] = np.nan
         return ranges
 
-    def _keep_thin_contacts(self, grid: npt.NDArray[np.int8], contacts: Array) -> None:
-        """Occupies the cell of each contact that is too thin to cover the centre of a cell."""
-        table, layout = self._grid_table, self.layout
-        hit = np.isfinite(contacts)
-        x, y = table.rays.points(contacts[hit] + layout.resolution / 2, table.rays.bearings[hit])
+    def _edge_points(self, contacts: Array) -> tuple[Array, Array]:
+        """Returns x and y of points on the edges, at most a quarter of a cell apart.
+
+        Contacts of neighbouring lines are on one edge, unless they are so far apart that the nearer
+        one may be the outline of something that hides the ground behind it.
+
+        Args:
+            contacts: (J,) as `GroundRays.contacts` returns them.
+        """
+        table, cell = self._grid_table, self.layout.resolution
+        step = cell / 4
+        hit = np.flatnonzero(contacts < np.inf)
+        distance = contacts[hit]
+        x, y = table.rays.points(distance, table.rays.bearings[hit])
+        to_x, to_y = x[1:] - x[:-1], y[1:] - y[:-1]
+        gap = np.sqrt(to_x * to_x + to_y * to_y)
+        longest = np.minimum(distance[1:], distance[:-1]) * table.longest_gap
+        # In known cells, lines and pixels are at most a cell apart.
+        longest = np.clip(longest, cell, cell / _GRAZING)
+        joined = (gap <= longest) & (hit[1:] - hit[:-1] == 1)
+        wide = np.flatnonzero(joined & (gap > step))
+        count = np.ceil(gap[wide] / step).astype(np.intp)  # points from a contact to the next one
+        start, parts = np.repeat(wide, count), np.repeat(count, count)
+        share = (np.arange(start.size) - np.repeat(np.cumsum(count) - count, count)) / parts
+        return (
+            np.concatenate((x, x[start] + share * to_x[start])),
+            np.concatenate((y, y[start] + share * to_y[start])),
+        )
+
+    def _mark_edges(self, grid: npt.NDArray[np.int8], x: Array, y: Array) -> None:
+        """Occupies unknown cells along edges, so that no free cell is beside them.
+
+        Where an edge is nearly along the line of sight, or `contact_depth` is less than a cell, the
+        occupied depth need not reach the centre of a cell.
+
+        Args:
+            grid: (rows, columns) is changed.
+            x: (P,) metres, points on the edges.
+            y: As x.
+        """
+        layout = self.layout
         columns = np.floor(x / layout.resolution).astype(np.intp)
         rows = np.floor((y - layout.right) / layout.resolution).astype(np.intp)
         inside = (columns >= 0) & (columns < grid.shape[1]) & (rows >= 0) & (rows < grid.shape[0])
-        columns, rows = columns[inside], rows[inside]
-        around = cv2.dilate((grid == OCCUPIED).view(np.uint8), np.ones((3, 3), np.uint8))
-        lost = table.known[rows, columns] & (around[rows, columns] == 0)
-        grid[rows[lost], columns[lost]] = OCCUPIED
+        if not inside.any():
+            return
+        edge = np.zeros(grid.shape, np.bool_)
+        edge[rows[inside], columns[inside]] = True
+        # The centre of a cell may be free though an edge passes behind it. Then the next cell is
+        # the first that is not.
+        free = edge & (grid == FREE)
+        edge |= _dilated(free, _CROSS)
+        edge &= self._grid_table.known
+        edge &= grid == UNKNOWN
+        grid[edge] = OCCUPIED
+        # What is too thin to cover the centre of any cell occupies the cell that it is in.
+        free &= ~_dilated(grid == OCCUPIED, _SQUARE)
+        grid[free] = OCCUPIED
 
     @cached_property
     def _grid_table(self) -> _GridTable:
@@ -201,7 +261,10 @@ class GroundTables:
         rays = GroundRays(ground, (px, py), bearings, reach + layout.resolution, cell / 4)
         width = ground.camera.size[0]
         pixel = np.rint(v[known]).astype(np.intp) * width + np.rint(u[known]).astype(np.intp)
-        return _GridTable(rays, np.flatnonzero(known), known, ray, distance, pixel)
+        # Lines through one column of pixels have the same contact.
+        apart = max((high - low) / (count - 1), 1 / min(ground.camera.focal))
+        longest_gap = apart / _GRAZING
+        return _GridTable(rays, np.flatnonzero(known), known, ray, distance, pixel, longest_gap)
 
     @cached_property
     def _scan_table(self) -> tuple[npt.NDArray[np.intp], GroundRays]:
@@ -239,6 +302,13 @@ class GroundTables:
         assert self._ego is not None
         seen = ~self._ego[::-1]
         return np.where(seen.any(0), len(seen) - seen.argmax(0), 0)
+
+
+def _dilated(
+    cells: npt.NDArray[np.bool_], neighbours: npt.NDArray[np.uint8]
+) -> npt.NDArray[np.bool_]:
+    """Returns (rows, columns) bool, whether a cell or one of its (3, 3) neighbours is True."""
+    return cv2.dilate(cells.view(np.uint8), neighbours).view(np.bool_)
 
 
 def _covers_a_pixel(u: Array, v: Array) -> npt.NDArray[np.bool_]:

@@ -284,3 +284,70 @@ def test_no_trusted_ground_is_refused_with_the_parameters_that_cause_it() -> Non
         UserError, match=r'1\.5 m above, grid\.pitch_uncertainty 10 .*max_error 0\.2'
     ):
         GroundTables(camera_model(), pose, layout)
+
+
+def is_beside(cells: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """(rows, columns) whether a cell shares a side with one of these."""
+    around = np.pad(cells, 1)
+    return around[2:, 1:-1] | around[:-2, 1:-1] | around[1:-1, 2:] | around[1:-1, :-2]
+
+
+def holes(tables: GroundTables, grid: npt.NDArray[np.int8]) -> npt.NDArray[np.bool_]:
+    """(rows, columns) free cells beside one that is in view, trusted and yet unknown."""
+    in_view = tables.grid(np.full(SIZE[::-1], 255, np.uint8)) == FREE
+    return (grid == FREE) & is_beside(in_view & (grid == UNKNOWN))
+
+
+@pytest.mark.parametrize(
+    ('resolution', 'depth'), [(0.1, 0.3), (0.05, 0.3), (0.2, 0.3), (0.1, 0.02)]
+)
+@pytest.mark.parametrize('half', [0.5, 0.73, 1.0, 1.04, 1.07, 2.2])
+def test_a_kerb_beside_the_vehicle_has_no_gaps(
+    half: float, resolution: float, depth: float
+) -> None:
+    camera, pose = camera_model(), Pose.from_mounting((0.0, 0.0, 1.5, 0.0, 0.2, 0.0))
+    layout = GridLayout(resolution, 14.0, 20.0, depth, math.radians(0.2), 1.0)
+    tables = GroundTables(camera, pose, layout)
+    grid = tables.grid(painted(camera, pose, lambda x, y: np.abs(y) < half))
+    assert (grid == FREE).any()
+    assert not holes(tables, grid).any()
+    # Ground that is clearly free stays free, and the kerb is no wider than it has to be.
+    x, y = (each[grid == OCCUPIED] for each in centres(tables))
+    y = np.abs(y)
+    assert y.min() > half - resolution / 4
+    ahead = x > 4  # nearer, the view begins beside the kerb
+    assert (y - depth * y / np.hypot(x, y))[ahead].max() < half + 2 * resolution
+
+
+@pytest.mark.parametrize('depth', [0.3, 0.02])
+@pytest.mark.parametrize('wall', [3.5, 5.02, 6.07, 7.5, 9.99])
+def test_a_wall_ahead_has_no_gaps(wall: float, depth: float) -> None:
+    camera, pose = camera_model(), Pose.from_mounting((0.0, 0.0, 1.5, 0.0, 0.2, 0.0))
+    layout = GridLayout(0.1, 14.0, 20.0, depth, math.radians(0.2), 1.0)
+    tables = GroundTables(camera, pose, layout)
+    grid = tables.grid(painted(camera, pose, lambda x, y: x < wall))
+    assert not holes(tables, grid).any()
+    x, _ = centres(tables)
+    assert x[grid == OCCUPIED].min() > wall - 0.07
+
+
+@pytest.mark.parametrize('behind', [math.inf, 11.0])
+def test_the_shadow_of_an_obstacle_is_unknown_beside_free_ground(behind: float) -> None:
+    camera, pose = camera_model(), Pose.from_mounting((0.0, 0.0, 1.5, 0.0, 0.2, 0.0))
+    front, right, left = 5.0, -0.4, 0.63
+    with np.errstate(divide='ignore'):
+        hidden = painted(
+            camera,
+            pose,
+            lambda x, y: (x >= front) & (y * front / x > right) & (y * front / x < left),
+        )
+    mask = painted(camera, pose, lambda x, y: x < behind)
+    mask[hidden > 0] = 0  # as high as the camera, so it hides all ground behind it
+    tables = GroundTables(camera, pose, LAYOUT)
+    grid = tables.grid(mask)
+    x, y = centres(tables)
+    shadow = (x > front + LAYOUT.contact_depth + 0.1) & (x < min(behind, 11.0) - 0.2)
+    assert not (grid[shadow] == OCCUPIED).any()
+    assert holes(tables, grid)[shadow].any()
+    inside = shadow & (y * front / x > right) & (y * front / x < left)
+    assert (grid[inside] == UNKNOWN).all()
