@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bisenet_ros.ground.camera_model import CameraModel
+from bisenet_ros.ground.column_directions import ColumnDirections
 from bisenet_ros.ground.layout import GridLayout
 from bisenet_ros.ground.pose import Pose
 from bisenet_ros.ground.rays import MAX_SAMPLES, GroundRays, SeenGround
@@ -46,8 +47,6 @@ Smaller ones are taken for the outline of something that hides what is behind it
 _CROSS = np.array([[0, 1, 0], [1, 1, 1], [0, 1, 0]], np.uint8)
 _SQUARE = np.ones((3, 3), np.uint8)
 
-# Pixels between the directions that are computed, not interpolated.
-_COLUMN_STEP, _ROW_STEP = 16, 16
 _PROBED_EVERY, _PROBED_RADII = 4, 96  # sampling of a scan's rays, to find those in the image
 
 
@@ -152,18 +151,13 @@ class GroundTables:
                 `drivable.free_space_boundary` returns it.
 
         Returns:
-            (W,) metres from the origin of `base_frame`; NaN where the end is above the horizon or
-            beyond the trusted range.
+            (W,) metres from the origin of `base_frame`; NaN where the end is above the horizon,
+            beyond the trusted range or outside the view of the lens.
         """
         if self._ego is not None:
             boundary = np.minimum(boundary, self._bonnet)
-        # The free space ends at the upper edge of its top pixel, row - 0.5, as the table's rows do.
-        place = boundary / _ROW_STEP
-        row = np.minimum(place.astype(np.intp), len(self._column_table) - 2)
-        share = (place - row)[:, None]
-        columns = np.arange(len(boundary))
-        above, below = self._column_table[row, columns], self._column_table[row + 1, columns]
-        x, y, z = ((1 - share) * above + share * below).T
+        # The free space ends at the upper edge of its top pixel.
+        x, y, z = self._column_directions.at(boundary).T
         px, py, pz = self._pose.translation
         with np.errstate(divide='ignore', invalid='ignore'):
             along = np.where(z < 0, -pz / z, np.nan)
@@ -281,20 +275,8 @@ class GroundTables:
         return which, GroundRays(self._ground, (0.0, 0.0), SCAN_BEARINGS[which], reach, step)
 
     @cached_property
-    def _column_table(self) -> npt.NDArray[np.float32]:
-        """(rows, W, 3) directions in `base_frame`, `_ROW_STEP` pixels apart from row -0.5 on."""
-        camera = self._ground.camera
-        width, height = camera.size
-        rows = np.arange(0, height + _ROW_STEP, _ROW_STEP) - 0.5
-        columns = np.arange(0.0, width + _COLUMN_STEP, _COLUMN_STEP)
-        optical = np.stack(camera.directions(*np.broadcast_arrays(columns, rows[:, None])), -1)
-        directions = (optical @ self._pose.matrix.T).astype(np.float32)
-        column, share = np.divmod(np.arange(width), _COLUMN_STEP)
-        right = (share / _COLUMN_STEP).astype(np.float32)[:, None]
-        table: npt.NDArray[np.float32] = (
-            directions[:, column] * (1 - right) + directions[:, column + 1] * right
-        )
-        return table
+    def _column_directions(self) -> ColumnDirections:
+        return ColumnDirections(self._ground.camera, self._pose)
 
     @cached_property
     def _bonnet(self) -> npt.NDArray[np.intp]:
