@@ -61,27 +61,9 @@ class CameraModel:
         Raises:
             CameraInfoError: The CameraInfo is not calibrated, invalid, or for another size.
         """
-        k = [float(value) for value in info.k]
-        fx, fy, cx, cy = k[0], k[4], k[2], k[5]
-        if not any(k):
-            raise CameraInfoError(
-                'CameraInfo has zeros in K: the camera is not calibrated, or its driver does not '
-                'find the calibration'
-            )
-        if not all(map(math.isfinite, k)) or fx <= 0 or fy <= 0:
-            raise CameraInfoError(
-                f'CameraInfo has invalid focal lengths: fx {fx:g} and fy {fy:g} in K'
-            )
-        region = Region.of(info)
+        fx, fy, cx, cy = _intrinsics([float(value) for value in info.k])
+        region = _region(info, size)
         offset, binning = region.offset, region.binning
-        if not region.fits(size):
-            part = ', {}x{} binned by {}x{}'.format(*region.size, *binning)
-            is_whole = binning == (1, 1) and region.size == (info.width, info.height)
-            raise CameraInfoError(
-                f'CameraInfo is for {info.width}x{info.height}{"" if is_whole else part}, but the '
-                f'image has {size[0]}x{size[1]}: a driver that scales has to say so in binning and '
-                'roi'
-            )
         return cls(
             size,
             (fx / binning[0], fy / binning[1]),
@@ -117,6 +99,42 @@ class CameraModel:
         return self.lens.directions(
             (columns - self.center[0]) / self.focal[0], (rows - self.center[1]) / self.focal[1]
         )
+
+
+def _intrinsics(k: list[float]) -> tuple[float, float, float, float]:
+    """Returns fx, fy, cx and cy of the 9 numbers of K."""
+    fx, fy, cx, cy = k[0], k[4], k[2], k[5]
+    if not any(k):
+        raise CameraInfoError(
+            'CameraInfo has zeros in K: the camera is not calibrated, or its driver does not '
+            'find the calibration'
+        )
+    if not all(map(math.isfinite, k)):
+        raise CameraInfoError(f'CameraInfo has numbers in K that are not finite: {k}')
+    if fx <= 0 or fy <= 0:
+        raise CameraInfoError(f'CameraInfo has invalid focal lengths: fx {fx:g} and fy {fy:g} in K')
+    if k[6:] != [0, 0, 1]:
+        raise CameraInfoError(f'CameraInfo has the last row {k[6:]} in K: it must be [0, 0, 1]')
+    return fx, fy, cx, cy
+
+
+def _region(info: Any, size: tuple[int, int]) -> Region:
+    """Returns the region of the sensor that an image of (width, height) shows."""
+    region = Region.of(info)
+    (x, y), (width, height) = region.offset, region.size
+    if x + width > info.width or y + height > info.height:
+        raise CameraInfoError(
+            f'CameraInfo has a roi of {width}x{height} at ({x}, {y}), which is not within its '
+            f'{info.width}x{info.height}: width and height are those of the whole sensor'
+        )
+    if not region.fits(size):
+        part = ', {}x{} binned by {}x{}'.format(*region.size, *region.binning)
+        is_whole = region.binning == (1, 1) and region.size == (info.width, info.height)
+        raise CameraInfoError(
+            f'CameraInfo is for {info.width}x{info.height}{"" if is_whole else part}, but the '
+            f'image has {size[0]}x{size[1]}: a driver that scales has to say so in binning and roi'
+        )
+    return region
 
 
 def _lens(model: str, coefficients: tuple[float, ...]) -> Lens:

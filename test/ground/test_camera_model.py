@@ -111,12 +111,17 @@ def test_binning_and_region_of_interest_are_applied() -> None:
     [
         ({'k': [0.0] * 9}, 'zeros in K: the camera is not calibrated'),
         ({'k': [0.0, *K.reshape(-1)[1:]]}, 'invalid focal lengths: fx 0'),
-        ({'k': [np.nan, *K.reshape(-1)[1:]]}, 'invalid focal lengths: fx nan'),
+        ({'k': [420, 0, np.nan, 0, 410, 241, 0, 0, 1]}, 'K that are not finite: [420.0, 0.0, nan'),
+        ({'k': [420, 0, 318.5, 0, 410, 241, 0, 0, 2]}, 'last row [0.0, 0.0, 2.0] in K: it must be'),
         ({'d': [np.inf] * 5}, 'invalid distortion coefficients D'),
         ({'d': [0.1] * 3}, '3 numbers in D: plumb_bob has one of 0, 4, 5, 8, 12, 14'),
         ({'distortion_model': 'equidistant', 'd': [0.1] * 5}, 'equidistant has 4'),
         ({'distortion_model': 'omni'}, "'omni', which is not supported: use plumb_bob"),
         ({'width': 1280, 'height': 960}, 'is for 1280x960, but the image has 640x480'),
+        (
+            {'roi': SimpleNamespace(x_offset=10, y_offset=0, width=640, height=480)},
+            'a roi of 640x480 at (10, 0), which is not within its 640x480',
+        ),
         ({'binning_x': 2, 'binning_y': 2}, '640x480 binned by 2x2, but the image has 640x480'),
     ],
 )
