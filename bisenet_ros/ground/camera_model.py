@@ -113,8 +113,6 @@ def _intrinsics(k: list[float]) -> tuple[float, float, float, float]:
         raise CameraInfoError(f'CameraInfo has numbers in K that are not finite: {k}')
     if fx <= 0 or fy <= 0:
         raise CameraInfoError(f'CameraInfo has invalid focal lengths: fx {fx:g} and fy {fy:g} in K')
-    if k[6:] != [0, 0, 1]:
-        raise CameraInfoError(f'CameraInfo has the last row {k[6:]} in K: it must be [0, 0, 1]')
     return fx, fy, cx, cy
 
 

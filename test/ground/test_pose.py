@@ -61,7 +61,7 @@ def test_fixed_axes_and_a_transform_of_tf() -> None:
 
 
 def test_what_cannot_be_is_refused() -> None:
-    with pytest.raises(PoseError, match='0 m above the ground'):
+    with pytest.raises(PoseError, match='z = 0 m in base_frame, which is not above the ground'):
         Pose.from_mounting((0, 0, 0, 0, 0, 0))
     with pytest.raises(PoseError, match='quaternion'):
         Pose.from_transform((0, 0, 1), (0, 0, 0, 0))
