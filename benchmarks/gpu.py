@@ -22,7 +22,6 @@ import re
 import shutil
 import subprocess
 import time
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from importlib.util import find_spec
@@ -58,6 +57,7 @@ from bisenet_ros.engine.torch_engine import TorchEngine
 from bisenet_ros.engine.upsample_argmax import scale_to
 from bisenet_ros.errors import UserError, first_line
 from bisenet_ros.model_settings import DEFAULT_WEIGHTS
+from bisenet_ros.onnx_program import onnx_program
 from bisenet_ros.process_tuning import prepare_process
 from bisenet_ros.resizing import resize
 from bisenet_ros.synthetic.drive import SyntheticDrive
@@ -184,17 +184,12 @@ def compiled(setting: Setting) -> Labeller:
 
 def onnx_of(setting: Setting) -> bytes:
     """Returns `LabelsInGraph` for TensorRT; the graph contains the precision, as required."""
-    with warnings.catch_warnings():
-        warnings.simplefilter('ignore', FutureWarning)  # torch's exporter raises them about torch
-        program = torch.onnx.export(
-            LabelsInGraph(setting).eval(),
-            (empty_input(setting).cpu(),),
-            input_names=['prepared'],
-            output_names=['labels'],
-            dynamo=True,
-            verbose=False,
-        )
-    assert program is not None  # None only from the old exporter
+    program = onnx_program(
+        LabelsInGraph(setting).eval(),
+        empty_input(setting).cpu(),
+        input_name='prepared',
+        output_name='labels',
+    )
     return program.model_proto.SerializeToString()
 
 

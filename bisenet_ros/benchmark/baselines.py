@@ -25,6 +25,7 @@ from bisenet_ros.engine.pipeline import Pipeline
 from bisenet_ros.engine.upsample_argmax import scale_to, upsample_argmax
 from bisenet_ros.errors import UserError
 from bisenet_ros.extras import EXTRAS, advice
+from bisenet_ros.onnx_program import onnx_program
 from bisenet_ros.preprocess import Normalization
 from bisenet_ros.resizing import resize
 
@@ -144,17 +145,12 @@ def onnx_runtime(checkpoint: Checkpoint, network_size: Size) -> Labeller:
     import onnxruntime
 
     width, height = network_size
-    with warnings.catch_warnings():
-        warnings.simplefilter('ignore', FutureWarning)  # raised by torch's exporter about torch
-        program = torch.onnx.export(
-            _labels_in_graph(checkpoint, network_size),
-            (torch.zeros(1, 3, height, width),),
-            input_names=['image'],
-            output_names=['labels'],
-            dynamo=True,
-            verbose=False,
-        )
-    assert program is not None  # None only from the old exporter
+    program = onnx_program(
+        _labels_in_graph(checkpoint, network_size),
+        torch.zeros(1, 3, height, width),
+        input_name='image',
+        output_name='labels',
+    )
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
     # Otherwise its threads spin while idle, and slow down the candidate that is measured next.

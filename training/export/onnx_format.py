@@ -4,13 +4,13 @@
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 import torch
 
 from bisenet_ros.engine.pipeline import Pipeline
+from bisenet_ros.onnx_program import onnx_program
 from bisenet_training.export.format import Array, Format, example_input
 from bisenet_training.export.metadata import ExportError, Metadata
 
@@ -39,20 +39,14 @@ class Onnx(Format):
     def write(self, pipeline: Pipeline, metadata: Metadata, path: Path) -> None:
         import onnx
 
-        with warnings.catch_warnings():
-            # torch's exporter uses deprecated functions of torch.
-            warnings.simplefilter('ignore', FutureWarning)
-            program = torch.onnx.export(
-                pipeline,
-                (example_input(metadata, batch=2),),
-                dynamo=True,
-                opset_version=OPSET,
-                input_names=[metadata.interface.input],
-                output_names=[metadata.interface.output],
-                dynamic_shapes=({0: torch.export.Dim('batch')},),
-                verbose=False,
-            )
-        assert program is not None
+        program = onnx_program(
+            pipeline,
+            example_input(metadata, batch=2),
+            input_name=metadata.interface.input,
+            output_name=metadata.interface.output,
+            opset=OPSET,
+            dynamic_shapes=({0: torch.export.Dim('batch')},),
+        )
         model = program.model_proto
         onnx.helper.set_model_props(model, metadata.to_dict())
         onnx.checker.check_model(model)
