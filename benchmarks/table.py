@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping
@@ -20,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from bisenet_ros.formatting import percent
+from bisenet_ros.malloc_tuning import environment_without_malloc_settings
 
 MALLOC: dict[str, dict[str, str]] = {
     'freed memory kept': {},
@@ -30,12 +30,7 @@ MALLOC: dict[str, dict[str, str]] = {
 
 def run(arguments: list[str], settings: Mapping[str, str]) -> None:
     """Runs a Python program with settings of malloc."""
-    environment = {
-        name: value
-        for name, value in os.environ.items()
-        if name != 'GLIBC_TUNABLES' and not name.startswith('MALLOC_')
-    }
-    environment.update(settings)
+    environment = {**environment_without_malloc_settings(), **settings}
     # Standard output is for the tables.
     subprocess.run([sys.executable, *arguments], env=environment, check=True, stdout=sys.stderr)
 

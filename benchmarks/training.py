@@ -15,7 +15,6 @@ time of a step includes the wait for its batch, so the throughput of a worker is
 from __future__ import annotations
 
 import argparse
-import os
 import statistics
 import subprocess
 import sys
@@ -34,6 +33,7 @@ from bisenet_ros.benchmark.machine import describe_machine
 from bisenet_ros.benchmark.rounds import in_turn
 from bisenet_ros.console import notes, write_json
 from bisenet_ros.label_space import CAMVID, CITYSCAPES, IGNORE
+from bisenet_ros.malloc_tuning import environment_without_malloc_settings
 from bisenet_ros.media import write_image
 from bisenet_ros.synthetic.drive import SyntheticDrive
 from bisenet_training.augment import Augmentation
@@ -111,21 +111,12 @@ def write_frames(root: Path, count: int, size: tuple[int, int]) -> None:
             write_image(root / file, pixels)
 
 
-def environment() -> dict[str, str]:
-    """Returns the environment of this process without malloc settings, which are under test."""
-    return {
-        name: value
-        for name, value in os.environ.items()
-        if name != 'GLIBC_TUNABLES' and not name.startswith('MALLOC_')
-    }
-
-
 def train(contestant: Contestant, config: Path, output: Path) -> list[dict[str, str]]:
     """Trains once and returns the rows of its steps."""
     command = [sys.executable, *contestant.program, str(config), *contestant.options]
     result = subprocess.run(
         [*command, '-o', str(output)],
-        env=environment(),
+        env=environment_without_malloc_settings(),  # they are under test
         capture_output=True,
         text=True,
         check=False,

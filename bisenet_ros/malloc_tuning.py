@@ -19,11 +19,12 @@ _kept = False  # by `keep_freed_memory`; the C library cannot be asked
 
 def malloc_settings() -> dict[str, str]:
     """Returns the environment variables that configure malloc."""
-    return {
-        name: value
-        for name, value in os.environ.items()
-        if name == 'GLIBC_TUNABLES' or name.startswith('MALLOC_')
-    }
+    return {name: value for name, value in os.environ.items() if _configures_malloc(name)}
+
+
+def environment_without_malloc_settings() -> dict[str, str]:
+    """Returns the environment of this process without them, for a process under test."""
+    return {name: value for name, value in os.environ.items() if not _configures_malloc(name)}
 
 
 def keep_freed_memory() -> bool:
@@ -67,6 +68,10 @@ def return_free_memory() -> None:
     malloc_trim = _of_c_library('malloc_trim')
     if malloc_trim is not None:
         malloc_trim(ctypes.c_size_t(0))
+
+
+def _configures_malloc(variable: str) -> bool:
+    return variable == 'GLIBC_TUNABLES' or variable.startswith('MALLOC_')
 
 
 def _of_c_library(name: str) -> Callable[..., int] | None:

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 import torch
 
 from bisenet_ros.console import make_folder, warn, write_json
+from bisenet_ros.engine.hardware import cpu_model
 from bisenet_ros.errors import UserError
 from bisenet_ros.version import versions
 from bisenet_training.config import TrainingConfig, load_config
@@ -228,7 +229,7 @@ def environment() -> dict[str, Any]:
         'machine': {
             'host': platform.node(),
             'system': platform.platform(),
-            'processor': _processor(),
+            'processor': cpu_model(),
             'cores': len(os.sched_getaffinity(0)),
             'gpus': [
                 torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())
@@ -243,17 +244,6 @@ def _variables(variables: Mapping[str, str]) -> dict[str, str]:
     """Returns the environment variables that affect speed or results of torch."""
     prefixes = ('CUDA', 'CUBLAS', 'KMP', 'MALLOC', 'MKL', 'NCCL', 'OMP', 'TORCH')
     return {name: value for name, value in sorted(variables.items()) if name.startswith(prefixes)}
-
-
-def _processor() -> str:
-    """Returns the name of the processor, from Linux."""
-    information = Path('/proc/cpuinfo')
-    if information.is_file():
-        for line in information.read_text(encoding='utf-8').splitlines():
-            name, _, value = line.partition(':')
-            if name.strip() == 'model name':
-                return value.strip()
-    return platform.processor()
 
 
 def _commit(folder: Path) -> str | None:

@@ -14,11 +14,11 @@ from typing import Any
 
 import torch
 
-from bisenet_ros.engine.hardware import cpu_capability
+from bisenet_ros.engine.hardware import cpu_capability, cpu_model
 from bisenet_ros.malloc_tuning import freed_memory_is_kept, malloc_settings
-from bisenet_ros.version import VERSION
+from bisenet_ros.version import versions
 
-_PACKAGES = ('torch', 'numpy', 'opencv-python-headless', 'openvino', 'onnxruntime', 'triton')
+_OPTIONAL_PACKAGES = ('openvino', 'onnxruntime', 'triton')
 _THREAD_VARIABLES = (
     *('OMP_NUM_THREADS', 'OMP_WAIT_POLICY', 'OMP_PROC_BIND', 'GOMP_CPU_AFFINITY'),
     *('KMP_AFFINITY', 'KMP_BLOCKTIME', 'MKL_NUM_THREADS', 'OPENBLAS_NUM_THREADS'),
@@ -30,7 +30,7 @@ def describe_machine() -> dict[str, Any]:
     """Returns the current hardware, versions, settings and load, ready for JSON."""
     return {
         'system': platform.platform(),
-        'cpu': _cpu_model(),
+        'cpu': cpu_model(),
         'cpu_capability': cpu_capability(),
         'cores': os.cpu_count(),
         'usable_cores': len(os.sched_getaffinity(0)),
@@ -49,14 +49,6 @@ def describe_machine() -> dict[str, Any]:
 
 def _malloc() -> str:
     return f'freed memory is {"kept" if freed_memory_is_kept() else "given back"}'
-
-
-def _cpu_model() -> str:
-    for line in _lines('/proc/cpuinfo'):
-        name, _, value = line.partition(':')
-        if name.strip() == 'model name':
-            return value.strip()
-    return platform.processor() or platform.machine()
 
 
 def _megahertz() -> list[float]:
@@ -88,15 +80,15 @@ def _gpus() -> list[dict[str, str]]:
 
 
 def _versions() -> dict[str, str]:
-    versions = {'bisenet_ros': VERSION, 'python': platform.python_version()}
-    for package in _PACKAGES:
+    found = versions()
+    for package in _OPTIONAL_PACKAGES:
         try:
-            versions[package] = version(package)
+            found[package] = version(package)
         except PackageNotFoundError:
             continue
     if torch.version.cuda is not None:
-        versions['cuda'] = torch.version.cuda
-    return versions
+        found['cuda'] = torch.version.cuda
+    return found
 
 
 def _lines(file: str) -> list[str]:
