@@ -16,6 +16,7 @@ from types import ModuleType
 import torch
 
 from bisenet_ros.errors import UserError
+from bisenet_ros.extras import advice
 
 _DESCRIBED_OPERATORS = {
     'torchvision::nms': '(Tensor dets, Tensor scores, float iou_threshold) -> Tensor',
@@ -46,6 +47,5 @@ def import_torchvision(module: str) -> ModuleType:
         if error.name != 'torchvision':
             raise
         # Without the version of torch, pip would upgrade it to the newest.
-        raise UserError(
-            f'this needs torchvision: pip install torchvision torch=={torch.__version__}'
-        ) from error
+        install = advice('torchvision', f'torch=={torch.__version__}')
+        raise UserError(f'this needs torchvision: {install}') from error

