@@ -95,7 +95,7 @@ def processes_on_machine() -> int:
     return int(os.environ.get('LOCAL_WORLD_SIZE', '1'))
 
 
-def add_up(fabric: Fabric, local: Tensor) -> Tensor:
-    """Returns the sum of a tensor over all processes, on the CPU."""
+def sum_without_gradient(fabric: Fabric, local: Tensor) -> Tensor:
+    """Returns the sum of a tensor over all processes, on the CPU; for counts, not for losses."""
     total: Tensor = fabric.all_reduce(local.to(fabric.device, copy=True), reduce_op='sum')
     return total.cpu()

@@ -27,7 +27,7 @@ from bisenet_ros.errors import UserError
 from bisenet_ros.version import versions
 from bisenet_training.config import TrainingConfig
 from bisenet_training.data import Shard, prepare_batches, suitable_workers
-from bisenet_training.distributed import add_up, launch, processes_on_machine
+from bisenet_training.distributed import launch, processes_on_machine, sum_without_gradient
 from bisenet_training.final_weights import export
 from bisenet_training.interruption import Interruption
 from bisenet_training.progress import TrainingProgress
@@ -112,7 +112,7 @@ def _train(run: Run, shard: Shard) -> Signals | None:
                 raise _not_finite_error(rows[len(finite)], run)
 
             # A signal to any process stops all processes after the same step.
-            if add_up(fabric, torch.tensor(int(interruption.signal is not None))):
+            if sum_without_gradient(fabric, torch.tensor(int(interruption.signal is not None))):
                 stopped_by = interruption.signal or Signals.SIGTERM
 
             reached = Progress(step, reached.best, losses.seconds)

@@ -21,7 +21,7 @@ import torch
 from bisenet_ros.errors import UserError
 from bisenet_ros.network.pytorch_file import DAMAGE
 from bisenet_training.average import AverageNetwork
-from bisenet_training.distributed import add_up
+from bisenet_training.distributed import sum_without_gradient
 from bisenet_training.extra import Fabric
 from bisenet_training.run_folder import RunFolder
 
@@ -47,7 +47,7 @@ def has_state(folder: RunFolder, fabric: Fabric) -> bool:
         UserError: The state is damaged, or not visible to all processes.
     """
     is_there: bool = folder.last.is_file()
-    found = int(add_up(fabric, torch.tensor(int(is_there))))
+    found = int(sum_without_gradient(fabric, torch.tensor(int(is_there))))
     if found not in (0, fabric.world_size):
         raise UserError(
             f'only {found} of {fabric.world_size} processes can see {folder.last}: '

@@ -49,9 +49,10 @@ class SynchronizedBatchNorm(nn.BatchNorm2d):
         assert self.momentum is not None
         processes = distributed.get_world_size()
         x = input.to(torch.promote_types(input.dtype, torch.float32))
-        mean = _sum(x.mean((0, 2, 3))) / processes  # (C,)
+        mean = _sum_for_own_losses(x.mean((0, 2, 3))) / processes  # (C,)
         centered = x - mean[:, None, None]
-        variance = _sum(centered.square().mean((0, 2, 3))) / processes  # (C,)
+        squares = centered.square().mean((0, 2, 3))
+        variance = _sum_for_own_losses(squares) / processes  # (C,)
         with torch.no_grad():
             count = processes * x.numel() / x.shape[1]
             unbiased = variance * (count / max(count - 1, 1))
@@ -63,8 +64,13 @@ class SynchronizedBatchNorm(nn.BatchNorm2d):
         return normalized.to(input.dtype)
 
 
-class _Sum(Function):
-    """The sum over all processes; its gradient is the sum of the gradients of all processes."""
+class _SumForOwnLosses(Function):
+    """The sum over all processes, where each computes a loss of its own from it.
+
+    Its gradient is that of the sum of all losses: the sum of the gradients of all processes. In
+    `losses.shared_loss`, all processes have the same loss instead. torch has this function as
+    `torch.distributed.nn.functional.all_reduce`, but deprecates it.
+    """
 
     @staticmethod
     def forward(ctx: FunctionCtx, local: Tensor) -> Tensor:
@@ -80,7 +86,7 @@ class _Sum(Function):
 
 
 # torch has no type for `apply`.
-_sum: Callable[[Tensor], Tensor] = _Sum.apply
+_sum_for_own_losses: Callable[[Tensor], Tensor] = _SumForOwnLosses.apply
 _convert: Callable[[nn.Module], nn.Module] = nn.SyncBatchNorm.convert_sync_batchnorm
 
 

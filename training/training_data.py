@@ -19,7 +19,7 @@ from bisenet_ros.errors import UserError
 from bisenet_ros.label_space import LabelSpace
 from bisenet_training.config import TrainingConfig
 from bisenet_training.datasets import Dataset, check_dataset
-from bisenet_training.distributed import add_up
+from bisenet_training.distributed import sum_without_gradient
 from bisenet_training.extra import Fabric
 
 _Pixels = dict[str, Annotated[int, Field(strict=True, ge=0, lt=1 << 53)]]
@@ -104,7 +104,9 @@ class TrainingData:
             trained = counts[: len(self.train)]
             for share, pixels in zip(self.shares, trained, strict=True):
                 shares += share * np.array(pixels) / sum(pixels)
-        for_all: npt.NDArray[np.float64] = add_up(fabric, torch.from_numpy(shares)).numpy()
+        for_all: npt.NDArray[np.float64] = sum_without_gradient(
+            fabric, torch.from_numpy(shares)
+        ).numpy()
         return for_all
 
     @property

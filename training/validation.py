@@ -14,7 +14,7 @@ from bisenet_ros.metrics import ConfusionMatrix, number
 from bisenet_ros.model_settings import ModelSettings
 from bisenet_ros.segmenter import Segmenter
 from bisenet_training.datasets import Dataset
-from bisenet_training.distributed import add_up
+from bisenet_training.distributed import sum_without_gradient
 from bisenet_training.evaluation import EvaluatedFrame
 from bisenet_training.extra import Fabric
 
@@ -76,7 +76,7 @@ def validate(checkpoint: Checkpoint, dataset: Dataset, fabric: Fabric) -> Valida
         confusion.add(of_frame)
         if index in shown:
             frames.append(EvaluatedFrame(index, sample, labels, of_frame.miou()))
-    confusion.counts[:] = add_up(fabric, torch.from_numpy(confusion.counts)).numpy()
+    confusion.counts[:] = sum_without_gradient(fabric, torch.from_numpy(confusion.counts)).numpy()
     return Validation(dataset.label_space, confusion, tuple(frames))
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, distributed
 
 from bisenet_training.losses.settings import TeacherSettings
-from bisenet_training.losses.sum_over_processes import sum_over_processes
+from bisenet_training.losses.shared_loss import sum_for_shared_loss
 
 
 def distillation_loss(
@@ -46,7 +46,7 @@ def distillation_loss(
                 features.float(), teacher_features.float(), settings.features_temperature
             )
     processes = distributed.get_world_size() if distributed.is_initialized() else 1
-    total: Tensor = sum_over_processes(loss / processes)
+    total: Tensor = sum_for_shared_loss(loss / processes)
     return total
 
 

@@ -17,7 +17,7 @@ from bisenet_ros.label_space import IGNORE
 from bisenet_ros.network import STRIDE
 from bisenet_training.losses.cross_entropy import pixel_cross_entropy
 from bisenet_training.losses.settings import LossSettings
-from bisenet_training.losses.sum_over_processes import sum_over_processes
+from bisenet_training.losses.shared_loss import sum_for_shared_loss
 from bisenet_training.losses.upsampling import upsample
 
 
@@ -89,7 +89,7 @@ class SegmentationLoss(nn.Module):
                     for index, logits in enumerate(heads)
                 ]
             )  # (heads, statistics)
-            cross_entropies, dices = self._losses(sum_over_processes(local))  # (heads,), (heads,)
+            cross_entropies, dices = self._losses(sum_for_shared_loss(local))  # (heads,), (heads,)
             losses = cross_entropies + self.settings.dice_weight * dices
             total: Tensor = losses[0] + self.settings.booster_weight * losses[1:].sum()
         return total
