@@ -48,6 +48,7 @@ from bisenet_ros.live.processes import (
     ProcessError,
     Processes,
     ended_by_signals,
+    node_command,
     ros_environment,
 )
 
@@ -100,10 +101,7 @@ class Load:
     def node_command(self) -> list[str]:
         """Returns the node's command line."""
         parameters = {'cameras': f'[{", ".join(self.names)}]', **self.parameters}
-        command = [sys.executable, '-m', 'bisenet_ros.node.segmenter_node', '--ros-args']
-        for name, value in parameters.items():
-            command += ['-p', f'{name}:={value}']
-        return command
+        return node_command(parameters)
 
     def camera_command(self, name: str) -> list[str]:
         """Returns a camera's command line."""

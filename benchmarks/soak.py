@@ -75,6 +75,7 @@ from bisenet_ros.live.processes import (
     ProcessError,
     Processes,
     ended_by_signals,
+    node_command,
     ros_environment,
 )
 from bisenet_ros.process_tuning import prepare_process
@@ -416,10 +417,7 @@ class Stack:
             'weights': self._options.weights,
             'network_size': f'[{width}, {height}]',
         }
-        command = [sys.executable, '-m', 'bisenet_ros.node.segmenter_node', '--ros-args']
-        for name, value in parameters.items():
-            command += ['-p', f'{name}:={value}']
-        return command
+        return node_command(parameters)
 
     def _start_camera(self, camera: str) -> None:
         size = map(str, self._options.sizes[self._sizes[camera]])

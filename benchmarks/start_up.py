@@ -30,7 +30,7 @@ from sensor_msgs.msg import Image
 
 from bisenet_ros.errors import UserError
 from bisenet_ros.image_codec import image_fields
-from bisenet_ros.live.processes import ProcessError, Processes, ros_environment
+from bisenet_ros.live.processes import ProcessError, Processes, node_command, ros_environment
 from bisenet_ros.media import write_image
 from bisenet_ros.node.publishers import to_message
 from bisenet_ros.synthetic.drive import SyntheticDrive
@@ -70,9 +70,7 @@ class Camera:
         self._labelled.clear()
         start = time.perf_counter()
         with Processes(environment, logs) as processes:
-            node = processes.start(
-                'segmenter_node', [sys.executable, '-m', 'bisenet_ros.node.segmenter_node']
-            )
+            node = processes.start('segmenter_node', node_command({}))
             while not self._labelled.wait(LOOK_PERIOD):
                 processes.next_event(0.0)
                 if time.perf_counter() - start > PATIENCE:

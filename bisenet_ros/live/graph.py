@@ -15,7 +15,13 @@ from pathlib import Path
 from bisenet_ros.bag.recorded_outputs import Publication, write_publications
 from bisenet_ros.errors import UserError
 from bisenet_ros.live.events import Event
-from bisenet_ros.live.processes import Process, Processes, ended_by_signals, ros_environment
+from bisenet_ros.live.processes import (
+    Process,
+    Processes,
+    ended_by_signals,
+    node_command,
+    ros_environment,
+)
 from bisenet_ros.live.sources import Source, open_source
 from bisenet_ros.parameter_file import write_parameters
 from bisenet_ros.settings import values_for_recorded
@@ -97,11 +103,7 @@ def run_graph(
     environment = ros_environment(os.environ, folder)
     with ended_by_signals(), Processes(environment, logs) as processes:
         segmenter = processes.start(
-            'segmenter',
-            [
-                *_module('bisenet_ros.node.segmenter_node'),
-                *('--ros-args', '--params-file', str(parameter_file)),
-            ],
+            'segmenter', node_command({}, '--params-file', str(parameter_file))
         )
         recorder = processes.start(
             'recorder',

@@ -208,6 +208,19 @@ def ended_by_signals() -> Iterator[None]:
             signal.signal(number, handler)
 
 
+def node_command(parameters: Mapping[str, object], *arguments: str) -> list[str]:
+    """Returns the command line of a segmenter node.
+
+    Args:
+        parameters: Its parameters by name; a value is written as `str` writes it.
+        arguments: Further arguments for ROS.
+    """
+    command = [sys.executable, '-m', 'bisenet_ros.node.segmenter_node', '--ros-args', *arguments]
+    for name, value in parameters.items():
+        command += ['-p', f'{name}:={value}']
+    return command
+
+
 def ros_environment(environment: Mapping[str, str], logs: Path) -> dict[str, str]:
     """Returns an environment whose ROS nodes see only each other: no vehicle, no other graph.
 
