@@ -471,8 +471,8 @@ def rows_of_rates(size: Size, result: dict[str, Any]) -> Iterator[str]:
             yield f'{"roofline, " + part:40} {size[0]}x{size[1]:<5} {milliseconds:8.3f}'
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Measures all candidates and prints the results; see the module docstring."""
+def options_parser() -> argparse.ArgumentParser:
+    """Returns the parser of the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('--weights', default=DEFAULT_WEIGHTS)
     parser.add_argument(
@@ -499,6 +499,25 @@ def main(arguments: Sequence[str] | None = None) -> None:
         help='names of candidates',
     )
     parser.add_argument('--json', type=Path, help='also write all results to this file')
+    return parser
+
+
+def installed(names: Sequence[str]) -> list[str]:
+    """Returns the candidates among `names` that are installed, and prints the others."""
+    found = {
+        TENSORRT: ('tensorrt or onnxscript', _modules('tensorrt', 'onnxscript')),
+        TRTEXEC: ('trtexec or onnxscript', _modules('onnxscript') and shutil.which('trtexec')),
+    }
+    missing = {name: what for name, (what, is_there) in found.items() if not is_there}
+    for name in missing:
+        if name in names:
+            print(f'{name} is skipped: {missing[name]} is not installed')
+    return [name for name in CANDIDATES if name in names and name not in missing]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measures all candidates and prints the results; see the module docstring."""
+    parser = options_parser()
     options = parser.parse_args(arguments)
     prepare_process()  # as in the candidates' processes, which `describe_machine` describes
     until = time.monotonic() + 60 * options.minutes
@@ -509,16 +528,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         checkpoint = Checkpoint.load(options.weights)
     except UserError as error:
         parser.error(str(error))
-    missing = {
-        name: what
-        for name, what, found in (
-            (TENSORRT, 'tensorrt or onnxscript', _modules('tensorrt', 'onnxscript')),
-            (TRTEXEC, 'trtexec or onnxscript', _modules('onnxscript') and shutil.which('trtexec')),
-        )
-        if name in options.only and not found
-    }
-    for name, what in missing.items():
-        print(f'{name} is skipped: {what} is not installed')
+    candidates = installed(options.only)
     width, height = options.frame
     frame = resize(SyntheticDrive(seed=1).frame(0)[0], (width, height))
     sizes = [(w, h) for w, h in options.network or [(1024, 512), (2048, 1024)]]
@@ -535,9 +545,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         flush=True,
     )
     expected = {size: baselines.exact(checkpoint, size)(frame) for size in sizes}
-    for name in (RATES, *CANDIDATES):
-        if name in missing or name not in (RATES, *options.only):
-            continue
+    for name in (RATES, *candidates):
         task = Task(name, options.weights, device, precision, frame, options.rounds, expected)
         for size, result in results(task, until):
             found = report['sizes'][sizes.index(size)]

@@ -170,8 +170,8 @@ def report(
     }
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Measures all contestants and prints the results; see the module docstring."""
+def options_of(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Parses the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     size: dict[str, Any] = {'type': int, 'nargs': 2, 'metavar': ('W', 'H')}
     parser.add_argument('--frame', **size, default=(1024, 512), help='size of the PNG files')
@@ -195,32 +195,58 @@ def main(arguments: Sequence[str] | None = None) -> None:
         help='of the table',
     )
     parser.add_argument('--json', type=Path, help='also write all results to this file')
-    options = parser.parse_args(arguments)
-    names = [name for name in CONTESTANTS if name in options.only]
+    return parser.parse_args(arguments)
 
+
+def configuration(options: argparse.Namespace, data: Path) -> TrainingConfig:
+    """Returns the configuration of all contestants, on the data set in a folder."""
+    return load_config(
+        RECIPE,
+        [
+            *(f'data={data}', 'validation=null', 'device=cpu'),
+            *(f'crop={list(options.crop)}', f'batch={options.batch}'),
+            *(f'workers={options.workers}', f'max_steps={options.warm_up + options.steps}'),
+        ],
+    )
+
+
+def train_in_turn(
+    options: argparse.Namespace, config: TrainingConfig, folder: Path
+) -> tuple[dict[str, list[float]], dict[str, tuple[float, float]]]:
+    """Trains all contestants, round by round.
+
+    Args:
+        options: The command line.
+        config: The configuration.
+        folder: Where the runs are written.
+
+    Returns:
+        By contestant: images per second of each round; first and last loss of the last round.
+    """
+    file = folder / 'config.yaml'
+    file.write_text(config.to_yaml(), encoding='utf-8')
+    names = [name for name in CONTESTANTS if name in options.only]
+    rates: dict[str, list[float]] = {name: [] for name in names}
+    losses = {}
+    for number in range(options.rounds):
+        for name in names:
+            with notes.status(f'round {number + 1} of {options.rounds}: {name}'):
+                rows = train(CONTESTANTS[name], file, folder / f'{number}_{names.index(name)}')
+            seconds = float(rows[-1]['seconds']) - float(rows[options.warm_up - 1]['seconds'])
+            rates[name].append(options.steps * options.batch / seconds)
+            losses[name] = (float(rows[0]['loss']), float(rows[-1]['loss']))
+    return rates, losses
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measures all contestants and prints the results; see the module docstring."""
+    options = options_of(arguments)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         with notes.status('rendering frames'):
             write_frames(folder / 'data', options.frames, tuple(options.frame))
-        config = load_config(
-            RECIPE,
-            [
-                *(f'data={folder / "data"}', 'validation=null', 'device=cpu'),
-                *(f'crop={list(options.crop)}', f'batch={options.batch}'),
-                *(f'workers={options.workers}', f'max_steps={options.warm_up + options.steps}'),
-            ],
-        )
-        file = folder / 'config.yaml'
-        file.write_text(config.to_yaml(), encoding='utf-8')
-        rates: dict[str, list[float]] = {name: [] for name in names}
-        losses = {}
-        for number in range(options.rounds):
-            for name in names:
-                with notes.status(f'round {number + 1} of {options.rounds}: {name}'):
-                    rows = train(CONTESTANTS[name], file, folder / f'{number}_{names.index(name)}')
-                seconds = float(rows[-1]['seconds']) - float(rows[options.warm_up - 1]['seconds'])
-                rates[name].append(options.steps * options.batch / seconds)
-                losses[name] = (float(rows[0]['loss']), float(rows[-1]['loss']))
+        config = configuration(options, folder / 'data')
+        rates, losses = train_in_turn(options, config, folder)
         print(
             f'BiSeNet V2, {len(CITYSCAPES)} classes, crops of {options.crop[0]}x{options.crop[1]} '
             f'from {options.frame[0]}x{options.frame[1]}, batches of {options.batch}, workers: '

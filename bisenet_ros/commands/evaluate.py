@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -20,12 +21,14 @@ from bisenet_ros.console import (
 )
 from bisenet_ros.errors import UserError
 from bisenet_ros.model_settings import ModelSettings
+from bisenet_training.datasets import Dataset
 from bisenet_training.datasets.settings import LabelWriter
 from bisenet_training.evaluation.confusion_chart import check_matplotlib
 from bisenet_training.evaluation.label_images import LabelImages
 from bisenet_training.evaluation.loading import load_predictor
+from bisenet_training.evaluation.predictor import LoadedPredictor
 from bisenet_training.evaluation.report import print_tables, write_report
-from bisenet_training.evaluation.result import EvaluatedFrame, evaluate
+from bisenet_training.evaluation.result import EvaluatedFrame, EvaluationResult, evaluate
 from bisenet_training.evaluation.source import Source
 from bisenet_training.evaluation.views import STRIDE, Views
 from bisenet_training.evaluation.worst_frames import SHOWN, WorstFrames
@@ -88,6 +91,53 @@ def evaluate_weights(
     if settings.ego_mask:
         warn('ego_mask is ignored: it belongs to one vehicle, not to a data set')
         settings = replace(settings, ego_mask='')
+    submission = _submission(source, outputs, settings)
+    dataset = source.settings.open()
+    if outputs.folder is not None:
+        check_matplotlib()
+        make_folder(outputs.folder)
+    predictor = load_predictor(settings, views)
+    settings = replace(
+        settings,
+        drivable_threshold=predictor.drivable_threshold,
+        drivable_classes=tuple(filter(None, settings.drivable_classes))
+        or dataset.label_space.drivable,
+    )
+    writers: list[LabelWriter] = [] if submission is None else [submission]
+    if outputs.folder is not None:
+        writers.append(LabelImages(outputs.folder / 'labels'))
+    result, worst = _segment(predictor, dataset, settings, writers)
+    if not source.settings.has_truth:
+        notes.print(f'{dataset.description}: {outputs.submission}', markup=False, soft_wrap=True)
+        return
+    facts = {
+        'dataset': source.kind,
+        'split': source.split,
+        **vars(settings),
+        'device': predictor.device,
+        'precision': predictor.precision,
+        'engine': predictor.engine,
+        'network_size': predictor.network_size,
+        'scales': list(views.scales),
+        'flip': views.flip,
+        'crop': None if views.crop is None else list(views.crop),
+        'stride': None if views.crop is None else views.stride,
+    }
+    if outputs.json_file is not None:
+        write_json(outputs.json_file, {**facts, **result.figures()})
+    if outputs.folder is not None:
+        write_json(outputs.folder / 'figures.json', {**facts, **result.figures()})
+        write_report(outputs.folder, dataset.description, facts, result, worst.frames())
+    if not is_standard_output(outputs.json_file):
+        print_tables(Console(highlight=False), dataset.description, result)
+
+
+def _submission(source: Source, outputs: Outputs, settings: ModelSettings) -> LabelWriter | None:
+    """Returns what writes the files for the evaluation server, if they are asked for.
+
+    Raises:
+        UserError: The options contradict each other, or ask for what the data set lacks.
+    """
     submission = None
     if outputs.submission is not None:
         if settings.output_size:
@@ -101,17 +151,24 @@ def evaluate_weights(
             f'only the evaluation server has the truth of {source.kind} {source.split}: '
             'give --submission DIR, without --json and --output'
         )
-    dataset = source.settings.open()
-    if outputs.folder is not None:
-        check_matplotlib()
-        make_folder(outputs.folder)
-    predictor = load_predictor(settings, views)
-    settings = replace(settings, drivable_threshold=predictor.drivable_threshold)
-    drivable = tuple(filter(None, settings.drivable_classes)) or dataset.label_space.drivable
+    return submission
+
+
+def _segment(
+    predictor: LoadedPredictor,
+    dataset: Dataset,
+    settings: ModelSettings,
+    writers: Sequence[LabelWriter],
+) -> tuple[EvaluationResult, WorstFrames]:
+    """Segments and evaluates all frames, and shows the progress.
+
+    Args:
+        predictor: Labels the frames.
+        dataset: The frames.
+        settings: Decide what is drivable.
+        writers: Write the labels of each frame.
+    """
     worst = WorstFrames(SHOWN)
-    writers: list[LabelWriter] = [] if submission is None else [submission]
-    if outputs.folder is not None:
-        writers.append(LabelImages(outputs.folder / 'labels'))
     with progress_bar() as bar:
         task = bar.add_task('evaluating', total=len(dataset))
 
@@ -125,31 +182,8 @@ def evaluate_weights(
             predictor,
             dataset,
             count,
-            drivable_classes=drivable,
+            drivable_classes=settings.drivable_classes,
             min_drivable_confidence=settings.min_drivable_confidence,
             min_drivable_area=settings.min_drivable_area,
         )
-    if not source.settings.has_truth:
-        notes.print(f'{dataset.description}: {outputs.submission}', markup=False, soft_wrap=True)
-        return
-    facts = {
-        'dataset': source.kind,
-        'split': source.split,
-        **vars(settings),
-        'device': predictor.device,
-        'precision': predictor.precision,
-        'engine': predictor.engine,
-        'network_size': predictor.network_size,
-        'drivable_classes': drivable,
-        'scales': list(views.scales),
-        'flip': views.flip,
-        'crop': None if views.crop is None else list(views.crop),
-        'stride': None if views.crop is None else views.stride,
-    }
-    if outputs.json_file is not None:
-        write_json(outputs.json_file, {**facts, **result.figures()})
-    if outputs.folder is not None:
-        write_json(outputs.folder / 'figures.json', {**facts, **result.figures()})
-        write_report(outputs.folder, dataset.description, facts, result, worst.frames())
-    if not is_standard_output(outputs.json_file):
-        print_tables(Console(highlight=False), dataset.description, result)
+    return result, worst
