@@ -38,7 +38,7 @@ from bisenet_ros.media import write_image
 from bisenet_ros.synthetic.drive import SyntheticDrive
 from bisenet_training.augment import Augmentation
 from bisenet_training.config import TrainingConfig, load_config
-from bisenet_training.data import Plan, Views, suitable_workers
+from bisenet_training.data import AugmentedSamples, Plan, suitable_workers
 from bisenet_training.datasets.cityscapes import to_label_ids
 from bisenet_training.run_folder import read_rows
 
@@ -132,9 +132,10 @@ def prepared_per_second(config: TrainingConfig, rounds: int) -> dict[str, float]
     cv2.setNumThreads(0)
     dataset = config.located(config.train[0].dataset).open()
     plan = Plan((dataset,), (1.0,), len(dataset), config.seed)
+    augmentation = Augmentation(config.augmentation)
     views = {
         'usual loop': reference_training.Views.of(config),
-        'bisenet train': Views(plan, Augmentation(config.augmentation), config.crop, config.seed),
+        'bisenet train': AugmentedSamples(plan, augmentation, config.crop, config.seed),
     }
     times = in_turn(
         {

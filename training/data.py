@@ -28,7 +28,7 @@ from bisenet_training.augment import Augmentation
 from bisenet_training.config import Size
 from bisenet_training.datasets import Dataset
 
-View = tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]
+AugmentedSample = tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]
 """Image (H, W, 3) uint8 BGR, and labels (H, W) uint8."""
 
 Batch = tuple[Tensor, Tensor]
@@ -83,15 +83,15 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class Views(TorchDataset[View]):
+class AugmentedSamples(TorchDataset[AugmentedSample]):
     """Augmented samples; each depends only on the seed and its number.
 
     Attributes:
         plan: Maps samples to frames.
-        augmentation: Makes a view of a frame.
-        crop: (width, height) of a view.
+        augmentation: Makes a sample from a frame.
+        crop: (width, height) of a sample.
         seed: Random seed.
-        pasted: Ids of the classes that are copied from one view to another.
+        pasted: Ids of the classes that are copied from one sample to another.
     """
 
     plan: Plan
@@ -100,21 +100,21 @@ class Views(TorchDataset[View]):
     seed: int
     pasted: tuple[int, ...] = ()
 
-    def __getitem__(self, number: int) -> View:
-        """Returns the view for a sample number."""
+    def __getitem__(self, number: int) -> AugmentedSample:
+        """Returns the sample with a number."""
         dataset, index = self.plan[number]
         chance = np.random.SeedSequence((self.seed, 2, number)).generate_state(1, np.uint64)
         generator = torch.Generator().manual_seed(int(chance[0]))
-        image, labels = self._view(dataset, index, generator)
+        image, labels = self._augmented(dataset, index, generator)
         if torch.rand((), generator=generator).item() < self.augmentation.settings.copy_paste:
             other = int(torch.randint(len(dataset), (), generator=generator))
-            source, source_labels = self._view(dataset, other, generator)
+            source, source_labels = self._augmented(dataset, other, generator)
             copied = np.isin(source_labels, self.pasted)
             image[copied], labels[copied] = source[copied], source_labels[copied]
         return image, labels
 
-    def __getitems__(self, numbers: Sequence[int]) -> list[View] | UserError:
-        """Returns the views of a batch, or why one of them cannot be made.
+    def __getitems__(self, numbers: Sequence[int]) -> list[AugmentedSample] | UserError:
+        """Returns the samples of a batch, or why one of them cannot be made.
 
         A loader calls this in its processes, and would wrap an error that is raised there in the
         text of a traceback.
@@ -124,10 +124,14 @@ class Views(TorchDataset[View]):
         except UserError as error:
             return error
 
-    def _view(self, dataset: Dataset, index: int, generator: torch.Generator) -> View:
+    def _augmented(
+        self, dataset: Dataset, index: int, generator: torch.Generator
+    ) -> AugmentedSample:
         sample = dataset[index]
-        view: View = self.augmentation(sample.image, sample.labels, self.crop, generator)
-        return view
+        augmented: AugmentedSample = self.augmentation(
+            sample.image, sample.labels, self.crop, generator
+        )
+        return augmented
 
 
 @dataclass(frozen=True)
@@ -173,7 +177,7 @@ class Shard:
 
 @contextmanager
 def prepare_batches(
-    views: Views, numbers: Iterator[list[int]], workers: int, *, pin_memory: bool
+    samples: AugmentedSamples, numbers: Iterator[list[int]], workers: int, *, pin_memory: bool
 ) -> Iterator[Iterator[Batch]]:
     """Prepares batches in `workers` processes, or in this process if 0, in a `with` block.
 
@@ -182,7 +186,7 @@ def prepare_batches(
     at exit.
 
     Args:
-        views: The samples.
+        samples: The samples.
         numbers: Sample numbers of each batch.
         workers: Number of processes.
         pin_memory: Whether batches are in memory that a GPU reads directly.
@@ -191,7 +195,7 @@ def prepare_batches(
         UserError: A sample cannot be read; raised when its batch is due.
     """
     loader = DataLoader(
-        views,
+        samples,
         batch_sampler=numbers,
         num_workers=workers,
         collate_fn=_collate,
@@ -215,11 +219,11 @@ def suitable_workers(processes_on_machine: int) -> int:
     return min(_MAX_WORKERS, max(cores // processes_on_machine - 1, 0))
 
 
-def _collate(views: Sequence[View] | UserError) -> Batch | UserError:
-    if isinstance(views, UserError):
-        return views
-    images = np.stack([image for image, _ in views])
-    labels = np.stack([labels for _, labels in views])
+def _collate(samples: Sequence[AugmentedSample] | UserError) -> Batch | UserError:
+    if isinstance(samples, UserError):
+        return samples
+    images = np.stack([image for image, _ in samples])
+    labels = np.stack([labels for _, labels in samples])
     return torch.from_numpy(images), torch.from_numpy(labels)
 
 

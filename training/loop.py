@@ -88,7 +88,7 @@ def _train(run: Run, shard: Shard) -> Signals | None:
     stopped_by: Signals | None = None
     with (
         # First, because it forks, and the log has threads.
-        prepare_batches(run.views, numbers, workers, pin_memory=on_gpu) as batches,
+        prepare_batches(run.samples, numbers, workers, pin_memory=on_gpu) as batches,
         Interruption() as interruption,
         RunLog(run.folder, run.progress, reached.step, writes=fabric.is_global_zero) as log,
     ):
@@ -163,7 +163,7 @@ def _write_weights(run: Run) -> None:
 
 def _not_finite_error(row: StepRow, run: Run) -> UserError:
     """Returns the error for a step whose loss is infinite or NaN."""
-    batch, plan, last = run.config.batch, run.views.plan, run.folder.last
+    batch, plan, last = run.config.batch, run.samples.plan, run.folder.last
     names = [plan.name_of(n) for n in range((row.step - 1) * batch, row.step * batch)]
     more = f' and {len(names) - _NAMED_FRAMES} more' if len(names) > _NAMED_FRAMES else ''
     saved = f'; {last} is an earlier state' if last.is_file() else ''

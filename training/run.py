@@ -11,7 +11,7 @@ from bisenet_ros.console import warn
 from bisenet_ros.engine.hardware import cpu_has_bf16
 from bisenet_training.augment import Augmentation
 from bisenet_training.config import TrainingConfig
-from bisenet_training.data import Plan, Views
+from bisenet_training.data import AugmentedSamples, Plan
 from bisenet_training.extra import Fabric
 from bisenet_training.initial_network import InitialNetwork, make_network
 from bisenet_training.learner import Learner
@@ -32,7 +32,7 @@ class Run:
         folder: Folder of the run.
         progress: Shows the progress.
         data: The data sets.
-        views: The training samples.
+        samples: The augmented training samples.
         learner: What learns.
         start: How far the run was when its last state was saved; the loop goes on from there.
     """
@@ -42,7 +42,7 @@ class Run:
     folder: RunFolder
     progress: TrainingProgress
     data: TrainingData
-    views: Views
+    samples: AugmentedSamples
     learner: Learner
     start: Progress
 
@@ -85,12 +85,13 @@ def set_up(
     data.prepare()
     class_shares = data.class_shares(fabric, folder.data)  # (classes,)
     plan = Plan(data.train, data.shares, config.max_steps * config.batch, config.seed)
-    views = Views(plan, Augmentation(config.augmentation), config.crop, config.seed, pasted)
+    augmentation = Augmentation(config.augmentation)
+    samples = AugmentedSamples(plan, augmentation, config.crop, config.seed, pasted)
     learner = Learner(config, data.label_space, class_shares, initial, teacher, fabric)
     start = Progress(step=0, best=-math.inf, seconds=0.0)
     if goes_on:
         start = restore(fabric, folder.last, learner.state)
-    return Run(config, fabric, folder, progress, data, views, learner, start)
+    return Run(config, fabric, folder, progress, data, samples, learner, start)
 
 
 def _warn_of_emulation(config: TrainingConfig, fabric: Fabric) -> None:

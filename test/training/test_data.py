@@ -15,7 +15,7 @@ from small_datasets import make_cityscapes_tree
 
 from bisenet_ros.errors import UserError
 from bisenet_training.augment import Augmentation, AugmentationSettings
-from bisenet_training.data import Plan, Shard, Views, prepare_batches
+from bisenet_training.data import AugmentedSamples, Plan, Shard, prepare_batches
 from bisenet_training.datasets import Dataset
 from bisenet_training.datasets.camvid import CamvidSettings
 from bisenet_training.datasets.cityscapes import CityscapesSettings
@@ -67,11 +67,11 @@ def test_a_batch_falls_into_equal_parts() -> None:
 @pytest.mark.parametrize('workers', [0, 1])
 def test_batches_follow_from_seed_and_step_alone(datasets: list[Dataset], workers: int) -> None:
     plan = Plan(datasets, [1, 1], 40, seed=0)
-    views = Views(plan, Augmentation(AugmentationSettings()), (64, 32), seed=0)
+    samples = AugmentedSamples(plan, Augmentation(AugmentationSettings()), (64, 32), seed=0)
     shard = Shard(4, 1, 0, 1)
-    with prepare_batches(views, shard.batches(0, 4), 0, pin_memory=False) as batches:
+    with prepare_batches(samples, shard.batches(0, 4), 0, pin_memory=False) as batches:
         whole = list(batches)
-    with prepare_batches(views, shard.batches(2, 4), workers, pin_memory=False) as batches:
+    with prepare_batches(samples, shard.batches(2, 4), workers, pin_memory=False) as batches:
         rest = list(batches)
     assert len(whole) == 4
     images, labels = whole[2]
@@ -80,19 +80,19 @@ def test_batches_follow_from_seed_and_step_alone(datasets: list[Dataset], worker
     for before, after in zip(whole[2:], rest, strict=True):
         assert all(first.equal(second) for first, second in zip(before, after, strict=True))
     assert not whole[0][0].equal(whole[1][0])
-    other = Views(plan, views.augmentation, (64, 32), seed=1)
-    assert not np.array_equal(other[0][0], views[0][0])
+    other = AugmentedSamples(plan, samples.augmentation, (64, 32), seed=1)
+    assert not np.array_equal(other[0][0], samples[0][0])
 
 
 def test_pixels_of_some_classes_are_copied_from_other_frames(datasets: list[Dataset]) -> None:
     car = datasets[0].label_space.names.index('car')
     plan = Plan(datasets[:1], [1], 20, seed=0)
     settings = AugmentationSettings(copy_paste=1, pasted_classes=('car',))
-    views = Views(plan, Augmentation(settings), (64, 32), seed=0, pasted=(car,))
-    without = Views(plan, Augmentation(AugmentationSettings()), (64, 32), seed=0)
+    samples = AugmentedSamples(plan, Augmentation(settings), (64, 32), seed=0, pasted=(car,))
+    without = AugmentedSamples(plan, Augmentation(AugmentationSettings()), (64, 32), seed=0)
     pasted = 0
     for number in range(len(plan)):
-        (image, labels), (image_before, labels_before) = views[number], without[number]
+        (image, labels), (image_before, labels_before) = samples[number], without[number]
         changed = labels != labels_before
         assert (labels[changed] == car).all()
         # What is not a car has the pixels of before.
