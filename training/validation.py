@@ -10,7 +10,7 @@ import torch
 
 from bisenet_ros.checkpoint import Checkpoint
 from bisenet_ros.label_space import LabelSpace
-from bisenet_ros.metrics import ConfusionMatrix, number
+from bisenet_ros.metrics import ConfusionMatrix, nan_to_none
 from bisenet_ros.model_settings import ModelSettings
 from bisenet_ros.segmenter import Segmenter
 from bisenet_training.datasets import Dataset
@@ -38,18 +38,18 @@ class Validation:
     @property
     def miou(self) -> float | None:
         """From 0 to 1; None if no pixel has a class."""
-        return number(self.confusion.miou())
+        return nan_to_none(self.confusion.miou())
 
     @property
     def drivable_iou(self) -> float | None:
         """From 0 to 1; None if neither ground truth nor labels have drivable pixels."""
         ids = self.label_space.ids_of(self.label_space.drivable)
-        return number(self.confusion.group_iou(ids))
+        return nan_to_none(self.confusion.group_iou(ids))
 
     @property
     def pixel_accuracy(self) -> float | None:
         """From 0 to 1; None if no pixel has a class."""
-        return number(self.confusion.pixel_accuracy())
+        return nan_to_none(self.confusion.pixel_accuracy())
 
 
 def validate(checkpoint: Checkpoint, dataset: Dataset, fabric: Fabric) -> Validation:

@@ -25,7 +25,7 @@ from bisenet_ros.metrics.metric import (
     Metric,
     MetricSet,
     Unit,
-    number,
+    nan_to_none,
     truth_at,
 )
 
@@ -47,7 +47,7 @@ __all__ = [
     'Unit',
     'figures',
     'metrics_with',
-    'number',
+    'nan_to_none',
     'truth_at',
 ]
 

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bisenet_ros.label_space import LabelSpace
-from bisenet_ros.metrics.metric import Figure, Frame, Metric, number, quantile
+from bisenet_ros.metrics.metric import Figure, Frame, Metric, nan_to_none, quantile
 
 DISTANCES = ((0, 5), (5, 10), (10, 20))
 """Intervals of the distance from `base_frame` for which errors are reported, metres."""
@@ -103,8 +103,8 @@ class FreeSpaceRangeError(Metric):
             'free_space_error_m_by_distance': {
                 f'{low}-{high}': {
                     'bearings': count,
-                    'median': number(self._errors.quantile(0.5, (low, high))),
-                    'p95': number(self._errors.quantile(0.95, (low, high))),
+                    'median': nan_to_none(self._errors.quantile(0.5, (low, high))),
+                    'p95': nan_to_none(self._errors.quantile(0.95, (low, high))),
                 }
                 for (low, high), count in counted.items()
             }

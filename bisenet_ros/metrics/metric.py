@@ -135,7 +135,9 @@ class Metric(ABC):
     def by_class(self, values: npt.NDArray[np.float64]) -> dict[str, float | None]:
         """Converts (num_classes,) values to values by class name, ready for JSON."""
         names = self.label_space.names
-        return {name: number(value) for name, value in zip(names, values.tolist(), strict=True)}
+        return {
+            name: nan_to_none(value) for name, value in zip(names, values.tolist(), strict=True)
+        }
 
 
 class MetricSet:
@@ -166,7 +168,7 @@ class MetricSet:
             of_frame: Whether to return only those defined for a single frame.
         """
         return {
-            figure.name: number(value(metric))
+            figure.name: nan_to_none(value(metric))
             for metric in self._metrics.values()
             for figure, value in metric.figures.items()
             if figure.per_frame or not of_frame
@@ -180,7 +182,7 @@ class MetricSet:
         return details
 
 
-def number(value: float) -> float | None:
+def nan_to_none(value: float) -> float | None:
     """Converts a figure for JSON: NaN becomes None."""
     return None if math.isnan(value) else float(value)
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from bisenet_ros.metrics import Figure, figures, number
+from bisenet_ros.metrics import Figure, figures, nan_to_none
 from bisenet_ros.metrics.confusion import (
     Counts,
     Overlaps,
@@ -120,11 +120,11 @@ def figures_from_counts(counts: AccuracyCounts, classes: Sequence[str]) -> dict[
     """
     values = iou(counts.overlaps())  # (C + 1,)
     return {
-        'miou': number(float(mean_iou(values[:-1]))),
-        'drivable_iou': number(float(values[-1])),
-        'pixel_accuracy': number(float(pixel_accuracy(counts.confusion))),
+        'miou': nan_to_none(float(mean_iou(values[:-1]))),
+        'drivable_iou': nan_to_none(float(values[-1])),
+        'pixel_accuracy': nan_to_none(float(pixel_accuracy(counts.confusion))),
         **{
-            f'{CLASS_IOU}{name}': number(value)
+            f'{CLASS_IOU}{name}': nan_to_none(value)
             for name, value in zip(classes, values[:-1].tolist(), strict=True)
         },
     }
