@@ -70,12 +70,12 @@ def mask_errors(
     rates, kept = np.zeros(len(LEVELS)), np.full(len(LEVELS), np.nan)
     for index, level in enumerate(LEVELS):
         sure = without_low_confidence(mask, found.confidence, level)
-        called = without_small_areas(sure, min_drivable_area) > 0
-        count = np.count_nonzero(called & known)
-        right = np.count_nonzero(called & drivable)
+        predicted = without_small_areas(sure, min_drivable_area) > 0
+        count = np.count_nonzero(predicted & known)
+        right = np.count_nonzero(predicted & drivable)
         if count:
             rates[index] = (count - right) / count
-        elif called.any():
+        elif predicted.any():
             if level == LEVELS[0]:
                 return None
             rates[index] = 1

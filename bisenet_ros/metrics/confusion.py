@@ -48,9 +48,9 @@ def group_overlaps(confusion: Counts, ids: tuple[int, ...]) -> Overlaps:
     """Computes intersection and union of several classes taken as one, (..., 1)."""
     members = np.zeros(confusion.shape[-1], bool)
     members[list(ids)] = True
-    true, called = confusion[..., members[:-1], :], confusion[..., members]
+    true, predicted = confusion[..., members[:-1], :], confusion[..., members]
     hits = true[..., members].sum(axis=(-2, -1))
-    unions = true.sum(axis=(-2, -1)) + called.sum(axis=(-2, -1)) - hits
+    unions = true.sum(axis=(-2, -1)) + predicted.sum(axis=(-2, -1)) - hits
     return Overlaps(hits[..., np.newaxis], unions[..., np.newaxis])
 
 

@@ -21,8 +21,8 @@ class DrivableOverlap(Metric):
         self._counts = np.zeros(2, np.int64)
 
     def update(self, frame: Frame) -> None:
-        called, true = (frame.drivable != 0) & frame.known, frame.true_drivable != 0
-        self._counts += (np.count_nonzero(called & true), np.count_nonzero(called | true))
+        predicted, true = (frame.drivable != 0) & frame.known, frame.true_drivable != 0
+        self._counts += (np.count_nonzero(predicted & true), np.count_nonzero(predicted | true))
 
     def add(self, other: DrivableOverlap) -> None:
         self._counts += other._counts

@@ -18,20 +18,20 @@ class FalseDrivable(Metric):
     def __init__(self, label_space: LabelSpace) -> None:
         super().__init__(label_space)
         # All pixels, and pixels weighted by their row.
-        self._called = np.zeros(2)
+        self._predicted = np.zeros(2)
         self._false = np.zeros(2)
 
     def update(self, frame: Frame) -> None:
-        called = (frame.drivable != 0) & frame.known
-        false = called & (frame.true_drivable == 0)
-        for counts, pixels in ((self._called, called), (self._false, false)):
+        predicted = (frame.drivable != 0) & frame.known
+        false = predicted & (frame.true_drivable == 0)
+        for counts, pixels in ((self._predicted, predicted), (self._false, false)):
             rows = pixels.sum(axis=1)  # (H,)
             # Near objects are low in the image: weight 0 at the top edge to 1 at the bottom edge.
             weights = (np.arange(rows.size) + 0.5) / rows.size
             counts += (rows.sum(), float(rows @ weights))
 
     def add(self, other: FalseDrivable) -> None:
-        self._called += other._called
+        self._predicted += other._predicted
         self._false += other._false
 
     def rate(self) -> float:
@@ -43,8 +43,8 @@ class FalseDrivable(Metric):
         return self._share(1)
 
     def _share(self, which: int) -> float:
-        called = float(self._called[which])
-        return float(self._false[which]) / called if called else float('nan')
+        predicted = float(self._predicted[which])
+        return float(self._false[which]) / predicted if predicted else float('nan')
 
     figures: ClassVar = {
         Figure('false_drivable_rate', 'false drivable', better='lower'): rate,
