@@ -17,7 +17,7 @@ import torch
 from bisenet_ros.engine.cuda_engine import CudaEngine
 from bisenet_ros.engine.kernels import kernels_for
 from bisenet_ros.engine.kernels.resampling import Resampling
-from bisenet_ros.engine.upsample_argmax import Scale, Size
+from bisenet_ros.engine.upsample_argmax import Scale, Shape
 from bisenet_ros.network import NETWORKS, SegmentationNetwork, Upsampling
 from bisenet_ros.preprocess import ChannelOrder, Normalization
 
@@ -78,7 +78,7 @@ def prepare(
 def draw(
     device: str,
     logits: npt.NDArray[np.float32],
-    size: Size,
+    size: Shape,
     scale: Scale,
     *,
     drivable_ids: Sequence[int] = (),

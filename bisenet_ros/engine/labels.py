@@ -20,7 +20,7 @@ from bisenet_ros.engine.hardware import cpu_threads
 from bisenet_ros.engine.kernels import kernels_for
 from bisenet_ros.engine.pinned_memory import Download
 from bisenet_ros.engine.streams import on_device
-from bisenet_ros.engine.upsample_argmax import Scale, Size, upsample_argmax, upsample_confidence
+from bisenet_ros.engine.upsample_argmax import Scale, Shape, upsample_argmax, upsample_confidence
 from bisenet_ros.label_space import IGNORE
 from bisenet_ros.trust.anomaly import MaxLogits
 
@@ -65,7 +65,7 @@ class Labels(Protocol):
         """How unlike any known class, 0 to 255; None without statistics of the logits."""
 
 
-def draw_labels(logits: Tensor, size: Size, scale: Scale, settings: DrawSettings) -> Labels:
+def draw_labels(logits: Tensor, size: Shape, scale: Scale, settings: DrawSettings) -> Labels:
     """Draws the labels of a frame from its coarse logits.
 
     On a GPU this returns at once, and reading the labels waits for them. So several frames can be
@@ -87,7 +87,7 @@ def draw_labels(logits: Tensor, size: Size, scale: Scale, settings: DrawSettings
 class HostLabels:
     """Drawn by the CPU: the labels at once, the rest on demand."""
 
-    def __init__(self, logits: Tensor, size: Size, scale: Scale, settings: DrawSettings) -> None:
+    def __init__(self, logits: Tensor, size: Shape, scale: Scale, settings: DrawSettings) -> None:
         self._coarse = (logits, size, scale)
         self._settings = settings
         self._threads = torch.get_num_threads()
@@ -123,7 +123,7 @@ class HostLabels:
 class DeviceLabels:
     """Drawn by a GPU: labels and mask in one kernel, confidence on demand."""
 
-    def __init__(self, logits: Tensor, size: Size, scale: Scale, settings: DrawSettings) -> None:
+    def __init__(self, logits: Tensor, size: Shape, scale: Scale, settings: DrawSettings) -> None:
         self._coarse = (logits, size, scale)
         self._settings = settings
         self._table = _table(settings.drivable_ids, logits.device)
@@ -187,7 +187,7 @@ def _check_finite(total: float, device: torch.device) -> None:
 
 
 def _anomaly(
-    max_logits: MaxLogits | None, logits: Tensor, size: Size, scale: Scale
+    max_logits: MaxLogits | None, logits: Tensor, size: Shape, scale: Scale
 ) -> Image | None:
     if max_logits is None:
         return None

@@ -32,7 +32,7 @@ from bisenet_ros.engine.native import Tasks, tasks
 from bisenet_ros.network import COARSE_STRIDE
 
 MAX_CLASSES = 255
-Size = tuple[int, int]
+Shape = tuple[int, int]
 """(height, width), as in the shape of an array."""
 Scale = tuple[float, float]
 """Output pixels per node of the grid: (along the height, along the width)."""
@@ -42,7 +42,7 @@ _ROWS_PER_TASK = 4  # rows of the grid; few enough to balance the load of the th
 _MAX_THREADS = 4  # more would only wait for memory
 
 
-def scale_to(size: Size, network_size: tuple[int, int]) -> Scale:
+def scale_to(size: Shape, network_size: tuple[int, int]) -> Scale:
     """Computes the scale from a network's logits to an output size, as the ratio of the sizes.
 
     Args:
@@ -59,7 +59,7 @@ def backend() -> Literal['native', 'torch']:
     return 'torch' if tasks('upsample_argmax') is None else 'native'
 
 
-def upsample_argmax(logits: Tensor, size: Size, scale: Scale) -> npt.NDArray[np.uint8]:
+def upsample_argmax(logits: Tensor, size: Shape, scale: Scale) -> npt.NDArray[np.uint8]:
     """(C, h, w) float32 logits -> (height, width) uint8 labels; see the top of this module.
 
     On the CPU any layout is possible; channels last saves a copy. The label of a pixel with a logit
@@ -79,7 +79,7 @@ def upsample_argmax(logits: Tensor, size: Size, scale: Scale) -> npt.NDArray[np.
     return argmax_in_torch(logits, size, scale).cpu().numpy()
 
 
-def upsample_confidence(logits: Tensor, size: Size, scale: Scale) -> npt.NDArray[np.uint8]:
+def upsample_confidence(logits: Tensor, size: Shape, scale: Scale) -> npt.NDArray[np.uint8]:
     """Like `upsample_argmax`, but returns the label's softmax probability times 255, rounded."""
     _check(logits, size, scale)
     if logits.is_cpu and (draw := tasks('upsample_confidence')) is not None:
@@ -87,7 +87,7 @@ def upsample_confidence(logits: Tensor, size: Size, scale: Scale) -> npt.NDArray
     return confidence_in_torch(logits, size, scale).cpu().numpy()
 
 
-def _check(logits: Tensor, size: Size, scale: Scale) -> None:
+def _check(logits: Tensor, size: Shape, scale: Scale) -> None:
     if logits.dim() != 3 or logits.dtype != torch.float32 or not 1 <= len(logits) <= MAX_CLASSES:
         raise ValueError(
             f'logits must be (1 to {MAX_CLASSES} classes, h, w) float32, '
@@ -102,7 +102,7 @@ def _check(logits: Tensor, size: Size, scale: Scale) -> None:
 # ---- torch ----
 
 
-def argmax_in_torch(logits: Tensor, size: Size, scale: Scale) -> Tensor:
+def argmax_in_torch(logits: Tensor, size: Shape, scale: Scale) -> Tensor:
     """Like `upsample_argmax`, but on the device of the logits."""
     best = torch.full(size, -torch.inf, dtype=torch.float32, device=logits.device)
     labels = torch.zeros(size, dtype=torch.uint8, device=logits.device)
@@ -112,7 +112,7 @@ def argmax_in_torch(logits: Tensor, size: Size, scale: Scale) -> Tensor:
     return labels
 
 
-def confidence_in_torch(logits: Tensor, size: Size, scale: Scale) -> Tensor:
+def confidence_in_torch(logits: Tensor, size: Shape, scale: Scale) -> Tensor:
     """Like `upsample_confidence`, but on the device of the logits."""
     # total is sum(exp(score - best)), rescaled whenever best grows.
     best = torch.full(size, -torch.inf, dtype=torch.float32, device=logits.device)
@@ -124,7 +124,7 @@ def confidence_in_torch(logits: Tensor, size: Size, scale: Scale) -> Tensor:
     return (255 / total).round_().to(torch.uint8)
 
 
-def _upsampled_classes(logits: Tensor, size: Size, scale: Scale) -> Iterator[Tensor]:
+def _upsampled_classes(logits: Tensor, size: Shape, scale: Scale) -> Iterator[Tensor]:
     """Yields (height, width) float32 scores, one class after the other, to save memory."""
     height, width = size
     # Extra pixels after the last one change nothing, but avoid two special cases of torch: it
@@ -208,7 +208,7 @@ class Axis:
         return _CAxis(*(array.ctypes.data for array in arrays), len(self.lower))
 
 
-def _run_native(draw: Tasks, logits: Tensor, size: Size, scale: Scale) -> npt.NDArray[np.uint8]:
+def _run_native(draw: Tasks, logits: Tensor, size: Shape, scale: Scale) -> npt.NDArray[np.uint8]:
     """Draws the rows of the grid on several threads, a few rows at a time."""
     classes, grid_height, grid_width = logits.shape
     scores = logits.permute(1, 2, 0).contiguous()  # (h, w, C)

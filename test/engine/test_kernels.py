@@ -31,7 +31,7 @@ from bisenet_ros.engine import kernels
 from bisenet_ros.engine.torch_engine import TorchEngine
 from bisenet_ros.engine.upsample_argmax import (
     Scale,
-    Size,
+    Shape,
     upsample_argmax,
     upsample_confidence,
 )
@@ -175,7 +175,7 @@ LOGITS: dict[str, Callable[[int, int, int], torch.Tensor]] = {
 }
 
 # classes, grid (h, w), scale (y, x), rows and columns cropped
-GEOMETRIES: list[tuple[int, Size, Scale, Size]] = [
+GEOMETRIES: list[tuple[int, Shape, Scale, Shape]] = [
     *((5, (4, 5), (float(scale), float(scale)), (0, 0)) for scale in range(1, 17)),
     (3, (4, 12), (20.5, 13.25), (7, 5)),
     (11, (8, 8), (7.3, 8.9), (9, 17)),
@@ -187,7 +187,7 @@ GEOMETRIES: list[tuple[int, Size, Scale, Size]] = [
 ]
 
 
-def size_of(grid: Size, scale: Scale, crop: Size) -> Size:
+def size_of(grid: Shape, scale: Scale, crop: Shape) -> Shape:
     return int(grid[0] * scale[0]) - crop[0], int(grid[1] * scale[1]) - crop[1]
 
 
@@ -285,7 +285,7 @@ def test_depthwise_convolutions_are_torchs(
     batch: int,
     channels: int,
     multiplier: int,
-    size: Size,
+    size: Shape,
     stride: int,
     relu: bool,
 ) -> None:
@@ -313,7 +313,7 @@ def test_depthwise_convolutions_are_torchs(
     [(1, 16, (6, 80)), (2, 16, (7, 9)), (2, 12, (1, 2)), (1, 32, (5, 1)), (1, 72, (4, 5))],
 )
 def test_pooled_images_follow_the_features_as_in_torch(
-    call: Call, dtype: str, batch: int, channels: int, size: Size
+    call: Call, dtype: str, batch: int, channels: int, size: Shape
 ) -> None:
     halves = [-(-each // 2) for each in size]
     features, images = (
@@ -336,7 +336,7 @@ def test_pooled_images_follow_the_features_as_in_torch(
     [('bilinear', 2, 64, (2, 3)), ('bilinear', 1, 20, (1, 5)), ('nearest', 1, 20, (2, 3))],
 )
 def test_the_aggregation_is_torchs(
-    call: Call, dtype: str, upsampling: Upsampling, batch: int, channels: int, size: Size
+    call: Call, dtype: str, upsampling: Upsampling, batch: int, channels: int, size: Shape
 ) -> None:
     shapes = [(4 * size[0], 4 * size[1]), size, size, size]
     tensors = [torch.randn(batch, channels, *each).to(getattr(torch, dtype)) for each in shapes]

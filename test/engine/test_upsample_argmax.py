@@ -19,7 +19,7 @@ from bisenet_ros.engine import upsample_argmax as module
 from bisenet_ros.engine.hardware import CAPABILITY_VARIABLE, cpu_has
 from bisenet_ros.engine.upsample_argmax import (
     Scale,
-    Size,
+    Shape,
     backend,
     upsample_argmax,
     upsample_confidence,
@@ -51,7 +51,7 @@ LOGITS: dict[str, Callable[[int, int, int], Tensor]] = {
     'near ties': near_ties,
 }
 
-Geometry = tuple[int, Size, Scale, Size]
+Geometry = tuple[int, Shape, Scale, Shape]
 """Classes, grid (h, w), scale (y, x), rows and columns cropped."""
 
 GEOMETRIES: list[Geometry] = [
@@ -99,7 +99,7 @@ def rounds_like_torch(implementation: str) -> bool:
     return implementation == 'torch' or (TORCH_FUSES and implementation != 'default')
 
 
-def upsampled(logits: Tensor, scale: Scale, crop: Size) -> Tensor:
+def upsampled(logits: Tensor, scale: Scale, crop: Shape) -> Tensor:
     """The definition: (C, height, width) float32."""
     whole = F.interpolate(
         logits[None].contiguous(),
@@ -219,7 +219,7 @@ def test_logits_that_are_not_finite_still_give_classes(implementation: str, bad:
         (torch.zeros(3, 4, 4), (0, 32), (8.0, 8.0)),
     ],
 )
-def test_contradictory_arguments_are_refused(logits: Tensor, size: Size, scale: Scale) -> None:
+def test_contradictory_arguments_are_refused(logits: Tensor, size: Shape, scale: Scale) -> None:
     for draw in (upsample_argmax, upsample_confidence):
         with pytest.raises(ValueError, match=r'logits must be|do not make'):
             draw(logits, size, scale)

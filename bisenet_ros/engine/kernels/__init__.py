@@ -20,7 +20,7 @@ from bisenet_ros.engine.device_failure import DeviceFailure, device_failure
 from bisenet_ros.engine.kernels import in_torch
 from bisenet_ros.engine.kernels.resampling import Resampling
 from bisenet_ros.engine.streams import on_device
-from bisenet_ros.engine.upsample_argmax import Scale, Size
+from bisenet_ros.engine.upsample_argmax import Scale, Shape
 from bisenet_ros.errors import first_line
 from bisenet_ros.network import Upsampling
 from bisenet_ros.preprocess import Normalization
@@ -44,7 +44,7 @@ class Kernels(Protocol):
     def draw(
         self,
         logits: Tensor,
-        size: Size,
+        size: Shape,
         scale: Scale,
         drivable: Tensor,
         min_confidence: int,

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bisenet_ros.engine.upsample_argmax import Axis, Scale, Size
+from bisenet_ros.engine.upsample_argmax import Axis, Scale, Shape
 
 ROWS = 16
 """The largest number of rows in a tile."""
@@ -36,7 +36,7 @@ class Geometry:
 
     @classmethod
     @lru_cache(maxsize=32)
-    def of(cls, grid: Size, size: Size, scale: Scale, device: torch.device) -> Geometry:
+    def of(cls, grid: Shape, size: Shape, scale: Scale, device: torch.device) -> Geometry:
         """Computes the geometry of `upsample_argmax`, with the same weights, on `device`."""
         y, x = (Axis.of(*along) for along in zip(grid, size, scale, strict=True))
         tiles = [

@@ -11,7 +11,7 @@ from torch import Tensor
 from bisenet_ros.engine.kernels.resampling import Resampling, Taps
 from bisenet_ros.engine.upsample_argmax import (
     Scale,
-    Size,
+    Shape,
     argmax_in_torch,
     confidence_in_torch,
 )
@@ -51,7 +51,7 @@ def _tap(taps: Taps, tap: int, pixels: int) -> Tensor:
 
 def draw(
     logits: Tensor,
-    size: Size,
+    size: Shape,
     scale: Scale,
     drivable: Tensor,
     min_confidence: int,

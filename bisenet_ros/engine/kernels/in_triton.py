@@ -18,7 +18,7 @@ from bisenet_ros.engine.kernels.triton_kernels import (
     draw_kernel,
     prepare_kernel,
 )
-from bisenet_ros.engine.upsample_argmax import Scale, Size
+from bisenet_ros.engine.upsample_argmax import Scale, Shape
 from bisenet_ros.label_space import IGNORE
 from bisenet_ros.network import Upsampling
 from bisenet_ros.preprocess import Normalization
@@ -63,7 +63,7 @@ def prepare(
 
 def draw(
     logits: Tensor,
-    size: Size,
+    size: Shape,
     scale: Scale,
     drivable: Tensor,
     min_confidence: int,
