@@ -184,7 +184,7 @@ def _average_pool(pool: nn.AvgPool2d, x: ov.Output) -> ov.Output:
 
 def _winograd(module: WinogradConvolution, x: ov.Output) -> ov.Output:
     height, width = (x.get_partial_shape()[axis].get_length() for axis in (2, 3))
-    if not module.pays('openvino', height, width):
+    if not module.is_faster('openvino', height, width):
         for part in module.direct:
             x = _MODULES[type(part)](part, x)
         return x

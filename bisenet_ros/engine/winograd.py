@@ -96,7 +96,7 @@ def use_winograd(network: SegmentationNetwork, precision: str) -> None:
         return
     for name, part in network.named_children():
         if type(part) is SegmentationHead:
-            if fits(part.project.conv):
+            if is_supported(part.project.conv):
                 head = WinogradConvolution(
                     part.project.conv, kernel, relu=True, classifier=part.classify
                 )
@@ -108,14 +108,14 @@ def use_winograd(network: SegmentationNetwork, precision: str) -> None:
 def _replace_in(part: nn.Module, kernel: Kernel) -> None:
     for block in list(part.modules()):
         for name, conv in list(block.named_children()):
-            if type(conv) is nn.Conv2d and fits(conv):
+            if type(conv) is nn.Conv2d and is_supported(conv):
                 relu = type(block) is ConvNorm and isinstance(block.relu, nn.ReLU)
                 block.add_module(name, WinogradConvolution(conv, kernel, relu=relu))
                 if relu:
                     block.add_module('relu', nn.Identity())
 
 
-def fits(conv: nn.Conv2d) -> bool:
+def is_supported(conv: nn.Conv2d) -> bool:
     """Whether the C file supports a convolution."""
     return (
         (conv.kernel_size, conv.padding) == ((3, 3), (1, 1))
@@ -175,7 +175,7 @@ class WinogradConvolution(nn.Module):
     Its transformed weights keep their type when a network is moved to another dtype.
 
     Args:
-        conv: A convolution that `fits`.
+        conv: A convolution that passes `is_supported`.
         kernel: A kernel that this machine can run. `avx512_bf16` needs a classifier.
         relu: Whether ReLU follows.
         classifier: A 1x1 convolution with a bias, after the ReLU; only at stride 1.
@@ -241,15 +241,15 @@ class WinogradConvolution(nn.Module):
         """(height, width) of the output for an input of this size."""
         return -(-height // self._stride), -(-width // self._stride)
 
-    def pays(self, engine: str, height: int, width: int) -> bool:
+    def is_faster(self, engine: str, height: int, width: int) -> bool:
         """Whether this module is faster in an engine, for images of this size."""
         channels: int = self._convolution.in_channels * self._convolution.out_channels
         work = 18 * channels * math.prod(self.output_size(height, width))
         return work >= _MIN_FLOPS[engine]
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, in, h, w) on the CPU -> (B, out, h', w'); float32 and channels last if it `pays`."""
-        if not self.pays('torch', *x.shape[2:]):
+        """(B, in, h, w) on the CPU -> (B, out, h', w'); float32, channels last if `is_faster`."""
+        if not self.is_faster('torch', *x.shape[2:]):
             output: Tensor = self.direct(x)
             return output
         batch, _, height, width = x.shape

@@ -190,8 +190,8 @@ def test_small_images_are_left_to_torch(kernel: Kernel, monkeypatch: pytest.Monk
     head = make_head(64, 64, 5)
     module = replaced(head, kernel)
     monkeypatch.setitem(winograd._MIN_FLOPS, 'torch', 18 * 64 * 64 * 8 * 12)
-    assert module.pays('torch', 8, 12)
-    assert not module.pays('torch', 8, 11)
+    assert module.is_faster('torch', 8, 12)
+    assert not module.is_faster('torch', 8, 11)
     features = make_features(1, 64, 8, 11)
     with torch.inference_mode():
         assert torch.equal(module(features), head(features))
