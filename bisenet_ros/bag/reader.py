@@ -34,7 +34,7 @@ from bisenet_ros.bag.messages import (
     received_messages,
 )
 from bisenet_ros.bag.rosbags_readers import BagReader
-from bisenet_ros.bag.stamp_join import LabelTimes, Truths, with_camera_infos
+from bisenet_ros.bag.stamp_join import GroundTruth, LabelTimes, with_camera_infos
 from bisenet_ros.errors import UserError
 from bisenet_ros.image_codec import decode_compressed, decode_image, decode_labels, is_depth
 from bisenet_ros.label_image import read_labels
@@ -215,7 +215,7 @@ class ReplayBag:
             for topic in images
         )
         self._label_times: dict[str, LabelTimes] = {}  # by topic
-        self._truths: dict[str, Truths] = {}  # of the latest iteration, by image topic
+        self._truths: dict[str, GroundTruth] = {}  # of the latest iteration, by image topic
         self._unstamped = topics.unstamped.intersection([*images, *truths.values()])
         unread = topics.compressed_truths() if len(truths) < len(images) else ()
         concerned = {
@@ -247,11 +247,11 @@ class ReplayBag:
             def reader() -> BagReader:  # each reader has its own position in the file
                 return stack.enter_context(closing(open_bag(self.path)))
 
-            def truths_of(images: str, labels: str) -> Truths:
+            def truths_of(images: str, labels: str) -> GroundTruth:
                 opened = reader()
                 if labels not in self._label_times:
                     self._label_times[labels] = LabelTimes.of(messages(opened, [labels]))
-                return Truths(
+                return GroundTruth(
                     self._label_times[labels],
                     lambda start: messages(opened, [labels], start),
                     by_reception=not self._unstamped.isdisjoint((images, labels)),
@@ -322,7 +322,7 @@ class ReplayBag:
             if 0 < len(spare := truths.unclaimed()) < truths.count
         ]
 
-    def _matched_truths(self) -> Iterator[tuple[str, str, Truths]]:
+    def _matched_truths(self) -> Iterator[tuple[str, str, GroundTruth]]:
         """Yields the image topic, the label topic and the truths of the latest iteration."""
         for camera in self.cameras:
             if camera.image_topic in self._truths and camera.labels_topic is not None:

@@ -59,7 +59,7 @@ class LabelTimes(NamedTuple):
         return cls(np.array(stamps, np.int64), np.array(received, np.int64), damage)
 
 
-class Truths:
+class GroundTruth:
     """The messages of a label topic, looked up by the image that they belong to.
 
     Labels may be recorded at any time, even after all images. Each is returned once; those of equal

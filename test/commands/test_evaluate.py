@@ -287,7 +287,7 @@ def test_a_frame_that_is_too_small_is_named(camvid: Path, weights: Path) -> None
     write(camvid / 'valannot' / '1.png', np.zeros((20, 40), np.uint8))
     result = run('--data', camvid, '--weights', weights)
     assert result.exit_code == 2
-    assert 'bisenet: 1: a frame of 40x20 is too small' in result.stderr
+    assert 'bisenet: 1: a frame must be at least 32x32, not 40x20' in result.stderr
 
 
 def test_weights_for_other_classes_are_refused(camvid: Path, city_weights: Path) -> None:

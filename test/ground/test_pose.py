@@ -65,5 +65,5 @@ def test_what_cannot_be_is_refused() -> None:
         Pose.from_mounting((0, 0, 0, 0, 0, 0))
     with pytest.raises(PoseError, match='quaternion'):
         Pose.from_transform((0, 0, 1), (0, 0, 0, 0))
-    with pytest.raises(PoseError, match=r'is at \[nan, 0, 1\] in base_frame'):
+    with pytest.raises(PoseError, match=r'position of the camera is not finite: \[nan, 0, 1\]'):
         Pose.from_transform((float('nan'), 0, 1), (0, 0, 0, 1))
