@@ -20,7 +20,6 @@ crop: [96, 64]
 batch: 4
 max_steps: 8
 evaluate_every: 4
-save_every: 2
 precision: fp32
 average_decay: 0.95
 device: cpu

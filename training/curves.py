@@ -30,7 +30,9 @@ def draw_curves(
     loss = np.array([float(row['loss']) for row in steps])
     width = max(1, min(_SMOOTH, len(loss) // 10))
     smooth = np.convolve(loss, np.full(width, 1 / width), 'valid')
-    figure = Figure(figsize=(8, 9), layout='constrained')
+    figure = Figure(figsize=(8, 9))
+    # Margins that suit every run: a computed layout takes as long as all of the drawing.
+    figure.subplots_adjust(left=0.12, right=0.98, bottom=0.06, top=0.97, hspace=0.09)
     top, middle, bottom = figure.subplots(3, sharex=True)
     top.plot(numbers, loss, color='tab:blue', alpha=0.25, linewidth=0.8)
     top.plot(numbers[width - 1 :], smooth, color='tab:blue', label=f'mean of {width} steps')

@@ -24,6 +24,8 @@ from bisenet_training.losses.distillation import divergence_by_channel, divergen
 from bisenet_training.run_folder import StepRow
 from bisenet_training.run_log import RunLog
 
+pytestmark = pytest.mark.usefixtures('no_charts')
+
 
 @pytest.fixture(scope='module')
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:

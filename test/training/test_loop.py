@@ -29,7 +29,9 @@ from bisenet_training.datasets import DatasetError
 from bisenet_training.loop import fit
 from bisenet_training.run_folder import read_rows
 
-STEPS = 60
+STEPS = 40
+
+pytestmark = pytest.mark.usefixtures('no_charts')
 
 
 @pytest.fixture(scope='module')
@@ -41,7 +43,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def trained(data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[TrainingConfig, Path]:
     """A training that is long enough to learn something, and its folder."""
     folder = tmp_path_factory.mktemp('trained')
-    config = small_config(folder, data, [f'max_steps={STEPS}', 'evaluate_every=30', 'batch=8'])
+    config = small_config(folder, data, [f'max_steps={STEPS}', 'evaluate_every=20', 'batch=4'])
     assert fit(config, folder / 'run', resume=False) is None
     return config, folder / 'run'
 
@@ -92,7 +94,7 @@ def test_a_run_leaves_weights_that_know_what_they_are(
 def test_a_run_leaves_a_folder_that_tells_about_it(trained: tuple[TrainingConfig, Path]) -> None:
     config, run = trained
     assert list(losses(run)) == list(range(1, STEPS + 1))
-    assert [row['step'] for row in read_rows(run / 'evaluations.csv')] == ['30', '60']
+    assert [row['step'] for row in read_rows(run / 'evaluations.csv')] == ['20', '40']
     assert yaml.safe_load((run / 'config.yaml').read_text()) == config.model_dump(mode='json')
     environment = json.loads((run / 'environment.json').read_text())
     assert environment['versions']['torch'] == torch.__version__
@@ -101,7 +103,7 @@ def test_a_run_leaves_a_folder_that_tells_about_it(trained: tuple[TrainingConfig
     assert 'sidewalk' in (run / 'evaluation' / 'classes.csv').read_text()
     assert (run / 'evaluation' / 'report.md').is_file()
     board = EventAccumulator(str(run / 'tensorboard')).Reload()
-    assert [event.step for event in board.Scalars('validation/miou')] == [30, 60]
+    assert [event.step for event in board.Scalars('validation/miou')] == [20, 40]
     assert len(board.Scalars('loss')) == STEPS
     assert 'sample 0' in board.Tags()['images']
 
@@ -161,8 +163,8 @@ def test_a_binary_task_trains_with_dice(tmp_path: Path) -> None:
             f'train=[{{dataset: {dataset}}}]',
             f'validation={dataset}',
             'loss.dice_weight=1',
-            'max_steps=30',
-            'evaluate_every=30',
+            'max_steps=18',
+            'evaluate_every=18',
         ],
     )
     fit(config, tmp_path / 'run', resume=False)
