@@ -28,7 +28,7 @@ from bisenet_ros import cli
 from bisenet_ros.checkpoint import Checkpoint
 from bisenet_ros.errors import UserError
 from bisenet_ros.extras import EXTRAS
-from bisenet_ros.label_space import LabelSpace
+from bisenet_ros.label_space import CAMVID, LabelSpace
 from bisenet_ros.network import NETWORKS
 from bisenet_ros.preprocess import Normalization
 from bisenet_ros.resizing import resize
@@ -325,7 +325,7 @@ def test_a_full_disk_is_named_and_leaves_the_older_file(name: FormatName, tmp_pa
     resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, hard))  # files cannot grow beyond that
     try:
         with pytest.raises(UserError, match=older.name):
-            export_tiny(name, tmp_path, FRAMES_IN_LABELS_OUT)
+            export_tiny(name, tmp_path, IMAGES_IN_LOGITS_OUT)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert older.read_text() == 'older'
@@ -413,6 +413,18 @@ def test_the_command_compares_on_frames_of_a_folder(tmp_path: Path) -> None:
         'max_logit_difference': None,
     }
     assert ExportedSegmenter.load(path).network_size == (96, 64)
+
+
+@parametrize('onnx')
+def test_the_command_exports_the_weights_that_ship_by_itself(
+    name: FormatName, tmp_path: Path
+) -> None:
+    path = tmp_path / f'model{FORMATS[name].suffix}'
+    arguments = f'export --format {name} -o {path} --network-size 96 64'
+    result = CliRunner().invoke(cli.app, arguments.split())
+    assert result.exit_code == 0, result.output
+    runner = ExportedSegmenter.load(path, device='cpu')
+    assert (runner.label_space, runner.network_size) == (CAMVID, (96, 64))
 
 
 def test_the_command_needs_images_to_compare_on(tmp_path: Path) -> None:
