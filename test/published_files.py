@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import zlib
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,7 @@ LAYOUTS = tuple(sorted(path.stem for path in PUBLISHED.glob('*.json')))
 
 def published(layout: str) -> dict[str, Tensor]:
     """Returns the state dict of a layout, the same in every call and on every machine."""
-    shapes = json.loads((PUBLISHED / f'{layout}.json').read_text())
-    return {name: _tensor(name, tuple(shape)) for name, shape in shapes.items()}
+    return dict(_published(layout))
 
 
 def save_published(path: Path, layout: str, **changes: Tensor | None) -> Path:
@@ -58,6 +58,12 @@ def expected_logits(layout: str) -> Tensor:
 def sample(logits: Tensor) -> Tensor:
     """Returns the pixels of `logits` that `expected_logits` has."""
     return logits[:, :, 5::16, 5::16]
+
+
+@cache  # they take as long as an import
+def _published(layout: str) -> dict[str, Tensor]:
+    shapes = json.loads((PUBLISHED / f'{layout}.json').read_text())
+    return {name: _tensor(name, tuple(shape)) for name, shape in shapes.items()}
 
 
 def _tensor(name: str, shape: tuple[int, ...]) -> Tensor:

@@ -5,8 +5,9 @@
 from __future__ import annotations
 
 import re
-import subprocess
+import runpy
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,23 +19,25 @@ pytest.importorskip('pydantic', reason='needs the extra train')
 ROOT = Path(__file__).parents[1]
 
 
-def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, '-m', 'benchmarks.anomaly', *map(str, arguments)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Does what `python -m benchmarks.anomaly` does with these arguments."""
+    monkeypatch.syspath_prepend(ROOT)
+
+    def run(*arguments: str | Path) -> None:
+        monkeypatch.setattr(sys, 'argv', ['anomaly', *map(str, arguments)])
+        runpy.run_module('benchmarks.anomaly', run_name='__main__')
+
+    return run
 
 
-def test_shares_of_patch_and_road(tmp_path: Path) -> None:
+def test_shares_of_patch_and_road(
+    run: Callable[..., None], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     make_camvid_tree(tmp_path, train=0, val=1, size=(480, 360))
     weights = save_calibrated_checkpoint(tmp_path / 'sure.safetensors')
-    done = run(tmp_path, '--weights', weights)
-    assert done.returncode == 0, done.stderr
-    rows = re.findall(r'\| (0\.\d) \| ([\d.]+) % \| ([\d.]+) % \|', done.stdout)
+    run(tmp_path, '--weights', weights)
+    rows = re.findall(r'\| (0\.\d) \| ([\d.]+) % \| ([\d.]+) % \|', capsys.readouterr().out)
     assert [threshold for threshold, *_ in rows] == ['0.2', '0.3', '0.4', '0.5']
     for column in (1, 2):
         shares = [float(row[column]) for row in rows]
@@ -42,8 +45,11 @@ def test_shares_of_patch_and_road(tmp_path: Path) -> None:
         assert 0 <= shares[-1] <= shares[0] <= 100
 
 
-def test_weights_without_statistics_are_refused(weights: Path, tmp_path: Path) -> None:
+def test_weights_without_statistics_are_refused(
+    run: Callable[..., None], weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     make_camvid_tree(tmp_path, train=0, val=1, size=(480, 360))
-    done = run(tmp_path, '--weights', weights)
-    assert done.returncode == 2
-    assert 'cannot recognise anomalies' in done.stderr
+    with pytest.raises(SystemExit) as ended:
+        run(tmp_path, '--weights', weights)
+    assert ended.value.code == 2
+    assert 'cannot recognise anomalies' in capsys.readouterr().err

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import runpy
-import subprocess
 import sys
 from pathlib import Path
 
@@ -24,21 +23,21 @@ ROOT = Path(__file__).parents[1]
 LIGHT = runpy.run_path(str(ROOT / 'benchmarks' / 'light.py'))
 
 
-def test_its_figures_are_those_of_evaluate(weights: Path, tmp_path: Path) -> None:
+def test_its_figures_are_those_of_evaluate(
+    weights: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     make_camvid_tree(tmp_path, train=0, val=2)
     settings = ModelSettings(weights=str(weights))
     dataset = CamvidSettings(root=tmp_path, split='val').open()
     expected = evaluate(Segmenter.from_settings(settings), dataset).figures()['miou']
-    script = [sys.executable, '-m', 'benchmarks.light', str(tmp_path)]
-    done = subprocess.run(
-        [*script, '--weights', str(weights), '--frames', '1'],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=True,
-    )
-    row = done.stdout.splitlines()[-1].split(' | ')
+    arguments = ['light', str(tmp_path), '--weights', str(weights), '--frames', '1']
+    monkeypatch.setattr(sys, 'argv', arguments)
+    monkeypatch.syspath_prepend(ROOT)
+    runpy.run_module('benchmarks.light', run_name='__main__')
+    row = capsys.readouterr().out.splitlines()[-1].split(' | ')
     assert len(row) == len(LIGHT['CHANGES']) + 2
     assert row[1] == f'{expected:.2%}'
 

@@ -96,7 +96,7 @@ def test_everybody_trains_and_is_measured(tmp_path: Path) -> None:
         [
             *(sys.executable, SCRIPTS / 'training.py', '--json', written),
             *('--frame', '128', '64', '--frames', '4', '--crop', '64', '64', '--batch', '4'),
-            *('--workers', '0', '--steps', '2', '--warm-up', '1', '--rounds', '1'),
+            *('--workers', '0', '--steps', '1', '--warm-up', '1', '--rounds', '1'),
             *('--only', *names),
         ],
         capture_output=True,

@@ -53,6 +53,7 @@ def test_on_a_lesser_cpu_the_labels_are_the_same(capability: str) -> None:
             CAPABILITY_VARIABLE: capability,
             'ATEN_CPU_CAPABILITY': torch_capability,
             'ONEDNN_MAX_CPU_ISA': instructions,
+            'BISENET_TEST_FRAMES': '30',
         },
         capture_output=True,
         text=True,

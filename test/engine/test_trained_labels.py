@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 from importlib.util import find_spec
 
 import numpy as np
@@ -19,6 +20,9 @@ from bisenet_ros.model_settings import DEFAULT_WEIGHTS
 from bisenet_ros.network import COARSE_STRIDE
 from bisenet_ros.segmenter import Segmenter
 from bisenet_ros.synthetic.drive import SyntheticDrive
+
+FRAMES = [int(number) for number in os.environ.get('BISENET_TEST_FRAMES', '0 30').split()]
+"""Frames of the synthetic drive; test_cpu_capabilities.py has one of them in every process."""
 
 pytestmark = pytest.mark.skipif(not shipped_weights(), reason='no weights ship with this tree')
 
@@ -41,7 +45,7 @@ def driven() -> list[tuple[Image, Image]]:
         labels: Image = logits[0, :, :height, :width].argmax(0).byte().numpy()
         return labels
 
-    frames = [drive.frame(index)[0] for index in (0, 30)]
+    frames = [drive.frame(index)[0] for index in FRAMES]
     return [(frame, label(frame)) for frame in frames]
 
 

@@ -157,6 +157,13 @@ def prefixed(prefix: str) -> dict[str, Tensor]:
     return {f'{prefix}{name}': tensor for name, tensor in published('cc_v2').items()}
 
 
+@pytest.fixture(scope='module')
+def plain(tmp_path_factory: pytest.TempPathFactory) -> Checkpoint:
+    """What is imported of a file without wrappers."""
+    path = tmp_path_factory.mktemp('plain') / 'theirs.pth'
+    return import_weights(save_published(path, 'cc_v2')).checkpoint
+
+
 @pytest.mark.parametrize(
     ('content', 'wrapper'),
     [
@@ -169,12 +176,13 @@ def prefixed(prefix: str) -> dict[str, Tensor]:
         ({'ema': {'module': prefixed(''), 'updates': 9}, 'model': {}}, "'ema', 'module'"),
     ],
 )
-def test_wrappers_are_taken_off(content: dict[str, Any], wrapper: str, tmp_path: Path) -> None:
+def test_wrappers_are_taken_off(
+    content: dict[str, Any], wrapper: str, plain: Checkpoint, tmp_path: Path
+) -> None:
     torch.save(content, tmp_path / 'theirs.pth')
     imported = import_weights(tmp_path / 'theirs.pth')
     assert imported.wrapper.startswith(wrapper)
     assert bool(imported.wrapper) == bool(wrapper)
-    plain = import_weights(save_published(tmp_path / 'plain.pth', 'cc_v2')).checkpoint
     for name, tensor in imported.checkpoint.state_dict.items():
         assert tensor.equal(plain.state_dict[name])
 
