@@ -65,13 +65,13 @@ class Projection:
         return values.reshape(x.shape)
 
     def first_contacts(self, mask: Mask, origin: tuple[float, float], bearings: Array) -> Array:
-        """(J,) metres from a point to the first pixel that is not drivable, by steps of 1 cm.
+        """(J,) metres from a point to the first pixel that is not drivable, by steps of 2 cm.
 
         Infinity where there is none that is trusted, NaN where no pixel shows the line.
         """
         x0, y0, height = self.mounting[:3]
         trusted = LAYOUT.trusted_range(height)
-        distances = np.arange(0.01, trusted + math.hypot(x0, y0), 0.01)
+        distances = np.arange(0.02, trusted + math.hypot(x0, y0), 0.02)
         x = origin[0] + distances * np.cos(bearings[:, None])
         y = origin[1] + distances * np.sin(bearings[:, None])
         values = self.mask_at(mask, x, y)
@@ -138,7 +138,9 @@ def test_the_grid(projection: Projection) -> None:
     # Apart from edges, a cell is what the line of sight through its centre says.
     known = grid != UNKNOWN
     away_x, away_y = x[known] - projection.mounting[0], y[known] - projection.mounting[1]
-    contact = projection.first_contacts(mask, projection.mounting[:2], np.arctan2(away_y, away_x))
+    # To a thousandth of a radian, at most 1 cm beside a centre, many cells share their line.
+    bearings, line = np.unique(np.arctan2(away_y, away_x).round(3), return_inverse=True)
+    contact = projection.first_contacts(mask, projection.mounting[:2], bearings)[line]
     behind = np.full(grid.shape, np.inf)
     behind[known] = np.hypot(away_x, away_y) - np.nan_to_num(contact, nan=np.inf)
     free, occupied = behind < 0, (behind >= 0) & (behind < LAYOUT.contact_depth)
