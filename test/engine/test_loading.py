@@ -131,7 +131,7 @@ def test_the_default_type_of_torch_does_not_matter(
     set_default_dtype: Callable[[torch.dtype], None],
     name: str,
 ) -> None:
-    monkeypatch.setattr(winograd, '_LEAST_WORK', {'torch': 0, 'openvino': 0})
+    monkeypatch.setattr(winograd, '_MIN_FLOPS', {'torch': 0, 'openvino': 0})
     network, shown = build('bisenetv2'), frame(200, 150)
     logits = load(name, network).engine([shown])
     for dtype in (torch.float64, torch.float16):
@@ -275,7 +275,7 @@ def test_a_device_without_memory_or_that_is_lost_is_an_error(
 def test_a_corrupted_kernel_is_noticed(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     """One of ours, in whatever engine: then plain torch does without."""
     network, exact = build('bisenetv2'), winograd._FILTER_TRANSFORMS[1]
-    monkeypatch.setattr(winograd, '_LEAST_WORK', {'torch': 0, 'openvino': 0})
+    monkeypatch.setattr(winograd, '_MIN_FLOPS', {'torch': 0, 'openvino': 0})
     assert load(name, network).note == ''
     first, second, *others = exact
     monkeypatch.setitem(winograd._FILTER_TRANSFORMS, 1, (second, first, *others))
@@ -313,7 +313,7 @@ def test_weights_without_finite_logits_are_refused(name: str) -> None:
 
 @needs_winograd
 def test_torch_has_no_logits_where_the_network_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(winograd, '_LEAST_WORK', {'torch': 0, 'openvino': 0})
+    monkeypatch.setattr(winograd, '_MIN_FLOPS', {'torch': 0, 'openvino': 0})
     network = build('bisenetv2')
     network.state_dict()['detail.1.norm.running_var'].fill_(-1)
     assert load('torch', network, check=False).engine([frame(*SIZE)]).isnan().all()
