@@ -52,6 +52,9 @@ RETRY = 10.0
 TIME_TO_END = 10.0
 """Seconds that a program has to end by itself before it is killed."""
 
+QUICK_START = {'device': 'cpu', 'engine': 'torch', 'self_check': False}
+"""Parameters of a node whose engine is not the subject: it converts and compares no network."""
+
 RELIABLE = QoSProfile(depth=5, reliability=ReliabilityPolicy.RELIABLE)
 SENSOR_DATA = qos_profile_sensor_data
 
@@ -357,9 +360,12 @@ def running(
 def node_command(*arguments: str, **parameters: object) -> list[str]:
     """Returns the command line of the node."""
     command = [sys.executable, '-m', 'bisenet_ros.node.segmenter_node', '--ros-args', *arguments]
-    for name, value in parameters.items():
-        command += ['-p', f'{name}:={value}']
-    return command
+    return [*command, *parameter_arguments(**parameters)]
+
+
+def parameter_arguments(**parameters: object) -> list[str]:
+    """Returns the arguments that set parameters of a node, to be put after `--ros-args`."""
+    return [word for name, value in parameters.items() for word in ('-p', f'{name}:={value}')]
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from diagnostic_msgs.msg import DiagnosticArray
 from nav_msgs.msg import OccupancyGrid
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from ros_peers import (
+    QUICK_START,
     RELIABLE,
     Inbox,
     Peer,
@@ -70,12 +71,12 @@ def graph(weights: Path) -> Iterator[Peer]:
             with running_node(
                 domain,
                 weights=weights,
-                device='cpu',
                 cameras=list(SIZES),
                 drivable_classes=list(drivable(weights)),
                 mounting=list(MOUNTINGS['front']),
                 **{f'{name}.mounting': list(MOUNTINGS[name]) for name in ('left', 'rear')},
                 **{'grid.resolution': 0.25},
+                **QUICK_START,
             ):
                 yield peer
         finally:
@@ -84,7 +85,7 @@ def graph(weights: Path) -> Iterator[Peer]:
 
 def drivable(weights: Path) -> tuple[str, ...]:
     """What is commonest in a frame."""
-    labels = Segmenter.load(weights, device='cpu')(street(120, 160)).labels
+    labels = Segmenter.load(weights, **QUICK_START)(street(120, 160)).labels
     return (CAMVID.names[int(np.bincount(labels.ravel()).argmax())],)
 
 

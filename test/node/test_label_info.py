@@ -21,10 +21,12 @@ from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue
 from rcl_interfaces.srv import SetParameters
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from ros_peers import (
+    QUICK_START,
     TIMEOUT,
     Peer,
     fill_with,
     get_parameters,
+    parameter_arguments,
     running,
     running_node,
     set_parameter,
@@ -83,7 +85,7 @@ def vision_msgs(tmp_path_factory: pytest.TempPathFactory) -> Any:
 def test_label_info_is_latched_and_follows_the_threshold(
     domain: int, peer: Peer, weights: Path, vision_msgs: Any
 ) -> None:
-    with running_node(domain, weights=weights, device='cpu', confidence_threshold=0.25) as node:
+    with running_node(domain, weights=weights, confidence_threshold=0.25, **QUICK_START) as node:
         assert 'not installed' not in node.output
         # Who comes after it was published gets it.
         infos = peer.listen(vision_msgs.LabelInfo, 'segmentation/label_info', LATCHED)
@@ -129,13 +131,13 @@ def test_the_classes_of_other_weights_come_with_their_first_labels(
 ) -> None:
     other = LabelSpace(('road', 'lawn'), ((0, 0, 0), (0, 255, 0)), drivable=('road',))
     others = save_tiny_checkpoint(tmp_path / 'others.safetensors', other)
-    parameters = ('-p', f'weights:={weights}', '-p', 'device:=cpu')
+    arguments = parameter_arguments(weights=weights, **QUICK_START)
     read_end, write_end = os.pipe()
     with (
         open(read_end),
         open(write_end, 'w') as lines,
         running(
-            [sys.executable, '-c', HELD, '--ros-args', *parameters], domain, stdin=read_end
+            [sys.executable, '-c', HELD, '--ros-args', *arguments], domain, stdin=read_end
         ) as node,
         peer.streaming(Image, 'image', fill_with(street(120, 160), 'bgr8')) as stream,
     ):

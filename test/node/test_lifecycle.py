@@ -13,16 +13,20 @@ from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
+from diagnostic_msgs.msg import DiagnosticArray
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import GetState
 from rcl_interfaces.msg import ParameterType
 from ros_peers import (
+    QUICK_START,
+    RELIABLE,
     TIMEOUT,
     Peer,
     change,
     fill_with,
     get_parameters,
     node_command,
+    parameter_arguments,
     running,
     running_node,
     set_parameter,
@@ -74,7 +78,7 @@ def test_a_lifecycle_manager_leads_the_node_around(
 ) -> None:
     (tmp_path / 'tf2_ros.py').write_text(TF2)
     path = os.pathsep.join([str(tmp_path), os.environ.get('PYTHONPATH', '')])
-    command = node_command(weights='/nowhere/else.safetensors', device='cpu', autostart=False)
+    command = node_command(weights='/nowhere/else.safetensors', autostart=False, **QUICK_START)
     with running(command, domain, {'PYTHONPATH': path}) as process:
         assert state_of(peer) == 'unconfigured'
         for service, request in ((SetBool, 'enable'), (Trigger, 'reload')):
@@ -125,7 +129,7 @@ def test_classes_of_a_parameter_file_are_those_of_its_weights_only(
     others = save_tiny_checkpoint(tmp_path / 'others.safetensors', other)
     dumped = {'weights': str(weights), 'class_names': list(CAMVID.names)}
     file = write_parameters(tmp_path / 'dumped.yaml', str(dumped))
-    command = node_command('--params-file', str(file), device='cpu', autostart=False)
+    command = node_command('--params-file', str(file), autostart=False, **QUICK_START)
     with running(command, domain):
         for path, classes in ((weights, CAMVID), (others, other)):
             assert set_parameter(peer, 'weights', path).successful
@@ -135,18 +139,25 @@ def test_classes_of_a_parameter_file_are_those_of_its_weights_only(
             assert change(peer, Transition.TRANSITION_CLEANUP) == 'unconfigured'
 
 
+def frames_of(array: DiagnosticArray, kind: str) -> int:
+    """The frames of a kind, such as `dropped`, that the node has counted."""
+    values = [value for status in array.status for value in status.values]
+    return sum(int(value.value) for value in values if value.key == f'frames_{kind}')
+
+
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_the_node_while_it_works(
     domain: int, peer: Peer, weights: Path, number: signal.Signals
 ) -> None:
-    labels = peer.listen(Image, 'segmentation/labels')
-    # A frame this large keeps the worker busy all the time.
-    frame = street(1200, 1600)
+    diagnostics = peer.listen(DiagnosticArray, '/diagnostics', RELIABLE)
+    frame = street(600, 800)[..., 0]
+    options = {'network_size': [512, 384], **QUICK_START}
     with (
-        running_node(domain, weights=weights, device='cpu', network_size=[1024, 768]) as process,
-        peer.streaming(Image, 'image', fill_with(frame[..., 0], 'mono8'), rate=10.0),
+        running_node(domain, weights=weights, **options) as process,
+        peer.streaming(Image, 'image', fill_with(frame, 'mono8'), rate=50.0),
     ):
-        labels.wait()
+        # A node that drops frames is busy all the time.
+        diagnostics.wait(lambda array: frames_of(array, 'out') and frames_of(array, 'dropped'))
         process.send(number)
         process.send(number)  # Ctrl-C twice is a habit
         assert process.wait() == 0
@@ -181,7 +192,7 @@ def test_a_signal_after_networks_have_come_and_gone(domain: int, peer: Peer, wei
 
 
 def test_a_signal_before_the_network_is_loaded(domain: int, peer: Peer, weights: Path) -> None:
-    with running(node_command(weights=weights, device='cpu'), domain) as process:
+    with running(node_command(weights=weights, **QUICK_START), domain) as process:
         # The node is in the graph as soon as rclpy is up; torch is still being imported then.
         client = peer.run(lambda: peer.node.create_client(GetState, '/segmenter/get_state'))
         assert client.wait_for_service(TIMEOUT)
@@ -291,7 +302,7 @@ sys.exit(main())
 def test_a_device_that_is_lost_ends_the_process_with_1_and_one_line(
     domain: int, peer: Peer, weights: Path, when: str
 ) -> None:
-    arguments = ['--ros-args', '-p', f'weights:={weights}', '-p', 'device:=cpu']
+    arguments = ['--ros-args', *parameter_arguments(weights=weights, device='cpu')]
     with (
         running([sys.executable, '-c', FAIL, when, *arguments], domain) as process,
         peer.streaming(Image, 'image', fill_with(FRAME, 'bgr8')),
@@ -307,8 +318,9 @@ def test_a_device_that_is_lost_while_reloading_ends_the_process_with_1(
     domain: int, peer: Peer, weights: Path, tmp_path: Path
 ) -> None:
     lost = tmp_path / 'lost'
-    arguments = ['--ros-args', '-p', f'weights:={weights}', '-p', 'device:=cpu']
-    with running([sys.executable, '-c', FAIL, str(lost), *arguments], domain) as process:
+    program = [sys.executable, '-c', FAIL, str(lost)]
+    arguments = parameter_arguments(weights=weights, **QUICK_START)
+    with running([*program, '--ros-args', *arguments], domain) as process:
         process.wait_for_output('waiting for')
         # The answer to a client's first call may be lost, and a repeated one would find no node.
         assert peer.call(Trigger, '/segmenter/reload', Trigger.Request()).success
@@ -388,8 +400,7 @@ for _ in range(2):
 
 
 def test_the_network_is_freed_when_the_node_is_cleaned_up(domain: int, weights: Path) -> None:
-    parameters = ('autostart:=false', f'weights:={weights}', 'device:=cpu')
-    arguments = ['--ros-args', *(word for value in parameters for word in ('-p', value))]
-    with running([sys.executable, '-c', FREED, *arguments], domain) as process:
+    arguments = parameter_arguments(autostart=False, weights=weights, device='cpu')
+    with running([sys.executable, '-c', FREED, '--ros-args', *arguments], domain) as process:
         assert process.wait() == 0
         assert process.output.count('freed') == 2, process.output

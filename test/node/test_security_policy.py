@@ -15,7 +15,7 @@ from lifecycle_msgs.srv import GetState
 from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue
 from rcl_interfaces.srv import SetParameters
 from rclpy.node import NodeNameNonExistentError
-from ros_peers import TIMEOUT, Peer, change, running_node
+from ros_peers import QUICK_START, TIMEOUT, Peer, change, running_node
 
 from bisenet_ros.message_types import optional_message
 from bisenet_ros.outputs import LABEL_INFO, NAMESPACE, OUTPUTS
@@ -74,7 +74,7 @@ def test_the_policy_is_what_the_node_does(domain: int, peer: Peer, weights: Path
     policy = allowed()
     assert policy.keys() == {'subscribe', 'publish', 'reply'}
     subscribed = peer.node.get_subscriber_names_and_types_by_node
-    with running_node(domain, weights=weights, device='cpu', self_check=False):
+    with running_node(domain, weights=weights, **QUICK_START):
         raw = policy['subscribe'] - TF - {'/image/compressed'}
         assert of_node(peer, subscribed, raw) == raw
 

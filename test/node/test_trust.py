@@ -11,6 +11,7 @@ import numpy as np
 from calibrated_checkpoint import CLAIM, save_calibrated_checkpoint
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from ros_peers import (
+    QUICK_START,
     RELIABLE,
     Peer,
     fill_with,
@@ -43,18 +44,15 @@ def test_a_calibrated_node(domain: int, peer: Peer, tmp_path: Path) -> None:
         tmp_path / 'sure.safetensors', replace(CLAIM, usual_confidence=0.9)
     )
     without_claim = save_tiny_checkpoint(tmp_path / 'plain.safetensors')
-    segmenter = Segmenter.load(weights, device='cpu', precision='fp32', drivable_classes=DRIVABLE)
+    options = {**QUICK_START, 'drivable_classes': DRIVABLE}
+    segmenter = Segmenter.load(weights, precision='fp32', **options)
     expected = segmenter(FRAME)
     assert expected.anomaly is not None
     assert len(np.unique(expected.anomaly)) > 10
     assert set(np.unique(expected.drivable)) == {0, 255}
-    plain = Segmenter.load(
-        weights, device='cpu', drivable_classes=DRIVABLE, drivable_threshold=1e-6
-    )
+    plain = Segmenter.load(weights, drivable_threshold=1e-6, **options)
     assert (expected.drivable != plain(FRAME).drivable).any()
-    with running_node(
-        domain, weights=weights, device='cpu', precision='fp32', drivable_classes=DRIVABLE
-    ):
+    with running_node(domain, weights=weights, precision='fp32', **options):
         diagnostics = peer.listen(DiagnosticArray, '/diagnostics', RELIABLE)
         with peer.streaming(Image, 'image', fill_with(FRAME, 'bgr8')) as stream:
             anomaly = peer.listen(Image, 'segmentation/anomaly').wait(stream.sent)

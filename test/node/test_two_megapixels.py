@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
-from ros_peers import RELIABLE, Peer, Process, running, running_node
+from ros_peers import QUICK_START, RELIABLE, Peer, Process, running, running_node
 from sensor_msgs.msg import Image
 
 from bisenet_ros.node.large_images import profile, use_profile
@@ -61,7 +61,7 @@ def test_with_the_profile_they_arrive(
     timings = peer.listen(messages.SegmentationTiming, 'segmentation/timing')
     labels = peer.listen(Image, 'segmentation/labels')
     with (
-        running_node(domain, weights=weights, device='cpu'),
+        running_node(domain, weights=weights, **QUICK_START),
         camera(domain, reliability, with_profile=True),
     ):
         timing = timings.wait(lambda timing: timing.frames_out >= 15)
@@ -77,7 +77,7 @@ def test_without_it_the_node_says_why_they_do_not(domain: int, peer: Peer, weigh
     diagnostics = peer.listen(DiagnosticArray, '/diagnostics', RELIABLE)
     with (
         camera(domain, 'BEST_EFFORT', with_profile=False),
-        running_node(domain, weights=weights, device='cpu') as node,
+        running_node(domain, weights=weights, **QUICK_START) as node,
     ):
         # How many get lost, most or all, is the machine's.
         line = node.wait_for_output('no frames|frames of /image got lost')
@@ -96,7 +96,7 @@ def test_a_publisher_that_is_less_reliable_than_asked_for_is_reported(
     diagnostics = peer.listen(DiagnosticArray, '/diagnostics', RELIABLE)
     with (
         camera(domain, 'BEST_EFFORT', with_profile=True),
-        running_node(domain, weights=weights, device='cpu', image_reliability='reliable') as node,
+        running_node(domain, weights=weights, image_reliability='reliable', **QUICK_START) as node,
     ):
         node.wait_for_output('has an incompatible QoS .reliability., so nothing arrives from it')
         array = diagnostics.wait(lambda array: array.status[0].level == DiagnosticStatus.ERROR)
