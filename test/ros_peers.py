@@ -279,6 +279,7 @@ class Process:
         )
         self._arrival = threading.Condition()
         self._lines: list[str] = []
+        self._skipped = 0
         self._closed = False
         self._reader = threading.Thread(target=self._read)
         self._reader.start()
@@ -289,6 +290,11 @@ class Process:
         with self._arrival:
             return ''.join(self._lines)
 
+    def skip_output(self) -> None:
+        """Makes `wait_for_output` look only at lines that come from now on."""
+        with self._arrival:
+            self._skipped = len(self._lines)
+
     def wait_for_output(self, pattern: str, timeout: float = TIMEOUT) -> str:
         """Waits for a line that matches a regular expression; returns the first one.
 
@@ -297,7 +303,8 @@ class Process:
         """
 
         def matches() -> list[str]:
-            return [line for line in self._lines if re.search(pattern, line)]
+            lines = self._lines[self._skipped :]
+            return [line for line in lines if re.search(pattern, line)]
 
         with self._arrival:
             self._arrival.wait_for(lambda: self._closed or matches(), timeout)
