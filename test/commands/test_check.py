@@ -18,6 +18,8 @@ from typer.testing import CliRunner, Result
 from bisenet_ros.cli import app
 from bisenet_ros.replay.measure.figures import FIGURES
 
+QUICK_START = Path(__file__).with_name('quick_start.yaml')
+
 
 @pytest.fixture(scope='module')
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -34,7 +36,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def run(folder: Path, output: Path, text: str) -> Result:
     scenario = folder / 'scenario.yaml'
-    scenario.write_text(f'weights: tiny.safetensors\n{text}')
+    scenario.write_text(f'weights: tiny.safetensors\n{text}\nparams: {QUICK_START}\n')
     command = ['check', scenario, '-o', output, '--device', 'cpu']
     return CliRunner().invoke(app, list(map(str, command)))
 
@@ -128,8 +130,8 @@ def test_what_cannot_be_read_is_named(folder: Path, tmp_path: Path) -> None:
 
 
 def test_as_driven(folder: Path, tmp_path: Path) -> None:
-    # A hundred times as fast as recorded: frames are 1 ms apart, and an inference takes longer.
-    text = 'rate: 100\nbags: [{path: monday}]\ncriteria:\n' + ''.join(
+    # A thousand times as fast as recorded: frames are 0.1 ms apart, and inference takes longer.
+    text = 'rate: 1000\nbags: [{path: monday}]\ncriteria:\n' + ''.join(
         f'  - {{figure: {figure}, {limit}}}\n'
         for figure, limit in (('dropped', 'at_most: 0'), ('age_ms', 'at_least: 0'))
     )
