@@ -1,11 +1,12 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Reads damaged files of one kind in a process that may not take much memory, and counts the ends.
+"""Reads damaged files in a process that may not take much memory, and counts the ends by kind.
 
-    python test/hostile_files.py KIND --count 100000 --seed 1
+    python test/hostile_files.py KIND [KIND ...] --count 100000 --seed 1
 
 Every file is read, or refused with a `UserError` of one line. Whatever else happens ends the
-process with a traceback, after a line that names the case, which `--first N --count 1` repeats.
+process with a traceback, after a line that names the kind and the case, which
+`KIND --first N --count 1` repeats.
 """
 
 from __future__ import annotations
@@ -519,20 +520,22 @@ def _damaged(path: Path, content: bytes) -> Iterator[Path]:
 def run(name: str, first: int, count: int, seed: int, folder: Path) -> dict[str, int]:
     """Damages and reads files of a kind; returns the numbers of those read and refused."""
     kind = KINDS[name]
+    _, limit = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     originals = kind.originals(folder)
     for path, read in originals.items():
         with contextlib.suppress(UserError):
             read(path)  # loads libraries, so that only files need memory afterwards
     with open('/proc/self/statm') as file:
         size = int(file.read().split()[0]) * resource.getpagesize()
-    resource.setrlimit(resource.RLIMIT_AS, (size + ROOM, resource.RLIM_INFINITY))
+    resource.setrlimit(resource.RLIMIT_AS, (size + ROOM, limit))
     ends = {'read': 0, 'refused': 0}
     paths = sorted(originals)
     for case in range(first, first + count):
         rng = random.Random(f'{name} {seed} {case}')
         path = rng.choice(paths)
         with _damaged(path, kind.mutate(path.read_bytes(), rng)):
-            print(f'case {case}: {path.name}', file=sys.stderr, flush=True)
+            print(f'{name}, case {case}: {path.name}', file=sys.stderr, flush=True)
             try:
                 originals[path](path)
             except UserError as error:
@@ -546,20 +549,24 @@ def run(name: str, first: int, count: int, seed: int, folder: Path) -> dict[str,
 
 
 def main() -> None:
-    """Runs one kind from the command line."""
+    """Runs some kinds from the command line; prints a line of JSON for each."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('kind', choices=KINDS)
-    parser.add_argument('--count', type=int, default=1000)
+    parser.add_argument('kinds', choices=KINDS, nargs='+', metavar='KIND', help=', '.join(KINDS))
+    parser.add_argument(
+        '--count', type=int, nargs='+', default=[1000], help='of each kind, or one for all'
+    )
     parser.add_argument('--first', type=int, default=0)
     parser.add_argument('--seed', type=int, default=1)
     given = parser.parse_args()
     os.environ.update(LIMITS)  # before OpenCV is loaded
-    with tempfile.TemporaryDirectory() as folder, open(os.devnull, 'w') as nowhere:
-        start = time.perf_counter()
-        with contextlib.redirect_stdout(nowhere):
-            ends = run(given.kind, given.first, given.count, given.seed, Path(folder))
-        seconds = time.perf_counter() - start
-    print(json.dumps({'kind': given.kind, **ends, 'seconds': round(seconds, 1)}))
+    counts = given.count if len(given.count) > 1 else given.count * len(given.kinds)
+    for kind, count in zip(given.kinds, counts, strict=True):
+        with tempfile.TemporaryDirectory() as folder, open(os.devnull, 'w') as nowhere:
+            start = time.perf_counter()
+            with contextlib.redirect_stdout(nowhere):
+                ends = run(kind, given.first, count, given.seed, Path(folder))
+            seconds = time.perf_counter() - start
+        print(json.dumps({'kind': kind, **ends, 'seconds': round(seconds, 1)}), flush=True)
 
 
 if __name__ == '__main__':
