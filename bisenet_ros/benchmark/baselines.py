@@ -11,7 +11,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from importlib.util import find_spec
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -28,6 +28,9 @@ from bisenet_ros.extras import EXTRAS, advice
 from bisenet_ros.onnx_program import onnx_program
 from bisenet_ros.preprocess import Normalization
 from bisenet_ros.resizing import resize
+
+if TYPE_CHECKING:
+    import openvino
 
 Pixels = npt.NDArray[np.uint8]
 Labeller = Callable[[Pixels], Pixels]
@@ -98,23 +101,35 @@ def eager(
     return label
 
 
-def openvino(checkpoint: Checkpoint, network_size: Size, precision: str) -> Labeller:
-    """Sets up OpenVINO with upsampling and argmax in the graph, converted by its own converter.
+def openvino_model(checkpoint: Checkpoint, network_size: Size) -> openvino.Model:
+    """Converts a network with upsampling and argmax in the graph by OpenVINO's own converter.
 
     Raises:
-        UserError: OpenVINO is not installed, or the CPU does not support this precision.
+        UserError: OpenVINO is not installed.
     """
     _require('openvino', 'openvino')
-    resolve_precision(precision, torch.device('cpu'))
     import openvino as ov
-
-    from bisenet_ros.engine.openvino_core import core
 
     image = torch.zeros(1, 3, network_size[1], network_size[0])
     with warnings.catch_warnings():
         warnings.simplefilter('ignore', FutureWarning)  # raised by torch's exporter about torch
         program = torch.export.export(_labels_in_graph(checkpoint, network_size), (image,))
-        model = ov.convert_model(program)
+        return ov.convert_model(program)
+
+
+def openvino_labeller(
+    model: openvino.Model, network_size: Size, normalization: Normalization, precision: str
+) -> Labeller:
+    """Sets up OpenVINO for a model of `openvino_model`, which does not depend on the precision.
+
+    Raises:
+        UserError: The CPU does not support this precision.
+    """
+    resolve_precision(precision, torch.device('cpu'))
+    import openvino as ov
+
+    from bisenet_ros.engine.openvino_core import core
+
     compiled = core().compile_model(
         model,
         'CPU',
@@ -127,7 +142,7 @@ def openvino(checkpoint: Checkpoint, network_size: Size, precision: str) -> Labe
     request = compiled.create_infer_request()
 
     def label(frame: Pixels) -> Pixels:
-        image = _blob(frame, network_size, checkpoint.normalization)
+        image = _blob(frame, network_size, normalization)
         outputs = request.infer([image], share_inputs=True, share_outputs=True)
         return _upsampled(outputs[0][0], frame)
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import cache, partial
 
 import torch
 
@@ -107,12 +108,19 @@ def _baselines(
             'eager torch, fp16, logits upsampled': eager('fp16', upsamples_logits=True),
             'eager torch, fp32': eager('fp32'),
         }
+    openvino_model = cache(partial(baselines.openvino_model, checkpoint, size))
+
+    def openvino(precision: str) -> Labeller:
+        return baselines.openvino_labeller(
+            openvino_model(), size, checkpoint.normalization, precision
+        )
+
     return {
         'eager torch, fp32': eager('fp32'),
         'eager torch, fp32, logits upsampled': eager('fp32', upsamples_logits=True),
         'ONNX Runtime + argmax, fp32': lambda: baselines.onnx_runtime(checkpoint, size),
-        'OpenVINO + argmax, fp32': lambda: baselines.openvino(checkpoint, size, 'fp32'),
-        'OpenVINO + argmax, bf16': lambda: baselines.openvino(checkpoint, size, 'bf16'),
+        'OpenVINO + argmax, fp32': lambda: openvino('fp32'),
+        'OpenVINO + argmax, bf16': lambda: openvino('bf16'),
     }
 
 
