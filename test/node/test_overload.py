@@ -34,7 +34,7 @@ def test_at_60_hz_labels_stay_new_and_no_frames_pile_up(tmp_path: Path) -> None:
         'bisenet_ros.msg', reason='the messages are not compiled: there was no C compiler'
     )
     figures = tmp_path / 'overload.json'
-    overload = ['--overload', '10', '--network', '768', '384', '--json', str(figures)]
+    overload = ['--overload', '5', '--network', '768', '384', '--json', str(figures)]
     done = subprocess.run(
         [sys.executable, '-m', 'benchmarks.node', *overload],
         cwd=ROOT,

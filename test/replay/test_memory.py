@@ -41,7 +41,7 @@ def peak_of_replay(weights: Path, bag: Path, output: Path) -> int:
 
 
 def enlarged(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    return pixels.repeat(5, axis=0).repeat(5, axis=1)
+    return pixels.repeat(7, axis=0).repeat(7, axis=1)
 
 
 @pytest.mark.slow
@@ -49,8 +49,8 @@ def test_a_long_bag_needs_no_more_memory_than_a_short_one(weights: Path, tmp_pat
     tiny = tmp_path / 'tiny.safetensors'
     replace(Checkpoint.load(weights), network_size=(32, 32)).save(tiny)
     # Large enough for the frames of the long bag to outweigh how much peaks differ by chance.
-    few = [entry._replace(pixels=enlarged(entry.pixels)) for entry in drive(50)]
-    many = [e._replace(stamp=e.stamp + 50 * lap * STEP) for lap in range(10) for e in few]
+    few = [entry._replace(pixels=enlarged(entry.pixels)) for entry in drive(25)]
+    many = [e._replace(stamp=e.stamp + 25 * lap * STEP) for lap in range(10) for e in few]
     short, long = (
         peak_of_replay(tiny, write_bag(tmp_path / name, entries), tmp_path / f'{name} results')
         for name, entries in (('short', few), ('long', many))
