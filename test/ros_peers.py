@@ -49,7 +49,7 @@ TIMEOUT = 90.0
 RETRY = 10.0
 """Seconds without an answer after which a service is called again."""
 
-TIME_TO_END = 10.0
+TIME_TO_END = 30.0
 """Seconds that a program has to end by itself before it is killed."""
 
 QUICK_START = {'device': 'cpu', 'engine': 'torch', 'self_check': False}

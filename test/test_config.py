@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import rclpy
 import yaml
+from rclpy.qos import QoSProfile, ReliabilityPolicy
 from ros_peers import Peer, own_domain, running
 from sensor_msgs.msg import Image
 
@@ -194,7 +195,9 @@ def test_fast_dds_profile_carries_large_best_effort_images_without_loss() -> Non
     with own_domain() as domain:
         peer = Peer(domain)
         try:
-            inbox = peer.listen(Image, 'image')
+            # Deep enough for a test that is held up to lose no frame of its own.
+            qos = QoSProfile(depth=40, reliability=ReliabilityPolicy.BEST_EFFORT)
+            inbox = peer.listen(Image, 'image', qos)
             with running([sys.executable, '-c', CAMERA], domain, environment) as camera:
                 images = inbox.wait_for_count(wanted)
         finally:
