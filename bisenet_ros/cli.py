@@ -517,7 +517,7 @@ def demo(
     from bisenet_ros.live.processes import ProcessError
 
     scene = Scene(path=source, seconds=seconds, seed=seed)
-    settings = model.read(beneath=scene.parameters)
+    settings = model.read(defaults=scene.parameters)
     try:
         measured = run_demo(Demo(scene, output, settings, verify, target))
     except ProcessError as error:
@@ -906,7 +906,7 @@ def benchmark(
     from bisenet_ros.commands.benchmark import benchmark as run_benchmark
 
     network_size = {'network_size': (1024, 512)}
-    settings = Benchmark(model.read(beneath=network_size).model, size, rounds, seconds)
+    settings = Benchmark(model.read(defaults=network_size).model, size, rounds, seconds)
     run_benchmark(settings, json_file=json, chart_file=plot)
 
 

@@ -61,14 +61,14 @@ class Entry:
 
 
 def read_settings(
-    path: Path | None, options: Mapping[str, Any], beneath: Mapping[str, Any] | None = None
+    path: Path | None, options: Mapping[str, Any], defaults: Mapping[str, Any] | None = None
 ) -> Settings:
     """Reads settings from a parameter file; single options override it.
 
     Args:
         path: The file; None for the defaults.
         options: Values by parameter; None leaves the value to the file.
-        beneath: Values by parameter that replace the defaults.
+        defaults: Values by parameter that replace the usual defaults.
 
     Raises:
         UserError: The file cannot be read, or the node would refuse a value in it or an option.
@@ -76,7 +76,7 @@ def read_settings(
     values = {} if path is None else read_parameters(path)
     given = {name: value for name, value in options.items() if value is not None}
     given = {name: PARAMETERS[name].value_of(value) for name, value in given.items()}
-    return Settings().changed({**(beneath or {}), **values, **given})
+    return Settings().changed({**(defaults or {}), **values, **given})
 
 
 def read_parameters(path: Path) -> dict[str, Any]:

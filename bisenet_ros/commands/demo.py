@@ -113,7 +113,14 @@ def run_demo(demo: Demo) -> dict[str, Any]:
             source = _rendered(scene, folder / 'drive')
         frames = open_source(source)
         with _Display(frames.frame_count) as display:
-            run_graph(source, demo.settings.values(), folder, logs, restamp=True, hear=display.hear)
+            run_graph(
+                source,
+                demo.settings.values(),
+                folder,
+                logs,
+                restamp=True,
+                on_event=display.on_event,
+            )
         with RecordedOutputs(folder, label_space) as outputs:
             count = sum(map(len, outputs.published.values()))
             if not outputs.arrivals:
@@ -190,7 +197,7 @@ class _Display:
         self._stamps: list[int] = []
         self._segmented = 0
 
-    def hear(self, event: Event) -> None:
+    def on_event(self, event: Event) -> None:
         """Updates the display."""
         if event['event'] == 'playing':
             self._starting.stop()

@@ -44,8 +44,8 @@ class ModelOptions:
     params: Path | None
     values: Mapping[str, Any]
 
-    def read(self, beneath: Mapping[str, Any] | None = None) -> Settings:
-        """Reads the settings; values in `beneath`, by parameter, replace defaults.
+    def read(self, defaults: Mapping[str, Any] | None = None) -> Settings:
+        """Reads the settings; values in `defaults`, by parameter, replace the usual ones.
 
         Raises:
             UserError: The file or an option is invalid.
@@ -53,7 +53,7 @@ class ModelOptions:
         from bisenet_ros.parameter_file import read_settings
 
         warn_of_foreign(self.params)
-        return read_settings(self.params, self.values, beneath)
+        return read_settings(self.params, self.values, defaults)
 
     def read_for_one_camera(self) -> Settings:
         """Reads the settings for frames of one camera, with its own values in the file.

@@ -204,7 +204,7 @@ def _play(
     """
     make_folder(logs)
 
-    def hear(event: Event) -> None:
+    def on_event(event: Event) -> None:
         if event['event'] == 'published':
             advance()
 
@@ -214,7 +214,7 @@ def _play(
         folder,
         logs,
         rate=options.rate or 1.0,
-        hear=hear,
+        on_event=on_event,
     )
 
 

@@ -21,7 +21,7 @@ that."""
 
 
 class _Listener(NamedTuple):
-    hear: Callable[[Stage, float], None]
+    on_stage: Callable[[Stage, float], None]
     settle: Callable[[], object]
 
 
@@ -39,18 +39,20 @@ def stage(name: Stage) -> Iterator[None]:
     start = time.perf_counter()
     yield
     listener.settle()
-    listener.hear(name, 1e3 * (time.perf_counter() - start))
+    listener.on_stage(name, 1e3 * (time.perf_counter() - start))
 
 
 @contextmanager
-def listening(hear: Callable[[Stage, float], None], settle: Callable[[], object]) -> Iterator[None]:
+def listening(
+    on_stage: Callable[[Stage, float], None], settle: Callable[[], object]
+) -> Iterator[None]:
     """Reports the stages that this thread runs in this context.
 
     Args:
-        hear: Called after each stage with its name and its duration in ms.
+        on_stage: Called after each stage with its name and its duration in ms.
         settle: Called before the clock is read, to wait for devices that work asynchronously.
     """
-    token = _listener.set(_Listener(hear, settle))
+    token = _listener.set(_Listener(on_stage, settle))
     try:
         yield
     finally:

@@ -57,7 +57,7 @@ def run_graph(
     *,
     rate: float = 1.0,
     restamp: bool = False,
-    hear: Callable[[Event], None],
+    on_event: Callable[[Event], None],
 ) -> None:
     """Starts a node, plays frames to it, records its outputs, and stops all processes.
 
@@ -73,8 +73,8 @@ def run_graph(
         logs: A folder for the output of the processes.
         rate: Playback speed, relative to the recording.
         restamp: Stamp frames with the time of their publication, instead of their own stamps.
-        hear: Called with each event: `playing` when all processes are ready, `published` for each
-            frame and `segmented` for each output, in order of arrival.
+        on_event: Called with each event: `playing` when all processes are ready, `published` for
+            each frame and `segmented` for each output, in order of arrival.
 
     Raises:
         UserError: An argument is invalid, or ROS 2 is not installed.
@@ -112,8 +112,8 @@ def run_graph(
         player = processes.start('player', _player_command(source, rate, restamp=restamp))
         _await_outputs(processes, player, segmenter)
         player.tell('play')
-        hear({'event': 'playing'})
-        published = _listen(processes, _patience(parameters), hear)
+        on_event({'event': 'playing'})
+        published = _listen(processes, _patience(parameters), on_event)
         # The recorder first, so that it records nothing while the others shut down.
         for process in (recorder, player, segmenter):
             processes.end(process)
@@ -153,7 +153,7 @@ def _await_outputs(processes: Processes, player: Process, segmenter: Process) ->
 
 
 def _listen(
-    processes: Processes, patience: float, hear: Callable[[Event], None]
+    processes: Processes, patience: float, on_event: Callable[[Event], None]
 ) -> list[Publication]:
     """Processes events until the last frames' outputs arrived; returns the published frames."""
     published: list[Publication] = []
@@ -173,7 +173,7 @@ def _listen(
             last[event['camera']] = event['stamp']
         elif event['event'] == 'segmented':
             segmented[event['camera']] = event['stamp']
-        hear(event)
+        on_event(event)
     return published
 
 

@@ -69,7 +69,12 @@ def run(source: Path, folder: Path, parameters: dict[str, object]) -> list[str]:
     heard: list[str] = []
     folder.mkdir()
     run_graph(
-        Source(source), parameters, folder, folder, rate=4, hear=lambda e: heard.append(e['event'])
+        Source(source),
+        parameters,
+        folder,
+        folder,
+        rate=4,
+        on_event=lambda e: heard.append(e['event']),
     )
     return heard
 
