@@ -193,7 +193,7 @@ def options_of(arguments: Sequence[str] | None) -> argparse.Namespace:
         choices=CONTESTANTS,
         default=list(CONTESTANTS),
         metavar='NAME',
-        help='of the table',
+        help='names of contestants',
     )
     parser.add_argument('--json', type=Path, help='also write all results to this file')
     return parser.parse_args(arguments)

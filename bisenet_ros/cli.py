@@ -242,7 +242,7 @@ def segment(
     Writes `NAME_labels.png` (class ids), `NAME_drivable.png` (255 where the vehicle may drive) and
     `NAME_overlay.jpg` for each image NAME.jpg (or .png, ...), at the size of the image. A video
     gives both PNG files for every frame (`NAME_000000_labels.png`, ...) and one overlay video,
-    `NAME_overlay.webm`. If a video breaks off, the frames before are segmented, and the exit code
+    `NAME_overlay.webm`. If a video is truncated, the frames before are segmented, and the exit code
     is 1. Subfolders of a folder are not searched.
 
     With `--mounting` and `--camera-info`, `NAME_birdseye.png` shows the ground from above: free in

@@ -17,6 +17,7 @@ from bisenet_ros.limits import exceeded
 JPEG_START = b'\xff\xd8\xff'
 PNG_START = b'\x89PNG\r\n\x1a\n'
 
+_JPEG_2000_STARTS = (b'\0\0\0\x0cjP  ', b'\xff\x4f\xff\x51')
 _JPEG_END = b'\xff\xd9'
 _SCAN = 0xDA
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
@@ -69,10 +70,12 @@ def grey_bits(data: bytes) -> int | None:
 
 
 def lossy_format(data: bytes) -> str:
-    """Returns the name of a format whose compression changes pixels; empty for other files."""
+    """Returns the name of a format whose compression may change pixels; empty for other files."""
     if data.startswith(JPEG_START):
         return 'JPEG'
-    return 'AVIF' if data[4:12] == b'ftypavif' else ''
+    if data.startswith(_JPEG_2000_STARTS):
+        return 'JPEG 2000'
+    return 'AVIF' if data[4:12] in (b'ftypavif', b'ftypavis') else ''
 
 
 def _size(data: bytes) -> tuple[int, int] | None:

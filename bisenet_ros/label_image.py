@@ -28,8 +28,8 @@ def read_ids(path: Path) -> npt.NDArray[np.uint8 | np.uint16]:
     content = read_file(path)
     if codec := lossy_format(content):
         raise MediaError(
-            f'{path} is a {codec} file, whose compression changes class ids: save label images as '
-            'PNG'
+            f'{path} is a {codec} file, whose compression may change class ids: save label images '
+            'as PNG'
         )
     # OpenCV only returns the colours of a palette, and 255 for a bit that is set.
     values = _indices(path, content)

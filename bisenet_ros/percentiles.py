@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Summarises durations by three percentiles, alike in diagnostics, replays and benchmarks."""
+"""Summarises durations by three percentiles, for diagnostics, replays and benchmarks."""
 
 from __future__ import annotations
 
@@ -19,5 +19,5 @@ class Percentiles(NamedTuple):
 
     @classmethod
     def of(cls, samples: Sequence[float]) -> Percentiles:
-        """Computes them of one or more samples, interpolating linearly between two of them."""
+        """Computes them from one or more samples, interpolating linearly between two of them."""
         return cls(*np.percentile(samples, (50, 95, 99)).tolist())

@@ -149,7 +149,7 @@ WHITE = cv2.imencode('.png', np.full((64, 64), 255, np.uint8))[1]
         (cv2.imencode('.jpg', bonnet())[1].tobytes(), 'not a PNG'),
         (WHOLE.tobytes()[: WHOLE.size // 2], 'corrupt|cannot be decoded'),
         (bomb(), '60000x60000, over the limit'),
-        (cv2.imencode('.png', bonnet(16, 16))[1].tobytes(), 'from 32x32'),
+        (cv2.imencode('.png', bonnet(16, 16))[1].tobytes(), 'must be at least 32x32'),
         (BLACK.tobytes(), 'white nowhere; the vehicle itself is white'),
         (WHITE.tobytes(), 'white everywhere'),
     ],

@@ -10,6 +10,7 @@ import runpy
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,7 @@ def options(folder: Path, *others: str) -> list[str]:
 
 @pytest.mark.slow
 def test_it_runs_on_a_cpu_with_one_that_fails(tmp_path: Path) -> None:
-    pytest.importorskip('onnxscript')
+    others = [] if find_spec('onnxscript') is None else [TENSORRT, TRTEXEC]
     # It fails with an error for the first size, and crashes for the second.
     (tmp_path / 'tensorrt.py').write_text(f"""
 import os
@@ -69,7 +70,7 @@ raise ImportError('libnvinfer.so.10 is missing')
     trtexec.chmod(0o755)
     names = ['reference: eager', *OURS]
     sizes = ('--network', '70', '33', '--network', '32', '32')
-    arguments = options(tmp_path, *sizes, '--only', *names, TENSORRT, TRTEXEC)
+    arguments = options(tmp_path, *sizes, '--only', *names, *others)
     done = subprocess.run(
         [sys.executable, '-m', 'benchmarks.gpu', *arguments],
         cwd=ROOT,
@@ -89,7 +90,7 @@ raise ImportError('libnvinfer.so.10 is missing')
     reasons = ('libnvinfer.so.10 is missing', 'the process ended with exit code 3')
     for size, reason in zip(found['sizes'], reasons, strict=True):
         results = size['results']
-        assert set(results) == {*names, TENSORRT, TRTEXEC}
+        assert list(results) == [*names, *others]
         for name in names:
             assert results[name]['p50_ms'] > 0
             assert results[name]['faster'] > 0
@@ -97,9 +98,10 @@ raise ImportError('libnvinfer.so.10 is missing')
         for name in OURS:
             assert results[name]['differing'] < 0.001
         assert list(results[OURS[0]]['stages_ms']) == ['pre', 'network', 'post']
-        assert reason in results[TENSORRT]['error']
-        assert reason in done.stdout
-        assert results[TRTEXEC] == {'p50_ms': 1.25, 'p99_ms': 1.5}
+        if others:
+            assert reason in results[TENSORRT]['error']
+            assert reason in done.stdout
+            assert results[TRTEXEC] == {'p50_ms': 1.25, 'p99_ms': 1.5}
         parts = {name: size['roofline'][name] for name in size['roofline']}
         for rate in ('flops', 'to_device', 'to_host'):
             assert parts.pop(rate) > 0

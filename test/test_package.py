@@ -64,12 +64,12 @@ def tree(tmp_path: Path) -> Path:
     """A copy of the source tree, with the remains of an earlier editable install in it."""
     tree = tmp_path / 'source'
     shutil.copytree(ROOT, tree, ignore=lambda *arguments: set(not_source(*arguments)))
-    leave_over(tree)
+    add_remains(tree)
     return tree
 
 
-def leave_over(tree: Path) -> None:
-    """Leave remains of an earlier editable install in a source tree."""
+def add_remains(tree: Path) -> None:
+    """Puts remains of an earlier editable install into a source tree."""
     (tree / 'bisenet_ros' / 'msg').mkdir()
     (tree / 'bisenet_ros' / 'msg' / '_left_over.py').touch()
 
@@ -89,7 +89,7 @@ def sources(*patterns: str) -> set[str]:
 
 
 def output(command: list[str], cwd: Path, **environment: str) -> str:
-    """What a command says that succeeds."""
+    """What a command prints, which must succeed."""
     return subprocess.run(
         command,
         cwd=cwd,
@@ -147,7 +147,7 @@ def test_cmake_names_what_is_there() -> None:
 
 def test_a_wheel_from_an_sdist_holds_everything_and_runs_in_an_empty_folder(tree: Path) -> None:
     unpacked = unpacked_sdist(tree)
-    leave_over(unpacked)
+    add_remains(unpacked)
     before = contents(unpacked)
     wheel, _ = build_wheel(unpacked)
     after = contents(unpacked)

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The training loop: a run from configuration to weights, in order of execution.
+"""The training loop: trains, evaluates and saves, and writes the weights at the end.
 
     fit(load_config('bisenetv2_camvid'), Path('runs/camvid'), resume=False)
 
@@ -10,8 +10,9 @@ On the command line, in one process or in several:
     torchrun --nproc-per-node 4 -m bisenet_ros.cli train bisenetv2_camvid data=/datasets/camvid
 
 Lightning Fabric provides mixed precision and, under torchrun, DistributedDataParallel (DDP). Every
-process runs all of this code. Samples and dropout of a step depend only on the seed and the step
-number, so a resumed run repeats lost steps exactly.
+process runs all of this code, with what `run` sets up and the steps of `learner`. Samples and
+dropout of a step depend only on the seed and the step number, so a resumed run repeats lost steps
+exactly.
 """
 
 from __future__ import annotations

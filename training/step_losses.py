@@ -41,7 +41,7 @@ class StepLosses:
         self._unread.append(loss)
 
     def read(self, step: int) -> tuple[list[StepRow], float]:
-        """Waits for the device.
+        """Reads the losses since the last read, which waits for the device.
 
         Args:
             step: Number of completed steps.

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,12 +35,14 @@ Pixels = npt.NDArray[np.uint8]
 Row = tuple[str, str]
 
 
-def results_in(output: Path) -> list[Path]:
-    """Returns the files that a demo replaces or removes."""
-    return [
-        *(output / name for name in (VIDEO, 'metrics.json', 'index.html')),
-        *pictures_in(output),
-    ]
+def results_in(output: Path) -> Iterator[Path]:
+    """Yields the files that a demo replaces or removes.
+
+    Raises:
+        OSError: The folder cannot be read.
+    """
+    yield from (output / name for name in (VIDEO, 'metrics.json', 'index.html'))
+    yield from pictures_in(output)
 
 
 def figures(

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Thresholds of images of confidence or anomaly, which have 0 to 255 for 0 to 1."""
+"""Converts thresholds, 0 to 1, to the values 0 to 255 of confidence and anomaly images."""
 
 from __future__ import annotations
 

@@ -468,11 +468,16 @@ def test_parameters_of_one_camera_are_not_those_of_another(weights: Path, tmp_pa
     ]
     write_parameters(
         tmp_path / 'params.yaml',
-        {'cameras': ['front'], 'front.mounting': [0.0, 0.0, 1.5, 0.0, 0.0, 0.0]},
+        {
+            'cameras': ['front'],
+            'front.mounting': [0.0, 0.0, 1.5, 0.0, 0.0, 0.0],
+            'engine': 'torch',
+            'self_check': False,
+        },
     )
     bag = write_bag(tmp_path / 'bag', entries)
-    result = replay(weights, bag, tmp_path / 'out', '--params', tmp_path / 'params.yaml')
-    assert result.exit_code == 0
+    result = replay(weights, bag, tmp_path / 'out', params=tmp_path / 'params.yaml')
+    assert result.exit_code == 0, result.output
     (note,) = [
         note for note in metrics_of(tmp_path / 'out')['notes'] if note.startswith('/rear/image')
     ]
@@ -596,7 +601,7 @@ def bag_of_noise(tmp_path: Path) -> Path:
 def little_room(
     request: pytest.FixtureRequest, bag_of_noise: Path, tmp_path: Path
 ) -> Iterator[Path]:
-    """A folder in which 4 MiB have room; the bag, which is larger, is there already."""
+    """A folder with room for 4 MiB; the bag, which is larger, is there already."""
     folder = tmp_path / 'little room'
     folder.mkdir()
     if request.param == 'limit of file sizes':

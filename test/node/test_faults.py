@@ -255,17 +255,19 @@ def test_a_camera_that_dies_is_an_error_and_none_when_it_comes_back(
     labels = graph.peer.listen(Image, 'segmentation/labels')
     diagnostics = camera_status(graph.peer)
     assert set_parameter(graph.peer, 'camera_timeout', 0.5).successful
-    for _ in range(2):
-        with running([sys.executable, '-c', CAMERA], graph.domain, environment) as camera:
-            diagnostics.clear()
-            diagnostics.wait(lambda array: array.status[0].message == 'frames arrive')
-            labels.clear()
-            labels.wait()
-            camera.send(signal.SIGKILL)
-            camera.wait()
-            diagnostics.clear()
-            diagnostics.wait(lambda array: status(array, 'camera').level == ERROR)
-    assert set_parameter(graph.peer, 'camera_timeout', 2.0).successful
+    try:
+        for _ in range(2):
+            with running([sys.executable, '-c', CAMERA], graph.domain, environment) as camera:
+                diagnostics.clear()
+                diagnostics.wait(lambda array: array.status[0].message == 'frames arrive')
+                labels.clear()
+                labels.wait()
+                camera.send(signal.SIGKILL)
+                camera.wait()
+                diagnostics.clear()
+                diagnostics.wait(lambda array: status(array, 'camera').level == ERROR)
+    finally:
+        assert set_parameter(graph.peer, 'camera_timeout', 2.0).successful
 
 
 # Those who listen, and the graph
@@ -304,7 +306,6 @@ def test_fifty_other_nodes_come_and_go(graph: Graph) -> None:
         new_labels(labels, stream.stamps)
 
 
-# The last test of the shared node, which keeps what is of the subscriber that was killed.
 SUBSCRIBER = """
 import rclpy
 from sensor_msgs.msg import Image
@@ -515,7 +516,7 @@ def shared_wrapped_graph(
 
 @pytest.fixture
 def wrapped_graph(shared_wrapped_graph: WrappedGraph) -> Iterator[WrappedGraph]:
-    """The shared wrapped node, which has said nothing yet, and a peer that listens to nothing."""
+    """The shared wrapped node without its earlier output, and a peer that listens to nothing."""
     shared_wrapped_graph.process.skip_output()
     yield shared_wrapped_graph
     shared_wrapped_graph.peer.stop_listening()
@@ -571,26 +572,28 @@ def test_weights_that_are_overwritten_change_nothing_until_a_reload(
     labels = peer.listen(Image, 'segmentation/labels')
     assert set_parameter(peer, 'weights', used).successful
     assert peer.call(Trigger, '/segmenter/reload', Trigger.Request()).success
-    with peer.streaming(Image, 'image', fill_with(FRAME, 'bgr8')) as stream:
-        new_labels(labels, stream.stamps)
-        for addition in (b'', b'not what it was'):
-            with used.open('r+b') as file:  # in place, as cp does it
-                file.truncate(1000)
-                file.write(addition)
-            answer = peer.call(Trigger, '/segmenter/reload', Trigger.Request())
-            assert not answer.success
-            assert 'is not a whole safetensors file' in answer.message
-            assert 'stays in use' in answer.message
+    try:
+        with peer.streaming(Image, 'image', fill_with(FRAME, 'bgr8')) as stream:
+            new_labels(labels, stream.stamps)
+            for addition in (b'', b'not what it was'):
+                with used.open('r+b') as file:  # in place, as cp does it
+                    file.truncate(1000)
+                    file.write(addition)
+                answer = peer.call(Trigger, '/segmenter/reload', Trigger.Request())
+                assert not answer.success
+                assert 'is not a whole safetensors file' in answer.message
+                assert 'stays in use' in answer.message
+                for message in new_labels(labels, stream.stamps):
+                    assert (pixels_of(message) == old).all()
+            os.replace(better, used)
             for message in new_labels(labels, stream.stamps):
                 assert (pixels_of(message) == old).all()
-        os.replace(better, used)
-        for message in new_labels(labels, stream.stamps):
-            assert (pixels_of(message) == old).all()
+            assert peer.call(Trigger, '/segmenter/reload', Trigger.Request()).success
+            for message in new_labels(labels, stream.stamps):
+                assert (pixels_of(message) == new).all()
+    finally:
+        assert set_parameter(peer, 'weights', weights).successful
         assert peer.call(Trigger, '/segmenter/reload', Trigger.Request()).success
-        for message in new_labels(labels, stream.stamps):
-            assert (pixels_of(message) == new).all()
-    assert set_parameter(peer, 'weights', weights).successful
-    assert peer.call(Trigger, '/segmenter/reload', Trigger.Request()).success
 
 
 def test_while_a_network_is_loaded_the_old_one_works_and_callbacks_run(
@@ -634,11 +637,13 @@ def release_while_loading(graph: WrappedGraph, *transitions: int) -> None:
 def test_the_node_is_released_by_cleanup_while_another_network_is_loaded(
     wrapped_graph: WrappedGraph,
 ) -> None:
-    release_while_loading(
-        wrapped_graph, Transition.TRANSITION_DEACTIVATE, Transition.TRANSITION_CLEANUP
-    )
-    assert change(wrapped_graph.peer, Transition.TRANSITION_CONFIGURE) == 'inactive'
-    assert change(wrapped_graph.peer, Transition.TRANSITION_ACTIVATE) == 'active'
+    try:
+        release_while_loading(
+            wrapped_graph, Transition.TRANSITION_DEACTIVATE, Transition.TRANSITION_CLEANUP
+        )
+    finally:
+        assert change(wrapped_graph.peer, Transition.TRANSITION_CONFIGURE) == 'inactive'
+        assert change(wrapped_graph.peer, Transition.TRANSITION_ACTIVATE) == 'active'
 
 
 def test_the_node_is_released_by_shutdown_while_another_network_is_loaded(
@@ -662,11 +667,13 @@ def test_without_memory_for_another_network_the_old_one_works_on(
     with peer.streaming(Image, 'image', fill_with(FRAME, 'bgr8')) as stream:
         new_labels(labels, stream.stamps)
         (wrapped_graph.folder / fault).touch()
-        answer = peer.call(Trigger, '/segmenter/reload', Trigger.Request())
-        assert not answer.success
-        assert f'{reason}. The network that was loaded before stays in use.' in answer.message
-        new_labels(labels, stream.stamps)
-        (wrapped_graph.folder / fault).unlink()
+        try:
+            answer = peer.call(Trigger, '/segmenter/reload', Trigger.Request())
+            assert not answer.success
+            assert f'{reason}. The network that was loaded before stays in use.' in answer.message
+            new_labels(labels, stream.stamps)
+        finally:
+            (wrapped_graph.folder / fault).unlink()
         assert peer.call(Trigger, '/segmenter/reload', Trigger.Request()).success
 
 

@@ -9,6 +9,6 @@ import pytest
 
 @pytest.fixture
 def no_charts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Trainings draw no charts, which takes longer than a few steps and which nobody looks at."""
+    """Keeps trainings from drawing charts: that takes longer than a few steps."""
     for name in ('run_log.draw_curves', 'evaluation.report.draw_confusion'):
         monkeypatch.setattr(f'bisenet_training.{name}', lambda *_: None)
