@@ -52,7 +52,7 @@ class _ErrorReportingGroup(TyperGroup):
             raise typer.Exit(2) from error
         except _UsageError as error:
             message = error.format_message().rstrip('.')
-            if '\n' in message:  # the help of a verb without arguments
+            if not message or '\n' in message:  # the help of a verb without arguments
                 raise
             place = ctx if error.ctx is None else error.ctx
             print(f'bisenet: {message}; see {place.command_path} --help', file=sys.stderr)

@@ -57,7 +57,7 @@ class EgoMask:
         if not data.startswith(PNG_START):
             raise UserError(f'ego_mask {path}: not a PNG')
         try:
-            pixels = decode_compressed(SimpleNamespace(format='png', data=data))
+            pixels = decode_compressed(SimpleNamespace(format='mono16; png', data=data))
         except ImageError as error:
             raise UserError(f'ego_mask {path}: {error}') from error
         self._mask = np.uint8(255) * (cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY) >= 128)

@@ -65,6 +65,13 @@ def test_bad_arguments(arguments: list[str]) -> None:
     assert line.startswith('bisenet: ')
 
 
+def test_a_verb_without_arguments_prints_its_help() -> None:
+    result = CliRunner().invoke(app, ['compare'])
+    assert result.exit_code == 2
+    assert 'Usage: bisenet compare' in result.output
+    assert 'bisenet: ' not in result.output
+
+
 def test_bad_input_is_one_line(tmp_path: Path) -> None:
     result = bisenet('info', str(tmp_path / 'nowhere.safetensors'))
     assert (result.returncode, result.stdout) == (2, '')

@@ -117,7 +117,8 @@ def stream(
         rate=rate,
         received=counts.received,
         dropped=counts.dropped,
-        seconds=time.monotonic() - start,
+        # The last frame has a period of its own, too.
+        seconds=max(time.monotonic() - start, frames / rate),
         ages_ms=tuple(ages_ms),
         cpu_seconds=time.process_time() - cpu,
     )

@@ -190,17 +190,20 @@ class Player:
 def _first_frames(frames: Frames) -> list[RecordedFrame]:
     """Returns the first decodable frame of each camera, to probe the node with."""
     found: dict[str, RecordedFrame] = {}
+    reason = ''
     with suppress(BagError):  # take the frames before the damage
         for frame in frames:
             topic = frame.camera.image_topic
             if topic not in found:
-                with suppress(ImageError):
+                try:
                     frame.image()
                     found[topic] = frame
+                except ImageError as error:
+                    reason = reason or f'; the first: {error}'
             if len(found) == len(frames.cameras):
                 break
     if not found:
-        raise UserError(f'{frames.name}: none of the frames can be decoded')
+        raise UserError(f'{frames.name}: none of the frames can be used{reason}')
     return list(found.values())
 
 

@@ -39,7 +39,9 @@ class ImageLink:
         transport: The value of the parameter `transport`.
         offers: Publishers on the topic.
         other_transport: The camera's topic of the other transport if it has a publisher.
-        elsewhere: Returns other topics of the expected type; asks the graph about each of them.
+        name: The name of the input to remap, without `/compressed`.
+        elsewhere: Returns other topics of the expected type that no camera of the node has; asks
+            the graph about each of them.
         middleware: The identifier of the RMW implementation.
     """
 
@@ -49,6 +51,7 @@ class ImageLink:
     transport: str
     offers: Sequence[Offer] = ()
     other_transport: str = ''
+    name: str = 'image'
     elsewhere: Callable[[], Sequence[str]] = tuple
     middleware: str = ''
 
@@ -79,9 +82,10 @@ def explain_silence(
         if link.transport == 'compressed':
             remapped = remapped.removesuffix(_COMPRESSED)
         if remapped.endswith(_COMPRESSED):
+            also = '' if link.transport == 'compressed' else ', and set transport to compressed'
             return (
-                f'image is remapped to {remapped}: leave {_COMPRESSED} out of the remapping, and'
-                ' set transport to compressed'
+                f'{link.name} is remapped to {remapped}: leave {_COMPRESSED} out of the remapping'
+                f'{also}'
             )
         if wrong:
             return f'{link.topic} is published as {wrong[0]}, not as {link.type}'
@@ -123,9 +127,11 @@ def _instead(link: ImageLink) -> str:
         other = 'raw' if link.transport == 'compressed' else 'compressed'
         return f', but {link.other_transport} is published: set transport to {other}'
     elsewhere = link.elsewhere()
+    if link.transport == 'compressed':  # the remapping of the raw topic counts
+        elsewhere = [topic.removesuffix(_COMPRESSED) for topic in elsewhere]
     if elsewhere:
-        return f': remap image to an existing topic, such as {", ".join(elsewhere[:3])}'
-    return ': start the camera, or remap image to its topic'
+        return f': remap {link.name} to an existing topic, such as {", ".join(elsewhere[:3])}'
+    return f': start the camera, or remap {link.name} to its topic'
 
 
 def _lost_on_the_way(link: ImageLink, environment: Mapping[str, str]) -> str:

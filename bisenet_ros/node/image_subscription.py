@@ -59,7 +59,7 @@ class ImageSubscription:
         self._slot = slot
         self._transport = settings.transport
         self._follows = settings.image_reliability == 'auto'
-        raw = f'{slot.prefix}image'
+        raw = self._input = f'{slot.prefix}image'
         compressed = compressed_name(node, raw)
         if settings.transport == 'compressed':
             self._name, other = compressed, raw
@@ -103,6 +103,7 @@ class ImageSubscription:
             transport=self._transport,
             offers=self._offers(),
             other_transport=self._other_topic if self._is_published(self._other_topic) else '',
+            name=self._input,
             elsewhere=self._elsewhere,
             middleware=get_rmw_implementation_identifier(),
         )
@@ -114,8 +115,17 @@ class ImageSubscription:
             if self._type in types
             and name != self._topic
             and f'/{NAMESPACE}/' not in name
+            and not self._is_subscribed(name)
             and self._is_published(name)  # the graph also lists topics with subscribers only
         ]
+
+    def _is_subscribed(self, topic: str) -> bool:
+        """Whether this node subscribes to a topic, for another camera."""
+        own = self._node.get_name(), self._node.get_namespace()
+        return any(
+            (one.node_name, one.node_namespace) == own
+            for one in self._node.get_subscriptions_info_by_topic(topic)
+        )
 
     def _subscribe(self) -> Subscription:
         reliability = (

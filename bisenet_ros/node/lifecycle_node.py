@@ -487,6 +487,10 @@ class SegmenterNode(LifecycleNode):
         if self._worker is None:
             response.message = 'the node is not configured'
             return response
+        if request.data and not self._worker.enabled:
+            for slot in self._slots:  # a camera that has stopped left an old frame
+                if slot.take() is not None:
+                    slot.count_dropped()
         self._worker.enable(request.data)
         response.success = True
         response.message = 'segmenting' if request.data else 'paused; the network stays loaded'

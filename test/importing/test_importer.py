@@ -219,6 +219,7 @@ def test_files_of_another_kind_are_named(tmp_path: Path) -> None:
         ({'bga.conv.1.bias': torch.ones(128, device='meta')}, "wrong type 'bga.conv.1.bias'"),
         ({'bga.conv.1.bias': torch.full((128,), 1e300, dtype=torch.float64)}, "not finite 'bga.c"),
         ({'bga.conv.1.bias': torch.full((128,), torch.nan)}, "not finite 'bga.conv.1.bias'"),
+        ({'bga.conv.1.running_var': torch.full((128,), -1.0)}, "variance 'bga.conv.1.running_var'"),
         ({'bga.left1.2.weight': None}, 'tensors of an unknown network'),
     ],
 )

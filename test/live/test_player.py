@@ -156,5 +156,7 @@ def test_frames_are_played_when_they_are_due(processes: Processes, tmp_path: Pat
 def test_no_frame_that_can_be_decoded(processes: Processes, tmp_path: Path) -> None:
     bag = write_bag(tmp_path / 'bag', [Entry('/image', START, picture(0), 'xyz8')])
     start(processes, bag)
-    with pytest.raises(UserError, match='none of the frames can be decoded'):
+    with pytest.raises(
+        UserError, match="none of the frames can be used; the first: encoding 'xyz8'"
+    ):
         processes.next_event(TIMEOUT)

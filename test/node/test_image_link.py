@@ -89,8 +89,19 @@ def test_reliability_is_what_every_publisher_offers(offers: list[Offer], expecte
                 transport='compressed',
                 other_transport='/front/image/compressed',
             ),
-            'image is remapped to /front/image/compressed: leave /compressed out of the remapping,'
-            ' and set transport to compressed',
+            'image is remapped to /front/image/compressed: leave /compressed out of the remapping',
+        ),
+        (
+            replace(
+                NOBODY,
+                topic='/front/image/compressed',
+                type=COMPRESSED,
+                transport='compressed',
+                name='front/image',
+                elsewhere=lambda: ['/cam/image_raw/compressed'],
+            ),
+            'nobody publishes /front/image/compressed (sensor_msgs/msg/CompressedImage): remap'
+            ' front/image to an existing topic, such as /cam/image_raw',
         ),
         (
             replace(NOBODY, offers=(Offer(COMPRESSED, reliable=True),)),

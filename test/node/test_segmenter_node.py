@@ -468,6 +468,20 @@ def test_enable_pauses_and_goes_on(graph: Graph) -> None:
         assert stream.stamps.index(stamp_of(labels.wait())) >= paused + 20
 
 
+def test_a_camera_that_stops_in_a_pause_leaves_no_old_frame(graph: Graph) -> None:
+    labels = graph.peer.listen(Image, 'segmentation/labels')
+    with graph.peer.streaming(Image, 'image', fill_with(FRAME, 'bgr8')) as first:
+        labels.wait()
+        pause, go_on = SetBool.Request(data=False), SetBool.Request(data=True)
+        assert graph.peer.call(SetBool, '/segmenter/enable', pause).success
+        paused = len(first.stamps)
+        graph.peer.listen(Image, 'image', RELIABLE).wait_for_count(10)
+    assert graph.peer.call(SetBool, '/segmenter/enable', go_on).success
+    with graph.peer.streaming(Image, 'image', fill_with(FRAME, 'bgr8')) as second:
+        labels.wait(second.sent)
+    assert {stamp_of(one) for one in labels.messages}.isdisjoint(first.stamps[paused:])
+
+
 def test_reload_takes_other_weights_and_keeps_the_old_ones_when_it_fails(
     graph: Graph, weights: Path, segmenter: Segmenter
 ) -> None:

@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 
 from bisenet_ros.checkpoint import Checkpoint
+from bisenet_ros.console import warn
 from bisenet_ros.errors import UserError
 from bisenet_ros.model_settings import ModelSettings
 from bisenet_ros.segmenter import Segmenter
@@ -46,7 +47,13 @@ def load_predictor(settings: ModelSettings, views: Views) -> LoadedPredictor:
                 '--scales, --flip and --crop need a checkpoint: '
                 f'{path} is an exported model, with a fixed input size'
             )
-        return ExportedSegmenter.load(path, device=settings.device)
+        exported = ExportedSegmenter.load(path, device=settings.device)
+        if exported.claim is not None:
+            warn(
+                f'{path} has no drivable_threshold, so the error rate that its checkpoint states '
+                'does not hold for it'
+            )
+        return exported
     if views.plain:
         return Segmenter.from_settings(settings)
     if settings.output_size:

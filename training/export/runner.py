@@ -56,6 +56,7 @@ class ExportedSegmenter:
         precision: `fp32` or `fp16`, of the file.
         engine: The format of the file.
         drivable_threshold: Exported models have none.
+        claim: What the checkpoint states about its errors; it does not hold without its threshold.
     """
 
     drivable_threshold = 0.0
@@ -64,6 +65,7 @@ class ExportedSegmenter:
         self._model = model
         self.label_space: LabelSpace = model.metadata.checkpoint.label_space
         self.network_size = model.metadata.checkpoint.network_size
+        self.claim = model.metadata.checkpoint.claim
         self.device = str(device)
         self.precision = model.metadata.interface.precision
         self.engine = engine
