@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from bisenet_ros.bag.recorded_outputs import Publication, write_publications
+from bisenet_ros.ego_mask import EgoMask, load_ego_masks
 from bisenet_ros.errors import UserError
 from bisenet_ros.live.events import Event
 from bisenet_ros.live.processes import (
@@ -24,7 +25,7 @@ from bisenet_ros.live.processes import (
 )
 from bisenet_ros.live.sources import Source, open_source
 from bisenet_ros.parameter_file import write_parameters
-from bisenet_ros.settings import values_for_recorded
+from bisenet_ros.settings import Settings, values_for_recorded
 
 START_TIMEOUT = 120.0
 """Seconds for the node to load its network and publish its first output."""
@@ -90,16 +91,19 @@ def run_graph(
         )
     cameras = {camera.name: camera.image_topic for camera in frames.cameras}
     parameter_file = folder / 'parameters.yaml'
+    values = values_for_recorded(parameters, cameras)
     write_parameters(
         parameter_file,
         {
-            **values_for_recorded(parameters, cameras),
+            **values,
             'transport': 'compressed' if transports == {True} else 'raw',
             'image_reliability': 'auto',
             'autostart': True,
             'use_sim_time': False,
         },
     )
+    settings = Settings().changed(values)
+    ego_masks = load_ego_masks({name: settings.for_camera(name).ego_mask for name in cameras})
     environment = ros_environment(os.environ, folder)
     with ended_by_signals(), Processes(environment, logs) as processes:
         segmenter = processes.start(
@@ -110,7 +114,7 @@ def run_graph(
             [*_module('bisenet_ros.live.recorder'), str(folder), '--cameras', *cameras],
         )
         player = processes.start('player', _player_command(source, rate, restamp=restamp))
-        _await_outputs(processes, player, segmenter)
+        _await_outputs(processes, player, segmenter, ego_masks)
         player.tell('play')
         on_event({'event': 'playing'})
         published = _listen(processes, _patience(parameters), on_event)
@@ -132,11 +136,23 @@ def _player_command(source: Source, rate: float, *, restamp: bool) -> list[str]:
     ]
 
 
-def _await_outputs(processes: Processes, player: Process, segmenter: Process) -> None:
+def _await_outputs(
+    processes: Processes,
+    player: Process,
+    segmenter: Process,
+    ego_masks: Mapping[str, EgoMask],
+) -> None:
     """Waits until the player is ready, and an output for each of its cameras was recorded.
+
+    Args:
+        processes: The processes of the graph.
+        player: Plays the frames.
+        segmenter: Segments them.
+        ego_masks: The node's masks by camera.
 
     Raises:
         ProcessError: A process failed, or did not answer in time.
+        ImageError: The node will refuse every image of a camera because of its mask.
     """
     awaited = None
     answering: set[str] = set()
@@ -148,6 +164,9 @@ def _await_outputs(processes: Processes, player: Process, segmenter: Process) ->
             raise slow.failure(f'did not answer within {START_TIMEOUT:.0f} s')
         if event['event'] == 'ready':
             awaited = set(event['cameras'])
+            for camera in awaited & ego_masks.keys():
+                width, height = event['cameras'][camera]
+                ego_masks[camera].check((width, height))
         elif event['event'] == 'segmented':
             answering.add(event['camera'])
 

@@ -161,7 +161,8 @@ class Player:
         self._stop.wait()
 
     def _probe(self, probes: list[RecordedFrame]) -> None:
-        emit('ready', cameras=[frame.camera.name for frame in probes])
+        # With the size (width, height) of the images.
+        emit('ready', cameras={one.camera.name: one.image().shape[1::-1] for one in probes})
         due = dict.fromkeys(self._topics, -math.inf)
         while not self._play.wait(_MATCHING_PERIOD):
             for frame in probes:

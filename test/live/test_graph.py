@@ -209,7 +209,19 @@ def test_a_parameter_file_means_the_same_live_and_in_a_replay(tmp_path: Path) ->
 def test_what_the_node_refuses_is_the_users_error(weights: Path, tmp_path: Path) -> None:
     bag = write_bag(tmp_path / 'bag', drive(1))
     with pytest.raises(UserError, match='min_drivable_area must be from 0 to 1, not 7'):
-        run(bag, tmp_path / 'live', {'weights': str(weights), 'min_drivable_area': 7.0})
+        run(bag, tmp_path / 'value', {'weights': str(weights), 'min_drivable_area': 7.0})
+    with pytest.raises(UserError, match="no weights '/nowhere'"):  # said by the node itself
+        run(bag, tmp_path / 'weights', {'weights': '/nowhere'})
+
+
+def test_a_mask_that_fits_no_image_is_refused_at_once(weights: Path, tmp_path: Path) -> None:
+    ego = np.zeros((64, 64), np.uint8)
+    ego[50:] = 255
+    write_image(tmp_path / 'ego.png', ego)
+    bag = write_bag(tmp_path / 'bag', drive(1))
+    parameters = {'weights': str(weights), 'ego_mask': str(tmp_path / 'ego.png')}
+    with pytest.raises(UserError, match=r'ego\.png is 64x64, but the image is 64x48'):
+        run(bag, tmp_path / 'live', parameters)
 
 
 @pytest.mark.slow
