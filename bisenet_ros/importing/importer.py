@@ -299,7 +299,9 @@ def _translate(
     # As float32, in which the network computes: float64 reaches further.
     not_finite = {name for name in expected if not tensors[name].float().isfinite().all()}
     _refuse(path, layout, 'has a tensor that is not finite', not_finite)
-    negative = {name for name in expected if name.endswith('var') and (tensors[name] < 0).any()}
+    negative = {
+        name for name in expected if name.endswith('running_var') and (tensors[name] < 0).any()
+    }
     _refuse(path, layout, 'has a negative variance', negative)
     return {ours: tensors[theirs] for ours, theirs in names.items()}, tuple(sorted(left_out))
 
