@@ -109,23 +109,20 @@ class ImageSubscription:
         )
 
     def _elsewhere(self) -> list[str]:
+        node = self._node
+        # Those of the node's other cameras, too.
+        subscribed = node.get_subscriber_names_and_types_by_node(
+            node.get_name(), node.get_namespace()
+        )
+        taken = {self._topic, *(name for name, _ in subscribed)}
         return [
             name
-            for name, types in self._node.get_topic_names_and_types()
+            for name, types in node.get_topic_names_and_types()
             if self._type in types
-            and name != self._topic
+            and name not in taken
             and f'/{NAMESPACE}/' not in name
-            and not self._is_subscribed(name)
             and self._is_published(name)  # the graph also lists topics with subscribers only
         ]
-
-    def _is_subscribed(self, topic: str) -> bool:
-        """Whether this node subscribes to a topic, for another camera."""
-        own = self._node.get_name(), self._node.get_namespace()
-        return any(
-            (one.node_name, one.node_namespace) == own
-            for one in self._node.get_subscriptions_info_by_topic(topic)
-        )
 
     def _subscribe(self) -> Subscription:
         reliability = (

@@ -84,3 +84,11 @@ def test_a_mistyped_rule_leaves_its_own_name_among_the_proposed_topics(create: C
     image = subscribe(create('segmenter', 'image:=/camera/image_rw'))
     create('camera').create_publisher(Image, '/image', 1)
     assert image.link().elsewhere() == ['/image']
+
+
+def test_topics_of_the_other_cameras_are_not_proposed(create: Create) -> None:
+    node, camera = create('segmenter'), create('camera')
+    left, _ = subscribe(node, 'left'), subscribe(node, 'right')
+    for topic in ('/right/image', '/spare/image'):
+        camera.create_publisher(Image, topic, 1)
+    assert left.link().elsewhere() == ['/spare/image']
