@@ -200,7 +200,7 @@ def camera_names(arguments: Mapping[str, str], outer_namespace: str) -> Sequence
     if file and not Path(file).is_file():
         raise RuntimeError(f'params:={file}: there is no such file')
     if arguments['cameras']:
-        return [name.strip() for name in arguments['cameras'].split(',')]
+        return [name.strip() for name in arguments['cameras'].strip(' ,').split(',')]
     if not file:
         return ['']
     node = posixpath.join('/', outer_namespace, arguments['namespace'], NODE)

@@ -254,7 +254,7 @@ def test_namespace_holds_for_relative_topics_and_camera_info_can_be_elsewhere(
 
 @needs_launch
 def test_named_cameras_have_their_topics_under_their_names(launch: Launch) -> None:
-    node = segmenter(launch('cameras:=front, left', 'image:=color/image_raw'))
+    node = segmenter(launch('cameras:=front, left,', 'image:=color/image_raw'))
     assert node['parameters']['cameras'] == ['front', 'left']
     assert node['topics']['front/image'] == '/front/color/image_raw'
     assert node['topics']['front/image/compressed'] == '/front/color/image_raw/compressed'
