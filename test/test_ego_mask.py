@@ -66,6 +66,12 @@ def test_the_vehicle_is_not_labelled_not_drivable_and_of_no_confidence(
     assert segmenter.batch([frame], [None])[0].ego is None
 
 
+def test_a_mask_may_have_16_bits(tmp_path: Path) -> None:
+    path = tmp_path / 'ego.png'
+    cv2.imwrite(str(path), bonnet().astype(np.uint16) * 257)
+    np.testing.assert_array_equal(EgoMask(path).at((64, 48)), bonnet() > 0)
+
+
 def test_small_areas_are_those_that_the_vehicle_leaves(weights: Path, tmp_path: Path) -> None:
     mask = np.zeros((48, 64), np.uint8)
     mask[:, 8:10] = 255  # cuts off an eighth at the left

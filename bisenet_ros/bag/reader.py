@@ -220,9 +220,8 @@ class ReplayBag:
         unread = topics.compressed_truths() if len(truths) < len(images) else ()
         concerned = {
             'headers have no stamps, so the times of recording are used': self._unstamped,
-            'images were recorded at the same time, so --rate and --live drop all but the newest': (
-                topics.simultaneous.intersection(images)
-            ),
+            'the first images have the same time of recording; where many have, --rate and --live '
+            'drop all but the newest': topics.simultaneous.intersection(images),
             'depth images are left out': topics.depths,
             'ground truth is read from raw images only, not from compressed ones': unread,
         }

@@ -89,5 +89,5 @@ def _product(a: Quaternion, b: Quaternion) -> Quaternion:
 
 def _rotated(rotation: Quaternion, vector: Vector) -> Vector:
     x, y, z, w = rotation
-    turned = _product(_product(rotation, (*vector, 0.0)), (-x, -y, -z, w))
-    return turned[:3]
+    rotated = _product(_product(rotation, (*vector, 0.0)), (-x, -y, -z, w))
+    return rotated[:3]

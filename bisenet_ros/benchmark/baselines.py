@@ -208,5 +208,5 @@ def _blob(
 
 def _upsampled(labels: Pixels, frame: Pixels) -> Pixels:
     height, width = frame.shape[:2]
-    enlarged = cv2.resize(labels, (width, height), interpolation=cv2.INTER_NEAREST)
-    return np.asarray(enlarged, np.uint8)
+    upsampled = cv2.resize(labels, (width, height), interpolation=cv2.INTER_NEAREST)
+    return np.asarray(upsampled, np.uint8)

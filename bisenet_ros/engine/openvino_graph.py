@@ -120,7 +120,7 @@ def _look_up(
 def _needs(holds: bool, what: str) -> None:
     """Raises an error if a form of an operation has no translation."""
     if not holds:
-        raise NotImplementedError(f'only {what} can be translated to OpenVINO')
+        raise NotImplementedError(f'of this operation, only {what} can be translated to OpenVINO')
 
 
 def _constant(tensor: Tensor) -> ov.Output:

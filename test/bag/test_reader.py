@@ -359,7 +359,7 @@ def test_without_stamps_the_reception_stands_in(tmp_path: Path) -> None:
 def test_images_that_were_recorded_at_the_same_time_are_noted(tmp_path: Path) -> None:
     entries = [entry._replace(delay=START - entry.stamp) for entry in drive(4, truth=False)]
     (note,) = ReplayBag(write_bag(tmp_path / 'bag', entries)).notes
-    assert note.endswith('so --rate and --live drop all but the newest: /image')
+    assert note.endswith('--rate and --live drop all but the newest: /image')
 
 
 def test_an_unstamped_camera_has_the_camera_info_before_it(tmp_path: Path) -> None:
