@@ -217,8 +217,8 @@ def _claim(limit: Limit, measured: Measurements, segmenter: Segmenter, data: str
 def _lines(measured: Measurements, claim: Claim | None) -> Iterator[str]:
     """Yields what the masks are like without a threshold and with that of the claim."""
     rates = measured.rates.mean(axis=0)
-    levels = [0] if claim is None else [0, round(255 * claim.threshold)]
-    for index in map(LEVELS.index, levels):
+    levels = {0} if claim is None else {0, round(255 * claim.threshold)}
+    for index in map(LEVELS.index, sorted(levels)):
         yield (
             f'drivable_threshold {LEVELS[index] / 255:.3f}: '
             f'{percent(float(rates[index]))} of the mask is not drivable; it covers '

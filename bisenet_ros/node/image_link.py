@@ -11,8 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from bisenet_ros.node import large_images
-
-_COMPRESSED = '/compressed'
+from bisenet_ros.node.topic_names import COMPRESSED
 
 
 @dataclass(frozen=True)
@@ -80,11 +79,11 @@ def explain_silence(
     if not offers:
         remapped = link.topic
         if link.transport == 'compressed':
-            remapped = remapped.removesuffix(_COMPRESSED)
-        if remapped.endswith(_COMPRESSED):
+            remapped = remapped.removesuffix(COMPRESSED)
+        if remapped.endswith(COMPRESSED):
             also = '' if link.transport == 'compressed' else ', and set transport to compressed'
             return (
-                f'{link.name} is remapped to {remapped}: leave {_COMPRESSED} out of the remapping'
+                f'{link.name} is remapped to {remapped}: leave {COMPRESSED} out of the remapping'
                 f'{also}'
             )
         if wrong:
@@ -128,7 +127,7 @@ def _instead(link: ImageLink) -> str:
         return f', but {link.other_transport} is published: set transport to {other}'
     elsewhere = link.elsewhere()
     if link.transport == 'compressed':  # the remapping of the raw topic counts
-        elsewhere = [topic.removesuffix(_COMPRESSED) for topic in elsewhere]
+        elsewhere = [topic.removesuffix(COMPRESSED) for topic in elsewhere]
     if elsewhere:
         return f': remap {link.name} to an existing topic, such as {", ".join(elsewhere[:3])}'
     return f': start the camera, or remap {link.name} to its topic'

@@ -21,6 +21,7 @@ from sensor_msgs.msg import CompressedImage, Image
 
 from bisenet_ros.camera_slot import CameraSlot
 from bisenet_ros.node.image_link import ImageLink, Offer, agreed_reliability
+from bisenet_ros.node.topic_names import COMPRESSED, topic_name
 from bisenet_ros.outputs import NAMESPACE
 from bisenet_ros.settings import Settings
 
@@ -35,24 +36,8 @@ _TYPES = {
 }
 
 
-def compressed_name(node: Node, image: str) -> str:
-    """Returns the name of a camera's compressed images, for rclpy to remap.
-
-    As in image_transport it is the image's topic followed by `/compressed`, so remapping `image`
-    remaps both. A rule for `image/compressed` itself takes precedence.
-
-    Args:
-        node: The node whose rules apply.
-        image: The name of the raw images, not remapped.
-    """
-    own = f'{image}/compressed'
-    if node.resolve_topic_name(own) != node.resolve_topic_name(own, only_expand=True):
-        return own
-    return f'{node.resolve_topic_name(image)}/compressed'
-
-
 class ImageSubscription:
-    """Puts every frame of one camera into its slot; compressed ones from `compressed_name`."""
+    """Puts every frame of one camera into its slot."""
 
     def __init__(self, node: Node, slot: CameraSlot, settings: Settings) -> None:
         self._node = node
@@ -60,7 +45,7 @@ class ImageSubscription:
         self._transport = settings.transport
         self._follows = settings.image_reliability == 'auto'
         raw = self._input = f'{slot.prefix}image'
-        compressed = compressed_name(node, raw)
+        compressed = topic_name(node, f'{raw}{COMPRESSED}')
         if settings.transport == 'compressed':
             self._name, other = compressed, raw
             self._type = 'sensor_msgs/msg/CompressedImage'

@@ -52,9 +52,10 @@ from bisenet_ros.label_space import LabelSpace
 from bisenet_ros.malloc_tuning import return_free_memory
 from bisenet_ros.node import diagnostics, large_images, parameters
 from bisenet_ros.node.diagnostics import CameraTask, EngineTask, ProcessingTime, Status, Task
-from bisenet_ros.node.image_subscription import ImageSubscription, compressed_name
+from bisenet_ros.node.image_subscription import ImageSubscription
 from bisenet_ros.node.loader import Loader
 from bisenet_ros.node.publishers import CameraPublishers
+from bisenet_ros.node.topic_names import COMPRESSED, topic_name
 from bisenet_ros.node.transforms import TransformListener, listen_to_transforms
 from bisenet_ros.node.worker import Worker
 from bisenet_ros.outputs import NAMESPACE, OUTPUTS, Result
@@ -350,14 +351,13 @@ class SegmenterNode(LifecycleNode):
         Raises:
             UserError: A name is invalid; the message tells which.
         """
-        names = ('image', 'camera_info', *(f'{NAMESPACE}/{output.name}' for output in OUTPUTS))
+        published = (f'{NAMESPACE}/{output.name}' for output in OUTPUTS)
+        names = ('image', f'image{COMPRESSED}', 'camera_info', *published)
         for camera in self._settings.cameras:
             for name in names:
                 topic = f'{camera}/{name}' if camera else name
                 try:
-                    self.resolve_topic_name(topic)
-                    if name == 'image':
-                        self.resolve_topic_name(compressed_name(self, topic))
+                    self.resolve_topic_name(topic_name(self, topic))
                 except RuntimeError as error:
                     raise UserError(
                         f'ROS rejects the topic name {topic} (namespace {self.get_namespace()},'

@@ -23,6 +23,7 @@ from bisenet_ros.image_codec import to_array
 from bisenet_ros.label_space import LabelSpace
 from bisenet_ros.message_types import optional_message
 from bisenet_ros.node.statistics import Durations
+from bisenet_ros.node.topic_names import topic_name
 from bisenet_ros.outputs import (
     LABEL_INFO,
     LABELS,
@@ -143,7 +144,7 @@ class CameraPublishers:
         if message is None:
             self.missing.append(f'{package}/{message_name}')
             return
-        topic = f'{prefix}{NAMESPACE}/{name}'
+        topic = topic_name(self._node, f'{prefix}{NAMESPACE}/{name}')
         self._publishers[name] = self._node.create_publisher(message, topic, qos)
 
     def _publish(self, output: Output, result: Result) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -120,6 +120,44 @@ def test_what_is_computed_is_what_somebody_listens_to(
     outputs = CameraPublishers(node, '')
     assert stamp_of(first_message(inbox, lambda: publish(outputs, frame))) == (12, 34)
     assert {'drivable', 'confidence'} & vars(frame.segmentation).keys() == computed
+
+
+@pytest.mark.parametrize(
+    ('rules', 'labels', 'compressed'),
+    [
+        ((), '/front/segmentation/labels', '/front/segmentation/labels/compressed'),
+        (('front/segmentation/labels:=/ids',), '/ids', '/ids/compressed'),
+        (
+            ('front/segmentation/labels/compressed:=/png',),
+            '/front/segmentation/labels',
+            '/png',
+        ),
+        (
+            ('front/segmentation/labels:=/ids', 'front/segmentation/labels/compressed:=/png'),
+            '/ids',
+            '/png',
+        ),
+    ],
+)
+def test_compressed_images_follow_the_remapping_of_the_raw_ones(
+    domain: int, rules: Sequence[str], labels: str, compressed: str
+) -> None:
+    context = Context()
+    rclpy.init(context=context, domain_id=domain)
+    arguments = ['--ros-args', *(word for rule in rules for word in ('-r', rule))]
+    node = Node('segmenter', context=context, cli_args=arguments, enable_rosout=False)
+    CameraPublishers(node, 'front/')
+    published = {
+        topic: types[0]
+        for topic, types in node.get_topic_names_and_types()
+        if topic in (labels, compressed)
+    }
+    node.destroy_node()
+    rclpy.shutdown(context=context)
+    assert published == {
+        labels: 'sensor_msgs/msg/Image',
+        compressed: 'sensor_msgs/msg/CompressedImage',
+    }
 
 
 def test_topics_come_and_go(node: Node) -> None:
