@@ -93,7 +93,6 @@ class CameraGround:
     the last transform between the same frames is used.
 
     Attributes:
-        problem: Why there is no `Ground`; empty if there is one.
         pose_source: `MOUNTING`, `TF` or `MISSING`.
     """
 
@@ -116,8 +115,17 @@ class CameraGround:
         self._key: object = None
         self._ego: npt.NDArray[np.bool_] | None = None
         self._tables: GroundTables | None = None
-        self.problem = ''
+        self._no_ground = ''  # why there is no `Ground`
         self.pose_source = MISSING
+
+    @property
+    def problem(self) -> str:
+        """Which outputs on the ground are missing or empty, and why; empty if none are."""
+        if self._no_ground:
+            return f'no grid and no scan: {self._no_ground}'
+        if self._tables is not None and self._tables.grid_problem:
+            return f'all cells of the grid are unknown: {self._tables.grid_problem}'
+        return ''
 
     def take_camera_info(self, info: Any) -> None:
         """Stores the latest CameraInfo; may be called from another thread."""
@@ -126,7 +134,7 @@ class CameraGround:
     def clear(self) -> None:
         """Forgets the last CameraInfo and the last transform."""
         self._info = self._last_pose = None
-        self.problem = ''
+        self._no_ground = ''
 
     def forget_pose(self) -> None:
         """Forgets the last transform; may be called from another thread."""
@@ -135,7 +143,7 @@ class CameraGround:
     def of_frame(
         self, message: Any, size: tuple[int, int], segmentation: Segmentation, camera_info: Any
     ) -> Ground | None:
-        """Projects a frame's mask onto the ground; returns None and sets `problem` if it cannot.
+        """Projects a frame's mask onto the ground; returns None if it cannot, see `problem`.
 
         Args:
             message: The image message.
@@ -156,9 +164,9 @@ class CameraGround:
                 self._tables = GroundTables(*key, ego)
                 self._key, self._ego = key, ego
         except UserError as error:
-            self.problem = str(error)
+            self._no_ground = str(error)
             return None
-        self.problem = ''
+        self._no_ground = ''
         return Ground(self._tables, settings.base_frame, segmentation)
 
     def _settings_of_camera(self) -> Settings:

@@ -43,7 +43,7 @@ def test_camera_info_comes_late_changes_and_is_refused() -> None:
     settings = Settings(mounting=MOUNTING, grid_resolution=0.25)
     camera = CameraGround('', lambda: settings)
     assert camera.of_frame(image(), SEEN.size, SEEN, None) is None
-    assert camera.problem == NO_CAMERA_INFO
+    assert camera.problem == f'no grid and no scan: {NO_CAMERA_INFO}'
     assert camera.pose_source == 'mounting'
 
     camera.take_camera_info(camera_info())
@@ -69,6 +69,36 @@ def test_camera_info_comes_late_changes_and_is_refused() -> None:
     settings = settings.changed({'grid.pitch_uncertainty': 10.0, 'grid.max_error': 0.2})
     assert camera.of_frame(image(), SEEN.size, SEEN, None) is None
     assert 'grid.pitch_uncertainty 10 moves every point by more than grid.max_e' in camera.problem
+
+
+def test_a_grid_without_known_cells_has_a_reason() -> None:
+    high = (0.5, 0.0, 6.0, 0.0, 0.3, 0.0)
+    settings = Settings(mounting=high, grid_resolution=0.05)
+    camera = CameraGround('', lambda: settings)
+
+    def problem() -> str:
+        ground = camera.of_frame(image(), SEEN.size, SEEN, camera_info())
+        assert ground is not None
+        assert camera.problem == ''  # nobody has asked for the grid
+        assert (ground.grid == -1).all()
+        assert not np.isnan(ground.scan).all()
+        return camera.problem
+
+    assert problem() == (
+        'all cells of the grid are unknown: each is smaller than the ground that one pixel shows: '
+        'raise grid.resolution or output_size'
+    )
+    backwards = (*MOUNTING[:-1], np.pi)
+    settings = settings.changed({'mounting': backwards, 'grid.resolution': 0.25})
+    assert problem() == (
+        'all cells of the grid are unknown: it is ahead of base_frame, and the camera shows no '
+        'trusted ground there: check mounting, camera_info, grid.length and grid.width'
+    )
+    settings = settings.changed({'mounting': MOUNTING})
+    ground = camera.of_frame(image(), SEEN.size, SEEN, camera_info())
+    assert ground is not None
+    assert (ground.grid == 0).any()
+    assert camera.problem == ''
 
 
 def test_masks_of_another_size_and_with_the_vehicle_in_them() -> None:

@@ -43,6 +43,14 @@ _GRAZING = 1 / 40
 Smaller ones are taken for the outline of something that hides what is behind it.
 """
 
+_OUT_OF_VIEW = (
+    'it is ahead of base_frame, and the camera shows no trusted ground there: check mounting, '
+    'camera_info, grid.length and grid.width'
+)
+_SMALL_CELLS = (
+    'each is smaller than the ground that one pixel shows: raise grid.resolution or output_size'
+)
+
 # A cell and its neighbours: those that share a side with it, and all.
 _CROSS = np.array([[0, 1, 0], [1, 1, 1], [0, 1, 0]], np.uint8)
 _SQUARE = np.ones((3, 3), np.uint8)
@@ -80,6 +88,8 @@ class GroundTables:
 
     Attributes:
         layout: The grid on the ground.
+        grid_problem: Why all cells of every grid are unknown; empty if they are not, and before the
+            first grid.
 
     Args:
         camera: The camera at the size of its masks.
@@ -100,6 +110,7 @@ class GroundTables:
         ego: npt.NDArray[np.bool_] | None = None,
     ) -> None:
         self.layout = layout
+        self.grid_problem = ''
         self._pose = pose
         self._ego = ego
         self._ground = SeenGround(camera, pose, layout.trusted_range(pose.height), ego)
@@ -236,7 +247,10 @@ class GroundTables:
             (np.arange(rows) + 0.5) * layout.resolution + layout.right,
         )
         u, v = ground.positions(x, y)
-        known = ground.is_seen(u, v, x, y) & _covers_a_pixel(u, v)
+        seen = ground.is_seen(u, v, x, y)
+        known = seen & _covers_a_pixel(u, v)
+        if not known.any():
+            self.grid_problem = _SMALL_CELLS if seen.any() else _OUT_OF_VIEW
         x, y, u, v = (each[:, :columns] for each in (x, y, u, v))
         known = known[:, :columns]
         px, py, _ = self._pose.translation

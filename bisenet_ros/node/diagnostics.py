@@ -104,7 +104,7 @@ class CameraTask:
             monitor: Knows whether the network's claim still holds for this camera.
             settings: Returns the current parameters.
             logger: Logs once when frames fail to arrive or become few, and once when they arrive
-                again; also logs each reason for a missing grid and scan once.
+                again; also logs each problem of grid and scan once.
         """
         self.name = slot.label
         self._slot = slot
@@ -184,11 +184,11 @@ class CameraTask:
         status.add('pose', self._ground.pose_source)
         problem = self._ground.problem if self._ground_wanted() else ''
         if problem:
-            status.summary(WARN, f'no grid and no scan: {problem}')
+            status.summary(WARN, problem)
         # Not the first time, because CameraInfo and TF may arrive shortly after the first image.
         if problem and problem == self._last_problem and problem not in self._told_problems:
             self._told_problems.add(problem)
-            self._logger.warning(f'{self.name}: no grid and no scan: {problem}')
+            self._logger.warning(f'{self.name}: {problem}')
         self._last_problem = problem
 
     def _report_claim(self, status: Status) -> None:

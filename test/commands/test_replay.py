@@ -669,11 +669,13 @@ def test_the_pose_from_the_bag_is_as_good_as_the_parameter(weights: Path, tmp_pa
         return sorted(entries, key=lambda entry: entry.stamp)
 
     of_transforms, of_parameter, neither = (tmp_path / name for name in ('tf', 'param', 'none'))
+    large_cells = tmp_path / 'large_cells.yaml'  # larger than what one pixel shows
+    large_cells.write_text(f'{QUICK_START.read_text()}    grid.resolution: 1.0\n')
     params = tmp_path / 'vehicle.yaml'
-    params.write_text(f'{QUICK_START.read_text()}    mounting: [0.3, 0.0, 1.5, 0.0, 0.0, 0.0]\n')
+    params.write_text(f'{large_cells.read_text()}    mounting: [0.3, 0.0, 1.5, 0.0, 0.0, 0.0]\n')
     bag = write_bag(tmp_path / 'bag', recorded(*frames))
     with_transforms = write_bag(tmp_path / 'bag_tf', recorded(*frames, *transforms))
-    assert replay(weights, with_transforms, of_transforms).exit_code == 0
+    assert replay(weights, with_transforms, of_transforms, params=large_cells).exit_code == 0
     assert replay(weights, bag, of_parameter, params=params).exit_code == 0
     assert metrics_of(of_parameter)['parameters']['mounting'] == [0.3, 0.0, 1.5, 0.0, 0.0, 0.0]
     assert replay(weights, bag, neither).exit_code == 0

@@ -65,7 +65,7 @@ class BagPipeline:
             for topic in self.unmatched
         ]
         return unmatched + [
-            f'{camera.image_topic}: no grid and no scan: {ground.problem}'
+            f'{camera.image_topic}: {ground.problem}'
             for camera in bag.cameras
             if (ground := self.grounds[camera.name]).problem
             and (camera.camera_info_topic is not None or ground.pose_source == MOUNTING)
