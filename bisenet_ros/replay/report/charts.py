@@ -95,10 +95,10 @@ def time_line(
             f'<text x="{_LEFT - 6}" y="{y(value) + 4:.1f}" text-anchor="end">{show(value)}</text>'
         )
     step = round_up(span / 8)
-    for index in range(int(span / step) + 1):
+    for index in range(math.ceil(start / step), math.floor((start + span) / step) + 1):
         at = index * step
         parts.append(
-            f'<text x="{x(start + at):.1f}" y="{_HEIGHT - 4}" text-anchor="middle">{at:g} s</text>'
+            f'<text x="{x(at):.1f}" y="{_HEIGHT - 4}" text-anchor="middle">{at:g} s</text>'
         )
     for line, color in zip(series, _cycle(len(series)), strict=True):
         times, low, mean, high = _columns(line, start, span)

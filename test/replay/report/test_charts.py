@@ -39,6 +39,16 @@ def test_a_line_goes_through_its_values() -> None:
     assert re.findall('text-anchor="end">([^<]*)<', svg) == ['0', '1', '2']
 
 
+def test_the_time_axis_has_the_times_of_the_frames() -> None:
+    times = np.array([61.0, 65.0, 69.0])  # as of a replay whose first minute has no frame
+    svg = time_line('test', [Series('/image', times, np.ones(3))], [], '{:g}'.format)
+    (x0, _), (x1, _), (x2, _) = points(svg)
+    axis = re.findall('x="([0-9.]+)" [^>]*"middle">([^<]*) s<', svg)
+    assert [float(time) for _, time in axis] == list(range(61, 70))
+    at = {float(time): float(x) for x, time in axis}
+    assert (at[61.0], at[65.0], at[69.0]) == (x0, x1, x2)
+
+
 def test_a_long_drive_is_a_band_that_keeps_its_extremes() -> None:
     values = np.ones(20_000)
     values[12_345] = 2.0
