@@ -138,6 +138,22 @@ class Settings(GroundSettings, ModelSettings):
         given = {name: value for name, value in own.items() if value}
         return replace(self, **fields, of_cameras=given)
 
+    def for_recorded(self, image_topics: Mapping[str, str]) -> Settings:
+        """Returns the settings for a recording, by the names that its cameras have there.
+
+        `cameras` does not change, because names of recorded cameras may be invalid for a node.
+
+        Args:
+            image_topics: Image topic by the name of the camera in the recording.
+        """
+        own = {
+            declared.of_camera(recorded).name if recorded else declared.name: self.of_cameras[name]
+            for recorded, camera in cameras_of_topics(self.cameras, image_topics).items()
+            for declared in PER_CAMERA.values()
+            if (name := declared.of_camera(camera).name) in self.of_cameras
+        }
+        return replace(self, of_cameras={}).changed(own)
+
     def for_camera(self, camera: str) -> Settings:
         """Returns the settings for one camera: its own values replace the general ones."""
         own = {
@@ -229,56 +245,35 @@ def _camera_of(image_topic: str, cameras: Sequence[str]) -> str:
     return max(named, key=len, default='')
 
 
-def cameras_of_topics(values: Mapping[str, Any], image_topics: Mapping[str, str]) -> dict[str, str]:
+def cameras_of_topics(cameras: Sequence[str], image_topics: Mapping[str, str]) -> dict[str, str]:
     """Returns which of the node's cameras each recorded camera is.
 
     This is the camera with the longest name that is part of the topic's namespace. Where there is
     only one camera on both sides, it is that one.
 
     Args:
-        values: Values by parameter, as from `Settings.values`.
+        cameras: The value of `cameras`.
         image_topics: Image topic by the name of the camera in the recording.
 
     Returns:
         Name of the node's camera by the name of the camera in the recording; empty if none matches.
     """
-    cameras = values.get('cameras', PARAMETERS['cameras'].default)
     if len(cameras) == len(image_topics) == 1:
         return dict.fromkeys(image_topics, cameras[0])
     return {name: _camera_of(topic, cameras) for name, topic in image_topics.items()}
 
 
-def unmatched_cameras(values: Mapping[str, Any], image_topics: Mapping[str, str]) -> list[str]:
+def unmatched_cameras(cameras: Sequence[str], image_topics: Mapping[str, str]) -> list[str]:
     """Returns the topics of recorded cameras that are none of the node's named cameras.
 
     Args:
-        values: Values by parameter, as from `Settings.values`.
+        cameras: The value of `cameras`.
         image_topics: Image topic by the name of the camera in the recording.
     """
-    if not any(values.get('cameras', ())):
+    if not any(cameras):
         return []
-    found = cameras_of_topics(values, image_topics)
+    found = cameras_of_topics(cameras, image_topics)
     return [topic for name, topic in image_topics.items() if not found[name]]
-
-
-def values_for_recorded(
-    values: Mapping[str, Any], image_topics: Mapping[str, str]
-) -> dict[str, Any]:
-    """Renames the cameras in a node's parameters to the names of the recorded cameras.
-
-    Args:
-        values: Values by parameter, as from `Settings.values`.
-        image_topics: Image topic by the name of the camera in the recording.
-    """
-    found = {name: value for name, value in values.items() if name in PARAMETERS}
-    found['cameras'] = tuple(image_topics)
-    for recorded, camera in cameras_of_topics(values, image_topics).items():
-        for declared in PER_CAMERA.values():
-            value = values.get(declared.of_camera(camera).name)
-            if value:
-                name = declared.of_camera(recorded).name if recorded else declared.name
-                found[name] = value
-    return found
 
 
 def markdown() -> str:

@@ -18,7 +18,7 @@ from bisenet_ros.parameter_file import (
     read_settings,
     write_parameters,
 )
-from bisenet_ros.settings import Settings, unmatched_cameras, values_for_recorded
+from bisenet_ros.settings import Settings, unmatched_cameras
 
 rclpy = pytest.importorskip('rclpy', reason='ROS 2 is not here')
 
@@ -217,26 +217,32 @@ def test_recorded_cameras_have_the_parameters_of_the_cameras_that_they_are() -> 
         of_cameras={'front/left.mounting': high},
     )
     topics = {'a': '/car/front/left/image_raw', 'b': '/front/image', 'c': '/rear/image'}
-    found = Settings().changed(values_for_recorded(settings.values(), topics))
-    assert found.cameras == ('a', 'b', 'c')
+    found = settings.for_recorded(topics)
     assert found.max_rate == 3.0
     assert [found.for_camera(name).mounting for name in 'abc'] == [high, low, low]
 
-    only = values_for_recorded(settings.values(), {'': '/front/left/image/compressed'})
-    assert Settings().changed(only).mounting == high
+    assert settings.for_recorded({'': '/front/left/image/compressed'}).mounting == high
     alone = settings.changed({'cameras': ('front/left',)})
-    assert Settings().changed(values_for_recorded(alone.values(), {'': '/image'})).mounting == high
+    assert alone.for_recorded({'': '/image'}).mounting == high
 
 
 def test_one_camera_is_not_every_camera_of_a_recording() -> None:
     pose = (0.0, 0.0, 2.0, 0.0, 0.0, 0.0)
     settings = Settings(cameras=('front',), of_cameras={'front.mounting': pose})
     topics = {'front': '/front/image_raw', 'rear': '/rear/image_raw'}
-    found = Settings().changed(values_for_recorded(settings.values(), topics))
+    found = settings.for_recorded(topics)
     assert found.for_camera('front').mounting == pose
     assert found.for_camera('rear').mounting == ()
-    assert unmatched_cameras(settings.values(), topics) == ['/rear/image_raw']
-    assert unmatched_cameras(Settings().values(), topics) == []
+    assert unmatched_cameras(settings.cameras, topics) == ['/rear/image_raw']
+    assert unmatched_cameras(Settings().cameras, topics) == []
+
+
+def test_a_recorded_camera_of_the_same_name_is_not_the_same_camera() -> None:
+    pose = (0.0, 0.0, 2.0, 0.0, 0.0, 0.0)
+    settings = Settings(cameras=('car/front', 'car/rear'), of_cameras={'car/front.mounting': pose})
+    topics = {'car/front': '/car/front', 'car/rear': '/car/rear'}  # not car/front/image
+    assert unmatched_cameras(settings.cameras, topics) == ['/car/front', '/car/rear']
+    assert settings.for_recorded(topics).for_camera('car/front').mounting == ()
 
 
 def test_a_node_gets_its_own_parameters_and_those_of_all(tmp_path: Path) -> None:

@@ -115,7 +115,7 @@ def run_demo(demo: Demo) -> dict[str, Any]:
         with _Display(frames.frame_count) as display:
             run_graph(
                 source,
-                demo.settings.values(),
+                demo.settings,
                 folder,
                 logs,
                 restamp=True,

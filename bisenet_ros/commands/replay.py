@@ -210,7 +210,7 @@ def _play(
 
     run_graph(
         Source(path, options.image_topic, options.labels_topic),
-        options.settings.values(),
+        options.settings,
         folder,
         logs,
         rate=options.rate or 1.0,

@@ -25,7 +25,7 @@ from bisenet_ros.live.processes import (
 )
 from bisenet_ros.live.sources import Source, open_source
 from bisenet_ros.parameter_file import write_parameters
-from bisenet_ros.settings import Settings, values_for_recorded
+from bisenet_ros.settings import Settings
 
 START_TIMEOUT = 120.0
 """Seconds for the node to load its network and publish its first output."""
@@ -52,7 +52,7 @@ def require_ros() -> None:
 
 def run_graph(
     source: Source,
-    parameters: Mapping[str, object],
+    settings: Settings,
     folder: Path,
     logs: Path,
     *,
@@ -67,9 +67,9 @@ def run_graph(
 
     Args:
         source: The source of the frames.
-        parameters: The node's parameters. Those of single cameras apply to the matching cameras of
-            the source. Those that depend on the source or the graph are overridden: `cameras`,
-            `transport`, `image_reliability`, `autostart` and `use_sim_time`.
+        settings: The node's settings. Those of single cameras apply to the matching cameras of the
+            source. Those that depend on the source or the graph are overridden: `cameras`,
+            `transport`, `image_reliability` and `autostart`.
         folder: A temporary folder.
         logs: A folder for the output of the processes.
         rate: Playback speed, relative to the recording.
@@ -91,18 +91,15 @@ def run_graph(
         )
     cameras = {camera.name: camera.image_topic for camera in frames.cameras}
     parameter_file = folder / 'parameters.yaml'
-    values = values_for_recorded(parameters, cameras)
-    write_parameters(
-        parameter_file,
+    settings = settings.for_recorded(cameras).changed(
         {
-            **values,
+            'cameras': tuple(cameras),
             'transport': 'compressed' if transports == {True} else 'raw',
             'image_reliability': 'auto',
             'autostart': True,
-            'use_sim_time': False,
-        },
+        }
     )
-    settings = Settings().changed(values)
+    write_parameters(parameter_file, {**settings.values(), 'use_sim_time': False})
     ego_masks = load_ego_masks({name: settings.for_camera(name).ego_mask for name in cameras})
     environment = ros_environment(os.environ, folder)
     with ended_by_signals(), Processes(environment, logs) as processes:
@@ -117,7 +114,7 @@ def run_graph(
         _await_outputs(processes, player, segmenter, ego_masks)
         player.tell('play')
         on_event({'event': 'playing'})
-        published = _listen(processes, _patience(parameters), on_event)
+        published = _listen(processes, _patience(settings.max_rate), on_event)
         # The recorder first, so that it records nothing while the others shut down.
         for process in (recorder, player, segmenter):
             processes.end(process)
@@ -196,10 +193,9 @@ def _listen(
     return published
 
 
-def _patience(parameters: Mapping[str, object]) -> float:
+def _patience(max_rate: float) -> float:
     """Returns the seconds to wait for further outputs after the last frame."""
-    rate = parameters.get('max_rate')
-    period = 1 / rate if isinstance(rate, (int, float)) and rate > 0 else 0.0
+    period = 1 / max_rate if max_rate > 0 else 0.0
     return min(LAST_OUTPUT_TIMEOUT + period, threading.TIMEOUT_MAX)
 
 

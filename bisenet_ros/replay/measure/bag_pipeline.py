@@ -13,7 +13,7 @@ from bisenet_ros.bag.recorded_transforms import RecordedTransforms
 from bisenet_ros.camera_ground import MOUNTING, CameraGround
 from bisenet_ros.camera_pipeline import CameraPipeline, Network
 from bisenet_ros.ego_mask import load_ego_masks
-from bisenet_ros.settings import Settings, unmatched_cameras, values_for_recorded
+from bisenet_ros.settings import Settings, unmatched_cameras
 
 
 @dataclass(frozen=True)
@@ -45,8 +45,8 @@ class BagPipeline:
             UserError: An ego mask cannot be used.
         """
         topics = {camera.name: camera.image_topic for camera in bag.cameras}
-        own = _settings_of(topics, settings)
-        cameras = [camera.name for camera in bag.cameras]
+        own = settings.for_recorded(topics)
+        cameras = list(topics)
         ego_masks = load_ego_masks({name: own.for_camera(name).ego_mask for name in cameras})
         transforms, damage = None, ''
         try:
@@ -56,7 +56,7 @@ class BagPipeline:
             damage = str(error)
         grounds = {name: CameraGround(name, lambda: own, transforms) for name in cameras}
         pipeline = CameraPipeline(cameras, network, ego_masks, grounds)
-        return cls(unmatched_cameras(settings.values(), topics), pipeline, grounds, damage)
+        return cls(unmatched_cameras(settings.cameras, topics), pipeline, grounds, damage)
 
     def notes(self, bag: ReplayBag) -> list[str]:
         """Explains, after the frames, which parameters and outputs of the node cameras lack."""
@@ -70,10 +70,3 @@ class BagPipeline:
             if (ground := self.grounds[camera.name]).problem
             and (camera.camera_info_topic is not None or ground.pose_source == MOUNTING)
         ]
-
-
-def _settings_of(topics: Mapping[str, str], settings: Settings) -> Settings:
-    """Returns the settings with those of single cameras under the names of the bag's cameras."""
-    values = values_for_recorded(settings.values(), topics)
-    del values['cameras']  # recorded names may be invalid for a node
-    return settings.changed(values)
