@@ -16,10 +16,10 @@ from bisenet_ros.bag.reader import ReplayBag
 from bisenet_ros.checkpoint import CheckpointError
 from bisenet_ros.commands.model import load_segmenter
 from bisenet_ros.commands.options import warn_of_foreign
-from bisenet_ros.console import make_folder, print_outcome, progress_bar, write_json
+from bisenet_ros.console import make_folder, print_outcome, progress_bar, warn, write_json
 from bisenet_ros.errors import UserError, printable
 from bisenet_ros.replay.measure.criteria import Judgement, judge
-from bisenet_ros.replay.measure.run import replay
+from bisenet_ros.replay.measure.run import Result, replay
 from bisenet_ros.replay.measure.run_result import RunResult
 from bisenet_ros.replay.measure.scenario import ScenarioBag, ScenarioFile
 from bisenet_ros.segmenter import Segmenter
@@ -60,15 +60,17 @@ def check_scenario(path: Path, output: Path, settings_over: ReadSettings) -> boo
     for described, bag in zip(file.scenario.bags, opened, strict=True):
         folder = output / described.title
         make_folder(folder)
-        found = _replay(bag, segmenter, settings, file.scenario.rate, folder)
-        problems += [f'{described.title}: {problem}' for problem in found]
+        replayed = _replay(bag, segmenter, settings, file.scenario.rate, folder)
+        for note in replayed.metrics['notes']:
+            warn(f'{described.title}: {note}')
+        problems += [f'{described.title}: {problem}' for problem in replayed.problems]
         run = RunResult.load(folder)
         judgements = [judge(c, run) for c in (*file.scenario.criteria, *described.criteria)]
         report = printable(f'{described.title}: {folder / "report.html"}')
         console.print(report, markup=False, soft_wrap=True)
         for judgement in judgements:
             print_outcome(console, judgement.passed, judgement.sentence)
-        results.append(_result(described, found, judgements))
+        results.append(_result(described, replayed.problems, judgements))
     passed = all(result['passed'] for result in results)
     write_json(
         output / 'result.json',
@@ -98,13 +100,13 @@ def _open(file: ScenarioFile, index: int) -> ReplayBag:
 
 def _replay(
     bag: ReplayBag, segmenter: Segmenter, settings: Settings, rate: float | None, folder: Path
-) -> list[str]:
-    """Replays a bag into a folder; returns the problems of the bag."""
+) -> Result:
+    """Replays a bag into a folder."""
     with progress_bar() as progress:
         frame_count = sum(camera.frame_count for camera in bag.cameras)
         task = progress.add_task(folder.name, total=frame_count)
         try:
-            result = replay(
+            return replay(
                 bag,
                 segmenter,
                 settings,
@@ -114,7 +116,6 @@ def _replay(
             )
         except OSError as error:
             raise UserError(f'{folder}: {error.strerror or error}') from error
-    return result.problems
 
 
 def _result(

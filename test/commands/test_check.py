@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from permissions import permissions_count
-from small_bags import drive, write_bag
+from small_bags import START, STEP, Entry, drive, truth_of, write_bag
 from tiny_checkpoint import save_tiny_checkpoint
 from typer.testing import CliRunner, Result
 
@@ -83,6 +83,15 @@ def test_all_passed(folder: Path, tmp_path: Path) -> None:
     assert monday['criteria'][2]['value'] == pytest.approx(sum(means[1:3]) / 2)
     assert tuesday['criteria'][1]['measured_frames'] == 3
     assert (output / 'tuesday' / 'report.html').is_file()
+
+
+def test_notes_on_a_bag_are_shown(folder: Path, tmp_path: Path) -> None:
+    spare = Entry('/ground_truth/labels', START + 5 * STEP, truth_of(5), 'mono8')
+    write_bag(folder / 'friday', [*drive(2), spare])
+    bags = 'bags: [{path: friday}]\ncriteria: [{figure: miou, at_least: 0}]'
+    result = run(folder, tmp_path, bags)
+    assert result.exit_code == 0, result.output
+    assert 'friday: /ground_truth/labels: 1 of 3 messages belong to no frame' in result.stderr
 
 
 def test_a_criterion_that_fails(folder: Path, tmp_path: Path) -> None:
