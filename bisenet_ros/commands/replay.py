@@ -269,8 +269,7 @@ def _shown(jobs: Sequence[Job], events: Iterable[Progress | Outcome]) -> dict[Jo
             if job in bars:
                 progress.remove_task(bars[job])
             progress.advance(bags)
-            notes = event.result.metrics['notes'] if event.result else ()
-            for sentence in (*notes, *event.named_problems):
+            for sentence in (*event.named_notes, *event.named_problems):
                 warn(sentence)
     return outcomes
 

@@ -11,7 +11,7 @@ from typing import Any
 import psutil
 import pytest
 from pages import Page
-from small_bags import Entry, drive, untimed_messages, write_bag
+from small_bags import START, STEP, Entry, drive, truth_of, untimed_messages, write_bag
 from tiny_checkpoint import save_tiny_checkpoint
 from typer.testing import CliRunner, Result
 
@@ -156,6 +156,19 @@ def test_a_bag_that_fails_is_named_and_the_rest_is_done(
     # What could be evaluated is judged.
     assert f'Passed miou: {metrics["accuracy"]["miou"]:.4g}, at least 0' in result.stdout
     assert not (output / 'nowhere').exists()
+
+
+def test_notes_name_their_bag(weights: Path, tmp_path: Path) -> None:
+    spare = Entry('/ground_truth/labels', START + 5 * STEP, truth_of(5), 'mono8')
+    bags = [
+        write_bag(tmp_path / 'a', drive(2)),
+        write_bag(tmp_path / 'b', [*drive(2), spare]),
+    ]
+    result = replay(weights, *bags, '-o', tmp_path / 'out', '--workers', 1)
+    assert result.exit_code == 0, result.output
+    (note,) = metrics_of(tmp_path / 'out')['notes']
+    assert note.startswith(f'{bags[1]}: /ground_truth/labels: 1 of 3 messages belong to no frame')
+    assert note in result.stderr
 
 
 def test_nothing_but_bags_that_fail(weights: Path, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -88,8 +89,16 @@ class Outcome:
     @property
     def named_problems(self) -> list[str]:
         """The same sentences, each naming the bag."""
+        return self._named(self.problems)
+
+    @property
+    def named_notes(self) -> list[str]:
+        """Notes on the results, one sentence each, each naming the bag."""
+        return [] if self.result is None else self._named(self.result.metrics['notes'])
+
+    def _named(self, sentences: Sequence[str]) -> list[str]:
         bag = str(self.job.bag)
-        return [line if line.startswith(bag) else f'{bag}: {line}' for line in self.problems]
+        return [line if line.startswith(bag) else f'{bag}: {line}' for line in sentences]
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ def merge(outcomes: Sequence[Outcome], label_space: LabelSpace) -> dict[str, Any
     return {
         'complete': not problems,
         'problems': problems,
-        'notes': [note for result in results for note in result.metrics['notes']],
+        'notes': [note for outcome in outcomes for note in outcome.named_notes],
         'bags': [_bag(outcome) for outcome in outcomes],
         'model': results[0].metrics['model'] if results else None,
         'parameters': results[0].metrics['parameters'] if results else None,
