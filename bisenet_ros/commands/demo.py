@@ -23,14 +23,17 @@ from bisenet_ros.bag.reader import check_apart
 from bisenet_ros.bag.recorded_outputs import RecordedOutputs
 from bisenet_ros.commands.model import load_segmenter
 from bisenet_ros.console import make_folder, notes, progress_bar, write_json
+from bisenet_ros.demo.drawings import Picture
 from bisenet_ros.demo.page import write_page
 from bisenet_ros.demo.report import Offline, evaluate, figures, results_in, rows
+from bisenet_ros.errors import UserError
 from bisenet_ros.live.events import Event
 from bisenet_ros.live.graph import require_ros, run_graph
 from bisenet_ros.live.processes import ProcessError
 from bisenet_ros.live.rendering import Rendering, render
-from bisenet_ros.live.sources import Source, main_source, open_source
+from bisenet_ros.live.sources import Frames, Source, main_source, open_source
 from bisenet_ros.replay.measure.provenance import describe_model
+from bisenet_ros.segmenter import Segmenter
 from bisenet_ros.settings import Settings
 from bisenet_ros.synthetic.drive import SyntheticDrive
 
@@ -92,7 +95,8 @@ def run_demo(demo: Demo) -> dict[str, Any]:
     """Runs the graph until the source ends, writes the report, and returns the figures.
 
     Raises:
-        UserError: The source or a setting cannot be used, or ROS 2 is not installed.
+        UserError: The source or a setting cannot be used, ROS 2 is not installed, or a result
+            cannot be written.
         ProcessError: A process failed.
     """
     require_ros()
@@ -104,55 +108,73 @@ def run_demo(demo: Demo) -> dict[str, Any]:
         check_apart(f'the source {source.path}', source.files(), results_in(output))
     # First, so that settings that cannot be used are refused at once.
     segmenter = load_segmenter(demo.settings)
-    label_space = segmenter.label_space
     logs = output / 'log'
     make_folder(logs)
-    with tempfile.TemporaryDirectory(prefix='.frames.', dir=output) as name:
-        folder = Path(name)
-        if source is None:
-            source = _rendered(scene, folder / 'drive')
-        frames = open_source(source)
-        with _Display(frames.frame_count) as display:
-            run_graph(
-                source,
-                demo.settings,
-                folder,
-                logs,
-                restamp=True,
-                on_event=display.on_event,
-            )
-        with RecordedOutputs(folder, label_space) as outputs:
-            count = sum(map(len, outputs.published.values()))
-            if not outputs.arrivals:
-                raise ProcessError(f'the node published no labels for {count} frames; see {logs}')
-            offline = Offline(segmenter) if demo.verify else None
-            shown = frames.name if scene.path else f'Synthetic drive, seed {scene.seed}'
-            with ExitStack() as stack:
-                progress = stack.enter_context(progress_bar())
-                view: RerunView | None = None
-                if demo.view is not None:
-                    from bisenet_ros.rerun_view import RerunView
-
-                    view = stack.enter_context(
-                        RerunView(demo.view, shown, label_space, frames.cameras, demo.settings)
-                    )
-                task = progress.add_task('measuring', total=count)
-                accuracy, pictures = evaluate(
-                    frames,
-                    outputs,
-                    label_space,
-                    output,
-                    settings=demo.settings,
-                    offline=offline,
-                    view=view,
-                    advance=lambda: progress.advance(task),
+    try:
+        with tempfile.TemporaryDirectory(prefix='.frames.', dir=output) as name:
+            folder = Path(name)
+            if source is None:
+                source = _rendered(scene, folder / 'drive')
+            frames = open_source(source)
+            with _Display(frames.frame_count) as display:
+                run_graph(
+                    source,
+                    demo.settings,
+                    folder,
+                    logs,
+                    restamp=True,
+                    on_event=display.on_event,
                 )
-            measured = figures(frames, shown, outputs, accuracy, describe_model(segmenter))
-        if offline is not None:
-            measured['offline'] = offline.figures()
-    write_json(output / 'metrics.json', measured)
-    write_page(output / 'index.html', measured, pictures, label_space)
+            with RecordedOutputs(folder, segmenter.label_space) as outputs:
+                measured, pictures = _measured(demo, frames, outputs, segmenter)
+        write_json(output / 'metrics.json', measured)
+        write_page(output / 'index.html', measured, pictures, segmenter.label_space)
+    except OSError as error:
+        raise UserError(f'{error.filename or output}: {error.strerror or error}') from error
     return measured
+
+
+def _measured(
+    demo: Demo, frames: Frames, outputs: RecordedOutputs, segmenter: Segmenter
+) -> tuple[dict[str, Any], list[Picture]]:
+    """Measures and draws the outputs of the node; returns the figures and the pictures.
+
+    Raises:
+        UserError: A frame cannot be read, or its ground truth has another size.
+        ProcessError: There are no outputs.
+    """
+    count = sum(map(len, outputs.published.values()))
+    if not outputs.arrivals:
+        raise ProcessError(
+            f'the node published no labels for {count} frames; see {demo.output / "log"}'
+        )
+    offline = Offline(segmenter) if demo.verify else None
+    shown = frames.name if demo.scene.path else f'Synthetic drive, seed {demo.scene.seed}'
+    label_space = segmenter.label_space
+    with ExitStack() as stack:
+        progress = stack.enter_context(progress_bar())
+        view: RerunView | None = None
+        if demo.view is not None:
+            from bisenet_ros.rerun_view import RerunView
+
+            view = stack.enter_context(
+                RerunView(demo.view, shown, label_space, frames.cameras, demo.settings)
+            )
+        task = progress.add_task('measuring', total=count)
+        accuracy, pictures = evaluate(
+            frames,
+            outputs,
+            label_space,
+            demo.output,
+            settings=demo.settings,
+            offline=offline,
+            view=view,
+            advance=lambda: progress.advance(task),
+        )
+    measured = figures(frames, shown, outputs, accuracy, describe_model(segmenter))
+    if offline is not None:
+        measured['offline'] = offline.figures()
+    return measured, pictures
 
 
 def print_table(measured: Mapping[str, Any], output: Path) -> None:

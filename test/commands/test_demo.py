@@ -205,6 +205,16 @@ def test_the_death_of_a_process_ends_the_demo(weights: Path, drive: Path, tmp_pa
     assert not any(child.is_running() for child in children)
 
 
+def test_what_cannot_be_written_is_one_line(weights: Path, drive: Path, tmp_path: Path) -> None:
+    log = tmp_path / 'log' / 'recorder.log'
+    log.mkdir(parents=True)
+    source = '--source', drive / 'images'
+    result = bisenet('demo', *source, '-o', tmp_path, '--weights', weights, '--device', 'cpu')
+    assert result.exit_code == 2
+    (line,) = (line for line in result.stderr.splitlines() if line.startswith('bisenet: '))
+    assert line == f'bisenet: {log}: Is a directory'
+
+
 def test_the_report_does_not_replace_its_source(weights: Path, tmp_path: Path) -> None:
     image, images, videos = (
         np.zeros((64, 96, 3), np.uint8),
