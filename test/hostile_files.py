@@ -158,6 +158,7 @@ def _read_folder(path: Path) -> None:
 
 def _read_bag(path: Path) -> None:
     from bisenet_ros.bag.reader import ReplayBag
+    from bisenet_ros.label_space import CAMVID
 
     bag = ReplayBag(path)
     bag.static_transforms()
@@ -165,7 +166,7 @@ def _read_bag(path: Path) -> None:
         with contextlib.suppress(UserError):
             frame.image()
         with contextlib.suppress(UserError):
-            frame.truth()
+            frame.truth(CAMVID)
 
 
 def _checkpoints(folder: Path) -> dict[Path, Callable[[Path], object]]:

@@ -36,8 +36,9 @@ from bisenet_ros.bag.messages import (
 from bisenet_ros.bag.rosbags_readers import BagReader
 from bisenet_ros.bag.stamp_join import GroundTruth, LabelTimes, with_camera_infos
 from bisenet_ros.errors import UserError
-from bisenet_ros.image_codec import decode_compressed, decode_image, decode_labels, is_depth
+from bisenet_ros.image_codec import decode, decode_labels, is_depth
 from bisenet_ros.label_image import read_labels
+from bisenet_ros.label_space import LabelSpace
 from bisenet_ros.outputs import NAMESPACE, OUTPUTS
 
 STORAGES = ('.mcap', '.db3', '.mcap.zstd', '.db3.zstd')
@@ -113,20 +114,23 @@ class RecordedFrame:
         Raises:
             ImageError: The image cannot be decoded.
         """
-        if hasattr(self.message, 'format'):
-            return decode_compressed(self.message)
-        return decode_image(self.message)
+        return decode(self.message)
 
-    def truth(self) -> npt.NDArray[np.uint8] | None:
-        """Returns the (H, W) class ids of the ground truth, if there is any.
+    def truth(self, label_space: LabelSpace) -> npt.NDArray[np.uint8] | None:
+        """Returns the ground truth, (H, W) class ids, `IGNORE` for no class; None without any.
+
+        Args:
+            label_space: Label space of the ground truth; see `LabelSpace.truth_of`.
 
         Raises:
             ImageError: The message is not a label image.
             MediaError: The file is not a label image.
         """
         if self.truth_file is not None:
-            return read_labels(self.truth_file)
-        return None if self.truth_message is None else decode_labels(self.truth_message)
+            return label_space.truth_of(read_labels(self.truth_file))
+        if self.truth_message is not None:
+            return label_space.truth_of(decode_labels(self.truth_message))
+        return None
 
 
 class StaticTransform(NamedTuple):

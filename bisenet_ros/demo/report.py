@@ -177,11 +177,9 @@ def evaluate(
             start = frame.received if start is None else start
             recorded = outputs.of(frame)
             if recorded is not None:
-                image, truth = frame.image(), frame.truth()
+                image, truth = frame.image(), frame.truth(label_space)
                 if truth is not None:
-                    truth = truth_at(
-                        label_space.truth_of(truth), image.shape, recorded.labels.shape
-                    )
+                    truth = truth_at(truth, image.shape, recorded.labels.shape)
                 found = recorded.segmentation(grounds.ego_mask)
                 ground = grounds.of(frame, image, found)
                 title = f'{(frame.received - start) / 1e9:.1f} s'

@@ -40,6 +40,7 @@ from small_bags import (
 from bisenet_ros.bag.messages import BagError
 from bisenet_ros.bag.reader import Camera, RecordedFrame, ReplayBag, StaticTransform, main_camera
 from bisenet_ros.bag.stamp_join import LATEST_INFO
+from bisenet_ros.label_space import CAMVID
 from bisenet_ros.media import MediaError, write_image
 
 
@@ -54,7 +55,7 @@ def test_frames_and_truth_of_every_form(form: str, tmp_path: Path) -> None:
         for index, frame in enumerate(frames):
             assert frame.stamp == frame.received == START + index * STEP
             np.testing.assert_array_equal(frame.image(), picture(index))
-            np.testing.assert_array_equal(frame.truth(), truth_of(index))
+            np.testing.assert_array_equal(frame.truth(CAMVID), truth_of(index))
 
 
 @pytest.mark.parametrize('form', FORMS)
@@ -196,7 +197,7 @@ def test_compressed_images(tmp_path: Path) -> None:
     entries = [Entry('/front/compressed', START, picture(0), 'png')]
     (frame,) = ReplayBag(write_bag(tmp_path / 'bag', entries))
     np.testing.assert_array_equal(frame.image(), picture(0))
-    assert frame.truth() is None
+    assert frame.truth(CAMVID) is None
 
 
 def test_all_cameras_each_with_its_truth(tmp_path: Path) -> None:
@@ -206,7 +207,7 @@ def test_all_cameras_each_with_its_truth(tmp_path: Path) -> None:
         Camera('front', '/front/image', '/front/ground_truth/labels', 2),
         Camera('rear', '/rear/image', None, 3),
     )
-    frames = [(frame.camera.name, frame.index, frame.truth() is None) for frame in bag]
+    frames = [(frame.camera.name, frame.index, frame.truth(CAMVID) is None) for frame in bag]
     assert frames == [
         ('front', 0, False),
         ('rear', 0, True),
@@ -271,7 +272,7 @@ def test_truth_is_matched_by_stamp(tmp_path: Path) -> None:
     del entries[3]  # the truth of frame 1
     entries.insert(0, Entry('/ground_truth/labels', START - STEP, truth_of(9), 'mono8'))
     bag = ReplayBag(write_bag(tmp_path / 'bag', entries))
-    assert [frame.truth() is None for frame in bag] == [False, True, False, False]
+    assert [frame.truth(CAMVID) is None for frame in bag] == [False, True, False, False]
 
 
 @pytest.mark.parametrize('wild', ['image', 'truth'])
@@ -287,9 +288,9 @@ def test_a_stamp_that_is_far_off_hides_no_other_truth(
     for _ in range(2):
         for frame in bag:
             if frame.index == 3:
-                assert frame.truth() is None
+                assert frame.truth(CAMVID) is None
             else:
-                np.testing.assert_array_equal(frame.truth(), truth_of(frame.index))
+                np.testing.assert_array_equal(frame.truth(CAMVID), truth_of(frame.index))
         assert bag.truth_problems() == []
         assert bag.truth_notes() == [
             '/ground_truth/labels: 1 of 10 messages belong to no frame of /image; '
@@ -318,7 +319,7 @@ def test_truths_may_be_recorded_in_any_order_and_after_all_images(
         path.write_bytes(path.read_bytes()[:-1])
     bag = ReplayBag(path)
     for frame in bag:
-        np.testing.assert_array_equal(frame.truth(), truth_of(frame.index))
+        np.testing.assert_array_equal(frame.truth(CAMVID), truth_of(frame.index))
     assert bag.truth_problems() == bag.truth_notes() == []
 
 
@@ -332,7 +333,7 @@ def test_a_damaged_truth_leaves_the_frames(tmp_path: Path) -> None:
     frames: list[RecordedFrame] = []
     with pytest.raises(BagError, match='the bag is damaged'):
         frames.extend(ReplayBag(path))
-    assert [frame.truth() is None for frame in frames] == [False, False, False, True]
+    assert [frame.truth(CAMVID) is None for frame in frames] == [False, False, False, True]
 
 
 def stamped(entries: list[Entry], stamps: list[int]) -> list[Entry]:
@@ -351,9 +352,9 @@ def test_without_stamps_the_reception_stands_in(tmp_path: Path) -> None:
     assert 'times of recording are used: /ground_truth/labels, /image' in note
     frames = list(bag)
     assert [frame.stamp for frame in frames] == [START + i * STEP for i in range(4)]
-    assert frames[1].truth() is None
+    assert frames[1].truth(CAMVID) is None
     for index in (0, 2, 3):
-        np.testing.assert_array_equal(frames[index].truth(), truth_of(index))
+        np.testing.assert_array_equal(frames[index].truth(CAMVID), truth_of(index))
 
 
 def test_images_that_were_recorded_at_the_same_time_are_noted(tmp_path: Path) -> None:
@@ -380,7 +381,7 @@ def test_truth_of_stamps_that_are_not_unique(tmp_path: Path, stamps: list[int]) 
     frames = list(bag)
     assert [frame.stamp for frame in frames] == stamps
     for index, frame in enumerate(frames):
-        np.testing.assert_array_equal(frame.truth(), truth_of(index))
+        np.testing.assert_array_equal(frame.truth(CAMVID), truth_of(index))
 
 
 def in_order(*entries: AnyEntry) -> list[AnyEntry]:
@@ -562,7 +563,7 @@ def test_truth_in_a_folder(tmp_path: Path) -> None:
     write_image(folder / 'drive2_000001_labels.png', truth_of(11))
     write_image(folder / f'{START + 3 * STEP}.png', truth_of(13))
     bag = ReplayBag(path, labels_folder=folder)
-    first, second, third, fourth = [frame.truth() for frame in bag]
+    first, second, third, fourth = [frame.truth(CAMVID) for frame in bag]
     assert first is third is None
     np.testing.assert_array_equal(second, truth_of(11))
     np.testing.assert_array_equal(fourth, truth_of(13))

@@ -48,7 +48,7 @@ def test_the_vehicle_itself_does_not_count(tmp_path: Path, segmenter: Segmenter)
                 _, message = message_of(store.types, entry)
                 images[kind] = bytes(store.serialize_cdr(message, IMAGE))
             writer.write(Arrival('', sent.stamp, sent.time + 1, 1.0, 2.0, 3.0), images)
-            truth = frame.truth()
+            truth = frame.truth(CAMVID)
             assert truth is not None
             matrix.update(found.labels[:30], truth[:30])
     write_publications(tmp_path, published)

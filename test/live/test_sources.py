@@ -14,6 +14,7 @@ from small_videos import write_broken_off_video
 
 from bisenet_ros.bag.writer import BagWriter
 from bisenet_ros.errors import UserError
+from bisenet_ros.label_space import CAMVID
 from bisenet_ros.live.rendering import Rendering, render
 from bisenet_ros.live.sources import FOLDER_RATE, Frames, Source, main_source, open_source
 from bisenet_ros.media import VideoWriter
@@ -40,7 +41,7 @@ def test_a_rendered_drive_is_the_drive_as_a_bag(tmp_path: Path) -> None:
     for frame in source:
         image, truth = drive.frame(frame.index)
         np.testing.assert_array_equal(frame.image(), image)
-        np.testing.assert_array_equal(frame.truth(), truth)
+        np.testing.assert_array_equal(frame.truth(CAMVID), truth)
         info = frame.camera_info
         assert (info.width, info.height) == (96, 64)
         np.testing.assert_array_equal(info.k.reshape(3, 3), drive.camera_matrix)
@@ -97,7 +98,7 @@ def test_a_bag_keeps_its_own_times_and_its_truth(tmp_path: Path) -> None:
     assert '/front/image_raw' in source.name
     for _ in range(2):
         assert times(source) == pytest.approx([0, 0.07, 0.25])
-        truths = [frame.truth() for frame in source]
+        truths = [frame.truth(CAMVID) for frame in source]
         assert [None if truth is None else int(truth[0, 0]) for truth in truths] == [10, None, 30]
     every = open_source(Source(tmp_path / 'bag'))
     assert [camera.name for camera in every.cameras] == ['front', 'rear']

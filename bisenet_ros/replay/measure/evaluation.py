@@ -251,9 +251,9 @@ class Evaluation:
         """Counts the ground truth of the frame of the last `update`.
 
         Args:
-            truth: (H, W) class ids, `IGNORE` or the id after the last class for none, as large as
-                the image or the labels. It is resized from the first size to the second. Pixels of
-                the vehicle itself do not count.
+            truth: (H, W) class ids, `IGNORE` for none, as large as the image or the labels. It is
+                resized from the first size to the second. Pixels of the vehicle itself do not
+                count.
 
         Returns:
             The figures of the frame, and its confusion matrix.
@@ -262,7 +262,6 @@ class Evaluation:
             UserError: The ground truth has another size, or an id that is not a class.
         """
         assert self._last is not None, 'a frame comes before its truth'
-        truth = self._label_space.truth_of(truth)
         truth = truth_at(truth, self._image_shape, self._last.labels.shape)
         ego = self._last.ego
         if ego is not None and truth.shape == ego.shape:

@@ -212,7 +212,7 @@ class Evaluator:
         )
         truth = None
         try:
-            read = frame.truth()
+            read = frame.truth(self._label_space)
             if read is not None:
                 figures |= evaluation.compare(read)
                 truth = read

@@ -101,7 +101,7 @@ def _truth(frame: RecordedFrame, label_space: LabelSpace, alpha: float) -> Pixel
     """Draws ground truth over the frame, (H, W, 3) BGR; None without a truth of its size."""
     image = frame.image()
     try:
-        truth = frame.truth()
+        truth = frame.truth(label_space)
     except UserError:
         return None  # was reported as a problem before
     if truth is None or truth.shape != image.shape[:2]:

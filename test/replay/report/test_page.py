@@ -7,6 +7,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from pages import Page, pixels_of, screenshot
 from small_bags import Entry, drive, picture, write_bag
@@ -65,6 +66,24 @@ def test_names_stay_names(tmp_path: Path) -> None:
     assert page.text.count(hostile) >= 4  # a class in two tables, a topic beside each frame
     places = {attributes['id'] for _, attributes in page.tags if 'id' in attributes}
     assert places == {f'frame-{hostile}-image-{frame}' for frame in range(2)}
+
+
+def test_both_ids_for_no_class_are_drawn_alike(
+    tmp_path: Path, weights: Path, segmenter: Segmenter
+) -> None:
+    drawn = []
+    for name, no_class in (('ignore', 255), ('after_the_last', len(CAMVID))):
+        entries = [
+            entry._replace(pixels=np.where(entry.pixels == 255, no_class, entry.pixels))
+            if entry.encoding == 'mono8'
+            else entry
+            for entry in drive(1)
+        ]
+        bag = write_bag(tmp_path / name, entries)
+        page = Page(report(bag, weights, segmenter, tmp_path / f'out_{name}'))
+        drawn += [one['src'] for tag, one in page.tags if tag == 'img' and 'truth,' in str(one)]
+    assert len(drawn) == 2
+    assert drawn[0] == drawn[1]
 
 
 def test_without_truth(tmp_path: Path, weights: Path, segmenter: Segmenter) -> None:
