@@ -16,8 +16,9 @@ from small_bags import drive, untimed_messages, write_bag
 from typer.testing import CliRunner, Result
 
 from bisenet_ros.cli import app
-from bisenet_ros.replay.many.jobs import Job, Settings
+from bisenet_ros.replay.many.jobs import Job, ReplayOptions
 from bisenet_ros.replay.many.ray_cluster import evaluate_on_ray
+from bisenet_ros.settings import Settings
 
 needs_ray = pytest.mark.skipif(
     importlib.util.find_spec('ray') is None,
@@ -89,10 +90,11 @@ def test_both_nodes_work_and_a_bag_that_fails_is_named(
 
     bags = [drives / 'a', tmp_path / 'nowhere', drives / 'b']
     jobs = [Job(bag, tmp_path / bag.name) for bag in bags]
-    settings = Settings(str(weights), 'cpu', 'auto', None, None, None, threads=1)
+    settings = Settings(weights=str(weights), device='cpu')
+    options = ReplayOptions(settings, image_topic=None, labels_topic=None, rate=None)
     free_cores = []
     outcomes = {}
-    for outcome in evaluate_on_ray(jobs, settings, cluster, workers=None):
+    for outcome in evaluate_on_ray(jobs, options, cluster, workers=None):
         outcomes[outcome.job] = outcome
         free_cores.append(ray.available_resources().get('CPU', 0))
     assert 'no such file or folder' in outcomes[jobs[1]].failure
