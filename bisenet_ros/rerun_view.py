@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -31,6 +31,7 @@ from bisenet_ros.image_codec import jpeg_fields
 from bisenet_ros.label_space import IGNORE, LabelSpace
 from bisenet_ros.metrics import truth_at
 from bisenet_ros.resizing import resize
+from bisenet_ros.segmentation import Segmentation
 from bisenet_ros.settings import Settings
 
 try:
@@ -62,18 +63,6 @@ _NOTHING = rr.Clear(recursive=False)
 """Logged if a frame lacks an entity that others have; otherwise the viewer shows the last one."""
 
 Pixels = npt.NDArray[np.uint8]
-
-
-class Found(Protocol):
-    """The segmentation of a frame: a `Segmentation`, or a recorded one."""
-
-    @property
-    def labels(self) -> Pixels:
-        """(H, W) class ids, `IGNORE` where not labelled."""
-
-    @property
-    def drivable(self) -> Pixels:
-        """(H, W) 255 where the vehicle may drive, else 0."""
 
 
 @dataclass(frozen=True)
@@ -173,7 +162,7 @@ class RerunView:
         self,
         frame: RecordedFrame,
         image: Pixels,
-        found: Found,
+        found: Segmentation,
         *,
         ground: Ground | None,
         truth: Pixels | None,

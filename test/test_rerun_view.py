@@ -163,7 +163,7 @@ def test_a_viewer_gets_each_camera_by_its_name(tmp_path: Path) -> None:
         target.check()
         cameras = [Camera(name, f'/{name}/image', None, 1) for name in ('front', 'rear/left')]
         labels = np.arange(WIDTH * HEIGHT, dtype=np.uint8).reshape(HEIGHT, WIDTH) % 11
-        found = RecordedOutput(labels, labels, labels, CAMVID, {})
+        found = RecordedOutput(labels, labels, labels, CAMVID, {}).segmentation(None)
         image = np.zeros((2 * HEIGHT, 2 * WIDTH, 3), np.uint8)
         with RerunView(target, 'two cameras', CAMVID, cameras, Settings()) as view:
             for camera in cameras:

@@ -22,7 +22,7 @@ from sensor_msgs.msg import CompressedImage, Image
 from bisenet_ros.camera_slot import CameraSlot
 from bisenet_ros.node.image_link import ImageLink, Offer, agreed_reliability
 from bisenet_ros.node.topic_names import COMPRESSED, topic_name
-from bisenet_ros.outputs import NAMESPACE
+from bisenet_ros.outputs import COMPRESSED_IMAGE, IMAGE, NAMESPACE
 from bisenet_ros.settings import Settings
 
 try:
@@ -30,10 +30,7 @@ try:
 except ImportError:  # Humble
     from rclpy.qos_event import SubscriptionEventCallbacks
 
-_TYPES = {
-    'sensor_msgs/msg/Image': Image,
-    'sensor_msgs/msg/CompressedImage': CompressedImage,
-}
+_TYPES = {IMAGE: Image, COMPRESSED_IMAGE: CompressedImage}
 
 
 class ImageSubscription:
@@ -48,10 +45,10 @@ class ImageSubscription:
         compressed = topic_name(node, f'{raw}{COMPRESSED}')
         if settings.transport == 'compressed':
             self._name, other = compressed, raw
-            self._type = 'sensor_msgs/msg/CompressedImage'
+            self._type = COMPRESSED_IMAGE
         else:
             self._name, other = raw, compressed
-            self._type = 'sensor_msgs/msg/Image'
+            self._type = IMAGE
         # Not for calls that remap a name themselves: twice may be another topic.
         self._topic: str = node.resolve_topic_name(self._name)
         self._other_topic: str = node.resolve_topic_name(other)
