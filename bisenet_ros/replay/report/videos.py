@@ -25,8 +25,9 @@ _FASTEST = 120.0
 class OverlayVideos:
     """Writes a video per camera, as a context manager: `overlay.webm`, or `overlay_CAMERA.webm`.
 
-    Each frame of the bag is a frame of the video. A dropped frame repeats the overlay before it,
-    which is the newest that the vehicle would have had.
+    From a camera's first overlay to its last, each frame of the bag is a frame of the video. A
+    dropped frame repeats the overlay before it, which is the newest that the vehicle would have
+    had.
 
     Args:
         folder: The output folder; existing videos are replaced.
@@ -41,9 +42,11 @@ class OverlayVideos:
             name = '_'.join(('overlay', *filter(None, camera.name.split('/'))))
             rate = (camera.frame_count - 1) / seconds if seconds > 0 else 1.0
             writer = VideoWriter(folder / f'{name}.webm', min(max(rate, 1.0), _FASTEST))
-            self._videos[camera.image_topic] = _Video(self._stack.enter_context(writer))
+            self._videos[camera.image_topic] = _Video(writer)
 
     def __enter__(self) -> OverlayVideos:
+        for video in self._videos.values():
+            self._stack.enter_context(video.writer)
         return self
 
     def __exit__(self, *exception: Any) -> None:
@@ -62,7 +65,7 @@ class _Video:
     """The video of one camera."""
 
     def __init__(self, writer: VideoWriter) -> None:
-        self._writer = writer
+        self.writer = writer
         self._next = 0
         self._last: Pixels | None = None
 
@@ -70,6 +73,6 @@ class _Video:
         """Appends frame number `index`; the previous frame is repeated for missing ones."""
         if self._last is not None:
             for _ in range(self._next, index):
-                self._writer.write(self._last)
-        self._writer.write(drawn)
+                self.writer.write(self._last)
+        self.writer.write(drawn)
         self._last, self._next = drawn, index + 1
