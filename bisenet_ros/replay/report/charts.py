@@ -133,7 +133,7 @@ def reliability_diagram(curve: Sequence[Bin]) -> str:
 
     The area of a point is proportional to its number of pixels.
     """
-    margin, side = 40, _SIDE
+    margin, side = 56, _SIDE
 
     def place(bin: Bin) -> tuple[float, float]:
         return margin + bin.confidence * side, 10 + (1 - bin.accuracy) * side
@@ -148,6 +148,12 @@ def reliability_diagram(curve: Sequence[Bin]) -> str:
             f'<text x="{across}" y="{side + 26}" text-anchor="middle">{share:g}</text>'
             f'<text x="{margin - 6}" y="{down + 4}" text-anchor="end">{share:g}</text>'
         )
+    middle = 10 + side / 2
+    parts.append(
+        f'<text x="{margin + side / 2}" y="{side + 42}" text-anchor="middle">confidence</text>'
+        f'<text x="14" y="{middle}" text-anchor="middle" transform="rotate(-90 14 {middle})">'
+        'share of correct labels</text>'
+    )
     points = 'L'.join('{:.1f} {:.1f}'.format(*place(bin)) for bin in curve)
     parts.append(f'<path class="line" d="M{points}" stroke="{COLORS[0]}"/>')
     total = sum(bin.pixels for bin in curve)
@@ -159,7 +165,7 @@ def reliability_diagram(curve: Sequence[Bin]) -> str:
             f'opacity=".5"><title>confidence {bin.confidence:.2f}: {percent(bin.accuracy, 0)} '
             f'right, {percent(bin.pixels / total, 1)} of the pixels</title></circle>'
         )
-    return _svg('accuracy over confidence', margin + side + 20, side + 32, parts)
+    return _svg('accuracy over confidence', margin + side + 20, side + 48, parts)
 
 
 def round_up(value: float) -> float:

@@ -82,6 +82,8 @@ def test_reliability() -> None:
     assert float(small.get('r', '')) < float(large.get('r', ''))
     (x0, y0), (x1, y1) = points(svg)
     assert (x1 - x0) / (y0 - y1) == pytest.approx(0.5 / 0.75)
+    names = {text.text for text in ElementTree.fromstring(svg).iter('text')}
+    assert names == {'confidence', 'share of correct labels', '0', '0.5', '1'}
 
 
 def test_a_single_line_needs_no_legend() -> None:
