@@ -41,21 +41,22 @@ def compare_runs(run_a: Path, run_b: Path, output: Path, fail_under: str | None)
     criteria = parse_criteria(fail_under, names_of_comparison(b.classes))
     comparison = compare(a, b)
     figures = comparison.figures()
-    make_folder(output)
-    write_json(output / 'comparison.json', figures)
+    figures_file, page = output / 'comparison.json', output / 'comparison.html'
+    make_folder(output, without=[figures_file.name, page.name])
+    write_json(figures_file, figures)
     try:
-        write_comparison_page(output / 'comparison.html', comparison, figures)
+        write_comparison_page(page, comparison, figures)
     except OSError as error:
         raise UserError(f'{output}: {error.strerror or error}') from error
     console = Console(highlight=False)
-    _print(console, figures, output)
+    _print(console, figures, page)
     judgements = [judge_figure(one, figures_of_comparison(figures)) for one in criteria]
     for judgement in judgements:
         print_outcome(console, judgement.passed, judgement.sentence)
     return all(judgement.passed for judgement in judgements)
 
 
-def _print(console: Console, figures: Mapping[str, Any], output: Path) -> None:
+def _print(console: Console, figures: Mapping[str, Any], page: Path) -> None:
     frames = figures['frames']
     console.print(
         f'{frames["common"]} frames in common (A has {frames["a"]}, B has {frames["b"]}), '
@@ -87,5 +88,4 @@ def _print(console: Console, figures: Mapping[str, Any], output: Path) -> None:
         console.print(f'pixels whose label changed: {percent(figures["changed_labels"])}')
     short, sentence = verdict(figures)
     console.print(f'{short}. {sentence}', markup=False, soft_wrap=True)
-    page = output / 'comparison.html'
     console.print(f'pictures and all figures: {page}', markup=False, soft_wrap=True)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,8 @@ from small_bags import drive, write_bag
 from tiny_checkpoint import save_tiny_checkpoint
 from typer.testing import CliRunner, Result
 
+from bisenet_ros.bag.messages import IMAGE_TYPE, open_bag
+from bisenet_ros.bag.writer import BagWriter
 from bisenet_ros.cli import app
 
 
@@ -88,6 +91,26 @@ def test_the_same_bytes_twice(runs: tuple[Path, Path], tmp_path: Path) -> None:
     for name in ('comparison.json', 'comparison.html'):
         first, second = ((output / name).read_bytes() for output in outputs)
         assert first == second
+
+
+def test_a_page_of_an_earlier_comparison_does_not_stay(
+    runs: tuple[Path, Path], tmp_path: Path
+) -> None:
+    output, broken = tmp_path / 'diff', shutil.copytree(runs[1], tmp_path / 'b')
+    output.mkdir()
+    (output / 'comparison.html').write_text('of an earlier comparison')
+    with (
+        closing(open_bag(runs[1] / 'output.mcap')) as reader,
+        BagWriter(tmp_path / 'output', 'mcap') as writer,
+    ):
+        for connection, received, data in reader.messages():
+            if connection.topic == '/segmentation/labels':  # no overlays
+                writer.write_serialized(connection.topic, IMAGE_TYPE, received, data)
+    (tmp_path / 'output' / 'output.mcap').replace(broken / 'output.mcap')
+    result = bisenet('compare', runs[0], broken, '-o', output)
+    assert result.exit_code == 2
+    assert 'are of different replays' in result.stderr
+    assert not (output / 'comparison.html').exists()
 
 
 def test_what_is_no_replay(tmp_path: Path) -> None:
