@@ -28,7 +28,7 @@ from bisenet_ros.replay.measure.provenance import describe_bag, describe_model
 from bisenet_ros.replay.report.highlights import FrameSummary, find_highlights
 from bisenet_ros.replay.report.page import write_page
 from bisenet_ros.replay.report.pictures import draw_pictures
-from bisenet_ros.replay.report.videos import OverlayVideos
+from bisenet_ros.replay.report.videos import OverlayVideos, videos_in
 from bisenet_ros.segmenter import Segmenter
 from bisenet_ros.settings import Settings
 from bisenet_ros.version import versions
@@ -42,8 +42,8 @@ RESULTS = (FRAME_LINES, OUTPUT_BAG, 'metrics.json', 'report.html')
 
 
 def results_in(output: Path) -> list[Path]:
-    """Returns the files that a replay into a folder replaces."""
-    return [output / name for name in RESULTS]
+    """Returns the files that a replay into a folder replaces or removes."""
+    return [*(output / name for name in RESULTS), *videos_in(output)]
 
 
 @dataclass(frozen=True)

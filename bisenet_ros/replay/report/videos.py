@@ -22,6 +22,11 @@ _FASTEST = 120.0
 """Maximum frame rate of a video in Hz, for players that do not show more."""
 
 
+def videos_in(folder: Path) -> list[Path]:
+    """Returns the videos of an earlier replay, of whichever cameras."""
+    return [*folder.glob('overlay.webm'), *folder.glob('overlay_*.webm')]
+
+
 class OverlayVideos:
     """Writes a video per camera, as a context manager: `overlay.webm`, or `overlay_CAMERA.webm`.
 

@@ -10,6 +10,7 @@ import pytest
 from small_bags import drive, write_bag
 
 from bisenet_ros.bag.reader import ReplayBag
+from bisenet_ros.replay.measure.extras import Extras
 from bisenet_ros.replay.measure.run import RESULTS, replay
 from bisenet_ros.segmenter import Segmenter
 from bisenet_ros.settings import Settings
@@ -31,3 +32,19 @@ def test_an_interrupted_replay_leaves_nothing_of_an_earlier_one(
     (lines,) = output.iterdir()
     assert lines.name == 'frames.jsonl'
     assert len(lines.read_text().splitlines()) == 1
+
+
+def test_no_room_for_a_video(tmp_path: Path, segmenter: Segmenter) -> None:
+    output, full = tmp_path / 'out', tmp_path / 'out' / 'overlay_rear.webm'
+    output.mkdir()
+
+    def advance() -> None:  # after a frame of the front camera, before that of the rear one
+        if not full.is_symlink():
+            full.symlink_to('/dev/full')
+
+    bag = ReplayBag(write_bag(tmp_path / 'bag', [*drive(1, '/front'), *drive(1, '/rear')]))
+    extras = Extras(video=True)
+    result = replay(bag, segmenter, Settings(), output, advance, extras=extras)
+    (problem,) = result.problems
+    assert problem.startswith(f'{full}: the end of the video is missing')
+    assert result.metrics['evaluated_frames'] == 2
