@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from typer.testing import CliRunner, Result
 
 from bisenet_ros.cli import app
 from bisenet_ros.replay.many.jobs import Job, Outcome, ReplayOptions
-from bisenet_ros.replay.many.workers import evaluate_bags
+from bisenet_ros.replay.many.workers import _end_of, evaluate_bags
 from bisenet_ros.settings import Settings
 
 QUICK_START = Path(__file__).with_name('quick_start.yaml')
@@ -217,6 +218,11 @@ def test_a_process_that_dies_takes_one_bag_with_it(
     assert [bool(outcome.problems) for outcome in outcomes] == [False, True, False]
     assert 'SIGKILL' in outcomes[1].failure
     assert not worker_processes()
+
+
+def test_only_a_process_that_was_killed_may_have_lacked_memory() -> None:
+    assert _end_of(-signal.SIGKILL) == 'was ended by SIGKILL (out of memory?)'
+    assert _end_of(-signal.SIGSEGV) == 'was ended by SIGSEGV'
 
 
 def worker_processes() -> list[psutil.Process]:

@@ -167,6 +167,8 @@ def _devices(device: str) -> list[str]:
 
 def _end_of(code: int) -> str:
     """Describes how a process ended, as the end of a sentence."""
+    if code == -signal.SIGKILL:
+        return 'was ended by SIGKILL (out of memory?)'
     if code < 0:
-        return f'was ended by {signal.Signals(-code).name} (out of memory?)'
+        return f'was ended by {signal.Signals(-code).name}'
     return f'ended with exit code {code}'
