@@ -118,6 +118,11 @@ def time_line(
     return _svg(title, _WIDTH, _HEIGHT, parts)
 
 
+def short_percent(share: float) -> str:
+    """Formats a fraction for an axis, in percent with as few decimals as possible."""
+    return percent(share, None)
+
+
 def legend(names: Sequence[str]) -> str:
     """Returns the names of the lines with their colours; empty for a single line."""
     if len(names) < 2:

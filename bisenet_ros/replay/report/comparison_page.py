@@ -16,7 +16,7 @@ from bisenet_ros.formatting import percent, points
 from bisenet_ros.replay.measure.comparison import Comparison, FramePair
 from bisenet_ros.replay.measure.evaluation import FrameId
 from bisenet_ros.replay.measure.run_result import RunError, RunResult
-from bisenet_ros.replay.report.charts import Chart, Mark, Series, legend, time_line
+from bisenet_ros.replay.report.charts import Chart, Mark, Series, legend, short_percent, time_line
 from bisenet_ros.replay.report.frame_names import anchor, place
 from bisenet_ros.replay.report.pictures import data_uri
 from bisenet_ros.replay.report.spacing import spaced
@@ -103,7 +103,7 @@ def _time_lines(comparison: Comparison, shown: Sequence[FramePair]) -> Iterator[
             if figure in p.b.figures
         ]
         if series:
-            svg = time_line(title, series, marks, lambda value: f'{100 * value:g} %')
+            svg = time_line(title, series, marks, short_percent)
             yield Chart(title, svg, legend([line.name for line in series]))
 
 

@@ -18,6 +18,7 @@ from bisenet_ros.replay.report.charts import (
     Series,
     legend,
     reliability_diagram,
+    short_percent,
     time_line,
 )
 from bisenet_ros.replay.report.frame_names import anchor, place
@@ -26,8 +27,8 @@ from bisenet_ros.replay.report.pictures import Picture
 from bisenet_ros.templates import render
 
 _CHARTS = (
-    ('Drivable share of the frame', 'drivable_fraction', lambda value: f'{100 * value:g} %'),
-    ('Mean confidence', 'confidence', lambda value: f'{value:g}'),
+    ('Drivable share of the frame', 'drivable_fraction', short_percent),
+    ('Mean confidence', 'confidence', short_percent),
     ('Latency, decoding and inference', 'latency_ms', lambda value: f'{value:g} ms'),
 )
 
