@@ -1,12 +1,12 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The executable `segmenter_node`. A signal ends it with exit code 0, even while it starts.
+"""The executable `segmenter_node`.
 
     ros2 run bisenet_ros segmenter_node --ros-args -r image:=/camera/image_raw
 
-SIGINT and SIGTERM end the node with exit code 0. Wrong parameters or weights give exit code 2. A
-full /dev/shm, or a device that only a new process can use, gives 1. Each error is reported in one
-line.
+SIGINT and SIGTERM end the node with exit code 0, even while it starts. Wrong parameters or weights
+give exit code 2. A full /dev/shm, or a device that only a new process can use, gives 1. Each error
+is reported in one line.
 """
 
 from __future__ import annotations
