@@ -25,7 +25,7 @@ LOWEST = 10
 """Number of frames of lowest confidence that are listed."""
 
 STAGES = ('decode', 'inference', 'total')
-"""The parts of a frame's latency."""
+"""The parts of a frame's latency, and their sum."""
 
 Pixels = npt.NDArray[np.uint8]
 

@@ -17,7 +17,7 @@ from bisenet_ros.camera_slot import FrameCounts
 from bisenet_ros.errors import UserError
 from bisenet_ros.image_codec import ImageError
 from bisenet_ros.outputs import Result
-from bisenet_ros.replay.measure.evaluation import Evaluation, FrameId, together
+from bisenet_ros.replay.measure.evaluation import Evaluation, FrameId, Pixels, together
 from bisenet_ros.replay.measure.frame_lines import FrameLines
 from bisenet_ros.replay.measure.output_bag import OutputBag
 from bisenet_ros.replay.measure.problems import Problems
@@ -120,17 +120,17 @@ class Evaluator:
             self._measure(one.frame, frame, 1e3 * (waited + busy), sharing=len(segmented))
         return busy
 
-    def take(self, frame: RecordedFrame, output: RecordedOutput | None) -> int:
+    def take(self, frame: RecordedFrame, output: RecordedOutput | None) -> bool:
         """Measures and writes the recorded output of a running node for a frame.
 
         Returns:
-            1 if the node dropped the frame, though it could be decoded, else 0.
+            Whether the node dropped the frame, though it could be decoded.
         """
         decoded = self._decode(frame)
         if decoded is None:
-            return 0
+            return False
         if output is None:
-            return 1
+            return True
         times_ms = output.times_ms
         segmented = SegmentedFrame(
             decoded.camera,
@@ -144,7 +144,7 @@ class Evaluator:
         self._take_camera_infos(frame)
         segmented = self._pipeline.with_ground(segmented)
         self._measure(frame, segmented, times_ms['age'], sharing=1)
-        return 0
+        return False
 
     def figures(self, dropped_frames: Mapping[str, int]) -> dict[str, Any]:
         """Returns the figures of all frames, and those of each camera.
@@ -189,48 +189,21 @@ class Evaluator:
     def _measure(
         self, frame: RecordedFrame, segmented: SegmentedFrame, age_ms: float, *, sharing: int
     ) -> None:
-        topic = frame.camera.image_topic
-        counts = self._count(topic, published=1)
-        came = frame.index + 1
-        counts = replace(counts, received=came, dropped=came - counts.published - counts.malformed)
-        result = Result(segmented, self._overlay_alpha, age_ms, counts=counts)
-        self._outputs.write(frame, result)
-        if self._videos is not None:
-            self._videos.write(frame, result.overlay)
-        times_ms = {
-            'decode': segmented.decode_ms,
-            'inference': segmented.inference_ms,
-            'total': segmented.decode_ms + segmented.inference_ms,
-        }
-        if not math.isnan(age_ms):
-            times_ms['age'] = age_ms
-        evaluation = self.evaluations[topic]
-        found = segmented.segmentation
-        tables = None if segmented.ground is None else segmented.ground.tables
-        figures = evaluation.update(
-            _id_of(frame), segmented.pixels, found, times_ms, tables, sharing=sharing
-        )
-        truth = None
-        try:
-            read = frame.truth(self._label_space)
-            if read is not None:
-                figures |= evaluation.compare(read)
-                truth = read
-        except UserError as error:
-            self.problems.add('ground-truth images could not be used', f'{frame.place}: {error}')
+        self._publish(frame, segmented, age_ms)
+        figures, truth = self._compute(frame, segmented, age_ms, sharing)
         self._write(frame, figures)
         if self._view is not None:
             self._view.show(
                 frame,
                 segmented.pixels,
-                found,
+                segmented.segmentation,
                 ground=segmented.ground,
                 truth=truth,
                 figures=figures,
             )
         self.summaries.append(
             FrameSummary(
-                topic,
+                frame.camera.image_topic,
                 frame.index,
                 self._time_of(frame),
                 figures['drivable_fraction'],
@@ -239,6 +212,44 @@ class Evaluator:
                 figures.get('miou'),
             )
         )
+
+    def _publish(self, frame: RecordedFrame, segmented: SegmentedFrame, age_ms: float) -> None:
+        """Writes the outputs and the video, with the counts that the node would have by then."""
+        counts = self._count(frame.camera.image_topic, published=1)
+        came = frame.index + 1
+        counts = replace(counts, received=came, dropped=came - counts.published - counts.malformed)
+        result = Result(segmented, self._overlay_alpha, age_ms, counts=counts)
+        self._outputs.write(frame, result)
+        if self._videos is not None:
+            self._videos.write(frame, result.overlay)
+
+    def _compute(
+        self, frame: RecordedFrame, segmented: SegmentedFrame, age_ms: float, sharing: int
+    ) -> tuple[dict[str, Any], Pixels | None]:
+        """Returns the figures of a frame, and its ground truth if that can be used."""
+        times_ms = {
+            'decode': segmented.decode_ms,
+            'inference': segmented.inference_ms,
+            'total': segmented.decode_ms + segmented.inference_ms,
+        }
+        if not math.isnan(age_ms):
+            times_ms['age'] = age_ms
+        evaluation = self.evaluations[frame.camera.image_topic]
+        figures = evaluation.update(
+            _id_of(frame),
+            segmented.pixels,
+            segmented.segmentation,
+            times_ms,
+            None if segmented.ground is None else segmented.ground.tables,
+            sharing=sharing,
+        )
+        try:
+            truth = frame.truth(self._label_space)
+            compared = {} if truth is None else evaluation.compare(truth)
+        except UserError as error:
+            self.problems.add('ground-truth images could not be used', f'{frame.place}: {error}')
+            return figures, None
+        return figures | compared, truth
 
     def _count(self, topic: str, **more: int) -> FrameCounts:
         """Increases fields of `FrameCounts` of a topic."""

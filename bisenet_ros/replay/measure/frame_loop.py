@@ -60,8 +60,8 @@ class FrameLoop:
     def evaluate_recorded(self, outputs: RecordedOutputs) -> None:
         """Measures the recorded outputs of a running node instead."""
         for frame in self._arriving():
-            dropped = self._evaluator.take(frame, outputs.of(frame))
-            self.dropped[frame.camera.image_topic] += dropped
+            if self._evaluator.take(frame, outputs.of(frame)):
+                self.dropped[frame.camera.image_topic] += 1
 
     def _arriving(self) -> Iterator[RecordedFrame]:
         try:
