@@ -55,7 +55,7 @@ def comparison(columns: Mapping[str, Mapping[str, Any]]) -> str:
                 percent(one['differing_pixels'], 3),
             ]
         )
-    return table(['', *columns, 'pixels unlike fp32'], rows)
+    return table(['', *columns, 'pixels with another label'], rows)
 
 
 def stages(figures: Mapping[str, Any]) -> str:
