@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 NO_CAMERA_INFO = (
     'no CameraInfo received, which grid and scan need: let the driver publish camera_info beside '
-    'the image, or launch with camera_info:=TOPIC'
+    'the image (on another topic: launch with camera_info:=TOPIC), and record it in bags'
 )
 
 MOUNTING, TF, MISSING = 'mounting', 'tf', 'missing'

@@ -44,6 +44,7 @@ def test_camera_info_comes_late_changes_and_is_refused() -> None:
     camera = CameraGround('', lambda: settings)
     assert camera.of_frame(image(), SEEN.size, SEEN, None) is None
     assert camera.problem == f'no grid and no scan: {NO_CAMERA_INFO}'
+    assert 'record it in bags' in NO_CAMERA_INFO  # a replay gives this advice, too
     assert camera.pose_source == 'mounting'
 
     camera.take_camera_info(camera_info())
