@@ -602,8 +602,13 @@ def run() -> int:
     with on_stop_signal(stop):
         try:
             rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
-        except RuntimeError as error:  # a wrong argument after --ros-args, a parameter file
-            print(f'segmenter_node: {error}', file=sys.stderr)
+        except RuntimeError as error:
+            # rclpy's own text may be a list of arguments alone, or "error not set".
+            print(
+                f'segmenter_node: ROS 2 does not start: {error}. Check the arguments after'
+                ' --ros-args and the environment variables ROS_*',
+                file=sys.stderr,
+            )
             return BAD_INPUT
         if shortage is not None:
             get_logger('segmenter').warning(shortage)

@@ -370,12 +370,15 @@ def test_security_that_the_middleware_does_not_have_ends_with_2_and_one_line(
     assert 'ROS cannot create the node' in line
 
 
-def test_arguments_that_ros_cannot_read_end_with_2(domain: int, tmp_path: Path) -> None:
-    command = node_command('--params-file', str(tmp_path / 'nowhere.yaml'))
-    with running(command, domain) as process:
+@pytest.mark.parametrize('arguments', [('--params-file', 'nowhere.yaml'), ('--log-levle', 'info')])
+def test_arguments_that_ros_cannot_read_end_with_2_and_advice(
+    domain: int, arguments: tuple[str, str]
+) -> None:
+    with running(node_command(*arguments), domain) as process:
         assert process.wait() == 2
         assert 'Traceback' not in process.output
-        assert 'nowhere.yaml' in process.output
+        assert arguments[0] in process.output
+        assert 'Check the arguments after --ros-args' in process.output
 
 
 # In a process of its own, where the first load imports torch.
