@@ -642,7 +642,7 @@ def evaluate(
         Source.named(dataset, data, split, label_map),
         views_of(scales, flip, crop, stride),
         Outputs(json, output, submission),
-        model.read(),
+        model.read().model,
     )
 
 

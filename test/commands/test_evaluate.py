@@ -22,6 +22,8 @@ from typer.testing import CliRunner, Result
 from bisenet_ros.checkpoint import Checkpoint
 from bisenet_ros.cli import app
 from bisenet_ros.label_space import CAMVID, CITYSCAPES, IGNORE
+from bisenet_ros.model_settings import MODEL_PARAMETERS, ModelSettings
+from bisenet_ros.settings import Settings
 from bisenet_training.datasets.camvid import VOID
 from bisenet_training.datasets.cityscapes import LABEL_IDS
 
@@ -109,6 +111,8 @@ def test_figures_equal_counting_in_the_written_labels(
     assert figures['drivable_iou'] == ious['road']
     assert figures['frames'] == FRAMES
     assert (figures['scales'], figures['flip'], figures['crop']) == ([1.0], False, None)
+    assert figures.keys() >= MODEL_PARAMETERS.keys()
+    assert figures.keys().isdisjoint(set(vars(Settings())) - set(vars(ModelSettings())))
     assert IGNORE not in labels
 
 
