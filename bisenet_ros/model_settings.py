@@ -112,7 +112,7 @@ class ModelSettings(Declared):
     )
     drivable_classes: tuple[str, ...] = parameter(
         OF_CHECKPOINT,
-        "Names of the classes that may be driven on; [''] for those that the checkpoint names.",
+        'Names of the classes that may be driven on; empty for those that the checkpoint names.',
         Changes.AT_ONCE,
     )
     drivable_threshold: float = parameter(
