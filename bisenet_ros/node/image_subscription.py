@@ -92,11 +92,11 @@ class ImageSubscription:
 
     def _elsewhere(self) -> list[str]:
         node = self._node
-        # Those of the node's other cameras, too.
-        subscribed = node.get_subscriber_names_and_types_by_node(
-            node.get_name(), node.get_namespace()
-        )
-        taken = {self._topic, *(name for name, _ in subscribed)}
+        own = node.get_name(), node.get_namespace()
+        # Topics of the node's other cameras, and its outputs, which may be remapped.
+        subscribed = node.get_subscriber_names_and_types_by_node(*own)
+        published = node.get_publisher_names_and_types_by_node(*own)
+        taken = {self._topic, *(name for name, _ in (*subscribed, *published))}
         return [
             name
             for name, types in node.get_topic_names_and_types()

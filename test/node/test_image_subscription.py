@@ -92,3 +92,11 @@ def test_topics_of_the_other_cameras_are_not_proposed(create: Create) -> None:
     for topic in ('/right/image', '/spare/image'):
         camera.create_publisher(Image, topic, 1)
     assert left.link().elsewhere() == ['/spare/image']
+
+
+def test_remapped_outputs_of_the_node_are_not_proposed(create: Create) -> None:
+    node, camera = create('segmenter', 'segmentation/labels:=/labels'), create('camera')
+    node.create_publisher(Image, 'segmentation/labels', 1)
+    image = subscribe(node)
+    camera.create_publisher(Image, '/spare/image', 1)
+    assert image.link().elsewhere() == ['/spare/image']
