@@ -13,6 +13,9 @@ from dataclasses import dataclass
 from bisenet_ros.node import large_images
 from bisenet_ros.node.topic_names import COMPRESSED
 
+_COMPRESSED_DEPTH = '/compressedDepth'
+"""What image_transport appends to the topic of depth images; these are CompressedImages, too."""
+
 
 @dataclass(frozen=True)
 class Offer:
@@ -125,11 +128,16 @@ def _instead(link: ImageLink) -> str:
     if link.other_transport:
         other = 'raw' if link.transport == 'compressed' else 'compressed'
         return f', but {link.other_transport} is published: set transport to {other}'
-    elsewhere = link.elsewhere()
-    if link.transport == 'compressed':  # the remapping of the raw topic counts
-        elsewhere = [topic.removesuffix(COMPRESSED) for topic in elsewhere]
+    name, elsewhere = link.name, link.elsewhere()
+    if link.transport == 'compressed':
+        elsewhere = [topic for topic in elsewhere if not topic.endswith(_COMPRESSED_DEPTH)]
+        of_transport = [topic for topic in elsewhere if topic.endswith(COMPRESSED)]
+        if of_transport:  # the remapping of the raw topic counts
+            elsewhere = [topic.removesuffix(COMPRESSED) for topic in of_transport]
+        elif elsewhere:
+            name += COMPRESSED
     if elsewhere:
-        return f': remap {link.name} to an existing topic, such as {", ".join(elsewhere[:3])}'
+        return f': remap {name} to an existing topic, such as {", ".join(elsewhere[:3])}'
     return f': start the camera, or remap {link.name} to its topic'
 
 

@@ -25,6 +25,13 @@ NOBODY = ImageLink(
     transport='raw',
     middleware='rmw_fastrtps_cpp',
 )
+NOT_COMPRESSED = replace(
+    NOBODY,
+    topic='/front/image/compressed',
+    type=COMPRESSED,
+    transport='compressed',
+    name='front/image',
+)
 BEST_EFFORT = Offer(RAW, reliable=False)
 RELIABLE = Offer(RAW, reliable=True)
 
@@ -93,15 +100,21 @@ def test_reliability_is_what_every_publisher_offers(offers: list[Offer], expecte
         ),
         (
             replace(
-                NOBODY,
-                topic='/front/image/compressed',
-                type=COMPRESSED,
-                transport='compressed',
-                name='front/image',
-                elsewhere=lambda: ['/cam/image_raw/compressed'],
+                NOT_COMPRESSED,
+                elsewhere=lambda: ['/bridge/jpeg', '/cam/image_raw/compressed'],
             ),
             'nobody publishes /front/image/compressed (sensor_msgs/msg/CompressedImage): remap'
             ' front/image to an existing topic, such as /cam/image_raw',
+        ),
+        (
+            replace(NOT_COMPRESSED, elsewhere=lambda: ['/bridge/jpeg', '/d/compressedDepth']),
+            'nobody publishes /front/image/compressed (sensor_msgs/msg/CompressedImage): remap'
+            ' front/image/compressed to an existing topic, such as /bridge/jpeg',
+        ),
+        (
+            replace(NOT_COMPRESSED, elsewhere=lambda: ['/d/compressedDepth']),
+            'nobody publishes /front/image/compressed (sensor_msgs/msg/CompressedImage): start the'
+            ' camera, or remap front/image to its topic',
         ),
         (
             replace(NOBODY, offers=(Offer(COMPRESSED, reliable=True),)),
