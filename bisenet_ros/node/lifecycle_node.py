@@ -491,6 +491,7 @@ class SegmenterNode(LifecycleNode):
             for slot in self._slots:  # a camera that has stopped left an old frame
                 if slot.take() is not None:
                     slot.count_dropped()
+            self._processing.clear()  # a pause is no delay
         self._worker.enable(request.data)
         response.success = True
         response.message = 'segmenting' if request.data else 'paused; the network stays loaded'

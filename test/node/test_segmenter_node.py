@@ -482,6 +482,30 @@ def test_a_camera_that_stops_in_a_pause_leaves_no_old_frame(graph: Graph) -> Non
     assert {stamp_of(one) for one in labels.messages}.isdisjoint(first.stamps[paused:])
 
 
+def test_a_pause_does_not_count_as_a_delay(graph: Graph) -> None:
+    limit = 'max_allowed_processing_time_ms'
+    diagnostics = graph.peer.listen(DiagnosticArray, '/diagnostics', RELIABLE)
+    assert set_parameter(graph.peer, limit, 0.0).successful
+    try:
+        with graph.peer.streaming(Image, 'image', fill_with(FRAME, 'bgr8')):
+            diagnostics.wait(lambda a: 'over the allowed 0 ms' in _status(a, 'engine').message)
+        diagnostics.clear()
+        diagnostics.wait(lambda a: not _unfinished(a))
+        for enabled in (False, True):
+            request = SetBool.Request(data=enabled)
+            assert graph.peer.call(SetBool, '/segmenter/enable', request).success
+        assert graph.status('segmenter: engine').message == 'running'
+    finally:
+        assert set_parameter(graph.peer, limit, 60000.0).successful
+
+
+def _unfinished(array: DiagnosticArray) -> int:
+    """Returns the number of frames that are waiting or being segmented."""
+    values = _camera_values(array)
+    finished = ('frames_out', 'frames_dropped', 'frames_malformed')
+    return int(values['frames_in']) - sum(int(values[name]) for name in finished)
+
+
 def test_reload_takes_other_weights_and_keeps_the_old_ones_when_it_fails(
     graph: Graph, weights: Path, segmenter: Segmenter
 ) -> None:
