@@ -224,9 +224,12 @@ class Worker:
                 self._segment(*zip(*taken, strict=True))
 
     def _newest(self, slot: CameraSlot) -> Frame | None:
-        """Takes and decodes the camera's newest frame; None if it cannot be decoded."""
+        """Takes and decodes the camera's newest frame; None if it is gone or cannot be decoded."""
+        message = slot.take()
+        if message is None:  # `~/enable` dropped it while another camera's frame was decoded
+            return None
         try:
-            frame = self.pipeline.decode(slot.name, slot.take())
+            frame = self.pipeline.decode(slot.name, message)
         except ImageError as error:
             now = time.monotonic()
             slot.count_malformed(str(error), now)

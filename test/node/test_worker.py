@@ -222,6 +222,28 @@ def test_cameras_share_an_inference_and_a_silent_one_blocks_nobody(
     assert results[2].segmentation.labels.shape == (64, 80)
 
 
+def test_a_frame_may_be_dropped_while_another_one_of_its_batch_is_decoded(
+    make: Callable[..., Bench],
+) -> None:
+    bench = make(cameras=('front', 'left'))
+
+    class Message(SimpleNamespace):
+        @property
+        def encoding(self) -> str:
+            bench.slots[1].take()  # as `~/enable` does at the end of a pause
+            return 'bgr8'
+
+    fields = vars(image_message(street(96, 128)))
+    del fields['encoding']
+    bench.worker.enable(False)
+    bench.put_message(Message(**fields), camera=0)
+    bench.put(street(64, 80), camera=1)
+    bench.worker.enable(True)
+    assert bench.result().camera == 'front'
+    bench.put(street(64, 80), camera=1)
+    assert bench.result().camera == 'left'
+
+
 def test_one_after_the_other_each_camera_is_asked_for_its_newest_frame_when_its_turn_comes(
     make: Callable[..., Bench], segmenter: Segmenter
 ) -> None:
