@@ -176,11 +176,20 @@ class CameraGround:
         return self._own
 
     def _pose(self, settings: Settings, header: Any) -> Pose:
+        """Returns the camera's pose and sets `pose_source`, which other threads read, just once."""
         if settings.mounting:
             self.pose_source = MOUNTING
             return Pose.from_mounting(settings.mounting)
-        self.pose_source = MISSING
-        frames = settings.base_frame, header.frame_id
+        try:
+            pose = self._pose_of_tf(settings.base_frame, header)
+        except UserError:
+            self.pose_source = MISSING
+            raise
+        self.pose_source = TF
+        return pose
+
+    def _pose_of_tf(self, base_frame: str, header: Any) -> Pose:
+        frames = base_frame, header.frame_id
         found = None
         if self._transforms is not None and header.frame_id:
             found = self._transforms.find(*frames, header.stamp)
@@ -189,7 +198,6 @@ class CameraGround:
         last = self._last_pose
         if last is None or last[0] != frames:
             raise UserError(self._cure(*frames))
-        self.pose_source = TF
         return last[1]
 
     def _cure(self, base_frame: str, frame: str) -> str:

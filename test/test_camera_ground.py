@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bisenet_ros.camera_ground import NO_CAMERA_INFO, CameraGround
+from bisenet_ros.camera_ground import NO_CAMERA_INFO, CameraGround, Transform
 from bisenet_ros.settings import Settings
 
 MOUNTING = (0.5, 0.0, 1.5, 0.0, 0.3, 0.0)
@@ -212,6 +212,23 @@ def test_poses_of_tf_at_the_stamp_else_the_latest_else_the_last() -> None:
     buffer.heights = {0: -1.0}
     assert height(image(6)) is None
     assert 'above the ground' in camera.problem
+
+
+def test_a_known_pose_is_not_reported_as_missing_while_tf_is_asked() -> None:
+    seen: list[str] = []
+
+    class Watched:
+        """Notes what diagnostics would read in another thread."""
+
+        def find(self, parent: str, child: str, stamp: Any) -> Transform:
+            seen.append(camera.pose_source)
+            return Transform((0.0, 0.0, 1.5), (AHEAD.x, AHEAD.y, AHEAD.z, AHEAD.w))
+
+    camera = CameraGround('', Settings, Watched())
+    camera.take_camera_info(camera_info())
+    for second in range(2):
+        assert camera.of_frame(image(second), SEEN.size, SEEN, None) is not None
+    assert seen == ['missing', 'tf']
 
 
 def test_time_that_goes_back_clears_what_tf_said() -> None:
