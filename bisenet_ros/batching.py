@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bisenet_ros.engine.device_failure import DeviceFailure, device_failure
+
 if TYPE_CHECKING:
     from bisenet_ros.segmenter import Segmenter
 
@@ -63,6 +65,9 @@ def choose_batching(
         segmenter: A segmenter that has run before, so that its times are typical.
         cameras: Number of cameras.
         clock: Returns the time in seconds.
+
+    Raises:
+        RuntimeError: The device failed, other than by too little memory for a batch.
     """
 
     def seconds(action: Callable[[], object]) -> float:
@@ -72,8 +77,6 @@ def choose_batching(
 
     if cameras == 1:
         return Batching(together=False, reason='there is one camera')
-    from torch.cuda import OutOfMemoryError  # a segmenter needs torch anyway
-
     width, height = segmenter.network_size
     frames = [np.zeros((height, width, 3), np.uint8)] * cameras
 
@@ -95,7 +98,9 @@ def choose_batching(
         for _ in range(min(rounds, MAX_ROUNDS)):
             batched.append(seconds(lambda: segment(cameras)))
             singly.append(seconds(lambda: [segment(1) for _ in frames]))
-    except OutOfMemoryError:
+    except RuntimeError as error:
+        if device_failure(error) is not DeviceFailure.OUT_OF_MEMORY:
+            raise
         reason = f'the device has too little memory for a batch of {cameras}'
         return Batching(together=False, reason=reason)
     reason = (

@@ -30,17 +30,24 @@ class Device:
 
     network_size = (64, 32)
 
-    def __init__(self, frame_ms: float, batch_ms: float, largest: int = 6) -> None:
+    def __init__(
+        self,
+        frame_ms: float,
+        batch_ms: float,
+        largest: int = 6,
+        refusal: RuntimeError | None = None,
+    ) -> None:
         self._frame_ms = frame_ms
         self._batch_ms = batch_ms
         self._largest = largest
+        self._refusal = refusal or torch.cuda.OutOfMemoryError('CUDA out of memory')
         self.sizes: list[int] = []
         self.seconds = 0.0
 
     def batch(self, frames: Sequence[npt.NDArray[np.uint8]], ego_masks: Sequence[None]) -> None:
         assert len(ego_masks) == len(frames)
         if len(frames) > self._largest:
-            raise torch.cuda.OutOfMemoryError('CUDA out of memory')
+            raise self._refusal
         self.sizes.append(len(frames))
         self.seconds += (self._frame_ms if len(frames) == 1 else self._batch_ms) / 1e3
 
@@ -80,10 +87,26 @@ def test_the_measurement_keeps_to_its_budget(frame_ms: float) -> None:
     assert device.seconds < 1.3 * batching.BUDGET  # the frame that is timed first comes on top
 
 
-def test_a_device_that_has_no_memory_for_a_batch_takes_one_after_the_other() -> None:
-    choice = choose(Device(frame_ms=1, batch_ms=1, largest=2), cameras=3)
+@pytest.mark.parametrize(
+    'refusal',
+    [
+        torch.cuda.OutOfMemoryError('CUDA out of memory'),
+        RuntimeError('CUDA error: out of memory'),
+        RuntimeError('cuDNN error: CUDNN_STATUS_ALLOC_FAILED'),
+    ],
+)
+def test_a_device_that_has_no_memory_for_a_batch_takes_one_after_the_other(
+    refusal: RuntimeError,
+) -> None:
+    choice = choose(Device(frame_ms=1, batch_ms=1, largest=2, refusal=refusal), cameras=3)
     assert not choice.together
     assert choice.reason == 'the device has too little memory for a batch of 3'
+
+
+def test_another_failure_of_the_device_is_not_taken_for_too_little_memory() -> None:
+    failed = RuntimeError('CUDA error: unspecified launch failure')
+    with pytest.raises(RuntimeError, match='unspecified launch failure'):
+        choose(Device(frame_ms=1, batch_ms=1, largest=2, refusal=failed), cameras=3)
 
 
 def test_one_camera_needs_no_measurement() -> None:
