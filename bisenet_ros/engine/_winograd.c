@@ -53,7 +53,7 @@ struct classifier {
 
 struct job {
   const struct convolution *convolution;
-  const struct classifier *classifier;  // at stride 1, or NULL
+  const struct classifier *classifier;  // at stride 1, or NULL; never NULL where a word is two bf16
   const float *input;                   // (input_height, input_width, in)
   float *output;                        // (height, width, classes), or (height, width, out)
   int32_t input_height, input_width, height, width;

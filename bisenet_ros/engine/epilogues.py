@@ -58,9 +58,7 @@ class ConvReLU(nn.Module):
     @property
     def _geometry(self) -> tuple[Any, ...]:
         conv = self.conv
-        # The padding of ConvNorm.
-        padding = conv.kernel_size[0] // 2, conv.kernel_size[1] // 2
-        return conv.bias, conv.stride, padding, conv.dilation, conv.groups
+        return conv.bias, conv.stride, conv.padding, conv.dilation, conv.groups
 
     def _sum(self, x: Tensor, summand: Tensor, factor: float) -> Tensor:
         weight = self.conv.weight

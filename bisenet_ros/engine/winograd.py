@@ -118,7 +118,7 @@ def _replace_in(part: nn.Module, kernel: Kernel) -> None:
 def is_supported(conv: nn.Conv2d) -> bool:
     """Whether the C file supports a convolution."""
     return (
-        (conv.kernel_size, conv.padding) == ((3, 3), (1, 1))
+        (conv.kernel_size, conv.padding, conv.padding_mode) == ((3, 3), (1, 1), 'zeros')
         and conv.stride in ((1, 1), (2, 2))
         and (conv.dilation, conv.groups) == ((1, 1), 1)
         and conv.bias is not None
@@ -200,6 +200,8 @@ class WinogradConvolution(nn.Module):
         assert native is not None
         assert run is not None
         assert conv.bias is not None
+        # In bf16, the C file computes the classifier's output only.
+        assert kernel != 'avx512_bf16' or classifier is not None
         self._run = run
         # Read now: in the threads of other libraries, torch would return a number of their own.
         self._threads = torch.get_num_threads()

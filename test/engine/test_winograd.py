@@ -289,3 +289,16 @@ def test_other_widths_are_left_alone(channels: tuple[int, int]) -> None:
     network.head = make_head(*channels, 3)
     use_winograd(network, 'fp32')
     assert isinstance(network.head, SegmentationHead)
+
+
+@needs_compiler
+def test_a_convolution_that_pads_by_reflection_is_left_alone() -> None:
+    network, images = build('bisenetv2'), torch.randn(1, 3, 96, 160)
+    conv = network.get_submodule('detail.1.conv')
+    assert isinstance(conv, nn.Conv2d)
+    conv.padding_mode = 'reflect'
+    with torch.inference_mode():
+        expected = network.coarse(images)
+    use_winograd(network, 'fp32')
+    assert 'detail.1.conv' not in replaced_in(network)
+    assert float((network.coarse(images) - expected).norm() / expected.norm()) < 1e-5
