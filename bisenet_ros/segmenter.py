@@ -252,8 +252,8 @@ class Segmenter:
     @property
     def claim_problem(self) -> str:
         """Why the checkpoint's claim does not apply to `settings`; empty if it does."""
-        claim, settings = self.checkpoint.claim, vars(self.settings)
-        return '' if claim is None else claim.problem(self.drivable_threshold, settings)
+        claim = self.checkpoint.claim
+        return '' if claim is None else claim.problem(vars(self.settings))
 
     @property
     def notes(self) -> tuple[str, ...]:

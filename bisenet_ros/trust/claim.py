@@ -90,13 +90,14 @@ class Claim:
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise UserError(f'the claim is damaged: {type(error).__name__}: {error}') from error
 
-    def problem(self, threshold: float, settings: Mapping[str, Any]) -> str:
+    def problem(self, settings: Mapping[str, Any]) -> str:
         """Returns why the claim does not apply to a model with these settings; empty if it does.
 
         Args:
-            threshold: `drivable_threshold` in effect.
-            settings: The model's settings in effect, those of `CLAIMED_SETTINGS` among them.
+            settings: The model's settings in effect, `drivable_threshold` and those of
+                `CLAIMED_SETTINGS` among them.
         """
+        threshold = settings['drivable_threshold']
         # A threshold is compared as the confidence that it selects: 0.078, as people read and
         # type it, gives the mask of 20/255.
         if image_value(threshold) < image_value(self.threshold):
