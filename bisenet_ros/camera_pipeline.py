@@ -140,6 +140,7 @@ class CameraPipeline:
         """Segments frames of different cameras in one inference.
 
         Raises:
+            NotFiniteError: The network's output is not finite.
             RuntimeError: The device failed.
         """
         start = time.perf_counter()

@@ -175,7 +175,10 @@ class Segmenter:
         return cls(Checkpoint.load(settings.weights), settings.model)
 
     def again(self) -> Segmenter:
-        """Creates an equal segmenter from the weights in memory: their file may have changed."""
+        """Creates this segmenter anew, from the weights in memory: their file may have changed.
+
+        Settings that were applied later are left out.
+        """
         settings, note = self._asked_for
         return Segmenter(self.checkpoint, settings, note)
 
@@ -306,8 +309,8 @@ class Segmenter:
 
         Raises:
             UserError: A frame is invalid, or does not have the aspect ratio of its ego mask.
-            NotFiniteError: The network's output is not finite; on a GPU, this is raised on the
-                first access to the labels.
+            NotFiniteError: The network's output is not finite.
+            RuntimeError: The device failed, or the segmenter is closed.
         """
         if not frames:
             return []

@@ -59,7 +59,7 @@ class Kernels(Protocol):
             scale: Output pixels per node of the grid.
             drivable: (256,) uint8: the mask's value for each label.
             min_confidence: Labels with a lower confidence become `IGNORE`.
-            with_confidence: Compute the confidence, which the lowest ones need.
+            with_confidence: Compute the confidence. Without it, both minima must be 0.
             min_drivable_confidence: Pixels with a lower confidence are not drivable.
 
         Returns:
