@@ -18,23 +18,20 @@ import numpy.typing as npt
 
 
 def drivable_mask(
-    labels: npt.NDArray[np.uint8], drivable_ids: Iterable[int], min_area: float = 0.0
+    labels: npt.NDArray[np.uint8], drivable_ids: Iterable[int]
 ) -> npt.NDArray[np.uint8]:
     """Computes the mask of the pixels with a drivable class.
 
     Args:
         labels: (H, W) class ids.
         drivable_ids: Ids of the drivable classes.
-        min_area: A connected component (of 8 neighbours) with fewer than `min_area * H * W` pixels
-            is dropped; 0 keeps all.
 
     Returns:
         (H, W), 0 or 255.
     """
     table = np.zeros(256, np.uint8)
     table[list(drivable_ids)] = 255
-    mask = cast('npt.NDArray[np.uint8]', cv2.LUT(labels, table))
-    return without_small_areas(mask, min_area)
+    return cast('npt.NDArray[np.uint8]', cv2.LUT(labels, table))
 
 
 def without_low_confidence(
@@ -56,7 +53,8 @@ def without_small_areas(mask: npt.NDArray[np.uint8], min_area: float) -> npt.NDA
 
     Args:
         mask: (H, W), 0 or 255.
-        min_area: As for `drivable_mask`.
+        min_area: A connected component (of 8 neighbours) with fewer than `min_area * H * W` pixels
+            is removed; 0 keeps all.
     """
     if min_area <= 0:
         return mask

@@ -9,7 +9,13 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from bisenet_ros.drivable import drivable_mask, free_space_boundary, outline, without_low_confidence
+from bisenet_ros.drivable import (
+    drivable_mask,
+    free_space_boundary,
+    outline,
+    without_low_confidence,
+    without_small_areas,
+)
 from bisenet_ros.label_space import IGNORE
 
 Mask = npt.NDArray[np.uint8]
@@ -88,7 +94,7 @@ def test_min_area_is_a_fraction_of_the_image(pixels: int, kept: bool) -> None:
     if pixels == 65:
         labels[11, 0] = 1
     labels[30:, :] = 1
-    mask = drivable_mask(labels, (1,), min_area=1 / 64)
+    mask = without_small_areas(drivable_mask(labels, (1,)), 1 / 64)
     assert (mask[:12] == np.where(labels[:12] & kept, 255, 0)).all()
     assert (mask[30:] == 255).all()
 
@@ -101,12 +107,12 @@ def test_min_area_on_random_masks(min_area: float) -> None:
             if len(component) >= min_area * labels.size:
                 rows, columns = zip(*component, strict=True)
                 expected[rows, columns] = 255
-        np.testing.assert_array_equal(drivable_mask(labels, (255,), min_area), expected)
+        mask = drivable_mask(labels, (255,))
+        np.testing.assert_array_equal(without_small_areas(mask, min_area), expected)
 
 
 def test_min_area_never_makes_the_background_drivable() -> None:
-    labels = np.zeros((HEIGHT, WIDTH), np.uint8)
-    assert (drivable_mask(labels, (1,), min_area=0.5) == 0).all()
+    assert (without_small_areas(np.zeros((HEIGHT, WIDTH), np.uint8), 0.5) == 0).all()
 
 
 @pytest.mark.parametrize(

@@ -212,7 +212,7 @@ def test_drivable_is_the_mask_of_the_drivable_classes(segmenter: Segmenter) -> N
     np.testing.assert_array_equal(result.drivable, np.where(labels == common, 255, 0))
     segmenter.apply(ModelSettings(drivable_classes=(name,), min_drivable_area=0.05))
     np.testing.assert_array_equal(
-        segmenter(frame).drivable, drivable_mask(labels, [common], min_area=0.05)
+        segmenter(frame).drivable, without_small_areas(drivable_mask(labels, [common]), 0.05)
     )
     segmenter.apply(ModelSettings())
     assert segmenter.label_space == CAMVID
