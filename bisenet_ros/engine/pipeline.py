@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from bisenet_ros.network import COARSE_STRIDE, STRIDE, SegmentationNetwork, fold_batch_norm
+from bisenet_ros.network.layers import upsample
 from bisenet_ros.preprocess import Normalization
 
 Output = Literal['coarse', 'logits', 'labels']
@@ -78,8 +79,6 @@ class Pipeline(nn.Module):
         coarse: Tensor = self.network.head(fused).float()  # (B, classes, H'/8, W'/8)
         if self._output == 'coarse':
             return coarse.permute(0, 2, 3, 1)
-        upsampled = F.interpolate(
-            coarse, scale_factor=float(COARSE_STRIDE), mode='bilinear', align_corners=False
-        )
+        upsampled = upsample(coarse, COARSE_STRIDE, 'bilinear')
         logits = upsampled[:, :, : self._height, : self._width]
         return logits.argmax(1).to(torch.uint8) if self._output == 'labels' else logits

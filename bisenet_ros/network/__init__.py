@@ -12,10 +12,14 @@ from bisenet_ros.network.base import (
     STRIDE,
     NetworkConstructor,
     SegmentationNetwork,
-    Upsampling,
 )
 from bisenet_ros.network.fpn import FeaturePyramid
-from bisenet_ros.network.layers import ConvNorm, SegmentationHead, fold_batch_norm
+from bisenet_ros.network.layers import (
+    ConvNorm,
+    SegmentationHead,
+    Upsampling,
+    fold_batch_norm,
+)
 from bisenet_ros.network.v1 import BiSeNetV1
 from bisenet_ros.network.v2 import BiSeNetV2
 

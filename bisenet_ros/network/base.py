@@ -6,16 +6,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import ClassVar, Literal, Protocol
+from typing import ClassVar, Protocol
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from bisenet_ros.network.layers import SegmentationHead
-
-Upsampling = Literal['bilinear', 'nearest']
-"""How features are upsampled inside a network. Weights fit only the mode that they were trained
-with, so a checkpoint stores it."""
+from bisenet_ros.network.layers import SegmentationHead, Upsampling, upsample
 
 STRIDE = 32
 """The deepest features are 1/32 of the input, so the input is padded to a multiple of this."""
@@ -84,9 +80,7 @@ class SegmentationNetwork(nn.Module, ABC):
     def forward(self, x: Tensor) -> Tensor:
         """(B, 3, H, W) -> logits (B, classes, H, W)."""
         height, width = x.shape[2:]
-        logits = F.interpolate(
-            self.coarse(x), scale_factor=float(COARSE_STRIDE), mode='bilinear', align_corners=False
-        )
+        logits = upsample(self.coarse(x), COARSE_STRIDE, 'bilinear')
         return logits[:, :, :height, :width]
 
 

@@ -9,12 +9,18 @@ network here. The deepest level also receives the average of the whole image, as
 
 from __future__ import annotations
 
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from bisenet_ros.network.base import SegmentationNetwork, Upsampling
+from bisenet_ros.network.base import SegmentationNetwork
 from bisenet_ros.network.efficientnet_lite import EfficientNetLite
-from bisenet_ros.network.layers import ConvNorm, SegmentationHead, initialize
+from bisenet_ros.network.layers import (
+    ConvNorm,
+    SegmentationHead,
+    Upsampling,
+    global_average,
+    initialize,
+    upsample,
+)
 
 CHANNELS = 128
 """Width of the pyramid, and of the features that other networks can be compared with."""
@@ -61,12 +67,10 @@ class FeaturePyramid(SegmentationNetwork):
     def features(self, x: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
         """(B, 3, H, W) -> (B, 128, H/8, W/8), and the levels at 1/16 and 1/32."""
         x4, x8, x16, x32 = self.encoder(x)
-        p32 = self.lateral32(x32) + self.embed(x32.mean((2, 3), keepdim=True))  # (B, 128, H/32, …)
+        p32 = self.lateral32(x32) + self.embed(global_average(x32))  # (B, 128, H/32, W/32)
         p16 = self.smooth16(self.lateral16(x16) + self._up(p32))  # (B, 128, H/16, W/16)
         p8 = self.smooth8(self.lateral8(x8) + self.shrink4(x4) + self._up(p16))
         return p8, (p16, p32)
 
     def _up(self, x: Tensor) -> Tensor:
-        if self.upsampling == 'nearest':
-            return F.interpolate(x, scale_factor=2.0, mode='nearest')
-        return F.interpolate(x, scale_factor=2.0, mode='bilinear', align_corners=False)
+        return upsample(x, 2, self.upsampling)

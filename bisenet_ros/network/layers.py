@@ -6,12 +6,17 @@ from __future__ import annotations
 
 import copy
 from itertools import pairwise
-from typing import TypeVar
+from typing import Literal, TypeVar
 
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 NetworkT = TypeVar('NetworkT', bound=nn.Module)
+
+Upsampling = Literal['bilinear', 'nearest']
+"""How features are upsampled inside a network. Weights fit only the mode that they were trained
+with, so a checkpoint stores it."""
 
 
 class ConvNorm(nn.Module):
@@ -64,6 +69,17 @@ class SegmentationHead(nn.Module):
         """(B, in_channels, h, w) -> logits (B, num_classes, h, w)."""
         logits: Tensor = self.classify(self.dropout(self.project(x)))
         return logits
+
+
+def upsample(x: Tensor, factor: int, mode: Upsampling, *, align_corners: bool = False) -> Tensor:
+    """(B, C, h, w) -> (B, C, factor * h, factor * w); `align_corners` is for 'bilinear'."""
+    aligned = align_corners if mode == 'bilinear' else None
+    return F.interpolate(x, scale_factor=float(factor), mode=mode, align_corners=aligned)
+
+
+def global_average(x: Tensor) -> Tensor:
+    """(B, C, h, w) -> (B, C, 1, 1)."""
+    return x.mean((2, 3), keepdim=True)
 
 
 def initialize(network: nn.Module) -> None:

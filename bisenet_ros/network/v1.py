@@ -13,11 +13,17 @@ from __future__ import annotations
 from typing import ClassVar, Literal, get_args
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from bisenet_ros.network.base import SegmentationNetwork, Upsampling
-from bisenet_ros.network.layers import ConvNorm, SegmentationHead, initialize
+from bisenet_ros.network.base import SegmentationNetwork
+from bisenet_ros.network.layers import (
+    ConvNorm,
+    SegmentationHead,
+    Upsampling,
+    global_average,
+    initialize,
+    upsample,
+)
 from bisenet_ros.network.resnet import ResNet
 from bisenet_ros.network.xception39 import Xception39
 
@@ -84,9 +90,7 @@ class ContextPath(nn.Module):
         return context8, context16
 
     def _up(self, x: Tensor) -> Tensor:
-        if self.upsampling == 'nearest':
-            return F.interpolate(x, scale_factor=2.0, mode='nearest')
-        return F.interpolate(x, scale_factor=2.0, mode='bilinear', align_corners=True)
+        return upsample(x, 2, self.upsampling, align_corners=True)
 
 
 class FeatureFusion(nn.Module):
@@ -163,8 +167,3 @@ class BiSeNetV1(SegmentationNetwork):
         """(B, 3, H, W) -> (B, 256, H/8, W/8), and 128 channels at 1/8 and 1/16 for the boosters."""
         context8, context16 = self.context(x)
         return self.fusion(self.spatial(x), context8), (context8, context16)
-
-
-def global_average(x: Tensor) -> Tensor:
-    """(B, C, h, w) -> (B, C, 1, 1)."""
-    return x.mean((2, 3), keepdim=True)

@@ -23,8 +23,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from bisenet_ros.network.base import SegmentationNetwork, Upsampling
-from bisenet_ros.network.layers import ConvNorm, SegmentationHead, initialize
+from bisenet_ros.network.base import SegmentationNetwork
+from bisenet_ros.network.layers import (
+    ConvNorm,
+    SegmentationHead,
+    Upsampling,
+    global_average,
+    initialize,
+    upsample,
+)
 
 
 class DetailBranch(nn.Sequential):
@@ -111,7 +118,7 @@ class ContextEmbedding(nn.Module):
         self.fuse = ConvNorm(channels, channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        context = self.embed(self.norm(x.mean((2, 3), keepdim=True)))  # (B, C, 1, 1)
+        context = self.embed(self.norm(global_average(x)))  # (B, C, 1, 1)
         fused: Tensor = self.fuse(x + context)
         return fused
 
@@ -182,9 +189,7 @@ class GuidedAggregation(nn.Module):
         return fused
 
     def _up(self, x: Tensor) -> Tensor:
-        if self.upsampling == 'nearest':
-            return F.interpolate(x, scale_factor=4.0, mode='nearest')
-        return F.interpolate(x, scale_factor=4.0, mode='bilinear', align_corners=False)
+        return upsample(x, 4, self.upsampling)
 
 
 class BiSeNetV2(SegmentationNetwork):

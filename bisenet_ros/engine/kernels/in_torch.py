@@ -17,6 +17,7 @@ from bisenet_ros.engine.upsample_argmax import (
 )
 from bisenet_ros.label_space import IGNORE
 from bisenet_ros.network import Upsampling
+from bisenet_ros.network.layers import upsample
 from bisenet_ros.preprocess import Normalization
 
 
@@ -81,12 +82,8 @@ def aggregate(
     fine: Tensor, gate: Tensor, coarse: Tensor, coarse_gate: Tensor, upsampling: Upsampling
 ) -> Tensor:
     """See `Kernels.aggregate`."""
-    aligned = False if upsampling == 'bilinear' else None
-    gate, coarse = (
-        F.interpolate(each, scale_factor=4.0, mode=upsampling, align_corners=aligned)
-        for each in (gate, coarse * coarse_gate.sigmoid())
-    )
-    return fine * gate.sigmoid() + coarse
+    added = upsample(coarse * coarse_gate.sigmoid(), 4, upsampling)
+    return fine * upsample(gate, 4, upsampling).sigmoid() + added
 
 
 def concatenate_pooled(features: Tensor, images: Tensor) -> Tensor:
