@@ -138,22 +138,6 @@ class Settings(GroundSettings, ModelSettings):
         given = {name: value for name, value in own.items() if value}
         return replace(self, **fields, of_cameras=given)
 
-    def for_recorded(self, image_topics: Mapping[str, str]) -> Settings:
-        """Returns the settings for a recording, by the names that its cameras have there.
-
-        `cameras` does not change, because names of recorded cameras may be invalid for a node.
-
-        Args:
-            image_topics: Image topic by the name of the camera in the recording.
-        """
-        own = {
-            declared.of_camera(recorded).name if recorded else declared.name: self.of_cameras[name]
-            for recorded, camera in cameras_of_topics(self.cameras, image_topics).items()
-            for declared in PER_CAMERA.values()
-            if (name := declared.of_camera(camera).name) in self.of_cameras
-        }
-        return replace(self, of_cameras={}).changed(own)
-
     def for_camera(self, camera: str) -> Settings:
         """Returns the settings for one camera: its own values replace the general ones."""
         own = {
@@ -237,43 +221,6 @@ def check_camera(name: str, cameras: Sequence[str]) -> None:
     """
     if name not in PARAMETERS and name not in declarations_of(cameras):
         raise UserError(f'parameter {name}: its camera is not among cameras, {list(cameras)}')
-
-
-def _camera_of(image_topic: str, cameras: Sequence[str]) -> str:
-    """Returns the longest name of a camera that is in a topic's namespace; empty if none is."""
-    named = [camera for camera in cameras if f'/{camera}/' in f'/{image_topic.lstrip("/")}']
-    return max(named, key=len, default='')
-
-
-def cameras_of_topics(cameras: Sequence[str], image_topics: Mapping[str, str]) -> dict[str, str]:
-    """Returns which of the node's cameras each recorded camera is.
-
-    This is the camera with the longest name that is part of the topic's namespace. Where there is
-    only one camera on both sides, it is that one.
-
-    Args:
-        cameras: The value of `cameras`.
-        image_topics: Image topic by the name of the camera in the recording.
-
-    Returns:
-        Name of the node's camera by the name of the camera in the recording; empty if none matches.
-    """
-    if len(cameras) == len(image_topics) == 1:
-        return dict.fromkeys(image_topics, cameras[0])
-    return {name: _camera_of(topic, cameras) for name, topic in image_topics.items()}
-
-
-def unmatched_cameras(cameras: Sequence[str], image_topics: Mapping[str, str]) -> list[str]:
-    """Returns the topics of recorded cameras that are none of the node's named cameras.
-
-    Args:
-        cameras: The value of `cameras`.
-        image_topics: Image topic by the name of the camera in the recording.
-    """
-    if not any(cameras):
-        return []
-    found = cameras_of_topics(cameras, image_topics)
-    return [topic for name, topic in image_topics.items() if not found[name]]
 
 
 def markdown() -> str:

@@ -18,7 +18,7 @@ from bisenet_ros.parameter_file import (
     read_settings,
     write_parameters,
 )
-from bisenet_ros.settings import Settings, unmatched_cameras
+from bisenet_ros.settings import Settings
 
 rclpy = pytest.importorskip('rclpy', reason='ROS 2 is not here')
 
@@ -206,43 +206,6 @@ def test_a_name_that_ros_cannot_have_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r'^weights: caf\\udce9 is not valid UTF-8'):
         write_parameters(file, Settings(weights='caf\udce9').values())
     assert not file.exists()
-
-
-def test_recorded_cameras_have_the_parameters_of_the_cameras_that_they_are() -> None:
-    low, high = (0.0, 0.0, 1.0, 0.0, 0.0, 0.0), (0.0, 0.0, 2.0, 0.0, 0.0, 0.0)
-    settings = Settings(
-        cameras=('front', 'front/left'),
-        mounting=low,
-        max_rate=3.0,
-        of_cameras={'front/left.mounting': high},
-    )
-    topics = {'a': '/car/front/left/image_raw', 'b': '/front/image', 'c': '/rear/image'}
-    found = settings.for_recorded(topics)
-    assert found.max_rate == 3.0
-    assert [found.for_camera(name).mounting for name in 'abc'] == [high, low, low]
-
-    assert settings.for_recorded({'': '/front/left/image/compressed'}).mounting == high
-    alone = settings.changed({'cameras': ('front/left',)})
-    assert alone.for_recorded({'': '/image'}).mounting == high
-
-
-def test_one_camera_is_not_every_camera_of_a_recording() -> None:
-    pose = (0.0, 0.0, 2.0, 0.0, 0.0, 0.0)
-    settings = Settings(cameras=('front',), of_cameras={'front.mounting': pose})
-    topics = {'front': '/front/image_raw', 'rear': '/rear/image_raw'}
-    found = settings.for_recorded(topics)
-    assert found.for_camera('front').mounting == pose
-    assert found.for_camera('rear').mounting == ()
-    assert unmatched_cameras(settings.cameras, topics) == ['/rear/image_raw']
-    assert unmatched_cameras(Settings().cameras, topics) == []
-
-
-def test_a_recorded_camera_of_the_same_name_is_not_the_same_camera() -> None:
-    pose = (0.0, 0.0, 2.0, 0.0, 0.0, 0.0)
-    settings = Settings(cameras=('car/front', 'car/rear'), of_cameras={'car/front.mounting': pose})
-    topics = {'car/front': '/car/front', 'car/rear': '/car/rear'}  # not car/front/image
-    assert unmatched_cameras(settings.cameras, topics) == ['/car/front', '/car/rear']
-    assert settings.for_recorded(topics).for_camera('car/front').mounting == ()
 
 
 def test_a_node_gets_its_own_parameters_and_those_of_all(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from bisenet_ros.birds_eye import birds_eye
 from bisenet_ros.camera_ground import CameraGround, Ground
 from bisenet_ros.ego_mask import load_ego_masks
 from bisenet_ros.ground.tables import UNKNOWN
+from bisenet_ros.recorded_cameras import settings_for_recorded
 from bisenet_ros.segmentation import Segmentation
 from bisenet_ros.settings import Settings
 
@@ -36,7 +37,7 @@ class GroundOfFrames:
     """
 
     def __init__(self, camera: Camera, settings: Settings) -> None:
-        recorded = settings.for_recorded({camera.name: camera.image_topic})
+        recorded = settings_for_recorded(settings, {camera.name: camera.image_topic})
         own = recorded.for_camera(camera.name)
         self._layout = own.layout
         self._has_truth = camera.labels_topic is not None

@@ -25,6 +25,7 @@ from bisenet_ros.live.processes import (
 )
 from bisenet_ros.live.sources import Source, open_source
 from bisenet_ros.parameter_file import write_parameters
+from bisenet_ros.recorded_cameras import settings_for_recorded
 from bisenet_ros.settings import Settings
 
 START_TIMEOUT = 120.0
@@ -91,7 +92,7 @@ def run_graph(
         )
     cameras = {camera.name: camera.image_topic for camera in frames.cameras}
     parameter_file = folder / 'parameters.yaml'
-    settings = settings.for_recorded(cameras).changed(
+    settings = settings_for_recorded(settings, cameras).changed(
         {
             'cameras': tuple(cameras),
             'transport': 'compressed' if transports == {True} else 'raw',

@@ -13,7 +13,8 @@ from bisenet_ros.bag.recorded_transforms import RecordedTransforms
 from bisenet_ros.camera_ground import MOUNTING, CameraGround
 from bisenet_ros.camera_pipeline import CameraPipeline, Network
 from bisenet_ros.ego_mask import load_ego_masks
-from bisenet_ros.settings import Settings, unmatched_cameras
+from bisenet_ros.recorded_cameras import settings_for_recorded, unmatched_cameras
+from bisenet_ros.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class BagPipeline:
             UserError: An ego mask cannot be used.
         """
         topics = {camera.name: camera.image_topic for camera in bag.cameras}
-        own = settings.for_recorded(topics)
+        own = settings_for_recorded(settings, topics)
         cameras = list(topics)
         ego_masks = load_ego_masks({name: own.for_camera(name).ego_mask for name in cameras})
         transforms, damage = None, ''
