@@ -80,5 +80,13 @@ def device_failure(error: RuntimeError | NotFiniteError) -> DeviceFailure | None
     return DeviceFailure.TRANSIENT
 
 
+def is_of_device(error: Exception) -> bool:
+    """Returns whether memory is short or the device is lost: no other way to compute helps then."""
+    return isinstance(error, RuntimeError) and device_failure(error) in (
+        DeviceFailure.OUT_OF_MEMORY,
+        DeviceFailure.FATAL,
+    )
+
+
 class DeviceLostError(Exception):
     """A fatal failure: this process must end, and a new one may use the device."""

@@ -10,7 +10,7 @@ from typing import cast
 
 import torch
 
-from bisenet_ros.engine.device_failure import DeviceFailure, device_failure
+from bisenet_ros.engine.device_failure import is_of_device
 from bisenet_ros.engine.engine import Engine, EngineConstructor, UnsupportedNetworkError
 from bisenet_ros.engine.registry import AUTO, ENGINES, PLAIN, candidates, engine_choices
 from bisenet_ros.engine.self_check import SelfCheck
@@ -88,11 +88,7 @@ def load_engine(
                 reasons.append(str(error))
             continue
         except RuntimeError as error:
-            # No other engine helps if memory is short or the device is lost.
-            if candidate == PLAIN or device_failure(error) in (
-                DeviceFailure.OUT_OF_MEMORY,
-                DeviceFailure.FATAL,
-            ):
+            if candidate == PLAIN or is_of_device(error):
                 raise
             reasons.append(f'engine {candidate} failed ({first_line(error)})')
             continue

@@ -16,7 +16,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from bisenet_ros.engine.device_failure import DeviceFailure, device_failure
+from bisenet_ros.engine.device_failure import is_of_device
 from bisenet_ros.engine.kernels import in_torch
 from bisenet_ros.engine.kernels.resampling import Resampling
 from bisenet_ros.engine.streams import on_device
@@ -151,11 +151,7 @@ def _choose(device: torch.device) -> tuple[Kernels, str]:
         subprocess.SubprocessError,
         in_triton.TritonError,
     ) as error:
-        # Little memory is temporary, and neither it nor a lost device is a failure of Triton.
-        if isinstance(error, RuntimeError) and device_failure(error) in (
-            DeviceFailure.OUT_OF_MEMORY,
-            DeviceFailure.FATAL,
-        ):
+        if is_of_device(error):  # which is no failure of Triton, and may be temporary
             raise
         return _instead_of_triton(error)
     return in_triton, ''
