@@ -73,6 +73,8 @@ class Segmenter:
         self.checkpoint = checkpoint
         self.ego_mask = load_ego_masks({'': settings.ego_mask}).get('')
         self.network_size = settings.size or checkpoint.network_size
+        self._active = (settings, checkpoint.label_space)
+        self.apply(settings)  # before the network is loaded, which takes seconds
         with cpu_threads(settings.cpu_threads):
             threads = torch.get_num_threads()
             loaded = load_engine(
@@ -91,15 +93,14 @@ class Segmenter:
         self.engine_note = '; '.join(filter(None, (note, gpu_note, loaded.note)))
         self._asked_for = (settings, note)
         resolved = replace(
-            settings,
+            self.settings,
             device=str(device),
             precision=precision,
             engine=loaded.engine.name,
             cpu_threads=threads,
             network_size=self.network_size,
         )
-        self._active = (resolved, checkpoint.label_space)
-        self.apply(settings)
+        self._active = (resolved, self.label_space)
 
     @classmethod
     def load(

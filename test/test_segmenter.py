@@ -341,9 +341,10 @@ def test_what_is_no_frame_is_refused(segmenter: Segmenter, frame: Any, message: 
         ({'confidence_threshold': 2}, 'confidence_threshold must be from 0 to 1, not 2'),
     ],
 )
-def test_wrong_arguments_are_refused(
-    weights: Path, arguments: dict[str, Any], message: str
+def test_wrong_arguments_are_refused_before_the_network_is_loaded(
+    weights: Path, arguments: dict[str, Any], message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.delattr('bisenet_ros.segmenter.load_engine')
     with pytest.raises(UserError, match=message):
         Segmenter.load(weights, **arguments)
 
