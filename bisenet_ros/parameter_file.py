@@ -3,7 +3,8 @@
 """Reads ROS parameter files without ROS, to the values that the node would get.
 
 Scalars are parsed as in ROS (rcl_yaml_param_parser), which differs from YAML 1.1: `2e-3` is a
-number, `y` is a bool, `null` is a string.
+number, `y` is a bool, `null` is a string. Of tags, only `!!str` has a meaning, and aliases are
+refused.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from bisenet_ros.yaml_document import read_yaml, yaml_errors
 NODE = 'segmenter'
 
 _VALUES = 'ros__parameters'
+_STRING = 'tag:yaml.org,2002:str'  # `!!str`
 _TRUE = frozenset(('Y', 'y', 'yes', 'Yes', 'YES', 'true', 'True', 'TRUE', 'on', 'On', 'ON'))
 _FALSE = frozenset(('N', 'n', 'no', 'No', 'NO', 'false', 'False', 'FALSE', 'off', 'Off', 'OFF'))
 # What strtol (with base 0) and strtod of C accept.
@@ -202,9 +204,27 @@ def _entries(path: Path) -> Iterator[Entry]:
 
 def _all_sections(path: Path) -> Iterator[tuple[str, yaml.Node]]:
     with yaml_errors(path):
-        documents = list(yaml.compose_all(read_yaml(path), yaml.SafeLoader))
+        text = read_yaml(path)
+        _refuse_aliases(path, text)
+        documents = list(yaml.compose_all(text, _Loader))
     for document in documents:
         yield from _sections(path, document, '')
+
+
+def _refuse_aliases(path: Path, text: str) -> None:
+    for event in yaml.parse(text, yaml.CSafeLoader):
+        if isinstance(event, yaml.AliasEvent):
+            line = 1 if event.start_mark is None else event.start_mark.line + 1
+            raise UserError(
+                f'{path}:{line}: ROS does not read aliases: write the value of *{event.anchor} here'
+            )
+
+
+class _Loader(yaml.SafeLoader):
+    """Keeps the tags that a file has, and adds none."""
+
+    def resolve(self, kind: type[yaml.Node], value: Any, implicit: Any) -> str:
+        return ''
 
 
 def _sections(path: Path, node: yaml.Node | None, name: str) -> Iterator[tuple[str, yaml.Node]]:
@@ -254,6 +274,8 @@ def _scalar(path: Path, node: yaml.Node) -> Any:
         return text
     if not text:
         raise UserError(f'{path}:{line}: no value')
+    if node.tag == _STRING:
+        return text
     return _plain_meaning(text)
 
 

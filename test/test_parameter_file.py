@@ -64,6 +64,9 @@ def in_ros(context: object, file: Path) -> Settings:
         'weights: 1_000',
         'weights: 0b11',
         'weights: "5"',
+        'weights: !!str 5',
+        'max_rate: !!float 5',
+        'drivable_classes: [!!str road, !local sky]',
         'weights: 1e400',
         'weights: "tab\\tquote\\""',
         'network_size: [512, 256]',
@@ -144,6 +147,8 @@ def test_options_win_over_the_file(tmp_path: Path) -> None:
         ('max_rate: fast', ':3: parameter max_rate must be of type double, such as 0.0; it is'),
         ('max_rate: -1.0', ':3: parameter max_rate must be from 0 to 1000, not -1.0'),
         ('max_rate:', ':3: no value'),
+        ('weights: !!str', ':3: no value'),
+        ('max_rate: &r 1.0\n    overlay_alpha: *r', ':4: ROS does not read aliases: write'),
         ('network_size: [1, 2.5]', ':3: network_size: values of different types in one list'),
         ('network_size: [[1]]', ':3: a parameter cannot be a list of lists'),
         ('max_rate: {a: 1}', ":3: unknown parameter 'max_rate.a'"),
@@ -169,7 +174,11 @@ def test_what_is_refused_says_where_and_why(tmp_path: Path, text: str, message: 
         ('max_rate: 1.0', 'not a ROS parameter file: node names with ros__parameters below each'),
         ('', "no parameters for the node 'segmenter'"),
         ('camera: {ros__parameters: {rate: 1.0}}', "no parameters for the node 'segmenter'"),
-        ('/a/segmenter: &p {ros__parameters: {max_rate: 1.0}}\n/b/segmenter: *p', 'several nodes'),
+        (
+            '/a/segmenter: {ros__parameters: {max_rate: 1.0}}\n'
+            '/b/segmenter: {ros__parameters: {max_rate: 1.0}}',
+            'several nodes',
+        ),
     ],
 )
 def test_files_without_the_node_are_refused(tmp_path: Path, text: str, message: str) -> None:
