@@ -147,6 +147,10 @@ class Segmenter:
         Raises:
             UserError: An argument is invalid, or needs something that is not available.
         """
+        if isinstance(drivable_classes, str):  # a sequence of its letters
+            raise UserError(
+                f'drivable_classes must be a list of names, such as [{drivable_classes!r}]'
+            )
         return cls.from_settings(
             ModelSettings(
                 weights=str(weights),

@@ -338,6 +338,7 @@ def test_what_is_no_frame_is_refused(segmenter: Segmenter, frame: Any, message: 
         ({'network_size': (128,)}, r'network_size must be .*not \[128\]'),
         ({'output_size': (64, 1 << 20)}, r'output_size must be .*32 to 8192.*not \[64, 1048576\]'),
         ({'drivable_classes': ['lane']}, "no class 'lane'"),
+        ({'drivable_classes': 'road'}, r"drivable_classes must be a list .* such as \['road'\]"),
         ({'confidence_threshold': 2}, 'confidence_threshold must be from 0 to 1, not 2'),
     ],
 )
