@@ -25,20 +25,12 @@ from bisenet_training.datasets import AnyDataset, DatasetSettings
 from bisenet_training.datasets.settings import FilePath
 from bisenet_training.losses.settings import LossSettings, TeacherSettings
 from bisenet_training.optim import OptimizerSettings, ScheduleSettings
+from bisenet_training.setting_types import Count, CountOrZero, Number, Positive, WholeNumber
 
-Count = Annotated[int, Field(ge=1)]
-Side = Annotated[int, Field(ge=MIN_SIDE, le=MAX_SIDE)]
+Side = Annotated[WholeNumber, Field(ge=MIN_SIDE, le=MAX_SIDE)]
 Size = tuple[Side, Side]
-Color = tuple[
-    Annotated[float, Field(allow_inf_nan=False)],
-    Annotated[float, Field(allow_inf_nan=False)],
-    Annotated[float, Field(allow_inf_nan=False)],
-]
-Spread = tuple[
-    Annotated[float, Field(gt=0, allow_inf_nan=False)],
-    Annotated[float, Field(gt=0, allow_inf_nan=False)],
-    Annotated[float, Field(gt=0, allow_inf_nan=False)],
-]
+Color = tuple[Number, Number, Number]
+Spread = tuple[Positive, Positive, Positive]
 
 
 _WITH_IMAGENET = ('resnet18', 'resnet101', 'efficientnet_lite0', 'efficientnet_lite2')
@@ -128,7 +120,7 @@ class TrainingSource(_Part):
     """
 
     dataset: AnyDataset
-    share: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
+    share: Positive = 1.0
 
 
 class TrainingConfig(_Part):
@@ -175,10 +167,10 @@ class TrainingConfig(_Part):
     evaluate_every: Count = 1000
     save_every: Count = 100
     precision: Literal['fp32', 'bf16', 'fp16'] = 'bf16'
-    average_decay: Annotated[float, Field(ge=0, lt=1)] = 0.999
-    seed: Annotated[int, Field(ge=0)] = 0
+    average_decay: Annotated[Number, Field(ge=0, lt=1)] = 0.999
+    seed: CountOrZero = 0
     device: Literal['auto', 'cpu', 'cuda'] = 'auto'
-    workers: Annotated[int, Field(ge=0)] | None = None
+    workers: CountOrZero | None = None
     loss: LossSettings = LossSettings()
     teacher: TeacherSettings | None = None
     optimizer: OptimizerSettings

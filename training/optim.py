@@ -12,11 +12,14 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import nn
 
 from bisenet_ros.network import BiSeNetV1, FeaturePyramid, SegmentationNetwork
+from bisenet_training.setting_types import (
+    CountOrZero,
+    Fraction,
+    NotNegative,
+    Number,
+    Positive,
+)
 from bisenet_training.student import Student
-
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class _Optimizer(BaseModel):
@@ -42,7 +45,7 @@ class SgdSettings(_Optimizer):
     """
 
     kind: Literal['sgd'] = 'sgd'
-    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    momentum: Annotated[Number, Field(ge=0, lt=1)] = 0.9
 
 
 class AdamWSettings(_Optimizer):
@@ -75,8 +78,8 @@ class ScheduleSettings(BaseModel):
 
     model_config = ConfigDict(extra='forbid', frozen=True)
 
-    warmup_steps: Annotated[int, Field(ge=0)] = 0
-    warmup_start: Share = 0.1
+    warmup_steps: CountOrZero = 0
+    warmup_start: Fraction = 0.1
     power: NotNegative = 0.9
 
     def factor(self, step: int, max_steps: int) -> float:
@@ -87,7 +90,8 @@ class ScheduleSettings(BaseModel):
             max_steps: Optimiser steps of the whole training.
         """
         if step < self.warmup_steps:
-            return self.warmup_start + (1 - self.warmup_start) * step / self.warmup_steps
+            warmed = self.warmup_start + (1 - self.warmup_start) * step / self.warmup_steps
+            return float(warmed)
         decayed = (step - self.warmup_steps) / max(max_steps - self.warmup_steps, 1)
         return float((1 - min(decayed, 1.0)) ** self.power)
 

@@ -94,6 +94,9 @@ def test_overrides_replace_values(tmp_path: Path) -> None:
         ('train.0.dataset.rot=x', r'unknown key; did you mean root\?'),
         ('augmentation.zzz=1', r'unknown key; choose from min_scale, max_scale, '),
         ('optimizer.lr=fast', r'optimizer.lr=fast: input should be a valid number'),
+        ('augmentation.flip=true', 'augmentation.flip=true: must be a number, not true or false'),
+        ('loss.hard_from=yes', 'loss.hard_from=yes: must be a number, not true or false'),
+        ('crop=[64, on]', r'crop=.* must be a number'),
         ('network.name=bisenetv3', r"no network 'bisenetv3'; choose from bisenetv1_xception39"),
         (
             'network.options={gate: norm}',

@@ -8,8 +8,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-Probability = Annotated[float, Field(ge=0, le=1)]
-Scale = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+from bisenet_training.setting_types import Count, Fraction, Number, Positive
 
 
 class AugmentationSettings(BaseModel):
@@ -48,25 +47,25 @@ class AugmentationSettings(BaseModel):
 
     model_config = ConfigDict(extra='forbid', frozen=True)
 
-    min_scale: Scale = 0.75
-    max_scale: Scale = 2.0
-    aspect: Annotated[float, Field(ge=1, allow_inf_nan=False)] = 1.0
-    max_class_share: Annotated[float, Field(gt=0, le=1)] = 0.75
-    attempts: Annotated[int, Field(ge=1)] = 10
-    balanced: Probability = 0.0
-    flip: Probability = 0.5
-    brightness: Probability = 0.4
-    contrast: Probability = 0.4
-    saturation: Probability = 0.4
-    hue: Annotated[float, Field(ge=0, le=0.5)] = 0.0
-    white_balance: Annotated[float, Field(ge=1, allow_inf_nan=False)] = 1.0
-    gamma: Annotated[float, Field(ge=1, allow_inf_nan=False)] = 1.0
-    blur: Probability = 0.0
-    jpeg: Probability = 0.0
-    rain: Probability = 0.0
-    noise: Probability = 0.0
-    cutout: Probability = 0.0
-    copy_paste: Probability = 0.0
+    min_scale: Positive = 0.75
+    max_scale: Positive = 2.0
+    aspect: Annotated[Number, Field(ge=1)] = 1.0
+    max_class_share: Annotated[Number, Field(gt=0, le=1)] = 0.75
+    attempts: Count = 10
+    balanced: Fraction = 0.0
+    flip: Fraction = 0.5
+    brightness: Fraction = 0.4
+    contrast: Fraction = 0.4
+    saturation: Fraction = 0.4
+    hue: Annotated[Number, Field(ge=0, le=0.5)] = 0.0
+    white_balance: Annotated[Number, Field(ge=1)] = 1.0
+    gamma: Annotated[Number, Field(ge=1)] = 1.0
+    blur: Fraction = 0.0
+    jpeg: Fraction = 0.0
+    rain: Fraction = 0.0
+    noise: Fraction = 0.0
+    cutout: Fraction = 0.0
+    copy_paste: Fraction = 0.0
     pasted_classes: tuple[str, ...] = ()
 
     @model_validator(mode='after')

@@ -20,12 +20,16 @@ from bisenet_ros.synthetic.drive import SyntheticDrive
 from bisenet_training.datasets.base import Dataset, describe
 from bisenet_training.datasets.sample import Sample
 from bisenet_training.datasets.settings import DatasetSettings
+from bisenet_training.setting_types import Count, CountOrZero, WholeNumber
 
 FRAMES_PER_STREET = 4
 """Frames per street; several, because building a street takes longer than rendering it."""
 
 _DRIVE_LENGTH = 600
 """Length of a drive in frames, from which a few are chosen."""
+
+
+_Side = Annotated[WholeNumber, Field(ge=32)]
 
 
 class SyntheticSettings(DatasetSettings):
@@ -39,9 +43,9 @@ class SyntheticSettings(DatasetSettings):
     """
 
     kind: Literal['synthetic'] = 'synthetic'
-    frames: Annotated[int, Field(ge=1)]
-    first_seed: Annotated[int, Field(ge=0)] = 1000
-    size: tuple[Annotated[int, Field(ge=32)], Annotated[int, Field(ge=32)]] = (480, 360)
+    frames: Count
+    first_seed: CountOrZero = 1000
+    size: tuple[_Side, _Side] = (480, 360)
 
     def open(self) -> SyntheticFrames:
         return SyntheticFrames(self.frames, self.first_seed, self.size)

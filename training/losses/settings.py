@@ -9,10 +9,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from bisenet_ros.errors import UserError
-
-Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Share = Annotated[float, Field(ge=0, le=1)]
-Temperature = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+from bisenet_training.setting_types import Fraction, NotNegative, Number, Positive
 
 
 class LossSettings(BaseModel):
@@ -44,12 +41,12 @@ class LossSettings(BaseModel):
 
     model_config = ConfigDict(extra='forbid', frozen=True)
 
-    class_weights: Literal['none', 'enet'] | tuple[Weight, ...] = 'none'
-    hard_from: Share | None = None
-    hard_probability: Annotated[float, Field(gt=0, lt=1)] = 0.7
-    hard_least_share: Share = 1 / 16
-    dice_weight: Weight = 0.0
-    booster_weight: Weight = 1.0
+    class_weights: Literal['none', 'enet'] | tuple[NotNegative, ...] = 'none'
+    hard_from: Fraction | None = None
+    hard_probability: Annotated[Number, Field(gt=0, lt=1)] = 0.7
+    hard_least_share: Fraction = 1 / 16
+    dice_weight: NotNegative = 0.0
+    booster_weight: NotNegative = 1.0
     booster_label_stride: Literal[1, 2, 4] = 1
 
     @model_validator(mode='after')
@@ -89,7 +86,7 @@ class TeacherSettings(BaseModel):
     model_config = ConfigDict(extra='forbid', frozen=True)
 
     weights: str
-    logits_weight: Weight = 1.0
-    temperature: Temperature = 2.0
-    features_weight: Weight = 0.0
-    features_temperature: Temperature = 4.0
+    logits_weight: NotNegative = 1.0
+    temperature: Positive = 2.0
+    features_weight: NotNegative = 0.0
+    features_temperature: Positive = 4.0
