@@ -24,6 +24,7 @@ from signal import Signals
 
 import torch
 
+from bisenet_ros.engine.device_failure import NotFiniteError
 from bisenet_ros.errors import UserError
 from bisenet_ros.version import versions
 from bisenet_training.config import TrainingConfig
@@ -138,9 +139,20 @@ def _evaluate(run: Run, log: RunLog, reached: Progress, loss: float) -> Progress
 
     Returns:
         How far the run is, with the best mIoU including this one.
+
+    Raises:
+        UserError: The average gives logits that are not finite, or a frame cannot be read.
     """
     assert run.data.validation is not None
-    found = validate(run.learner.checkpoint({}), run.data.validation, run.fabric)
+    try:
+        found = validate(run.learner.checkpoint({}), run.data.validation, run.fabric)
+    except NotFiniteError as error:
+        raise UserError(
+            f'the weights after step {reached.step} give logits that are not finite in the '
+            'evaluation: lower optimizer.lr or raise schedule.warmup_steps; if these are the first '
+            'steps, raise evaluate_every, because batch norms need steps to average their '
+            f'statistics{_earlier_state(run)}'
+        ) from error
     if found.miou is not None and found.miou > reached.best:
         reached = reached._replace(best=found.miou)
         save(run.fabric, run.folder.best, {**run.learner.state, **reached._asdict()})
@@ -164,12 +176,17 @@ def _write_weights(run: Run) -> None:
 
 def _not_finite_error(row: StepRow, run: Run) -> UserError:
     """Returns the error for a step whose loss is infinite or NaN."""
-    batch, plan, last = run.config.batch, run.samples.plan, run.folder.last
+    batch, plan = run.config.batch, run.samples.plan
     names = [plan.name_of(n) for n in range((row.step - 1) * batch, row.step * batch)]
     more = f' and {len(names) - _NAMED_FRAMES} more' if len(names) > _NAMED_FRAMES else ''
-    saved = f'; {last} is an earlier state' if last.is_file() else ''
     return UserError(
         f'the loss is {row.loss} at step {row.step}, on {", ".join(names[:_NAMED_FRAMES])}{more}: '
         'check these frames; if they are correct, lower optimizer.lr or raise '
-        f'schedule.warmup_steps{saved}'
+        f'schedule.warmup_steps{_earlier_state(run)}'
     )
+
+
+def _earlier_state(run: Run) -> str:
+    """Returns the end of an error message, which names the saved state if there is one."""
+    last = run.folder.last
+    return f'; {last} is an earlier state' if last.is_file() else ''

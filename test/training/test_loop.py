@@ -193,6 +193,17 @@ def test_a_loss_that_is_no_number_stops_with_the_names_of_its_frames(
     assert list(losses(tmp_path / 'run')) == list(range(1, step))
 
 
+def test_weights_that_cannot_be_evaluated_stop_with_what_to_change(
+    data: Path, tmp_path: Path
+) -> None:
+    # The only loss is of the weights before the step.
+    config = small_config(tmp_path, data, ['optimizer.lr=1.0e+30', 'max_steps=1'])
+    with pytest.raises(UserError, match='after step 1 give logits that are not finite') as caught:
+        fit(config, tmp_path / 'run', resume=False)
+    assert 'lower optimizer.lr' in str(caught.value)
+    assert list(losses(tmp_path / 'run')) == [1]
+
+
 def test_a_training_starts_from_other_weights(
     trained: tuple[TrainingConfig, Path],
     data: Path,
