@@ -40,14 +40,25 @@ def reworded(error: Any) -> str:
         return 'has {actual_length} values, but may have {max_length}'.format(**error['ctx'])
     if error['type'] == 'value_error':
         return str(error['ctx']['error'])
-    if error['type'] == 'model_type':
+    if error['type'] in ('model_type', 'model_attributes_type'):
         return 'must be a mapping of keys to values'
     if error['type'] == 'tuple_type':
         return 'must be a list'
+    if error['type'] == 'path_type':
+        return 'must be a path'
+    if error['type'] == 'union_tag_not_found':
+        return _without_quotes('needs a {discriminator}'.format(**error['ctx']))
+    if error['type'] == 'union_tag_invalid':
+        message = 'no {discriminator} {tag}; choose from {expected_tags}'
+        return _without_quotes(message.format(**error['ctx']))
     if error['type'] == 'too_short' and not error['ctx']['actual_length']:
         return 'must not be empty'
-    message: str = error['msg']
+    message = str(error['msg'])
     return message[0].lower() + message[1:]
+
+
+def _without_quotes(message: str) -> str:
+    return message.replace("'", '')
 
 
 @contextmanager

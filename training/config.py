@@ -267,15 +267,19 @@ def _parse_override(override: str) -> tuple[Location, Any]:
 
 
 def _replace(value: Any, location: Location, replacement: Any, override: str) -> None:
-    """Sets a value in nested mappings and lists, and creates missing mappings."""
+    """Sets a value in nested mappings and lists, and creates mappings that are missing or null."""
     *steps, last = location
     for step in steps:
         if isinstance(value, dict):
-            value = value.setdefault(step, {})
+            if value.get(step) is None:
+                value[step] = {}
+            value = value[step]
         elif isinstance(value, list) and step in range(len(value)):
             value = value[int(step)]
         else:
             raise ConfigError(f'{override}: {step} does not exist')
+    if isinstance(value, dict) and isinstance(last, int):
+        raise ConfigError(f'{override}: {last} is an index, but there is no list')
     if isinstance(value, list) and last not in range(len(value)):
         raise ConfigError(f'{override}: there is no {last} in a list of {len(value)}')
     if not isinstance(value, dict | list):
@@ -284,11 +288,13 @@ def _replace(value: Any, location: Location, replacement: Any, override: str) ->
 
 
 def _written(value: Any, location: Location) -> Location:
-    """Returns the location of an error in the file, without the data set kinds pydantic adds."""
+    """Returns the location of an error in the file, without the names of types pydantic adds."""
     steps: list[str | int] = []
     for step in location:
         if isinstance(value, dict) and value.get('kind') == step and step not in value:
             continue
+        if isinstance(step, str) and not isinstance(value, dict):
+            continue  # one of several types of this value
         steps.append(step)
         if isinstance(value, dict):
             value = value.get(step)

@@ -85,6 +85,14 @@ def test_overrides_replace_values(tmp_path: Path) -> None:
     assert config.validation is None
 
 
+def test_overrides_fill_parts_that_are_null(tmp_path: Path) -> None:
+    path = tmp_path / 'config.yaml'  # as a run writes it, with teacher: null
+    path.write_text(small_config(tmp_path, tmp_path).to_yaml())
+    config = load_config(path, ['teacher.weights=camvid'])
+    assert config.teacher is not None
+    assert config.teacher.weights == 'camvid'
+
+
 @pytest.mark.parametrize(
     ('override', 'message'),
     [
@@ -114,6 +122,12 @@ def test_overrides_replace_values(tmp_path: Path) -> None:
         ('normalization.std=[58, 57, 57]', 'not 0 to 255: give the mean 0.485 .* 0.2275 0.2235'),
         ('batch.size=2', 'batch is a single value'),
         ('batch', "'batch' is not key.sub=value"),
+        ('loss.class_weights.0=2', 'loss.class_weights.0=2: 0 is an index, but there is no list'),
+        ('loss.class_weights=[1, -2]', r'=\[1, -2\]: input should be greater than or equal to 0'),
+        ('optimizer={lr: 1}', 'optimizer={lr: 1}: needs a kind'),
+        ('optimizer.kind=adam', 'optimizer.kind=adam: no kind adam; choose from sgd, adamw'),
+        ('optimizer=adamw', 'optimizer=adamw: must be a mapping of keys to values'),
+        ('data=[a]', r'data=\[a\]: must be a path'),
         ('batch={', r'the value of batch:\d: not YAML: '),
         ('batch={a: 1, a: 2}', 'the value of batch:1: a is given twice'),
         ('max_steps=0b_', "the value of max_steps:1: not YAML: '0b_' is no int"),
@@ -145,6 +159,12 @@ def test_wrong_lines_are_named(tmp_path: Path) -> None:
         load_config(path)
     path.write_text(text.replace('kind: cityscapes', 'kind: [cityscapes]'))
     with pytest.raises(UserError, match=r"small\.yaml:5: .* no data set \['cityscapes'\]; choose"):
+        load_config(path)
+    path.write_text(text.replace('loss: {', 'loss: {class_weights: [1, -2], '))
+    with pytest.raises(UserError, match=r'small\.yaml:\d+: loss\.class_weights\[1\]: input should'):
+        load_config(path)
+    path.write_text(text.replace('loss: {', 'loss: {class_weights: median, '))
+    with pytest.raises(UserError, match=r"loss\.class_weights: input should be 'none' or 'enet'$"):
         load_config(path)
     path.write_text('- just\n- a list\n')
     with pytest.raises(UserError, match='must be a mapping of keys to values'):

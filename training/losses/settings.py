@@ -6,10 +6,17 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
 from bisenet_ros.errors import UserError
 from bisenet_training.setting_types import Fraction, NotNegative, Number, Positive
+
+_ClassWeights = Annotated[
+    Annotated[Literal['none', 'enet'], Tag('name')]
+    | Annotated[tuple[NotNegative, ...], Tag('numbers')],
+    # Errors are those of the form that is meant.
+    Discriminator(lambda value: 'name' if isinstance(value, str) else 'numbers'),
+]
 
 
 class LossSettings(BaseModel):
@@ -41,7 +48,7 @@ class LossSettings(BaseModel):
 
     model_config = ConfigDict(extra='forbid', frozen=True)
 
-    class_weights: Literal['none', 'enet'] | tuple[NotNegative, ...] = 'none'
+    class_weights: _ClassWeights = 'none'
     hard_from: Fraction | None = None
     hard_probability: Annotated[Number, Field(gt=0, lt=1)] = 0.7
     hard_least_share: Fraction = 1 / 16
