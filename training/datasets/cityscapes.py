@@ -19,7 +19,7 @@ from bisenet_training.datasets.image_file import read_pixels
 from bisenet_training.datasets.image_pairs import ImagePairs, match
 from bisenet_training.datasets.label_reader import IdImageReader
 from bisenet_training.datasets.listing import files_by_stem
-from bisenet_training.datasets.sample import DatasetError, Sample
+from bisenet_training.datasets.sample import Sample
 from bisenet_training.datasets.settings import SplitSettings
 
 LABEL_IDS = (7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33)
@@ -67,7 +67,7 @@ class CityscapesSettings(SplitSettings):
         label_folder = self.root / 'gtFine' / self.split
         images = files_by_stem(image_folder, '_leftImg8bit')
         if not self.has_truth:
-            return _UnseenImages(title, images, image_folder)
+            return _UnseenImages(title, images)
         ending, classes = _LABEL_FILES[self.labels]
         pairs = match(images, files_by_stem(label_folder, ending), image_folder, label_folder)
         return ImagePairs(title, pairs, CITYSCAPES, IdImageReader(classes, 'Cityscapes'))
@@ -84,10 +84,8 @@ class _UnseenImages(Dataset):
 
     label_space = CITYSCAPES
 
-    def __init__(self, title: str, images: dict[str, Path], folder: Path) -> None:
+    def __init__(self, title: str, images: dict[str, Path]) -> None:
         self._images = list(images.items())
-        if not self._images:
-            raise DatasetError(f'no images in {folder}')
         self.description = describe(title, len(self._images))
 
     def __len__(self) -> int:

@@ -25,8 +25,8 @@ def files_by_stem(folder: Path, ending: str = '') -> dict[str, Path]:
         Paths, keyed by relative path without ending and suffix: 'aachen/aachen_000000_000019'.
 
     Raises:
-        DatasetError: A folder does not exist or cannot be read, or two files differ only in the
-            suffix.
+        DatasetError: A folder does not exist or cannot be read, two files differ only in the
+            suffix, or no file has the ending.
     """
     if not os.path.isdir(folder):
         raise DatasetError(f'no such folder: {folder}')
@@ -44,6 +44,8 @@ def files_by_stem(folder: Path, ending: str = '') -> dict[str, Path]:
                 f'{path} and {files[key].name} differ only in the suffix: remove one of them'
             )
         files[key] = path
+    if ending and not files:
+        raise DatasetError(f'no image in {folder} has a name that ends with {ending}')
     return files
 
 

@@ -59,6 +59,13 @@ def test_train_ids_are_taken_as_they_are(tmp_path: Path) -> None:
     np.testing.assert_array_equal(labels, train_ids)
 
 
+@pytest.mark.parametrize('split', ['train', 'test'])
+def test_images_with_other_names_are_not_said_to_be_missing(split: str, tmp_path: Path) -> None:
+    write_image(tmp_path / 'leftImg8bit' / split / 'a_rgb.png', np.zeros((8, 8, 3), np.uint8))
+    with pytest.raises(DatasetError, match=r'no image in .* ends with _leftImg8bit$'):
+        CityscapesSettings(root=tmp_path, split=split).open()
+
+
 def test_a_label_that_cityscapes_has_not_is_named(tmp_path: Path) -> None:
     label_ids = np.full((8, 8), 7, np.uint8)
     label_ids[3, 5] = 34
@@ -84,7 +91,7 @@ def test_the_tree_of_the_tests_holds_its_scenes(root: Path) -> None:
 
 
 def test_labels_of_another_kind_do_not_count(root: Path) -> None:
-    with pytest.raises(DatasetError, match='no labels in'):
+    with pytest.raises(DatasetError, match='name that ends with _gtFine_labelTrainIds'):
         CityscapesSettings(root=root, split='train', labels='train_ids').open()
     image = root / 'leftImg8bit' / 'train' / CITY / f'{CITY}_000000_000000_leftImg8bit.png'
     label = root / 'gtFine' / 'train' / CITY / f'{CITY}_000000_000000_gtFine_color.png'
