@@ -210,9 +210,13 @@ class Document:
 
     def error(self, location: Location, message: str) -> DocumentError:
         """Creates an error about a value, with file, line and path in the message."""
-        steps = ''.join(f'[{step}]' if isinstance(step, int) else f'.{step}' for step in location)
-        place = f'{steps.lstrip(".")}: ' if steps else ''
-        return DocumentError(f'{self.path}:{self.line(location)}: {place}{message}')
+        return DocumentError(f'{self.path}:{self.line(location)}: {prefix_of(location)}{message}')
+
+
+def prefix_of(location: Location) -> str:
+    """Returns the start of a message about a value, 'train[0].share: '; '' for the whole."""
+    steps = ''.join(f'[{step}]' if isinstance(step, int) else f'.{step}' for step in location)
+    return f'{steps.lstrip(".")}: ' if steps else ''
 
 
 def parse_value(name: str, text: str) -> Any:

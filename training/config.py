@@ -18,7 +18,14 @@ from bisenet_ros.limits import MAX_SIDE, MIN_SIDE
 from bisenet_ros.network import NETWORKS, Upsampling, options_of
 from bisenet_ros.preprocess import ChannelOrder, Normalization
 from bisenet_ros.resources import share_directory
-from bisenet_ros.yaml_document import Document, DocumentError, Location, parse_value, reworded
+from bisenet_ros.yaml_document import (
+    Document,
+    DocumentError,
+    Location,
+    parse_value,
+    prefix_of,
+    reworded,
+)
 from bisenet_training.augment import AugmentationSettings
 from bisenet_training.dataset_registry import settings_class
 from bisenet_training.datasets import AnyDataset, DatasetSettings
@@ -237,7 +244,8 @@ def load_config(config: str | Path, overrides: Sequence[str] = ()) -> TrainingCo
         for location, override in changed.items():
             shared = min(len(place), len(location))
             if shared and place[:shared] == location[:shared]:
-                raise ConfigError(f'{override}: {said}') from error
+                within = prefix_of(place[len(location) :])
+                raise ConfigError(f'{override}: {within}{said}') from error
         raise document.error(place, said) from error
 
 
