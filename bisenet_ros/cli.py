@@ -8,7 +8,9 @@ says why, and 130 after Ctrl-C.
 
 from __future__ import annotations
 
+import errno
 import sys
+from io import StringIO, TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -21,7 +23,7 @@ except ModuleNotFoundError as error:
     sys.exit(f'bisenet: {error.name} is not installed: {advice(*EXTRAS["tools"])}')
 
 from bisenet_ros.commands.options import ModelOptions, takes_model_options, warn_of_foreign
-from bisenet_ros.errors import UserError
+from bisenet_ros.errors import UserError, printable
 from bisenet_ros.process_tuning import prepare_process
 from bisenet_ros.version import VERSION
 from bisenet_training.dataset_registry import DATASETS
@@ -39,7 +41,10 @@ class _ErrorReportingGroup(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         try:
-            return super().invoke(ctx)
+            result = super().invoke(ctx)
+            if sys.stdout is not None:
+                sys.stdout.flush()  # errors at the exit of Python would be a traceback
+            return result
         except UserError as error:
             print(f'bisenet: {error}', file=sys.stderr)
             raise typer.Exit(2) from error
@@ -56,6 +61,13 @@ class _ErrorReportingGroup(TyperGroup):
                 raise
             place = ctx if error.ctx is None else error.ctx
             print(f'bisenet: {message}; see {place.command_path} --help', file=sys.stderr)
+            raise typer.Exit(2) from error
+        except OSError as error:
+            if error.errno == errno.EPIPE:  # the reader is gone, as in a pipe to `head`
+                raise
+            place = error.filename or 'the output cannot be written'
+            print(f'bisenet: {printable(str(place))}: {error.strerror or error}', file=sys.stderr)
+            sys.stdout = StringIO()  # at exit, Python would try to write the rest again
             raise typer.Exit(2) from error
         except KeyboardInterrupt as error:
             raise typer.Exit(130) from error
@@ -930,6 +942,9 @@ def info(
 
 def main() -> None:
     """Entry point of the program `bisenet`."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        # Names may have characters that the locale lacks; standard error escapes them already.
+        sys.stdout.reconfigure(errors='backslashreplace')
     app(prog_name='bisenet')
 
 

@@ -5,8 +5,10 @@
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
 from collections.abc import Mapping, Sequence
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +87,8 @@ def write_json(json_file: Path, figures: Mapping[str, Any]) -> None:
     """
     text = to_json(figures)
     if is_standard_output(json_file):
+        if isinstance(sys.stdout, TextIOWrapper):
+            sys.stdout.reconfigure(encoding='utf-8')  # as JSON is, in any locale
         print(text)
         return
     try:

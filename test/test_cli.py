@@ -12,6 +12,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import IO
 
 import pytest
 from tiny_checkpoint import save_tiny_checkpoint
@@ -25,12 +26,16 @@ from bisenet_ros.version import VERSION
 VERBS = ('segment', 'record', 'replay', 'compare', 'check', 'demo', 'evaluate', 'import', 'info')
 
 
-def bisenet(*arguments: str) -> subprocess.CompletedProcess[str]:
+def bisenet(
+    *arguments: str, stdout: int | IO[bytes] = subprocess.PIPE, env: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, '-m', 'bisenet_ros.cli', *arguments],
-        capture_output=True,
-        text=True,
+        stdout=stdout,
+        stderr=subprocess.PIPE,
+        encoding='utf-8',
         timeout=240,
+        env=env,
         check=False,
     )
 
@@ -163,6 +168,23 @@ def test_info_for_machines(tmp_path: Path) -> None:
     assert facts['network_size'] == [128, 96]
     assert facts['label_space']['drivable'] == ['road']
     assert facts['accuracy']['camvid val']['miou'] == 0.0123
+
+
+@pytest.mark.parametrize('arguments', [[], ['--json', '-']])
+def test_a_full_disk_behind_standard_output(tmp_path: Path, arguments: list[str]) -> None:
+    weights = save_tiny_checkpoint(tmp_path / 'tiny.safetensors')
+    with open('/dev/full', 'wb') as full:
+        result = bisenet('info', str(weights), *arguments, stdout=full)
+    assert result.stderr == ('bisenet: the output cannot be written: No space left on device\n')
+    assert result.returncode == 2
+
+
+def test_names_that_standard_output_cannot_express(tmp_path: Path) -> None:
+    weights = save_tiny_checkpoint(tmp_path / 'Straße.中.safetensors')
+    ascii_only = {**os.environ, 'PYTHONIOENCODING': 'ascii', 'COLUMNS': '300'}
+    assert r'Stra\xdfe.\u4e2d' in bisenet('info', str(weights), env=ascii_only).stdout
+    facts = json.loads(bisenet('info', str(weights), '--json', '-', env=ascii_only).stdout)
+    assert facts['path'] == str(weights)
 
 
 def test_ctrl_c_ends_without_a_traceback(tmp_path: Path) -> None:
