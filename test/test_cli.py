@@ -156,6 +156,14 @@ def test_info_shows_classes_and_accuracy(tmp_path: Path) -> None:
         assert text in result.stdout
 
 
+def test_info_shows_the_whole_path(tmp_path: Path) -> None:
+    folder = tmp_path / ('x' * 100)
+    folder.mkdir()
+    weights = save_tiny_checkpoint(folder / 'my weights.safetensors')
+    result = CliRunner().invoke(app, ['info', str(weights)], env={'COLUMNS': '80'})
+    assert str(weights).replace(' ', '') in ''.join(result.stdout.split())
+
+
 def test_info_for_machines(tmp_path: Path) -> None:
     weights = save_tiny_checkpoint(tmp_path / 'tiny.safetensors')
     checkpoint = Checkpoint.load(weights)

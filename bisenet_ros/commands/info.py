@@ -67,6 +67,8 @@ def _without_nan(value: Any) -> Any:
 def _print(console: Console, checkpoint: Checkpoint, facts: Mapping[str, Any]) -> None:
     width, height = checkpoint.network_size
     summary = Table.grid(padding=(0, 2))
+    summary.add_column()
+    summary.add_column(overflow='fold')  # no part of a long path is left out
     for name, value in (
         ('file', f'{facts["path"]} ({facts["bytes"] / 1e6:.2f} MB)'),
         ('network', f'{checkpoint.network}, {facts["parameters"] / 1e6:.2f} million parameters'),
