@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import os
 import resource
 import shutil
 import sys
@@ -354,6 +355,13 @@ def test_files_that_are_no_models_are_refused(name: FormatName, tmp_path: Path) 
         path.write_bytes(content)
         with pytest.raises(UserError, match=r'model\..* cannot be run by'):
             ExportedSegmenter.load(path)
+
+
+@every_format
+def test_names_that_are_not_utf_8(name: FormatName, tmp_path: Path) -> None:
+    folder = tmp_path / os.fsdecode(b'caf\xe9')
+    export_tiny(name, folder, IMAGES_IN_LOGITS_OUT)
+    ExportedSegmenter.load(folder / f'model{FORMATS[name].suffix}', device='cpu')
 
 
 def test_other_names_are_refused(tmp_path: Path) -> None:

@@ -84,7 +84,9 @@ class OnnxModel:
         options.add_session_config_entry('session.intra_op.allow_spinning', '0')
         try:
             self._session: onnxruntime.InferenceSession = onnxruntime.InferenceSession(
-                path, options, providers=[provider]
+                path.read_bytes(),  # because it opens no file whose name is not UTF-8
+                options,
+                providers=[provider],
             )
         except refusals as error:
             raise ExportError(f'{path} cannot be run by ONNX Runtime ({error})') from error

@@ -42,7 +42,8 @@ class TorchScriptModel:
         # `load` replaces these with the bytes in the file.
         texts: dict[str, str | bytes] = {METADATA_KEY: '', EXPORT_KEY: ''}
         try:
-            self._module = torch.jit.load(path, device, _extra_files=texts)
+            with path.open('rb') as file:  # libtorch takes no name that is not UTF-8
+                self._module = torch.jit.load(file, device, _extra_files=texts)
         except RuntimeError as error:
             reason = str(error).strip().splitlines()[0]
             raise ExportError(f'{path} cannot be run by TorchScript ({reason})') from error
