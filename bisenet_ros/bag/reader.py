@@ -579,6 +579,11 @@ def _check_finished(path: Path) -> None:
         problem = _problem_of_metadata(path)
         if problem and not storages:
             raise BagError(f'{path}: not a bag: this folder has {problem}')
+        if problem and len(storages) > 1:
+            raise BagError(
+                f"{path}: {problem} in this folder: repair the bag with 'ros2 bag reindex', or, if "
+                f'its {len(storages)} files are separate recordings, give one of them'
+            )
         if problem and storages[0].suffix == '.zstd':
             raise BagError(
                 f'{path}: {problem} in this folder: decompress {storages[0].name} with zstd -d and '
@@ -595,7 +600,8 @@ def _check_finished(path: Path) -> None:
             f'then give {path.with_suffix("")}'
         )
     elif path.suffix == '.zstd':
-        raise BagError(f'{path}: decompress it with zstd -d, or give the folder that it is in')
+        whole = '' if _problem_of_metadata(path.parent) else ', or give the folder that it is in'
+        raise BagError(f'{path}: decompress it with zstd -d, and give {path.stem}{whole}')
 
 
 def _problem_of_metadata(folder: Path) -> str:

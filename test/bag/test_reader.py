@@ -652,6 +652,14 @@ def test_a_folder_without_metadata(tmp_path: Path, storage: StoragePlugin) -> No
         ReplayBag(path)
 
 
+def test_a_folder_with_parts_of_a_bag_without_metadata(tmp_path: Path) -> None:
+    path = write_bag(tmp_path / 'bag', drive(1))
+    (path / 'metadata.yaml').unlink()
+    shutil.copy((path / 'bag.mcap').rename(path / 'bag_0.mcap'), path / 'bag_1.mcap')
+    with pytest.raises(BagError, match="reindex', or, if its 2 files are separate"):
+        ReplayBag(path)
+
+
 @pytest.mark.parametrize(
     ('metadata', 'message'),
     [
@@ -671,10 +679,12 @@ def test_bags_that_have_to_be_made_whole_first(tmp_path: Path) -> None:
     path = write_bag(
         tmp_path / 'bag', drive(1), storage=StoragePlugin.SQLITE3, compression=CompressionMode.FILE
     )
+    with pytest.raises(BagError, match=r'give bag\.db3, or give the folder that it is in$'):
+        ReplayBag(path / 'bag.db3.zstd')
     (path / 'metadata.yaml').unlink()
     with pytest.raises(BagError, match=r'no metadata\.yaml .* decompress bag\.db3\.zstd with zstd'):
         ReplayBag(path)
-    with pytest.raises(BagError, match='decompress it with zstd -d'):
+    with pytest.raises(BagError, match=r'decompress it with zstd -d, and give bag\.db3$'):
         ReplayBag(path / 'bag.db3.zstd')
     active = write_bag_of_ros_1(tmp_path / 'drive.bag', drive(1)).rename(
         tmp_path / 'drive.bag.active'
