@@ -167,12 +167,20 @@ def check_outputs(files: Sequence[Path], output: Path) -> None:
         result.resolve()
         for path in files
         if is_video(path)
-        for result in output.glob(f'{glob.escape(path.stem)}_*')
-        if _FRAME_RESULT.fullmatch(result.name.removeprefix(f'{path.stem}_'))
+        for result in _results_of_frames(path, output)
     }
     overwritten = next((path for path in files if path.resolve() in results), None)
     if overwritten is not None:
         raise UserError(f'{overwritten} would be overwritten by a result: choose another folder')
+
+
+def _results_of_frames(video: Path, output: Path) -> list[Path]:
+    """Returns the results for frames of a video that exist in a folder."""
+    return [
+        result
+        for result in output.glob(f'{glob.escape(video.stem)}_*')
+        if _FRAME_RESULT.fullmatch(result.name.removeprefix(f'{video.stem}_'))
+    ]
 
 
 @dataclass
@@ -314,6 +322,8 @@ def _segment_video(
     advance: Callable[[], None],
 ) -> tuple[Shares, str]:
     """Segments a video, and returns `Video.problem_after`, too."""
+    # An earlier run may have had more frames.
+    make_folder(output, without=[path.name for path in _results_of_frames(video.path, output)])
     total: Shares | None = None
     with VideoWriter(output / f'{video.path.stem}_overlay.webm', video.rate) as writer:
         for index, frame in enumerate(video):

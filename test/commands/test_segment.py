@@ -247,6 +247,25 @@ def test_a_video(weights: Path, tmp_path: Path) -> None:
     assert entry['frames'] == 3
 
 
+def test_a_video_that_became_shorter_leaves_no_frames_of_before(
+    weights: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / 'out'
+    output.mkdir()
+    (output / 'clip_notes.txt').touch()
+    for count in (3, 1):
+        with VideoWriter(tmp_path / 'clip.webm', rate=12) as writer:
+            for seed in range(count):
+                writer.write(noise(seed))
+        assert segment(weights, tmp_path / 'clip.webm', '-o', output).exit_code == 0
+    assert {path.name for path in output.iterdir()} == {
+        'clip_000000_labels.png',
+        'clip_000000_drivable.png',
+        'clip_overlay.webm',
+        'clip_notes.txt',
+    }
+
+
 def test_each_frame_moves_the_progress_bar_once(weights: Path, tmp_path: Path) -> None:
     for count in (1, 3):
         with VideoWriter(tmp_path / 'clip.webm', rate=12) as writer:
