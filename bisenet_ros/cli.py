@@ -36,6 +36,10 @@ if TYPE_CHECKING:  # Rerun is optional
 _UsageError: Any = typer.BadParameter.__base__
 
 
+_NOT_WRITTEN = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+"""Errors of standard output that are not those of a pipe whose reader is gone."""
+
+
 class _ErrorReportingGroup(TyperGroup):
     """Turns exceptions of a verb into an exit code and one line on standard error."""
 
@@ -63,7 +67,7 @@ class _ErrorReportingGroup(TyperGroup):
             print(f'bisenet: {message}; see {place.command_path} --help', file=sys.stderr)
             raise typer.Exit(2) from error
         except OSError as error:
-            if error.errno == errno.EPIPE:  # the reader is gone, as in a pipe to `head`
+            if error.filename is None and error.errno not in _NOT_WRITTEN:
                 raise
             place = error.filename or 'the output cannot be written'
             print(f'bisenet: {printable(str(place))}: {error.strerror or error}', file=sys.stderr)
