@@ -45,10 +45,7 @@ class _ErrorReportingGroup(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         try:
-            result = super().invoke(ctx)
-            if sys.stdout is not None:
-                sys.stdout.flush()  # errors at the exit of Python would be a traceback
-            return result
+            return super().invoke(ctx)
         except UserError as error:
             print(f'bisenet: {error}', file=sys.stderr)
             raise typer.Exit(2) from error
@@ -65,13 +62,6 @@ class _ErrorReportingGroup(TyperGroup):
                 raise
             place = ctx if error.ctx is None else error.ctx
             print(f'bisenet: {message}; see {place.command_path} --help', file=sys.stderr)
-            raise typer.Exit(2) from error
-        except OSError as error:
-            if error.filename is None and error.errno not in _NOT_WRITTEN:
-                raise
-            place = error.filename or 'the output cannot be written'
-            print(f'bisenet: {printable(str(place))}: {error.strerror or error}', file=sys.stderr)
-            sys.stdout = StringIO()  # at exit, Python would try to write the rest again
             raise typer.Exit(2) from error
         except KeyboardInterrupt as error:
             raise typer.Exit(130) from error
@@ -949,7 +939,21 @@ def main() -> None:
     if isinstance(sys.stdout, TextIOWrapper):
         # Names may have characters that the locale lacks; standard error escapes them already.
         sys.stdout.reconfigure(errors='backslashreplace')
-    app(prog_name='bisenet')
+    try:
+        try:
+            app(prog_name='bisenet')
+        finally:
+            if sys.stdout is not None:
+                sys.stdout.flush()  # an error at the exit of Python would be a traceback
+    except OSError as error:
+        if error.filename is None and error.errno not in (errno.EPIPE, *_NOT_WRITTEN):
+            raise
+        sys.stdout = StringIO()  # at exit, Python would try to write the rest again
+        if error.errno == errno.EPIPE:  # the reader is gone, as in a pipe to `head`
+            sys.exit(1)
+        place = error.filename or 'the output cannot be written'
+        print(f'bisenet: {printable(str(place))}: {error.strerror or error}', file=sys.stderr)
+        sys.exit(2)
 
 
 if __name__ == '__main__':

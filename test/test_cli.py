@@ -178,12 +178,15 @@ def test_info_for_machines(tmp_path: Path) -> None:
     assert facts['accuracy']['camvid val']['miou'] == 0.0123
 
 
-@pytest.mark.parametrize('arguments', [[], ['--json', '-']])
-def test_a_full_disk_behind_standard_output(tmp_path: Path, arguments: list[str]) -> None:
-    weights = save_tiny_checkpoint(tmp_path / 'tiny.safetensors')
+@pytest.mark.parametrize(
+    'arguments', [['info', 'camvid'], ['info', 'camvid', '--json', '-'], ['--version']]
+)
+@pytest.mark.parametrize('buffered', [True, False])
+def test_a_full_disk_behind_standard_output(arguments: list[str], buffered: bool) -> None:
+    env = {**os.environ, 'PYTHONUNBUFFERED': '' if buffered else '1'}
     with open('/dev/full', 'wb') as full:
-        result = bisenet('info', str(weights), *arguments, stdout=full)
-    assert result.stderr == ('bisenet: the output cannot be written: No space left on device\n')
+        result = bisenet(*arguments, stdout=full, env=env)
+    assert result.stderr == 'bisenet: the output cannot be written: No space left on device\n'
     assert result.returncode == 2
 
 
