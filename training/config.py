@@ -240,7 +240,7 @@ def load_config(config: str | Path, overrides: Sequence[str] = ()) -> TrainingCo
         said = _said(first, value)
         if error.error_count() > 1:
             said += f' (and {error.error_count() - 1} more)'
-        place = _written(value, first['loc'])
+        place = _written(value, first)
         for location, override in changed.items():
             shared = min(len(place), len(location))
             if shared and place[:shared] == location[:shared]:
@@ -295,19 +295,21 @@ def _replace(value: Any, location: Location, replacement: Any, override: str) ->
     cast('dict[str | int, Any]', value)[last] = replacement
 
 
-def _written(value: Any, location: Location) -> Location:
-    """Returns the location of an error in the file, without the names of types pydantic adds."""
+def _written(value: Any, error: Any) -> Location:
+    """Returns the location of a pydantic error in the file.
+
+    pydantic adds the name of the type for a value that may have several types, and the index of the
+    first missing value for a list that is too short.
+    """
     steps: list[str | int] = []
-    for step in location:
-        if isinstance(value, dict) and value.get('kind') == step and step not in value:
-            continue
-        if isinstance(step, str) and not isinstance(value, dict):
-            continue  # one of several types of this value
-        steps.append(step)
-        if isinstance(value, dict):
-            value = value.get(step)
-        elif isinstance(value, list) and isinstance(step, int) and step < len(value):
+    for step in error['loc']:
+        if (isinstance(value, dict) and step in value) or (
+            isinstance(value, list) and step in range(len(value))
+        ):
             value = value[step]
+            steps.append(step)
+    if error['type'] == 'missing' and isinstance(error['loc'][-1], str):
+        steps.append(error['loc'][-1])
     return tuple(steps)
 
 

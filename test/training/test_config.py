@@ -124,6 +124,8 @@ def test_overrides_fill_parts_that_are_null(tmp_path: Path) -> None:
         ('batch', "'batch' is not key.sub=value"),
         ('loss.class_weights.0=2', 'loss.class_weights.0=2: 0 is an index, but there is no list'),
         ('loss.class_weights=[1, -2]', r'-2\]: \[1\]: input should be greater than'),
+        ('normalization.mean=[1, 2]', r'mean=\[1, 2\]: has too few values: 2'),
+        ('loss.class_weights={road: 2}', 'class_weights={road: 2}: must be a list'),
         ('optimizer={lr: 1}', 'optimizer={lr: 1}: needs a kind'),
         ('optimizer={kind: sgd, lr: 1}', 'lr: 1}: weight_decay: is missing'),
         ('validation={kind: pairs, images: a, labels: b}', 'labels: b}: label_map: is missing'),
