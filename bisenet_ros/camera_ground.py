@@ -123,8 +123,9 @@ class CameraGround:
         """Which outputs on the ground are missing or empty, and why; empty if none are."""
         if self._no_ground:
             return f'no grid and no scan: {self._no_ground}'
-        if self._tables is not None and self._tables.grid_problem:
-            return f'all cells of the grid are unknown: {self._tables.grid_problem}'
+        tables = self._tables  # another thread may replace them
+        if tables is not None and tables.grid_problem:
+            return f'all cells of the grid are unknown: {tables.grid_problem}'
         return ''
 
     def take_camera_info(self, info: Any) -> None:
@@ -132,8 +133,8 @@ class CameraGround:
         self._info = info
 
     def clear(self) -> None:
-        """Forgets the last CameraInfo and the last transform."""
-        self._info = self._last_pose = None
+        """Forgets the last CameraInfo, the last transform and the problem."""
+        self._info = self._last_pose = self._tables = None
         self._no_ground = ''
 
     def forget_pose(self) -> None:

@@ -89,6 +89,8 @@ def test_a_grid_without_known_cells_has_a_reason() -> None:
         'all cells of the grid are unknown: each is smaller than the ground that one pixel shows: '
         'raise grid.resolution or output_size'
     )
+    camera.clear()
+    assert camera.problem == ''
     backwards = (*MOUNTING[:-1], np.pi)
     settings = settings.changed({'mounting': backwards, 'grid.resolution': 0.25})
     assert problem() == (
