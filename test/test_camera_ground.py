@@ -94,8 +94,8 @@ def test_a_grid_without_known_cells_has_a_reason() -> None:
     backwards = (*MOUNTING[:-1], np.pi)
     settings = settings.changed({'mounting': backwards, 'grid.resolution': 0.25})
     assert problem() == (
-        'all cells of the grid are unknown: it is ahead of base_frame, and the camera shows no '
-        'trusted ground there: check mounting, camera_info, grid.length and grid.width'
+        'all cells of the grid are unknown: the grid is ahead of base_frame, and the camera shows '
+        'no trusted ground there: check mounting, camera_info, grid.length and grid.width'
     )
     settings = settings.changed({'mounting': MOUNTING})
     ground = camera.of_frame(image(), SEEN.size, SEEN, camera_info())

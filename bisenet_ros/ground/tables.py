@@ -44,8 +44,8 @@ Smaller ones are taken for the outline of something that hides what is behind it
 """
 
 _OUT_OF_VIEW = (
-    'it is ahead of base_frame, and the camera shows no trusted ground there: check mounting, '
-    'camera_info, grid.length and grid.width'
+    'the grid is ahead of base_frame, and the camera shows no trusted ground there: check '
+    'mounting, camera_info, grid.length and grid.width'
 )
 _SMALL_CELLS = (
     'each is smaller than the ground that one pixel shows: raise grid.resolution or output_size'
