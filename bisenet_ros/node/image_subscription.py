@@ -31,6 +31,7 @@ except ImportError:  # Humble
     from rclpy.qos_event import SubscriptionEventCallbacks
 
 _TYPES = {IMAGE: Image, COMPRESSED_IMAGE: CompressedImage}
+_INT32_MAX = (1 << 31) - 1
 
 
 class ImageSubscription:
@@ -125,9 +126,15 @@ class ImageSubscription:
             qos,
             event_callbacks=SubscriptionEventCallbacks(
                 incompatible_qos=self._incompatible,
-                message_lost=lambda event: self._slot.count_lost(event.total_count_change),
+                message_lost=self._lost,
             ),
         )
+
+    def _lost(self, event: Any) -> None:
+        # Fast DDS reports INT32_MAX where it subtracts a sequence number from one that is not
+        # higher. It adds up what it reports in 32 bits, which may overflow; rmw makes it unsigned.
+        if event.total_count_change < _INT32_MAX:
+            self._slot.count_lost(event.total_count_change)
 
     def _incompatible(self, event: Any) -> None:
         if self._follows:

@@ -6,10 +6,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from types import SimpleNamespace
 
 import pytest
 import rclpy
 from rclpy.context import Context
+from rclpy.event_handler import QoSSubscriptionEventType
 from rclpy.node import Node
 from sensor_msgs.msg import CompressedImage, Image
 
@@ -100,3 +102,25 @@ def test_remapped_outputs_of_the_node_are_not_proposed(create: Create) -> None:
     image = subscribe(node)
     camera.create_publisher(Image, '/spare/image', 1)
     assert image.link().elsewhere() == ['/spare/image']
+
+
+def test_a_count_of_lost_frames_that_overflowed_is_no_count(create: Create) -> None:
+    node, slot = create('segmenter'), CameraSlot('', threading.Condition())
+    image = ImageSubscription(node, slot, Settings())
+    (subscription,) = (one for one in node.subscriptions if one.topic_name == image.topic)
+    (lost,) = (
+        handler
+        for handler in subscription.event_handlers
+        if handler.event_type is QoSSubscriptionEventType.RCL_SUBSCRIPTION_MESSAGE_LOST
+    )
+    int32_max = 2**31 - 1
+    for change in (
+        3,
+        int32_max,  # saturated
+        int32_max + 1,  # with one more, where the middleware's sum has 64 bits
+        2**64 - 2**31,  # the same sum, overflowed in 32 bits and made unsigned
+        2**64 - 2,  # saturated twice
+        4,
+    ):
+        lost.callback(SimpleNamespace(total_count=change, total_count_change=change))
+    assert slot.state.counts.lost == 7
