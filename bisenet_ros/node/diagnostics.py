@@ -155,17 +155,18 @@ class CameraTask:
         self._log(finding, timed_out)
         if counts.malformed > before.malformed or state.first_refused is not None:
             status.summary(WARN, f'malformed frames are dropped: {state.last_error}')
-        if len(link.offers) > 1:
+        publishers = len(link.publishers)
+        if publishers > 1:
             status.summary(
                 WARN,
-                f'{link.topic} has {len(link.offers)} publishers; frames of all are segmented in'
-                ' order of arrival. Stop all but one if this is not intended',
+                f'{link.topic} has {publishers} publishers; frames of all are segmented in order of'
+                ' arrival. Stop all but one if this is not intended',
             )
 
         status.message.hardware_id = link.topic
         status.add('topic', link.topic)
         status.add('reliability', 'reliable' if link.reliable else 'best effort')
-        status.add('publishers', len(link.offers))
+        status.add('publishers', publishers)
         if state.last_received is not None:
             status.add('seconds_since_last_frame', now - last)
         if elapsed > 0:
@@ -259,7 +260,7 @@ def judge(
         problem: The problem that was logged last; empty after its end.
         environment: The node's environment variables.
     """
-    if timed_out or not link.offers:
+    if timed_out or not link.publishers:
         reason = explain_silence(link, environment, steady=steady, lost=state.counts.lost)
         return Finding(ERROR, reason, reason) if timed_out else Finding(WARN, reason)
     if state.refused_for > timeout:

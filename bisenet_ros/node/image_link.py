@@ -39,7 +39,7 @@ class ImageLink:
         type: The message type of the subscription.
         reliable: Whether the subscription requests reliable delivery.
         transport: The value of the parameter `transport`.
-        offers: Publishers on the topic.
+        offers: Publishers on the topic, also of other message types.
         other_transport: The camera's topic of the other transport if it has a publisher.
         name: The name of the input to remap, without `/compressed`.
         elsewhere: Returns other topics of the expected type that neither a camera of the node nor
@@ -57,13 +57,23 @@ class ImageLink:
     elsewhere: Callable[[], Sequence[str]] = tuple
     middleware: str = ''
 
+    @property
+    def publishers(self) -> list[Offer]:
+        """The publishers of the expected type: nothing arrives from others."""
+        return _of_type(self.type, self.offers)
 
-def agreed_reliability(offers: Sequence[Offer]) -> bool:
+
+def agreed_reliability(offers: Sequence[Offer], message_type: str) -> bool:
     """Returns whether to request reliable delivery: only if every publisher offers it.
 
     Best effort matches every publisher, so it is also used while there is none.
+
+    Args:
+        offers: Publishers on the topic.
+        message_type: The type of the subscription; publishers of other types do not count.
     """
-    return bool(offers) and all(offer.reliable for offer in offers)
+    publishers = _of_type(message_type, offers)
+    return bool(publishers) and all(offer.reliable for offer in publishers)
 
 
 def explain_silence(
@@ -78,8 +88,7 @@ def explain_silence(
         lost: Number of frames that are known to have been lost on the way.
     """
     wrong = sorted({offer.type for offer in link.offers if offer.type != link.type})
-    offers = [offer for offer in link.offers if offer.type == link.type]
-    if not offers:
+    if not link.publishers:
         remapped = link.topic
         if link.transport == 'compressed':
             remapped = remapped.removesuffix(COMPRESSED)
@@ -94,7 +103,7 @@ def explain_silence(
         if steady:
             return f'nobody publishes {link.topic} any more: the camera has stopped'
         return f'nobody publishes {link.topic} ({link.type}){_instead(link)}'
-    if link.reliable and not any(offer.reliable for offer in offers):
+    if link.reliable and not any(offer.reliable for offer in link.publishers):
         return (
             f'{link.topic} is offered with best effort, but image_reliability asks for reliable:'
             ' set it to auto or best_effort'
@@ -122,6 +131,10 @@ def explain_loss(
         f'{lost} of {received + lost} frames of {link.topic} got lost on the way'
         f'{_lost_on_the_way(link, environment)}'
     )
+
+
+def _of_type(message_type: str, offers: Sequence[Offer]) -> list[Offer]:
+    return [offer for offer in offers if offer.type == message_type]
 
 
 def _instead(link: ImageLink) -> str:

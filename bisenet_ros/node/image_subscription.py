@@ -55,7 +55,7 @@ class ImageSubscription:
         self._other_topic: str = node.resolve_topic_name(other)
         self._reliable = settings.image_reliability == 'reliable'
         if self._follows:
-            self._reliable = agreed_reliability(self._offers())
+            self._reliable = agreed_reliability(self._offers(), self._type)
         self._subscription = self._subscribe()
 
     @property
@@ -71,7 +71,7 @@ class ImageSubscription:
         """Subscribes again if the publishers' reliability has changed."""
         if not self._follows:
             return
-        reliable = agreed_reliability(self._offers())
+        reliable = agreed_reliability(self._offers(), self._type)
         if reliable != self._reliable:
             self._reliable = reliable
             self.destroy()

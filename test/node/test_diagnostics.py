@@ -317,6 +317,19 @@ def test_two_publishers_of_one_topic_are_reported(camera: Camera) -> None:
     )
 
 
+def test_publishers_of_another_type_are_no_publishers_of_frames(camera: Camera) -> None:
+    camera.receive()
+    other = Offer('sensor_msgs/msg/CompressedImage', reliable=True)
+    camera.link = replace(CONNECTED, offers=(*CONNECTED.offers, other))
+    message = run(camera.task)
+    assert (message.level, message.message) == (OK, 'frames arrive')
+    assert values(message)['publishers'] == '1'
+    camera.link = replace(CONNECTED, offers=(other,))
+    message = run(camera.task)
+    assert message.level == WARN
+    assert 'is published as sensor_msgs/msg/CompressedImage' in message.message
+
+
 def test_what_a_gpu_tells_and_what_it_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
     assert device_state('cpu') == {}
     monkeypatch.setattr(torch.cuda, 'mem_get_info', lambda _: (3 << 30, 8 << 30))

@@ -44,10 +44,12 @@ RELIABLE = Offer(RAW, reliable=True)
         ([BEST_EFFORT], False),
         ([RELIABLE, BEST_EFFORT], False),
         ([RELIABLE, RELIABLE], True),
+        ([RELIABLE, Offer(COMPRESSED, reliable=False)], True),
+        ([Offer(COMPRESSED, reliable=True)], False),
     ],
 )
 def test_reliability_is_what_every_publisher_offers(offers: list[Offer], expected: bool) -> None:
-    assert agreed_reliability(offers) is expected
+    assert agreed_reliability(offers, RAW) is expected
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,10 @@ import rclpy
 from rclpy.context import Context
 from rclpy.event_handler import QoSSubscriptionEventType
 from rclpy.node import Node
+from rclpy.qos import qos_profile_sensor_data
+from ros_peers import TIMEOUT, Peer
 from sensor_msgs.msg import CompressedImage, Image
+from std_srvs.srv import Trigger
 
 from bisenet_ros.camera_slot import CameraSlot
 from bisenet_ros.node.image_subscription import ImageSubscription
@@ -102,6 +105,24 @@ def test_remapped_outputs_of_the_node_are_not_proposed(create: Create) -> None:
     image = subscribe(node)
     camera.create_publisher(Image, '/spare/image', 1)
     assert image.link().elsewhere() == ['/spare/image']
+
+
+def test_a_publisher_of_another_type_does_not_change_the_reliability(
+    create: Create, peer: Peer
+) -> None:
+    def publish_best_effort() -> None:
+        peer.node.create_publisher(CompressedImage, 'image', qos_profile_sensor_data)
+        peer.node.create_service(Trigger, 'after_it', lambda _, response: response)
+
+    node, camera = create('segmenter'), create('camera')
+    camera.create_publisher(Image, 'image', 1)  # reliable
+    peer.run(publish_best_effort)
+    assert node.create_client(Trigger, 'after_it').wait_for_service(TIMEOUT)
+    image = subscribe(node)
+    link = image.link()
+    assert (len(link.offers), len(link.publishers), link.reliable) == (2, 1, True)
+    image.follow_publishers()
+    assert image.link().reliable
 
 
 def test_a_count_of_lost_frames_that_overflowed_is_no_count(create: Create) -> None:
