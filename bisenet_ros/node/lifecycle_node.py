@@ -475,7 +475,16 @@ class SegmenterNode(LifecycleNode):
             UserError: They contradict the loaded network; nothing changes then.
         """
         if self._worker is not None:
-            self._worker.apply(proposed)
+            try:
+                self._worker.apply(proposed)
+            except UserError as error:
+                loaded = self._worker.segmenter.settings.weights
+                if proposed.weights == loaded:
+                    raise
+                raise UserError(
+                    f'{error}. This holds for the loaded weights, {loaded}. For others, first set'
+                    " weights, and drivable_classes to [''], then call ~/reload, and then set this"
+                ) from error
         threshold = self._settings.confidence_threshold
         self._settings = proposed
         if self._worker is not None:

@@ -20,7 +20,8 @@ import pytest
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from lifecycle_msgs.msg import Transition
 from rcl_interfaces.msg import Parameter
-from rcl_interfaces.srv import DescribeParameters, ListParameters
+from rcl_interfaces.srv import DescribeParameters, ListParameters, SetParametersAtomically
+from rclpy.parameter import get_parameter_value
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from ros_peers import (
     RELIABLE,
@@ -529,6 +530,35 @@ def test_reload_takes_other_weights_and_keeps_the_old_ones_when_it_fails(
         assert (
             tuple(get_parameters(graph.peer, 'class_names')[0].string_array_value) == classes.names
         )
+
+
+def test_weights_and_drivable_classes_are_changed_in_the_order_that_the_refusal_says(
+    graph: Graph, weights: Path
+) -> None:
+    other = save_tiny_checkpoint(weights.with_name('lawn.safetensors'), OTHER_CLASSES)
+    (classes,) = get_parameters(graph.peer, 'drivable_classes')
+    given = {'weights': str(other), 'drivable_classes': ['lawn']}
+    wanted = [
+        Parameter(name=name, value=get_parameter_value(str(value))) for name, value in given.items()
+    ]
+    request = SetParametersAtomically.Request(parameters=wanted)
+    answer = graph.peer.call(
+        SetParametersAtomically, '/segmenter/set_parameters_atomically', request
+    )
+    assert not answer.result.successful
+    assert "no class 'lawn': the classes are sky" in answer.result.reason
+    assert answer.result.reason.endswith(
+        f'This holds for the loaded weights, {weights}. For others, first set weights, and'
+        " drivable_classes to [''], then call ~/reload, and then set this"
+    )
+    for path, drivable in (
+        (other, ['lawn']),
+        (weights, list(classes.string_array_value)),
+    ):
+        assert set_parameter(graph.peer, 'weights', path).successful
+        assert set_parameter(graph.peer, 'drivable_classes', ['']).successful
+        assert graph.peer.call(Trigger, '/segmenter/reload', Trigger.Request()).success
+        assert set_parameter(graph.peer, 'drivable_classes', drivable).successful
 
 
 def test_three_cameras_have_the_labels_that_each_has_alone(weights: Path) -> None:
