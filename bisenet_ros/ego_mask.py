@@ -84,9 +84,10 @@ class EgoMask:
 
     def at(self, size: Size) -> npt.NDArray[np.bool_]:
         """Returns the mask resized to (width, height): (H, W) bool, True where the vehicle is."""
-        if size not in self._resized:  # one entry, because the size of a camera seldom changes
-            self._resized = {size: resize_ids(self._mask, size) > 0}
-        return self._resized[size]
+        resized = self._resized  # another thread may replace it
+        if size not in resized:  # one entry, because the size of a camera seldom changes
+            resized = self._resized = {size: resize_ids(self._mask, size) > 0}
+        return resized[size]
 
 
 def load_ego_masks(paths: Mapping[str, str]) -> dict[str, EgoMask]:
