@@ -85,7 +85,7 @@ class Segmentation:
 
     @property
     def mean_confidence(self) -> float:
-        """Mean confidence of the frame without the vehicle itself, 0 to 1."""
+        """Mean confidence of the frame without the vehicle itself, 0 to 1; 0 if nothing is left."""
         outside = None if self._white is None else cv2.bitwise_not(self._white)
         return cv2.mean(self._drawn.confidence, outside)[0] / 255
 

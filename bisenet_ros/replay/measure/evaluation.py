@@ -306,5 +306,8 @@ def together(evaluations: Iterable[Evaluation], label_space: LabelSpace) -> Eval
 
 
 def _mean_level(pixels: npt.NDArray[np.int64]) -> float:
-    """Returns the mean, 0 to 1, of a histogram over levels 0 to 255."""
-    return float(np.arange(256) @ pixels) / 255 / int(pixels.sum())
+    """Returns the mean, 0 to 1, of a histogram over levels 0 to 255.
+
+    It is 0 without pixels, as the confidence of a frame that shows nothing but the vehicle itself.
+    """
+    return float(np.arange(256) @ pixels) / 255 / max(int(pixels.sum()), 1)

@@ -5,8 +5,10 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from types import SimpleNamespace
 
+import cv2
 import numpy as np
 import pytest
 from small_bags import picture, truth_of
@@ -117,6 +119,21 @@ def test_the_vehicle_itself_does_not_count() -> None:
     assert compared['pixel_accuracy'] == compared['drivable_iou'] == 1
     assert np.sum(compared['confusion']) == truth.size - ego.sum()
     assert compared['free_space_error_px'] == 0
+
+
+def test_a_frame_that_shows_only_the_vehicle_has_the_confidence_0_of_the_node(
+    weights: Path, tmp_path: Path
+) -> None:
+    mask = np.full((480, 640), 255, np.uint8)
+    mask[0, 0] = 0  # the only free pixel, which is lost when the mask is resized
+    path = tmp_path / 'ego.png'
+    cv2.imwrite(str(path), mask)
+    found = Segmenter.load(weights, device='cpu', ego_mask=path)(picture(0))
+    evaluation = Evaluation(CAMVID)
+    line = evaluation.update(FrameId('/image', 0, 0), picture(0), found, LATENCY)
+    assert line['confidence'] == found.mean_confidence == 0
+    assert evaluation.compare(truth_of(0))['drivable_iou'] is None
+    assert evaluation.figures()['confidence'] is None  # of no pixel
 
 
 def test_drivable_accuracy_is_that_of_the_mask_that_is_published(segmenter: Segmenter) -> None:
