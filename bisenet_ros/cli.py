@@ -807,7 +807,7 @@ def export(
             'labels' if argmax else 'logits',
             'fp16' if precision == 'fp16' else 'fp32',
         ),
-        network_size=settings.size,
+        network_size=settings.requested_network_size,
         frames_folder=frames,
         device=device,
         json_file=json,

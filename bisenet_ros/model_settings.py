@@ -137,7 +137,7 @@ class ModelSettings(Declared):
     )
 
     @property
-    def size(self) -> tuple[int, int] | None:
+    def requested_network_size(self) -> tuple[int, int] | None:
         """`network_size` as (width, height); None for the size of the checkpoint."""
         return (self.network_size[0], self.network_size[1]) if self.network_size else None
 

@@ -72,7 +72,7 @@ class Segmenter:
         precision = resolve_precision(settings.precision, device)
         self.checkpoint = checkpoint
         self.ego_mask = load_ego_masks({'': settings.ego_mask}).get('')
-        self.network_size = settings.size or checkpoint.network_size
+        self.network_size = settings.requested_network_size or checkpoint.network_size
         self._active = (settings, checkpoint.label_space)
         self.apply(settings)  # before the network is loaded, which takes seconds
         with cpu_threads(settings.cpu_threads):

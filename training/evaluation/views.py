@@ -106,7 +106,7 @@ class MultiViewPredictor:
     def __init__(self, checkpoint: Checkpoint, views: Views, settings: ModelSettings) -> None:
         self.label_space = checkpoint.label_space
         self.views = views
-        self.network_size = settings.size or checkpoint.network_size
+        self.network_size = settings.requested_network_size or checkpoint.network_size
         self._min_confidence = settings.min_confidence
         self.drivable_threshold = settings.drivable_threshold
         self._device = resolve_device(settings.device)
