@@ -71,7 +71,7 @@ class SegmentedFrame(Frame):
     ground: Ground | None = None
 
 
-class Network(NamedTuple):
+class Inference(NamedTuple):
     """The segmenter, and how it treats the frames of several cameras."""
 
     segmenter: Segmenter
@@ -82,25 +82,25 @@ class CameraPipeline:
     """Decodes and segments the frames of one or more cameras, and holds the state per camera.
 
     Attributes:
-        network: Segments the frames; replaced as a whole when another network is loaded.
+        inference: Segments the frames; replaced as a whole when another network is loaded.
         ego_masks: Ego mask by camera name, for cameras that have one.
     """
 
     def __init__(
         self,
         cameras: Sequence[str],
-        network: Network,
+        inference: Inference,
         ego_masks: Mapping[str, EgoMask] = MappingProxyType({}),
         grounds: Mapping[str, CameraGround] = MappingProxyType({}),
     ) -> None:
         """
         Args:
             cameras: Names of the cameras.
-            network: See the class.
+            inference: See the class.
             ego_masks: See the class.
             grounds: Projects the masks of a camera onto the ground, by camera name.
         """
-        self.network = network
+        self.inference = inference
         self.ego_masks = ego_masks
         self._grounds = grounds
         self._camera_infos = {camera: CameraInfoMatcher() for camera in cameras}
@@ -144,7 +144,7 @@ class CameraPipeline:
             RuntimeError: The device failed.
         """
         start = time.perf_counter()
-        found = self.network.segmenter.batch(
+        found = self.inference.segmenter.batch(
             [frame.pixels for frame in frames],
             [self.ego_masks.get(frame.camera) for frame in frames],
         )

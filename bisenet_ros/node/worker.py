@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from bisenet_ros.batching import Batching
 from bisenet_ros.camera_ground import CameraGround
-from bisenet_ros.camera_pipeline import CameraPipeline, Frame, Network, SegmentedFrame
+from bisenet_ros.camera_pipeline import CameraPipeline, Frame, Inference, SegmentedFrame
 from bisenet_ros.camera_slot import CameraSlot
 from bisenet_ros.ego_mask import EgoMask
 from bisenet_ros.engine.device_failure import (
@@ -124,12 +124,12 @@ class Worker:
     @property
     def segmenter(self) -> Segmenter:
         """The current segmenter."""
-        return self.pipeline.network.segmenter
+        return self.pipeline.inference.segmenter
 
     @property
     def batching(self) -> Batching:
         """How the current segmenter treats several cameras."""
-        return self.pipeline.network.batching
+        return self.pipeline.inference.batching
 
     @property
     def running(self) -> bool:
@@ -205,9 +205,9 @@ class Worker:
 
     def _run(self) -> None:
         with self._arrival:
-            network, closed = self.pipeline.network, self._closed
+            inference, closed = self.pipeline.inference, self._closed
         if closed:  # the worker was stopped before the network was loaded again
-            self._load_again(network)
+            self._load_again(inference)
         work = rounds(
             self._slots,
             self._arrival,
@@ -242,7 +242,7 @@ class Worker:
 
     def _segment(self, slots: Sequence[CameraSlot], frames: Sequence[Frame]) -> None:
         start = time.perf_counter()
-        network = self.pipeline.network  # not the one of a reload that ends meanwhile
+        inference = self.pipeline.inference  # not the one of a reload that ends meanwhile
         published = [slot.state.counts.published for slot in slots]
         try:
             with self._during_batch():
@@ -259,7 +259,7 @@ class Worker:
             if slot.state.counts.published == before:
                 slot.count_dropped()
         # Outside of `except`, because the error's traceback references the old network.
-        self._recover(network, failure)
+        self._recover(inference, failure)
 
     def _count(self, frames: Sequence[Frame], start: float) -> None:
         self._tell_notes(self.segmenter)
@@ -270,26 +270,26 @@ class Worker:
             self.device_failure = ''
             self._retry = FIRST_RETRY
 
-    def _recover(self, network: Network, failure: DeviceFailure) -> None:
+    def _recover(self, inference: Inference, failure: DeviceFailure) -> None:
         if failure is DeviceFailure.OUT_OF_MEMORY:
             with self._loading:
-                if self.pipeline.network is network:
-                    network.segmenter.close()
+                if self.pipeline.inference is inference:
+                    inference.segmenter.close()
                     self._closed = True
-        if self.pipeline.network is not network:
+        if self.pipeline.inference is not inference:
             self._logger.error(
                 f'{_FAILED}{self.device_failure}; another network has been loaded meanwhile'
             )
         elif failure is DeviceFailure.NOT_FINITE:
             reason = self.device_failure
             plain = 'plain torch (fp32) takes over'
-            self._load_again(network, plain, lambda old: old.plain(reason))
+            self._load_again(inference, plain, lambda old: old.plain(reason))
         else:
-            self._load_again(network)
+            self._load_again(inference)
 
     def _load_again(
         self,
-        old: Network,
+        old: Inference,
         what: str = 'the network is loaded again',
         load: Callable[[Segmenter], Segmenter] = lambda old: old.again(),
     ) -> None:
@@ -305,7 +305,7 @@ class Worker:
                     return
             try:
                 with self._loading:
-                    if self.pipeline.network is not old:  # by `reload`
+                    if self.pipeline.inference is not old:  # by `reload`
                         return
                     self._use(self._loaded(lambda: load(old.segmenter)))
             except UserError as again:  # the old network is tried again unless it is closed
@@ -313,16 +313,16 @@ class Worker:
             if not self._closed:
                 return
 
-    def _use(self, network: Network) -> None:
+    def _use(self, inference: Inference) -> None:
         """Replaces the network; the caller holds `_loading`."""
         with self._arrival:
             # Settings that changed during the loading were applied to the old network.
             if self._applied is not None:
-                network.segmenter.apply(self._applied)
-            self.pipeline.network = network
+                inference.segmenter.apply(self._applied)
+            self.pipeline.inference = inference
             self._closed = False
 
-    def _loaded(self, load: Callable[[], Segmenter]) -> Network:
+    def _loaded(self, load: Callable[[], Segmenter]) -> Inference:
         try:
             segmenter = load()
             batching = self._choose_batching(segmenter)
@@ -335,7 +335,7 @@ class Worker:
             )
         self._told_notes.clear()
         self._tell_notes(segmenter)
-        return Network(segmenter, batching)
+        return Inference(segmenter, batching)
 
     def _tell_notes(self, segmenter: Segmenter) -> None:
         """Logs the segmenter's notes, each once."""

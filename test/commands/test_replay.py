@@ -40,7 +40,7 @@ from typer.testing import CliRunner, Result
 from bisenet_ros.bag.reader import ReplayBag
 from bisenet_ros.batching import EACH_FRAME
 from bisenet_ros.camera_ground import CameraGround
-from bisenet_ros.camera_pipeline import CameraPipeline, Network
+from bisenet_ros.camera_pipeline import CameraPipeline, Inference
 from bisenet_ros.cli import app
 from bisenet_ros.label_space import CAMVID
 from bisenet_ros.media import Video, write_image
@@ -734,8 +734,8 @@ def test_the_ground_of_a_node_without_the_camera_info_of_the_stamp(
         mounting=MOUNTING,
         drivable_classes=DRIVABLE,
     )
-    network = Network(Segmenter.from_settings(settings), EACH_FRAME)
-    pipeline = CameraPipeline([''], network, grounds={'': CameraGround('', lambda: settings)})
+    inference = Inference(Segmenter.from_settings(settings), EACH_FRAME)
+    pipeline = CameraPipeline([''], inference, grounds={'': CameraGround('', lambda: settings)})
     expected: list[Any] = []
     with AnyReader([bag]) as reader:
         for connection, _, data in reader.messages():

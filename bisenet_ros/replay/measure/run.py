@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from bisenet_ros.bag.reader import ReplayBag, check_apart
 from bisenet_ros.bag.recorded_outputs import RecordedOutputs
 from bisenet_ros.batching import EACH_FRAME, choose_batching
-from bisenet_ros.camera_pipeline import Network
+from bisenet_ros.camera_pipeline import Inference
 from bisenet_ros.json_text import to_json
 from bisenet_ros.label_space import LabelSpace
 from bisenet_ros.media import MediaError
@@ -103,7 +103,7 @@ def replay(
     videos = OverlayVideos(output, bag.cameras, bag.seconds) if extras.video else None
     simulated_arrival = rate is not None and recorded is None
     batching = choose_batching(segmenter, len(bag.cameras)) if simulated_arrival else EACH_FRAME
-    of_bag = BagPipeline.of(bag, Network(segmenter, batching), settings)
+    of_bag = BagPipeline.of(bag, Inference(segmenter, batching), settings)
     alpha = settings.overlay_alpha
     evaluator = Evaluator(bag, of_bag.pipeline, alpha, lines, outputs, videos, view)
     loop = FrameLoop(bag, evaluator, advance)
