@@ -19,6 +19,7 @@ from bisenet_ros.trust.threshold import image_value
 
 DEFAULT_WEIGHTS = 'camvid'
 PRECISIONS = ('fp16', 'bf16', 'fp32')
+"""The keys of `DTYPES` in engine/hardware.py; importing that would load torch."""
 
 OF_CHECKPOINT = ('',)
 """Selects the drivable classes of the checkpoint; ROS has no value for a list that is not set."""

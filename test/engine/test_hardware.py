@@ -13,6 +13,7 @@ from bisenet_ros.engine import hardware
 from bisenet_ros.engine.hardware import (
     CAPABILITY_VARIABLE,
     CPU_CAPABILITIES,
+    DTYPES,
     cpu_capability,
     cpu_has_bf16,
     cpu_threads,
@@ -20,6 +21,7 @@ from bisenet_ros.engine.hardware import (
     resolve_precision,
 )
 from bisenet_ros.errors import UserError
+from bisenet_ros.model_settings import PRECISIONS
 from bisenet_ros.segmenter import Segmenter
 
 CPU = torch.device('cpu')
@@ -160,6 +162,10 @@ def test_another_value_of_the_variable_is_refused(monkeypatch: pytest.MonkeyPatc
     message = "BISENET_CPU_CAPABILITY must be one of default, avx2, avx512.*, not 'AVX2'"
     with pytest.raises(UserError, match=message):
         cpu_capability()
+
+
+def test_every_precision_that_a_user_may_choose_has_a_type() -> None:
+    assert tuple(DTYPES) == PRECISIONS
 
 
 def test_threads_are_given_back() -> None:
