@@ -20,7 +20,7 @@ from bisenet_ros.benchmark.rounds import in_turn
 from bisenet_ros.camera_pipeline import SegmentedFrame
 from bisenet_ros.image_codec import to_array
 from bisenet_ros.malloc_tuning import keep_freed_memory
-from bisenet_ros.outputs import COMPRESSED_IMAGE, IMAGE, OUTPUTS, Result
+from bisenet_ros.outputs import COMPRESSED_IMAGE, IMAGE, OUTPUTS, FrameResult
 from bisenet_ros.segmenter import Segmenter
 from bisenet_ros.synthetic.drive import SyntheticDrive
 
@@ -48,7 +48,7 @@ def main() -> None:
     for index in FRAMES:
         pixels, _ = drive.frame(index)
         frame = SegmentedFrame('', None, pixels, 0.0, segmenter(pixels), 0.0)
-        results.append(Result(frame, overlay_alpha=0.5))
+        results.append(FrameResult(frame, overlay_alpha=0.5))
         _ = results[-1].overlay, frame.segmentation.drivable, frame.segmentation.confidence
     if arguments.settings:
         compare_settings(results, arguments.rounds)
@@ -56,11 +56,11 @@ def main() -> None:
         compare_outputs(results, arguments.rounds)
 
 
-def compare_outputs(results: list[Result], rounds: int) -> None:
+def compare_outputs(results: list[FrameResult], rounds: int) -> None:
     """Measures every image that the node publishes, as in its message."""
     outputs = [output for output in OUTPUTS if output.type in (IMAGE, COMPRESSED_IMAGE)]
 
-    def filled(result: Result, fill: Callable[[Result], dict[str, object]]) -> int:
+    def filled(result: FrameResult, fill: Callable[[FrameResult], dict[str, object]]) -> int:
         return len(to_array(np.asarray(fill(result)['data'])))
 
     runs = {o.name: lambda o=o: [filled(result, o.fill) for result in results] for o in outputs}
@@ -71,7 +71,7 @@ def compare_outputs(results: list[Result], rounds: int) -> None:
         print(f'{name:26} {size:13.1f} {times[name].median_ms / len(results):13.2f}')
 
 
-def compare_settings(results: list[Result], rounds: int) -> None:
+def compare_settings(results: list[FrameResult], rounds: int) -> None:
     """Measures PNG encoders on single-channel images."""
     filters = {'adaptive': []}
     if hasattr(cv2, 'IMWRITE_PNG_FILTER'):

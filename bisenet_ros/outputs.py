@@ -39,7 +39,7 @@ Fields = Mapping[str, Any]
 
 
 @dataclass
-class Result:
+class FrameResult:
     """A segmented frame with its timing: the input for all outputs.
 
     Attributes:
@@ -86,11 +86,11 @@ class Output:
 
     name: str
     type: str
-    fill: Callable[[Result], Fields | Any]
+    fill: Callable[[FrameResult], Fields | Any]
     on_ground: bool = False
     recent: bool = False
 
-    def frame_id(self, result: Result) -> str:
+    def frame_id(self, result: FrameResult) -> str:
         """Returns the frame_id of a message."""
         ground = result.frame.ground
         if self.on_ground and ground is not None:
@@ -104,7 +104,7 @@ class Output:
         return self.type != COMPRESSED_IMAGE
 
 
-def _area(result: Result) -> Fields:
+def _area(result: FrameResult) -> Fields:
     area = result.frame.segmentation.area
     ground = result.frame.ground
     ranges = np.full(area.size[0], np.nan, np.float32)
@@ -121,19 +121,19 @@ def _area(result: Result) -> Fields:
     }
 
 
-def _anomaly(result: Result) -> Fields | None:
+def _anomaly(result: FrameResult) -> Fields | None:
     anomaly = result.frame.segmentation.anomaly
     return None if anomaly is None else image_fields(anomaly, 'mono8')
 
 
-def _camera_info(result: Result) -> Any:
+def _camera_info(result: FrameResult) -> Any:
     frame = result.frame
     if frame.camera_info is None:
         return None
     return scaled(frame.camera_info, Sizes(frame.size, frame.segmentation.size))
 
 
-def _grid(result: Result) -> Fields | None:
+def _grid(result: FrameResult) -> Fields | None:
     ground = result.frame.ground
     if ground is None:
         return None
@@ -154,7 +154,7 @@ def _grid(result: Result) -> Fields | None:
     }
 
 
-def _scan(result: Result) -> Fields | None:
+def _scan(result: FrameResult) -> Fields | None:
     ground = result.frame.ground
     if ground is None:
         return None
@@ -171,7 +171,7 @@ def _scan(result: Result) -> Fields | None:
     }
 
 
-def _timing(result: Result) -> Fields:
+def _timing(result: FrameResult) -> Fields:
     return {
         'decode_ms': result.frame.decode_ms,
         'inference_ms': result.frame.inference_ms,
@@ -189,7 +189,7 @@ def _rgb(bgr: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8)
 
 
-def _compressed(name: str, fill: Callable[[Result], Fields]) -> Output:
+def _compressed(name: str, fill: Callable[[FrameResult], Fields]) -> Output:
     """Declares the compressed form of an image topic, named as image_transport expects."""
     return Output(f'{name}/compressed', COMPRESSED_IMAGE, fill)
 

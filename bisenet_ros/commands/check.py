@@ -19,7 +19,7 @@ from bisenet_ros.commands.options import warn_of_foreign
 from bisenet_ros.console import make_folder, print_outcome, progress_bar, warn, write_json
 from bisenet_ros.errors import UserError, printable
 from bisenet_ros.replay.measure.criteria import Judgement, judge
-from bisenet_ros.replay.measure.run import Result, replay
+from bisenet_ros.replay.measure.run import ReplayResult, replay
 from bisenet_ros.replay.measure.run_result import RunResult
 from bisenet_ros.replay.measure.scenario import ScenarioBag, ScenarioFile
 from bisenet_ros.segmenter import Segmenter
@@ -100,7 +100,7 @@ def _open(file: ScenarioFile, index: int) -> ReplayBag:
 
 def _replay(
     bag: ReplayBag, segmenter: Segmenter, settings: Settings, rate: float | None, folder: Path
-) -> Result:
+) -> ReplayResult:
     """Replays a bag into a folder."""
     with progress_bar() as progress:
         frame_count = sum(camera.frame_count for camera in bag.cameras)

@@ -58,7 +58,7 @@ from bisenet_ros.node.publishers import CameraPublishers
 from bisenet_ros.node.topic_names import COMPRESSED, topic_name
 from bisenet_ros.node.transforms import TransformListener, listen_to_transforms
 from bisenet_ros.node.worker import Worker
-from bisenet_ros.outputs import NAMESPACE, OUTPUTS, Result
+from bisenet_ros.outputs import NAMESPACE, OUTPUTS, FrameResult
 from bisenet_ros.settings import REPORTED, Settings, declaration_of, is_ours
 from bisenet_ros.signals import on_stop_signal
 from bisenet_ros.trust.monitor import ClaimMonitor
@@ -396,7 +396,7 @@ class SegmenterNode(LifecycleNode):
             self._camera_publishers[camera].publish_camera_info(late)
 
     def _deliver(self, slot: CameraSlot, frame: SegmentedFrame) -> None:
-        result = Result(frame, self._settings.overlay_alpha)
+        result = FrameResult(frame, self._settings.overlay_alpha)
         publishers = self._camera_publishers[slot.name]
         # The first labels of other weights come after their classes.
         publishers.publish_label_info(

@@ -29,8 +29,8 @@ from bisenet_ros.outputs import (
     LABELS,
     NAMESPACE,
     TIMING,
+    FrameResult,
     Output,
-    Result,
     label_info,
 )
 from bisenet_ros.stamps import nanoseconds
@@ -110,7 +110,7 @@ class CameraPublishers:
             )
             self._announced = announced
 
-    def publish(self, result: Result, count: Callable[[], FrameCounts]) -> None:
+    def publish(self, result: FrameResult, count: Callable[[], FrameCounts]) -> None:
         """Publishes the outputs that have subscribers, with the frame's own header.
 
         The labels are published first; the other outputs are computed after that.
@@ -147,7 +147,7 @@ class CameraPublishers:
         topic = topic_name(self._node, f'{prefix}{NAMESPACE}/{name}')
         self._publishers[name] = self._node.create_publisher(message, topic, qos)
 
-    def _publish(self, output: Output, result: Result) -> None:
+    def _publish(self, output: Output, result: FrameResult) -> None:
         publisher = self._publishers.get(output.name)
         if publisher is None or not publisher.get_subscription_count():
             return

@@ -23,7 +23,7 @@ from bisenet_ros.camera_pipeline import SegmentedFrame
 from bisenet_ros.camera_slot import CameraSlot, FrameCounts
 from bisenet_ros.message_types import optional_message
 from bisenet_ros.node.publishers import CameraPublishers
-from bisenet_ros.outputs import OUTPUTS, Result
+from bisenet_ros.outputs import OUTPUTS, FrameResult
 from bisenet_ros.segmenter import Segmenter
 
 
@@ -62,7 +62,7 @@ def frame(segmenter: Segmenter) -> SegmentedFrame:
 
 def publish(publishers: CameraPublishers, frame: SegmentedFrame) -> FrameCounts:
     slot = CameraSlot('front', threading.Condition())
-    publishers.publish(Result(frame, overlay_alpha=0.5), slot.count_published)
+    publishers.publish(FrameResult(frame, overlay_alpha=0.5), slot.count_published)
     return slot.state.counts
 
 

@@ -14,7 +14,7 @@ from bisenet_ros.bag.reader import ReplayBag
 from bisenet_ros.errors import UserError
 from bisenet_ros.replay.many.jobs import Job, Outcome, Progress, ReplayOptions
 from bisenet_ros.replay.measure.evaluation import together
-from bisenet_ros.replay.measure.run import Result, replay
+from bisenet_ros.replay.measure.run import ReplayResult, replay
 from bisenet_ros.segmenter import Segmenter
 
 
@@ -48,7 +48,7 @@ class BagEvaluator:
         except OSError as error:
             return Outcome(job, None, f'{job.output}: {error.strerror or error}')
 
-    def _replay(self, job: Job, listen: Callable[[Progress], None]) -> Result:
+    def _replay(self, job: Job, listen: Callable[[Progress], None]) -> ReplayResult:
         options = self._options
         bag = ReplayBag(job.bag, options.image_topic, options.labels_topic)
         job.output.mkdir(parents=True, exist_ok=True)

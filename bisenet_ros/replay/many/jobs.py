@@ -13,7 +13,7 @@ from bisenet_ros.replay.measure.extras import NO_EXTRAS, Extras
 from bisenet_ros.settings import Settings
 
 if TYPE_CHECKING:  # a process makes its settings before it loads torch
-    from bisenet_ros.replay.measure.run import Result
+    from bisenet_ros.replay.measure.run import ReplayResult
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class Outcome:
     """
 
     job: Job
-    result: Result | None
+    result: ReplayResult | None
     failure: str = ''
 
     @property

@@ -10,7 +10,7 @@ from typing import Any
 from bisenet_ros.label_space import LabelSpace
 from bisenet_ros.replay.many.jobs import Outcome
 from bisenet_ros.replay.measure.evaluation import LOWEST, Evaluation, together
-from bisenet_ros.replay.measure.run import Result
+from bisenet_ros.replay.measure.run import ReplayResult
 from bisenet_ros.version import versions
 
 
@@ -46,7 +46,7 @@ def merge(outcomes: Sequence[Outcome], label_space: LabelSpace) -> dict[str, Any
 
 
 def _figures(
-    results: Iterable[Result], topics: Sequence[str], label_space: LabelSpace
+    results: Iterable[ReplayResult], topics: Sequence[str], label_space: LabelSpace
 ) -> dict[str, Any]:
     """Returns the figures of some cameras over all bags."""
     evaluations: list[Evaluation] = []

@@ -16,7 +16,7 @@ from bisenet_ros.camera_pipeline import CameraPipeline, Frame, SegmentedFrame
 from bisenet_ros.camera_slot import FrameCounts
 from bisenet_ros.errors import UserError
 from bisenet_ros.image_codec import ImageError
-from bisenet_ros.outputs import Result
+from bisenet_ros.outputs import FrameResult
 from bisenet_ros.replay.measure.evaluation import Evaluation, FrameId, Pixels, together
 from bisenet_ros.replay.measure.frame_lines import FrameLines
 from bisenet_ros.replay.measure.output_bag import OutputBag
@@ -218,7 +218,7 @@ class Evaluator:
         counts = self._count(frame.camera.image_topic, published=1)
         came = frame.index + 1
         counts = replace(counts, received=came, dropped=came - counts.published - counts.malformed)
-        result = Result(segmented, self._overlay_alpha, age_ms, counts=counts)
+        result = FrameResult(segmented, self._overlay_alpha, age_ms, counts=counts)
         self._outputs.write(frame, result)
         if self._videos is not None:
             self._videos.write(frame, result.overlay)

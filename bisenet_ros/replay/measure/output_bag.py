@@ -14,7 +14,7 @@ from bisenet_ros import outputs
 from bisenet_ros.bag.messages import COMPRESSED_IMAGE_TYPE, IMAGE_TYPE
 from bisenet_ros.bag.reader import RecordedFrame
 from bisenet_ros.bag.writer import BagWriter, fields_of
-from bisenet_ros.outputs import NAMESPACE, Result
+from bisenet_ros.outputs import NAMESPACE, FrameResult
 from bisenet_ros.resources import message_definition
 
 OWN = 'bisenet_ros/msg/'
@@ -53,7 +53,7 @@ class OutputBag:
             if exception[1] is None:
                 (self._bag / self._path.name).replace(self._path)
 
-    def write(self, frame: RecordedFrame, result: Result) -> None:
+    def write(self, frame: RecordedFrame, result: FrameResult) -> None:
         """Appends the outputs of a frame.
 
         Raises:

@@ -47,7 +47,7 @@ def results_in(output: Path) -> list[Path]:
 
 
 @dataclass(frozen=True)
-class Result:
+class ReplayResult:
     """Results of a replay.
 
     Attributes:
@@ -72,7 +72,7 @@ def replay(
     recorded: RecordedOutputs | None = None,
     extras: Extras = NO_EXTRAS,
     view: RerunView | None = None,
-) -> Result:
+) -> ReplayResult:
     """Segments the frames, and writes metrics.json, frames.jsonl, output.mcap and report.html.
 
     Unusable parts of the bag are left out and listed as problems. If writing fails, for example on
@@ -146,7 +146,7 @@ def replay(
         **evaluator.figures(loop.dropped),
     }
     _write(output, metrics, bag, evaluator.summaries, segmenter.label_space, alpha)
-    return Result(metrics, problems, evaluator.evaluations)
+    return ReplayResult(metrics, problems, evaluator.evaluations)
 
 
 def _write(

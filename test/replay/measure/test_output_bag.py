@@ -30,7 +30,7 @@ from bisenet_ros.camera_pipeline import SegmentedFrame
 from bisenet_ros.camera_slot import FrameCounts
 from bisenet_ros.drivable import drivable_mask, free_space_boundary, outline
 from bisenet_ros.label_space import CAMVID
-from bisenet_ros.outputs import Result
+from bisenet_ros.outputs import FrameResult
 from bisenet_ros.overlay import overlay
 from bisenet_ros.replay.measure.output_bag import OutputBag
 from bisenet_ros.segmentation import Segmentation
@@ -40,11 +40,11 @@ KINDS = ['labels', 'drivable', 'drivable_area', 'confidence', 'overlay', 'timing
 COUNTS = FrameCounts(received=9, published=5, dropped=3, malformed=1)
 
 
-def result_of(frame: RecordedFrame, segmentation: Segmentation) -> Result:
+def result_of(frame: RecordedFrame, segmentation: Segmentation) -> FrameResult:
     segmented = SegmentedFrame(
         '', frame.message, frame.image(), 1.5, segmentation, 20.5, frame.camera_info
     )
-    return Result(segmented, overlay_alpha=0.5, age_ms=30.5, counts=COUNTS)
+    return FrameResult(segmented, overlay_alpha=0.5, age_ms=30.5, counts=COUNTS)
 
 
 def write_results(
