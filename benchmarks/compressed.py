@@ -20,7 +20,8 @@ from bisenet_ros.benchmark.rounds import in_turn
 from bisenet_ros.camera_pipeline import SegmentedFrame
 from bisenet_ros.image_codec import to_array
 from bisenet_ros.malloc_tuning import keep_freed_memory
-from bisenet_ros.outputs import COMPRESSED_IMAGE, IMAGE, OUTPUTS, FrameResult
+from bisenet_ros.message_types import COMPRESSED_IMAGE_TYPE, IMAGE_TYPE
+from bisenet_ros.outputs import OUTPUTS, FrameResult
 from bisenet_ros.segmenter import Segmenter
 from bisenet_ros.synthetic.drive import SyntheticDrive
 
@@ -58,7 +59,7 @@ def main() -> None:
 
 def compare_outputs(results: list[FrameResult], rounds: int) -> None:
     """Measures every image that the node publishes, as in its message."""
-    outputs = [output for output in OUTPUTS if output.type in (IMAGE, COMPRESSED_IMAGE)]
+    outputs = [output for output in OUTPUTS if output.type in (IMAGE_TYPE, COMPRESSED_IMAGE_TYPE)]
 
     def filled(result: FrameResult, fill: Callable[[FrameResult], dict[str, object]]) -> int:
         return len(to_array(np.asarray(fill(result)['data'])))

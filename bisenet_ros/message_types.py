@@ -1,11 +1,16 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Finds message types of ROS 2 that may not be installed."""
+"""Names message types of ROS 2, and finds those that may not be installed."""
 
 from __future__ import annotations
 
 import importlib
 from typing import Any
+
+IMAGE_TYPE = 'sensor_msgs/msg/Image'
+COMPRESSED_IMAGE_TYPE = 'sensor_msgs/msg/CompressedImage'
+CAMERA_INFO_TYPE = 'sensor_msgs/msg/CameraInfo'
+TRANSFORMS_TYPE = 'tf2_msgs/msg/TFMessage'
 
 
 def optional_message(package: str, name: str) -> Any:

@@ -26,14 +26,11 @@ from bisenet_ros.camera_slot import FrameCounts
 from bisenet_ros.ground.tables import SCAN_BEARINGS
 from bisenet_ros.image_codec import image_fields, jpeg_fields, png_fields
 from bisenet_ros.label_space import LabelSpace
+from bisenet_ros.message_types import CAMERA_INFO_TYPE, COMPRESSED_IMAGE_TYPE, IMAGE_TYPE
 from bisenet_ros.overlay import overlay
 
 NAMESPACE = 'segmentation'
 """Namespace of every output, inside the camera's namespace."""
-
-IMAGE = 'sensor_msgs/msg/Image'
-COMPRESSED_IMAGE = 'sensor_msgs/msg/CompressedImage'
-CAMERA_INFO = 'sensor_msgs/msg/CameraInfo'
 
 Fields = Mapping[str, Any]
 
@@ -101,7 +98,7 @@ class Output:
     @property
     def recorded(self) -> bool:
         """Whether replay writes it into a bag; images are only written raw."""
-        return self.type != COMPRESSED_IMAGE
+        return self.type != COMPRESSED_IMAGE_TYPE
 
 
 def _area(result: FrameResult) -> Fields:
@@ -191,24 +188,26 @@ def _rgb(bgr: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
 
 def _compressed(name: str, fill: Callable[[FrameResult], Fields]) -> Output:
     """Declares the compressed form of an image topic, named as image_transport expects."""
-    return Output(f'{name}/compressed', COMPRESSED_IMAGE, fill)
+    return Output(f'{name}/compressed', COMPRESSED_IMAGE_TYPE, fill)
 
 
-LABELS = Output('labels', IMAGE, lambda r: image_fields(r.frame.segmentation.labels, 'mono8'))
+LABELS = Output('labels', IMAGE_TYPE, lambda r: image_fields(r.frame.segmentation.labels, 'mono8'))
 GRID = Output('grid', 'nav_msgs/msg/OccupancyGrid', _grid, on_ground=True, recent=True)
 SCAN = Output('free_space_scan', 'sensor_msgs/msg/LaserScan', _scan, on_ground=True)
 TIMING = Output('timing', 'bisenet_ros/msg/SegmentationTiming', _timing)
 
 OUTPUTS = (
     LABELS,
-    Output('drivable', IMAGE, lambda r: image_fields(r.frame.segmentation.drivable, 'mono8')),
-    Output('camera_info', CAMERA_INFO, _camera_info),
+    Output('drivable', IMAGE_TYPE, lambda r: image_fields(r.frame.segmentation.drivable, 'mono8')),
+    Output('camera_info', CAMERA_INFO_TYPE, _camera_info),
     GRID,
     SCAN,
     Output('drivable_area', 'bisenet_ros/msg/DrivableArea', _area),
-    Output('confidence', IMAGE, lambda r: image_fields(r.frame.segmentation.confidence, 'mono8')),
-    Output('anomaly', IMAGE, _anomaly),
-    Output('overlay', IMAGE, lambda r: image_fields(_rgb(r.overlay), 'rgb8')),
+    Output(
+        'confidence', IMAGE_TYPE, lambda r: image_fields(r.frame.segmentation.confidence, 'mono8')
+    ),
+    Output('anomaly', IMAGE_TYPE, _anomaly),
+    Output('overlay', IMAGE_TYPE, lambda r: image_fields(_rgb(r.overlay), 'rgb8')),
     _compressed('labels', lambda r: png_fields(r.frame.segmentation.labels)),
     _compressed('drivable', lambda r: png_fields(r.frame.segmentation.drivable)),
     _compressed('confidence', lambda r: png_fields(r.frame.segmentation.confidence)),

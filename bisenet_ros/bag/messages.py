@@ -21,11 +21,6 @@ from bisenet_ros.stamps import nanoseconds
 IMAGE_TOPIC = '/image'
 LABELS_TOPIC = '/ground_truth/labels'
 
-IMAGE_TYPE = 'sensor_msgs/msg/Image'
-COMPRESSED_IMAGE_TYPE = 'sensor_msgs/msg/CompressedImage'
-CAMERA_INFO_TYPE = 'sensor_msgs/msg/CameraInfo'
-TRANSFORMS_TYPE = 'tf2_msgs/msg/TFMessage'
-
 
 class BagError(UserError):
     """A bag cannot be read, or lacks the requested topics."""

@@ -20,12 +20,8 @@ import numpy.typing as npt
 from bisenet_ros.bag.labels_folder import LabelsFolder
 from bisenet_ros.bag.mcap_file import is_cut, is_unindexed
 from bisenet_ros.bag.messages import (
-    CAMERA_INFO_TYPE,
-    COMPRESSED_IMAGE_TYPE,
     IMAGE_TOPIC,
-    IMAGE_TYPE,
     LABELS_TOPIC,
-    TRANSFORMS_TYPE,
     BagError,
     Stamped,
     connections_of,
@@ -39,6 +35,12 @@ from bisenet_ros.errors import UserError
 from bisenet_ros.image_codec import decode, decode_labels, is_depth
 from bisenet_ros.label_image import read_labels
 from bisenet_ros.label_space import LabelSpace
+from bisenet_ros.message_types import (
+    CAMERA_INFO_TYPE,
+    COMPRESSED_IMAGE_TYPE,
+    IMAGE_TYPE,
+    TRANSFORMS_TYPE,
+)
 from bisenet_ros.outputs import NAMESPACE, OUTPUTS
 
 STORAGES = ('.mcap', '.db3', '.mcap.zstd', '.db3.zstd')

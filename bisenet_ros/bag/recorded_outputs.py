@@ -21,12 +21,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from bisenet_ros.bag.messages import IMAGE_TYPE, messages, open_bag
+from bisenet_ros.bag.messages import messages, open_bag
 from bisenet_ros.bag.reader import RecordedFrame
 from bisenet_ros.bag.writer import BagWriter
 from bisenet_ros.ego_mask import EgoMask
 from bisenet_ros.image_codec import decode_labels
 from bisenet_ros.label_space import LabelSpace
+from bisenet_ros.message_types import IMAGE_TYPE
 from bisenet_ros.segmentation import Segmentation
 
 KINDS = ('labels', 'drivable', 'confidence')

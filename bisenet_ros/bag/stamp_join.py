@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 from rosbags.typesys import Stores, get_typestore
 
-from bisenet_ros.bag.messages import CAMERA_INFO_TYPE, BagError, Stamped
+from bisenet_ros.bag.messages import BagError, Stamped
+from bisenet_ros.message_types import CAMERA_INFO_TYPE
 
 LATEST_INFO = 100_000_000
 """Maximum nanoseconds by which a CameraInfo may be recorded after its image. A camera publishes

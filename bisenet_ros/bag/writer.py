@@ -29,8 +29,8 @@ from rosbags.rosbag2.storage_mcap import McapWriter
 from rosbags.rosbag2.storage_sqlite3 import Sqlite3Writer
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
-from bisenet_ros.bag.messages import IMAGE_TYPE
 from bisenet_ros.image_codec import image_fields
+from bisenet_ros.message_types import IMAGE_TYPE
 
 Storage = Literal['mcap', 'sqlite3']
 Pixels = npt.NDArray[np.uint8]

@@ -21,9 +21,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bisenet_ros.bag.messages import CAMERA_INFO_TYPE, IMAGE_TOPIC, LABELS_TOPIC
+from bisenet_ros.bag.messages import IMAGE_TOPIC, LABELS_TOPIC
 from bisenet_ros.bag.writer import BagWriter
 from bisenet_ros.errors import UserError
+from bisenet_ros.message_types import CAMERA_INFO_TYPE
 from bisenet_ros.synthetic.drive import SyntheticDrive
 
 FRAME_ID = 'camera'

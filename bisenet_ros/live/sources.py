@@ -17,10 +17,11 @@ import numpy as np
 import numpy.typing as npt
 from rosbags.typesys import Stores, get_typestore
 
-from bisenet_ros.bag.messages import IMAGE_TOPIC, IMAGE_TYPE
+from bisenet_ros.bag.messages import IMAGE_TOPIC
 from bisenet_ros.bag.reader import Camera, RecordedFrame, ReplayBag, main_camera
 from bisenet_ros.errors import UserError
 from bisenet_ros.media import IMAGE_SUFFIXES, Video, is_video, list_files, read_image
+from bisenet_ros.message_types import IMAGE_TYPE
 
 FOLDER_RATE = 15.0
 """Frames per second of a folder of images, which has no timing."""

@@ -20,9 +20,10 @@ from rclpy.utilities import get_rmw_implementation_identifier
 from sensor_msgs.msg import CompressedImage, Image
 
 from bisenet_ros.camera_slot import CameraSlot
+from bisenet_ros.message_types import COMPRESSED_IMAGE_TYPE, IMAGE_TYPE
 from bisenet_ros.node.image_link import ImageLink, Offer, agreed_reliability
 from bisenet_ros.node.topic_names import COMPRESSED, topic_name
-from bisenet_ros.outputs import COMPRESSED_IMAGE, IMAGE, NAMESPACE
+from bisenet_ros.outputs import NAMESPACE
 from bisenet_ros.settings import Settings
 
 try:
@@ -30,7 +31,7 @@ try:
 except ImportError:  # Humble
     from rclpy.qos_event import SubscriptionEventCallbacks
 
-_TYPES = {IMAGE: Image, COMPRESSED_IMAGE: CompressedImage}
+_TYPES = {IMAGE_TYPE: Image, COMPRESSED_IMAGE_TYPE: CompressedImage}
 _INT32_MAX = (1 << 31) - 1
 
 
@@ -46,10 +47,10 @@ class ImageSubscription:
         compressed = topic_name(node, f'{raw}{COMPRESSED}')
         if settings.transport == 'compressed':
             self._name, other = compressed, raw
-            self._type = COMPRESSED_IMAGE
+            self._type = COMPRESSED_IMAGE_TYPE
         else:
             self._name, other = raw, compressed
-            self._type = IMAGE
+            self._type = IMAGE_TYPE
         # Not for calls that remap a name themselves: twice may be another topic.
         self._topic: str = node.resolve_topic_name(self._name)
         self._other_topic: str = node.resolve_topic_name(other)

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from bisenet_ros import outputs
-from bisenet_ros.bag.messages import COMPRESSED_IMAGE_TYPE, IMAGE_TYPE
 from bisenet_ros.bag.reader import RecordedFrame
 from bisenet_ros.bag.writer import BagWriter, fields_of
+from bisenet_ros.message_types import COMPRESSED_IMAGE_TYPE, IMAGE_TYPE
 from bisenet_ros.outputs import NAMESPACE, FrameResult
 from bisenet_ros.resources import message_definition
 

@@ -16,10 +16,11 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, NonNegativeInt, ValidationError
 from pydantic_core import from_json
 
-from bisenet_ros.bag.messages import IMAGE_TYPE, connections_of, messages, open_bag
+from bisenet_ros.bag.messages import connections_of, messages, open_bag
 from bisenet_ros.errors import UserError
 from bisenet_ros.image_codec import ImageError, decode_image, decode_labels
 from bisenet_ros.limits import MAX_PIXELS
+from bisenet_ros.message_types import IMAGE_TYPE
 from bisenet_ros.outputs import NAMESPACE
 from bisenet_ros.replay.measure.evaluation import FrameId
 from bisenet_ros.replay.measure.figures import AccuracyCounts
