@@ -17,9 +17,9 @@ from bisenet_ros.demo.drawings import VIDEO, Drawings, Picture, pictures_in
 from bisenet_ros.demo.from_above import GroundOfFrames
 from bisenet_ros.ego_mask import EgoMask
 from bisenet_ros.formatting import number, percent, percentiles
-from bisenet_ros.label_space import IGNORE, LabelSpace
+from bisenet_ros.label_space import LabelSpace
 from bisenet_ros.live.sources import Frames
-from bisenet_ros.metrics import ConfusionMatrix, truth_at
+from bisenet_ros.metrics import ConfusionMatrix, truth_at, truth_outside
 from bisenet_ros.percentiles import Percentiles
 from bisenet_ros.replay.measure.evaluation import Accuracy, Evaluation, FrameId
 from bisenet_ros.segmenter import Segmenter
@@ -124,8 +124,7 @@ class Offline:
         self._pixels += found.labels.size
         self._differing += int(np.count_nonzero(found.labels != live))
         if truth is not None:
-            known = truth if found.ego is None else np.where(found.ego, np.uint8(IGNORE), truth)
-            self._confusion.update(found.labels, known)
+            self._confusion.update(found.labels, truth_outside(truth, found.ego))
 
     def figures(self) -> dict[str, Any]:
         """Returns mean IoU and the number of pixels that differ from the node, ready for JSON."""

@@ -27,6 +27,7 @@ from bisenet_ros.metrics.metric import (
     Unit,
     nan_to_none,
     truth_at,
+    truth_outside,
 )
 
 __all__ = [
@@ -49,6 +50,7 @@ __all__ = [
     'metrics_with',
     'nan_to_none',
     'truth_at',
+    'truth_outside',
 ]
 
 METRICS: dict[str, type[Metric]] = {

@@ -102,6 +102,18 @@ def truth_at(truth: Pixels, image: tuple[int, ...], found: tuple[int, ...]) -> P
     return resize_ids(truth, (found[1], found[0])) if truth.shape == image[:2] else truth
 
 
+def truth_outside(truth: Pixels, ego: npt.NDArray[np.bool_] | None) -> Pixels:
+    """Returns the ground truth with `IGNORE` where the vehicle itself is.
+
+    Args:
+        truth: (h, w) class ids; returned unchanged if it is not as large as `ego`.
+        ego: (h, w), where the vehicle is; None without an ego mask.
+    """
+    if ego is None or truth.shape != ego.shape:
+        return truth
+    return np.where(ego, np.uint8(IGNORE), truth)
+
+
 class Metric(ABC):
     """Accumulates counts over frames; counts of metrics of the same class can be added.
 

@@ -15,8 +15,16 @@ import numpy as np
 import numpy.typing as npt
 
 from bisenet_ros.ground.tables import GroundTables
-from bisenet_ros.label_space import IGNORE, LabelSpace
-from bisenet_ros.metrics import Figure, Frame, MetricSet, figures, metrics_with, truth_at
+from bisenet_ros.label_space import LabelSpace
+from bisenet_ros.metrics import (
+    Figure,
+    Frame,
+    MetricSet,
+    figures,
+    metrics_with,
+    truth_at,
+    truth_outside,
+)
 from bisenet_ros.percentiles import Percentiles
 from bisenet_ros.resizing import resize
 from bisenet_ros.segmentation import Segmentation
@@ -263,9 +271,7 @@ class Evaluation:
         """
         assert self._last is not None, 'a frame comes before its truth'
         truth = truth_at(truth, self._image_shape, self._last.labels.shape)
-        ego = self._last.ego
-        if ego is not None and truth.shape == ego.shape:
-            truth = np.where(ego, np.uint8(IGNORE), truth)
+        truth = truth_outside(truth, self._last.ego)
         of_frame = Accuracy(self._label_space)
         of_frame.update(replace(self._last, truth=truth))
         self.accuracy.add(of_frame)
