@@ -162,21 +162,18 @@ class Processes:
             if event.code != 0 or not process.ending:
                 raise process.failure(f'ended with exit code {event.code}')
 
-    def end(self, process: Process) -> list[Event]:
-        """Ends a process in order; returns the pending events.
+    def end(self, process: Process) -> None:
+        """Ends a process in order; events that have not been read are dropped.
 
         Raises:
-            ProcessError: The process did not end in time, or ended with an error.
+            UserError: A process reported bad input.
+            ProcessError: The process did not end in time, or a process ended with an error.
         """
         process.interrupt()
         if not process.wait(self._patience):
             raise process.failure(f'did not end within {self._patience:.0f} s')
-        return list(self.pending_events())
-
-    def pending_events(self) -> Iterator[Event]:
-        """Yields the events that have already arrived; see `next_event`."""
-        while (event := self.next_event(0.0)) is not None:
-            yield event
+        while self.next_event(0.0) is not None:
+            pass
 
     def __enter__(self) -> Processes:
         return self
