@@ -61,17 +61,25 @@ def evaluate_on_ray(
         ray.shutdown()
 
 
+def actors_for(cores: Sequence[int]) -> tuple[int, int]:
+    """Returns the number of threads of an actor, and of actors that the cores have room for.
+
+    Args:
+        cores: Number of cores of each node. Those without any are left out, as a head node may be.
+    """
+    threads = min([CORES_PER_WORKER, *filter(None, cores)])
+    return threads, sum(count // threads for count in cores)
+
+
 class _Cluster:
     """Actors on the cluster that `ray` is connected to."""
 
     def __init__(self, ray: Any, options: ReplayOptions, workers: int | None) -> None:
         self._ray = ray
         nodes = [node['Resources'] for node in ray.nodes() if node['Alive']]
-        cores = [int(resources.get('CPU', 0)) for resources in nodes]
-        threads = min(CORES_PER_WORKER, max(1, min(cores)))
+        threads, room = actors_for([int(resources.get('CPU', 0)) for resources in nodes])
         gpus = sum(int(resources.get('GPU', 0)) for resources in nodes)
         needed: dict[str, float] = {'num_cpus': threads}
-        room = sum(count // threads for count in cores)
         if gpus and options.settings.device != 'cpu':
             needed['num_gpus'] = 1 / WORKERS_PER_GPU
             room = min(room, WORKERS_PER_GPU * gpus)

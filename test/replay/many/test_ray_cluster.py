@@ -17,7 +17,7 @@ from typer.testing import CliRunner, Result
 
 from bisenet_ros.cli import app
 from bisenet_ros.replay.many.jobs import Job, ReplayOptions
-from bisenet_ros.replay.many.ray_cluster import evaluate_on_ray
+from bisenet_ros.replay.many.ray_cluster import actors_for, evaluate_on_ray
 from bisenet_ros.settings import Settings
 
 needs_ray = pytest.mark.skipif(
@@ -119,6 +119,21 @@ def test_no_cluster_there(weights: Path, drives: Path, tmp_path: Path) -> None:
     result = replay(weights, drives, '-o', tmp_path / 'out', '--ray', '127.0.0.1:1')
     assert result.exit_code == 2
     assert 'no Ray cluster at 127.0.0.1:1' in result.stderr
+
+
+@pytest.mark.parametrize(
+    ('cores', 'actors'),
+    [
+        ([8], (2, 4)),
+        ([1, 8], (1, 9)),
+        ([0, 8, 5], (2, 6)),  # a head node that only leads
+        ([0], (2, 0)),
+    ],
+)
+def test_nodes_without_cores_do_not_make_actors_slower(
+    cores: list[int], actors: tuple[int, int]
+) -> None:
+    assert actors_for(cores) == actors
 
 
 def test_without_ray(
