@@ -69,7 +69,9 @@ def set_up(
         OSError: A file of the run cannot be written.
     """
     # ---- check everything before anything is written ----
-    _warn_of_emulation(config, fabric)
+    if fabric.is_global_zero:
+        _warn_of_emulation(config, fabric)
+        _warn_of_warmup(config)
     data = TrainingData.open(config)
     config.loss.check_classes(len(data.label_space))
     pasted = data.label_space.ids_of(config.augmentation.pasted_classes)
@@ -97,8 +99,17 @@ def set_up(
 def _warn_of_emulation(config: TrainingConfig, fabric: Fabric) -> None:
     on_cpu = fabric.device.type != 'cuda'
     emulates_bf16 = on_cpu and config.precision == 'bf16' and not cpu_has_bf16()
-    if emulates_bf16 and fabric.is_global_zero:
+    if emulates_bf16:
         warn('this CPU emulates bf16, which is much slower than fp32: use precision=fp32')
+
+
+def _warn_of_warmup(config: TrainingConfig) -> None:
+    steps = config.schedule.warmup_steps
+    if steps >= config.max_steps:
+        warn(
+            f'the learning rate does not reach optimizer.lr: schedule.warmup_steps={steps} is not'
+            f' below max_steps={config.max_steps}'
+        )
 
 
 def _initial_network(

@@ -251,6 +251,17 @@ def test_a_cpu_that_emulates_bf16_is_pointed_out(
         assert said.count('emulates bf16') == said.count('use precision=fp32') == times, precision
 
 
+def test_a_warmup_that_does_not_end_is_pointed_out(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for warmup, times in ((2, 1), (1, 0)):
+        overrides = [f'schedule.warmup_steps={warmup}', 'max_steps=2', 'validation=null']
+        fit(small_config(tmp_path, data, overrides), tmp_path / f'{warmup}', resume=False)
+        said = ' '.join(capsys.readouterr().err.split())
+        warning = 'does not reach optimizer.lr: schedule.warmup_steps=2 is not below max_steps=2'
+        assert said.count(warning) == times, warmup
+
+
 @pytest.mark.parametrize('library', ['lightning_fabric', 'matplotlib', 'tensorboard'])
 def test_what_is_not_installed_is_named_with_its_extra(
     library: str, monkeypatch: pytest.MonkeyPatch
