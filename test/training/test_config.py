@@ -115,6 +115,7 @@ def test_overrides_fill_parts_that_are_null(tmp_path: Path) -> None:
         ('teacher.weight=camvid', r'unknown key; did you mean weights\?'),
         ('accumulate=3', 'batch 4 is not a multiple of accumulate 3'),
         ('accumulate=4', 'batch norms need at least two images in each part'),
+        ('max_steps=1e3', '1e3: must be a whole number in digits, such as 1000'),
         ('max_steps=0', 'max_steps=0: input should be greater than or equal to 1'),
         ('network_size=[64, 9000]', 'input should be less than or equal to 8192'),
         ('train.1.share=2', '1 does not exist'),
