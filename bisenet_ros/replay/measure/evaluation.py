@@ -227,7 +227,9 @@ class Evaluation:
         self._image_shape = image.shape
         image = resize(image, result.size)
         self._drivable_fraction.append(result.area.fraction)
-        found = result.confidence if result.ego is None else result.confidence[~result.ego]
+        found = result.confidence
+        if result.ego is not None and not result.ego.all():  # where it is, the confidence is 0
+            found = found[~result.ego]
         confidence = self._confidence.update(found, frame)
         seen = Frame(
             self._label_space,
@@ -312,8 +314,5 @@ def together(evaluations: Iterable[Evaluation], label_space: LabelSpace) -> Eval
 
 
 def _mean_level(pixels: npt.NDArray[np.int64]) -> float:
-    """Returns the mean, 0 to 1, of a histogram over levels 0 to 255.
-
-    It is 0 without pixels, as the confidence of a frame that shows nothing but the vehicle itself.
-    """
-    return float(np.arange(256) @ pixels) / 255 / max(int(pixels.sum()), 1)
+    """Returns the mean, 0 to 1, of a histogram over levels 0 to 255."""
+    return float(np.arange(256) @ pixels) / 255 / int(pixels.sum())
