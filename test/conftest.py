@@ -8,6 +8,7 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import torch
@@ -15,6 +16,9 @@ from shared_memory import remove_abandoned
 from tiny_checkpoint import save_tiny_checkpoint
 
 from bisenet_ros.segmenter import Segmenter
+
+if TYPE_CHECKING:
+    from ros_peers import Peer
 
 try:
     from hypothesis import settings
@@ -58,6 +62,25 @@ def set_default_dtype() -> Iterator[Callable[[torch.dtype], None]]:
     before = torch.get_default_dtype()
     yield torch.set_default_dtype
     torch.set_default_dtype(before)
+
+
+@pytest.fixture
+def domain() -> Iterator[int]:
+    """A DDS domain that no other test uses."""
+    from ros_peers import own_domain  # needs ROS 2
+
+    with own_domain() as number:
+        yield number
+
+
+@pytest.fixture
+def peer(domain: int) -> Iterator[Peer]:
+    """A ROS node in the test's process, on the test's domain."""
+    from ros_peers import Peer
+
+    peer = Peer(domain)
+    yield peer
+    peer.close()
 
 
 @pytest.fixture(scope='session')

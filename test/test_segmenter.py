@@ -15,7 +15,6 @@ import numpy.typing as npt
 import pytest
 import torch
 import torch.nn.functional as F
-from tiny_checkpoint import save_tiny_checkpoint
 from torch import Tensor
 
 from bisenet_ros.checkpoint import Checkpoint
@@ -29,11 +28,6 @@ from bisenet_ros.resizing import resize
 from bisenet_ros.segmenter import Segmenter
 
 Frame = npt.NDArray[np.uint8]
-
-
-@pytest.fixture(scope='module')
-def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return save_tiny_checkpoint(tmp_path_factory.mktemp('weights') / 'tiny.safetensors')
 
 
 @pytest.fixture(scope='module')

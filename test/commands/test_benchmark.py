@@ -9,7 +9,6 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from tiny_checkpoint import save_tiny_checkpoint
 from typer.testing import CliRunner, Result
 
 from bisenet_ros.benchmark import streaming
@@ -17,11 +16,6 @@ from bisenet_ros.cli import app
 from bisenet_ros.engine.hardware import cpu_has_bf16
 
 OURS = 'bisenet: torch, fp32'
-
-
-@pytest.fixture(scope='module')
-def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return save_tiny_checkpoint(tmp_path_factory.mktemp('weights') / 'tiny.safetensors')
 
 
 def benchmark(weights: Path, *arguments: str | Path) -> Result:

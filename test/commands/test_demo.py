@@ -19,7 +19,6 @@ import numpy as np
 import psutil
 import pytest
 from small_videos import write_broken_off_video
-from tiny_checkpoint import save_tiny_checkpoint
 from typer.testing import CliRunner, Result
 
 from bisenet_ros.cli import app
@@ -30,11 +29,6 @@ from bisenet_ros.synthetic.drive import SyntheticDrive
 
 TIMEOUT = 240.0
 SIZE = (160, 120)
-
-
-@pytest.fixture(scope='module')
-def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return save_tiny_checkpoint(tmp_path_factory.mktemp('weights') / 'tiny.safetensors')
 
 
 @pytest.fixture(scope='module')

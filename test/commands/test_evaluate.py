@@ -38,11 +38,6 @@ def run(*arguments: object) -> Result:
 
 
 @pytest.fixture(scope='module')
-def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return save_tiny_checkpoint(tmp_path_factory.mktemp('weights') / 'tiny.safetensors')
-
-
-@pytest.fixture(scope='module')
 def city_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp('weights') / 'city.safetensors'
     return save_tiny_checkpoint(path, CITYSCAPES)

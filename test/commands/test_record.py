@@ -13,18 +13,12 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from rosbags.highlevel import AnyReader
-from tiny_checkpoint import save_tiny_checkpoint
 from typer.testing import CliRunner, Result
 
 from bisenet_ros.bag.reader import Camera, ReplayBag
 from bisenet_ros.cli import app
 from bisenet_ros.image_codec import decode_labels
 from bisenet_ros.label_space import CAMVID
-
-
-@pytest.fixture(scope='module')
-def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return save_tiny_checkpoint(tmp_path_factory.mktemp('weights') / 'tiny.safetensors')
 
 
 class Drive:

@@ -34,7 +34,6 @@ from small_bags import (
     write_bag,
     write_split_bag,
 )
-from tiny_checkpoint import save_tiny_checkpoint
 from typer.testing import CliRunner, Result
 
 from bisenet_ros.bag.reader import ReplayBag
@@ -52,11 +51,6 @@ from bisenet_ros.segmenter import Segmenter
 from bisenet_ros.settings import Settings
 
 QUICK_START = Path(__file__).with_name('quick_start.yaml')
-
-
-@pytest.fixture(scope='module')
-def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return save_tiny_checkpoint(tmp_path_factory.mktemp('weights') / 'tiny.safetensors')
 
 
 def replay(

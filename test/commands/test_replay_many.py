@@ -13,7 +13,6 @@ import psutil
 import pytest
 from pages import Page
 from small_bags import START, STEP, Entry, drive, truth_of, untimed_messages, write_bag
-from tiny_checkpoint import save_tiny_checkpoint
 from typer.testing import CliRunner, Result
 
 from bisenet_ros.cli import app
@@ -22,11 +21,6 @@ from bisenet_ros.replay.many.workers import _end_of, evaluate_bags
 from bisenet_ros.settings import Settings
 
 QUICK_START = Path(__file__).with_name('quick_start.yaml')
-
-
-@pytest.fixture(scope='module')
-def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return save_tiny_checkpoint(tmp_path_factory.mktemp('weights') / 'tiny.safetensors')
 
 
 @pytest.fixture(scope='module')

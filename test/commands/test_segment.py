@@ -13,7 +13,6 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from small_videos import break_off
-from tiny_checkpoint import save_tiny_checkpoint
 from typer.testing import CliRunner, Result
 
 from bisenet_ros.birds_eye import birds_eye
@@ -28,11 +27,6 @@ from bisenet_ros.media import Video, VideoWriter
 from bisenet_ros.parameter_file import write_parameters
 from bisenet_ros.segmenter import Segmenter
 from bisenet_ros.settings import Settings
-
-
-@pytest.fixture(scope='module')
-def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return save_tiny_checkpoint(tmp_path_factory.mktemp('weights') / 'tiny.safetensors')
 
 
 def noise(seed: int, width: int = 80, height: int = 60) -> npt.NDArray[np.uint8]:

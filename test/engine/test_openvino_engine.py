@@ -17,7 +17,6 @@ import pytest
 import torch
 import torch.nn.functional as F
 from cpu_marks import needs_bf16
-from tiny_checkpoint import save_tiny_checkpoint
 from torch import Tensor, nn
 
 from bisenet_ros.engine import winograd
@@ -246,11 +245,6 @@ def test_a_whole_pipeline_for_any_batch(output: str) -> None:
 
 
 # ---- in the segmenter ----
-
-
-@pytest.fixture(scope='module')
-def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return save_tiny_checkpoint(tmp_path_factory.mktemp('weights') / 'tiny.safetensors')
 
 
 @pytest.mark.parametrize(

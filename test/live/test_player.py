@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from rclpy.qos import QoSProfile, ReliabilityPolicy
-from ros_peers import Peer, own_domain, pixels_of
+from ros_peers import Peer, pixels_of
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from small_bags import START, STEP, Entry, InfoEntry, drive, picture, truth_of, write_bag
 
@@ -25,19 +25,6 @@ TIMEOUT = 90.0
 
 EVERY_IMAGE = QoSProfile(depth=30, reliability=ReliabilityPolicy.BEST_EFFORT)
 """With a queue of 5, as of sensor data, a busy test process loses some."""
-
-
-@pytest.fixture
-def domain() -> Iterator[int]:
-    with own_domain() as domain:
-        yield domain
-
-
-@pytest.fixture
-def peer(domain: int) -> Iterator[Peer]:
-    peer = Peer(domain)
-    yield peer
-    peer.close()
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -35,11 +34,6 @@ def node(domain: int) -> Iterator[Node]:
     yield node
     node.destroy_node()
     rclpy.shutdown(context=context)
-
-
-@pytest.fixture(scope='module')
-def segmenter(weights: Path) -> Segmenter:
-    return Segmenter.load(weights, device='cpu')
 
 
 @pytest.fixture

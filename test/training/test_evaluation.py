@@ -13,7 +13,6 @@ import numpy.typing as npt
 import pytest
 import torch
 import torch.nn.functional as F
-from tiny_checkpoint import save_tiny_checkpoint
 from torch import Tensor
 
 from bisenet_ros.checkpoint import Checkpoint
@@ -31,11 +30,6 @@ from bisenet_training.evaluation.worst_frames import PANEL_WIDTH, WorstFrames, d
 Pixels = npt.NDArray[np.uint8]
 
 FP32 = ModelSettings(device='cpu', precision='fp32')
-
-
-@pytest.fixture(scope='module')
-def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return save_tiny_checkpoint(tmp_path_factory.mktemp('weights') / 'tiny.safetensors')
 
 
 @pytest.fixture(scope='module')

@@ -13,7 +13,6 @@ import torch
 import torch.nn.functional as F
 from rosbags.highlevel import AnyReader
 from small_bags import IMAGE, START, STEP, Entry, picture, write_bag
-from tiny_checkpoint import save_tiny_checkpoint
 from typer.testing import CliRunner
 
 from bisenet_ros.checkpoint import Checkpoint
@@ -27,11 +26,6 @@ SIZE = (128, 96)
 """(width, height): that of the network, as in training, where crops are shown as they are."""
 
 Pixels = npt.NDArray[np.uint8]
-
-
-@pytest.fixture(scope='module')
-def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return save_tiny_checkpoint(tmp_path_factory.mktemp('weights') / 'tiny.safetensors')
 
 
 def run(*arguments: object) -> None:
