@@ -12,7 +12,6 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 import yaml
-from rosbags.highlevel import AnyReader
 from rosbags.rosbag1 import Writer as Rosbag1Writer
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin
 from rosbags.rosbag2 import Writer as Rosbag2Writer
@@ -200,16 +199,6 @@ FORMS: dict[str, Callable[[Path], Path]] = {
     'ROS 1': lambda folder: write_bag_of_ros_1(folder / 'drive.bag', drive(4)),
 }
 """A drive of four frames with truths, in every form that a bag comes in."""
-
-
-def untimed_messages(output: Path) -> list[tuple[str, int, bytes]]:
-    """Returns topic, time of reception and bytes of all messages in output.mcap except timing."""
-    with AnyReader([output / 'output.mcap']) as reader:
-        return [
-            (connection.topic, received, data)
-            for connection, received, data in reader.messages()
-            if not connection.topic.endswith('segmentation/timing')
-        ]
 
 
 def message_of(types: Any, entry: AnyEntry, **header_fields: int) -> tuple[str, Any]:

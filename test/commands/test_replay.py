@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 import os
 import resource
@@ -17,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from replay_results import lines_of, metrics_of, untimed_messages
 from rosbags.highlevel import AnyReader
 from rosbags.rosbag2 import StoragePlugin
 from small_bags import (
@@ -30,7 +30,6 @@ from small_bags import (
     drive,
     picture,
     truth_of,
-    untimed_messages,
     write_bag,
     write_split_bag,
 )
@@ -64,14 +63,6 @@ def replay(
     if params is not None:
         command += ['--params', params]
     return CliRunner().invoke(app, list(map(str, command)))
-
-
-def metrics_of(output: Path) -> Any:
-    return json.loads((output / 'metrics.json').read_text())
-
-
-def lines_of(output: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (output / 'frames.jsonl').read_text().splitlines()]
 
 
 def is_partial(result: Result, output: Path, problem: str) -> Any:

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import json
 import signal
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,8 @@ from typing import Any
 import psutil
 import pytest
 from pages import Page
-from small_bags import START, STEP, Entry, drive, truth_of, untimed_messages, write_bag
+from replay_results import metrics_of, untimed_messages
+from small_bags import START, STEP, Entry, drive, truth_of, write_bag
 from typer.testing import CliRunner, Result
 
 from bisenet_ros.cli import app
@@ -50,10 +50,6 @@ def error_of(result: Result) -> str:
     """The one line that says what was wrong."""
     (line,) = (line for line in result.stderr.splitlines() if line.startswith('bisenet: '))
     return line
-
-
-def metrics_of(output: Path) -> Any:
-    return json.loads((output / 'metrics.json').read_text())
 
 
 # What depends on the time that frames took, on how many bags there are, or on how many processes

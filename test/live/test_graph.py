@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from calibrated_checkpoint import save_calibrated_checkpoint
+from replay_results import lines_of, metrics_of
 from small_bags import START, STEP, Entry, InfoEntry, drive, picture, write_bag
 from typer.testing import CliRunner, Result
 
@@ -35,14 +36,6 @@ GROUND = ('grid', 'free_space_scan')
 def replay(weights: Path, bag: Path, output: Path, *arguments: str) -> Result:
     command = ['replay', bag, '-o', output, '--weights', weights, '--device', 'cpu', *arguments]
     return CliRunner().invoke(app, list(map(str, command)))
-
-
-def metrics_of(output: Path) -> Any:
-    return json.loads((output / 'metrics.json').read_text())
-
-
-def lines_of(output: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (output / 'frames.jsonl').read_text().splitlines()]
 
 
 def labels_of(output: Path, camera: str = '') -> Iterator[tuple[int, bytes]]:

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from small_bags import drive, untimed_messages, write_bag
+from replay_results import untimed_messages
+from small_bags import drive, write_bag
 from typer.testing import CliRunner, Result
 
 from bisenet_ros.cli import app
