@@ -27,7 +27,7 @@ Image = npt.NDArray[np.uint8]
 def _why_not_interpreted() -> str:
     """Returns why Triton's interpreter cannot run here; empty if it can."""
     if importlib.util.find_spec('triton') is None:
-        return 'Triton is not installed'
+        return 'needs Triton'
     triton, numpy = (
         tuple(int(part) for part in metadata.version(name).split('.')[:2])
         for name in ('triton', 'numpy')

@@ -177,7 +177,7 @@ def ros_clock() -> Any:
 
 
 def listener_of(buffer: Any, clock: Any, forget: Callable[[], None] = lambda: None) -> Any:
-    transforms = pytest.importorskip('bisenet_ros.node.transforms', reason='ROS 2 is not here')
+    transforms = pytest.importorskip('bisenet_ros.node.transforms', reason='needs ROS 2')
     return transforms.TransformListener(buffer, Listener(), UnknownTransformError, clock, forget)
 
 
@@ -234,7 +234,7 @@ def test_a_known_pose_is_not_reported_as_missing_while_tf_is_asked() -> None:
 
 
 def test_time_that_goes_back_clears_what_tf_said() -> None:
-    time = pytest.importorskip('rclpy.time', reason='ROS 2 is not here')
+    time = pytest.importorskip('rclpy.time', reason='needs ROS 2')
     clock, buffer = ros_clock(), Buffer()
     clock._set_ros_time_is_active(True)
     listener = listener_of(buffer, clock, lambda: camera.forget_pose())
@@ -251,7 +251,9 @@ def test_time_that_goes_back_clears_what_tf_said() -> None:
 
 
 def test_the_real_tf2() -> None:
-    tf2_ros = pytest.importorskip('tf2_ros', reason='tf2_ros comes with ROS 2, not with its wheels')
+    tf2_ros = pytest.importorskip(
+        'tf2_ros', reason='needs tf2_ros, which comes with ROS 2 but not with its wheels'
+    )
     from geometry_msgs.msg import Quaternion, TransformStamped
 
     from bisenet_ros.node.transforms import TransformListener

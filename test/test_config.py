@@ -186,7 +186,7 @@ rclpy.spin(node)
 
 @pytest.mark.skipif(
     'fastrtps' not in rclpy.get_rmw_implementation_identifier(),
-    reason='the profile is for Fast DDS, and another middleware is in use',
+    reason='needs Fast DDS, for which the profile is',
 )
 def test_fast_dds_profile_carries_large_best_effort_images_without_loss() -> None:
     wanted = 20

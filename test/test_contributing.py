@@ -113,7 +113,7 @@ def test_an_output_topic(weights: Path, tmp_path: Path, monkeypatch: pytest.Monk
         )
     np.testing.assert_array_equal(sky, 255 * (np.array(labels) == 0))
 
-    rclpy = pytest.importorskip('rclpy', reason='ROS 2 is not here')
+    rclpy = pytest.importorskip('rclpy', reason='needs ROS 2')
     publishers = importlib.import_module('bisenet_ros.node.publishers')
     context = rclpy.Context()
     rclpy.init(context=context)

@@ -14,7 +14,7 @@ from bisenet_ros.extras import EXTRAS, advice
 
 
 def test_extras_are_those_of_the_package() -> None:
-    tomllib = pytest.importorskip('tomllib', reason='came with Python 3.11')
+    tomllib = pytest.importorskip('tomllib', reason='needs Python 3.11')
     pyproject = Path(__file__).parents[1] / 'pyproject.toml'
     declared = tomllib.loads(pyproject.read_text())['project']['optional-dependencies']
     for extra, packages in EXTRAS.items():

@@ -128,7 +128,7 @@ def test_labels_of_what_others_compile_are_ours(gpu: dict[str, Any], weights: Pa
     assert np.mean(label(frame) != baselines.exact(checkpoint, (64, 64))(frame)) < 0.001
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason='here is an NVIDIA GPU')
+@pytest.mark.skipif(torch.cuda.is_available(), reason='needs a machine without an NVIDIA GPU')
 def test_without_a_gpu_it_says_what_it_needs(
     main: Callable[[list[str]], None], capsys: pytest.CaptureFixture[str]
 ) -> None:

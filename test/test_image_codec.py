@@ -279,10 +279,10 @@ def test_equals_opencv(
 def test_equals_cv_bridge(
     encoding: str, pixel_bytes: int, atol: int, is_bigendian: int, rng: np.random.Generator
 ) -> None:
-    cv_bridge = pytest.importorskip('cv_bridge', reason='cv_bridge is not installed')
-    messages = pytest.importorskip('sensor_msgs.msg', reason='ROS 2 is not installed')
+    cv_bridge = pytest.importorskip('cv_bridge', reason='needs cv_bridge')
+    messages = pytest.importorskip('sensor_msgs.msg', reason='needs ROS 2')
     if is_bigendian and not hasattr(np.ndarray, 'newbyteorder'):
-        pytest.skip('cv_bridge fails on big-endian images with NumPy 2')
+        pytest.skip('needs NumPy 1: cv_bridge fails on big-endian images with NumPy 2')
     for padding in (0, 2):  # pixels, because cv_bridge shears an image with another padding
         image = messages.Image(width=64, height=48, encoding=encoding, is_bigendian=is_bigendian)
         image.step = (64 + padding) * pixel_bytes
@@ -440,7 +440,7 @@ def test_fill_a_ros_message(
     shape: tuple[int, ...],
     rng: np.random.Generator,
 ) -> None:
-    messages = pytest.importorskip('sensor_msgs.msg', reason='ROS 2 is not installed')
+    messages = pytest.importorskip('sensor_msgs.msg', reason='needs ROS 2')
     from bisenet_ros.node.publishers import to_message
 
     pixels = rng.integers(0, 256, shape, np.uint8)

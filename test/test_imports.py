@@ -62,7 +62,7 @@ def test_segmenting_loads_one_engine_and_no_offline_tools() -> None:
 
 
 def test_node_is_in_the_graph_before_it_loads_torch() -> None:
-    pytest.importorskip('rclpy', reason='ROS 2 is not here')
+    pytest.importorskip('rclpy', reason='needs ROS 2')
     loaded = loaded_by('import bisenet_ros.node.lifecycle_node')
     assert 'rclpy' in loaded
     assert loaded.isdisjoint(OFFLINE | {'torch', 'openvino', 'triton'})

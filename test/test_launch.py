@@ -27,7 +27,7 @@ LAUNCH_FILE = ROOT / 'launch' / 'segment.launch.py'
 # A bare `import launch` proves nothing: the folder of that name is a namespace package too.
 needs_launch = pytest.mark.skipif(
     importlib.util.find_spec('launch_ros') is None,
-    reason='launch_ros is not installed: it comes with ROS 2, the wheels do not have it',
+    reason='needs launch_ros, which comes with ROS 2 but not with its wheels',
 )
 
 # Runs a launch file as `ros2 launch` does, without the plugins of ros2cli.
@@ -472,7 +472,7 @@ def test_wrong_arguments_are_refused_before_anything_starts(
 @needs_launch
 @pytest.mark.skipif(
     importlib.util.find_spec('launch_testing') is None,
-    reason='launch_testing is not installed: it comes with ROS 2, the wheels do not have it',
+    reason='needs launch_testing, which comes with ROS 2 but not with its wheels',
 )
 def test_the_real_node_labels_a_frame_and_ends_well(
     launch: Launch, prefix: Path, weights: Path

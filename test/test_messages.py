@@ -18,7 +18,7 @@ from ros_peers import Peer, own_domain, running
 from std_msgs.msg import Header
 
 if shutil.which('c++') is None:
-    pytest.skip('without a C++ compiler the messages are left out', allow_module_level=True)
+    pytest.skip('needs the compiled messages', allow_module_level=True)
 
 from bisenet_ros.msg import DrivableArea, SegmentationTiming
 

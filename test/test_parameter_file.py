@@ -20,7 +20,7 @@ from bisenet_ros.parameter_file import (
 )
 from bisenet_ros.settings import Settings
 
-rclpy = pytest.importorskip('rclpy', reason='ROS 2 is not here')
+rclpy = pytest.importorskip('rclpy', reason='needs ROS 2')
 
 
 @pytest.fixture(scope='module')

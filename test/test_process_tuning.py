@@ -123,7 +123,7 @@ def run(code: str, **environment: str) -> str:
     return done.stdout.strip()
 
 
-@pytest.mark.skipif(platform.libc_ver()[0] != 'glibc', reason='a setting of glibc')
+@pytest.mark.skipif(platform.libc_ver()[0] != 'glibc', reason='needs glibc')
 def test_freed_memory_is_kept_in_every_thread() -> None:
     """100 MB are 50 huge pages or 25,000 small ones: fetched each time, or once when prepared."""
     by_default = int(run(FAULTS.format(prepare='')))
@@ -131,29 +131,29 @@ def test_freed_memory_is_kept_in_every_thread() -> None:
     assert int(run(FAULTS.format(prepare='prepare_process()'))) < by_default / 10
 
 
-@pytest.mark.skipif(platform.libc_ver()[0] != 'glibc', reason='a setting of glibc')
+@pytest.mark.skipif(platform.libc_ver()[0] != 'glibc', reason='needs glibc')
 def test_free_memory_is_returned_on_request() -> None:
     kept, left = map(float, run(FREED).split())
     assert kept > 190
     assert left < 120
 
 
-@pytest.mark.skipif(platform.libc_ver()[0] != 'glibc', reason='a setting of glibc')
+@pytest.mark.skipif(platform.libc_ver()[0] != 'glibc', reason='needs glibc')
 def test_what_the_user_set_for_malloc_wins() -> None:
     code = FAULTS.format(prepare='prepare_process()')
     assert int(run(code, MALLOC_ARENA_MAX='2')) >= 150
 
 
-@pytest.mark.skipif(platform.libc_ver()[0] != 'glibc', reason='a setting of glibc')
+@pytest.mark.skipif(platform.libc_ver()[0] != 'glibc', reason='needs glibc')
 def test_benchmarks_report_what_was_done_to_malloc() -> None:
     assert run(MALLOC).splitlines() == ['freed memory is given back', 'freed memory is kept']
     assert run(MALLOC, MALLOC_ARENA_MAX='2').splitlines() == 2 * ["{'MALLOC_ARENA_MAX': '2'}"]
 
 
-@pytest.mark.skipif(platform.libc_ver()[0] != 'glibc', reason='a setting of glibc')
+@pytest.mark.skipif(platform.libc_ver()[0] != 'glibc', reason='needs glibc')
 def test_threads_of_the_node_share_one_heap(tmp_path: Path) -> None:
     """rclpy starts threads when it is imported, and by default each gets a heap of its own."""
-    pytest.importorskip('rclpy', reason='ROS 2 is not here')
+    pytest.importorskip('rclpy', reason='needs ROS 2')
     told = run(HEAPS, ROS_AUTOMATIC_DISCOVERY_RANGE='OFF', ROS_LOG_DIR=str(tmp_path))
     assert re.findall('<heap nr="(.*?)"', told) == ['0']
 

@@ -30,7 +30,7 @@ from bisenet_ros.ground.tables import OCCUPIED
 from bisenet_ros.label_space import CAMVID, IGNORE
 from bisenet_ros.settings import Settings
 
-pytest.importorskip('rerun', reason='it needs Python 3.11 and NumPy 2')
+pytest.importorskip('rerun', reason='needs Rerun, which needs Python 3.11 and NumPy 2')
 import rerun_cli
 from rerun.error_utils import RerunWarning
 from rerun_recordings import Rows, image_of, rows_of

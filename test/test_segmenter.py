@@ -93,7 +93,7 @@ def test_output_size_is_drawn_from_the_logits(
     weights: Path, engine: str, size: tuple[int, int]
 ) -> None:
     if find_spec(engine) is None:
-        pytest.skip(f'{engine} is not installed')
+        pytest.skip(f'needs {engine}')
     segmenter = Segmenter.load(
         weights, device='cpu', precision='fp32', engine=engine, output_size=size[::-1]
     )
@@ -149,7 +149,7 @@ def test_a_batch_is_the_same_as_one_by_one(segmenter: Segmenter) -> None:
 @pytest.mark.parametrize('engine', ['torch', 'openvino'])
 def test_threads_may_share_one(weights: Path, engine: str) -> None:
     if find_spec(engine) is None:
-        pytest.skip(f'{engine} is not installed')
+        pytest.skip(f'needs {engine}')
     segmenter = Segmenter.load(weights, device='cpu', engine=engine)
     frames = [make_frame(96, 128, seed) for seed in range(4)]
     alone = [segmenter(frame).labels for frame in frames]

@@ -20,10 +20,8 @@ TIMEOUT = 240.0
 def test_labels_come_again_after_every_disturbance_and_belong_to_their_frames(
     tmp_path: Path,
 ) -> None:
-    pytest.importorskip('rclpy', reason='ROS 2 is not here')
-    pytest.importorskip(
-        'bisenet_ros.msg', reason='the messages are not compiled: there was no C compiler'
-    )
+    pytest.importorskip('rclpy', reason='needs ROS 2')
+    pytest.importorskip('bisenet_ros.msg', reason='needs the compiled messages')
     file = tmp_path / 'soak.json'
     once = ['--seconds', '0', '--calm', '0', '--rate', '10', '--network', '64', '64']
     done = subprocess.run(

@@ -13,9 +13,7 @@ import torch
 from bisenet_ros.errors import UserError
 from bisenet_ros.torchvision_import import import_torchvision
 
-needs_torchvision = pytest.mark.skipif(
-    find_spec('torchvision') is None, reason='torchvision is not installed'
-)
+needs_torchvision = pytest.mark.skipif(find_spec('torchvision') is None, reason='needs torchvision')
 
 
 @needs_torchvision

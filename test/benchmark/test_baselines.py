@@ -33,7 +33,7 @@ def eager(checkpoint: Checkpoint) -> Labeller:
 @pytest.fixture(scope='module')
 def openvino(weights: Path) -> Make:
     """OpenVINO for the weights, which are converted once, in whatever order their channels are."""
-    pytest.importorskip('openvino')
+    pytest.importorskip('openvino', reason='needs OpenVINO')
     model = baselines.openvino_model(Checkpoint.load(weights), SIZE)
     return lambda checkpoint: baselines.openvino_labeller(
         model, SIZE, checkpoint.normalization, 'fp32'
@@ -42,7 +42,7 @@ def openvino(weights: Path) -> Make:
 
 def onnx_runtime(checkpoint: Checkpoint) -> Labeller:
     for package in ('onnx', 'onnxscript', 'onnxruntime'):
-        pytest.importorskip(package)
+        pytest.importorskip(package, reason=f'needs {package}')
     return baselines.onnx_runtime(checkpoint, SIZE)
 
 

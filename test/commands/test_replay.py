@@ -599,7 +599,7 @@ def little_room(
         return
     mount = ['mount', '-t', 'tmpfs', '-o', 'size=4m', 'tmpfs', str(folder)]
     if subprocess.run(mount, capture_output=True).returncode:
-        pytest.skip('needs the right to mount a small disk')
+        pytest.skip('needs the right to mount a disk')
     yield folder
     subprocess.run(['umount', str(folder)], check=True)
 

@@ -48,7 +48,9 @@ NETWORK_NAMES = ['bisenetv2', 'bisenetv1_xception39']
 NETWORK_SIZE = (100, 70)  # is padded to 128x96
 
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason='needs an NVIDIA GPU')
-needs_weights = pytest.mark.skipif(not shipped_weights(), reason='no weights ship with this tree')
+needs_weights = pytest.mark.skipif(
+    not shipped_weights(), reason='needs the weights that ship with the package'
+)
 
 
 def noise(height: int, width: int, seed: int = 0) -> npt.NDArray[np.uint8]:
@@ -114,7 +116,7 @@ def test_the_network_that_was_given_is_not_changed() -> None:
         torch.testing.assert_close(after[name], tensor, rtol=0, atol=0)
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason='here is an NVIDIA GPU')
+@pytest.mark.skipif(torch.cuda.is_available(), reason='needs a machine without an NVIDIA GPU')
 @pytest.mark.parametrize('device', ['auto', 'cpu'])
 def test_the_engine_is_refused_without_a_gpu(device: str) -> None:
     with pytest.raises(UserError, match='engine cuda is for NVIDIA GPUs, not for cpu'):

@@ -44,9 +44,7 @@ from bisenet_ros.synthetic.drive import SyntheticDrive
 
 CPU = torch.device('cpu')
 
-needs_triton = pytest.mark.skipif(
-    importlib.util.find_spec('triton') is None, reason='Triton is not installed'
-)
+needs_triton = pytest.mark.skipif(importlib.util.find_spec('triton') is None, reason='needs Triton')
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason='needs an NVIDIA GPU')
 
 Call = Callable[..., Any]
@@ -221,7 +219,7 @@ def logits() -> torch.Tensor:
     return engine([frame])[0]
 
 
-@pytest.mark.skipif(not shipped_weights(), reason='no weights ship with this tree')
+@pytest.mark.skipif(not shipped_weights(), reason='needs the weights that ship with the package')
 def test_labels_of_trained_weights_are_those_of_the_cpu(call: Call, logits: torch.Tensor) -> None:
     size, scale = (190, 320), (16.0, 16.0)
     labels, _ = call(kernel_calls.draw, logits.numpy(), size, scale)

@@ -37,9 +37,7 @@ CPU = torch.device('cpu')
 SIZE = (128, 96)
 NORMALIZATION = Normalization(mean=(0.4, 0.5, 0.6), std=(0.2, 0.25, 0.3))
 
-needs_openvino = pytest.mark.skipif(
-    find_spec('openvino') is None, reason='OpenVINO is not installed'
-)
+needs_openvino = pytest.mark.skipif(find_spec('openvino') is None, reason='needs OpenVINO')
 needs_winograd = pytest.mark.skipif(
     winograd.kernel_for('fp32') is None, reason='needs the C library and AVX2'
 )
@@ -72,7 +70,7 @@ def keep_only(*names: str) -> None:
 
 def build(name: str) -> SegmentationNetwork:
     if 'resnet' in name and find_spec('torchvision') is None:
-        pytest.skip('torchvision, which has the ResNets, is not installed')
+        pytest.skip('needs torchvision, which has the ResNets')
     torch.manual_seed(0)
     return NETWORKS[name](7).eval()
 
@@ -113,7 +111,7 @@ def assert_runs(engine: Engine, network: SegmentationNetwork) -> None:
 @pytest.mark.parametrize('engine_name', ['torch', 'openvino', 'cuda'])
 def test_labels_are_those_of_plain_torch(engine_name: str, network_name: str) -> None:
     if engine_name == 'openvino' and find_spec('openvino') is None:
-        pytest.skip('OpenVINO is not installed')
+        pytest.skip('needs OpenVINO')
     network = build(network_name)
     if (engine_name, network_name) == ('openvino', 'odd'):
         refusal = r'^engine openvino cannot run this network \(.* no translation to OpenVINO\): u'
@@ -289,7 +287,7 @@ def test_a_corrupted_kernel_is_noticed(monkeypatch: pytest.MonkeyPatch, name: st
     assert_runs(loaded.engine, network)
 
 
-@pytest.mark.skipif(not shipped_weights(), reason='no weights ship with this tree')
+@pytest.mark.skipif(not shipped_weights(), reason='needs the weights that ship with the package')
 @pytest.mark.parametrize(('noise', 'right'), [(0.02, True), (0.5, False)])
 def test_rounding_passes_and_more_does_not(noise: float, right: bool) -> None:
     checkpoint = Checkpoint.load('camvid')

@@ -108,7 +108,7 @@ def test_everything_runs_without_it(
     engine: str, weights: Path, request: pytest.FixtureRequest
 ) -> None:
     if find_spec(engine) is None:
-        pytest.skip('OpenVINO is not installed')
+        pytest.skip('needs OpenVINO')
     frame = np.random.default_rng(0).integers(0, 256, (96, 128, 3), np.uint8)
 
     def load() -> Segmenter:

@@ -30,7 +30,7 @@ from bisenet_ros.preprocess import Normalization
 from bisenet_ros.segmenter import Segmenter
 
 if find_spec('openvino') is None:
-    pytest.skip('OpenVINO is not installed', allow_module_level=True)
+    pytest.skip('needs OpenVINO', allow_module_level=True)
 
 import openvino as ov
 
@@ -79,7 +79,7 @@ def small_images_pay(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_network_has_the_logits_of_torch(name: str) -> None:
     """With batch norms as training leaves them; test_loading.py takes every network."""
     if 'resnet' in name and find_spec('torchvision') is None:
-        pytest.skip('torchvision, which has the ResNets, is not installed')
+        pytest.skip('needs torchvision, which has the ResNets')
     network = build(name)
     shown = frames(1, *SIZE)
     logits = OpenVinoEngine(network, NORMALIZATION, SIZE, CPU, 'fp32')(shown)

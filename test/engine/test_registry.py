@@ -29,7 +29,7 @@ def test_the_names_are_there_without_any_engine() -> None:
 def test_every_entry_leads_to_an_engine_of_that_name(name: str) -> None:
     entry = ENGINES[name]
     if entry.extra is not None and find_spec(entry.extra) is None:
-        pytest.skip(f'{entry.extra} is not installed')
+        pytest.skip(f'needs the extra {entry.extra}')
     assert getattr(import_module(entry.module), entry.constructor).name == name
 
 

@@ -24,7 +24,9 @@ from bisenet_ros.synthetic.drive import SyntheticDrive
 FRAMES = [int(number) for number in os.environ.get('BISENET_TEST_FRAMES', '0 30').split()]
 """Frames of the synthetic drive; test_cpu_capabilities.py has one of them in every process."""
 
-pytestmark = pytest.mark.skipif(not shipped_weights(), reason='no weights ship with this tree')
+pytestmark = pytest.mark.skipif(
+    not shipped_weights(), reason='needs the weights that ship with the package'
+)
 
 Image = npt.NDArray[np.uint8]
 
@@ -61,7 +63,7 @@ def test_labels_are_those_of_plain_torch(
     driven: list[tuple[Image, Image]], engine: str, precision: str, most: float
 ) -> None:
     if engine == 'openvino' and find_spec('openvino') is None:
-        pytest.skip('OpenVINO is not installed')
+        pytest.skip('needs OpenVINO')
     segmenter = Segmenter.load(device='cpu', engine=engine, precision=precision)
     assert (segmenter.engine, segmenter.notes) == (engine, ())
     assert share_of_others(segmenter, driven) < most

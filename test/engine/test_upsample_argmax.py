@@ -87,7 +87,7 @@ def implementation(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPat
         return name
     if backend() != 'native':
         assert shutil.which('gcc') is None, 'there is a compiler: install the package again'
-        pytest.skip('the library was not built: no compiler on this machine')
+        pytest.skip('needs the C library')
     if not cpu_has(name):
         pytest.skip(f'needs a CPU with {name}')
     monkeypatch.setenv(CAPABILITY_VARIABLE, name)

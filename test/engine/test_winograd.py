@@ -242,7 +242,7 @@ def test_only_what_the_compiler_could_build(monkeypatch: pytest.MonkeyPatch) -> 
 
 def build(name: str) -> SegmentationNetwork:
     if 'resnet' in name and find_spec('torchvision') is None:
-        pytest.skip('torchvision, which has the ResNets, is not installed')
+        pytest.skip('needs torchvision, which has the ResNets')
     torch.manual_seed(0)
     return fold_batch_norm(NETWORKS[name](7))
 

@@ -86,7 +86,7 @@ def test_every_layout_with_a_file_has_its_facts() -> None:
 
 
 needs_torchvision = pytest.mark.skipif(
-    find_spec('torchvision') is None, reason='torchvision, which has the ResNets, is not installed'
+    find_spec('torchvision') is None, reason='needs torchvision, which has the ResNets'
 )
 
 

@@ -815,7 +815,7 @@ def on_a_disk_of_its_own(folder: Path, size: str, state: str) -> list[str]:
         shutil.which('unshare') is None
         or subprocess.run([*command, 'true'], capture_output=True, check=False).returncode
     ):
-        pytest.skip('mounting needs root')
+        pytest.skip('needs the right to mount a disk')
     return command
 
 

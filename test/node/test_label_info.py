@@ -60,7 +60,7 @@ def vision_msgs(tmp_path_factory: pytest.TempPathFactory) -> Any:
         yield importlib.import_module('vision_msgs.msg')
         return
     if shutil.which('c++') is None:
-        pytest.skip('vision_msgs is not installed, and there is no compiler to make it')
+        pytest.skip('needs vision_msgs, or a compiler to make it')
     root = tmp_path_factory.mktemp('vision_msgs')
     for name, text in VISION_MSGS.items():
         (root / name).parent.mkdir(exist_ok=True)

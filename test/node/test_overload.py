@@ -30,9 +30,7 @@ SEGMENT_MB = 70.3
 @pytest.mark.slow
 @pytest.mark.timeout(TIMEOUT + 30)
 def test_at_60_hz_labels_stay_new_and_no_frames_pile_up(tmp_path: Path) -> None:
-    pytest.importorskip(
-        'bisenet_ros.msg', reason='the messages are not compiled: there was no C compiler'
-    )
+    pytest.importorskip('bisenet_ros.msg', reason='needs the compiled messages')
     figures = tmp_path / 'overload.json'
     overload = ['--overload', '5', '--network', '768', '384', '--json', str(figures)]
     done = subprocess.run(

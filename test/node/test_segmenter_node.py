@@ -181,9 +181,7 @@ def test_compressed_outputs_are_what_image_transport_reads(
 
 
 def test_drivable_area_and_timing(graph: Graph, segmenter: Segmenter) -> None:
-    messages = pytest.importorskip(
-        'bisenet_ros.msg', reason='the messages are not compiled: there was no C compiler'
-    )
+    messages = pytest.importorskip('bisenet_ros.msg', reason='needs the compiled messages')
     areas = graph.peer.listen(messages.DrivableArea, 'segmentation/drivable_area')
     timings = graph.peer.listen(messages.SegmentationTiming, 'segmentation/timing')
     with graph.peer.streaming(Image, 'image', fill_with(FRAME, 'bgr8')) as stream:
@@ -214,9 +212,7 @@ def test_without_subscribers_the_work_goes_on_and_is_reported(graph: Graph) -> N
 
 
 def test_drivable_area_where_nothing_is_drivable(graph: Graph, segmenter: Segmenter) -> None:
-    messages = pytest.importorskip(
-        'bisenet_ros.msg', reason='the messages are not compiled: there was no C compiler'
-    )
+    messages = pytest.importorskip('bisenet_ros.msg', reason='needs the compiled messages')
     (absent, *_) = set(range(len(CAMVID))) - set(np.unique(segmenter(FRAME).labels).tolist())
     assert set_parameter(graph.peer, 'drivable_classes', [CAMVID.names[absent]]).successful
     areas = graph.peer.listen(messages.DrivableArea, 'segmentation/drivable_area')

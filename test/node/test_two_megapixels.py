@@ -55,9 +55,7 @@ def camera(domain: int, reliability: str, *, with_profile: bool) -> Iterator[Pro
 def test_with_the_profile_they_arrive(
     domain: int, peer: Peer, weights: Path, reliability: str
 ) -> None:
-    messages = pytest.importorskip(
-        'bisenet_ros.msg', reason='the messages are not compiled: there was no C compiler'
-    )
+    messages = pytest.importorskip('bisenet_ros.msg', reason='needs the compiled messages')
     timings = peer.listen(messages.SegmentationTiming, 'segmentation/timing')
     labels = peer.listen(Image, 'segmentation/labels')
     with (

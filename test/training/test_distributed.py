@@ -109,6 +109,6 @@ def test_two_processes_have_the_losses_of_one(tmp_path: Path) -> None:
 
 def test_a_gpu_is_there_when_it_is_asked_for() -> None:
     if torch.cuda.is_available():
-        pytest.skip('this machine has a GPU')
+        pytest.skip('needs a machine without an NVIDIA GPU')
     with pytest.raises(UserError, match='torch finds no GPU: use device=cpu'):
         launch('cuda', 'bf16')

@@ -63,7 +63,7 @@ def parametrize(*names: FormatName) -> pytest.MarkDecorator:
                 marks=[
                     pytest.mark.skipif(
                         any(find_spec(package) is None for package in FORMATS[name].packages),
-                        reason=f'{FORMATS[name].title} is not installed',
+                        reason=f'needs {FORMATS[name].title}',
                     ),
                     *([pytest.mark.slow] if name == 'onnx' else []),
                 ],
@@ -137,7 +137,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Exported:
 
 def assert_can_be_exported(name: FormatName, network: str, exported: Exported) -> None:
     if 'resnet' in network and find_spec('torchvision') is None:
-        pytest.skip('torchvision, which has the ResNets, is not installed')
+        pytest.skip('needs torchvision, which has the ResNets')
     path, parity = exported(name, IMAGES_IN_LOGITS_OUT, network)
     assert parity.frames == 3
     assert parity.max_logit_difference is not None
@@ -211,7 +211,7 @@ def test_a_file_says_what_it_is_and_nothing_else_is_left(
 
 
 def test_others_find_the_metadata_where_onnx_has_them(exported: Exported) -> None:
-    onnx = pytest.importorskip('onnx')
+    onnx = pytest.importorskip('onnx', reason='needs the extra onnx')
     model = onnx.load(exported('onnx', FRAMES_IN_LABELS_OUT)[0])
     onnx.checker.check_model(model, full_check=True)
     documents = {entry.key: json.loads(entry.value) for entry in model.metadata_props}

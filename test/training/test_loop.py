@@ -120,7 +120,7 @@ def test_states_hold_nothing_but_tensors_and_plain_values(
 @pytest.mark.parametrize('network', SMALLER)
 def test_every_network_trains(network: str, data: Path, tmp_path: Path) -> None:
     if 'resnet' in network:
-        pytest.importorskip('torchvision')
+        pytest.importorskip('torchvision', reason='needs torchvision')
     config = small_config(
         tmp_path,
         data,
