@@ -93,9 +93,8 @@ def test_nav2_takes_topics_and_frames_of_the_node() -> None:
     content = yaml.safe_load(NAV2.read_text())
     costmap = content['local_costmap']['local_costmap']['ros__parameters']
     assert costmap['robot_base_frame'] == Settings().base_frame
-    assert costmap[
-        'rolling_window'
-    ]  # where a grid in base_frame is transformed, not taken as it is
+    # Otherwise a grid in base_frame is taken as it is, and not transformed.
+    assert costmap['rolling_window']
     assert costmap['track_unknown_space']
     layers = {value['plugin']: value for value in costmap.values() if isinstance(value, dict)}
     used = [costmap[name]['plugin'] for name in costmap['plugins']]
@@ -106,10 +105,11 @@ def test_nav2_takes_topics_and_frames_of_the_node() -> None:
     obstacles = layers['nav2_costmap_2d::ObstacleLayer']
     monitor = content['collision_monitor']['ros__parameters']
     assert monitor['base_frame_id'] == Settings().base_frame
-    sources = [obstacles[name] for name in obstacles['observation_sources'].split()]
-    sources += [monitor[name] for name in monitor['observation_sources']]
-    assert {source['topic'] for source in sources} == {f'/{NAMESPACE}/{SCAN.name}'}
-    for source in sources[:1]:
+    marking = [obstacles[name] for name in obstacles['observation_sources'].split()]
+    watched = [monitor[name] for name in monitor['observation_sources']]
+    for sources in (marking, watched):
+        assert {source['topic'] for source in sources} == {f'/{NAMESPACE}/{SCAN.name}'}
+    for source in marking:
         assert source['data_type'] == 'LaserScan'
         assert source['inf_is_valid']  # or rays without a contact would clear nothing
         assert source['min_obstacle_height'] < 0 < source['max_obstacle_height']  # the scan is at 0

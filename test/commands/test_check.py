@@ -157,7 +157,7 @@ def test_whatever_a_frame_has_can_be_asked_for(folder: Path, tmp_path: Path) -> 
     text = 'rate: 1\nbags: [{path: monday}]\ncriteria:\n' + ''.join(
         f'  - {{figure: {figure}, at_least: 0}}\n' for figure in FIGURES
     )
-    assert run(folder, tmp_path, text).exit_code in (0, 1)
+    assert run(folder, tmp_path, text).exit_code == 1  # some are not measured
     judged = {c['figure']: c['value'] for c in result_of(tmp_path)['bags'][0]['criteria']}
     # An untrained network may call nothing drivable, and nobody knows where the camera is.
     unmeasured = {figure for figure, value in judged.items() if value is None}

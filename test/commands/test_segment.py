@@ -133,7 +133,7 @@ def test_a_calibration_is_for_one_size_of_images(weights: Path, tmp_path: Path) 
     write_parameters(tmp_path / 'params.yaml', {'output_size': [40, 32]})
     options = (*MOUNTING, '--camera-info', file, '--params', tmp_path / 'params.yaml')
     result = segment(weights, folder, '-o', tmp_path / 'out', *options)
-    assert result.exit_code != 0
+    assert result.exit_code == 2
     assert 'is for 80x60, but the image' in result.stderr
 
 
