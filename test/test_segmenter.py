@@ -127,7 +127,7 @@ def test_outputs_have_the_size_of_the_frame(segmenter: Segmenter, size: tuple[in
     np.testing.assert_array_equal(frame, before)
 
 
-def test_views_are_as_good_as_arrays(segmenter: Segmenter) -> None:
+def test_a_view_has_the_labels_of_its_copy(segmenter: Segmenter) -> None:
     whole = make_frame(200, 300)
     views = [whole[10:150, 20:220], whole[::2, ::3], whole[::-1], whole[:, ::-1], whole[..., ::-1]]
     at_network_size = make_frame(96, 256)[:, ::2]
@@ -147,7 +147,7 @@ def test_a_batch_is_the_same_as_one_by_one(segmenter: Segmenter) -> None:
 
 
 @pytest.mark.parametrize('engine', ['torch', 'openvino'])
-def test_threads_may_share_one(weights: Path, engine: str) -> None:
+def test_threads_that_share_a_segmenter_get_their_own_labels(weights: Path, engine: str) -> None:
     if find_spec(engine) is None:
         pytest.skip(f'needs {engine}')
     segmenter = Segmenter.load(weights, device='cpu', engine=engine)
@@ -246,7 +246,7 @@ def test_results_keep_the_settings_they_were_made_with(segmenter: Segmenter) -> 
     assert result.drivable.all()
 
 
-def test_settings_are_those_that_it_came_to(weights: Path) -> None:
+def test_settings_are_those_that_were_given(weights: Path) -> None:
     segmenter = Segmenter.load(
         weights,
         precision='fp32',
@@ -275,7 +275,7 @@ def test_settings_are_those_that_it_came_to(weights: Path) -> None:
     assert Segmenter.from_settings(asked).settings == asked
 
 
-def test_settings_say_nothing_of_auto(weights: Path) -> None:
+def test_settings_are_resolved_where_auto_was_given(weights: Path) -> None:
     settings = Segmenter.load(weights).settings
     assert 'auto' not in (settings.device, settings.precision, settings.engine)
     assert settings.network_size == Checkpoint.load(weights).network_size
@@ -286,7 +286,7 @@ def test_settings_say_nothing_of_auto(weights: Path) -> None:
     'name', ['confidence_threshold', 'drivable_threshold', 'min_drivable_area']
 )
 @pytest.mark.parametrize('value', [-0.1, 1.1, float('nan')])
-def test_fractions_are_fractions(name: str, value: float) -> None:
+def test_fractions_outside_of_0_to_1_are_refused(name: str, value: float) -> None:
     with pytest.raises(UserError, match=f'^{name} must be from 0 to 1, not {value}$'):
         ModelSettings(**{name: value})
 
@@ -347,7 +347,7 @@ def test_wrong_arguments_are_refused_before_the_network_is_loaded(
 # ---- how it runs ----
 
 
-def test_what_was_chosen_can_be_read(weights: Path) -> None:
+def test_device_precision_engine_and_size_that_were_chosen_can_be_read(weights: Path) -> None:
     segmenter = Segmenter.load(weights, device='cpu')
     assert segmenter.device == 'cpu'
     assert segmenter.precision == ('bf16' if cpu_has_bf16() else 'fp32')

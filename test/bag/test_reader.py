@@ -59,7 +59,7 @@ def test_frames_and_truth_of_every_form(form: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize('form', FORMS)
-def test_damage_is_one_line(form: str, tmp_path: Path) -> None:
+def test_damage_is_reported_in_one_line(form: str, tmp_path: Path) -> None:
     bag = FORMS[form](tmp_path)
     files = sorted(bag.iterdir()) if bag.is_dir() else [bag]
     rng = np.random.default_rng(0)
@@ -152,7 +152,9 @@ def test_topics_that_nobody_reads_need_not_be_understood(tmp_path: Path, storage
 
 
 @pytest.mark.parametrize('storage', ['mcap', 'sqlite3'])
-def test_a_definition_of_another_encoding_or_alphabet(tmp_path: Path, storage: str) -> None:
+def test_a_definition_of_another_encoding_or_alphabet_hides_no_frame(
+    tmp_path: Path, storage: str
+) -> None:
     definition = ('float64 speed # XXX\n', False)
     path = with_other_topics(tmp_path / 'bag', [definition], **STORAGES[storage])
     replace_bytes(path, b'XXX', b'm\xe9t')
@@ -162,7 +164,7 @@ def test_a_definition_of_another_encoding_or_alphabet(tmp_path: Path, storage: s
 
 
 @pytest.mark.parametrize('storage', ['mcap', 'mcap, compressed'])
-def test_a_cut_file_with_a_definition_that_is_not_understood(tmp_path: Path, storage: str) -> None:
+def test_a_cut_file_is_read_whatever_its_definitions(tmp_path: Path, storage: str) -> None:
     definition = (DEFINITIONS['byte-order mark'], True)
     path = with_other_topics(tmp_path / 'bag', [definition], **STORAGES[storage])
     file = path / 'bag.mcap'
@@ -171,13 +173,13 @@ def test_a_cut_file_with_a_definition_that_is_not_understood(tmp_path: Path, sto
 
 
 @pytest.mark.parametrize('profile', [b'\0\0\0\0', b'\4\0\0\0demo'])
-def test_any_profile_of_an_mcap_file(tmp_path: Path, profile: bytes) -> None:
+def test_an_mcap_file_of_any_profile_is_read(tmp_path: Path, profile: bytes) -> None:
     path = write_bag(tmp_path / 'bag', drive(2))
     replace_bytes(path, b'^(.{17})\4\0\0\0ros2(.{4})', b'\\1' + profile.ljust(12, b'\0'))
     assert len(list(ReplayBag(path / 'bag.mcap'))) == 2
 
 
-def test_a_definition_of_ros_1_in_another_alphabet(tmp_path: Path) -> None:
+def test_a_definition_of_ros_1_in_another_alphabet_hides_no_frame(tmp_path: Path) -> None:
     path = tmp_path / 'drive.bag'
     store = get_typestore(Stores.ROS1_NOETIC)
     with Rosbag1Writer(path) as writer:
@@ -193,7 +195,7 @@ def test_a_definition_of_ros_1_in_another_alphabet(tmp_path: Path) -> None:
     assert [frame.stamp for frame in ReplayBag(path)] == [START, START + STEP]
 
 
-def test_compressed_images(tmp_path: Path) -> None:
+def test_compressed_images_are_decoded(tmp_path: Path) -> None:
     entries = [Entry('/front/compressed', START, picture(0), 'png')]
     (frame,) = ReplayBag(write_bag(tmp_path / 'bag', entries))
     np.testing.assert_array_equal(frame.image(), picture(0))
@@ -375,7 +377,9 @@ def test_an_unstamped_camera_has_the_camera_info_before_it(tmp_path: Path) -> No
     [[START] * 4, [START, START + 1, START, START + 1], [STEP * i for i in range(4)]],
     ids=['all equal', 'a clock that loops', 'a clock that starts at zero'],
 )
-def test_truth_of_stamps_that_are_not_unique(tmp_path: Path, stamps: list[int]) -> None:
+def test_truths_find_their_frames_where_stamps_are_not_unique(
+    tmp_path: Path, stamps: list[int]
+) -> None:
     bag = ReplayBag(write_bag(tmp_path / 'bag', stamped(drive(4), stamps)))
     assert not bag.notes
     frames = list(bag)
@@ -431,7 +435,7 @@ def test_a_camera_info_of_ros_1_has_the_fields_of_ros_2(tmp_path: Path) -> None:
     assert len(first.camera_info.p) == 12
 
 
-def test_the_latest_camera_info_before_an_image(tmp_path: Path) -> None:
+def test_an_image_has_the_latest_camera_info_before_it(tmp_path: Path) -> None:
     late = [info._replace(stamp=info.stamp - 1000) for info in infos_of('/front/camera_info', 0)]
     infos = [*late[1:3], InfoEntry('/rear/camera_info', START, 9.0)]
     entries = in_order(*drive(4, '/front'), *drive(4, '/rear', truth=False), *infos)
@@ -460,7 +464,7 @@ def test_each_camera_has_its_camera_info(tmp_path: Path) -> None:
     assert frames.count(('rear/image', True)) == 4
 
 
-def test_two_images_with_the_camera_info_of_one_camera(tmp_path: Path) -> None:
+def test_two_images_of_a_camera_share_its_camera_info(tmp_path: Path) -> None:
     both = [
         Entry(f'/front/{name}', START + i * STEP, picture(i), 'bgr8')
         for i in range(4)
@@ -471,7 +475,7 @@ def test_two_images_with_the_camera_info_of_one_camera(tmp_path: Path) -> None:
     assert focals(path, '/front/image_rect') == [50, 51, 52, 53]
 
 
-def test_a_camera_info_that_is_too_late(tmp_path: Path) -> None:
+def test_a_camera_info_that_is_too_late_is_not_used(tmp_path: Path) -> None:
     infos = infos_of('/camera_info', LATEST_INFO + 3 * STEP // 2)
     path = write_bag(tmp_path / 'bag', in_order(*drive(4), *infos))
     assert focals(path) == [None] * 4
@@ -504,7 +508,7 @@ def test_a_damaged_bag_gives_the_frames_before_the_damage(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize('form', ['mcap', 'sqlite3', 'split'])
-def test_fewer_frames_than_the_bag_states(tmp_path: Path, form: str) -> None:
+def test_fewer_frames_than_the_bag_states_are_an_error(tmp_path: Path, form: str) -> None:
     path = FORMS[form](tmp_path)
     metadata = yaml.safe_load((path / 'metadata.yaml').read_text())
     for topic in metadata['rosbag2_bagfile_information']['topics_with_message_count']:
@@ -516,7 +520,7 @@ def test_fewer_frames_than_the_bag_states(tmp_path: Path, form: str) -> None:
     assert len(frames) == 4
 
 
-def test_static_transforms(tmp_path: Path) -> None:
+def test_the_last_static_transform_of_a_frame_counts(tmp_path: Path) -> None:
     forward = (1.5, 0.0, 1.25), (-0.5, 0.5, -0.5, 0.5)
     entries = in_order(
         *drive(1),
@@ -543,7 +547,7 @@ def test_static_transforms_of_another_type_are_none(tmp_path: Path) -> None:
     assert ReplayBag(path).static_transforms() == []
 
 
-def test_the_camera_that_is_shown_where_only_one_can_be(tmp_path: Path) -> None:
+def test_the_main_camera_is_ours_or_that_with_most_frames(tmp_path: Path) -> None:
     labels = np.zeros((48, 64), np.uint8)
     entries = [
         Entry('/front/image', START, picture(0), 'bgr8'),
@@ -556,7 +560,7 @@ def test_the_camera_that_is_shown_where_only_one_can_be(tmp_path: Path) -> None:
     assert main_camera(write_bag(tmp_path / 'ours', entries)) == '/image'
 
 
-def test_truth_in_a_folder(tmp_path: Path) -> None:
+def test_truth_in_a_folder_is_found_by_number_or_stamp(tmp_path: Path) -> None:
     path = write_bag(tmp_path / 'bag', drive(4))  # the folder comes before the topic
     folder = tmp_path / 'labels'
     folder.mkdir()
@@ -621,7 +625,7 @@ def test_what_may_not_be_read_is_named(tmp_path: Path) -> None:
             what.chmod(0o700)
 
 
-def test_a_truth_that_two_cameras_may_have(tmp_path: Path) -> None:
+def test_a_truth_that_two_cameras_may_have_needs_a_choice(tmp_path: Path) -> None:
     entries = [*drive(1), Entry('/rear/image', START, picture(1), 'bgr8')]
     path = write_bag(tmp_path / 'bag', entries)
     with pytest.raises(BagError, match='choose the camera with --image-topic'):
@@ -632,7 +636,7 @@ def test_a_truth_that_two_cameras_may_have(tmp_path: Path) -> None:
     assert camera.labels_topic == '/ground_truth/labels'
 
 
-def test_no_bag_there(tmp_path: Path) -> None:
+def test_what_is_no_bag_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BagError, match='no such file or folder'):
         ReplayBag(tmp_path / 'nowhere')
     for name in ('text.bag', 'text.mcap', 'text.db3'):
@@ -645,14 +649,16 @@ def test_no_bag_there(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize('storage', [StoragePlugin.SQLITE3, StoragePlugin.MCAP])
-def test_a_folder_without_metadata(tmp_path: Path, storage: StoragePlugin) -> None:
+def test_for_a_folder_without_metadata_the_file_is_proposed(
+    tmp_path: Path, storage: StoragePlugin
+) -> None:
     path = write_bag(tmp_path / 'bag', drive(1), storage=storage)
     (path / 'metadata.yaml').unlink()
     with pytest.raises(BagError, match=r'no metadata\.yaml .* give the file .*/bag\.(db3|mcap)'):
         ReplayBag(path)
 
 
-def test_a_folder_with_parts_of_a_bag_without_metadata(tmp_path: Path) -> None:
+def test_for_parts_of_a_bag_without_metadata_reindexing_is_proposed(tmp_path: Path) -> None:
     path = write_bag(tmp_path / 'bag', drive(1))
     (path / 'metadata.yaml').unlink()
     shutil.copy((path / 'bag.mcap').rename(path / 'bag_0.mcap'), path / 'bag_1.mcap')
@@ -668,7 +674,7 @@ def test_a_folder_with_parts_of_a_bag_without_metadata(tmp_path: Path) -> None:
         ('rosbag2_bagfile_information:\n  storage_identifier:\n', 'an empty storage_identifier'),
     ],
 )
-def test_metadata_that_says_nothing(tmp_path: Path, metadata: str, message: str) -> None:
+def test_metadata_that_says_nothing_is_refused(tmp_path: Path, metadata: str, message: str) -> None:
     path = write_bag(tmp_path / 'bag', drive(1))
     (path / 'metadata.yaml').write_text(metadata)
     with pytest.raises(BagError, match=message):

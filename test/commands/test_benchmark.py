@@ -27,7 +27,7 @@ def benchmark(weights: Path, *arguments: str | Path) -> Result:
 
 
 @pytest.mark.slow
-def test_figures_and_picture(
+def test_figures_are_printed_written_and_drawn(
     weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(streaming, 'MIN_FRAMES', 10)

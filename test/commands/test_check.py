@@ -60,7 +60,7 @@ criteria:
 """
 
 
-def test_all_passed(folder: Path, tmp_path: Path) -> None:
+def test_if_all_criteria_hold_the_exit_code_is_0(folder: Path, tmp_path: Path) -> None:
     result = run(folder, tmp_path / 'new' / 'out', TWO_BAGS)
     assert result.exit_code == 0, result.output
     output = tmp_path / 'new' / 'out'
@@ -94,7 +94,7 @@ def test_notes_on_a_bag_are_shown(folder: Path, tmp_path: Path) -> None:
     assert 'friday: /ground_truth/labels: 1 of 3 messages belong to no frame' in result.stderr
 
 
-def test_a_criterion_that_fails(folder: Path, tmp_path: Path) -> None:
+def test_if_a_criterion_fails_the_exit_code_is_1(folder: Path, tmp_path: Path) -> None:
     failing = TWO_BAGS.replace('at_least: 0.01,', 'at_least: 0.999,')
     result = run(folder, tmp_path, failing)
     assert result.exit_code == 1, result.output
@@ -138,7 +138,7 @@ def test_what_cannot_be_read_is_named(folder: Path, tmp_path: Path) -> None:
     assert not (tmp_path / 'out').exists()
 
 
-def test_as_driven(folder: Path, tmp_path: Path) -> None:
+def test_with_a_rate_dropped_frames_and_ages_are_judged(folder: Path, tmp_path: Path) -> None:
     # A thousand times as fast as recorded: frames are 0.1 ms apart, and inference takes longer.
     text = 'rate: 1000\nbags: [{path: monday}]\ncriteria:\n' + ''.join(
         f'  - {{figure: {figure}, {limit}}}\n'
@@ -215,7 +215,9 @@ CRITERIA = 'criteria: [{figure: fps, at_least: 0}]'
          ':4: criteria[0]: change.miou compares two runs: use bisenet compare --fail-under'),
     ],
 )  # fmt: skip
-def test_what_is_refused(folder: Path, tmp_path: Path, text: str, problem: str) -> None:
+def test_a_wrong_scenario_is_refused_with_line_and_key(
+    folder: Path, tmp_path: Path, text: str, problem: str
+) -> None:
     result = run(folder, tmp_path / 'out', text)
     assert result.exit_code == 2
     assert len(result.stderr.splitlines()) == 1
@@ -224,7 +226,7 @@ def test_what_is_refused(folder: Path, tmp_path: Path, text: str, problem: str) 
     assert not (tmp_path / 'out').exists()
 
 
-def test_weights_that_are_not_there(folder: Path, tmp_path: Path) -> None:
+def test_missing_weights_are_refused_with_their_line(folder: Path, tmp_path: Path) -> None:
     scenario = tmp_path / 'scenario.yaml'
     scenario.write_text(f'bags: [{{path: a}}]\n{CRITERIA}\nweights: gone.safetensors\n')
     result = CliRunner().invoke(app, ['check', str(scenario), '-o', str(tmp_path / 'out')])

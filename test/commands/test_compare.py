@@ -37,7 +37,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return made
 
 
-def test_figures_and_page(runs: tuple[Path, Path], tmp_path: Path) -> None:
+def test_figures_are_printed_and_in_json_and_page(runs: tuple[Path, Path], tmp_path: Path) -> None:
     output = tmp_path / 'new' / 'diff'
     result = bisenet('compare', *runs, '-o', output)
     assert result.exit_code == 0, result.output
@@ -57,7 +57,7 @@ def test_figures_and_page(runs: tuple[Path, Path], tmp_path: Path) -> None:
         assert pixels_of(image, bgr) > 100
 
 
-def test_criteria(runs: tuple[Path, Path], tmp_path: Path) -> None:
+def test_criteria_decide_the_exit_code(runs: tuple[Path, Path], tmp_path: Path) -> None:
     bisenet('compare', *runs, '-o', tmp_path)
     miou = json.loads((tmp_path / 'comparison.json').read_text())['accuracy']['miou']
     runs = runs if miou['change'] > 0 else (runs[1], runs[0])
@@ -85,7 +85,7 @@ def test_names_of_classes_are_printed_as_they_are(runs: tuple[Path, Path], tmp_p
     assert r'[/sky]\x1b[2J' in result.stdout
 
 
-def test_the_same_bytes_twice(runs: tuple[Path, Path], tmp_path: Path) -> None:
+def test_the_same_runs_give_the_same_bytes(runs: tuple[Path, Path], tmp_path: Path) -> None:
     outputs = [tmp_path / 'a', tmp_path / 'b']
     for output in outputs:
         bisenet('compare', *runs, '-o', output)
@@ -114,7 +114,7 @@ def test_a_page_of_an_earlier_comparison_does_not_stay(
     assert not (output / 'comparison.html').exists()
 
 
-def test_what_is_no_replay(tmp_path: Path) -> None:
+def test_what_is_no_replay_is_refused(tmp_path: Path) -> None:
     result = bisenet('compare', 'nowhere', 'b', '-o', tmp_path / 'out')
     assert result.exit_code == 2
     assert len(result.stderr.splitlines()) == 1

@@ -62,7 +62,9 @@ def messages(bag: Path) -> list[tuple[str, int, Any]]:
 
 
 @pytest.mark.parametrize('storage', ['mcap', 'sqlite3'])
-def test_frames_and_truth(drive: Drive, weights: Path, tmp_path: Path, storage: str) -> None:
+def test_frames_and_truth_are_written_with_equal_stamps(
+    drive: Drive, weights: Path, tmp_path: Path, storage: str
+) -> None:
     bag = tmp_path / 'new' / 'bag'
     result = record(
         drive.frames, '-o', bag, '--labels', drive.labels, '--rate', '8', '--storage', storage,
@@ -134,22 +136,24 @@ def fails(drive: Drive, weights: Path, message: str) -> None:
     assert sorted(path.name for path in folder.iterdir()) == ['frames', 'labels']
 
 
-def test_a_frame_without_truth(drive: Drive, weights: Path) -> None:
+def test_a_frame_without_truth_is_refused(drive: Drive, weights: Path) -> None:
     (drive.labels / 'f9.png').rename(drive.labels / 'f11.png')
     fails(drive, weights, '1 of 3 frames have no label image')
 
 
-def test_two_label_images_of_a_frame(drive: Drive, weights: Path) -> None:
+def test_two_label_images_of_a_frame_are_refused(drive: Drive, weights: Path) -> None:
     cv2.imwrite(str(drive.labels / 'f9.bmp'), drive.truths[1])
     fails(drive, weights, 'f9.png and f9.bmp differ only in the suffix')
 
 
-def test_two_frames_of_one_label_image(drive: Drive, weights: Path) -> None:
+def test_two_frames_of_one_label_image_are_refused(drive: Drive, weights: Path) -> None:
     cv2.imwrite(str(drive.frames / 'f9.bmp'), drive.images[1])
     fails(drive, weights, 'f9.png and f9.bmp differ only in the suffix')
 
 
-def test_frames_beside_their_label_images(drive: Drive, weights: Path, tmp_path: Path) -> None:
+def test_frames_may_be_beside_their_label_images(
+    drive: Drive, weights: Path, tmp_path: Path
+) -> None:
     for name, image in zip(drive.names, drive.images, strict=True):
         cv2.imwrite(str(drive.labels / f'{name}.jpg'), image)
     common = ('-o', tmp_path / 'bag', '--labels', drive.labels, '--weights', weights)
@@ -164,7 +168,7 @@ def test_frames_beside_their_label_images(drive: Drive, weights: Path, tmp_path:
         ('avif', 'AVIF', b'\0\0\0\x1cftypavif'),
     ],
 )
-def test_truth_that_is_compressed_with_loss(
+def test_truth_that_is_compressed_with_loss_is_refused(
     drive: Drive, weights: Path, suffix: str, codec: str, content: bytes
 ) -> None:
     (drive.labels / 'f9.png').unlink()
@@ -176,34 +180,34 @@ def test_truth_that_is_compressed_with_loss(
     )
 
 
-def test_truth_of_another_size(drive: Drive, weights: Path) -> None:
+def test_truth_of_another_size_is_refused(drive: Drive, weights: Path) -> None:
     cv2.imwrite(str(drive.labels / 'f9.png'), np.zeros((16, 24), np.uint8))
     fails(drive, weights, 'f9.png is 24x16, but its frame is 48x32')
 
 
-def test_a_frame_of_another_size(drive: Drive, weights: Path) -> None:
+def test_a_frame_of_another_size_is_refused(drive: Drive, weights: Path) -> None:
     cv2.imwrite(str(drive.frames / 'f10.png'), np.zeros((64, 96, 3), np.uint8))
     fails(drive, weights, 'f10.png is 96x64, but the frames before it are 48x32')
 
 
-def test_a_label_that_is_no_class(drive: Drive, weights: Path) -> None:
+def test_a_label_that_is_no_class_is_refused(drive: Drive, weights: Path) -> None:
     drive.truths[1][3, 3] = 12
     cv2.imwrite(str(drive.labels / 'f9.png'), drive.truths[1])
     fails(drive, weights, 'f9.png has the value 12, but the classes are 0 to 10')
 
 
-def test_a_broken_frame(drive: Drive, weights: Path) -> None:
+def test_a_broken_frame_is_refused(drive: Drive, weights: Path) -> None:
     (drive.frames / 'f9.png').write_bytes(b'')
     fails(drive, weights, 'f9.png: not an image that OpenCV can read')
 
 
-def test_colour_coded_truth(drive: Drive, weights: Path) -> None:
+def test_colour_coded_truth_is_refused(drive: Drive, weights: Path) -> None:
     cv2.imwrite(str(drive.labels / 'f9.png'), drive.images[0])
     fails(drive, weights, 'f9.png: labels are one channel of 8 or 16 bit')
 
 
 @pytest.mark.parametrize('arguments', [['--rate', '0'], ['--rate', 'nan']])
-def test_wrong_arguments(drive: Drive, tmp_path: Path, arguments: list[str]) -> None:
+def test_wrong_rates_are_refused(drive: Drive, tmp_path: Path, arguments: list[str]) -> None:
     result = record(drive.frames, '-o', tmp_path / 'bag', *arguments)
     assert result.exit_code == 2
     (line,) = result.stderr.splitlines()
@@ -211,7 +215,7 @@ def test_wrong_arguments(drive: Drive, tmp_path: Path, arguments: list[str]) -> 
     assert not (tmp_path / 'bag').exists()
 
 
-def test_no_frames(tmp_path: Path) -> None:
+def test_a_folder_without_images_is_refused(tmp_path: Path) -> None:
     result = record(tmp_path, '-o', tmp_path / 'bag')
     assert result.exit_code == 2
     assert 'no images directly in this folder' in result.stderr

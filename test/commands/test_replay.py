@@ -78,7 +78,7 @@ def is_partial(result: Result, output: Path, problem: str) -> Any:
     return metrics
 
 
-def test_counts_as_evaluate_does(weights: Path, tmp_path: Path) -> None:
+def test_accuracy_is_that_of_one_confusion_matrix(weights: Path, tmp_path: Path) -> None:
     bag = write_bag(tmp_path / 'bag', drive(5))
     result = replay(weights, bag, tmp_path / 'new' / 'out', params=None)
     assert result.exit_code == 0, result.output
@@ -97,7 +97,7 @@ def test_counts_as_evaluate_does(weights: Path, tmp_path: Path) -> None:
     assert f'{100 * matrix.miou():.2f} %' in result.stdout
 
 
-def test_says_what_produced_it(weights: Path, tmp_path: Path) -> None:
+def test_metrics_say_which_files_and_settings_produced_them(weights: Path, tmp_path: Path) -> None:
     bag = write_bag(tmp_path / 'bag', drive(1))
     replay(weights, bag, tmp_path / 'out', '--precision', 'fp32', params=None)
     metrics = metrics_of(tmp_path / 'out')
@@ -116,7 +116,7 @@ def replayed(weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_a_line_per_frame(replayed: Path) -> None:
+def test_frames_jsonl_has_a_line_per_frame(replayed: Path) -> None:
     lines = lines_of(replayed / 'out')
     assert [line['frame'] for line in lines] == [0, 1, 2]
     assert [line['stamp'] for line in lines] == [START, START + STEP, START + 2 * STEP]
@@ -151,7 +151,7 @@ def test_twice_gives_the_same_but_for_the_times(
     assert first == second
 
 
-def test_without_truth(weights: Path, tmp_path: Path) -> None:
+def test_without_truth_there_is_no_accuracy_but_all_else(weights: Path, tmp_path: Path) -> None:
     bag = write_bag(tmp_path / 'bag', drive(2, truth=False))
     result = replay(weights, bag, tmp_path / 'out')
     assert result.exit_code == 0, result.output
@@ -180,7 +180,7 @@ def test_each_camera_has_its_figures(weights: Path, tmp_path: Path) -> None:
     assert metrics_of(one)['evaluated_frames'] == 3
 
 
-def test_as_driven_at_leisure_is_every_frame(weights: Path, tmp_path: Path) -> None:
+def test_at_a_low_rate_no_frame_is_dropped(weights: Path, tmp_path: Path) -> None:
     bag = write_bag(tmp_path / 'bag', drive(4))
     replay(weights, bag, tmp_path / 'every')
     # A frame in 10 s, which takes no time to wait for.
@@ -195,7 +195,9 @@ def test_as_driven_at_leisure_is_every_frame(weights: Path, tmp_path: Path) -> N
         assert line['age_ms'] >= line['total_ms']
 
 
-def test_as_driven_too_fast(weights: Path, tmp_path: Path) -> None:
+def test_at_a_high_rate_frames_are_dropped_and_the_others_unchanged(
+    weights: Path, tmp_path: Path
+) -> None:
     bag = write_bag(tmp_path / 'bag', drive(20))
     replay(weights, bag, tmp_path / 'every')
     # A frame in 0.1 ms, which is less than any network takes.
@@ -215,7 +217,9 @@ def test_as_driven_too_fast(weights: Path, tmp_path: Path) -> None:
             assert line[name] == every[line['frame']][name]
 
 
-def test_truth_in_a_folder(weights: Path, replayed: Path, tmp_path: Path) -> None:
+def test_truth_from_a_folder_counts_as_from_a_topic(
+    weights: Path, replayed: Path, tmp_path: Path
+) -> None:
     bag = write_bag(tmp_path / 'bag', drive(3, truth=False))
     labels = tmp_path / 'labels'
     labels.mkdir()
@@ -234,7 +238,7 @@ def test_truth_in_a_folder(weights: Path, replayed: Path, tmp_path: Path) -> Non
     assert 'first: frame 2 of /image' in metrics['problems'][0]
 
 
-def test_a_video_of_each_camera_on_request(weights: Path, tmp_path: Path) -> None:
+def test_a_video_of_each_camera_is_written_on_request(weights: Path, tmp_path: Path) -> None:
     entries = [*drive(4, '/front'), *drive(4, '/rear')]
     bag = write_bag(tmp_path / 'bag', sorted(entries, key=lambda entry: entry.stamp))
     assert replay(weights, bag, tmp_path / 'out', '--video').exit_code == 0
@@ -260,7 +264,7 @@ def test_a_video_of_each_camera_on_request(weights: Path, tmp_path: Path) -> Non
     assert np.abs(frames[3].astype(int) - expected[3]).mean() < 10
 
 
-def test_images_in_the_results_on_request(weights: Path, tmp_path: Path) -> None:
+def test_images_are_in_the_results_on_request(weights: Path, tmp_path: Path) -> None:
     bag = write_bag(tmp_path / 'bag', drive(2))
     assert replay(weights, bag, tmp_path / 'out', '--with-input').exit_code == 0
     frames = list(ReplayBag(tmp_path / 'out' / 'output.mcap'))
@@ -301,7 +305,7 @@ def test_results_replace_those_of_an_earlier_replay(
         assert metrics_of(tmp_path / 'out')['evaluated_frames'] == 4
 
 
-def test_names_that_are_not_utf_8(weights: Path, tmp_path: Path) -> None:
+def test_names_that_are_not_utf_8_are_read_and_written(weights: Path, tmp_path: Path) -> None:
     name = os.fsdecode(b'caf\xe9')
     bag = (write_bag(tmp_path / 'bag', drive(1)) / 'bag.mcap').rename(tmp_path / f'{name}.mcap')
     result = replay(weights, bag, tmp_path / name)
@@ -322,7 +326,7 @@ def test_names_that_are_not_utf_8(weights: Path, tmp_path: Path) -> None:
         (['--rate', 'nan'], '--rate must be a number of 0.001 or more, not nan'),
     ],
 )
-def test_options_without_effect_or_sense(
+def test_options_without_effect_or_sense_are_refused(
     weights: Path, tmp_path: Path, arguments: list[str], message: str
 ) -> None:
     bag = write_bag(tmp_path / 'bag', drive(1))
@@ -333,7 +337,7 @@ def test_options_without_effect_or_sense(
     assert not (tmp_path / 'out').exists()
 
 
-def test_criteria(weights: Path, tmp_path: Path) -> None:
+def test_criteria_decide_the_exit_code(weights: Path, tmp_path: Path) -> None:
     bag, output = write_bag(tmp_path / 'bag', drive(2)), tmp_path / 'out'
     result = replay(weights, bag, output, '--fail-under', 'miou=0.001,iou.road=1')
     assert result.exit_code == 1, result.output
@@ -356,7 +360,7 @@ def test_criteria(weights: Path, tmp_path: Path) -> None:
         (['bag', 'scenario.yml'], 'bisenet check scenario.yml -o out'),
     ],
 )
-def test_other_verbs_are_named(
+def test_what_other_verbs_do_is_refused_with_their_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], verb: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -398,7 +402,7 @@ def test_timing_is_in_the_results(weights: Path, tmp_path: Path) -> None:
     assert last.frames_in == last.frames_out + last.frames_dropped + last.frames_malformed
 
 
-def test_an_encoding_that_nobody_knows(weights: Path, tmp_path: Path) -> None:
+def test_frames_of_unknown_encoding_are_left_out_and_named(weights: Path, tmp_path: Path) -> None:
     entries = drive(3, truth=False)
     entries[1] = Entry('/image', entries[1].stamp, picture(1), 'xyz8')
     result = replay(weights, write_bag(tmp_path / 'bag', entries), tmp_path / 'out')
@@ -408,7 +412,9 @@ def test_an_encoding_that_nobody_knows(weights: Path, tmp_path: Path) -> None:
     assert ['error' in line for line in lines_of(tmp_path / 'out')] == [False, True, False]
 
 
-def test_no_frame_that_can_be_decoded(weights: Path, tmp_path: Path) -> None:
+def test_without_a_decodable_frame_there_are_results_without_figures(
+    weights: Path, tmp_path: Path
+) -> None:
     bag = write_bag(tmp_path / 'bag', [Entry('/image', START, picture(0), 'xyz8')])
     result = replay(weights, bag, tmp_path / 'out')
     metrics = is_partial(result, tmp_path / 'out', "encoding 'xyz8'")
@@ -424,7 +430,7 @@ def test_no_frame_that_can_be_decoded(weights: Path, tmp_path: Path) -> None:
         (picture(0), 'bgr8', 'labels are mono8 or 8UC1'),
     ],
 )
-def test_a_truth_that_does_not_do(
+def test_a_truth_that_cannot_be_used_is_left_out_and_named(
     weights: Path, tmp_path: Path, truth: Any, encoding: str, problem: str
 ) -> None:
     entries = drive(3)
@@ -448,7 +454,7 @@ def test_the_id_after_the_last_class_is_no_class(weights: Path, tmp_path: Path) 
     assert found[0] == found[1]
 
 
-def test_parameters_of_one_camera_are_not_those_of_another(weights: Path, tmp_path: Path) -> None:
+def test_a_camera_that_has_no_parameters_is_named(weights: Path, tmp_path: Path) -> None:
     entries = [
         Entry(f'/{name}/image', START + index, picture(index), 'bgr8')
         for index, name in enumerate(('front', 'rear'))
@@ -471,7 +477,7 @@ def test_parameters_of_one_camera_are_not_those_of_another(weights: Path, tmp_pa
     assert note.startswith('/rear/image is none of the cameras of the parameters')
 
 
-def test_a_truth_of_other_stamps(weights: Path, tmp_path: Path) -> None:
+def test_a_truth_of_which_no_stamp_fits_is_named(weights: Path, tmp_path: Path) -> None:
     later = [
         entry._replace(stamp=entry.stamp + 1) if entry.encoding == 'mono8' else entry
         for entry in drive(2)
@@ -482,7 +488,9 @@ def test_a_truth_of_other_stamps(weights: Path, tmp_path: Path) -> None:
     assert is_partial(result, tmp_path / 'out', problem)['evaluated_frames'] == 2
 
 
-def test_stamps_that_go_backwards(weights: Path, tmp_path: Path) -> None:
+def test_stamps_that_go_backwards_are_named_and_all_frames_evaluated(
+    weights: Path, tmp_path: Path
+) -> None:
     entries = drive(4)
     # The clock was set back by 1 s before the last frame.
     entries[6:] = [e._replace(stamp=e.stamp - 10 * STEP, delay=10 * STEP) for e in entries[6:]]
@@ -493,7 +501,9 @@ def test_stamps_that_go_backwards(weights: Path, tmp_path: Path) -> None:
     assert metrics['accuracy']['frames'] == 4
 
 
-def test_a_clock_that_is_set_back_between_the_files_of_a_bag(weights: Path, tmp_path: Path) -> None:
+def test_a_clock_set_back_between_files_of_a_bag_mixes_up_no_frames(
+    weights: Path, tmp_path: Path
+) -> None:
     entries = drive(4)
     later = [entry._replace(delay=-10 * STEP) for entry in entries[4:]]
     bag = write_split_bag(tmp_path, entries[:4], later)
@@ -510,7 +520,7 @@ def test_a_clock_that_is_set_back_between_the_files_of_a_bag(weights: Path, tmp_
     assert (figures['frames']['common'], figures['changed_labels']) == (4, 0)
 
 
-def test_a_cut_file(weights: Path, tmp_path: Path) -> None:
+def test_a_truncated_file_is_evaluated_up_to_the_cut(weights: Path, tmp_path: Path) -> None:
     bag = write_bag(tmp_path / 'bag', drive(10)) / 'bag.mcap'
     bag.write_bytes(bag.read_bytes()[: bag.stat().st_size // 2])
     result = replay(weights, bag, tmp_path / 'out')
@@ -519,7 +529,7 @@ def test_a_cut_file(weights: Path, tmp_path: Path) -> None:
     assert metrics['evaluated_frames'] == metrics['accuracy']['frames']
 
 
-def test_a_file_that_is_damaged_inside(weights: Path, tmp_path: Path) -> None:
+def test_a_damaged_file_is_evaluated_up_to_the_damage(weights: Path, tmp_path: Path) -> None:
     # Two frames a chunk.
     entries = [Entry('/image', START + i * STEP, picture(i, 600, 400), 'bgr8') for i in range(8)]
     bag = write_bag(tmp_path / 'bag', entries) / 'bag.mcap'
@@ -543,6 +553,11 @@ def sqlite_without_metadata(folder: Path) -> Path:
     return bag
 
 
+def empty_folder(folder: Path) -> Path:
+    (folder / 'empty').mkdir()
+    return folder / 'empty'
+
+
 def text_file(folder: Path, name: str) -> Path:
     (folder / name).write_text('not a bag')
     return folder / name
@@ -550,6 +565,7 @@ def text_file(folder: Path, name: str) -> Path:
 
 NO_BAGS: dict[str, Callable[[Path], Path]] = {
     'missing': lambda folder: folder / 'nowhere',
+    'an empty folder': empty_folder,
     'text as .bag': lambda folder: text_file(folder, 'text.bag'),
     'text as .mcap': lambda folder: text_file(folder, 'text.mcap'),
     'without image topic': lambda folder: write_bag(folder / 'bag', [drive(1)[1]]),
@@ -560,21 +576,13 @@ NO_BAGS: dict[str, Callable[[Path], Path]] = {
 
 
 @pytest.mark.parametrize('kind', NO_BAGS)
-def test_what_is_no_bag(weights: Path, tmp_path: Path, kind: str) -> None:
+def test_what_is_no_bag_is_refused_in_one_line(weights: Path, tmp_path: Path, kind: str) -> None:
     bag = NO_BAGS[kind](tmp_path)
     result = replay(weights, bag, tmp_path / 'out')
     assert result.exit_code == 2
     assert len(result.stderr.splitlines()) == 1
     assert result.stderr.startswith(f'bisenet: {bag}: ')
     assert not (tmp_path / 'out').exists()
-
-
-def test_an_empty_folder(weights: Path, tmp_path: Path) -> None:
-    (tmp_path / 'empty').mkdir()
-    result = replay(weights, tmp_path / 'empty', tmp_path / 'out')
-    assert result.exit_code == 2
-    (line,) = result.stderr.splitlines()
-    assert str(tmp_path / 'empty') in line
 
 
 @pytest.fixture
@@ -604,7 +612,9 @@ def little_room(
     subprocess.run(['umount', str(folder)], check=True)
 
 
-def test_no_room_for_the_results(weights: Path, bag_of_noise: Path, little_room: Path) -> None:
+def test_without_room_for_all_results_those_until_then_are_kept(
+    weights: Path, bag_of_noise: Path, little_room: Path
+) -> None:
     output = little_room
     (output / 'output.mcap').write_text('of an earlier replay')
     result = replay(weights, bag_of_noise, output)
@@ -625,7 +635,7 @@ def test_no_room_for_the_results(weights: Path, bag_of_noise: Path, little_room:
     }  # fmt: skip
 
 
-def test_a_folder_that_cannot_be_written_to(weights: Path, tmp_path: Path) -> None:
+def test_a_result_that_cannot_be_written_is_an_error(weights: Path, tmp_path: Path) -> None:
     bag = write_bag(tmp_path / 'bag', drive(1))
     (tmp_path / 'out' / 'metrics.json').mkdir(parents=True)
     result = replay(weights, bag, tmp_path / 'out')
@@ -695,7 +705,7 @@ def parameters_with_mounting(folder: Path) -> Path:
     [[START - STEP], [START + index * STEP - 1000 for index in range(4)]],
     ids=['sent once', 'stamped just before each image'],
 )
-def test_the_ground_of_a_node_without_the_camera_info_of_the_stamp(
+def test_scans_use_the_latest_camera_info_as_in_the_node(
     weights: Path, tmp_path: Path, stamps: list[int]
 ) -> None:
     infos = [InfoEntry('/camera_info', stamp, 50.0 + i) for i, stamp in enumerate(stamps)]
@@ -735,7 +745,7 @@ def test_the_ground_of_a_node_without_the_camera_info_of_the_stamp(
     np.testing.assert_array_equal(scans, expected)
 
 
-def test_recorded_cameras_with_names_that_a_node_would_refuse(
+def test_cameras_have_grids_also_with_names_that_a_node_would_refuse(
     weights: Path, tmp_path: Path
 ) -> None:
     entries: list[AnyEntry] = []

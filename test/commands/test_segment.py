@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 import pytest
+from small_bags import picture
 from small_videos import break_off
 from typer.testing import CliRunner, Result
 
@@ -30,8 +31,7 @@ from bisenet_ros.settings import Settings
 
 
 def noise(seed: int, width: int = 80, height: int = 60) -> npt.NDArray[np.uint8]:
-    coarse = np.random.default_rng(seed).integers(0, 255, (6, 8, 3), dtype=np.uint8)
-    return cv2.resize(coarse, (width, height), interpolation=cv2.INTER_LINEAR)
+    return picture(seed, width, height)
 
 
 def segment(weights: Path, *arguments: str | Path) -> Result:
@@ -46,7 +46,7 @@ def read(path: Path) -> npt.NDArray[np.uint8]:
     return image
 
 
-def test_an_image(weights: Path, tmp_path: Path) -> None:
+def test_an_image_gives_labels_mask_and_overlay_of_its_size(weights: Path, tmp_path: Path) -> None:
     frame = noise(0)
     cv2.imwrite(str(tmp_path / 'street.png'), frame)
     output = tmp_path / 'new' / 'folder'
@@ -77,7 +77,9 @@ MOUNTING = ('--mounting', '0.5', '0', '1.5', '0', '0.4', '-0.1')
 
 
 @pytest.mark.parametrize('bonnet', [False, True])
-def test_the_ground_from_above(weights: Path, tmp_path: Path, bonnet: bool) -> None:
+def test_the_ground_from_above_is_the_grid_of_the_mask(
+    weights: Path, tmp_path: Path, bonnet: bool
+) -> None:
     frame, file, ego_mask = noise(0), tmp_path / 'front.yaml', tmp_path / 'bonnet.png'
     cv2.imwrite(str(tmp_path / 'street.png'), frame)
     file.write_text(CALIBRATION)
@@ -137,7 +139,7 @@ def test_a_calibration_is_for_one_size_of_images(weights: Path, tmp_path: Path) 
     assert 'is for 80x60, but the image' in result.stderr
 
 
-def test_the_own_values_of_the_only_camera(weights: Path, tmp_path: Path) -> None:
+def test_the_only_cameras_own_mounting_and_ego_mask_are_used(weights: Path, tmp_path: Path) -> None:
     image, ego_mask, file = (tmp_path / name for name in ('street.png', 'bonnet.png', 'front.yaml'))
     cv2.imwrite(str(image), noise(0))
     cv2.imwrite(str(ego_mask), np.repeat(np.uint8([0, 255]), 30)[:, None].repeat(80, 1))
@@ -168,7 +170,7 @@ def test_the_own_values_of_the_only_camera(weights: Path, tmp_path: Path) -> Non
     assert '--camera-info needs the pose of the camera' in error
 
 
-def test_a_folder_and_the_figures_for_machines(weights: Path, tmp_path: Path) -> None:
+def test_the_images_of_a_folder_have_figures_in_json(weights: Path, tmp_path: Path) -> None:
     drive = tmp_path / 'drive'
     drive.mkdir()
     for index in (2, 10, 1):
@@ -190,7 +192,9 @@ def test_a_folder_and_the_figures_for_machines(weights: Path, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize('suffix', ['avi', 'webm'])
-def test_a_video_that_breaks_off(weights: Path, tmp_path: Path, suffix: str) -> None:
+def test_of_a_video_that_breaks_off_the_frames_until_then_are_kept(
+    weights: Path, tmp_path: Path, suffix: str
+) -> None:
     path, output = tmp_path / f'clip.{suffix}', tmp_path / 'out'
     if suffix == 'webm':
         with VideoWriter(path, rate=12) as writer:
@@ -217,7 +221,9 @@ def test_a_video_that_breaks_off(weights: Path, tmp_path: Path, suffix: str) -> 
     assert len(list(Video(output / 'clip_overlay.webm'))) == done
 
 
-def test_a_video(weights: Path, tmp_path: Path) -> None:
+def test_a_video_gives_images_of_each_frame_and_an_overlay_video(
+    weights: Path, tmp_path: Path
+) -> None:
     with VideoWriter(tmp_path / 'clip.webm', rate=12) as writer:
         for seed in range(3):
             writer.write(noise(seed))
@@ -348,7 +354,9 @@ def test_a_frame_of_a_video_never_overwrites_an_input(weights: Path, tmp_path: P
 
 
 @pytest.mark.parametrize('name', ['nowhere', 'nowhere.png', 'empty'])
-def test_nothing_to_segment(weights: Path, tmp_path: Path, name: str) -> None:
+def test_inputs_with_nothing_to_segment_are_refused(
+    weights: Path, tmp_path: Path, name: str
+) -> None:
     (tmp_path / 'empty').mkdir()
     result = segment(weights, tmp_path / name, '-o', tmp_path / 'out')
     assert result.exit_code == 2
@@ -356,7 +364,7 @@ def test_nothing_to_segment(weights: Path, tmp_path: Path, name: str) -> None:
     assert len(result.stderr.splitlines()) == 1
 
 
-def test_a_file_in_place_of_the_folder(weights: Path, tmp_path: Path) -> None:
+def test_a_file_in_place_of_the_output_folder_is_refused(weights: Path, tmp_path: Path) -> None:
     image, output = tmp_path / 'street.png', tmp_path / 'out'
     cv2.imwrite(str(image), noise(0))
     output.touch()

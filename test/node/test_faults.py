@@ -199,7 +199,7 @@ def received_frames_are_counted(camera: dict[str, str]) -> bool:
     return received == sum(others)
 
 
-def test_stamps_of_the_future_and_of_the_past(graph: Graph) -> None:
+def test_stamps_of_the_future_and_of_the_past_are_kept(graph: Graph) -> None:
     labels = graph.peer.listen(Image, 'segmentation/labels')
     with graph.peer.streaming(Image, 'image', fill_with(FRAME, 'bgr8')) as stream:
         for seconds in (2**31 - 1, 0, 1_000_000_000, -1):
@@ -294,7 +294,7 @@ except KeyboardInterrupt:
 """
 
 
-def test_fifty_other_nodes_come_and_go(graph: Graph) -> None:
+def test_fifty_other_nodes_that_come_and_go_disturb_nobody(graph: Graph) -> None:
     labels = graph.peer.listen(Image, 'segmentation/labels')
     diagnostics = camera_status(graph.peer)
     with graph.peer.streaming(Image, 'image', fill_with(FRAME, 'bgr8')) as stream:
@@ -746,7 +746,7 @@ def test_a_device_that_never_answers_is_an_error_and_ends_the_node_when_it_is_de
 
 
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_while_ros_is_imported(
+def test_a_signal_while_ros_is_imported_ends_the_node_without_a_word(
     domain: int, tmp_path: Path, number: signal.Signals
 ) -> None:
     package = tmp_path / 'rclpy'
@@ -763,7 +763,7 @@ def test_a_signal_while_ros_is_imported(
         assert process.output == 'importing\n'
 
 
-def test_another_signal_while_python_takes_itself_down(domain: int, peer: Peer) -> None:
+def test_another_signal_while_python_ends_changes_nothing(domain: int, peer: Peer) -> None:
     program = """
 import atexit, sys
 from bisenet_ros.node import lifecycle_node

@@ -128,7 +128,9 @@ def test_labels_and_drivable_are_the_segmenters_under_the_cameras_header(
 
 
 @pytest.mark.parametrize('encoding', ['rgb8', 'bgra8', 'mono8'])
-def test_encodings(graph: Graph, segmenter: Segmenter, encoding: str) -> None:
+def test_images_of_other_encodings_have_the_labels_of_their_pixels(
+    graph: Graph, segmenter: Segmenter, encoding: str
+) -> None:
     code = {
         'rgb8': cv2.COLOR_BGR2RGB,
         'bgra8': cv2.COLOR_BGR2BGRA,
@@ -180,7 +182,7 @@ def test_compressed_outputs_are_what_image_transport_reads(
     assert found['overlay'].header.frame_id == 'front_optical'
 
 
-def test_drivable_area_and_timing(graph: Graph, segmenter: Segmenter) -> None:
+def test_drivable_area_and_timing_describe_the_frame(graph: Graph, segmenter: Segmenter) -> None:
     messages = pytest.importorskip('bisenet_ros.msg', reason='needs the compiled messages')
     areas = graph.peer.listen(messages.DrivableArea, 'segmentation/drivable_area')
     timings = graph.peer.listen(messages.SegmentationTiming, 'segmentation/timing')
@@ -211,7 +213,9 @@ def test_without_subscribers_the_work_goes_on_and_is_reported(graph: Graph) -> N
     assert float(after['fps_out']) > 0
 
 
-def test_drivable_area_where_nothing_is_drivable(graph: Graph, segmenter: Segmenter) -> None:
+def test_where_nothing_is_drivable_the_drivable_area_is_empty(
+    graph: Graph, segmenter: Segmenter
+) -> None:
     messages = pytest.importorskip('bisenet_ros.msg', reason='needs the compiled messages')
     (absent, *_) = set(range(len(CAMVID))) - set(np.unique(segmenter(FRAME).labels).tolist())
     assert set_parameter(graph.peer, 'drivable_classes', [CAMVID.names[absent]]).successful
@@ -360,7 +364,7 @@ def test_the_documentation_lists_the_values_of_diagnostics(graph: Graph) -> None
     )
 
 
-def test_parameters_that_change_at_once(graph: Graph, segmenter: Segmenter) -> None:
+def test_thresholds_and_drivable_classes_change_at_once(graph: Graph, segmenter: Segmenter) -> None:
     labels = graph.peer.listen(Image, 'segmentation/labels')
     drivable = graph.peer.listen(Image, 'segmentation/drivable')
     seen = segmenter(FRAME)
@@ -395,7 +399,9 @@ def test_parameters_that_change_at_once(graph: Graph, segmenter: Segmenter) -> N
         ('autostart', False, 'read-only'),
     ],
 )
-def test_parameters_that_are_refused(graph: Graph, name: str, value: Any, reason: str) -> None:
+def test_wrong_parameters_are_refused_with_a_reason(
+    graph: Graph, name: str, value: Any, reason: str
+) -> None:
     result = set_parameter(graph.peer, name, value)
     assert not result.successful
     assert reason in result.reason

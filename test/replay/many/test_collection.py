@@ -46,7 +46,7 @@ def week(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_a_folder_of_bags(week: Path) -> None:
+def test_all_bags_in_a_folder_are_found_and_have_result_folders(week: Path) -> None:
     bags = find_bags([week], apart_from=week / 'out')
     assert [str(bag.relative_to(week)) for bag in bags] == [
         'monday/drive',
@@ -102,7 +102,7 @@ def test_a_bag_counts_once(week: Path) -> None:
         'nowhere',
     ],
 )
-def test_what_is_no_folder_of_bags(week: Path, name: str) -> None:
+def test_a_bag_is_no_folder_of_bags(week: Path, name: str) -> None:
     assert not is_collection(week / name)
     assert find_bags([week / name], apart_from=week / 'out') == [week / name]
 
@@ -112,7 +112,7 @@ def test_an_empty_folder_is_left_to_be_refused(tmp_path: Path) -> None:
     assert find_bags([tmp_path], apart_from=tmp_path / 'out') == [tmp_path]
 
 
-def test_nothing_but_results(tmp_path: Path) -> None:
+def test_a_folder_with_nothing_but_results_is_refused(tmp_path: Path) -> None:
     (tmp_path / 'out').mkdir()
     (tmp_path / 'out' / 'drive.mcap').touch()
     with pytest.raises(BagError, match='no bags found outside of'):

@@ -118,7 +118,7 @@ def test_limits_and_the_side_that_decides(
         ('max', 0.59),
     ],
 )
-def test_statistics(run: RunResult, statistic: Any, value: float) -> None:
+def test_a_statistic_is_taken_over_the_frames(run: RunResult, statistic: Any, value: float) -> None:
     criterion = Criterion(figure='confidence', statistic=statistic, at_least=0)
     assert judge(criterion, run).value == pytest.approx(value)
 
@@ -155,7 +155,7 @@ def test_accuracy_of_a_window(run: RunResult) -> None:
     assert found.value == pytest.approx(together.miou())
 
 
-def test_one_camera(run: RunResult) -> None:
+def test_a_camera_is_judged_by_its_frames_alone(run: RunResult) -> None:
     found = judge(Criterion(figure='confidence', camera='/b', at_least=0), run)
     assert found.value == pytest.approx(0.55)
     assert {one.frame.id.camera for one in found.deciding} == {'/b'}
@@ -203,7 +203,7 @@ def test_drops_are_gaps_in_the_numbers(tmp_path: Path) -> None:
     assert judge(most, run).value == 2
 
 
-def test_as_json(run: RunResult) -> None:
+def test_a_judgement_has_all_its_figures_in_json(run: RunResult) -> None:
     criterion = Criterion(figure='confidence', statistic='min', between=(0, 1), at_least=0.505)
     assert json.loads(json.dumps(judge(criterion, run).to_dict())) == {
         'name': 'confidence min from 0 to 1 s',
@@ -223,7 +223,7 @@ def test_as_json(run: RunResult) -> None:
     }
 
 
-def test_the_short_form() -> None:
+def test_the_short_form_gives_criteria() -> None:
     names = names_of_run(CLASSES)
     assert parse_criteria(' miou=0.60, iou.road = .9,fps=15', names) == [
         Criterion(figure='miou', at_least=0.6),

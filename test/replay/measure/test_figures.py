@@ -56,7 +56,7 @@ def test_the_documentation_names_every_figure() -> None:
     assert {name for name in FIGURES if f'`{name}`' not in criteria} == set()
 
 
-def test_names() -> None:
+def test_each_name_finds_its_figure_and_other_names_none() -> None:
     for name in (*FIGURES, *names_of_run(CLASSES), *names_of_comparison(CLASSES)):
         figure = find_figure(name)
         assert figure is not None

@@ -72,11 +72,11 @@ def test_marks_lead_to_their_places() -> None:
 
 
 @pytest.mark.parametrize('values', [np.zeros(1), np.array([3.0]), np.zeros(5)])
-def test_charts_of_next_to_nothing(values: np.ndarray) -> None:
+def test_a_line_of_one_value_or_of_zeros_can_be_drawn(values: np.ndarray) -> None:
     ElementTree.fromstring(time_line('test', [line(values)], [], '{:g}'.format))
 
 
-def test_reliability() -> None:
+def test_the_reliability_diagram_shows_accuracy_over_confidence() -> None:
     svg = reliability_diagram([Bin(0.25, 0.25, 10), Bin(0.75, 1.0, 30)])
     small, large = ElementTree.fromstring(svg).iter('circle')
     assert float(small.get('r', '')) < float(large.get('r', ''))
@@ -94,5 +94,5 @@ def test_a_single_line_needs_no_legend() -> None:
 @pytest.mark.parametrize(
     ('value', 'rounded'), [(0, 1), (5e-324, 1), (0.3, 0.5), (1, 1), (23, 25), (51, 100)]
 )
-def test_round_up(value: float, rounded: float) -> None:
+def test_the_axis_ends_at_the_next_round_number(value: float, rounded: float) -> None:
     assert round_up(value) == rounded

@@ -55,7 +55,7 @@ def test_it_has_every_part(path: Path) -> None:
     assert page.count('svg') == 4
 
 
-def test_names_stay_names(tmp_path: Path) -> None:
+def test_names_with_html_are_shown_as_text(tmp_path: Path) -> None:
     hostile = '"><script>'
     label_space = replace(CAMVID, names=(hostile, *CAMVID.names[1:]))
     weights = save_tiny_checkpoint(tmp_path / 'tiny.safetensors', label_space)
@@ -86,7 +86,9 @@ def test_both_ids_for_no_class_are_drawn_alike(
     assert drawn[0] == drawn[1]
 
 
-def test_without_truth(tmp_path: Path, weights: Path, segmenter: Segmenter) -> None:
+def test_without_truth_the_page_says_so(
+    tmp_path: Path, weights: Path, segmenter: Segmenter
+) -> None:
     bag = write_bag(tmp_path / 'bag', drive(2, truth=False))
     page = Page(report(bag, weights, segmenter, tmp_path / 'out'))
     assert 'The bag has no ground truth' in page.text
@@ -94,7 +96,9 @@ def test_without_truth(tmp_path: Path, weights: Path, segmenter: Segmenter) -> N
     assert page.count('img') == 2 * 2
 
 
-def test_without_a_frame(tmp_path: Path, weights: Path, segmenter: Segmenter) -> None:
+def test_without_a_frame_the_page_says_why(
+    tmp_path: Path, weights: Path, segmenter: Segmenter
+) -> None:
     bag = write_bag(tmp_path / 'bag', [Entry('/image', 5, picture(0), '<xyz>')])
     page = Page(report(bag, weights, segmenter, tmp_path / 'out'))
     assert 'Partial 0 of 1 frames were evaluated' in page.text
