@@ -35,8 +35,12 @@ def _check_device(device: str) -> str | None:
     return f'device must be auto, cpu, cuda or cuda:N, not {device!r}'
 
 
+def _is_side(side: object) -> bool:
+    return isinstance(side, int) and MIN_SIDE <= side <= MAX_SIDE
+
+
 def _check_size(name: str, size: tuple[int, ...]) -> str | None:
-    if size and (len(size) != 2 or not all(MIN_SIDE <= side <= MAX_SIDE for side in size)):
+    if size and (len(size) != 2 or not all(map(_is_side, size))):
         return (
             f'{name} must be [width, height], {MIN_SIDE} to {MAX_SIDE} each, or [],'
             f' not {list(size)}'

@@ -154,12 +154,12 @@ class Segmenter:
         return cls.from_settings(
             ModelSettings(
                 weights=str(weights),
-                device=device,
+                device=str(device),  # torch.device, too
                 precision=precision,
                 engine=engine,
                 cpu_threads=cpu_threads,
-                network_size=tuple(network_size or ()),
-                output_size=tuple(output_size or ()),
+                network_size=_sides(network_size),
+                output_size=_sides(output_size),
                 confidence_threshold=confidence_threshold,
                 drivable_classes=tuple(drivable_classes or OF_CHECKPOINT),
                 drivable_threshold=drivable_threshold,
@@ -309,7 +309,8 @@ class Segmenter:
         """Segments frames, for example of several cameras, in one inference.
 
         Args:
-            frames: (H, W, 3) uint8 BGR arrays, each of any size from 32x32, contiguous or not.
+            frames: (H, W, 3) uint8 BGR arrays, each of any size from 32x32, contiguous or not. An
+                array (B, H, W, 3) is B frames.
             ego_masks: One ego mask or None per frame; None to use `ego_mask` for all.
 
         Raises:
@@ -317,6 +318,7 @@ class Segmenter:
             NotFiniteError: The network's output is not finite.
             RuntimeError: The device failed, or the segmenter is closed.
         """
+        frames = list(frames)  # an array (B, H, W, 3) has no truth value
         if not frames:
             return []
         masks = [self.ego_mask] * len(frames) if ego_masks is None else ego_masks
@@ -367,6 +369,11 @@ class Segmenter:
             if self._engine is None:
                 raise RuntimeError('the segmenter is closed')
             return self._engine(frames)
+
+
+def _sides(size: Sequence[int] | None) -> tuple[int, ...]:
+    """Returns a size, which may be an array, as `ModelSettings` takes it; () for None."""
+    return () if size is None else tuple(np.ravel(size).tolist())
 
 
 def _check_frame(frame: npt.NDArray[np.uint8]) -> None:

@@ -159,6 +159,14 @@ def test_threads_that_share_a_segmenter_get_their_own_labels(weights: Path, engi
             np.testing.assert_array_equal(list(together), alone)
 
 
+def test_an_array_of_frames_is_a_batch(segmenter: Segmenter) -> None:
+    frames = np.stack([make_frame(96, 128), make_frame(96, 128, seed=1)])
+    alone = [segmenter(frame).labels for frame in frames]
+    np.testing.assert_array_equal([each.labels for each in segmenter.batch(frames)], alone)
+    with pytest.raises(UserError, match=r'a frame is \(height, width, 3\) .*not \(128, 3\) uint8'):
+        segmenter.batch(frames[0])
+
+
 def test_an_empty_batch_is_empty(segmenter: Segmenter) -> None:
     assert segmenter.batch([]) == []
 
@@ -330,6 +338,10 @@ def test_what_is_no_frame_is_refused(segmenter: Segmenter, frame: Any, message: 
         ({'precision': 'fp16', 'device': 'cpu'}, 'precision fp16 needs a GPU'),
         ({'network_size': (128, 16)}, r'network_size must be .*32 to 8192.*not \[128, 16\]'),
         ({'network_size': (128,)}, r'network_size must be .*not \[128\]'),
+        ({'network_size': 128}, r'network_size must be .*not \[128\]'),
+        ({'network_size': (128.0, 96)}, r'network_size must be .*not \[128.0, 96.0\]'),
+        ({'output_size': np.array([128, 96]) / 2}, r'output_size must be .*not \[64.0, 48.0\]'),
+        ({'device': torch.device('mps')}, "device must be auto, .*, not 'mps'"),
         ({'output_size': (64, 1 << 20)}, r'output_size must be .*32 to 8192.*not \[64, 1048576\]'),
         ({'drivable_classes': ['lane']}, "no class 'lane'"),
         ({'drivable_classes': 'road'}, r"drivable_classes must be a list .* such as \['road'\]"),
@@ -353,6 +365,15 @@ def test_device_precision_engine_and_size_that_were_chosen_can_be_read(weights: 
     assert segmenter.precision == ('bf16' if cpu_has_bf16() else 'fp32')
     assert segmenter.engine == ('torch' if find_spec('openvino') is None else 'openvino')
     assert segmenter.network_size == segmenter.checkpoint.network_size == (128, 96)
+
+
+def test_sizes_may_be_arrays_and_the_device_that_of_torch(weights: Path) -> None:
+    size = np.array([64, 64])
+    segmenter = Segmenter.load(
+        weights, device=torch.device('cpu'), network_size=size, output_size=size, self_check=False
+    )
+    assert (segmenter.network_size, segmenter.device) == ((64, 64), 'cpu')
+    assert segmenter(make_frame(48, 80)).labels.shape == (64, 64)
 
 
 def test_without_the_native_library_all_is_the_same(
