@@ -11,10 +11,12 @@ from __future__ import annotations
 
 import gc
 import math
+import os
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import ClassVar, NoReturn
 
 import numpy as np
 import numpy.typing as npt
@@ -45,7 +47,9 @@ from bisenet_ros.segmentation import Segmentation
 class Segmenter:
     """A network that is ready to run; created by `load` or `from_settings`.
 
-    Threads may share a segmenter; it runs for one of them at a time.
+    Threads may share a segmenter; it runs for one of them at a time. Processes may not: each loads
+    its own, and is started by `spawn` or `forkserver`, not forked from a process that has loaded
+    one.
 
     Attributes:
         checkpoint: Its weights and their metadata.
@@ -54,6 +58,9 @@ class Segmenter:
         engine_note: Why the engine or device is not the best or the selected one, in one line;
             empty if it is.
     """
+
+    # Id of the process that has loaded a network: of this one, or of one that it was forked from.
+    _process: ClassVar[int | None] = None
 
     def __init__(self, checkpoint: Checkpoint, settings: ModelSettings, note: str = '') -> None:
         """Sets the network up and runs it once, so that the first frame is as fast as others.
@@ -66,7 +73,9 @@ class Segmenter:
         Raises:
             UserError: The settings need something that is not available, or contradict the
                 checkpoint.
+            RuntimeError: The process was forked from one that has loaded a network.
         """
+        self._refuse_fork()
         requested = device_for(settings.engine, settings.device)
         device = resolve_device(requested)
         precision = resolve_precision(settings.precision, device)
@@ -75,6 +84,7 @@ class Segmenter:
         self.network_size = settings.requested_network_size or checkpoint.network_size
         self._active = (settings, checkpoint.label_space)
         self.apply(settings)  # before the network is loaded, which takes seconds
+        Segmenter._process = os.getpid()
         with cpu_threads(settings.cpu_threads):
             threads = torch.get_num_threads()
             loaded = load_engine(
@@ -101,6 +111,23 @@ class Segmenter:
             network_size=self.network_size,
         )
         self._active = (resolved, self.label_space)
+
+    @staticmethod
+    def _refuse_fork() -> None:
+        """Refuses to run a network where it would wait forever for threads of the parent process.
+
+        A fork copies the thread pools of torch and OpenVINO, but not their threads.
+        """
+        if Segmenter._process not in (None, os.getpid()):
+            raise RuntimeError(
+                'this process was forked from one that loaded a Segmenter, and would wait forever'
+                " for its threads: start it with multiprocessing.get_context('spawn'), and load a"
+                ' Segmenter in it'
+            )
+
+    def __reduce__(self) -> NoReturn:
+        """Refuses to be pickled or copied."""
+        raise TypeError('a Segmenter cannot be pickled or copied: load one in each process')
 
     @classmethod
     def load(
@@ -146,6 +173,7 @@ class Segmenter:
 
         Raises:
             UserError: An argument is invalid, or needs something that is not available.
+            RuntimeError: The process was forked from one that has loaded a network.
         """
         if isinstance(drivable_classes, str):  # a sequence of its letters
             raise UserError(
@@ -176,7 +204,9 @@ class Segmenter:
 
         Raises:
             UserError: The settings need something that is not available.
+            RuntimeError: The process was forked from one that has loaded a network.
         """
+        cls._refuse_fork()  # reading the weights would wait, too
         return cls(Checkpoint.load(settings.weights), settings.model)
 
     def again(self) -> Segmenter:
@@ -316,7 +346,8 @@ class Segmenter:
         Raises:
             UserError: A frame is invalid, or does not have the aspect ratio of its ego mask.
             NotFiniteError: The network's output is not finite.
-            RuntimeError: The device failed, or the segmenter is closed.
+            RuntimeError: The device failed, the segmenter is closed, or the process was forked from
+                one that has loaded a network.
         """
         frames = list(frames)  # an array (B, H, W, 3) has no truth value
         if not frames:
@@ -332,6 +363,7 @@ class Segmenter:
             _check_frame(frame)
             if mask is not None:
                 mask.check((frame.shape[1], frame.shape[0]))
+        self._refuse_fork()
         settings, label_space = self._active
         draw_settings = DrawSettings(
             label_space.ids_of(label_space.drivable),

@@ -4,7 +4,12 @@
 
 from __future__ import annotations
 
+import pickle
+import subprocess
+import sys
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from copy import deepcopy
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -374,6 +379,42 @@ def test_sizes_may_be_arrays_and_the_device_that_of_torch(weights: Path) -> None
     )
     assert (segmenter.network_size, segmenter.device) == ((64, 64), 'cpu')
     assert segmenter(make_frame(48, 80)).labels.shape == (64, 64)
+
+
+def test_a_forked_process_is_told_to_be_spawned_instead(weights: Path) -> None:
+    # In a process of its own, which has threads of the engine only.
+    program = """
+import os, sys
+import numpy as np
+from bisenet_ros.segmenter import Segmenter
+
+frame = np.zeros((48, 64, 3), np.uint8)
+segmenter = Segmenter.load(sys.argv[1], device='cpu')
+if (child := os.fork()) == 0:
+    for use in (lambda: segmenter(frame), lambda: Segmenter.load(sys.argv[1], device='cpu')):
+        try:
+            use()
+        except RuntimeError as error:
+            print(error, flush=True)
+    os._exit(0)
+os.waitpid(child, 0)
+print(segmenter(frame).labels.shape)
+"""
+    # Without the refusal, the child waits forever.
+    command = [sys.executable, '-W', 'ignore', '-c', program, str(weights)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    *refusals, parent = done.stdout.splitlines()
+    assert [line.split(':')[0] for line in refusals] == [
+        'this process was forked from one that loaded a Segmenter, and would wait forever for its'
+        ' threads'
+    ] * 2
+    assert parent == '(48, 64)'
+
+
+@pytest.mark.parametrize('copy', [pickle.dumps, deepcopy])
+def test_copying_is_refused(segmenter: Segmenter, copy: Callable[[Segmenter], object]) -> None:
+    with pytest.raises(TypeError, match='a Segmenter cannot be pickled or copied: load one in'):
+        copy(segmenter)
 
 
 def test_without_the_native_library_all_is_the_same(
