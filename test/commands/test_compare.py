@@ -51,6 +51,21 @@ def test_figures_are_printed_and_in_json_and_page(runs: tuple[Path, Path], tmp_p
     assert f'{100 * miou["change"]:+.2f}' in page.text
     assert str(runs[1]) in page.text  # escaped
     assert page.count('img') == 3 * 5
+    means = [line.strip() for line in page.text.partition('Means over the frames')[2].splitlines()]
+    flicker, boundary = (
+        figures['frame_means'][name] for name in ('flicker', 'free_space_error_px')
+    )
+    for title, a, change, better in (
+        (
+            'flicker',
+            f'{100 * flicker["a"]:.2f} %',
+            f'{100 * flicker["change"]:+.2f} points',
+            'lower',
+        ),
+        ('free-space error', f'{boundary["a"]:.4g} px', f'{boundary["change"]:+.4g} px', 'lower'),
+    ):
+        (row,) = (line for line in means if line.startswith(title + a))
+        assert row.endswith(change + better), row
     image = screenshot(output / 'comparison.html', tmp_path)
     # White paper, the blue of A and the orange of B.
     for bgr in ((255, 255, 255), (0xD8, 0x7E, 0x2F), (0x1A, 0x7B, 0xE0)):

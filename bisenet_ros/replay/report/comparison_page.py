@@ -15,6 +15,7 @@ import numpy.typing as npt
 from bisenet_ros.formatting import percent, points
 from bisenet_ros.replay.measure.comparison import Comparison, FramePair
 from bisenet_ros.replay.measure.evaluation import FrameId
+from bisenet_ros.replay.measure.figures import find_figure
 from bisenet_ros.replay.measure.run_result import RunError, RunResult
 from bisenet_ros.replay.report.charts import Chart, Mark, Series, legend, short_percent, time_line
 from bisenet_ros.replay.report.frame_names import anchor, place
@@ -63,6 +64,7 @@ def write_comparison_page(path: Path, comparison: Comparison, figures: Mapping[s
         classes=sorted(by_class, key=lambda row: row[1]['change'] or 0.0),
         time_lines=list(_time_lines(comparison, shown)),
         pictures=list(_pictures(comparison, shown)),
+        frame_means=[_mean_row(name, row) for name, row in figures['frame_means'].items()],
     )
     path.write_text(page, encoding='utf-8')
 
@@ -92,6 +94,19 @@ def verdict(figures: Mapping[str, Any]) -> tuple[str, str]:
     if high < 0:
         return 'B is worse', f'{said}: more than chance on these frames.'
     return 'No clear difference', f'{said}: it may be chance on these frames.'
+
+
+def _mean_row(name: str, mean: Mapping[str, float]) -> tuple[str, str, str, str, str]:
+    """Returns title, A, B and change, with units, and whether higher or lower is better."""
+    figure = find_figure(name)
+    if figure is None:  # of a metric that only the program that replayed has
+        return name, f'{mean["a"]:.4g}', f'{mean["b"]:.4g}', f'{mean["change"]:+.4g}', ''
+    if figure.unit == 'fraction':
+        a, b, change = percent(mean['a']), percent(mean['b']), f'{points(mean["change"])} points'
+    else:
+        a, b = (f'{mean[run]:.4g} {figure.unit}' for run in ('a', 'b'))
+        change = f'{mean["change"]:+.4g} {figure.unit}'
+    return figure.title, a, b, change, figure.better or ''
 
 
 def _time_lines(comparison: Comparison, shown: Sequence[FramePair]) -> Iterator[Chart]:
