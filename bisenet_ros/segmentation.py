@@ -21,6 +21,9 @@ if TYPE_CHECKING:  # imports torch, which reading recorded labels does not need
 class Segmentation:
     """The segmentation of one frame, at the frame's size or at `output_size`.
 
+    Change copies of the arrays only: the mask and the area are computed when they are first asked
+    for, from the other arrays.
+
     Attributes:
         labels: (H, W) uint8 class ids; `IGNORE` where the confidence is too low or the anomaly too
             high.
