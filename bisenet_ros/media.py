@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,7 +18,7 @@ import numpy.typing as npt
 
 from bisenet_ros.errors import UserError
 from bisenet_ros.image_header import HeaderError, TruncatedError, check_size
-from bisenet_ros.limits import exceeded
+from bisenet_ros.limits import MAX_PIXELS, exceeded
 
 # fmt: off
 IMAGE_SUFFIXES = frozenset([
@@ -34,6 +35,9 @@ VIDEO_SUFFIXES = frozenset([
 
 _COUNTED_SUFFIXES = frozenset(['.avi', '.m4v', '.mov', '.mp4'])
 """Extensions of videos whose header has a frame count."""
+
+_MAX_BYTES = 16 * MAX_PIXELS
+"""Maximum size of an image file: uncompressed pixels of four floats each."""
 
 _SIDES = (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT)
 
@@ -94,9 +98,15 @@ def read_file(path: Path) -> bytes:
     """Reads the content of an image file.
 
     Raises:
-        MediaError: The file cannot be read, claims too large a size, or is truncated.
+        MediaError: The file cannot be read, is too large or claims too large a size, or is
+            truncated.
     """
     try:
+        about = path.stat()
+        if not stat.S_ISREG(about.st_mode):  # reading a device or a pipe might never end
+            raise MediaError(f'{path}: a folder, device or pipe, not an image file')
+        if about.st_size > _MAX_BYTES:
+            raise MediaError(f'{path}: over {_MAX_BYTES >> 20} MiB, which no image needs')
         data = path.read_bytes()
     except OSError as error:
         raise MediaError(f'{path}: {error.strerror}') from error

@@ -200,11 +200,10 @@ def test_names_that_standard_output_cannot_express(tmp_path: Path) -> None:
 
 def test_ctrl_c_ends_without_a_traceback(tmp_path: Path) -> None:
     # A pipe that nobody writes to keeps the verb reading until it is interrupted.
-    pipe = tmp_path / 'pipe.png'
+    pipe = tmp_path / 'pipe.yaml'
     os.mkfifo(pipe)
-    weights = save_tiny_checkpoint(tmp_path / 'tiny.safetensors')
-    command = [sys.executable, '-m', 'bisenet_ros.cli', 'segment', str(pipe), '-o', str(tmp_path)]
-    command += ['--weights', str(weights)]
+    command = [sys.executable, '-m', 'bisenet_ros.cli', 'segment', 'street.png', '-o', 'out']
+    command += ['--params', str(pipe)]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     # Opening a pipe for writing waits for its reader: from here on the verb is at work.
     with process, pipe.open('wb'):

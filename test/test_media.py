@@ -59,6 +59,19 @@ def test_a_folder_of_another_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         list_files(tmp_path, IMAGE_SUFFIXES)
 
 
+def test_what_has_no_end_is_not_read(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / 'pipe.png')
+    (tmp_path / 'large.png').touch()
+    os.truncate(tmp_path / 'large.png', 1 << 40)
+    for path, reason in (
+        (tmp_path / 'pipe.png', 'a folder, device or pipe, not an image file'),
+        (Path('/dev/zero'), 'a folder, device or pipe, not an image file'),
+        (tmp_path / 'large.png', 'over 1024 MiB, which no image needs'),
+    ):
+        with pytest.raises(MediaError, match=f'^{path}: {reason}$'):
+            read_image(path)
+
+
 def test_alpha_is_dropped(tmp_path: Path, image: npt.NDArray[np.uint8]) -> None:
     path = tmp_path / 'alpha.png'
     cv2.imwrite(str(path), np.dstack([image, np.zeros((40, 60), np.uint8)]))

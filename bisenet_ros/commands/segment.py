@@ -48,6 +48,8 @@ if TYPE_CHECKING:
     from bisenet_ros.segmenter import Segmenter
     from bisenet_ros.settings import Settings
 
+_BAG_SUFFIXES = frozenset(['.bag', '.db3', '.mcap'])
+_IS_A_BAG = '{0} is a bag, not an image or a video; use: bisenet replay {0} -o DIR'
 _BIRDS_EYE = '_birdseye.png'
 _KINDS = ('_labels.png', '_drivable.png', '_overlay.jpg', '_overlay.webm', _BIRDS_EYE)
 _FRAME_NUMBER = re.compile(r'[0-9]{6}|[1-9][0-9]{6,}')
@@ -123,15 +125,19 @@ def find_files(inputs: Iterable[Path]) -> list[Path]:
     """Returns the input images and videos, and those directly in input folders.
 
     Raises:
-        UserError: A path does not exist, or a folder has no image or video.
+        UserError: A path does not exist or is a bag, or a folder has no image or video.
     """
     files: list[Path] = []
     for path in inputs:
         if os.path.isdir(path):
             found = list_files(path, IMAGE_SUFFIXES | VIDEO_SUFFIXES)
+            if not found and os.path.isfile(path / 'metadata.yaml'):
+                raise UserError(_IS_A_BAG.format(path))
             if not found:
                 raise UserError(f'{path}: no images or videos directly in this folder')
             files += found
+        elif path.suffix in _BAG_SUFFIXES:
+            raise UserError(_IS_A_BAG.format(path))
         elif os.path.exists(path):
             files.append(path)
         else:

@@ -364,6 +364,17 @@ def test_inputs_with_nothing_to_segment_are_refused(
     assert len(result.stderr.splitlines()) == 1
 
 
+def test_a_bag_is_for_replay(weights: Path, tmp_path: Path) -> None:
+    (tmp_path / 'drive').mkdir()
+    for name in ('drive.mcap', 'drive.bag', 'drive.db3', 'drive/metadata.yaml'):
+        (tmp_path / name).touch()
+    for name in ('drive.mcap', 'drive.bag', 'drive.db3', 'drive'):
+        result = segment(weights, tmp_path / name, '-o', tmp_path / 'out')
+        assert result.exit_code == 2
+        assert result.stderr.endswith(f'; use: bisenet replay {tmp_path / name} -o DIR\n')
+        assert len(result.stderr.splitlines()) == 1
+
+
 def test_a_file_in_place_of_the_output_folder_is_refused(weights: Path, tmp_path: Path) -> None:
     image, output = tmp_path / 'street.png', tmp_path / 'out'
     cv2.imwrite(str(image), noise(0))
