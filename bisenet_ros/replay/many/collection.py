@@ -101,13 +101,15 @@ def _bags_in(folder: Path, seen: set[Path]) -> Iterator[Path]:
     except OSError as error:
         raise BagError(f'{error.filename or folder}: {error.strerror or error}') from error
     names = {one.name for one in entries}
-    if _METADATA in names or names >= _RESULTS:
+    if _METADATA in names:
         return
+    results = _RESULTS if names >= _RESULTS else set()
     files = {
         one
         for one in entries
         if one.name.endswith(_FILES)
         and one not in folders
+        and one.name not in results
         and not (one.suffix == '.zstd' and one.stem in names)
     }
     recordings = Counter(map(_recording_of, files))

@@ -85,6 +85,16 @@ def test_a_folder_that_may_not_be_read_is_named(week: Path) -> None:
             find_bags([week], apart_from=week / 'out')
 
 
+def test_bags_beside_the_results_of_an_earlier_replay_are_found(week: Path) -> None:
+    for name in ('frames.jsonl', 'output.mcap'):
+        (week / 'monday' / name).touch()
+    assert is_collection(week / 'monday')
+    for path in (week, week / 'monday'):
+        found = find_bags([path], apart_from=week / 'out')
+        assert found[:2] == [week / 'monday' / 'drive', week / 'monday' / 'old.bag']
+        assert week / 'monday' / 'output.mcap' not in found
+
+
 def test_a_bag_counts_once(week: Path) -> None:
     drive = week / 'monday' / 'drive'
     paths = [drive, week / 'monday', week / 'tuesday' / '..' / 'monday' / 'drive']
