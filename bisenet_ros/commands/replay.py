@@ -17,7 +17,7 @@ from rich.progress import TaskID
 from rich.table import Table
 from rich.text import Text
 
-from bisenet_ros.bag.reader import ReplayBag, check_apart
+from bisenet_ros.bag.reader import ReplayBag
 from bisenet_ros.bag.recorded_outputs import RecordedOutputs
 from bisenet_ros.checkpoint import Checkpoint
 from bisenet_ros.commands.model import load_segmenter
@@ -38,7 +38,7 @@ from bisenet_ros.replay.many.workers import evaluate_bags
 from bisenet_ros.replay.measure.criteria import judge_figure, parse_criteria
 from bisenet_ros.replay.measure.extras import Extras
 from bisenet_ros.replay.measure.figures import figures_of_run, names_of_run
-from bisenet_ros.replay.measure.run import replay, results_in
+from bisenet_ros.replay.measure.run import check_output, replay
 from bisenet_ros.replay.report.collection_page import write_collection_page
 from bisenet_ros.settings import Settings
 
@@ -157,7 +157,7 @@ def _replay_one(
         with progress_bar() as progress, ExitStack() as stack:
             recorded: RecordedOutputs | None = None
             if live:
-                check_apart(f'the bag {bag.path}', bag.files, results_in(output))
+                check_output(bag, output)
                 folder = Path(stack.enter_context(TemporaryDirectory(prefix='.live.', dir=output)))
                 task = progress.add_task('playing', total=frame_count)
                 _play(path, folder, output / 'log', options, partial(progress.advance, task))

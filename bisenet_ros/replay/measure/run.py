@@ -14,6 +14,7 @@ from bisenet_ros.bag.reader import ReplayBag, check_apart
 from bisenet_ros.bag.recorded_outputs import RecordedOutputs
 from bisenet_ros.batching import EACH_FRAME, choose_batching
 from bisenet_ros.camera_pipeline import Inference
+from bisenet_ros.errors import UserError
 from bisenet_ros.json_text import to_json
 from bisenet_ros.label_space import LabelSpace
 from bisenet_ros.media import MediaError
@@ -44,6 +45,21 @@ RESULTS = (FRAME_LINES, OUTPUT_BAG, 'metrics.json', 'report.html')
 def results_in(output: Path) -> list[Path]:
     """Returns the files that a replay into a folder replaces or removes."""
     return [*(output / name for name in RESULTS), *videos_in(output)]
+
+
+def check_output(bag: ReplayBag, output: Path) -> None:
+    """Checks, before anything is written, that the results of a bag may go into a folder.
+
+    Raises:
+        UserError: The results would replace a file of the bag or be beside its files, or a folder
+            cannot be read.
+    """
+    check_apart(f'the bag {bag.path}', bag.files, results_in(output))
+    if output.samefile(bag.path):  # the next replay would list the results as files of the bag
+        raise UserError(
+            f'{output} is the folder of the bag: choose another output folder, such as '
+            f'{output / "replayed"}'
+        )
 
 
 @dataclass(frozen=True)
@@ -92,11 +108,11 @@ def replay(
         view: Shows every segmented frame; None for no view.
 
     Raises:
-        UserError: The results would replace a file of the bag, one of its files cannot be read, or
-            an ego mask cannot be used.
+        UserError: See `check_output`; or a file of the bag cannot be read, or an ego mask cannot be
+            used.
         OSError: Not even the results so far can be written.
     """
-    check_apart(f'the bag {bag.path}', bag.files, results_in(output))
+    check_output(bag, output)
     described = describe_bag(bag.path)
     lines = FrameLines(output / FRAME_LINES)
     outputs = OutputBag(output / OUTPUT_BAG, camera_images=extras.camera_images)
