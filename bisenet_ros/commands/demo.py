@@ -99,7 +99,7 @@ def run_demo(demo: Demo) -> dict[str, Any]:
             cannot be written.
         ProcessError: A process failed.
     """
-    require_ros()
+    require_ros(demo.output)
     if demo.view is not None:
         demo.view.check()
     scene, output = demo.scene, demo.output

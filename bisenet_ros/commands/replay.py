@@ -26,7 +26,7 @@ from bisenet_ros.errors import UserError, printable
 from bisenet_ros.formatting import percent, percentiles
 from bisenet_ros.label_space import LabelSpace
 from bisenet_ros.live.events import Event
-from bisenet_ros.live.graph import run_graph
+from bisenet_ros.live.graph import require_ros, run_graph
 from bisenet_ros.live.processes import ProcessError
 from bisenet_ros.live.sources import Source
 from bisenet_ros.metrics import figures
@@ -144,6 +144,8 @@ def _replay_one(
     view: ViewTarget | None,
 ) -> tuple[Mapping[str, Any], str]:
     """Evaluates a bag in this process; returns the figures, and its problems in one line."""
+    if live:
+        require_ros(output)
     if view is not None:
         view.check()
     bag = ReplayBag(path, options.image_topic, options.labels_topic, labels_folder)

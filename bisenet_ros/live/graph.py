@@ -38,17 +38,23 @@ frames are considered dropped."""
 _LISTENING_PERIOD = 60.0  # seconds; also the longest wait without any event
 
 
-def require_ros() -> None:
-    """Checks that ROS 2 is installed.
+def require_ros(folder: Path) -> None:
+    """Checks that ROS 2 is installed, and that it can read files in a folder.
 
     Raises:
-        UserError: ROS 2 is not installed.
+        UserError: ROS 2 is not installed, or the path of the folder is not UTF-8.
     """
     if importlib.util.find_spec('rclpy') is None:
         raise UserError(
             'ROS 2 is not available: source /opt/ros/DISTRO/setup.bash, or run `make install` in '
             'the repository and use .venv/bin/bisenet'
         )
+    try:
+        str(folder).encode()
+    except UnicodeEncodeError as error:
+        raise UserError(
+            f'{folder}: the name is not UTF-8, which ROS needs: choose another output folder'
+        ) from error
 
 
 def run_graph(
@@ -82,7 +88,7 @@ def run_graph(
         UserError: An argument is invalid, or ROS 2 is not installed.
         ProcessError: A process failed.
     """
-    require_ros()
+    require_ros(folder)
     frames = open_source(source)
     transports = {camera.compressed for camera in frames.cameras}
     if len(transports) > 1:

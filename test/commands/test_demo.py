@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
 import subprocess
@@ -238,6 +239,7 @@ def test_the_report_does_not_replace_its_source(weights: Path, tmp_path: Path) -
     [
         (['--weights', 'nowhere.safetensors'], 'nowhere.safetensors'),
         (['--source', 'nowhere.mp4'], 'nowhere.mp4: no such file'),
+        (['-o', os.fsdecode(b'gr\xfcn')], r'gr\udcfcn: the name is not UTF-8, which ROS needs'),
         (['--device', 'cpu', '--precision', 'fp16'], 'fp16 needs a GPU'),
     ],
 )

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import closing
@@ -214,6 +215,17 @@ def test_a_mask_that_fits_no_image_is_refused_at_once(weights: Path, tmp_path: P
     settings = Settings(weights=str(weights), ego_mask=str(tmp_path / 'ego.png'))
     with pytest.raises(UserError, match=r'ego\.png is 64x64, but the image is 64x48'):
         run(bag, tmp_path / 'live', settings)
+
+
+def test_a_folder_whose_name_ros_cannot_read_is_refused_at_once(
+    weights: Path, tmp_path: Path
+) -> None:
+    bag = write_bag(tmp_path / 'bag', drive(1))
+    output = tmp_path / os.fsdecode(b'gr\xfcn')
+    result = replay(weights, bag, output, '--live')
+    assert result.exit_code == 2
+    assert r'gr\udcfcn: the name is not UTF-8, which ROS needs' in result.stderr
+    assert not output.exists()
 
 
 @pytest.mark.slow
