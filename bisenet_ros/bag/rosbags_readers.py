@@ -23,6 +23,8 @@ import yaml
 from rosbags.highlevel import AnyReader
 from rosbags.interfaces import Connection, MessageDefinition, MessageDefinitionFormat
 from rosbags.rosbag1 import Reader as Rosbag1Reader
+from rosbags.rosbag1 import ReaderError as Rosbag1Error
+from rosbags.rosbag1.reader import read_bytes, read_uint32
 from rosbags.rosbag2 import Reader as Rosbag2Reader
 from rosbags.rosbag2 import ReaderError
 from rosbags.rosbag2.reader import DirectoryReader
@@ -201,14 +203,26 @@ class _Rosbag1Reader(Rosbag1Reader):
     def __init__(self, path: Path) -> None:
         super().__init__(_BoundedFile(path))
 
+    def open(self) -> None:
+        """Opens the bag, or says how to repair it if the index at its end is missing."""
+        try:
+            super().open()
+        except Rosbag1Error as error:
+            if not str(error).startswith(('Bag is not indexed', 'Bag index looks damaged')):
+                raise
+            raise Rosbag1Error(
+                'the index at its end is missing or damaged, because the recording was not '
+                f"finished or the file is truncated: repair it with 'rosbag reindex {self.path}'"
+            ) from error
+
     def read_connection(self) -> Connection:
         """Reads a connection without its definition, which may be in any encoding."""
         file = self.bio
         assert file is not None
         record = b''
         for _ in range(2):  # header and data
-            length = file.read(4)
-            record += length + file.read(*struct.unpack('<I', length))
+            length = read_uint32(file)
+            record += struct.pack('<I', length) + read_bytes(file, length)
         self.bio = io.BytesIO(_without_definition(record))
         try:
             return super().read_connection()._replace(msgdef=_NO_DEFINITION)

@@ -699,6 +699,17 @@ def test_bags_that_have_to_be_made_whole_first(tmp_path: Path) -> None:
         ReplayBag(active)
 
 
+def test_a_bag_of_ros_1_without_its_index(tmp_path: Path) -> None:
+    path = write_bag_of_ros_1(tmp_path / 'drive.bag', drive(2))
+    whole = path.read_bytes()
+    position = whole.index(b'index_pos=') + len(b'index_pos=')
+    unfinished = whole[:position] + bytes(8) + whole[position + 8 :]
+    for content in (whole[: len(whole) // 2], whole[:-1], whole[:-500], unfinished):
+        path.write_bytes(content)
+        with pytest.raises(BagError, match=f"truncated: repair it with 'rosbag reindex {path}'$"):
+            ReplayBag(path)
+
+
 def test_a_database_with_a_write_ahead_log(tmp_path: Path) -> None:
     path = write_bag(tmp_path / 'bag', drive(4), storage=StoragePlugin.SQLITE3)
     file, recorded = path / 'bag.db3', tmp_path / 'recorded.db3'
