@@ -196,6 +196,10 @@ class ReplayBag:
         labels = None if labels_topic is None else topics.find(labels_topic, (IMAGE_TYPE,))
         if image_topic is not None:
             images = [topics.find_camera(image_topic)]
+            if labels in images:
+                raise BagError(
+                    f'{path}: {labels} was given for the images and for the ground truth'
+                )
         else:
             images = topics.pictures(apart_from=labels)
         given = labels if labels_folder is None else str(labels_folder)
@@ -489,9 +493,12 @@ class _Topics:
         if topics and not with_messages:
             raise BagError(f'{self._path}: no messages on {", ".join(topics)}')
         if not topics:
-            depths = ' but depth images, which are left out' if self.depths else ''
+            others = ['depth images, which are left out'] if self.depths else []
+            if apart_from is not None:
+                others.append(f'those on {apart_from}, which was given for the ground truth')
+            but = f' but {" and ".join(others)}' if others else ''
             raise BagError(
-                f'{self._path}: no images in this bag{depths}; its topics: {self._listed()}'
+                f'{self._path}: no images in this bag{but}; its topics: {self._listed()}'
             )
         # A camera that was recorded raw and compressed is one camera.
         return [

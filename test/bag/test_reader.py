@@ -681,6 +681,16 @@ def test_metadata_that_says_nothing_is_refused(tmp_path: Path, metadata: str, me
         ReplayBag(path)
 
 
+def test_a_camera_is_not_its_own_ground_truth(tmp_path: Path) -> None:
+    path = write_bag(tmp_path / 'bag', drive(1))
+    with pytest.raises(
+        BagError, match='no images in this bag but those on /image, which was given'
+    ):
+        ReplayBag(path, labels_topic='image')
+    with pytest.raises(BagError, match='/image was given for the images and for the ground truth'):
+        ReplayBag(path, 'image', '/image')
+
+
 def test_bags_that_have_to_be_made_whole_first(tmp_path: Path) -> None:
     path = write_bag(
         tmp_path / 'bag', drive(1), storage=StoragePlugin.SQLITE3, compression=CompressionMode.FILE
