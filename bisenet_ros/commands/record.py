@@ -54,8 +54,7 @@ def record_folder(
     """
     if not MIN_RATE <= rate < math.inf:
         raise UserError(f'--rate must be {MIN_RATE} or more frames per second, not {rate}')
-    if bag.exists():
-        raise UserError(f'{bag} exists already: choose another name, or remove it first')
+    _check_new(bag)
     frames = list_files(folder, IMAGE_SUFFIXES)
     if not frames:
         raise UserError(f'{folder}: no images directly in this folder')
@@ -85,6 +84,7 @@ def record_folder(
                         writer.write(LABELS_TOPIC, stamp, FRAME_ID, truth, 'mono8')
             path.rename(bag)
     except OSError as error:
+        _check_new(bag)  # another recording may have finished first
         raise UserError(f'{bag}: {error.strerror or error}') from error
     topics = IMAGE_TOPIC if truths is None else f'{IMAGE_TOPIC} and {LABELS_TOPIC}'
     notes.print(
@@ -92,6 +92,11 @@ def record_folder(
         markup=False,
         soft_wrap=True,
     )
+
+
+def _check_new(bag: Path) -> None:
+    if bag.exists():
+        raise UserError(f'{bag} exists already: choose another name, or remove it first')
 
 
 def _labels_of(frames: Sequence[Path], folder: Path) -> list[Path]:

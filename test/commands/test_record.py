@@ -19,6 +19,7 @@ from bisenet_ros.bag.reader import Camera, ReplayBag
 from bisenet_ros.cli import app
 from bisenet_ros.image_codec import decode_labels
 from bisenet_ros.label_space import CAMVID
+from bisenet_ros.media import read_image
 
 
 class Drive:
@@ -122,6 +123,24 @@ def test_a_bag_is_never_overwritten(drive: Drive, tmp_path: Path) -> None:
     assert result.exit_code == 2
     assert 'exists already' in result.stderr
     assert list(bag.iterdir()) == []
+
+
+def test_of_two_recordings_to_one_bag_the_first_to_finish_stays(
+    drive: Drive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bag = tmp_path / 'bag'
+
+    def read_after_another_recording(path: Path) -> npt.NDArray[np.uint8]:
+        monkeypatch.undo()
+        assert record(drive.frames, '-o', bag).exit_code == 0
+        return read_image(path)
+
+    monkeypatch.setattr('bisenet_ros.commands.record.read_image', read_after_another_recording)
+    result = record(drive.frames, '-o', bag, '--rate', '5')
+    assert result.exit_code == 2
+    assert f'bisenet: {bag} exists already: choose another name' in result.stderr
+    assert len(list(ReplayBag(bag))) == 3
+    assert list(tmp_path.glob('.bag.*')) == []
 
 
 def fails(drive: Drive, weights: Path, message: str) -> None:
