@@ -137,15 +137,22 @@ def decode_file(path: Path, data: bytes, flags: int) -> npt.NDArray[Any]:
 def write_image(path: Path, image: Pixels) -> None:
     """Writes an image in the format given by the extension of the file.
 
+    If the disk is full, neither a truncated file nor the one before is left.
+
     Raises:
         MediaError: The file cannot be written.
     """
     done, data = cv2.imencode(path.suffix, image)
     if not done:
         raise MediaError(f'{path}: OpenCV cannot write an image of this format')
+    opened = False
     try:
-        path.write_bytes(data.tobytes())
+        with path.open('wb') as file:
+            opened = True
+            file.write(data.tobytes())
     except OSError as error:
+        if opened:
+            path.unlink(missing_ok=True)
         raise MediaError(f'{path}: {error.strerror}') from error
 
 

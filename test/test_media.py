@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import errno
 import os
+import resource
 import struct
 import zlib
 from pathlib import Path
@@ -240,6 +241,24 @@ def test_opening_a_broken_video_is_one_clear_error(
     with pytest.raises(MediaError, match='not a video that OpenCV can read'):
         Video(path)
     assert capfd.readouterr().err == ''
+
+
+def test_a_full_disk_leaves_no_truncated_image(
+    tmp_path: Path, image: npt.NDArray[np.uint8]
+) -> None:
+    path = tmp_path / 'image.png'
+    path.write_bytes(b'of an earlier run')
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, hard))  # files cannot grow beyond that
+    try:
+        with pytest.raises(MediaError, match=r'image\.png: File too large'):
+            write_image(path, image)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert list(tmp_path.iterdir()) == []
+    path.mkdir()
+    with pytest.raises(MediaError, match=r'image\.png: Is a directory'):
+        write_image(path, image)
 
 
 def test_writing_where_nothing_can_be_written(tmp_path: Path, image: npt.NDArray[np.uint8]) -> None:
