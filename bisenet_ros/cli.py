@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import errno
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from io import StringIO, TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -43,28 +45,44 @@ _NOT_WRITTEN = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 class _ErrorReportingGroup(TyperGroup):
     """Turns exceptions of a verb into an exit code and one line on standard error."""
 
+    def make_context(self, info_name: str | None, *args: Any, **extra: Any) -> Any:
+        with _reported_errors(lambda: str(info_name)):
+            return super().make_context(info_name, *args, **extra)
+
     def invoke(self, ctx: Any) -> Any:
-        try:
+        with _reported_errors(lambda: f'{ctx.command_path} {ctx.invoked_subcommand}'):
             return super().invoke(ctx)
-        except UserError as error:
-            print(f'bisenet: {error}', file=sys.stderr)
-            raise typer.Exit(2) from error
-        except ModuleNotFoundError as error:
-            library = str(error.name).partition('.')[0]
-            if library in ('bisenet_ros', 'bisenet_training'):
-                raise
-            message = f'{library} is not installed: {advice(*EXTRAS["tools"])}'
-            print(f'bisenet: {message}', file=sys.stderr)
-            raise typer.Exit(2) from error
-        except _UsageError as error:
-            message = error.format_message().rstrip('.')
-            if not message or '\n' in message:  # the help of a verb without arguments
-                raise
-            place = ctx if error.ctx is None else error.ctx
-            print(f'bisenet: {message}; see {place.command_path} --help', file=sys.stderr)
-            raise typer.Exit(2) from error
-        except KeyboardInterrupt as error:
-            raise typer.Exit(130) from error
+
+
+@contextmanager
+def _reported_errors(command: Callable[[], str]) -> Iterator[None]:
+    """Turns exceptions into an exit code and one line on standard error.
+
+    Args:
+        command: Returns the command whose help explains a wrong option that does not say which
+            command it belongs to.
+    """
+    try:
+        yield
+    except UserError as error:
+        print(f'bisenet: {error}', file=sys.stderr)
+        raise typer.Exit(2) from error
+    except ModuleNotFoundError as error:
+        library = str(error.name).partition('.')[0]
+        if library in ('bisenet_ros', 'bisenet_training'):
+            raise
+        message = f'{library} is not installed: {advice(*EXTRAS["tools"])}'
+        print(f'bisenet: {message}', file=sys.stderr)
+        raise typer.Exit(2) from error
+    except _UsageError as error:
+        message = error.format_message().rstrip('.')
+        if not message or '\n' in message:  # the help of a verb without arguments
+            raise
+        place = command() if error.ctx is None else error.ctx.command_path
+        print(f'bisenet: {message}; see {place} --help', file=sys.stderr)
+        raise typer.Exit(2) from error
+    except KeyboardInterrupt as error:
+        raise typer.Exit(130) from error
 
 
 app = typer.Typer(

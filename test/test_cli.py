@@ -54,20 +54,24 @@ def test_help(verb: str) -> None:
 
 
 @pytest.mark.parametrize(
-    'arguments',
+    ('arguments', 'explained'),
     [
-        ['drive'],
-        ['segment', 'a.png'],
-        ['segment', '--wheels', '4'],
-        ['info', 'a', 'b'],
-        ['replay', '-o', 'out'],
+        (['drive'], 'bisenet'),
+        (['--wheels'], 'bisenet'),
+        (['--version=3'], 'bisenet'),
+        (['segment', 'a.png'], 'bisenet segment'),
+        (['segment', '--wheels', '4'], 'bisenet segment'),
+        (['segment', 'a.png', '--network-size', '160'], 'bisenet segment'),
+        (['info', 'a', 'b'], 'bisenet info'),
+        (['replay', '-o', 'out'], 'bisenet replay'),
     ],
 )
-def test_bad_arguments(arguments: list[str]) -> None:
-    result = CliRunner().invoke(app, arguments)
+def test_bad_arguments(arguments: list[str], explained: str) -> None:
+    result = CliRunner().invoke(app, arguments, prog_name='bisenet')
     assert result.exit_code == 2
     (line,) = result.stderr.splitlines()
     assert line.startswith('bisenet: ')
+    assert line.endswith(f'; see {explained} --help')
 
 
 def test_a_verb_without_arguments_prints_its_help() -> None:
@@ -179,13 +183,25 @@ def test_info_for_machines(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    'arguments', [['info', 'camvid'], ['info', 'camvid', '--json', '-'], ['--version']]
+    'arguments',
+    [
+        ['info', 'tiny.safetensors'],
+        ['info', 'tiny.safetensors', '--json', '-'],
+        ['--version'],
+        ['--help'],
+        ['info', '--help'],
+    ],
 )
-@pytest.mark.parametrize('buffered', [True, False])
-def test_a_full_disk_behind_standard_output(arguments: list[str], buffered: bool) -> None:
-    env = {**os.environ, 'PYTHONUNBUFFERED': '' if buffered else '1'}
+@pytest.mark.parametrize('unbuffered', ['', '1'])
+def test_a_full_disk_behind_standard_output(
+    tmp_path: Path, arguments: list[str], unbuffered: str
+) -> None:
+    weights = save_tiny_checkpoint(tmp_path / 'tiny.safetensors')
+    arguments = [str(weights) if one == weights.name else one for one in arguments]
     with open('/dev/full', 'wb') as full:
-        result = bisenet(*arguments, stdout=full, env=env)
+        result = bisenet(
+            *arguments, stdout=full, env={**os.environ, 'PYTHONUNBUFFERED': unbuffered}
+        )
     assert result.stderr == 'bisenet: the output cannot be written: No space left on device\n'
     assert result.returncode == 2
 
