@@ -36,6 +36,11 @@ def number(value: float | None, unit: str = '') -> str:
     return NOTHING if value is None else f'{value:.1f} {unit}'.rstrip()
 
 
+def counted(count: int, noun: str) -> str:
+    """Formats a count and what is counted: '1 frame', '2 frames'."""
+    return f'{count} {noun}' if count == 1 else f'{count} {noun}s'
+
+
 def quantity(value: float | None, unit: str) -> str:
     """Formats a figure with its unit; a fraction becomes percent."""
     return percent(value) if unit == 'fraction' else number(value, unit)

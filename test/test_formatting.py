@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import math
 
-from bisenet_ros.formatting import number, percent, points, quantity
+from bisenet_ros.formatting import counted, number, percent, points, quantity
 
 
 def test_a_fraction_is_shown_in_percent() -> None:
@@ -20,6 +20,10 @@ def test_a_change_has_a_sign() -> None:
     assert points(0.0123) == '+1.23'
     assert points(-0.0123) == '-1.23'
     assert points(None) == '–'
+
+
+def test_what_is_counted_is_in_the_plural() -> None:
+    assert [counted(count, 'frame') for count in range(3)] == ['0 frames', '1 frame', '2 frames']
 
 
 def test_a_number_has_its_unit() -> None:

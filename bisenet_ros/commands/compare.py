@@ -14,7 +14,7 @@ from rich.text import Text
 
 from bisenet_ros.console import make_folder, print_outcome, write_json
 from bisenet_ros.errors import UserError, printable
-from bisenet_ros.formatting import percent, points
+from bisenet_ros.formatting import counted, percent, points
 from bisenet_ros.replay.measure.comparison import compare
 from bisenet_ros.replay.measure.criteria import judge_figure, parse_criteria
 from bisenet_ros.replay.measure.figures import figures_of_comparison, names_of_comparison
@@ -59,8 +59,8 @@ def compare_runs(run_a: Path, run_b: Path, output: Path, fail_under: str | None)
 def _print(console: Console, figures: Mapping[str, Any], page: Path) -> None:
     frames = figures['frames']
     console.print(
-        f'{frames["common"]} frames in common (A has {frames["a"]}, B has {frames["b"]}), '
-        f'{frames["with_truth"]} of them with truth',
+        f'{counted(frames["common"], "frame")} in common (A has {frames["a"]}, B has '
+        f'{frames["b"]}), {frames["with_truth"]} of them with truth',
         soft_wrap=True,
     )
     if (accuracy := figures['accuracy']) is not None:

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from bisenet_ros.checkpoint import Checkpoint
 from bisenet_ros.console import notes, write_json
+from bisenet_ros.formatting import counted
 from bisenet_ros.media import IMAGE_SUFFIXES, MediaError, list_files, read_image
 from bisenet_ros.synthetic.drive import SyntheticDrive
 from bisenet_training.export.exporting import export
@@ -68,7 +69,8 @@ def export_weights(
     if json_file is not None:
         write_json(json_file, {'file': str(output), **vars(interface), **vars(parity)})
     notes.print(
-        f'{output}: compared with PyTorch on {parity.frames} frames of {where}: {parity}',
+        f'{output}: compared with PyTorch on {counted(parity.frames, "frame")} of {where}: '
+        f'{parity}',
         markup=False,
         soft_wrap=True,
     )

@@ -17,6 +17,7 @@ from bisenet_ros.bag.writer import BagWriter, Storage
 from bisenet_ros.checkpoint import Checkpoint
 from bisenet_ros.console import make_folder, notes, progress_bar
 from bisenet_ros.errors import UserError
+from bisenet_ros.formatting import counted
 from bisenet_ros.label_image import read_labels
 from bisenet_ros.label_space import IGNORE, LabelSpace
 from bisenet_ros.media import IMAGE_SUFFIXES, list_files, read_image
@@ -86,9 +87,10 @@ def record_folder(
     except OSError as error:
         _check_new(bag)  # another recording may have finished first
         raise UserError(f'{bag}: {error.strerror or error}') from error
+    count = counted(len(frames), 'frame')
     topics = IMAGE_TOPIC if truths is None else f'{IMAGE_TOPIC} and {LABELS_TOPIC}'
     notes.print(
-        f'{len(frames)} frames, {len(frames) / rate:.1f} s at {rate:g} Hz, on {topics}: {bag}',
+        f'{count}, {len(frames) / rate:.1f} s at {rate:g} Hz, on {topics}: {bag}',
         markup=False,
         soft_wrap=True,
     )

@@ -27,6 +27,7 @@ from bisenet_ros.console import (
     write_json,
 )
 from bisenet_ros.errors import UserError, printable
+from bisenet_ros.formatting import counted
 from bisenet_ros.ground.camera_model import CameraInfoError, CameraModel
 from bisenet_ros.ground.pose import Pose
 from bisenet_ros.ground.tables import GroundTables
@@ -108,15 +109,17 @@ def segment_files(
     if not is_standard_output(json_file):
         frames = sum(entry['frames'] for entry in figures)
         notes.print(
-            f'{frames} frames of {len(figures)} files in {seconds:.1f} s: {output}',
+            f'{counted(frames, "frame")} of {counted(len(figures), "file")} in {seconds:.1f} s: '
+            f'{output}',
             markup=False,
             soft_wrap=True,
         )
     done = {entry['input'] for entry in figures}
     failed = [message for path, message in failures.items() if path not in done]
     if failed:
+        others = ', the others are done' if figures else ''
         raise UserError(
-            f'{len(failed)} of {len(files)} inputs failed, the others are done; first: {failed[0]}'
+            f'{len(failed)} of {counted(len(files), "input")} failed{others}; first: {failed[0]}'
         )
     return not failures
 

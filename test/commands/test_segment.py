@@ -52,6 +52,7 @@ def test_an_image_gives_labels_mask_and_overlay_of_its_size(weights: Path, tmp_p
     output = tmp_path / 'new' / 'folder'
     result = segment(weights, tmp_path / 'street.png', '-o', output)
     assert result.exit_code == 0, result.output
+    assert result.stderr.splitlines()[-1].startswith('1 frame of 1 file in ')
     assert sorted(path.name for path in output.iterdir()) == [
         'street_drivable.png',
         'street_labels.png',

@@ -7,13 +7,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 
+from bisenet_ros.formatting import counted
 from bisenet_ros.label_space import LabelSpace
 from bisenet_training.datasets.sample import Sample
 
 
 def describe(title: str, frames: int) -> str:
     """Returns the description of a data set: its title and number of frames."""
-    return f'{title} ({frames} {"frame" if frames == 1 else "frames"})'
+    return f'{title} ({counted(frames, "frame")})'
 
 
 class Dataset(ABC):
