@@ -148,7 +148,7 @@ class Judgement:
 
     @property
     def sentence(self) -> str:
-        """The criterion, its value and the frames that decided it, in one line."""
+        """The criterion, its value and, if it fails, the frames that decided it, in one line."""
         title, limits = self.criterion.title, self.criterion.limits
         if self.value is None:
             return f'{title}: not measured, {limits}'
@@ -156,6 +156,8 @@ class Judgement:
         if self.frames is None:
             return said
         said += f'; {self.beyond} of {self.frames} frames outside'
+        if self.passed:
+            return said
         cameras = {one.frame.id.camera for one in self.deciding}
         frames = [
             f'{one.value:.4g} at {one.frame.time_s:.1f} s (frame {one.frame.id.frame}'
