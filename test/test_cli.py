@@ -53,6 +53,15 @@ def test_help(verb: str) -> None:
     assert result.stdout.strip()
 
 
+def test_sizes_are_explained_as_they_are_given() -> None:
+    result = CliRunner().invoke(app, ['segment', '--help'], env={'COLUMNS': '400'})
+    for text in (
+        "Width and height of the network's input; default: that of the checkpoint's training.",
+        "Width and height of labels, masks, confidence and overlay; default: the camera's.",
+    ):
+        assert text in result.stdout
+
+
 @pytest.mark.parametrize(
     ('arguments', 'explained'),
     [
