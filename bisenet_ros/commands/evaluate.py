@@ -25,7 +25,7 @@ from bisenet_training.datasets import Dataset
 from bisenet_training.datasets.settings import LabelWriter
 from bisenet_training.evaluation.confusion_chart import check_matplotlib
 from bisenet_training.evaluation.label_images import LabelImages
-from bisenet_training.evaluation.loading import load_predictor
+from bisenet_training.evaluation.loading import load_predictor, unused_settings
 from bisenet_training.evaluation.predictor import LoadedPredictor
 from bisenet_training.evaluation.report import print_tables, write_report
 from bisenet_training.evaluation.result import EvaluatedFrame, EvaluationResult, evaluate
@@ -110,10 +110,11 @@ def evaluate_weights(
     if not source.settings.has_truth:
         notes.print(f'{dataset.description}: {outputs.submission}', markup=False, soft_wrap=True)
         return
+    unused = unused_settings(predictor)
     facts = {
         'dataset': source.kind,
         'split': source.split,
-        **vars(settings),
+        **{name: value for name, value in vars(settings).items() if name not in unused},
         'device': predictor.device,
         'precision': predictor.precision,
         'engine': predictor.engine,

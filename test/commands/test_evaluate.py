@@ -151,6 +151,7 @@ def test_more_views_give_other_labels(camvid: Path, tmp_path: Path, weights: Pat
     figures = json.loads(more.stdout)
     views = {'scales': [0.75, 1.0], 'flip': True, 'crop': [64, 48], 'stride': 0.5}
     assert views.items() <= figures.items()
+    assert MODEL_PARAMETERS.keys() - figures.keys() == {'self_check'}
     assert figures['confusion'] != json.loads(one.stdout)['confusion']
 
 
@@ -169,6 +170,7 @@ def test_an_exported_model_is_as_good_as_what_was_exported(
     figures = json.loads(found.stdout)
     expected = json.loads(run('--data', camvid, '--weights', weights, '--json', '-').stdout)
     assert figures['precision'] == 'fp32'
+    assert MODEL_PARAMETERS.keys() - figures.keys() == {'cpu_threads', 'self_check'}
     for name in ('miou', 'pixel_accuracy', 'boundary_f', 'ece'):
         assert figures[name] == pytest.approx(expected[name], abs=1e-3)
     for option in (

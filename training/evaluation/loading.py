@@ -24,6 +24,13 @@ _OF_CHECKPOINTS = (
 """Settings that exported models do not have."""
 
 
+def unused_settings(predictor: LoadedPredictor) -> tuple[str, ...]:
+    """Returns the settings that a predictor does not use, and whose default would say it does."""
+    if isinstance(predictor, ExportedSegmenter):
+        return ('cpu_threads', 'self_check')
+    return ('self_check',) if isinstance(predictor, MultiViewPredictor) else ()
+
+
 def load_predictor(settings: ModelSettings, views: Views) -> LoadedPredictor:
     """Returns the vehicle's segmenter, a predictor over several views, or an exported model.
 
