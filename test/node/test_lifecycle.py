@@ -237,7 +237,7 @@ def test_what_cannot_work_ends_with_2_and_one_line(
         (f'__ns:=/{300 * "a"}', 'ROS cannot create the node: error creating node: invalid node'),
         (
             f'image:=/{240 * "a"}',
-            'ROS rejects the topic name image (namespace /, after remapping): ',
+            'ROS rejects the topic name image/compressed (namespace /, after remapping): ',
         ),
     ],
 )
