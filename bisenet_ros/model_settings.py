@@ -86,13 +86,13 @@ class ModelSettings(Declared):
     )
     network_size: tuple[int, ...] = parameter(
         (),
-        "[width, height] of the network's input; empty for that of the checkpoint's training.",
+        "Width and height of the network's input; by default those of the checkpoint's training.",
         Changes.ON_RELOAD,
         check=partial(_check_size, 'network_size'),
     )
     output_size: tuple[int, ...] = parameter(
         (),
-        "[width, height] of labels, masks, confidence and overlay; empty for the camera's.",
+        "Width and height of labels, masks, confidence and overlay; by default the camera's.",
         Changes.AT_ONCE,
         check=partial(_check_size, 'output_size'),
     )

@@ -56,8 +56,8 @@ def test_help(verb: str) -> None:
 def test_sizes_are_explained_as_they_are_given() -> None:
     result = CliRunner().invoke(app, ['segment', '--help'], env={'COLUMNS': '400'})
     for text in (
-        "Width and height of the network's input; default: that of the checkpoint's training.",
-        "Width and height of labels, masks, confidence and overlay; default: the camera's.",
+        "Width and height of the network's input; by default those of the checkpoint's training.",
+        "Width and height of labels, masks, confidence and overlay; by default the camera's.",
     ):
         assert text in result.stdout
 

@@ -119,8 +119,6 @@ def _option(declared: Declaration) -> Any:
     name = f'--{declared.name.replace("_", "-")}'
     # Typer would read backquotes as Markdown.
     text = declared.description
-    if declared.type == 'integer array':  # a list, [] by default, in parameter files only
-        text = text.replace('[width, height]', 'Width and height').replace('empty for', 'default:')
     if declared.type == 'bool':
         flags = f'{name}/--no-{name[2:]}'
         return Annotated[bool | None, typer.Option(flags, help=text, rich_help_panel=_PANEL)]
