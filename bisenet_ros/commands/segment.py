@@ -139,12 +139,12 @@ def find_files(inputs: Iterable[Path]) -> list[Path]:
             if not found:
                 raise UserError(f'{path}: no images or videos directly in this folder')
             files += found
+        elif not os.path.exists(path):
+            raise UserError(f'{path}: no such file or folder')
         elif path.suffix in _BAG_SUFFIXES:
             raise UserError(_IS_A_BAG.format(path))
-        elif os.path.exists(path):
-            files.append(path)
         else:
-            raise UserError(f'{path}: no such file or folder')
+            files.append(path)
     return list(dict.fromkeys(files))
 
 

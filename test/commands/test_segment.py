@@ -354,7 +354,7 @@ def test_a_frame_of_a_video_never_overwrites_an_input(weights: Path, tmp_path: P
         image.unlink()
 
 
-@pytest.mark.parametrize('name', ['nowhere', 'nowhere.png', 'empty'])
+@pytest.mark.parametrize('name', ['nowhere', 'nowhere.png', 'nowhere.mcap', 'empty'])
 def test_inputs_with_nothing_to_segment_are_refused(
     weights: Path, tmp_path: Path, name: str
 ) -> None:
