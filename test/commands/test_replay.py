@@ -297,10 +297,11 @@ def test_results_do_not_replace_the_bag(weights: Path, tmp_path: Path, how: str)
 def test_results_do_not_mix_with_the_files_of_the_bag(weights: Path, tmp_path: Path) -> None:
     bag = write_bag(tmp_path / 'bag', drive(1))
     before = sorted(bag.iterdir())
-    result = replay(weights, bag, bag)
-    assert result.exit_code == 2
-    assert f'{bag} is the folder of the bag: choose another output folder' in result.stderr
-    assert sorted(bag.iterdir()) == before
+    for given in (bag, bag / 'bag.mcap', write_bag(tmp_path / 'other', drive(1))):
+        result = replay(weights, given, bag)
+        assert result.exit_code == 2
+        assert f'{bag} is the folder of a bag: choose another output folder' in result.stderr
+        assert sorted(bag.iterdir()) == before
     assert replay(weights, bag, bag / 'replayed').exit_code == 0
     assert replay(weights, bag, tmp_path / 'out').exit_code == 0
     files = metrics_of(tmp_path / 'out')['bag']['files']

@@ -51,13 +51,13 @@ def check_output(bag: ReplayBag, output: Path) -> None:
     """Checks, before anything is written, that the results of a bag may go into a folder.
 
     Raises:
-        UserError: The results would replace a file of the bag or be beside its files, or a folder
-            cannot be read.
+        UserError: The results would replace a file of the bag, the folder is that of a bag, or a
+            folder cannot be read.
     """
     check_apart(f'the bag {bag.path}', bag.files, results_in(output))
-    if output.samefile(bag.path):  # the next replay would list the results as files of the bag
+    if (output / 'metadata.yaml').exists():  # its next replay would list the results as its files
         raise UserError(
-            f'{output} is the folder of the bag: choose another output folder, such as '
+            f'{output} is the folder of a bag: choose another output folder, such as '
             f'{output / "replayed"}'
         )
 
