@@ -59,7 +59,7 @@ class Segmenter:
             empty if it is.
     """
 
-    # Id of the process that has loaded a network: of this one, or of one that it was forked from.
+    # Id of the process that has read weights: of this one, or of one that it was forked from.
     _process: ClassVar[int | None] = None
 
     def __init__(self, checkpoint: Checkpoint, settings: ModelSettings, note: str = '') -> None:
@@ -76,6 +76,7 @@ class Segmenter:
             RuntimeError: The process was forked from one that has loaded a network.
         """
         self._refuse_fork()
+        Segmenter._process = os.getpid()  # reading the weights has started torch's threads
         requested = device_for(settings.engine, settings.device)
         device = resolve_device(requested)
         precision = resolve_precision(settings.precision, device)
@@ -84,7 +85,6 @@ class Segmenter:
         self.network_size = settings.requested_network_size or checkpoint.network_size
         self._active = (settings, checkpoint.label_space)
         self.apply(settings)  # before the network is loaded, which takes seconds
-        Segmenter._process = os.getpid()
         with cpu_threads(settings.cpu_threads):
             threads = torch.get_num_threads()
             loaded = load_engine(
@@ -114,15 +114,16 @@ class Segmenter:
 
     @staticmethod
     def _refuse_fork() -> None:
-        """Refuses to run a network where it would wait forever for threads of the parent process.
+        """Refuses to go on where a network could wait forever for threads of the parent process.
 
-        A fork copies the thread pools of torch and OpenVINO, but not their threads.
+        A fork copies the thread pools of torch and OpenVINO, but not their threads. Nor can it use
+        a GPU that its parent has used.
         """
         if Segmenter._process not in (None, os.getpid()):
             raise RuntimeError(
-                'this process was forked from one that loaded a Segmenter, and would wait forever'
-                " for its threads: start it with multiprocessing.get_context('spawn'), and load a"
-                ' Segmenter in it'
+                'this process was forked from one that loaded a Segmenter, and has neither its'
+                " threads nor its GPU: start it with multiprocessing.get_context('spawn'), and load"
+                ' a Segmenter in it'
             )
 
     def __reduce__(self) -> NoReturn:
