@@ -135,12 +135,12 @@ class Segmenter:
         cls,
         weights: str | Path = DEFAULT_WEIGHTS,
         *,
-        device: str = 'auto',
+        device: str | torch.device = 'auto',
         precision: str = 'auto',
         engine: str = 'auto',
         cpu_threads: int = 0,
-        network_size: tuple[int, int] | None = None,
-        output_size: tuple[int, int] | None = None,
+        network_size: Sequence[int] | npt.NDArray[np.integer] | None = None,
+        output_size: Sequence[int] | npt.NDArray[np.integer] | None = None,
         confidence_threshold: float = 0.0,
         drivable_classes: Sequence[str] | None = None,
         drivable_threshold: float = 0.0,
@@ -155,7 +155,7 @@ class Segmenter:
 
         Args:
             weights: Name of weights that ship with the package, or path of a checkpoint.
-            device: `auto` (a GPU if there is one), `cpu`, `cuda` or `cuda:N`.
+            device: `auto` (a GPU if there is one), `cpu`, `cuda` or `cuda:N`, or a `torch.device`.
             precision: `auto` (the fastest that hardly changes labels), `fp16`, `bf16` or `fp32`.
             engine: `auto` (the fastest available) or a key of `ENGINES`.
             cpu_threads: Number of threads for a network on the CPU; 0 for torch's default.
@@ -183,7 +183,7 @@ class Segmenter:
         return cls.from_settings(
             ModelSettings(
                 weights=str(weights),
-                device=str(device),  # torch.device, too
+                device=str(device),
                 precision=precision,
                 engine=engine,
                 cpu_threads=cpu_threads,
@@ -334,7 +334,7 @@ class Segmenter:
 
     def batch(
         self,
-        frames: Sequence[npt.NDArray[np.uint8]],
+        frames: Sequence[npt.NDArray[np.uint8]] | npt.NDArray[np.uint8],
         ego_masks: Sequence[EgoMask | None] | None = None,
     ) -> list[Segmentation]:
         """Segments frames, for example of several cameras, in one inference.
@@ -404,7 +404,7 @@ class Segmenter:
             return self._engine(frames)
 
 
-def _sides(size: Sequence[int] | None) -> tuple[int, ...]:
+def _sides(size: Sequence[int] | npt.NDArray[np.integer] | None) -> tuple[int, ...]:
     """Returns a size, which may be an array, as `ModelSettings` takes it; () for None."""
     return () if size is None else tuple(np.ravel(size).tolist())
 
