@@ -105,7 +105,7 @@ def _warn_of_emulation(config: TrainingConfig, fabric: Fabric) -> None:
 
 def _warn_of_warmup(config: TrainingConfig) -> None:
     steps = config.schedule.warmup_steps
-    if steps >= config.max_steps:
+    if steps >= config.max_steps and config.schedule.warmup_start < 1:
         warn(
             f'the learning rate does not reach optimizer.lr: schedule.warmup_steps={steps} is not'
             f' below max_steps={config.max_steps}'

@@ -254,9 +254,11 @@ def test_a_cpu_that_emulates_bf16_is_pointed_out(
 def test_a_warmup_that_does_not_end_is_pointed_out(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for warmup, times in ((2, 1), (1, 0)):
-        overrides = [f'schedule.warmup_steps={warmup}', 'max_steps=2', 'validation=null']
-        fit(small_config(tmp_path, data, overrides), tmp_path / f'{warmup}', resume=False)
+    for number, (steps, start, times) in enumerate(((2, 0.1, 1), (1, 0.1, 0), (2, 1.0, 0))):
+        warmup = {'warmup_steps': steps, 'warmup_start': start}
+        overrides = [f'schedule.{name}={value}' for name, value in warmup.items()]
+        overrides += ['max_steps=2', 'validation=null']
+        fit(small_config(tmp_path, data, overrides), tmp_path / f'{number}', resume=False)
         said = ' '.join(capsys.readouterr().err.split())
         warning = 'does not reach optimizer.lr: schedule.warmup_steps=2 is not below max_steps=2'
         assert said.count(warning) == times, warmup
