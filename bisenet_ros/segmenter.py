@@ -16,7 +16,7 @@ import threading
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import ClassVar, NoReturn
+from typing import ClassVar, NoReturn, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -42,6 +42,8 @@ from bisenet_ros.limits import MIN_SIDE
 from bisenet_ros.model_settings import DEFAULT_WEIGHTS, OF_CHECKPOINT, ModelSettings
 from bisenet_ros.network import COARSE_STRIDE
 from bisenet_ros.segmentation import Segmentation
+
+T = TypeVar('T', int, float)
 
 
 class Segmenter:
@@ -186,14 +188,14 @@ class Segmenter:
                 device=str(device),
                 precision=precision,
                 engine=engine,
-                cpu_threads=cpu_threads,
+                cpu_threads=_number(cpu_threads),
                 network_size=_sides(network_size),
                 output_size=_sides(output_size),
-                confidence_threshold=confidence_threshold,
+                confidence_threshold=_number(confidence_threshold),
                 drivable_classes=tuple(drivable_classes or OF_CHECKPOINT),
-                drivable_threshold=drivable_threshold,
-                anomaly_threshold=anomaly_threshold,
-                min_drivable_area=min_drivable_area,
+                drivable_threshold=_number(drivable_threshold),
+                anomaly_threshold=_number(anomaly_threshold),
+                min_drivable_area=_number(min_drivable_area),
                 ego_mask=str(ego_mask),
                 self_check=self_check,
             )
@@ -407,6 +409,11 @@ class Segmenter:
 def _sides(size: Sequence[int] | npt.NDArray[np.integer] | None) -> tuple[int, ...]:
     """Returns a size, which may be an array, as `ModelSettings` takes it; () for None."""
     return () if size is None else tuple(np.ravel(size).tolist())
+
+
+def _number(value: T) -> T:
+    """Returns a scalar of NumPy as a number of Python, and other values as they are."""
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def _check_frame(frame: npt.NDArray[np.uint8]) -> None:

@@ -372,12 +372,21 @@ def test_device_precision_engine_and_size_that_were_chosen_can_be_read(weights: 
     assert segmenter.network_size == segmenter.checkpoint.network_size == (128, 96)
 
 
-def test_sizes_may_be_arrays_and_the_device_that_of_torch(weights: Path) -> None:
+def test_numbers_and_sizes_may_be_those_of_numpy_and_the_device_that_of_torch(
+    weights: Path,
+) -> None:
     size = np.array([64, 64])
     segmenter = Segmenter.load(
-        weights, device=torch.device('cpu'), network_size=size, output_size=size, self_check=False
+        weights,
+        device=torch.device('cpu'),
+        network_size=size,
+        output_size=size,
+        cpu_threads=np.int64(1),
+        confidence_threshold=np.float32(0.5),
+        self_check=False,
     )
     assert (segmenter.network_size, segmenter.device) == ((64, 64), 'cpu')
+    assert (segmenter.settings.cpu_threads, segmenter.settings.confidence_threshold) == (1, 0.5)
     assert segmenter(make_frame(48, 80)).labels.shape == (64, 64)
 
 
