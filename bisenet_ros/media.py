@@ -58,7 +58,7 @@ def natural_key(path: Path) -> tuple[list[tuple[int, str]], str]:
 
 
 def list_files(folder: Path, suffixes: frozenset[str]) -> list[Path]:
-    """Lists the files directly in a folder with one of the suffixes, in natural order.
+    """Lists the files and links directly in a folder with one of the suffixes, in natural order.
 
     Raises:
         MediaError: The folder does not exist, or cannot be read.
@@ -66,11 +66,12 @@ def list_files(folder: Path, suffixes: frozenset[str]) -> list[Path]:
     if not os.path.isdir(folder):
         raise MediaError(f'{folder}: no such folder')
     try:
-        # Hidden files are skipped: macOS stores metadata in ._frame.png.
+        # Hidden files are skipped: macOS stores metadata in ._frame.png. Broken links are not, so
+        # that reading them fails: version control of data leaves one for each file not yet fetched.
         files = [
             path
             for path in folder.iterdir()
-            if path.suffix.lower() in suffixes and path.name[0] != '.' and path.is_file()
+            if path.suffix.lower() in suffixes and path.name[0] != '.' and not path.is_dir()
         ]
     except OSError as error:
         raise MediaError(f'{folder}: {error.strerror}') from error

@@ -46,6 +46,14 @@ def test_folders_are_read_in_natural_order(tmp_path: Path) -> None:
     assert names == ['9.png', '10.png', 'frame9.PNG', 'frame9b.jpg', 'frame10.png']
 
 
+def test_a_broken_link_is_listed_and_cannot_be_read(tmp_path: Path) -> None:
+    link = tmp_path / 'frame.png'
+    link.symlink_to('not_yet_fetched.png')
+    assert list_files(tmp_path, IMAGE_SUFFIXES) == [link]
+    with pytest.raises(MediaError, match=r'frame\.png: No such file or directory'):
+        read_image(link)
+
+
 def test_missing_folder(tmp_path: Path) -> None:
     with pytest.raises(MediaError, match='no such folder'):
         list_files(tmp_path / 'nowhere', IMAGE_SUFFIXES)
