@@ -108,8 +108,13 @@ def foreign_in(path: Path) -> list[str]:
 def _of_segmenter(path: Path) -> tuple[list[Entry], str]:
     """Returns a file's entries, and the name of the node `segmenter` with its namespace."""
     entries = list(_entries(path))
-    names = {entry.node for entry in entries if _is_literal(entry.node)}
-    nodes = sorted(name for name in names if name.endswith(f'/{NODE}'))
+    named = {entry.node for entry in entries if entry.node.endswith(f'/{NODE}')}
+    nodes = sorted(name for name in named if '*' not in name)
+    if not nodes:
+        # `/*/segmenter` is for any namespace of one name: take an example that every pattern fits.
+        examples = [name.replace('/**', '').replace('*', 'any') for name in named]
+        fitting = [node for node in examples if all(matches(name, node) for name in named)]
+        nodes = fitting[:1] or sorted(named)
     if len(nodes) > 1:
         raise UserError(
             f'{path} has parameters for several nodes ({", ".join(nodes)}): keep only one of them'
@@ -298,7 +303,3 @@ def _plain_meaning(text: str) -> Any:
         if abs(value) != float('inf') or 'inf' in text.lower():
             return value
     return text
-
-
-def _is_literal(node: str) -> bool:
-    return '*' not in node

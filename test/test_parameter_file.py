@@ -31,10 +31,11 @@ def context() -> Iterator[object]:
     rclpy.shutdown(context=context)
 
 
-def in_ros(context: object, file: Path) -> Settings:
+def in_ros(context: object, file: Path, namespace: str = '') -> Settings:
     """What a node has that is started with the file."""
     node = rclpy.node.Node(
         'segmenter',
+        namespace=namespace,
         context=context,
         cli_args=['--ros-args', '--params-file', str(file)],
         enable_rosout=False,
@@ -95,7 +96,6 @@ SECTIONS = {
     'absolute': '/segmenter: {V: {max_rate: 3.0}}',
     'any namespace': '/**/segmenter: {V: {max_rate: 3.0}}',
     'other nodes': 'camera: {V: {rate: 3.0}}\n/**: {V: {max_rate: 4.0}}',
-    'other namespace': '/*/segmenter: {V: {max_rate: 3.0}}\n/**: {V: {overlay_alpha: 0.2}}',
     'twice': '/**: {V: {max_rate: 1.0}}\n---\n/**: {V: {max_rate: 2.0}}',
 }
 
@@ -107,6 +107,23 @@ def test_sections_are_for_the_nodes_that_ros_gives_them_to(
     file = tmp_path / 'parameters.yaml'
     file.write_text(text.replace('V', 'ros__parameters'))
     assert read_settings(file, {}) == in_ros(context, file)
+
+
+@pytest.mark.parametrize(
+    'text',
+    [
+        '/*/segmenter: {V: {max_rate: 3.0}}\n/**: {V: {overlay_alpha: 0.2}}',
+        '/**/segmenter: {V: {max_rate: 3.0}}\n/*/segmenter: {V: {overlay_alpha: 0.2}}',
+        '/**/car/segmenter: {V: {max_rate: 3.0}}\n/*/*: {V: {overlay_alpha: 0.2}}',
+        '/car/segmenter: {V: {max_rate: 3.0}}\n/*/segmenter: {V: {overlay_alpha: 0.2}}',
+    ],
+)
+def test_patterns_of_a_namespace_are_read_as_by_a_node_in_it(
+    context: object, tmp_path: Path, text: str
+) -> None:
+    file = tmp_path / 'parameters.yaml'
+    file.write_text(text.replace('V', 'ros__parameters'))
+    assert read_settings(file, {}) == in_ros(context, file, 'car')
 
 
 def test_parameters_of_other_nodes_are_ignored(context: object, tmp_path: Path) -> None:
@@ -177,6 +194,11 @@ def test_what_is_refused_says_where_and_why(tmp_path: Path, text: str, message: 
         (
             '/a/segmenter: {ros__parameters: {max_rate: 1.0}}\n'
             '/b/segmenter: {ros__parameters: {max_rate: 1.0}}',
+            'several nodes',
+        ),
+        (
+            '/*/segmenter: {ros__parameters: {max_rate: 1.0}}\n'
+            '/*/*/segmenter: {ros__parameters: {max_rate: 1.0}}',
             'several nodes',
         ),
     ],
