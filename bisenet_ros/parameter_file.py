@@ -65,7 +65,7 @@ class Entry:
 def read_settings(
     path: Path | None, options: Mapping[str, Any], defaults: Mapping[str, Any] | None = None
 ) -> Settings:
-    """Reads settings from a parameter file; single options override it.
+    """Reads settings from a parameter file; single options override it, for every camera.
 
     Args:
         path: The file; None for the defaults.
@@ -78,6 +78,8 @@ def read_settings(
     values = {} if path is None else read_parameters(path)
     given = {name: value for name, value in options.items() if value is not None}
     given = {name: PARAMETERS[name].value_of(value) for name, value in given.items()}
+    overridden = {name for name in values.keys() - PARAMETERS if name.rpartition('.')[2] in given}
+    values = {name: value for name, value in values.items() if name not in overridden}
     return Settings().changed({**(defaults or {}), **values, **given})
 
 

@@ -157,6 +157,18 @@ def test_options_win_over_the_file(tmp_path: Path) -> None:
         read_settings(None, {'device': 'gpu'})
 
 
+def test_options_win_over_the_values_of_single_cameras(tmp_path: Path) -> None:
+    file = tmp_path / 'parameters.yaml'
+    file.write_text(
+        '/**: {ros__parameters: {cameras: [front, left], front.ego_mask: bonnet.png,'
+        ' left.mounting: [0.0, 0.5, 1.0, 0.0, 0.3, 1.0]}}'
+    )
+    settings = read_settings(file, {'ego_mask': 'other.png'})
+    assert settings.for_camera('front').ego_mask == 'other.png'
+    assert settings.for_camera('left').ego_mask == 'other.png'
+    assert settings.for_camera('left').mounting == (0.0, 0.5, 1.0, 0.0, 0.3, 1.0)
+
+
 @pytest.mark.parametrize(
     ('text', 'message'),
     [
