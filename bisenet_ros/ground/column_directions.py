@@ -11,15 +11,21 @@ import numpy.typing as npt
 from bisenet_ros.ground.camera_model import CameraModel
 from bisenet_ros.ground.pose import Pose
 
-_STEP = 16  # pixels between the directions that are computed, not interpolated
+_STEP = 16
+"""Maximum pixels between the directions that are computed, not interpolated."""
+
+_NODES = 30
+"""Directions along the shorter side of an image, at least. In a small image each pixel covers more
+of the view, where directions between distant pixels are not on a line."""
+
 _BLOCK = 64  # tiles
 
 
 class ColumnDirections:
     """Directions at the upper edges of pixels.
 
-    They are interpolated between every 16th pixel. Where the lens has no direction for one of them,
-    the pixels around it are computed one by one.
+    They are interpolated between every 16th pixel, closer in small images. Where the lens has no
+    direction for one of them, the pixels around it are computed one by one.
 
     Args:
         camera: The camera at the size of its masks.
@@ -30,10 +36,11 @@ class ColumnDirections:
         self._camera = camera
         self._pose = pose
         width, height = camera.size
-        columns = np.arange(0, width + _STEP, _STEP)
-        nodes = self._compute(columns, np.arange(0, height + _STEP, _STEP)[:, None])
-        column, share = np.divmod(np.arange(width), _STEP)
-        right = (share / _STEP).astype(np.float32)[:, None]
+        self._step = step = max(1, min(_STEP, min(camera.size) // _NODES))
+        columns = np.arange(0, width + step, step)
+        nodes = self._compute(columns, np.arange(0, height + step, step)[:, None])
+        column, share = np.divmod(np.arange(width), step)
+        right = (share / step).astype(np.float32)[:, None]
         self._table = nodes[:, column] * (1 - right) + nodes[:, column + 1] * right
         self._columns = np.arange(width)
         self._tile, self._tiles = self._exact_tiles(np.isfinite(nodes[..., 0]))
@@ -45,16 +52,17 @@ class ColumnDirections:
             rows: (W,) from 0 to the height of the image. The upper edge of a pixel is half a row
                 above its centre.
         """
-        above = np.minimum(rows // _STEP, len(self._table) - 2)
-        share = ((rows - above * _STEP) / _STEP)[:, None]
+        step = self._step
+        above = np.minimum(rows // step, len(self._table) - 2)
+        share = ((rows - above * step) / step)[:, None]
         columns = self._columns
         found: npt.NDArray[np.float64] = (1 - share) * self._table[
             above, columns
         ] + share * self._table[above + 1, columns]
         if len(self._tiles):
-            tile = self._tile[above, columns // _STEP]
+            tile = self._tile[above, columns // step]
             (exact,) = np.nonzero(tile >= 0)
-            row, column = (rows - above * _STEP)[exact], columns[exact] % _STEP
+            row, column = (rows - above * step)[exact], columns[exact] % step
             found[exact] = self._tiles[tile[exact], row, column]
         return found
 
@@ -69,19 +77,20 @@ class ColumnDirections:
             seen: (rows, columns) whether the lens has a direction for a node.
 
         Returns:
-            (rows - 1, columns - 1) index of a tile, -1 for none, and (tiles, 17, 16, 3) directions
-            of the tiles' pixels.
+            (rows - 1, columns - 1) index of a tile, -1 for none, and (tiles, step + 1, step, 3)
+            directions of the tiles' pixels.
         """
+        step = self._step
         near_end = cv2.dilate((~seen).view(np.uint8), np.ones((3, 3), np.uint8)) > 0
         exact = _any_corner(seen) & _any_corner(near_end)
         index = np.where(exact, np.cumsum(exact).reshape(exact.shape) - 1, -1)
-        tiles = np.empty((np.count_nonzero(exact), _STEP + 1, _STEP, 3), np.float32)
-        corners = _STEP * np.argwhere(exact)[..., None, None]  # (tiles, 2, 1, 1)
+        tiles = np.empty((np.count_nonzero(exact), step + 1, step, 3), np.float32)
+        corners = step * np.argwhere(exact)[..., None, None]  # (tiles, 2, 1, 1)
         # Few tiles at a time, so that intermediate results stay in the caches.
         for start in range(0, len(tiles), _BLOCK):
             part = slice(start, start + _BLOCK)
-            rows = corners[part, 0] + np.arange(_STEP + 1)[:, None]
-            tiles[part] = self._compute(corners[part, 1] + np.arange(_STEP), rows)
+            rows = corners[part, 0] + np.arange(step + 1)[:, None]
+            tiles[part] = self._compute(corners[part, 1] + np.arange(step), rows)
         return index, tiles
 
     def _compute(

@@ -47,3 +47,17 @@ def test_a_column_has_a_range_exactly_where_the_lens_sees_the_ground(
         np.testing.assert_allclose(found, expected, rtol=0.02)
         nothing += np.isnan(expected).sum()
     assert (nothing > 0) == unseen
+
+
+@pytest.mark.parametrize('lens', [BARREL, FISHEYE])
+@pytest.mark.parametrize('size', [(32, 32), (64, 48), (128, 96), (224, 168)])
+def test_ranges_in_a_small_image_are_exact_to_a_hundredth(
+    lens: Lens, size: tuple[int, int]
+) -> None:
+    width, height = size
+    camera = CameraModel(size, (0.42 * width,) * 2, (width / 2 - 0.5, height / 2 - 0.5), lens)
+    tables = GroundTables(camera, POSE, GridLayout(0.1, 30.0, 20.0, 0.3, 0.0, 1.0))
+    for row in range(height * 3 // 4, height + 1):
+        boundary = np.full(width, row, np.int32)
+        found, expected = tables.free_space_range(boundary), exact_ranges(camera, boundary)
+        np.testing.assert_allclose(found, expected, rtol=0.01)
