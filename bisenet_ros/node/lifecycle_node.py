@@ -384,7 +384,7 @@ class SegmenterNode(LifecycleNode):
         def wake(_: WorkFuture[Any]) -> None:
             done.set_result(None)
             if self.executor is not None:  # it checks awaited futures whenever it wakes up
-                self.executor.create_task(lambda: None)
+                self.executor.wake()
 
         loading.add_done_callback(wake)
         return done
@@ -657,7 +657,7 @@ def _run(ended: WorkFuture[None], loader: Loader) -> int:
         get_logger('segmenter').fatal(str(error))
         return DEVICE_LOST
     finally:
-        executor.shutdown()
+        executor.shutdown(timeout_sec=0)  # Humble would wait for a reload that nothing resumes
         node.destroy_node()
 
 

@@ -460,6 +460,31 @@ if __name__ == '__main__':
 """
 
 
+# What rclpy of older distributions does otherwise, to be run before WRAPPED.
+JAZZY = """
+from rclpy.executors import Executor
+
+create_task = Executor.create_task
+
+def create_task_and_trigger(self, callback, *arguments):
+    task = create_task(self, callback, *arguments)
+    self._guard.trigger()  # None after the shutdown
+    return task
+
+Executor.create_task = create_task_and_trigger
+"""
+HUMBLE = """
+from rclpy.executors import Executor
+
+shutdown = Executor.shutdown
+
+def wait_and_shut_down(self, timeout_sec=None):
+    return self._work_tracker.wait(timeout_sec) and shutdown(self, timeout_sec)
+
+Executor.shutdown = wait_and_shut_down
+"""
+
+
 @contextmanager
 def held(path: Path) -> Iterator[None]:
     """Makes a wrapped node wait where it asks for this file; it prints the file's name there."""
@@ -481,8 +506,9 @@ def wrapped_node(
     environment: Mapping[str, str] | None = None,
     *,
     wait: bool = True,
+    rclpy: str = '',
 ) -> Iterator[Process]:
-    command = [sys.executable, '-c', WRAPPED, str(folder), '--ros-args']
+    command = [sys.executable, '-c', rclpy + WRAPPED, str(folder), '--ros-args']
     for parameter in (f'weights:={weights}', 'device:=cpu', 'engine:=torch'):
         command += ['-p', parameter]
     with running(command, domain, environment) as process:
@@ -695,10 +721,11 @@ def test_a_signal_while_the_network_is_loaded_ends_the_node_at_once(
         assert 'Traceback' not in node.output
 
 
+@pytest.mark.parametrize('rclpy', ['', JAZZY, HUMBLE], ids=['installed', 'jazzy', 'humble'])
 def test_a_signal_while_another_network_is_loaded_ends_the_node_at_once(
-    domain: int, peer: Peer, weights: Path, tmp_path: Path
+    domain: int, peer: Peer, weights: Path, tmp_path: Path, rclpy: str
 ) -> None:
-    with wrapped_node(domain, tmp_path, weights) as node:
+    with wrapped_node(domain, tmp_path, weights, rclpy=rclpy) as node:
         client = peer.run(lambda: peer.node.create_client(Trigger, '/segmenter/reload'))
         assert client.wait_for_service(TIMEOUT)
         with held(tmp_path / 'hold loading'):
