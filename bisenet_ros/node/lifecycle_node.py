@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
+from lifecycle_msgs.srv import ChangeState
 from rcl_interfaces.msg import ParameterDescriptor, SetParametersResult
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.clock import Clock, ClockType
@@ -140,6 +141,8 @@ class SegmenterNode(LifecycleNode):
                 super().__init__('segmenter')
         except (NameValidationException, RuntimeError) as error:
             raise UserError(f'ROS cannot create the node: {_first_sentence(error)}') from error
+        transitions = self._service_change_state
+        transitions.callback = functools.partial(self._on_change_state, transitions.callback)
         self._settings = parameters.declare(self)
         self._weights_at_start = self._settings.weights
         name = self.get_fully_qualified_name()
@@ -376,6 +379,23 @@ class SegmenterNode(LifecycleNode):
                 return False
             self._publish_diagnostics()
         return True
+
+    def _on_change_state(
+        self,
+        change: Callable[[ChangeState.Request, ChangeState.Response], ChangeState.Response],
+        request: ChangeState.Request,
+        response: ChangeState.Response,
+    ) -> ChangeState.Response:
+        """Changes the state, or refuses a transition that the current state does not have.
+
+        Up to Jazzy, rclpy raises an error then, which would end the process.
+        """
+        try:
+            return change(request, response)
+        except RuntimeError as error:
+            self.get_logger().error(f'the transition is refused: {_first_sentence(error)}')
+            response.success = False
+            return response
 
     def _done(self, loading: WorkFuture[Any]) -> Future:
         """Returns a future that a callback can await until something is loaded."""

@@ -463,6 +463,8 @@ if __name__ == '__main__':
 # What rclpy of older distributions does otherwise, to be run before WRAPPED.
 JAZZY = """
 from rclpy.executors import Executor
+from rclpy.lifecycle import LifecycleState
+from rclpy.lifecycle.node import LifecycleNodeMixin
 
 create_task = Executor.create_task
 
@@ -471,7 +473,17 @@ def create_task_and_trigger(self, callback, *arguments):
     self._guard.trigger()  # None after the shutdown
     return task
 
+def change_state(self, transition):
+    machine = self._state_machine
+    number, label = machine.current_state
+    machine.trigger_transition_by_id(transition, True)  # raises if the state does not have it
+    execute = self._LifecycleNodeMixin__execute_callback
+    result = execute(machine.current_state[0], LifecycleState(state_id=number, label=label))
+    machine.trigger_transition_by_label(result.to_label(), True)
+    return result
+
 Executor.create_task = create_task_and_trigger
+LifecycleNodeMixin._LifecycleNodeMixin__change_state = change_state
 """
 HUMBLE = """
 from rclpy.executors import Executor
@@ -736,6 +748,16 @@ def test_a_signal_while_another_network_is_loaded_ends_the_node_at_once(
             node.send(signal.SIGTERM)
             assert node.wait() == 0
         assert 'Traceback' not in node.output
+
+
+def test_a_transition_that_the_state_does_not_have_is_refused(
+    domain: int, peer: Peer, weights: Path, tmp_path: Path
+) -> None:
+    with wrapped_node(domain, tmp_path, weights, rclpy=JAZZY) as node:
+        assert change(peer, Transition.TRANSITION_CONFIGURE) == 'active'
+        node.wait_for_output('ERROR.*the transition is refused: .*Transition is not registered')
+        assert change(peer, Transition.TRANSITION_DEACTIVATE) == 'inactive'
+        end(node)
 
 
 def test_a_process_that_cannot_end_says_where_it_hangs(
