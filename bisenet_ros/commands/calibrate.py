@@ -204,10 +204,11 @@ def _claim(limit: Limit, measured: Measurements, segmenter: Segmenter, data: str
             f'most {limit.false_drivable:g} with a confidence of {limit.confidence:g} in '
             f'{len(rates)} frames: give a higher limit, or more frames'
         )
+    confidences = np.sort(measured.confidences)
     return Claim(
         *limit,
         threshold=level / 255,
-        usual_confidence=float(np.quantile(measured.confidences, 0.01, method='lower')),
+        usual_confidence=float(confidences[int(0.01 * (len(confidences) - 1))]),  # 1st percentile
         settings={name: as_json(getattr(segmenter.settings, name)) for name in CLAIMED_SETTINGS},
         data=data,
         frames=len(rates),
