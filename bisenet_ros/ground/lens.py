@@ -80,7 +80,8 @@ class BrownLens:
         determinant = ux * vy - uy * vx
         x = x - (vy * off_u - uy * off_v) / determinant
         y = y - (ux * off_v - vx * off_u) / determinant
-        return x, y, float(np.nanmax(np.hypot(off_u, off_v), initial=0.0))
+        # Unlike np.nanmax, fmax.reduce takes `initial` in NumPy 1.21, too.
+        return x, y, float(np.fmax.reduce(np.hypot(off_u, off_v), axis=None, initial=0.0))
 
     def _distort(self, x: Array, y: Array) -> tuple[Array, Array]:
         k1, k2, p1, p2, k3, k4, k5, k6, s1, s2, s3, s4, _, _ = self.coefficients

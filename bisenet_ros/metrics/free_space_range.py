@@ -18,8 +18,6 @@ DISTANCES = ((0, 5), (5, 10), (10, 20))
 
 _STEP = 100  # errors are counted in centimetres
 
-Ranges = npt.NDArray[np.floating[Any]]
-
 
 class RangeErrors:
     """Counts bearings by the error of their range, and by their true range."""
@@ -27,7 +25,9 @@ class RangeErrors:
     def __init__(self) -> None:
         self._counts: dict[tuple[int, int], Counter[int]] = {one: Counter() for one in DISTANCES}
 
-    def update(self, found: Ranges, true: Ranges) -> None:
+    def update(
+        self, found: npt.NDArray[np.floating[Any]], true: npt.NDArray[np.floating[Any]]
+    ) -> None:
         """Counts bearings.
 
         Args:
