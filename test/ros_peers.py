@@ -149,8 +149,9 @@ class Peer:
 
     def close(self) -> None:
         """Stops spinning and leaves the graph."""
-        # The thread ends first: rclpy fails if the executor shuts down during a callback.
-        self._ended.set_result(None)
+        # The thread ends first: rclpy fails if the executor shuts down during a callback. In a
+        # callback, because Humble looks at the future only after one.
+        self._executor.create_task(lambda: self._ended.set_result(None))
         self._thread.join()
         self._executor.shutdown()
         self.node.destroy_node()
