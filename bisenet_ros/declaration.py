@@ -90,8 +90,9 @@ class Declaration:
         """Returns why a value of the right type is invalid, or None if it is valid."""
         if self.bounds is not None:
             low, high = self.bounds
-            if not isinstance(value, (int, float)) or not low <= value <= high:
-                return f'{self.name} must be from {low:g} to {high:g}, not {value}'
+            kinds, kind = (int, 'an integer ') if self.type == 'integer' else ((int, float), '')
+            if not isinstance(value, kinds) or not low <= value <= high:
+                return f'{self.name} must be {kind}from {low:g} to {high:g}, not {value!r}'
         if self.choices and value not in self.choices:
             return f'{self.name} must be one of {", ".join(self.choices)}, not {value!r}'
         return self.check(value) if self.check else None

@@ -144,7 +144,7 @@ class Segmenter:
         network_size: Sequence[int] | npt.NDArray[np.integer] | None = None,
         output_size: Sequence[int] | npt.NDArray[np.integer] | None = None,
         confidence_threshold: float = 0.0,
-        drivable_classes: Sequence[str] | None = None,
+        drivable_classes: Sequence[str] | npt.NDArray[np.str_] | None = None,
         drivable_threshold: float = 0.0,
         anomaly_threshold: float = 0.0,
         min_drivable_area: float = 0.0,
@@ -192,7 +192,7 @@ class Segmenter:
                 network_size=_sides(network_size),
                 output_size=_sides(output_size),
                 confidence_threshold=_number(confidence_threshold),
-                drivable_classes=tuple(drivable_classes or OF_CHECKPOINT),
+                drivable_classes=_names(drivable_classes) or OF_CHECKPOINT,
                 drivable_threshold=_number(drivable_threshold),
                 anomaly_threshold=_number(anomaly_threshold),
                 min_drivable_area=_number(min_drivable_area),
@@ -409,6 +409,10 @@ class Segmenter:
 def _sides(size: Sequence[int] | npt.NDArray[np.integer] | None) -> tuple[int, ...]:
     """Returns a size, which may be an array, as `ModelSettings` takes it; () for None."""
     return () if size is None else tuple(np.ravel(size).tolist())
+
+
+def _names(names: Sequence[str] | npt.NDArray[np.str_] | None) -> tuple[str, ...]:
+    return () if names is None else tuple(map(str, names))
 
 
 def _number(value: T) -> T:

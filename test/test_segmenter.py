@@ -351,6 +351,8 @@ def test_what_is_no_frame_is_refused(segmenter: Segmenter, frame: Any, message: 
         ({'drivable_classes': ['lane']}, "no class 'lane'"),
         ({'drivable_classes': 'road'}, r"drivable_classes must be a list .* such as \['road'\]"),
         ({'confidence_threshold': 2}, 'confidence_threshold must be from 0 to 1, not 2'),
+        ({'confidence_threshold': np.array(0.5)}, r'from 0 to 1, not array\(0\.5\)'),
+        ({'cpu_threads': 8 / 2}, 'cpu_threads must be an integer from 0 to 1024, not 4.0'),
     ],
 )
 def test_wrong_arguments_are_refused_before_the_network_is_loaded(
@@ -372,7 +374,7 @@ def test_device_precision_engine_and_size_that_were_chosen_can_be_read(weights: 
     assert segmenter.network_size == segmenter.checkpoint.network_size == (128, 96)
 
 
-def test_numbers_and_sizes_may_be_those_of_numpy_and_the_device_that_of_torch(
+def test_numbers_sizes_and_names_may_be_of_numpy_and_the_device_of_torch(
     weights: Path,
 ) -> None:
     size = np.array([64, 64])
@@ -383,10 +385,12 @@ def test_numbers_and_sizes_may_be_those_of_numpy_and_the_device_that_of_torch(
         output_size=size,
         cpu_threads=np.int64(1),
         confidence_threshold=np.float32(0.5),
+        drivable_classes=np.array(CAMVID.names)[:2],
         self_check=False,
     )
     assert (segmenter.network_size, segmenter.device) == ((64, 64), 'cpu')
     assert (segmenter.settings.cpu_threads, segmenter.settings.confidence_threshold) == (1, 0.5)
+    assert segmenter.settings.drivable_classes == CAMVID.names[:2]
     assert segmenter(make_frame(48, 80)).labels.shape == (64, 64)
 
 

@@ -86,7 +86,7 @@ def test_figures_are_printed_written_and_drawn(
         (('--plot', 'plot.png'), 'a name that ends in .svg'),
         (('--engine', 'warp'), "engine must be one of auto, torch, openvino, cuda, not 'warp'"),
         (('--precision', 'fp16'), 'fp16 needs a GPU'),
-        (('--cpu-threads', '-1'), 'cpu_threads must be from 0 to 1024, not -1'),
+        (('--cpu-threads', '-1'), 'cpu_threads must be an integer from 0 to 1024, not -1'),
         (('--weights', 'none.safetensors'), "no weights 'none.safetensors'"),
     ],
 )
