@@ -78,7 +78,7 @@ class TestNode(unittest.TestCase):
         spinning = threading.Thread(target=executor.spin_until_future_complete, args=(stopped,))
         spinning.start()
         came = arrived.wait(TIMEOUT)
-        stopped.set_result(None)
+        executor.create_task(lambda: stopped.set_result(None))  # Humble needs a callback
         spinning.join()
         node.destroy_node()
 

@@ -109,6 +109,8 @@ def main(arguments: list[str] | None = None) -> int:
                 for name in options.cameras:
                     CameraRecorder(node, name, outputs)
                 executor.add_node(node)
+                # Humble looks at a future only after a callback.
+                ended.add_done_callback(lambda _: executor.create_task(lambda: None))
                 executor.spin_until_future_complete(ended)
         except (UserError, OSError) as error:
             print(error, file=sys.stderr)
