@@ -7,6 +7,7 @@ from __future__ import annotations
 from array import array
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -114,15 +115,19 @@ class GroundTruth:
     def _message(self, position: int) -> Any:
         """Reads the message at a position in recording order."""
         stamp, received = (int(times[position]) for times in self._times[:2])
-        if position < self._next:
+        start = self._next
+        if position < start:
             self._labels = self._read(received)
+            start = 0
         self._next = position + 1
+        between = slice(start, position)
+        alike = (self._times.stamps[between] == stamp) & (self._times.received[between] == received)
         same = (
             label.message
             for label in self._labels
             if (label.stamp, _bounded(label.received)) == (stamp, received)
         )
-        return next(same, None)
+        return next(islice(same, int(np.count_nonzero(alike)), None), None)
 
 
 class ImageWithInfo(NamedTuple):

@@ -388,6 +388,22 @@ def test_truths_find_their_frames_where_stamps_are_not_unique(
         np.testing.assert_array_equal(frame.truth(CAMVID), truth_of(index))
 
 
+def test_truths_of_equal_stamps_and_times_are_used_once_each(tmp_path: Path) -> None:
+    later = START + STEP
+    truths = [
+        Entry('/ground_truth/labels', stamp, truth_of(seed), 'mono8')
+        for seed, stamp in enumerate((START, later, later))
+    ]
+    images = [
+        Entry('/image', stamp, picture(index), 'bgr8', START + index * STEP - stamp)
+        for index, stamp in enumerate((later, START, later), 2)
+    ]
+    bag = ReplayBag(write_bag(tmp_path / 'bag', [*truths, *images]))
+    for frame, seed in zip(bag, (1, 0, 2), strict=True):
+        np.testing.assert_array_equal(frame.truth(CAMVID), truth_of(seed))
+    assert bag.truth_problems() == bag.truth_notes() == []
+
+
 def in_order(*entries: AnyEntry) -> list[AnyEntry]:
     """As a recorder writes them."""
     return sorted(entries, key=lambda entry: entry.stamp + entry.delay)
