@@ -22,6 +22,9 @@ IMAGE_TOPIC = '/image'
 LABELS_TOPIC = '/ground_truth/labels'
 
 
+_ZSTD_FRAME = b'\x28\xb5\x2f\xfd'  # how a frame of Zstandard begins, and no CDR
+
+
 class BagError(UserError):
     """A bag cannot be read, or lacks the requested topics."""
 
@@ -95,7 +98,8 @@ def received_messages(
         start: Read messages recorded at or after this time only, nanoseconds.
 
     Raises:
-        BagError: The bag is damaged, or has messages of different types on one of the topics.
+        BagError: The bag is damaged, has messages of different types on one of the topics, or is
+            a single file with compressed messages.
     """
     connections = [
         one for one in connections_of(reader) if one.topic in topics and kind in (None, one.msgtype)
@@ -109,6 +113,11 @@ def received_messages(
             raise BagError(f'{reader.paths[0]}: {one.topic} has {first} and {one.msgtype}')
     with _reading(reader.paths[0], 'the bag is damaged'):
         for connection, received, data in reader.messages(connections, start):
+            if reader.is2 and data.startswith(_ZSTD_FRAME):
+                raise BagError(
+                    f'{reader.paths[0]}: each message is compressed by itself, which only '
+                    'metadata.yaml says: give the folder of the recording, with that file'
+                )
             message: Any = reader.deserialize(data, connection.msgtype)
             yield Received(connection.topic, received, message)
 
@@ -135,6 +144,8 @@ def _reading(path: object, complaint: str) -> Iterator[None]:
     """Turns exceptions of rosbags into one line for users."""
     try:
         yield
+    except BagError:
+        raise
     except Exception as error:
         # Any error, because on damaged data rosbags raises the exceptions of its parsers: those of
         # YAML, SQLite and Zstandard, and UnicodeDecodeError, KeyError or struct.error.

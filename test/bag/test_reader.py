@@ -507,6 +507,18 @@ def test_stamps_that_start_again_have_their_camera_infos(tmp_path: Path) -> None
     assert None not in focals(path)[4:]
 
 
+@pytest.mark.parametrize('storage', StoragePlugin)
+def test_a_single_file_with_compressed_messages_needs_its_metadata(
+    storage: StoragePlugin, tmp_path: Path
+) -> None:
+    folder = write_bag(
+        tmp_path / 'bag', drive(2), storage=storage, compression=CompressionMode.MESSAGE
+    )
+    (file,) = ReplayBag(folder).files
+    with pytest.raises(BagError, match=f'{file}: each message is compressed by itself.* folder'):
+        list(ReplayBag(file))
+
+
 def test_a_damaged_bag_gives_the_frames_before_the_damage(tmp_path: Path) -> None:
     path = write_bag(
         tmp_path / 'bag', in_order(*drive(4, truth=False), *infos_of('/camera_info', 9))
