@@ -8,8 +8,6 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
 PACKAGE = Path(__file__).parents[1] / 'bisenet_ros'
 
 NEWER_ARGUMENTS = {
@@ -54,20 +52,21 @@ def of_numpy(node: ast.AST) -> str:
     return ''
 
 
-@pytest.mark.parametrize(
-    'path', sorted(PACKAGE.rglob('*.py')), ids=lambda path: str(path.relative_to(PACKAGE))
-)
-def test_nothing_is_newer_than_numpy_1_21(path: Path) -> None:
-    newer: list[str] = []
-    for node in evaluated(ast.parse(path.read_text())):
-        if isinstance(node, ast.Subscript):
-            # The classes of NumPy, such as np.floating, have no [] before 1.22.
-            found = of_numpy(node.value) not in {'', *INDEXERS}
-        elif isinstance(node, ast.Call):
-            arguments = NEWER_ARGUMENTS.get(of_numpy(node.func), set())
-            found = not arguments.isdisjoint(keyword.arg for keyword in node.keywords)
-        else:
-            continue
-        if found:
-            newer.append(f'{path}:{node.lineno}: {ast.unparse(node)}')
-    assert newer == []
+def newer(node: ast.AST) -> bool:
+    """Whether an expression needs a NumPy newer than 1.21."""
+    if isinstance(node, ast.Subscript):
+        # The classes of NumPy, such as np.floating, have no [] before 1.22.
+        return of_numpy(node.value) not in {'', *INDEXERS}
+    if isinstance(node, ast.Call):
+        arguments = NEWER_ARGUMENTS.get(of_numpy(node.func), set())
+        return not arguments.isdisjoint(keyword.arg for keyword in node.keywords)
+    return False
+
+
+def test_nothing_is_newer_than_numpy_1_21() -> None:
+    assert [
+        f'{path}:{getattr(node, "lineno", 0)}: {ast.unparse(node)}'
+        for path in sorted(PACKAGE.rglob('*.py'))
+        for node in evaluated(ast.parse(path.read_text()))
+        if newer(node)
+    ] == []
