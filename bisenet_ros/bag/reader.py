@@ -440,9 +440,13 @@ class _Topics:
         """Finds a topic of images by name.
 
         Raises:
-            BagError: See `find`; or the topic has depth images.
+            BagError: See `find`; or the topic has class ids or depth images.
         """
         name = self.find(wanted, _IMAGE_TYPES)
+        if _is_truth(name):
+            raise BagError(
+                f'{self._path}: {name} has ground truth: choose a topic with camera images'
+            )
         if name in self.depths:
             raise BagError(
                 f'{self._path}: {name} has depth images: choose a topic with colour images'

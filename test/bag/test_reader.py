@@ -263,6 +263,12 @@ def test_depth_images_are_no_camera(tmp_path: Path, topic: str, encoding: str) -
         ReplayBag(alone)
 
 
+def test_ground_truth_is_no_camera_even_if_named(tmp_path: Path) -> None:
+    path = write_bag(tmp_path / 'bag', drive(1, '/front'))
+    with pytest.raises(BagError, match='/front/ground_truth/labels has ground truth: choose'):
+        ReplayBag(path, 'front/ground_truth/labels')
+
+
 def test_cameras_of_one_namespace_are_told_apart(tmp_path: Path) -> None:
     entries = [Entry(f'/rig/{side}', START, picture(0), 'bgr8') for side in ('left', 'right')]
     bag = ReplayBag(write_bag(tmp_path / 'bag', entries))
