@@ -48,6 +48,15 @@ def _check_size(name: str, size: tuple[int, ...]) -> str | None:
     return None
 
 
+def _check_classes(names: tuple[str, ...]) -> str | None:
+    if '' in names and names != OF_CHECKPOINT:
+        return (
+            f"drivable_classes must be names of classes, or [''] for those of the checkpoint, not"
+            f' {list(names)}'
+        )
+    return None
+
+
 @dataclass(frozen=True)
 class ModelSettings(Declared):
     """The requested settings of a model; `Segmenter.settings` has the ones in effect."""
@@ -119,6 +128,7 @@ class ModelSettings(Declared):
         OF_CHECKPOINT,
         'Names of the classes that may be driven on; empty for those that the checkpoint names.',
         Changes.AT_ONCE,
+        check=_check_classes,
     )
     drivable_threshold: float = parameter(
         0.0,

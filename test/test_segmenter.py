@@ -343,6 +343,7 @@ def test_what_is_no_frame_is_refused(segmenter: Segmenter, frame: Any, message: 
         ({'precision': 'fp16', 'device': 'cpu'}, 'precision fp16 needs a GPU'),
         ({'network_size': (128, 16)}, r'network_size must be .*32 to 8192.*not \[128, 16\]'),
         ({'network_size': (128,)}, r'network_size must be .*not \[128\]'),
+        ({'drivable_classes': ['', 'road']}, r"drivable_classes must be .*not \['', 'road'\]"),
         ({'network_size': 128}, r'network_size must be .*not \[128\]'),
         ({'network_size': (128.0, 96)}, r'network_size must be .*not \[128.0, 96.0\]'),
         ({'output_size': np.array([128, 96]) / 2}, r'output_size must be .*not \[64.0, 48.0\]'),
