@@ -113,7 +113,7 @@ def _of_segmenter(path: Path) -> tuple[list[Entry], str]:
     named = {entry.node for entry in entries if entry.node.endswith(f'/{NODE}')}
     nodes = sorted(name for name in named if '*' not in name)
     if not nodes:
-        # `/*/segmenter` is for any namespace of one name: take an example that every pattern fits.
+        # The sections are for any namespace, as `/*/segmenter` is: take one that all of them match.
         examples = [name.replace('/**', '').replace('*', 'any') for name in named]
         fitting = [node for node in examples if all(matches(name, node) for name in named)]
         nodes = fitting[:1] or sorted(named)

@@ -21,8 +21,8 @@ from bisenet_ros.stamps import nanoseconds
 IMAGE_TOPIC = '/image'
 LABELS_TOPIC = '/ground_truth/labels'
 
-
-_ZSTD_FRAME = b'\x28\xb5\x2f\xfd'  # how a frame of Zstandard begins, and no CDR
+_ZSTD_FRAME = b'\x28\xb5\x2f\xfd'
+"""The first bytes of Zstandard data. A message that is not compressed begins with a zero."""
 
 
 class BagError(UserError):

@@ -141,6 +141,7 @@ class SegmenterNode(LifecycleNode):
                 super().__init__('segmenter')
         except (NameValidationException, RuntimeError) as error:
             raise UserError(f'ROS cannot create the node: {_first_sentence(error)}') from error
+        # Errors of rclpy's own callback of this service cannot be caught in any other place.
         transitions = self._service_change_state
         transitions.callback = functools.partial(self._on_change_state, transitions.callback)
         self._settings = parameters.declare(self)
