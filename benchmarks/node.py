@@ -399,8 +399,12 @@ def main() -> int:
     options = parser.parse_args()
 
     frame, weights = tuple(options.frame), options.weights
-    with ended_by_signals(), tempfile.TemporaryDirectory() as logs:
-        os.environ.update(ros_environment(os.environ, Path(logs)))
+    with (
+        ended_by_signals(),
+        tempfile.TemporaryDirectory() as logs,
+        ros_environment(os.environ, Path(logs)) as environment,
+    ):
+        os.environ.update(environment)
         rclpy.init()
         try:
             if options.overload:

@@ -81,8 +81,12 @@ def main() -> None:
     options = parser.parse_args()
     parameters = {'weights': options.weights, 'network_size': list(options.network)}
     load = Load(1, options.rate, tuple(options.frame), ('labels',), parameters)
-    with ended_by_signals(), tempfile.TemporaryDirectory() as logs:
-        os.environ.update(ros_environment(os.environ, Path(logs)))
+    with (
+        ended_by_signals(),
+        tempfile.TemporaryDirectory() as logs,
+        ros_environment(os.environ, Path(logs)) as environment,
+    ):
+        os.environ.update(environment)
         rclpy.init()
         try:
             with running(load) as graph:

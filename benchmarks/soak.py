@@ -679,8 +679,12 @@ def main() -> int:
     options = parser.parse_args()
 
     prepare_process()
-    with ended_by_signals(), tempfile.TemporaryDirectory() as logs:
-        os.environ.update(ros_environment(os.environ, Path(logs)))
+    with (
+        ended_by_signals(),
+        tempfile.TemporaryDirectory() as logs,
+        ros_environment(os.environ, Path(logs)) as environment,
+    ):
+        os.environ.update(environment)
         try:
             figures = cycles(options) if options.cycles else soak(options)
         except (UserError, ProcessError, SoakError) as error:

@@ -117,9 +117,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('--rounds', type=int, default=7)
     rounds = parser.parse_args().rounds
-    with tempfile.TemporaryDirectory() as name:
+    with (
+        tempfile.TemporaryDirectory() as name,
+        ros_environment(os.environ, Path(name)) as environment,
+    ):
         folder = Path(name)
-        environment = ros_environment(os.environ, folder)
         os.environ.update(environment)
         rclpy.init()
         frame, _ = SyntheticDrive(seed=0, size=SIZE, rate=10.0).frame(0)

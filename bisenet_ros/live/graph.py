@@ -108,8 +108,11 @@ def run_graph(
     )
     write_parameters(parameter_file, {**settings.values(), 'use_sim_time': False})
     ego_masks = load_ego_masks({name: settings.for_camera(name).ego_mask for name in cameras})
-    environment = ros_environment(os.environ, folder)
-    with ended_by_signals(), Processes(environment, logs) as processes:
+    with (
+        ended_by_signals(),
+        ros_environment(os.environ, folder) as environment,
+        Processes(environment, logs) as processes,
+    ):
         segmenter = processes.start(
             'segmenter', node_command({}, '--params-file', str(parameter_file))
         )

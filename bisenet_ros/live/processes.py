@@ -218,12 +218,16 @@ def node_command(parameters: Mapping[str, object], *arguments: str) -> list[str]
     return command
 
 
-def ros_environment(environment: Mapping[str, str], logs: Path) -> dict[str, str]:
-    """Returns an environment whose ROS nodes see only each other: no vehicle, no other graph.
+@contextmanager
+def ros_environment(environment: Mapping[str, str], logs: Path) -> Iterator[dict[str, str]]:
+    """Yields an environment whose ROS nodes see only each other: no vehicle, no other graph.
 
     Args:
         environment: Environment variables of this process.
         logs: A folder for ROS's log files.
+
+    Raises:
+        ProcessError: Every DDS domain is in use.
     """
     isolated = dict(environment)
     for elsewhere in ('ROS_DISCOVERY_SERVER', 'ROS_LOCALHOST_ONLY', 'ROS_STATIC_PEERS'):
@@ -232,7 +236,6 @@ def ros_environment(environment: Mapping[str, str], logs: Path) -> dict[str, str
         isolated['ROS_LOCALHOST_ONLY'] = '1'
     else:
         isolated['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
-    isolated['ROS_DOMAIN_ID'] = str(_free_domain(taken=environment.get('ROS_DOMAIN_ID')))
     isolated['ROS_LOG_DIR'] = str(logs)
     isolated['RCUTILS_COLORIZED_OUTPUT'] = '0'
     isolated['RCUTILS_CONSOLE_OUTPUT_FORMAT'] = '[{severity}] {message}'
@@ -240,24 +243,32 @@ def ros_environment(environment: Mapping[str, str], logs: Path) -> dict[str, str
     # Spinning threads of the network would take CPU time from the player.
     isolated.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
     use_profile(isolated)
-    return isolated
+    with _own_domain(taken=environment.get('ROS_DOMAIN_ID')) as domain:
+        yield {**isolated, 'ROS_DOMAIN_ID': str(domain)}
 
 
-def _free_domain(taken: str | None) -> int:
-    """Returns a DDS domain without a participant on this machine, other than the user's own.
+@contextmanager
+def _own_domain(taken: str | None) -> Iterator[int]:
+    """Yields a DDS domain without a participant on this machine, other than the user's own.
 
-    The first participant of domain D listens on UDP port 7410 + 250 D.
+    The first participant of domain D listens on UDP port 7410 + 250 D. Until it does, a socket in
+    Linux's abstract namespace tells other graphs that the domain is taken.
     """
     # Low domains are what people choose for their robots. Domains above 101 use ports that Linux
-    # gives to outgoing connections. The order is random, because two graphs that start at the same
-    # time find the same domains free.
+    # gives to outgoing connections.
     for domain in random.sample(range(21, 102), 81):
         if str(domain) == taken:
             continue
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        with (
+            socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as claim,
+            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe,
+        ):
             try:
+                claim.bind(f'\0bisenet_ros-domain-{domain}')
                 probe.bind(('0.0.0.0', 7410 + 250 * domain))  # noqa: S104, as DDS does
             except OSError:
                 continue
-            return domain
+            probe.close()
+            yield domain
+            return
     raise ProcessError('all DDS domains of this machine are in use')

@@ -36,7 +36,9 @@ GROUND = ('grid', 'free_space_scan')
 
 def replay(weights: Path, bag: Path, output: Path, *arguments: str) -> Result:
     command = ['replay', bag, '-o', output, '--weights', weights, '--device', 'cpu', *arguments]
-    return CliRunner().invoke(app, list(map(str, command)))
+    result = CliRunner().invoke(app, list(map(str, command)))
+    print(result.output)  # pytest shows it if the test fails
+    return result
 
 
 def labels_of(output: Path, camera: str = '') -> Iterator[tuple[int, bytes]]:

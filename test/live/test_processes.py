@@ -109,23 +109,36 @@ def test_nothing_is_left_behind(tmp_path: Path) -> None:
 
 
 def test_the_graph_is_isolated(tmp_path: Path) -> None:
-    environment = ros_environment({'ROS_DOMAIN_ID': '42', 'ROS_STATIC_PEERS': 'truck'}, tmp_path)
-    assert environment['ROS_DOMAIN_ID'] != '42'
-    assert 1 <= int(environment['ROS_DOMAIN_ID']) <= 101
-    assert environment['ROS_AUTOMATIC_DISCOVERY_RANGE'] == 'LOCALHOST'
-    assert 'ROS_STATIC_PEERS' not in environment
-    assert Path(environment['FASTDDS_DEFAULT_PROFILES_FILE']).is_file()
+    vehicle = {'ROS_DOMAIN_ID': '42', 'ROS_STATIC_PEERS': 'truck'}
+    with ros_environment(vehicle, tmp_path) as environment:
+        assert environment['ROS_DOMAIN_ID'] != '42'
+        assert 1 <= int(environment['ROS_DOMAIN_ID']) <= 101
+        assert environment['ROS_AUTOMATIC_DISCOVERY_RANGE'] == 'LOCALHOST'
+        assert 'ROS_STATIC_PEERS' not in environment
+        assert Path(environment['FASTDDS_DEFAULT_PROFILES_FILE']).is_file()
+
+
+def test_graphs_that_start_together_are_isolated_from_each_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr('random.sample', lambda domains, count: list(domains))
+    with (
+        ros_environment({}, tmp_path) as first,
+        ros_environment({}, tmp_path) as second,
+    ):
+        assert first['ROS_DOMAIN_ID'] != second['ROS_DOMAIN_ID']
 
 
 def test_humble_is_isolated_in_its_own_way(tmp_path: Path) -> None:
-    environment = ros_environment({'ROS_DISTRO': 'humble'}, tmp_path)
-    assert environment['ROS_LOCALHOST_ONLY'] == '1'
-    assert Path(environment['FASTRTPS_DEFAULT_PROFILES_FILE']).is_file()
+    with ros_environment({'ROS_DISTRO': 'humble'}, tmp_path) as environment:
+        assert environment['ROS_LOCALHOST_ONLY'] == '1'
+        assert Path(environment['FASTRTPS_DEFAULT_PROFILES_FILE']).is_file()
 
 
 def test_a_profile_of_the_users_own_stays(tmp_path: Path) -> None:
     own = {'FASTDDS_DEFAULT_PROFILES_FILE': '/etc/own.xml'}
-    assert ros_environment(own, tmp_path)['FASTDDS_DEFAULT_PROFILES_FILE'] == '/etc/own.xml'
+    with ros_environment(own, tmp_path) as environment:
+        assert environment['FASTDDS_DEFAULT_PROFILES_FILE'] == '/etc/own.xml'
 
 
 def _children() -> set[int]:
