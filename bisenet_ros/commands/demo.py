@@ -22,7 +22,7 @@ from rich.text import Text
 from bisenet_ros.bag.reader import check_apart
 from bisenet_ros.bag.recorded_outputs import RecordedOutputs
 from bisenet_ros.commands.model import load_segmenter
-from bisenet_ros.console import make_folder, notes, progress_bar, write_json
+from bisenet_ros.console import make_folder, notes, progress_bar, warn, write_json
 from bisenet_ros.demo.drawings import Picture
 from bisenet_ros.demo.page import write_page
 from bisenet_ros.demo.report import Offline, evaluate, figures, results_in, rows
@@ -117,7 +117,7 @@ def run_demo(demo: Demo) -> dict[str, Any]:
                 source = _rendered(scene, folder / 'drive')
             frames = open_source(source)
             with _Display(frames.frame_count) as display:
-                run_graph(
+                problem = run_graph(
                     source,
                     demo.settings,
                     folder,
@@ -125,6 +125,8 @@ def run_demo(demo: Demo) -> dict[str, Any]:
                     restamp=True,
                     on_event=display.on_event,
                 )
+            if problem:
+                warn(problem)
             with RecordedOutputs(folder, segmenter.label_space) as outputs:
                 measured, pictures = _measured(demo, frames, outputs, segmenter)
         write_json(output / 'metrics.json', measured)

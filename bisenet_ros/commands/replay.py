@@ -210,7 +210,7 @@ def _play(
         if event['event'] == 'published':
             advance()
 
-    run_graph(
+    problem = run_graph(
         Source(path, options.image_topic, options.labels_topic),
         options.settings,
         folder,
@@ -218,6 +218,8 @@ def _play(
         rate=options.rate or 1.0,
         on_event=on_event,
     )
+    if problem:
+        warn(problem)
 
 
 def _replay_many(

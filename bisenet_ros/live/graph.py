@@ -18,6 +18,7 @@ from bisenet_ros.errors import UserError
 from bisenet_ros.live.events import Event
 from bisenet_ros.live.processes import (
     Process,
+    ProcessError,
     Processes,
     ended_by_signals,
     node_command,
@@ -66,7 +67,7 @@ def run_graph(
     rate: float = 1.0,
     restamp: bool = False,
     on_event: Callable[[Event], None],
-) -> None:
+) -> str:
     """Starts a node, plays frames to it, records its outputs, and stops all processes.
 
     Playing starts when the recorder has received an output for each camera. Afterwards,
@@ -83,6 +84,9 @@ def run_graph(
         restamp: Stamp frames with the time of their publication, instead of their own stamps.
         on_event: Called with each event: `playing` when all processes are ready, `published` for
             each frame and `segmented` for each output, in order of arrival.
+
+    Returns:
+        How the node failed to end, when all its outputs were recorded; empty if it ended properly.
 
     Raises:
         UserError: An argument is invalid, or ROS 2 is not installed.
@@ -126,9 +130,14 @@ def run_graph(
         on_event({'event': 'playing'})
         published = _listen(processes, _patience(settings.max_rate), on_event)
         # The recorder first, so that it records nothing while the others shut down.
-        for process in (recorder, player, segmenter):
+        for process in (recorder, player):
             processes.end(process)
-    write_publications(folder, published)
+        write_publications(folder, published)
+        try:
+            processes.end(segmenter)
+        except ProcessError as error:  # what was recorded is complete
+            return str(error)
+    return ''
 
 
 def _player_command(source: Source, rate: float, *, restamp: bool) -> list[str]:

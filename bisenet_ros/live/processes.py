@@ -24,6 +24,9 @@ from bisenet_ros.errors import BAD_INPUT, UserError
 from bisenet_ros.live.events import Event, parse
 from bisenet_ros.node.large_images import use_profile
 
+_ERRORS = ('[ERROR]', '[FATAL]', 'Fatal Python error:', 'Timeout (')
+"""Beginnings of errors in a log. The last two are faulthandler's, before its traceback."""
+
 
 class ProcessError(Exception):
     """A process failed; the message says in one line which and why."""
@@ -114,7 +117,7 @@ class Process:
         """Returns the last error in its log, else the last line."""
         log = self._log_path.read_text(errors='replace')
         lines = [line.strip() for line in log.splitlines() if line.strip()]
-        errors = [line for line in lines if line.startswith(('[ERROR]', '[FATAL]'))]
+        errors = [line for line in lines if line.startswith(_ERRORS)]
         last = (errors or lines or ['no output'])[-1]
         return re.sub(r'^\[[A-Z]+\] ', '', last)
 

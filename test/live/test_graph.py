@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import closing
@@ -283,6 +284,27 @@ def test_two_compressed_cameras_and_a_frame_that_is_broken(weights: Path, tmp_pa
     assert rear['dropped_frames'] == 6 - rear['evaluated_frames']
     assert front['evaluated_frames'] > 0
     assert rear['evaluated_frames'] > 0
+
+
+def test_a_node_that_fails_to_end_does_not_cost_the_results(
+    weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def command(parameters: dict[str, object], *arguments: str) -> list[str]:
+        node = """
+import os, sys
+from bisenet_ros.node.lifecycle_node import run
+run()
+print('Timeout (0:00:08)!', file=sys.stderr)
+print('  File "node.py", line 1 in destroy_node', file=sys.stderr, flush=True)
+os._exit(1)
+"""
+        return [sys.executable, '-c', node, '--ros-args', *arguments]
+
+    monkeypatch.setattr('bisenet_ros.live.graph.node_command', command)
+    result = replay(weights, write_bag(tmp_path / 'bag', drive(4)), tmp_path / 'live', '--live')
+    assert result.exit_code == 0
+    assert 'the segmenter ended with exit code 1: Timeout (0:00:08)! (log' in result.stderr
+    assert metrics_of(tmp_path / 'live')['evaluated_frames'] > 0
 
 
 def test_raw_and_compressed_cameras(weights: Path, tmp_path: Path) -> None:

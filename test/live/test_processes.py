@@ -82,6 +82,12 @@ def test_an_error_in_the_log_of_ros_comes_before_the_last_line(processes: Proces
         processes.next_event(TIMEOUT)
 
 
+def test_a_traceback_of_faulthandler_is_no_reason(processes: Processes) -> None:
+    start(processes, 'import faulthandler; faulthandler.enable(); faulthandler._sigabrt()')
+    with pytest.raises(ProcessError, match='exit code -6: Fatal Python error: Aborted '):
+        processes.next_event(TIMEOUT)
+
+
 def test_bad_input_is_the_users(processes: Processes) -> None:
     start(processes, 'import sys; print("no weights there", file=sys.stderr); sys.exit(2)')
     with pytest.raises(UserError, match=r'^no weights there$'):
