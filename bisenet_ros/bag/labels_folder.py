@@ -52,5 +52,6 @@ class LabelsFolder:
             return []
         first = min(self._unclaimed, key=natural_key).name
         return [
-            f'{self._path}: {len(self._unclaimed)} label images belong to no frame; first: {first}'
+            f'{self._path}: {len(self._unclaimed)} of {len(self._files)} label images belong to no '
+            f'frame; first: {first}'
         ]

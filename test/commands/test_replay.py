@@ -232,7 +232,7 @@ def test_truth_from_a_folder_counts_as_from_a_topic(
     write_image(labels / 'frame_000003.png', truth_of(3))
     write_image(labels / 'frame_000002.png', picture(2))
     result = replay(weights, bag, tmp_path / 'partial', '--labels', labels)
-    problem = f'{labels}: 1 label images belong to no frame; first: frame_000003.png'
+    problem = f'{labels}: 1 of 4 label images belong to no frame; first: frame_000003.png'
     metrics = is_partial(result, tmp_path / 'partial', problem)
     assert metrics['accuracy']['frames'] == 2
     assert 'first: frame 2 of /image' in metrics['problems'][0]
