@@ -86,7 +86,7 @@ def run_graph(
             each frame and `segmented` for each output, in order of arrival.
 
     Returns:
-        How the node failed to end, when all its outputs were recorded; empty if it ended properly.
+        How processes failed to end after all outputs were recorded; empty if all ended properly.
 
     Raises:
         UserError: An argument is invalid, or ROS 2 is not installed.
@@ -129,15 +129,17 @@ def run_graph(
         player.tell('play')
         on_event({'event': 'playing'})
         published = _listen(processes, _patience(settings.max_rate), on_event)
-        # The recorder first, so that it records nothing while the others shut down.
-        for process in (recorder, player):
-            processes.end(process)
+        # First, so that nothing is recorded while the others shut down.
+        processes.finish(recorder, 'recorded')
         write_publications(folder, published)
-        try:
-            processes.end(segmenter)
-        except ProcessError as error:  # what was recorded is complete
-            return str(error)
-    return ''
+        # All is written. Fast DDS may hang when processes leave: docs/troubleshooting.md.
+        problems = []
+        for process in (recorder, player, segmenter):
+            try:
+                processes.end(process)
+            except ProcessError as error:
+                problems.append(str(error))
+    return '; '.join(problems)
 
 
 def _player_command(source: Source, rate: float, *, restamp: bool) -> list[str]:

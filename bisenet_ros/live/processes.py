@@ -91,9 +91,10 @@ class Process:
             self._input.flush()
 
     def interrupt(self) -> None:
-        """Asks the process to end."""
-        self.ending = True
-        self._process.send_signal(signal.SIGINT)
+        """Asks the process to end, once."""
+        if not self.ending:
+            self.ending = True
+            self._process.send_signal(signal.SIGINT)
 
     def wait(self, seconds: float) -> bool:
         """Waits up to `seconds`; returns whether the process has ended and its output was read."""
@@ -164,6 +165,20 @@ class Processes:
                 raise UserError(process.reason())
             if event.code != 0 or not process.ending:
                 raise process.failure(f'ended with exit code {event.code}')
+
+    def finish(self, process: Process, last: str) -> None:
+        """Asks a process to end, and waits for its last event; other events are dropped.
+
+        Raises:
+            UserError: A process reported bad input.
+            ProcessError: The event did not come in time, or a process ended with an error.
+        """
+        process.interrupt()
+        deadline = time.monotonic() + self._patience
+        while (event := self.next_event(deadline - time.monotonic())) is not None:
+            if event['event'] == last:
+                return
+        raise process.failure(f'did not finish within {self._patience:.0f} s')
 
     def end(self, process: Process) -> None:
         """Ends a process in order; events that have not been read are dropped.

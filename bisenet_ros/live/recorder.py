@@ -5,7 +5,7 @@
     python3 -m bisenet_ros.live.recorder FOLDER [--cameras front rear]
 
 When labels, drivable mask, confidence and timing of a stamp have arrived, the recorder writes them
-and emits `segmented`. It exits on a signal.
+and emits `segmented`. On a signal, it emits `recorded` after the last of them, and exits.
 """
 
 from __future__ import annotations
@@ -112,6 +112,7 @@ def main(arguments: list[str] | None = None) -> int:
                 # Humble looks at a future only after a callback.
                 ended.add_done_callback(lambda _: executor.create_task(lambda: None))
                 executor.spin_until_future_complete(ended)
+            emit('recorded')
         except (UserError, OSError) as error:
             print(error, file=sys.stderr)
             return BAD_INPUT

@@ -15,9 +15,10 @@ import os
 import sys
 import threading
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, InvalidStateError, wait
 from concurrent.futures import Future as WorkFuture
+from contextlib import contextmanager
 from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -75,8 +76,9 @@ TIME_TO_END = 8.0
 code 1. `ros2 launch` would kill it silently 10 s after Ctrl-C."""
 
 TIME_TO_STOP = 30.0
-"""Maximum seconds for the batch that runs when the node is deactivated. If the device does not
-answer, the process ends as if it hung after a signal."""
+"""Maximum seconds to deactivate, and to clean up. If the device does not finish its batch, or the
+middleware hangs (Fast DDS may: docs/troubleshooting.md), the process ends as if it hung after a
+signal."""
 
 _CAMERA_INFO_QOS = QoSProfile(depth=10, reliability=ReliabilityPolicy.BEST_EFFORT)
 
@@ -316,29 +318,27 @@ class SegmenterNode(LifecycleNode):
         super().destroy_node()
 
     def _stop(self) -> None:
-        for image in self._images:
-            image.destroy()
-        for info in self._infos:
-            self.destroy_subscription(info)
-        self._images.clear()
-        self._infos.clear()
-        self._camera_tasks.clear()
-        if self._worker is not None:
-            # Nothing can interrupt a batch, and this callback waits for it. When the process is to
-            # end, TIME_TO_END applies instead.
-            _limit_time(self.ended, TIME_TO_STOP)
-            self._worker.stop()
-            _limit_time(self.ended, None)
+        with _limited_time(self.ended):
+            for image in self._images:
+                image.destroy()
+            for info in self._infos:
+                self.destroy_subscription(info)
+            self._images.clear()
+            self._infos.clear()
+            self._camera_tasks.clear()
+            if self._worker is not None:
+                self._worker.stop()  # nothing can interrupt a batch, and this waits for it
 
     def _release(self) -> None:
-        for publishers in self._camera_publishers.values():
-            publishers.destroy()
-        self._camera_publishers.clear()
-        # Replaced, not cleared: a worker that still loads a network has them, too.
-        self._slots, self._grounds = (), {}
-        self._stop_transforms()
-        self._worker = None
-        return_free_memory()
+        with _limited_time(self.ended):
+            for publishers in self._camera_publishers.values():
+                publishers.destroy()
+            self._camera_publishers.clear()
+            # Replaced, not cleared: a worker that still loads a network has them, too.
+            self._slots, self._grounds = (), {}
+            self._stop_transforms()
+            self._worker = None
+            return_free_memory()
 
     def _stop_transforms(self) -> None:
         if self._transforms is not None:
@@ -680,6 +680,19 @@ def _run(ended: WorkFuture[None], loader: Loader) -> int:
     finally:
         executor.shutdown(timeout_sec=0)  # Humble would wait for a reload that nothing resumes
         node.destroy_node()
+
+
+@contextmanager
+def _limited_time(ended: WorkFuture[None]) -> Iterator[None]:
+    """Ends the process if the block takes longer than `TIME_TO_STOP`.
+
+    When the process is to end, `TIME_TO_END` applies instead.
+    """
+    _limit_time(ended, TIME_TO_STOP)
+    try:
+        yield
+    finally:
+        _limit_time(ended, None)
 
 
 def _limit_time(ended: WorkFuture[None], seconds: float | None) -> None:

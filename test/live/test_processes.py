@@ -51,6 +51,24 @@ def test_events_are_heard_and_the_rest_is_logged(processes: Processes, tmp_path:
     assert (tmp_path / 'worker.log').read_text() == 'a line for people\n'
 
 
+def test_a_process_that_has_finished_may_still_hang(tmp_path: Path) -> None:
+    hanging = WORKER + 'threading.Event().wait()'
+    with Processes(os.environ, tmp_path, patience=2.0) as processes:
+        worker = start(processes, hanging)
+        processes.next_event(TIMEOUT)
+        processes.finish(worker, 'last')
+        with pytest.raises(ProcessError, match='the worker did not end within 2 s'):
+            processes.end(worker)
+
+
+def test_a_process_that_does_not_finish_is_a_failure(tmp_path: Path) -> None:
+    with Processes(os.environ, tmp_path, patience=0.5) as processes:
+        worker = start(processes, WORKER)
+        processes.next_event(TIMEOUT)
+        with pytest.raises(ProcessError, match='the worker did not finish within 0 s'):
+            processes.finish(worker, 'another')
+
+
 def test_a_process_can_be_told_something(processes: Processes) -> None:
     code = """
 import sys

@@ -393,6 +393,7 @@ import sys
 from pathlib import Path
 
 import torch
+from rclpy.node import Node
 
 from bisenet_ros.node import lifecycle_node
 from bisenet_ros.node.loader import Loader
@@ -441,6 +442,12 @@ def fail_once(self, frames, ego_masks):
     hold('hold a frame')
     return batch(self, frames, ego_masks)
 
+destroy = Node.destroy_subscription
+
+def destroy_subscription(self, subscription):
+    hold('hold a subscription')
+    return destroy(self, subscription)
+
 submit = Loader.submit
 submitted = []
 
@@ -451,6 +458,7 @@ def submit_and_tell(self, load):
     return future
 
 Loader.submit = submit_and_tell
+Node.destroy_subscription = destroy_subscription
 Segmenter.from_settings = classmethod(from_settings)
 Segmenter.batch = fail_once
 for limit in ('TIME_TO_END', 'TIME_TO_STOP'):
@@ -792,6 +800,21 @@ def test_a_device_that_never_answers_is_an_error_and_ends_the_node_when_it_is_de
             client.call_async(request)  # not peer.call: there is no answer
             assert node.wait() == 1
         assert 'in fail_once' in node.output
+
+
+def test_a_middleware_that_hangs_ends_the_node_when_it_is_deactivated(
+    domain: int, peer: Peer, weights: Path, tmp_path: Path
+) -> None:
+    with (
+        wrapped_node(domain, tmp_path, weights, {'TIME_TO_STOP': '0.5'}) as node,
+        held(tmp_path / 'hold a subscription'),
+    ):
+        client = peer.run(lambda: peer.node.create_client(ChangeState, '/segmenter/change_state'))
+        assert client.wait_for_service(TIMEOUT)
+        transition = Transition(id=Transition.TRANSITION_DEACTIVATE)
+        client.call_async(ChangeState.Request(transition=transition))  # there is no answer
+        assert node.wait() == 1
+        assert 'in destroy_subscription' in node.output
 
 
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
