@@ -124,7 +124,7 @@ class Checkpoint:
         """
         network = NETWORKS[self.network](
             len(self.label_space), upsampling=self.upsampling, **self.options
-        )
+        ).float()  # whatever torch's default type is
         expected = network.state_dict()
         missing = sorted(expected.keys() - self.state_dict.keys())
         unknown = sorted(self.state_dict.keys() - expected.keys())

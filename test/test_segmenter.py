@@ -464,6 +464,18 @@ def test_the_threads_of_torch_are_left_alone(weights: Path) -> None:
     assert Segmenter.load(weights, device='cpu').settings.cpu_threads == threads
 
 
+def test_the_default_type_of_torch_does_not_matter(
+    segmenter: Segmenter, weights: Path, set_default_dtype: Callable[[torch.dtype], None]
+) -> None:
+    frame = make_frame(96, 128)
+    expected = segmenter(frame)
+    for dtype in (torch.float64, torch.float16):
+        set_default_dtype(dtype)
+        result = Segmenter.load(weights, device='cpu', precision='fp32')(frame)
+        np.testing.assert_array_equal(result.labels, expected.labels)
+        np.testing.assert_array_equal(result.confidence, expected.confidence)
+
+
 @pytest.mark.skipif(not torch.cuda.is_available(), reason='needs an NVIDIA GPU')
 @pytest.mark.parametrize('precision', ['fp16', 'bf16', 'fp32'])
 def test_the_gpu_gives_the_same_labels(segmenter: Segmenter, weights: Path, precision: str) -> None:
