@@ -117,14 +117,16 @@ class Checkpoint:
             )
 
     def build(self) -> SegmentationNetwork:
-        """Builds the network with these weights, in float32 and evaluation mode.
+        """Builds the network with these weights, in float32 on the CPU, in evaluation mode.
 
         Raises:
             CheckpointError: The tensors do not fit the network.
         """
-        network = NETWORKS[self.network](
-            len(self.label_space), upsampling=self.upsampling, **self.options
-        ).float()  # whatever torch's default type is
+        # Whatever torch's default device and type are.
+        with torch.device('cpu'):
+            network = NETWORKS[self.network](
+                len(self.label_space), upsampling=self.upsampling, **self.options
+            ).float()
         expected = network.state_dict()
         missing = sorted(expected.keys() - self.state_dict.keys())
         unknown = sorted(self.state_dict.keys() - expected.keys())

@@ -61,7 +61,7 @@ class Normalization:
             factor, offset = self.affine[channel]
             pixels = frames[..., 'bgr'.index(color)]  # (B, H, W)
             # With a number as the factor, the product would have torch's default type.
-            product = pixels * torch.tensor(factor, dtype=torch.float32)
+            product = pixels * torch.tensor(factor, dtype=torch.float32, device='cpu')
             torch.add(product, offset, out=normalized[..., channel])
         return normalized.permute(0, 3, 1, 2)
 

@@ -476,6 +476,15 @@ def test_the_default_type_of_torch_does_not_matter(
         np.testing.assert_array_equal(result.confidence, expected.confidence)
 
 
+def test_the_default_device_of_torch_does_not_matter(segmenter: Segmenter, weights: Path) -> None:
+    frame = make_frame(96, 128)
+    expected = segmenter(frame)
+    with torch.device('meta'):  # where nothing can be computed
+        result = Segmenter.load(weights, device='cpu', precision='fp32')(frame)
+        np.testing.assert_array_equal(result.labels, expected.labels)
+        np.testing.assert_array_equal(result.confidence, expected.confidence)
+
+
 @pytest.mark.skipif(not torch.cuda.is_available(), reason='needs an NVIDIA GPU')
 @pytest.mark.parametrize('precision', ['fp16', 'bf16', 'fp32'])
 def test_the_gpu_gives_the_same_labels(segmenter: Segmenter, weights: Path, precision: str) -> None:

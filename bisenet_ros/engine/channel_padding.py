@@ -40,8 +40,9 @@ def pad_colors(network: SegmentationNetwork) -> int:
     Returns:
         The number of channels that the network takes.
     """
-    generator = torch.Generator().manual_seed(0)
-    image = torch.rand((1, _COLORS, 64, 64), dtype=torch.float32, generator=generator)
+    generator = torch.Generator('cpu').manual_seed(0)
+    shape = 1, _COLORS, 64, 64
+    image = torch.rand(shape, dtype=torch.float32, device='cpu', generator=generator)
     expected = network.coarse(image)
     convolutions = [
         module

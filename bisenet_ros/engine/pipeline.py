@@ -61,8 +61,10 @@ class Pipeline(nn.Module):
         self._output = output
         self._dtype = dtype
         if normalization is not None:
-            channels = torch.tensor(['bgr'.index(color) for color in normalization.channel_order])
-            factor, offset = torch.tensor(normalization.affine, dtype=torch.float32).unbind(1)
+            indices = ['bgr'.index(color) for color in normalization.channel_order]
+            channels = torch.tensor(indices, device='cpu')
+            affine = torch.tensor(normalization.affine, dtype=torch.float32, device='cpu')
+            factor, offset = affine.unbind(1)
             for name, values in (('channels', channels), ('factor', factor), ('offset', offset)):
                 self.register_buffer(name, values, persistent=False)  # each (3,)
 

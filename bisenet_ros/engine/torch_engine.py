@@ -77,7 +77,8 @@ class TorchEngine:
         width, height = self._network_size
         # A GPU copies from page-locked memory by itself. torch caches such memory.
         pinned = self.device.type == 'cuda'
-        host = torch.empty((len(frames), height, width, 3), dtype=torch.uint8, pin_memory=pinned)
+        shape = len(frames), height, width, 3
+        host = torch.empty(shape, dtype=torch.uint8, device='cpu', pin_memory=pinned)
         for slot, frame in zip(host.numpy(), frames, strict=True):
             slot[:] = resize(frame, self._network_size)
         pixels = host.to(self.device, non_blocking=True)  # (B, h, w, 3)

@@ -139,6 +139,16 @@ def test_the_default_type_of_torch_does_not_matter(
         assert torch.equal(loaded.engine([shown]), logits), dtype
 
 
+@pytest.mark.parametrize('name', ['torch', pytest.param('openvino', marks=needs_openvino), 'cuda'])
+def test_the_default_device_of_torch_does_not_matter(name: str) -> None:
+    network, shown = build('bisenetv2'), frame(200, 150)
+    logits = load(name, network).engine([shown])
+    with torch.device('meta'):  # where nothing can be computed
+        loaded = load(name, network)
+        assert (loaded.engine.name, loaded.note, loaded.engine.notes) == (name, '', [])
+        assert torch.equal(loaded.engine([shown]), logits)
+
+
 @needs_openvino
 def test_auto_passes_over_an_engine_that_cannot_run_the_network() -> None:
     keep_only('torch', 'openvino')
