@@ -159,12 +159,12 @@ def _read(path: Path, file: bytes) -> object:
         raise CheckpointError(f'{path} is {kind}')
     try:
         content: object = torch.load(io.BytesIO(file), map_location='cpu', weights_only=True)
+    except UnpicklingError as error:
+        raise CheckpointError(
+            f'{path} contains Python objects, which are never unpickled, or is damaged: '
+            'save only the state dict where it was trained, or download it again'
+        ) from error
     except DAMAGE as error:
-        if isinstance(error, UnpicklingError) and zipfile.is_zipfile(io.BytesIO(file)):
-            raise CheckpointError(
-                f'{path} contains Python objects, which are never unpickled, or is damaged: '
-                'save only the state dict where it was trained, or download it again'
-            ) from error
         raise CheckpointError(
             f'{path} is a truncated or damaged weights file of PyTorch: copy or download it again'
         ) from error
