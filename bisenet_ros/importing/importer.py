@@ -97,9 +97,9 @@ def import_weights(
         raise CheckpointError(f'cannot read {path}: {error.strerror or error}') from error
     keys, tensors = _find_tensors(path, _read(path, file))
     layout, prefix, tensors = _unwrapped(path, tensors)
-    _refuse_other_forms(path, tensors)
     bias = layout.their_name('head.classify.bias')
     num_classes = tensors[bias].numel() if bias in tensors else len(CITYSCAPES)
+    _refuse_other_forms(path, tensors, num_classes)
     state_dict, left_out = _translate(path, tensors, layout, num_classes)
 
     if label_space is not None and len(label_space) != num_classes:
@@ -246,7 +246,7 @@ def _unwrapped(path: Path, tensors: StateDict) -> tuple[Layout, str, StateDict]:
     )
 
 
-def _refuse_other_forms(path: Path, tensors: StateDict) -> None:
+def _refuse_other_forms(path: Path, tensors: StateDict, num_classes: int) -> None:
     """Refuses networks that share tensor names with a known layout but compute something else.
 
     Raises:
@@ -272,6 +272,11 @@ def _refuse_other_forms(path: Path, tensors: StateDict) -> None:
         raise CheckpointError(
             f"{path} is mmsegmentation's BiSeNet V1 on a ResNet-50 or -101, which is not "
             'supported: use the one on ResNet-18'
+        )
+    if num_classes == 1:
+        raise CheckpointError(
+            f'{path} has one output, which tells two classes apart by a threshold. This is not '
+            'supported: train it with an output for each class'
         )
 
 

@@ -277,6 +277,14 @@ def test_a_tensor_that_is_not_right_is_named(
             {'backbone.context_path.backbone.layer1.0.conv3.weight': torch.zeros(1)},
             'use the one on ResNet-18',
         ),
+        (
+            'mm_v2',
+            {
+                'decode_head.conv_seg.weight': torch.zeros(1, 1024, 1, 1),
+                'decode_head.conv_seg.bias': torch.zeros(1),
+            },
+            'has one output, which tells two classes apart by a threshold',
+        ),
     ],
 )
 def test_other_forms_of_the_networks_are_refused(
