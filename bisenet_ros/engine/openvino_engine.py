@@ -16,7 +16,7 @@ from bisenet_ros.engine.openvino_core import core
 from bisenet_ros.engine.openvino_graph import translate
 from bisenet_ros.engine.pipeline import Pipeline
 from bisenet_ros.engine.profiling import stage
-from bisenet_ros.engine.winograd import use_winograd
+from bisenet_ros.engine.winograd import WinogradConvolution, use_winograd
 from bisenet_ros.errors import first_line
 from bisenet_ros.network import SegmentationNetwork
 from bisenet_ros.preprocess import Normalization
@@ -74,6 +74,12 @@ class OpenVinoEngine:
             raise UnsupportedNetworkError(
                 f'OpenVINO does not compile it: {first_line(error)}'
             ) from error
+        # They keep the operations of the graph.
+        self._convolutions = [
+            module
+            for module in pipeline.modules()
+            if isinstance(module, WinogradConvolution) and module.operations
+        ]
         self._request = compiled.create_infer_request()
         self._output_shape = tuple(compiled.output(0).shape)[1:]
 

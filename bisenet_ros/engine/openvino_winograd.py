@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,9 +12,16 @@ import openvino as ov
 
 from bisenet_ros.engine.winograd import WinogradConvolution
 
+# OpenVINO never releases the Python object that a `WinogradOp` gives it. The operation itself would
+# keep the weights of its network in memory for ever, so it gives this one. OpenVINO reads only the
+# name of its type.
+_STAND_IN = type('WinogradOp', (), {})()
+
 
 class WinogradOp(ov.Op):
     """(B, h, w, in) float32 -> (B, h', w', out) float32, computed by a module.
+
+    The module keeps the operation, not the other way round, so it must live as long as the graph.
 
     Args:
         inputs: The one input.
@@ -21,11 +29,18 @@ class WinogradOp(ov.Op):
     """
 
     def __init__(self, inputs: Sequence[ov.Output], module: WinogradConvolution) -> None:
-        super().__init__(self)
-        self._module = module
+        super().__init__(_STAND_IN)
+        module.operations.append(self)
+        self._weak_module = weakref.ref(module)
         self._identity = id(module)
         self.set_arguments(inputs)
         self.constructor_validate_and_infer_types()
+
+    @property
+    def _module(self) -> WinogradConvolution:
+        module = self._weak_module()
+        assert module is not None
+        return module
 
     def validate_and_infer_types(self) -> None:
         """Sets the type and shape of the output."""

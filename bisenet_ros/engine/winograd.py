@@ -183,6 +183,7 @@ class WinogradConvolution(nn.Module):
     Attributes:
         out_channels: Channels of the output, after the classifier if there is one.
         direct: The same as torch modules, for small images.
+        operations: The operations of OpenVINO's graphs that this module computes.
     """
 
     direct: nn.Sequential
@@ -203,6 +204,7 @@ class WinogradConvolution(nn.Module):
         # In bf16, the C file computes the classifier's output only.
         assert kernel != 'avx512_bf16' or classifier is not None
         self._run = run
+        self.operations: list[object] = []
         # Read now: in the threads of other libraries, torch would return a number of their own.
         self._threads = torch.get_num_threads()
         self._scratch_size = native.winograd_scratch

@@ -172,6 +172,21 @@ def test_a_module_that_was_translated_is_given_back_at_once() -> None:
         gc.enable()
 
 
+@needs_winograd
+def test_an_engine_that_was_used_leaves_none_of_its_convolutions(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(winograd._MIN_FLOPS, 'openvino', 0)
+    engine = OpenVinoEngine(build('bisenetv2'), NORMALIZATION, SIZE, CPU, 'fp32')
+    engine([np.zeros((70, 100, 3), np.uint8)])
+    left = [weakref.ref(module) for module in engine._convolutions]
+    left += [weakref.ref(op) for module in engine._convolutions for op in module.operations]
+    assert left
+    del engine
+    gc.collect()
+    assert not any(ref() for ref in left)
+
+
 def test_an_operation_without_a_translation_is_named() -> None:
     with pytest.raises(UnsupportedNetworkError, match='Softplus'):
         translate(nn.Sequential(nn.Softplus()), (1,), torch.float32, names=('x', 'y'))
