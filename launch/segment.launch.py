@@ -275,6 +275,12 @@ def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
 
 def rviz(arguments: Mapping[str, str], camera: str, config: Path) -> Node:
     """Returns an RViz that shows the topics of one camera."""
+    # The time is that of the segmenter: from the file or a larger launch, unless it is given here.
+    parameters: list[str | dict[str, bool]] = []
+    if arguments['params']:
+        parameters.append(arguments['params'])
+    if arguments['use_sim_time']:
+        parameters.append({'use_sim_time': is_true(arguments['use_sim_time'])})
     # The displays use the topics of a camera without a name; remap them to this camera.
     return Node(
         package='rviz2',
@@ -282,7 +288,7 @@ def rviz(arguments: Mapping[str, str], camera: str, config: Path) -> Node:
         name='segmenter_rviz',
         namespace=arguments['namespace'],
         arguments=['-d', str(config)],
-        parameters=[{'use_sim_time': is_true(arguments['use_sim_time'] or 'false')}],
+        parameters=parameters,
         remappings=[
             ('image', posixpath.join(camera, arguments['image'])),
             *(

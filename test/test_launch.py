@@ -76,6 +76,18 @@ def generate_launch_description():
     return LaunchDescription([GroupAction([PushRosNamespace('robot'), included])])
 """
 
+# A larger launch that sets a parameter of every node.
+SIMULATED_TIME = """
+from launch import LaunchDescription
+from launch.actions import IncludeLaunchDescription
+from launch.launch_description_sources import PythonLaunchDescriptionSource
+from launch_ros.actions import SetParameter
+
+def generate_launch_description():
+    included = IncludeLaunchDescription(PythonLaunchDescriptionSource('{included}'))
+    return LaunchDescription([SetParameter('use_sim_time', True), included])
+"""
+
 # Tells how it was started, in a file of its own name beside itself.
 REPORT_START = """#!{python}
 import json, os, pathlib, sys
@@ -410,6 +422,31 @@ def test_rviz_shows_the_first_camera_and_ends_with_the_node(
     for output in ('overlay', 'labels', 'drivable'):
         topic = started.rviz['topics'][f'segmentation/{output}']
         assert topic == f'/robot/front/segmentation/{output}'
+
+
+@needs_launch
+@pytest.mark.parametrize('given_by', ['argument', 'params', 'larger launch'])
+def test_rviz_has_the_time_of_the_node(
+    launch: Launch, prefix: Path, tmp_path: Path, given_by: str
+) -> None:
+    node = prefix / 'lib' / 'bisenet_ros' / 'segmenter_node'
+    wait = END_AFTER_RVIZ.format(rendezvous=tmp_path / 'rendezvous')
+    node.write_text(node.read_text() + wait)
+    params = tmp_path / 'params.yaml'
+    params.write_text('/**: {ros__parameters: {use_sim_time: true}}')
+    larger = tmp_path / 'simulation.launch.py'
+    larger.write_text(SIMULATED_TIME.format(included=installed_launch_file(prefix)))
+
+    arguments = {'argument': ['use_sim_time:=true'], 'params': [f'params:={params}']}
+    started = launch(
+        'rviz:=true',
+        *arguments.get(given_by, []),
+        file=larger if given_by == 'larger launch' else installed_launch_file(prefix),
+    )
+
+    assert segmenter(started)['parameters']['use_sim_time'] is True
+    assert started.rviz is not None, started.output
+    assert started.rviz['parameters']['use_sim_time'] is True
 
 
 @needs_launch
