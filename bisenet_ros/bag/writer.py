@@ -31,6 +31,7 @@ from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
 from bisenet_ros.image_codec import image_fields
 from bisenet_ros.message_types import IMAGE_TYPE
+from bisenet_ros.stamps import seconds_and_nanoseconds
 
 Storage = Literal['mcap', 'sqlite3']
 Pixels = npt.NDArray[np.uint8]
@@ -153,7 +154,7 @@ class BagWriter:
                 mappings for nested messages.
             received: Time of recording, nanoseconds; None for the stamp.
         """
-        seconds, nanoseconds = divmod(stamp, 1_000_000_000)
+        seconds, nanoseconds = seconds_and_nanoseconds(stamp)
         header = {'stamp': {'sec': seconds, 'nanosec': nanoseconds}, 'frame_id': frame_id}
         data = self._typestore.serialize_cdr(self._made(kind, {'header': header, **fields}), kind)
         self.write_serialized(topic, kind, stamp if received is None else received, data)

@@ -43,7 +43,7 @@ from bisenet_ros.image_codec import ImageError
 from bisenet_ros.live.events import emit
 from bisenet_ros.live.sources import Frames, Source, open_source
 from bisenet_ros.signals import on_stop_signal
-from bisenet_ros.stamps import nanoseconds
+from bisenet_ros.stamps import nanoseconds, seconds_and_nanoseconds
 
 PROBE_PERIOD = 1.0
 """Seconds between two probe frames while the node does not answer."""
@@ -90,7 +90,8 @@ class CameraTopics:
     def publish(self, frame: RecordedFrame, stamp: int) -> None:
         """Publishes a frame with its CameraInfo and ground truth.
 
-        A CameraInfo of another stamp keeps its distance in time from the frame.
+        A CameraInfo of another stamp keeps its distance in time from the frame, as far as stamps
+        reach.
 
         Args:
             frame: The frame.
@@ -111,7 +112,7 @@ class CameraTopics:
 
     def _serialized(self, message: Any, stamp: int) -> bytes:
         """Returns a message with another stamp as CDR; messages may be published repeatedly."""
-        seconds, rest = divmod(stamp, 1_000_000_000)
+        seconds, rest = seconds_and_nanoseconds(stamp)
         header = message.header
         header = replace(header, stamp=replace(header.stamp, sec=seconds, nanosec=rest))
         stamped = replace(message, header=header)

@@ -16,6 +16,8 @@ from rosbags.highlevel import AnyReader
 
 from bisenet_ros.bag.reader import ReplayBag
 from bisenet_ros.bag.writer import BagWriter
+from bisenet_ros.image_codec import image_fields
+from bisenet_ros.message_types import IMAGE_TYPE
 
 STAMP = 1_700_000_000_123_456_789
 
@@ -40,6 +42,18 @@ def test_ros_reads_what_is_written(tmp_path: Path, image: npt.NDArray[np.uint8])
     assert (message.header.frame_id, message.encoding) == ('front', 'bgr8')
     assert (message.height, message.width, message.step) == (40, 60, 180)
     assert bytes(message.data) == image.tobytes()
+
+
+def test_every_stamp_that_a_message_can_have_is_kept(
+    tmp_path: Path, image: npt.NDArray[np.uint8]
+) -> None:
+    ends = (-(2**31) * 10**9, (2**31 - 1) * 10**9 + 2**32 - 1)
+    with BagWriter(tmp_path / 'bag', 'mcap') as bag:
+        for stamp in ends:
+            bag.write_message(
+                '/image', IMAGE_TYPE, stamp, 'front', image_fields(image, 'bgr8'), received=STAMP
+            )
+    assert [frame.stamp for frame in ReplayBag(tmp_path / 'bag')] == list(ends)
 
 
 def test_metadata_offers_reliable_images(tmp_path: Path, image: npt.NDArray[np.uint8]) -> None:

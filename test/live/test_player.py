@@ -125,6 +125,26 @@ def test_several_compressed_cameras_with_stamps_of_the_present(
     processes.end(player)
 
 
+def test_images_may_have_another_clock_than_their_camera_info(
+    processes: Processes, peer: Peer, tmp_path: Path
+) -> None:
+    since_boot = 5 * 10**9
+    entries = [
+        InfoEntry('/camera_info', START, 50.0),
+        Entry('/image', since_boot, picture(0), 'bgr8', delay=START - since_boot),
+    ]
+    bag = write_bag(tmp_path / 'bag', entries)
+    images = peer.listen(Image, 'image')
+    camera_infos = peer.listen(CameraInfo, 'camera_info')
+    player = start(processes, bag)
+    assert next_event(processes)['event'] == 'ready'
+    assert stamp_of(images.wait()) > START  # a probe, at the present time
+    play(processes, player)
+    images.wait(lambda message: stamp_of(message) == since_boot)
+    camera_infos.wait(lambda message: stamp_of(message) == START)
+    processes.end(player)
+
+
 def test_frames_are_played_when_they_are_due(processes: Processes, tmp_path: Path) -> None:
     hour = 3600 * 10**9
     entries = [Entry('/image', START + i * hour, picture(i), 'bgr8') for i in range(2)]
