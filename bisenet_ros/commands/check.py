@@ -46,10 +46,13 @@ def check_scenario(path: Path, output: Path, settings_over: ReadSettings) -> boo
     """
     file = ScenarioFile.load(path)
     warn_of_foreign(file.params)
-    settings = settings_over(file.parameters())
+    parameters = file.parameters()
+    settings = settings_over(parameters)
     try:
         segmenter = load_segmenter(settings)
     except CheckpointError as error:
+        if file.scenario.weights is None or settings.weights != parameters['weights']:
+            raise  # the weights are those of the parameter file or of an option
         raise file.document.error(('weights',), str(error)) from error
     file.check_classes(segmenter.label_space.names)
     opened = [_open(file, index) for index in range(len(file.scenario.bags))]

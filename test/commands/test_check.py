@@ -235,3 +235,21 @@ def test_missing_weights_are_refused_with_their_line(folder: Path, tmp_path: Pat
     result = CliRunner().invoke(app, ['check', str(scenario), '-o', str(tmp_path / 'out')])
     assert result.exit_code == 2
     assert f"{scenario}:3: weights: no weights 'gone.safetensors'" in result.stderr
+
+
+def test_missing_weights_from_elsewhere_are_not_blamed_on_the_scenario(
+    folder: Path, tmp_path: Path
+) -> None:
+    params = tmp_path / 'vehicle.yaml'
+    params.write_text('/**: {ros__parameters: {weights: gone.safetensors}}')
+    scenario = folder / 'elsewhere.yaml'
+    own = 'weights: tiny.safetensors'
+    for line, arguments in (
+        (f'params: {params}', []),
+        (own, ['--weights', 'gone.safetensors']),
+    ):
+        scenario.write_text(f'bags: [{{path: monday}}]\n{CRITERIA}\n{line}\n')
+        command = ['check', str(scenario), '-o', str(tmp_path / 'out'), *arguments]
+        result = CliRunner().invoke(app, command)
+        assert result.exit_code == 2, line
+        assert result.stderr.startswith("bisenet: no weights 'gone.safetensors'"), line
