@@ -260,8 +260,12 @@ def _parameters(path: Path, node: str, values: yaml.Node, prefix: str) -> Iterat
             yield from _parameters(path, node, value, f'{name}.')
         elif isinstance(value, yaml.SequenceNode):
             elements = tuple(_scalar(path, element) for element in value.value)
-            if len({type_name(element) for element in elements}) > 1:
-                raise UserError(f'{path}:{line}: {name}: values of different types in one list')
+            types = sorted({type_name(element) for element in elements})
+            if len(types) > 1:
+                raise UserError(
+                    f'{path}:{line}: {name}: values of different types in one list '
+                    f'({", ".join(types)}), which ROS refuses; among doubles write 1.0, not 1'
+                )
             yield Entry(node, name, elements, line)
         else:
             yield Entry(node, name, _scalar(path, value), line)

@@ -178,7 +178,11 @@ def test_options_win_over_the_values_of_single_cameras(tmp_path: Path) -> None:
         ('max_rate:', ':3: no value'),
         ('weights: !!str', ':3: no value'),
         ('max_rate: &r 1.0\n    overlay_alpha: *r', ':4: ROS does not read aliases: write'),
-        ('network_size: [1, 2.5]', ':3: network_size: values of different types in one list'),
+        (
+            'mounting: [1, 0.5, 1.2, 0.0, 0.0, 0.0]',
+            ':3: mounting: values of different types in one list (double, integer), which ROS'
+            ' refuses; among doubles write 1.0, not 1',
+        ),
         ('network_size: [[1]]', ':3: a parameter cannot be a list of lists'),
         ('max_rate: {a: 1}', ":3: unknown parameter 'max_rate.a'"),
         ('front.mounting: []', ':3: parameter front.mounting: its camera is not among cameras'),
