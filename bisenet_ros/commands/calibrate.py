@@ -168,8 +168,9 @@ def _check_settings(settings: ModelSettings) -> None:
 
 
 def _measure(segmenter: Segmenter, dataset: Dataset) -> Measurements:
-    table = id_table(dataset.label_space, segmenter.label_space)
     settings, space = segmenter.settings, segmenter.label_space
+    to_data = id_table(space, dataset.label_space)
+    table = np.argsort(to_data).astype(np.uint8)  # the inverse, from the truth to the weights' ids
     drivable_ids = space.ids_of(space.drivable)
     statistics = MaxLogitStatistics(len(space), dataset.description)
     rates, kept, confidences = [], [], []

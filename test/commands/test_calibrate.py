@@ -241,3 +241,18 @@ def test_another_suffix_is_refused(options: list[object], tmp_path: Path) -> Non
     done = run('calibrate', *options, '-o', tmp_path / 'weights.pth')
     assert done.exit_code == 2
     assert 'must end with .safetensors' in done.output
+
+
+def test_what_the_data_set_lacks_is_not_blamed_on_the_weights(
+    weights: Path, data: Path, tmp_path: Path
+) -> None:
+    (tmp_path / 'images').symlink_to(data / 'val')
+    (tmp_path / 'labels').symlink_to(data / 'valannot')
+    names = [*CAMVID.names[:-1], 'tram']
+    label_map = tmp_path / 'map.yaml'
+    classes = [{'name': n, 'color': [i, 0, 0], 'ids': [i]} for i, n in enumerate(names)]
+    label_map.write_text(json.dumps({'classes': classes}))
+    pairs = ('--dataset', 'pairs', '--data', tmp_path, '--label-map', label_map)
+    done = run('calibrate', '--weights', weights, '-o', tmp_path / 'x.safetensors', *pairs)
+    assert done.exit_code == 2, done.output
+    assert 'the weights lack tram; the data set lacks bicyclist' in done.output
