@@ -122,7 +122,7 @@ def lowest_level(rates: npt.NDArray[np.float64], limit: float, confidence: float
 
 def min_frames(limit: float, confidence: float) -> int:
     """Returns how many frames without any error are needed to state a limit."""
-    frames = math.ceil(math.log(1 - confidence) / math.log(1 - limit))
+    frames = math.ceil(math.log1p(-confidence) / math.log1p(-limit))
     # Where the quotient is a whole number, rounding can make it one too few for `p_value`.
     return frames if p_value(0.0, frames, limit) <= 1 - confidence else frames + 1
 

@@ -16,8 +16,8 @@ from bisenet_ros.engine.winograd import WinogradConvolution
 # keep the weights of its network in memory for ever, so it gives this one. OpenVINO reads only the
 # name of its type.
 _STAND_IN = type('WinogradOp', (), {})()
-# OpenVINO gives its references back without Python's lock, which may count them wrongly. With these,
-# the count does not reach zero.
+# OpenVINO may drop its references without Python's lock, so the count may be wrong by some. With
+# these, it does not reach zero.
 _REFERENCES = [_STAND_IN] * 10_000
 
 

@@ -293,6 +293,15 @@ def _translate(
         network = NETWORKS[layout.network](num_classes, **layout.options)
     names = {ours: layout.their_name(ours) for ours in network.state_dict()}
     expected = {names[ours]: tensor for ours, tensor in network.state_dict().items()}
+    # PyTorch before 0.4.1 did not count batches, and `half()` over a state dict changes the type of
+    # the counts. Nothing is computed from them.
+    counts = {
+        name: torch.zeros((), dtype=ours.dtype)
+        for name, ours in expected.items()
+        if name.endswith('.num_batches_tracked')
+        and not (name in tensors and _has_type_of(ours, tensors[name]))
+    }
+    tensors = {**tensors, **counts}
     rest = tensors.keys() - expected.keys()
     left_out = {name for name in rest if name.startswith(layout.training_heads)}
     _refuse(path, layout, 'lacks the tensor', expected.keys() - tensors.keys())

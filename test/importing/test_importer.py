@@ -153,6 +153,22 @@ def test_auxiliary_heads_may_be_missing(layout: str, tmp_path: Path) -> None:
     assert imported.left_out == ()
 
 
+@pytest.mark.parametrize(
+    'counts', [None, torch.tensor(7.0).half(), torch.tensor(7, dtype=torch.int32)]
+)
+def test_counts_of_batches_may_be_missing_or_of_another_type(
+    counts: Tensor | None, plain: Checkpoint, tmp_path: Path
+) -> None:
+    names = [name for name in published('cc_v2') if name.endswith('num_batches_tracked')]
+    path = save_published(tmp_path / 'theirs.pth', 'cc_v2', **dict.fromkeys(names, counts))
+    state_dict = import_weights(path).checkpoint.state_dict
+    for name, tensor in plain.state_dict.items():
+        if name.endswith('num_batches_tracked'):
+            assert state_dict[name].dtype == torch.int64
+        else:
+            assert state_dict[name].equal(tensor)
+
+
 def prefixed(prefix: str) -> dict[str, Tensor]:
     return {f'{prefix}{name}': tensor for name, tensor in published('cc_v2').items()}
 

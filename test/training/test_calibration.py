@@ -83,6 +83,10 @@ def test_so_many_frames_are_needed_without_any_error(limit: float, confidence: f
     assert p_value(0.0, fewest, limit) == pytest.approx((1 - limit) ** fewest)
 
 
+def test_a_limit_below_the_resolution_of_floats_needs_more_frames_than_anybody_has() -> None:
+    assert min_frames(1e-17, 0.95) > 1e17
+
+
 @pytest.mark.parametrize('wrong', [0, 1, 3, 9, 20, 50])
 def test_the_test_is_never_surer_than_the_exact_one(wrong: int) -> None:
     """For rates of 0 or 1, the exact p-value is a binomial tail."""

@@ -282,7 +282,7 @@ def test_either_difference_is_enough_to_refuse(
 @pytest.mark.parametrize(
     ('file', 'size', 'message'),
     [
-        ('model.pt', SIZE, 'names of ONNX files must end with .onnx'),
+        ('model.pt', SIZE, 'names of ONNX files must end with .onnx; --format'),
         ('model.onnx', (64, 31), 'network size 64x31 is not from 32 to 8192'),
         ('model.onnx', (9000, 64), 'network size 9000x64 is not from 32 to 8192'),
         ('file/model.onnx', SIZE, 'Not a directory|File exists'),

@@ -51,7 +51,10 @@ def export(
             or its output differs. No file is written in these cases.
     """
     if output.suffix != target.suffix:
-        raise ExportError(f'{output}: names of {target.title} files must end with {target.suffix}')
+        raise ExportError(
+            f'{output}: names of {target.title} files must end with {target.suffix}; --format '
+            'chooses another format'
+        )
     target.check_installed()
     where = resolve_device(target.best_device() if device == 'auto' else device)
     if network_size is not None:
