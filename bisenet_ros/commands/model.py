@@ -10,7 +10,7 @@ from bisenet_ros.segmenter import Segmenter
 
 
 def load_segmenter(settings: ModelSettings) -> Segmenter:
-    """Loads a segmenter, and prints notes of its engine on standard error.
+    """Loads a segmenter, and warns of its engine's notes and of a claim that does not apply.
 
     Raises:
         UserError: The settings name weights, an engine or a device that is not available.
@@ -18,4 +18,9 @@ def load_segmenter(settings: ModelSettings) -> Segmenter:
     segmenter = Segmenter.from_settings(settings)
     for note in segmenter.notes:
         warn(note)
+    if segmenter.claim_problem:
+        warn(
+            f'the error rate that {settings.weights} states does not apply: '
+            f'{segmenter.claim_problem}'
+        )
     return segmenter

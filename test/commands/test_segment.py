@@ -6,12 +6,14 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 import pytest
+from calibrated_checkpoint import CLAIM, save_calibrated_checkpoint
 from small_bags import picture
 from small_videos import break_off
 from typer.testing import CliRunner, Result
@@ -62,6 +64,19 @@ def test_an_image_gives_labels_mask_and_overlay_of_its_size(weights: Path, tmp_p
     np.testing.assert_array_equal(read(output / 'street_labels.png'), expected.labels)
     np.testing.assert_array_equal(read(output / 'street_drivable.png'), expected.drivable)
     assert read(output / 'street_overlay.jpg').shape == frame.shape
+
+
+def test_an_error_rate_that_does_not_apply_is_said(tmp_path: Path) -> None:
+    claim = replace(CLAIM, settings={**CLAIM.settings, 'drivable_classes': ['road']})
+    weights = save_calibrated_checkpoint(tmp_path / 'sure.safetensors', claim)
+    cv2.imwrite(str(tmp_path / 'street.png'), noise(0))
+    said = f'the error rate that {weights} states does not apply: '
+    as_stated = segment(weights, tmp_path / 'street.png', '-o', tmp_path / 'out')
+    assert as_stated.exit_code == 0
+    assert said not in as_stated.stderr
+    smaller = ('--network-size', '64', '64')
+    other = segment(weights, tmp_path / 'street.png', '-o', tmp_path / 'out', *smaller)
+    assert f'{said}network_size is [64, 64], not [128, 96]' in other.stderr
 
 
 CALIBRATION = """\
