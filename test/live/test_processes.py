@@ -51,13 +51,19 @@ def test_events_are_heard_and_the_rest_is_logged(processes: Processes, tmp_path:
     assert (tmp_path / 'worker.log').read_text() == 'a line for people\n'
 
 
-def test_a_process_that_has_finished_may_still_hang(tmp_path: Path) -> None:
-    hanging = WORKER + 'threading.Event().wait()'
-    with Processes(os.environ, tmp_path, patience=2.0) as processes:
-        worker = start(processes, hanging)
+def test_a_process_finishes_with_its_last_event(processes: Processes) -> None:
+    worker = start(processes, WORKER)
+    processes.next_event(TIMEOUT)
+    processes.finish(worker, 'last')
+    processes.end(worker)
+    assert worker.wait(0.0)
+
+
+def test_a_process_that_hangs_when_it_is_to_end_is_a_failure(tmp_path: Path) -> None:
+    with Processes(os.environ, tmp_path, patience=0.5) as processes:
+        worker = start(processes, WORKER + 'threading.Event().wait()')
         processes.next_event(TIMEOUT)
-        processes.finish(worker, 'last')
-        with pytest.raises(ProcessError, match='the worker did not end within 2 s'):
+        with pytest.raises(ProcessError, match='the worker did not end within 0 s'):
             processes.end(worker)
 
 
