@@ -260,11 +260,12 @@ class ReplayBag:
                 opened = reader()
                 if labels not in self._label_times:
                     self._label_times[labels] = LabelTimes.of(messages(opened, [labels]))
-                return GroundTruth(
+                found = GroundTruth(
                     self._label_times[labels],
                     lambda start: messages(opened, [labels], start),
                     by_reception=not self._unstamped.isdisjoint((images, labels)),
                 )
+                return stack.enter_context(closing(found))
 
             truths = self._truths = {
                 camera.image_topic: truths_of(camera.image_topic, camera.labels_topic)

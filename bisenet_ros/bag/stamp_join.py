@@ -108,6 +108,10 @@ class GroundTruth:
         self._free[found] = False
         return self._message(int(self._positions[found]))
 
+    def close(self) -> None:
+        """Frees the reader; only `count` and `unclaimed` can be used after that."""
+        del self._labels, self._read
+
     def unclaimed(self) -> Times:
         """Returns the stamps of the messages that belong to none of the images so far, sorted."""
         return np.sort(self._times.stamps[self._positions[self._free]])

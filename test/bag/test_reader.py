@@ -4,9 +4,11 @@
 
 from __future__ import annotations
 
+import gc
 import re
 import shutil
 import sqlite3
+import weakref
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
@@ -37,8 +39,9 @@ from small_bags import (
     write_bag_of_ros_1,
 )
 
-from bisenet_ros.bag.messages import BagError
+from bisenet_ros.bag.messages import BagError, open_bag
 from bisenet_ros.bag.reader import Camera, RecordedFrame, ReplayBag, StaticTransform, main_camera
+from bisenet_ros.bag.rosbags_readers import BagReader
 from bisenet_ros.bag.stamp_join import LATEST_INFO
 from bisenet_ros.label_space import CAMVID
 from bisenet_ros.media import MediaError, write_image
@@ -791,3 +794,22 @@ def test_unusable_topics_are_refused(tmp_path: Path) -> None:
     path = write_bag(tmp_path / 'compressed', entries)
     with pytest.raises(BagError, match='has sensor_msgs/msg/CompressedImage, not sensor_msgs'):
         ReplayBag(path, labels_topic='/front/compressed')
+
+
+def test_a_bag_that_was_read_keeps_no_reader(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    readers = []
+
+    def open_and_note(path: Path) -> BagReader:
+        opened = open_bag(path)
+        readers.append(weakref.ref(opened))
+        return opened
+
+    monkeypatch.setattr('bisenet_ros.bag.reader.open_bag', open_and_note)
+    bag = ReplayBag(write_bag(tmp_path / 'bag', drive(2)))
+    assert all(frame.truth(CAMVID) is not None for frame in bag)
+    gc.collect()
+    assert readers
+    assert not any(reader() for reader in readers)
+    assert bag.truth_problems() == bag.truth_notes() == []
