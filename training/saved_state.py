@@ -8,6 +8,7 @@ which torch does not compare, is refused.
 
 from __future__ import annotations
 
+import io
 import operator
 import struct
 import zipfile
@@ -69,14 +70,25 @@ def save(fabric: Fabric, file: Path, state: dict[str, Any]) -> None:
     Raises:
         OSError: The file cannot be written.
     """
-    partial = file.with_suffix('.partial')
-    try:
-        fabric.save(partial, state)
-        if fabric.is_global_zero:
+    # Not by `fabric.save`, which writes to the folder of temporary files first: that may be too
+    # small, and after an error of the move it is what the error names.
+    if fabric.is_global_zero:
+        content = io.BytesIO()  # to a full disk, torch itself gives a RuntimeError
+        torch.save(
+            {
+                name: part.state_dict() if hasattr(part, 'state_dict') else part
+                for name, part in state.items()
+            },
+            content,
+        )
+        partial = file.with_suffix('.partial')
+        try:
+            partial.write_bytes(content.getbuffer())
             partial.replace(file)
-    except OSError:
-        partial.unlink(missing_ok=True)
-        raise
+        except OSError:
+            partial.unlink(missing_ok=True)
+            raise
+    fabric.barrier()  # when a process ends, torchrun ends the others
 
 
 def restore(fabric: Fabric, file: Path, learned: dict[str, Any]) -> Progress:

@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -206,6 +207,15 @@ def test_a_state_is_kept_until_the_next_one_is_whole(tmp_path: Path) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert torch.load(file, weights_only=True) == {'step': 1}
     assert list(tmp_path.iterdir()) == [file]
+
+
+def test_a_state_needs_no_room_for_temporary_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, 'tempdir', str(tmp_path / 'missing'))
+    file = tmp_path / 'last.ckpt'
+    save(launch('cpu', 'fp32'), file, {'step': 1})
+    assert torch.load(file, weights_only=True) == {'step': 1}
 
 
 def test_a_damaged_state_is_named(data: Path, undisturbed: Path, tmp_path: Path) -> None:
