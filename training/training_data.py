@@ -46,7 +46,7 @@ class TrainingData:
         """Finds the files.
 
         Raises:
-            UserError: Files are missing, or the data sets have different classes.
+            UserError: Files are missing, or the data sets differ in classes or their order.
         """
         train = tuple(config.located(source.dataset).open() for source in config.train)
         validation = config.validation
@@ -56,8 +56,9 @@ class TrainingData:
         for dataset in data.all:
             if dataset.label_space.names != data.label_space.names:
                 raise UserError(
-                    f'{dataset.description} has other classes than {train[0].description}: '
-                    f'{", ".join(dataset.label_space.names)}'
+                    f'{dataset.description} has other classes than {train[0].description}, or '
+                    f'another order: {", ".join(dataset.label_space.names)} instead of '
+                    f'{", ".join(data.label_space.names)}'
                 )
         return data
 

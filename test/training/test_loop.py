@@ -231,7 +231,7 @@ def test_other_classes_take_over_all_but_the_last_layer(
     overrides = ['network.initial_weights=camvid', 'max_steps=1', 'validation=null']
     fit(small_config(tmp_path, data, overrides), tmp_path / 'run', resume=False)
     said = capsys.readouterr().err
-    assert 'the classes differ from those of the weights' in said
+    assert 'the classes or their order differ from those of the weights' in said
     assert 'trained with another normalization: Normalization(mean=(0.4116, 0.4249, 0.4322)' in said
     ours = Checkpoint.load(tmp_path / 'run' / 'weights.safetensors').state_dict
     assert ours['head.classify.weight'].shape[0] == len(CITYSCAPES)
@@ -292,6 +292,20 @@ def test_data_sets_have_the_same_classes(data: Path, tmp_path: Path) -> None:
     synthetic = '{kind: synthetic, frames: 1, size: [64, 64]}'
     config = small_config(tmp_path, data, [f'validation={synthetic}'])
     with pytest.raises(UserError, match='has other classes than Cityscapes train'):
+        fit(config, tmp_path / 'run', resume=False)
+
+
+def test_data_sets_have_the_same_order_of_classes(data: Path, tmp_path: Path) -> None:
+    road, sky = '{name: road, color: [1, 1, 1]}', '{name: sky, color: [2, 2, 2]}'
+    images = data / 'leftImg8bit' / 'val'
+    for name, classes in (('train', (road, sky)), ('val', (sky, road))):
+        (tmp_path / f'{name}.yaml').write_text(f'classes: [{", ".join(classes)}]')
+    one, other = (
+        f'{{kind: pairs, images: {images}, labels: {images}, label_map: {tmp_path / name}.yaml}}'
+        for name in ('train', 'val')
+    )
+    config = small_config(tmp_path, data, [f'train.0.dataset={one}', f'validation={other}'])
+    with pytest.raises(UserError, match=r'or another order: sky, road instead of road, sky$'):
         fit(config, tmp_path / 'run', resume=False)
 
 
