@@ -70,8 +70,8 @@ def save(fabric: Fabric, file: Path, state: dict[str, Any]) -> None:
     Raises:
         OSError: The file cannot be written.
     """
-    # Not by `fabric.save`, which writes to the folder of temporary files first: that may be too
-    # small, and after an error of the move it is what the error names.
+    # Not by `fabric.save`: it writes to the folder of temporary files first, which may be too
+    # small, and if the disk of the run is full, its error names a file there.
     if fabric.is_global_zero:
         content = io.BytesIO()  # to a full disk, torch itself gives a RuntimeError
         torch.save(
@@ -88,7 +88,7 @@ def save(fabric: Fabric, file: Path, state: dict[str, Any]) -> None:
         except OSError:
             partial.unlink(missing_ok=True)
             raise
-    fabric.barrier()  # when a process ends, torchrun ends the others
+    fabric.barrier()  # if the first process fails, torchrun ends those that wait here
 
 
 def restore(fabric: Fabric, file: Path, learned: dict[str, Any]) -> Progress:
