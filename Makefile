@@ -39,12 +39,12 @@ demo: .venv/installed
 	$(BIN)/bisenet demo $(if $(SOURCE),--source '$(SOURCE)') --output out/demo
 
 # Three files at a time: tests of ROS graphs wait more than they compute. Passive: threads of OpenMP that spin
-# while they wait ruin each other.
+# while they wait ruin each other. No restart: a new process would run the test again that ended the last one.
 test: .venv/view
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
-	OMP_WAIT_POLICY=PASSIVE $(BIN)/pytest -n 3 --dist loadfile
+	OMP_WAIT_POLICY=PASSIVE $(BIN)/pytest -n 3 --dist loadfile --max-worker-restart 0
 
 docs: .venv/installed
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
