@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import os
 from pathlib import Path
 from signal import Signals
 
@@ -51,7 +52,7 @@ def fit(config: TrainingConfig, output: Path, *, resume: bool) -> Signals | None
 
     Args:
         config: The configuration.
-        output: Folder of the run.
+        output: Folder of the run; `~` is the home folder, as in the configuration.
         resume: Continue from the last state in the folder, if there is one.
 
     Returns:
@@ -64,7 +65,7 @@ def fit(config: TrainingConfig, output: Path, *, resume: bool) -> Signals | None
     """
     fabric = launch(config.device, config.precision)
     shard = Shard(config.batch, config.accumulate, fabric.global_rank, fabric.world_size)
-    folder = RunFolder(output)
+    folder = RunFolder(Path(os.path.expanduser(output)))
     progress = TrainingProgress(config.max_steps, config.batch, visible=fabric.is_global_zero)
     if resume and folder.is_finished(config):
         progress.say(f'the run in {folder.path} is finished: {folder.weights}')

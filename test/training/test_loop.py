@@ -309,6 +309,18 @@ def test_data_sets_have_the_same_order_of_classes(data: Path, tmp_path: Path) ->
         fit(config, tmp_path / 'run', resume=False)
 
 
+def test_a_tilde_is_the_home_folder(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / 'here').mkdir()
+    monkeypatch.chdir(tmp_path / 'here')
+    monkeypatch.setenv('HOME', str(tmp_path))
+    config = small_config(tmp_path, data, ['max_steps=1', 'validation=null'])
+    fit(config, Path('~/run'), resume=False)
+    assert (tmp_path / 'run' / 'weights.safetensors').is_file()
+    assert list((tmp_path / 'here').iterdir()) == []
+
+
 @pytest.mark.parametrize(
     ('override', 'message'),
     [
