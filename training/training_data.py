@@ -18,7 +18,7 @@ from bisenet_ros.console import progress_bar, warn, write_json
 from bisenet_ros.errors import UserError
 from bisenet_ros.label_space import LabelSpace
 from bisenet_training.config import TrainingConfig
-from bisenet_training.datasets import Dataset, check_dataset
+from bisenet_training.datasets import Dataset, DatasetSettings, check_dataset
 from bisenet_training.distributed import sum_without_gradient
 from bisenet_training.extra import Fabric
 
@@ -46,11 +46,11 @@ class TrainingData:
         """Finds the files.
 
         Raises:
-            UserError: Files are missing, or the data sets differ in classes or their order.
+            UserError: A data set has no ground truth, files are missing, or the data sets differ in
+                classes or their order.
         """
-        train = tuple(config.located(source.dataset).open() for source in config.train)
-        validation = config.validation
-        held_out = None if validation is None else config.located(validation).open()
+        train = tuple(_open(config, source.dataset) for source in config.train)
+        held_out = None if config.validation is None else _open(config, config.validation)
         total = sum(source.share for source in config.train)
         data = cls(train, tuple(source.share / total for source in config.train), held_out)
         for dataset in data.all:
@@ -129,6 +129,17 @@ class TrainingData:
                     warn(f'{dataset.description} has no pixels of {", ".join(found.absent)}')
         write_json(known, checked)
         return [list(pixels.values()) for pixels in checked.values()]
+
+
+def _open(config: TrainingConfig, settings: DatasetSettings) -> Dataset:
+    located = config.located(settings)
+    dataset: Dataset = located.open()
+    if not located.has_truth:
+        raise UserError(
+            f'only the evaluation server has the truth of {dataset.description}: train and '
+            'validate on other splits'
+        )
+    return dataset
 
 
 def read_counts(known: Path, names: Sequence[str], classes: int) -> Sequence[Sequence[int]] | None:

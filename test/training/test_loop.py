@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -286,6 +287,18 @@ def test_wrong_data_stop_before_the_first_step(tmp_path: Path) -> None:
     write_image(labels, np.full((64, 128), 7, np.uint8))
     fit(small_config(tmp_path, root, ['max_steps=1']), tmp_path / 'run', resume=False)
     assert list(losses(tmp_path / 'run')) == [1]
+
+
+@pytest.mark.parametrize('key', ['train.0.dataset', 'validation'])
+def test_a_split_without_public_labels_is_named(key: str, data: Path, tmp_path: Path) -> None:
+    root = tmp_path / 'city'
+    shutil.copytree(data, root)
+    shutil.copytree(root / 'leftImg8bit' / 'val', root / 'leftImg8bit' / 'test')
+    config = small_config(tmp_path, root, [f'{key}.split=test'])
+    message = r'only the evaluation server has the truth of Cityscapes test \(6 frames\): train and'
+    with pytest.raises(UserError, match=message):
+        fit(config, tmp_path / 'run', resume=False)
+    assert not (tmp_path / 'run').exists()
 
 
 def test_data_sets_have_the_same_classes(data: Path, tmp_path: Path) -> None:
