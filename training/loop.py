@@ -46,6 +46,11 @@ _STEPS_READ_AT_ONCE = 10
 
 _NAMED_FRAMES = 16
 
+_ANEW = (
+    'lower optimizer.lr or raise schedule.warmup_steps, and train again in another folder with -o'
+)
+"""What helps if weights diverge; `--resume` refuses other rates."""
+
 
 def fit(config: TrainingConfig, output: Path, *, resume: bool) -> Signals | None:
     """Trains a network and writes its weights.
@@ -150,9 +155,8 @@ def _evaluate(run: Run, log: RunLog, reached: Progress, loss: float) -> Progress
     except NotFiniteError as error:
         raise UserError(
             f'the weights after step {reached.step} give logits that are not finite in the '
-            'evaluation: lower optimizer.lr or raise schedule.warmup_steps; if these are the first '
-            'steps, raise evaluate_every, because batch norms need steps to average their '
-            f'statistics{_earlier_state(run)}'
+            f'evaluation: {_ANEW}; if these are the first steps, raise evaluate_every and use '
+            '--resume, because batch norms need steps to average their statistics'
         ) from error
     if found.miou is not None and found.miou > reached.best:
         reached = reached._replace(best=found.miou)
@@ -182,12 +186,5 @@ def _not_finite_error(row: StepRow, run: Run) -> UserError:
     more = f' and {len(names) - _NAMED_FRAMES} more' if len(names) > _NAMED_FRAMES else ''
     return UserError(
         f'the loss is {row.loss} at step {row.step}, on {", ".join(names[:_NAMED_FRAMES])}{more}: '
-        'check these frames; if they are correct, lower optimizer.lr or raise '
-        f'schedule.warmup_steps{_earlier_state(run)}'
+        f'check these frames; if one is wrong, correct it and use --resume; otherwise {_ANEW}'
     )
-
-
-def _earlier_state(run: Run) -> str:
-    """Returns the end of an error message, which names the saved state if there is one."""
-    last = run.folder.last
-    return f'; {last} is an earlier state' if last.is_file() else ''
