@@ -166,7 +166,11 @@ def _evaluate(run: Run, log: RunLog, reached: Progress, loss: float) -> Progress
 
 
 def _write_weights(run: Run) -> None:
-    """Writes the weights of the best state, or of the last one without validation data."""
+    """Writes the weights of the best state, or of the last one without validation data.
+
+    Raises:
+        UserError: The weights are not finite, or the state is damaged.
+    """
     folder, data = run.folder, run.data
     file = folder.last if data.validation is None else folder.best
     exported_step = restore_average(file, run.learner.average)
@@ -176,7 +180,11 @@ def _write_weights(run: Run) -> None:
         'config': run.config.model_dump(mode='json', exclude={'data', 'device', 'workers'}),
         'versions': versions(),
     }
-    export(run.learner.checkpoint(provenance), folder, data.validation, run.fabric.device)
+    checkpoint = run.learner.checkpoint(provenance)
+    # Without validation data, nobody has run the weights of the last step.
+    if not all(tensor.isfinite().all() for tensor in checkpoint.state_dict.values()):
+        raise UserError(f'the weights after step {exported_step} are not finite: {_ANEW}')
+    export(checkpoint, folder, data.validation, run.fabric.device)
 
 
 def _not_finite_error(row: StepRow, run: Run) -> UserError:

@@ -207,6 +207,14 @@ def test_weights_that_cannot_be_evaluated_stop_with_what_to_change(
     assert list(losses(tmp_path / 'run')) == [1]
 
 
+def test_last_weights_that_are_not_finite_are_not_written(data: Path, tmp_path: Path) -> None:
+    overrides = ['optimizer.lr=1.0e+300', 'max_steps=1', 'validation=null']
+    config = small_config(tmp_path, data, overrides)
+    with pytest.raises(UserError, match=r'^the weights after step 1 are not finite: lower opt'):
+        fit(config, tmp_path / 'run', resume=False)
+    assert list((tmp_path / 'run').glob('weights.*')) == []
+
+
 def test_a_training_starts_from_other_weights(
     trained: tuple[TrainingConfig, Path],
     data: Path,
