@@ -170,7 +170,7 @@ def test_labels_are_those_of_the_segmenter(
     path, _ = exported(name, interface)
     runner = ExportedSegmenter.load(path, device='cpu')
     assert (runner.label_space, runner.network_size) == (LABEL_SPACE, SIZE)
-    assert (runner.device, runner.precision) == ('cpu', 'fp32')
+    assert (runner.device, runner.precision, runner.engine) == ('cpu', 'fp32', name)
 
     frame = make_frame(*SIZE)
     expected, result = segmenter(frame), runner(frame[:, ::-1][:, ::-1])

@@ -24,6 +24,6 @@ SUFFIXES = tuple(known.suffix for known in FORMATS.values())
 """Extensions of exported files."""
 
 
-def format_of(path: Path) -> Format | None:
-    """Returns the format of a file by its extension; None if it is unknown."""
-    return next((known for known in FORMATS.values() if path.suffix == known.suffix), None)
+def format_of(path: Path) -> FormatName | None:
+    """Returns the name of a file's format by its extension; None if it is unknown."""
+    return next((name for name, known in FORMATS.items() if path.suffix == known.suffix), None)

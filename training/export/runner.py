@@ -20,7 +20,7 @@ from bisenet_ros.engine.upsample_argmax import upsample_argmax, upsample_confide
 from bisenet_ros.label_space import LabelSpace
 from bisenet_ros.resizing import resize
 from bisenet_training.export.format import Model, to_input
-from bisenet_training.export.formats import SUFFIXES, format_of
+from bisenet_training.export.formats import FORMATS, SUFFIXES, format_of
 from bisenet_training.export.metadata import ExportError
 
 Pixels = npt.NDArray[np.uint8]
@@ -54,7 +54,7 @@ class ExportedSegmenter:
         network_size: (width, height) of the network's input.
         device: `cpu` or `cuda:N`.
         precision: `fp32` or `fp16`, of the file.
-        engine: The format of the file.
+        engine: The format of the file, a key of `FORMATS`.
         drivable_threshold: Exported models have none.
         claim: What the checkpoint states about its errors; it does not hold without its threshold.
     """
@@ -82,16 +82,17 @@ class ExportedSegmenter:
             UserError: The file does not exist, is damaged or was not exported by this package, its
                 runtime is not installed, or the device is not available.
         """
-        known = format_of(path)
-        if known is None:
+        name = format_of(path)
+        if name is None:
             raise ExportError(
                 f'{path}: the name of an exported model must end with {", ".join(SUFFIXES)}'
             )
         if not os.path.isfile(path):
             raise ExportError(f'{path}: no such file')
+        known = FORMATS[name]
         known.check_installed()
         where = resolve_device(known.best_device() if device == 'auto' else device)
-        return cls(known.open(path, where), where, path.suffix.lstrip('.'))
+        return cls(known.open(path, where), where, name)
 
     def __call__(self, frame: Pixels) -> ExportedSegmentation:
         """Segments a frame, (H, W, 3) uint8 BGR."""
