@@ -211,8 +211,12 @@ class Document:
         return line
 
     def error(self, location: Location, message: str) -> DocumentError:
-        """Creates an error about a value, with file, line and path in the message."""
-        return DocumentError(f'{self.path}:{self.line(location)}: {prefix_of(location)}{message}')
+        """Creates an error about a value, with file, line and path in the message.
+
+        An error about the whole, such as two values that contradict each other, has no line.
+        """
+        line = f':{self.line(location)}' if location else ''
+        return DocumentError(f'{self.path}{line}: {prefix_of(location)}{message}')
 
 
 def prefix_of(location: Location) -> str:

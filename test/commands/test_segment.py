@@ -124,7 +124,7 @@ def test_the_ground_from_above_is_the_grid_of_the_mask(
             'is for 640x60, but the image',
         ),
         (CALIBRATION.replace('70., 0., 39.5, 0., 70.', '70.'), 'camera_matrix.data'),
-        ('', 'front.yaml:1'),
+        ('', 'front.yaml: '),
     ],
 )
 def test_unusable_calibrations_are_refused(

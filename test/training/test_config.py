@@ -171,6 +171,9 @@ def test_wrong_lines_are_named(tmp_path: Path) -> None:
     path.write_text(text.replace('loss: {', 'loss: {class_weights: median, '))
     with pytest.raises(UserError, match=r"loss\.class_weights: input should be 'none' or 'enet'$"):
         load_config(path)
+    path.write_text(text.replace('batch: 4', 'accumulate: 3\nbatch: 4'))  # no line is wrong
+    with pytest.raises(UserError, match=r'small\.yaml: batch 4 is not a multiple of accumulate 3$'):
+        load_config(path)
     path.write_text('- just\n- a list\n')
     with pytest.raises(UserError, match='must be a mapping of keys to values'):
         load_config(path)
