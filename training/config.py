@@ -242,6 +242,8 @@ def load_config(config: str | Path, overrides: Sequence[str] = ()) -> TrainingCo
             said += f' (and {error.error_count() - 1} more)'
         place = _written(value, first)
         for location, override in changed.items():
+            if location[-1] == 'kind' and first['type'] in ('extra_forbidden', 'missing'):
+                location = location[:-1]  # the kind decides which keys there are beside it
             shared = min(len(place), len(location))
             if shared and place[:shared] == location[:shared]:
                 within = prefix_of(place[len(location) :])

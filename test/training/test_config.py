@@ -131,6 +131,10 @@ def test_overrides_fill_parts_that_are_null(tmp_path: Path) -> None:
         ('optimizer={kind: sgd, lr: 1}', 'lr: 1}: weight_decay: is missing'),
         ('validation={kind: pairs, images: a, labels: b}', 'labels: b}: label_map: is missing'),
         ('optimizer.kind=adam', 'optimizer.kind=adam: no kind adam; choose from sgd, adamw'),
+        (
+            'train.0.dataset.kind=pairs',
+            r'^train.0.dataset.kind=pairs: root: unknown key; choose from kind, images, labels, ',
+        ),
         ('optimizer=adamw', 'optimizer=adamw: must be a mapping of keys to values'),
         ('data=[a]', r'data=\[a\]: must be a path'),
         ('batch={', r'the value of batch:\d: not YAML: '),
