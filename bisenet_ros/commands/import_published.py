@@ -82,6 +82,9 @@ def _read_label_space(path: Path) -> LabelSpace:
     except OSError as error:
         raise UserError(f'cannot read {path}: {error.strerror}') from error
     except ValueError as error:
-        raise UserError(f'{path} is not JSON: {error}') from error
+        raise UserError(
+            f'{path} is not JSON: {error}; a label space is JSON with names, colors and drivable, '
+            'unlike the label map of a data set'
+        ) from error
     except UserError as error:
         raise UserError(f'{path}: {error}') from error

@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 from bisenet_ros.checkpoint import Checkpoint
 from bisenet_ros.cli import app
 from bisenet_ros.label_space import CITYSCAPES
+from bisenet_ros.resources import share_directory
 
 
 @pytest.fixture(scope='module')
@@ -70,6 +71,7 @@ def test_a_refusal_is_one_line_and_leaves_nothing(source: Path, tmp_path: Path) 
     broken = tmp_path / 'broken.json'
     broken.write_text('{')
     black = ['--mean', '0', '0', '0']
+    label_map = share_directory() / 'config' / 'label_maps' / 'camvid_colors.yaml'
     partial = tmp_path / 'partial.json'
     partial.write_text('{"names": ["road"]}')
     for message, *arguments in (
@@ -88,6 +90,7 @@ def test_a_refusal_is_one_line_and_leaves_nothing(source: Path, tmp_path: Path) 
         ('is not from 32 to 8192', source, '-o', output, '--network-size', '9000', '512'),
         ('cannot read', source, '-o', output, '--label-space', tmp_path / 'nowhere.json'),
         ('is not JSON', source, '-o', output, '--label-space', broken),
+        ('unlike the label map of a data set', source, '-o', output, '--label-space', label_map),
         ('needs names, colors and drivable', source, '-o', output, '--label-space', partial),
     ):
         code, text = bisenet_import(*arguments)
