@@ -88,6 +88,8 @@ class Declaration:
 
     def refusal(self, value: Value) -> str | None:
         """Returns why a value of the right type is invalid, or None if it is valid."""
+        if self.type == 'bool' and not isinstance(value, bool):
+            return f'{self.name} must be true or false, not {value!r}'
         if self.bounds is not None:
             low, high = self.bounds
             kinds, kind = (int, 'an integer ') if self.type == 'integer' else ((int, float), '')

@@ -43,7 +43,7 @@ from bisenet_ros.model_settings import DEFAULT_WEIGHTS, OF_CHECKPOINT, ModelSett
 from bisenet_ros.network import COARSE_STRIDE
 from bisenet_ros.segmentation import Segmentation
 
-T = TypeVar('T', int, float)
+T = TypeVar('T', bool, int, float)
 
 
 class Segmenter:
@@ -197,7 +197,7 @@ class Segmenter:
                 anomaly_threshold=_number(anomaly_threshold),
                 min_drivable_area=_number(min_drivable_area),
                 ego_mask=str(ego_mask),
-                self_check=self_check,
+                self_check=_number(self_check),
             )
         )
 
@@ -347,7 +347,8 @@ class Segmenter:
             ego_masks: One ego mask or None per frame; None to use `ego_mask` for all.
 
         Raises:
-            UserError: A frame is invalid, or does not have the aspect ratio of its ego mask.
+            UserError: A frame is invalid, or does not have the aspect ratio of its ego mask, or
+                there are more or fewer masks than frames.
             NotFiniteError: The network's output is not finite.
             RuntimeError: The device failed, the segmenter is closed, or the process was forked from
                 one that has loaded a network.
@@ -356,6 +357,11 @@ class Segmenter:
         if not frames:
             return []
         masks = [self.ego_mask] * len(frames) if ego_masks is None else ego_masks
+        if len(masks) != len(frames):
+            raise UserError(
+                f'the number of ego masks, {len(masks)}, must be that of the frames, {len(frames)}:'
+                ' give None for a frame without a mask'
+            )
         return self._run(frames, masks)[0]
 
     def _run(

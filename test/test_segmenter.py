@@ -331,6 +331,11 @@ def test_what_is_no_frame_is_refused(segmenter: Segmenter, frame: Any, message: 
         segmenter.batch([make_frame(64, 64), frame])
 
 
+def test_every_frame_has_an_ego_mask_or_none(segmenter: Segmenter) -> None:
+    with pytest.raises(UserError, match='of ego masks, 1, must be that of the frames, 2: give'):
+        segmenter.batch([make_frame(64, 64), make_frame(64, 64)], [None])
+
+
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [
@@ -353,6 +358,7 @@ def test_what_is_no_frame_is_refused(segmenter: Segmenter, frame: Any, message: 
         ({'drivable_classes': 'road'}, r"drivable_classes must be a list .* such as \['road'\]"),
         ({'confidence_threshold': 2}, 'confidence_threshold must be from 0 to 1, not 2'),
         ({'confidence_threshold': np.array(0.5)}, r'from 0 to 1, not array\(0\.5\)'),
+        ({'self_check': 'no'}, "self_check must be true or false, not 'no'"),
         ({'cpu_threads': 8 / 2}, 'cpu_threads must be an integer from 0 to 1024, not 4.0'),
     ],
 )
