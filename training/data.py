@@ -19,11 +19,11 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, get_worker_info
 from torch.utils.data import Dataset as TorchDataset
 from torch.utils.data.dataloader import _MultiProcessingDataLoaderIter
 
-from bisenet_ros.errors import UserError
+from bisenet_ros.errors import UserError, first_line
 from bisenet_training.augment import Augmentation
 from bisenet_training.config import Size
 from bisenet_training.datasets import Dataset
@@ -192,7 +192,8 @@ def prepare_batches(
         pin_memory: Whether batches are in memory that a GPU reads directly.
 
     Raises:
-        UserError: A sample cannot be read; raised when its batch is due.
+        UserError: A sample cannot be read, or there is no shared memory for a batch, which is
+            raised when the batch is due; or a worker was killed.
     """
     loader = DataLoader(
         samples,
@@ -207,6 +208,14 @@ def prepare_batches(
     batches = iter(loader)
     try:
         yield map(_without_error, batches)
+    except (ConnectionError, EOFError, RuntimeError) as error:
+        # torch raises a RuntimeError at any point of the block, if no connection breaks before.
+        if isinstance(error, RuntimeError) and not str(error).startswith('DataLoader worker'):
+            raise
+        raise UserError(
+            f'a data-loading process was killed ({first_line(error)}): if memory ran out, use fewer'
+            ' workers; continue with --resume'
+        ) from error
     finally:
         if isinstance(batches, _MultiProcessingDataLoaderIter):
             # torch has no public way to stop them while a traceback keeps the iterator alive.
@@ -222,9 +231,20 @@ def suitable_workers(processes_on_machine: int) -> int:
 def _collate(samples: Sequence[AugmentedSample] | UserError) -> Batch | UserError:
     if isinstance(samples, UserError):
         return samples
-    images = np.stack([image for image, _ in samples])
-    labels = np.stack([labels for _, labels in samples])
-    return torch.from_numpy(images), torch.from_numpy(labels)
+    images = torch.from_numpy(np.stack([image for image, _ in samples]))
+    labels = torch.from_numpy(np.stack([labels for _, labels in samples]))
+    if get_worker_info() is None:
+        return images, labels
+    try:
+        # Here, because torch would do it in a thread. Without room, that drops the batch, and the
+        # training waits for it forever.
+        return images.share_memory_(), labels.share_memory_()
+    except RuntimeError as error:
+        return UserError(
+            f'no shared memory for a batch ({first_line(error)}): make room in /dev/shm (in Docker:'
+            ' --shm-size=8g) or use fewer workers (workers=0 needs none), and continue with'
+            ' --resume'
+        )
 
 
 def _without_error(batch: Batch | UserError) -> Batch:

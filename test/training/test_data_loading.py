@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -51,6 +52,44 @@ def test_an_error_in_the_loop_ends_the_program(data: Path, tmp_path: Path) -> No
     )
     assert done.returncode == 1
     assert 'broken' in done.stderr
+
+
+@pytest.mark.slow
+def test_a_batch_without_room_in_shared_memory_ends_the_program(data: Path, tmp_path: Path) -> None:
+    script = (
+        'import resource\n'
+        'from bisenet_ros.cli import main\n'
+        '# A batch has 72 KiB. The limit is also that of files in /dev/shm.\n'
+        'resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 16, resource.RLIM_INFINITY))\n'
+        'main()\n'
+    )
+    done = subprocess.run(
+        [sys.executable, '-c', script, *train_command(data, tmp_path)],
+        capture_output=True,
+        text=True,
+        timeout=LONGEST_S,
+    )
+    assert done.returncode == 2
+    assert 'Traceback' not in done.stderr
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith('bisenet: no shared memory for a batch (')
+    assert 'make room in /dev/shm' in last
+
+
+def test_a_process_that_is_killed_ends_the_program(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    class Killing(RunLog):
+        def steps(self, rows: Sequence[StepRow], seconds_per_step: float) -> None:
+            for process in multiprocessing.active_children():
+                process.kill()  # as the kernel does where memory runs out
+
+    monkeypatch.setattr(loop, 'RunLog', Killing)
+    with pytest.raises(SystemExit) as ended:
+        app(train_command(data, tmp_path))
+    assert ended.value.code == 2
+    last = capfd.readouterr().err.strip().splitlines()[-1]
+    assert last.startswith('bisenet: a data-loading process was killed (')
 
 
 def test_a_frame_that_is_gone_is_named_in_one_line(
