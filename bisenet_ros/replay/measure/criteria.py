@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
@@ -27,6 +28,10 @@ from bisenet_ros.replay.measure.run_result import EvaluatedFrame, RunResult
 
 DECIDING = 5
 """Number of frames that a judgement lists."""
+
+_END = re.compile(r'(=[^,=]*),')
+"""The minimum of a criterion of `--fail-under`, and the comma after it. Names of classes may have
+commas and equals signs, too."""
 
 Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 Statistic = Literal['min', 'p01', 'p05', 'p50', 'mean', 'p95', 'p99', 'max']
@@ -194,8 +199,8 @@ def parse_criteria(text: str | None, names: Sequence[str]) -> list[Criterion]:
         UserError: A criterion is malformed, or its figure is unknown.
     """
     criteria: dict[str, Criterion] = {}
-    for part in () if text is None else text.split(','):
-        name, equals, limit = (word.strip() for word in part.partition('='))
+    for part in () if text is None else _END.sub(r'\1\n', text).split('\n'):
+        name, equals, limit = (word.strip() for word in part.rpartition('='))
         if not equals:
             raise UserError(
                 f'--fail-under: {part.strip()!r} is not NAME=MINIMUM, such as miou=0.60'

@@ -235,6 +235,15 @@ def test_the_short_form_gives_criteria() -> None:
     assert parse_criteria(None, names) == []
 
 
+def test_names_of_classes_may_have_commas_and_equals_signs() -> None:
+    names = names_of_run(['door, double door', 'id=7', 'car'])
+    assert parse_criteria('iou.door, double door=0.5,iou.id=7=0.6, iou.car=0.7', names) == [
+        Criterion(figure='iou.door, double door', at_least=0.5),
+        Criterion(figure='iou.id=7', at_least=0.6),
+        Criterion(figure='iou.car', at_least=0.7),
+    ]
+
+
 @pytest.mark.parametrize(
     ('text', 'problem'),
     [
