@@ -46,6 +46,8 @@ def reworded(error: Any) -> str:
         return 'must be a list'
     if error['type'] == 'int_parsing':  # YAML reads 1e3 as text
         return 'must be a whole number in digits, such as 1000'
+    if error['type'] == 'float_type':  # likewise
+        return 'must be a number in digits, such as 1000 or 0.001'
     if error['type'] == 'path_type':
         return 'must be a path'
     if error['type'] == 'union_tag_not_found':

@@ -105,7 +105,7 @@ def test_a_parameter_file_beside_it_says_how_the_node_drives(tmp_path: Path) -> 
          '16: bags[1].criteria[0].at_leats: unknown key; choose from figure, at_least, at_most, '
          'statistic, between, camera, name'),
         ('rate: 1.0', 'rate: fast\nspeed: 1',
-         '3: rate: input should be a valid number (and 1 more)'),
+         '3: rate: must be a number in digits, such as 1000 or 0.001 (and 1 more)'),
         ('{figure: iou.road, statistic: min,', '{figure: iou.road, stat: min,',
          '20: criteria[1].stat: unknown key; choose from figure, '),
         # What is missing.
@@ -113,16 +113,17 @@ def test_a_parameter_file_beside_it_says_how_the_node_drives(tmp_path: Path) -> 
         ('  - figure: dropped\n    at_most: 3', '  - at_most: 3',
          '21: criteria[2].figure: is missing'),
         # What is no value of its kind.
-        ('rate: 1.0', 'rate: fast', '3: rate: input should be a valid number'),
+        ('rate: 1.0', 'rate: fast', '3: rate: must be a number in digits'),
+        ('at_most: 3', 'at_most: 1e3', '22: criteria[2].at_most: must be a number in digits'),
         ('rate: 1.0', 'rate: 0', '3: rate: input should be greater than 0'),
         ('rate: 1.0', 'rate: .inf', '3: rate: input should be a finite number'),
-        ('rate: 1.0', 'rate: yes', '3: rate: input should be a valid number'),
-        ('at_least: 0.9', "at_least: '0.9'", '19: criteria[0].at_least: input should be a valid n'),
+        ('rate: 1.0', 'rate: yes', '3: rate: must be a number in digits'),
+        ('at_least: 0.9', "at_least: '0.9'", '19: criteria[0].at_least: must be a number in '),
         ('at_least: 0.9', 'at_least: .nan', '19: criteria[0].at_least: input should be a finite n'),
         ('statistic: p05', 'statistic: p42',
          "13: bags[1].criteria[0].statistic: input should be 'min', 'p01', 'p05',"),
         ('[12, 15.5]', '[12]', '14: bags[1].criteria[0].between'),
-        ('[12, 15.5]', '[12, soon]', '14: bags[1].criteria[0].between[1]: input should be a valid'),
+        ('[12, 15.5]', '[12, soon]', '14: bags[1].criteria[0].between[1]: must be a number'),
         ('path: drives/monday', 'path: 7', '5: bags[0].path: input should be a valid string'),
         ('  - figure: dropped\n    at_most: 3', '  - fps', '21: criteria[2]: must be a mapping'),
         # What contradicts itself.
