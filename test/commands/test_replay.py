@@ -700,6 +700,13 @@ def test_the_pose_from_the_bag_is_as_good_as_the_parameter(weights: Path, tmp_pa
     assert 'free_space_error_m_by_distance' not in missing
     assert 'Free space on the ground' not in (neither / 'report.html').read_text()
 
+    # Where the pose is known, the CameraInfo is missed.
+    infos = [InfoEntry('/image/camera_info', START + index * STEP, 50.0) for index in range(3)]
+    elsewhere = write_bag(tmp_path / 'elsewhere', recorded(*drive(3), *infos, *transforms))
+    assert replay(weights, elsewhere, tmp_path / 'out').exit_code == 0
+    (note,) = metrics_of(tmp_path / 'out')['notes']
+    assert note.startswith('/image: no grid and no scan: no CameraInfo received')
+
 
 MOUNTING = (0.3, 0.0, 1.5, 0.0, 0.0, 0.0)
 

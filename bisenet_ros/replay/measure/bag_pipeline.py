@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from bisenet_ros.bag.messages import BagError
 from bisenet_ros.bag.reader import ReplayBag
 from bisenet_ros.bag.recorded_transforms import RecordedTransforms
-from bisenet_ros.camera_ground import MOUNTING, CameraGround
+from bisenet_ros.camera_ground import MISSING, CameraGround
 from bisenet_ros.camera_pipeline import CameraPipeline, Inference
 from bisenet_ros.ego_mask import load_ego_masks
 from bisenet_ros.recorded_cameras import settings_for_recorded, unmatched_cameras
@@ -69,5 +69,5 @@ class BagPipeline:
             f'{camera.image_topic}: {ground.problem}'
             for camera in bag.cameras
             if (ground := self.grounds[camera.name]).problem
-            and (camera.camera_info_topic is not None or ground.pose_source == MOUNTING)
+            and (camera.camera_info_topic is not None or ground.pose_source != MISSING)
         ]
