@@ -163,12 +163,24 @@ def _hide_definitions(connection: apsw.Connection) -> None:
     )
 
 
+def _without_quality_of_service(connection: Connection) -> Connection:
+    ext: Any = connection.ext
+    return connection._replace(ext=ext._replace(offered_qos_profiles=[]))
+
+
 class _FolderReader(DirectoryReader):
     STORAGE_PLUGINS: Mapping[str, type[Any]] = {'mcap': _McapReader, 'sqlite3': _Sqlite3Reader}
 
     def open(self) -> None:
-        """Opens the bag, but keeps the base class from decompressing messages without a limit."""
+        """Opens the bag, but keeps the base class from decompressing messages without a limit.
+
+        The base class would also miss messages whose quality of service is not the one in
+        metadata.yaml, as after an edit of that file.
+        """
         super().open()
+        storages: list[Any] = self.storages
+        for connections in (self.connections, *(storage.connections for storage in storages)):
+            connections[:] = map(_without_quality_of_service, connections)
         self._compressed = self.metadata.compression_mode == 'message'
         if self._compressed:
             self.metadata = self.metadata._replace(compression_mode=None)
