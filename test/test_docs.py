@@ -55,6 +55,19 @@ def test_links_lead_to_what_is_there(page: Path) -> None:
             assert anchor in anchors(target), f'{page.name} links to {link}'
 
 
+def test_the_tests_of_injected_faults_exist() -> None:
+    faults, _, _ = (ROOT / 'docs/reliability.md').read_text().partition('## Hostile input')
+    last_cells = re.findall(r'\| ([^|]+) \|$', faults, re.MULTILINE)
+    named = 0
+    for cell in last_cells:
+        file = 'test_faults.py'
+        for other, name in re.findall(r'(test_\w+\.py)?,? ?`(\w+)`', cell):
+            file, named = other or file, named + 1
+            sources = [path.read_text() for path in (ROOT / 'test').rglob(file)]
+            assert any(re.search(rf'def test_\w*{name}', text) for text in sources), (file, name)
+    assert named
+
+
 def test_every_source_names_its_licence() -> None:
     unnamed = [
         str(path.relative_to(ROOT))
