@@ -577,7 +577,7 @@ def _check_finished(path: Path) -> None:
 
     Raises:
         BagError: The path does not exist or is not readable, the bag must first be repaired with
-            ROS, or a folder has no usable metadata.yaml.
+            ROS, a folder has no usable metadata.yaml, or a file has another suffix than bags.
     """
     try:
         path.stat()
@@ -616,6 +616,8 @@ def _check_finished(path: Path) -> None:
     elif path.suffix == '.zstd':
         whole = '' if _problem_of_metadata(path.parent) else ', or give the folder that it is in'
         raise BagError(f'{path}: decompress it with zstd -d, and give {path.stem}{whole}')
+    elif path.suffix not in ('.mcap', '.db3', '.bag'):
+        raise BagError(f'{path}: not a bag: give a rosbag2 folder, or an .mcap, .db3 or .bag file')
 
 
 def _problem_of_metadata(folder: Path) -> str:

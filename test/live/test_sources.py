@@ -118,7 +118,7 @@ def test_a_bag_with_pictures_in_its_folder_is_a_bag(tmp_path: Path) -> None:
     [
         ('nowhere', 'no such file or folder'),
         ('empty', 'has neither images nor a rosbag2'),
-        ('notes.txt', 'not a bag that can be read'),
+        ('notes.txt', 'not a bag: give a rosbag2 folder, or an .mcap, .db3 or .bag file'),
         ('clip.mp4', 'not a video that OpenCV can read'),
     ],
 )
