@@ -65,7 +65,8 @@ class CameraInfoMatcher:
 
     A CameraInfo usually arrives before its frame is segmented, and on a fast device sometimes
     after. Both are kept for the last `depth` stamps. The default covers the many seconds that a
-    slow device may take for a frame while the camera continues.
+    slow device may take for a frame while the camera continues. Frames of the same stamp get the
+    same CameraInfo.
     """
 
     def __init__(self, depth: int = 1024) -> None:
@@ -78,10 +79,9 @@ class CameraInfoMatcher:
         """Stores a CameraInfo; if its frame was already published, returns it `scaled` instead."""
         with self._lock:
             stamp = _stamp(info)
-            if stamp in self._awaited:
-                return scaled(info, self._awaited.pop(stamp))
             self._remember(self._infos, stamp, info)
-            return None
+            sizes = self._awaited.pop(stamp, None)
+            return None if sizes is None else scaled(info, sizes)
 
     def match(self, message: Any, sizes: Sizes) -> Any:
         """Returns the CameraInfo of a frame that is about to be published, as the camera sent it.
@@ -94,10 +94,10 @@ class CameraInfoMatcher:
         """
         with self._lock:
             stamp = _stamp(message)
-            if stamp in self._infos:
-                return self._infos.pop(stamp)
-            self._remember(self._awaited, stamp, sizes)
-            return None
+            info = self._infos.get(stamp)
+            if info is None:
+                self._remember(self._awaited, stamp, sizes)
+            return info
 
     def clear(self) -> None:
         """Removes all stored CameraInfos and awaited stamps."""

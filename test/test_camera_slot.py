@@ -99,6 +99,21 @@ def test_info_after_its_frame() -> None:
     assert matcher.arrived(info) is None, 'a frame has one info'
 
 
+@pytest.mark.parametrize('info_first', [True, False])
+def test_frames_of_one_stamp_have_the_same_info(info_first: bool) -> None:
+    matcher, info = CameraInfoMatcher(), stamped(0)
+    if info_first:
+        matcher.arrived(info)
+        assert matcher.match(stamped(0), SIZES) is info
+    else:
+        matcher.match(stamped(0), SIZES)
+        assert matcher.arrived(info) is info
+    assert matcher.match(stamped(0), SIZES) is info
+    newer = stamped(0)
+    assert matcher.arrived(newer) is None
+    assert matcher.match(stamped(0), SIZES) is newer
+
+
 def test_info_of_another_stamp_is_never_given() -> None:
     matcher = CameraInfoMatcher()
     matcher.arrived(stamped(1, 499))
