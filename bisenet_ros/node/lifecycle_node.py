@@ -34,9 +34,7 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.logging import get_logger
 from rclpy.parameter import Parameter
-from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.signals import SignalHandlerOptions
-from rclpy.subscription import Subscription
 from rclpy.task import Future
 from sensor_msgs.msg import CameraInfo
 from std_srvs.srv import SetBool, Trigger
@@ -53,6 +51,7 @@ from bisenet_ros.extras import advice
 from bisenet_ros.label_space import LabelSpace
 from bisenet_ros.malloc_tuning import return_free_memory
 from bisenet_ros.node import diagnostics, large_images, parameters
+from bisenet_ros.node.camera_info_subscription import CameraInfoSubscription
 from bisenet_ros.node.diagnostics import CameraTask, EngineTask, ProcessingTime, Status, Task
 from bisenet_ros.node.image_subscription import ImageSubscription
 from bisenet_ros.node.loader import Loader
@@ -79,8 +78,6 @@ TIME_TO_STOP = 30.0
 """Maximum seconds to deactivate, and to clean up. If the device does not finish its batch, or the
 middleware hangs (Fast DDS may: docs/troubleshooting.md), the process ends as if it hung after a
 signal."""
-
-_CAMERA_INFO_QOS = QoSProfile(depth=10, reliability=ReliabilityPolicy.BEST_EFFORT)
 
 Transition = Callable[['SegmenterNode', LifecycleState], TransitionCallbackReturn]
 
@@ -126,8 +123,7 @@ class SegmenterNode(LifecycleNode):
         self._grounds: dict[str, CameraGround] = {}
         self._monitors: dict[str, ClaimMonitor] = {}
         self._transforms: TransformListener | None = None
-        self._images: list[ImageSubscription] = []
-        self._infos: list[Subscription] = []
+        self._inputs: list[ImageSubscription | CameraInfoSubscription] = []
         self._worker: Worker | None = None
         self._reported: dict[str, list[Any]] = {}
         self._processing = ProcessingTime(lambda: self._settings)
@@ -280,14 +276,12 @@ class SegmenterNode(LifecycleNode):
                 lambda: self._settings,
                 self.get_logger(),
             )
-            info = self.create_subscription(
-                CameraInfo,
+            info = CameraInfoSubscription(
+                self,
                 f'{slot.prefix}camera_info',
                 functools.partial(self._take_camera_info, slot.name),
-                _CAMERA_INFO_QOS,
             )
-            self._images.append(image)
-            self._infos.append(info)
+            self._inputs += (image, info)
             self._camera_tasks.append(task)
             self.get_logger().info(f'{slot.label}: waiting for {image.topic}')
         return TransitionCallbackReturn.SUCCESS
@@ -319,12 +313,9 @@ class SegmenterNode(LifecycleNode):
 
     def _stop(self) -> None:
         with _limited_time(self.ended):
-            for image in self._images:
-                image.destroy()
-            for info in self._infos:
-                self.destroy_subscription(info)
-            self._images.clear()
-            self._infos.clear()
+            for subscription in self._inputs:
+                subscription.destroy()
+            self._inputs.clear()
             self._camera_tasks.clear()
             if self._worker is not None:
                 self._worker.stop()  # nothing can interrupt a batch, and this waits for it
@@ -561,8 +552,8 @@ class SegmenterNode(LifecycleNode):
         return response
 
     def _on_timer(self) -> None:
-        for image in self._images:
-            image.follow_publishers()
+        for subscription in self._inputs:
+            subscription.follow_publishers()
         self._publish_diagnostics()
 
     def _publish_diagnostics(self) -> None:

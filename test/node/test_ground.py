@@ -18,6 +18,7 @@ from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from ros_peers import (
     QUICK_START,
     RELIABLE,
+    SENSOR_DATA,
     Inbox,
     Peer,
     fill_with,
@@ -45,17 +46,18 @@ MOUNTINGS = {
 }
 
 
-def calibration(size: tuple[int, int]) -> CameraInfo:
+def calibration(size: tuple[int, int], focal_length: float | None = None) -> CameraInfo:
     width, height = size
+    focal = 0.6 * width if focal_length is None else focal_length
     info = CameraInfo(width=width, height=height, distortion_model='plumb_bob')
-    info.k = [0.6 * width, 0.0, width / 2, 0.0, 0.6 * width, height / 2, 0.0, 0.0, 1.0]
+    info.k = [focal, 0.0, width / 2, 0.0, focal, height / 2, 0.0, 0.0, 1.0]
     info.d = [-0.1, 0.01, 0.001, -0.001, 0.0]
     return info
 
 
-def fill_info(size: tuple[int, int]) -> Any:
+def fill_info(size: tuple[int, int], focal_length: float | None = None) -> Any:
     def fill(message: CameraInfo) -> None:
-        info = calibration(size)
+        info = calibration(size, focal_length)
         for name in ('width', 'height', 'distortion_model', 'k', 'd'):
             setattr(message, name, getattr(info, name))
 
@@ -138,6 +140,25 @@ def test_every_camera_has_its_ground(graph: Peer) -> None:
             assert len({*grid.data}) > 1
         late = graph.listen(OccupancyGrid, 'front/segmentation/grid', LATCHED)
         late.wait()
+
+
+def test_a_camera_info_of_before_the_start_is_used_if_its_publisher_keeps_it(
+    domain: int, peer: Peer, weights: Path
+) -> None:
+    publisher = peer.run(lambda: peer.node.create_publisher(CameraInfo, 'camera_info', LATCHED))
+    publisher.publish(calibration(SIZES['front']))
+    grids = peer.listen(OccupancyGrid, 'segmentation/grid', LATCHED)
+    mounting = list(MOUNTINGS['front'])
+    with (
+        running_node(domain, weights=weights, mounting=mounting, **QUICK_START),
+        peer.streaming(Image, 'image', fill_with(street(120, 160), 'bgr8')),
+    ):
+        before = grids.wait()
+        peer.run(lambda: peer.node.destroy_publisher(publisher))
+        # A publisher that keeps nothing takes over, for a camera of another focal length.
+        fill = fill_info(SIZES['front'], focal_length=48.0)
+        with peer.streaming(CameraInfo, 'camera_info', fill, qos=SENSOR_DATA):
+            grids.wait(lambda grid: grid.data != before.data)
 
 
 @pytest.mark.slow  # the grid's lifespan has to pass
