@@ -184,27 +184,30 @@ def node_parameters(
     return parameters
 
 
-def camera_names(arguments: Mapping[str, str], outer_namespace: str) -> Sequence[str]:
-    """Returns the camera names from the argument or the parameter file; else one empty name.
+def camera_names(
+    arguments: Mapping[str, str], outer_namespace: str, outer_files: Sequence[str]
+) -> Sequence[str]:
+    """Returns the camera names from the argument or the parameter files; else one empty name.
 
     Args:
         arguments: The launch arguments by name.
         outer_namespace: Namespace that a larger launch has pushed; may be empty.
+        outer_files: Parameter files that a larger launch has set for every node.
 
     Raises:
         RuntimeError: The file `params` does not exist; launch itself would only warn, and the node
             would run with its defaults.
-        UserError: It is not a parameter file, or has a parameter that the node would refuse.
+        UserError: A file is not a parameter file, or has a parameter that the node would refuse.
     """
     file = arguments['params']
     if file and not Path(file).is_file():
         raise RuntimeError(f'params:={file}: there is no such file')
     if arguments['cameras']:
         return [name.strip() for name in arguments['cameras'].strip(' ,').split(',')]
-    if not file:
-        return ['']
     node = posixpath.join('/', outer_namespace, arguments['namespace'], NODE)
-    cameras: Sequence[str] = read_parameters_of(Path(file), node).get('cameras', [''])
+    cameras: Sequence[str] = ['']
+    for path in filter(None, (*outer_files, file)):  # the last file wins, as in ROS
+        cameras = read_parameters_of(Path(path), node).get('cameras', cameras)
     return cameras
 
 
@@ -237,7 +240,12 @@ def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         argument.name: context.launch_configurations[argument.name] for argument in ARGUMENTS
     }
     config = Path(get_package_share_directory(PACKAGE), 'config')
-    cameras = camera_names(arguments, context.launch_configurations.get('ros_namespace', ''))
+    outer_parameters = context.launch_configurations.get('global_params', [])
+    cameras = camera_names(
+        arguments,
+        context.launch_configurations.get('ros_namespace', ''),
+        [file for file in outer_parameters if isinstance(file, str)],  # others are single values
+    )
     environment = dict(context.environment)
     large_images.use_profile(environment)
     segmenter = Node(

@@ -88,6 +88,19 @@ def generate_launch_description():
     return LaunchDescription([SetParameter('use_sim_time', True), included])
 """
 
+# A larger launch that sets the parameters of every node from files.
+PARAMETER_FILES = """
+from launch import LaunchDescription
+from launch.actions import IncludeLaunchDescription
+from launch.launch_description_sources import PythonLaunchDescriptionSource
+from launch_ros.actions import SetParameter, SetParametersFromFile
+
+def generate_launch_description():
+    included = IncludeLaunchDescription(PythonLaunchDescriptionSource('{included}'))
+    files = [SetParametersFromFile(file) for file in {files}]
+    return LaunchDescription([*files, SetParameter('use_sim_time', False), included])
+"""
+
 # Tells how it was started, in a file of its own name beside itself.
 REPORT_START = """#!{python}
 import json, os, pathlib, sys
@@ -484,6 +497,24 @@ def test_the_cameras_of_a_file_are_found_in_a_pushed_namespace(
     node = segmenter(launch(*arguments, file=larger))
     assert node['namespace'] == '/robot/own'
     assert node['topics']['front/image'] == '/robot/own/front/image_raw'
+
+
+@needs_launch
+def test_cameras_of_files_of_a_larger_launch_are_led_to_their_topics(
+    launch: Launch, prefix: Path, tmp_path: Path
+) -> None:
+    files = [tmp_path / name for name in ('car.yaml', 'sensors.yaml', 'other.yaml')]
+    for file, cameras in zip(files, ('[rear]', '[front, left]', '[]'), strict=True):
+        node = 'segmenter' if cameras != '[]' else 'other'
+        file.write_text(f'{node}: {{ros__parameters: {{cameras: {cameras}}}}}\n')
+    larger = tmp_path / 'car.launch.py'
+    included = installed_launch_file(prefix)
+    larger.write_text(PARAMETER_FILES.format(included=included, files=[str(f) for f in files]))
+    node = segmenter(launch('image:=image_raw', file=larger))
+    assert node['parameters']['cameras'] == ['front', 'left']
+    assert node['topics']['front/image'] == '/front/image_raw'
+    assert node['topics']['left/camera_info'] == '/left/camera_info'
+    assert node['topics']['image'] == '/image'
 
 
 @needs_launch
