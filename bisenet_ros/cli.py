@@ -27,6 +27,7 @@ except ModuleNotFoundError as error:
 from bisenet_ros.commands.options import ModelOptions, takes_model_options, warn_of_foreign
 from bisenet_ros.errors import UserError, printable
 from bisenet_ros.process_tuning import prepare_process
+from bisenet_ros.signals import ended_by_signals
 from bisenet_ros.version import VERSION
 from bisenet_training.dataset_registry import DATASETS
 
@@ -959,7 +960,8 @@ def main() -> None:
         sys.stdout.reconfigure(errors='backslashreplace')
     try:
         try:
-            app(prog_name='bisenet')
+            with ended_by_signals():
+                app(prog_name='bisenet')
         finally:
             if sys.stdout is not None:
                 sys.stdout.flush()  # an error at the exit of Python would be a traceback

@@ -1,14 +1,16 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Turns SIGINT and SIGTERM into a request to stop."""
+"""Ends a process in order when a signal asks for it."""
 
 from __future__ import annotations
 
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import FrameType
 
 
 @contextmanager
@@ -44,3 +46,25 @@ def on_stop_signal(callback: Callable[[], None]) -> Iterator[None]:
         writer.close()
         waiter.join()
         reader.close()
+
+
+@contextmanager
+def ended_by_signals() -> Iterator[None]:
+    """Makes SIGTERM and SIGHUP unwind the stack as Ctrl-C does, so that nothing unfinished is left.
+
+    A signal that is ignored, as SIGHUP is after `nohup`, stays ignored. Only the main thread can
+    enter this context.
+    """
+
+    def end(number: int, frame: FrameType | None) -> None:
+        sys.exit(128 + number)
+
+    signals = (signal.SIGTERM, signal.SIGHUP)
+    numbers = [number for number in signals if signal.getsignal(number) is signal.SIG_DFL]
+    for number in numbers:
+        signal.signal(number, end)
+    try:
+        yield
+    finally:
+        for number in numbers:
+            signal.signal(number, signal.SIG_DFL)

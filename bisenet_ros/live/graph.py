@@ -20,7 +20,6 @@ from bisenet_ros.live.processes import (
     Process,
     ProcessError,
     Processes,
-    ended_by_signals,
     node_command,
     ros_environment,
 )
@@ -113,7 +112,6 @@ def run_graph(
     write_parameters(parameter_file, {**settings.values(), 'use_sim_time': False})
     ego_masks = load_ego_masks({name: settings.for_camera(name).ego_mask for name in cameras})
     with (
-        ended_by_signals(),
         ros_environment(os.environ, folder) as environment,
         Processes(environment, logs) as processes,
     ):

@@ -17,7 +17,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import IO, Any
 
 from bisenet_ros.errors import BAD_INPUT, UserError
@@ -206,21 +205,6 @@ class Processes:
         finally:
             for process in self._processes:
                 process.close()
-
-
-@contextmanager
-def ended_by_signals() -> Iterator[None]:
-    """Makes SIGTERM and SIGHUP unwind the stack as Ctrl-C does, so that no process is left."""
-
-    def end(number: int, frame: FrameType | None) -> None:
-        sys.exit(128 + number)
-
-    before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGHUP)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def node_command(parameters: Mapping[str, object], *arguments: str) -> list[str]:

@@ -5,6 +5,9 @@
 from __future__ import annotations
 
 import resource
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +23,21 @@ from bisenet_ros.cli import app
 from bisenet_ros.image_codec import decode_labels
 from bisenet_ros.label_space import CAMVID
 from bisenet_ros.media import read_image
+
+# Records, and gets a signal when the second frame is read.
+SIGNALLED = """
+import signal, sys
+from bisenet_ros import cli
+from bisenet_ros.commands import record
+
+read_image, number = record.read_image, int(sys.argv.pop(1))
+def signalled(path):
+    if path.stem == 'f9':
+        signal.raise_signal(number)
+    return read_image(path)
+record.read_image = signalled
+cli.main()
+"""
 
 
 class Drive:
@@ -255,3 +273,17 @@ def test_a_full_disk_is_named_and_leaves_nothing(tmp_path: Path, storage: str) -
     assert result.exit_code == 2, result.exception
     assert f'bisenet: {bag}: ' in result.stderr
     assert list(tmp_path.iterdir()) == [frames]
+
+
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_leaves_nothing_unfinished(
+    drive: Drive, tmp_path: Path, number: signal.Signals
+) -> None:
+    ended = subprocess.run(
+        [sys.executable, '-c', SIGNALLED, str(int(number)), 'record', drive.frames, '-o', 'bag'],
+        cwd=tmp_path,
+        capture_output=True,
+        check=False,
+    )
+    assert ended.returncode == 128 + number, ended.stderr
+    assert {path.name for path in tmp_path.iterdir()} == {'frames', 'labels'}
