@@ -151,7 +151,7 @@ def _parameters_of(path: Path, entries: Sequence[Entry], node: str) -> dict[str,
         if not matches(entry.node, node):
             continue
         name = entry.name
-        if not is_ours(name) or is_foreign(name):
+        if not is_ours(name):
             continue
         try:
             values[name] = declaration_of(name).value_of(entry.value)

@@ -165,19 +165,23 @@ OF_EVERY_NODE = re.compile(r'use_sim_time|start_type_description_service|qos_ove
 
 
 def is_ours(name: str) -> bool:
-    """Returns whether a parameter is one of `Settings`, not of ROS and not `REPORTED`."""
-    return not (name in REPORTED or OF_EVERY_NODE.fullmatch(name))
+    """Returns whether a parameter is one of `Settings`, perhaps misspelt."""
+    group, _, last = name.rpartition('.')
+    resembles_ours = group == 'grid' or resembles(name, PARAMETERS) or resembles(last, PER_CAMERA)
+    return resembles_ours and not _is_reserved(name)
 
 
 def is_foreign(name: str) -> bool:
-    """Returns whether a parameter is meant for other nodes, since its name resembles none of ours.
+    """Returns whether a parameter is meant for other nodes.
 
     Launch files, and sections for all nodes in a parameter file, can set parameters on every node.
     """
-    if not is_ours(name):
-        return False
-    group, _, last = name.rpartition('.')
-    return not (group == 'grid' or resembles(name, PARAMETERS) or resembles(last, PER_CAMERA))
+    return not (is_ours(name) or _is_reserved(name))
+
+
+def _is_reserved(name: str) -> bool:
+    """Returns whether a parameter belongs to ROS, or is one of `REPORTED`."""
+    return name in REPORTED or OF_EVERY_NODE.fullmatch(name) is not None
 
 
 def declaration_of(name: str) -> Declaration:

@@ -39,7 +39,7 @@ def declare(node: Node) -> Settings:
     given: Mapping[str, Parameter[Any]] = node._parameter_overrides
     values: dict[str, Any] = {}
     for name in given:
-        if is_ours(name) and not is_foreign(name):
+        if is_ours(name):
             values[name] = declaration_of(name).value_of(given[name].value)
     settings = Settings().changed(values)
     for name in values:
