@@ -30,6 +30,10 @@ class FrameCounts:
     malformed: int = 0
     lost: int = 0
 
+    def plus(self, **more: int) -> FrameCounts:
+        """Returns the counts with some of them increased."""
+        return replace(self, **{name: getattr(self, name) + count for name, count in more.items()})
+
 
 @dataclass(frozen=True)
 class CameraState:
@@ -143,22 +147,7 @@ class CameraSlot:
         with self._arrival:
             self._count(lost=number)
 
-    def _count(
-        self,
-        *,
-        received: int = 0,
-        published: int = 0,
-        dropped: int = 0,
-        malformed: int = 0,
-        lost: int = 0,
-    ) -> FrameCounts:
-        counts = self._state.counts
-        counts = FrameCounts(
-            received=counts.received + received,
-            published=counts.published + published,
-            dropped=counts.dropped + dropped,
-            malformed=counts.malformed + malformed,
-            lost=counts.lost + lost,
-        )
-        self._state = replace(self._state, counts=counts)
-        return counts
+    def _count(self, **more: int) -> FrameCounts:
+        """Increases counts; the caller holds the condition."""
+        self._state = replace(self._state, counts=self._state.counts.plus(**more))
+        return self._state.counts

@@ -252,10 +252,7 @@ class Evaluator:
         return figures | compared, truth
 
     def _count(self, topic: str, **more: int) -> FrameCounts:
-        """Increases fields of `FrameCounts` of a topic."""
-        counts = self._counts[topic]
-        added = {name: getattr(counts, name) + number for name, number in more.items()}
-        self._counts[topic] = replace(counts, **added)
+        self._counts[topic] = self._counts[topic].plus(**more)
         return self._counts[topic]
 
     def _write(self, frame: RecordedFrame, figures: Mapping[str, Any]) -> None:
