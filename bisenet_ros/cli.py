@@ -124,6 +124,10 @@ Split = Annotated[
     str | None,
     typer.Option('--split', help="Split to evaluate; default: the data set's own, such as val."),
 ]
+OutputFolder = Annotated[
+    Path,
+    typer.Option('--output', '-o', metavar='DIR', help='Output folder.', show_default=False),
+]
 LabelMap = Annotated[
     Path | None,
     typer.Option(
@@ -237,10 +241,7 @@ def segment(
             metavar='INPUT', help='Images, videos, or folders of them.', show_default=False
         ),
     ],
-    output: Annotated[
-        Path,
-        typer.Option('--output', '-o', metavar='DIR', help='Output folder.', show_default=False),
-    ],
+    output: OutputFolder,
     mounting: Annotated[
         tuple[float, float, float, float, float, float] | None,
         typer.Option(
@@ -337,10 +338,7 @@ def replay(
             show_default=False,
         ),
     ],
-    output: Annotated[
-        Path,
-        typer.Option('--output', '-o', metavar='DIR', help='Output folder.', show_default=False),
-    ],
+    output: OutputFolder,
     image_topic: Annotated[
         str | None,
         typer.Option(
@@ -456,10 +454,7 @@ def compare(
         Path,
         typer.Argument(metavar='RUN_B', help='Output folder of another replay of the same frames.'),
     ],
-    output: Annotated[
-        Path,
-        typer.Option('--output', '-o', metavar='DIR', help='Output folder.', show_default=False),
-    ],
+    output: OutputFolder,
     fail_under: FailUnder = None,
 ) -> None:
     """Compare two replays of the same frames: what changed from A to B?
