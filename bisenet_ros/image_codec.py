@@ -132,8 +132,9 @@ def is_depth(msg: Any) -> bool:
     encoding = _encoding_of(msg)
     if 'compressedDepth' in msg.format or _DEPTH.fullmatch(encoding):
         return True
-    channels_and_bytes = _PACKED.get(encoding, (0, 0))[:2]
-    return channels_and_bytes != (1, 2) and grey_bits(_buffer(msg.data)[:26].tobytes()) == 16
+    packed = _PACKED.get(encoding)
+    is_grey_camera = packed is not None and (packed.channels, packed.sample_bytes) == (1, 2)
+    return not is_grey_camera and grey_bits(_buffer(msg.data)[:26].tobytes()) == 16
 
 
 def decode_image(msg: ImageMessage) -> npt.NDArray[np.uint8]:
