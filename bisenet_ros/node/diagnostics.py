@@ -113,14 +113,14 @@ class CameraTask:
         self._ground_wanted = ground_wanted
         self._ground = ground
         self._monitor = monitor
-        self._last_problem = ''
-        self._told_problems: set[str] = set()
+        self._ground_problem = ''  # of the last run
+        self._logged_ground_problems: set[str] = set()
         self._settings = settings
         self._logger = logger
         self._started = self._last_run = self._awake = time.monotonic()
         self._last_counts = FrameCounts()
         self._arrivals = Arrivals()
-        self._reported = ''  # the last logged problem; empty if there is none
+        self._logged_problem = ''  # empty once frames arrive again
         self._first_received: float | None = None  # first of the frames that arrived without a gap
         self._steady = False
 
@@ -148,7 +148,7 @@ class CameraTask:
             timeout=self._settings().camera_timeout,
             timed_out=timed_out,
             steady=self._steady,
-            problem=self._reported,
+            recovering=bool(self._logged_problem),
             environment=os.environ,
         )
         status.summary(finding.level, finding.text)
@@ -187,10 +187,11 @@ class CameraTask:
         if problem:
             status.summary(WARN, problem)
         # Not the first time, because CameraInfo and TF may arrive shortly after the first image.
-        if problem and problem == self._last_problem and problem not in self._told_problems:
-            self._told_problems.add(problem)
+        is_new = problem not in self._logged_ground_problems
+        if problem and problem == self._ground_problem and is_new:
+            self._logged_ground_problems.add(problem)
             self._logger.warning(f'{self.name}: {problem}')
-        self._last_problem = problem
+        self._ground_problem = problem
 
     def _report_claim(self, status: Status) -> None:
         doubt = self._monitor.doubt
@@ -208,16 +209,16 @@ class CameraTask:
             self._steady = last_received - self._first_received > self._settings().camera_timeout
 
     def _log(self, finding: Finding, timed_out: bool) -> None:
-        if finding.level == OK and self._reported:
+        if finding.level == OK and self._logged_problem:
             self._logger.info(f'{self.name}: frames arrive')
-            self._reported = ''
-        is_new = finding.problem not in ('', self._reported)
+            self._logged_problem = ''
+        is_new = finding.problem not in ('', self._logged_problem)
         # On a lossy link, frames are missing now and then, and the loss has been logged already.
-        is_known_loss = timed_out and self._reported == _LOSS and self._arrivals.lossy
+        is_known_loss = timed_out and self._logged_problem == _LOSS and self._arrivals.lossy
         if is_new and not is_known_loss:
             text = f'no frames: {finding.text}' if timed_out else finding.text
             self._logger.warning(f'{self.name}: {text}')
-            self._reported = finding.problem
+            self._logged_problem = finding.problem
 
 
 _LOSS = 'loss'
@@ -245,7 +246,7 @@ def judge(
     timeout: float,
     timed_out: bool,
     steady: bool,
-    problem: str,
+    recovering: bool,
     environment: Mapping[str, str],
 ) -> Finding:
     """Returns what is worst about a camera's frames.
@@ -257,7 +258,7 @@ def judge(
         timeout: `camera_timeout`.
         timed_out: Whether no frame has arrived for that long.
         steady: Whether frames have arrived for that long.
-        problem: The problem that was logged last; empty after its end.
+        recovering: Whether a problem was logged that has not ended.
         environment: The node's environment variables.
     """
     if timed_out or not link.publishers:
@@ -273,7 +274,7 @@ def judge(
         rate, usual = arrivals.recent.rate, arrivals.usual_rate
         text = f'only {rate:.1f} frames per second arrive; {usual:.1f} before'
         return Finding(WARN, text, 'slow')
-    if problem and not steady:
+    if recovering and not steady:
         return Finding(WARN, 'frames are arriving again, but not yet for camera_timeout')
     return Finding(OK, 'frames arrive' if state.counts.received else 'waiting for a frame')
 

@@ -420,14 +420,14 @@ NOBODY = replace(CONNECTED, offers=())
         ({'link': NOBODY, 'state': BROKEN}, WARN, 'nobody publishes /front/image'),
         ({'state': BROKEN, 'arrivals': LOSSY}, ERROR, 'no frame can be decoded: 0x0'),
         ({'state': BROKEN, 'timeout': 3.0}, OK, 'frames arrive'),
-        ({'arrivals': LOSSY, 'problem': 'slow'}, WARN, '20 of 25 frames of /front/image got lost'),
+        ({'arrivals': LOSSY, 'recovering': True}, WARN, '20 of 25 frames of /front/image got lost'),
         (
-            {'arrivals': SLOW, 'problem': 'loss'},
+            {'arrivals': SLOW, 'recovering': True},
             WARN,
             'only 5.0 frames per second arrive; 30.0 bef',
         ),
-        ({'problem': 'slow', 'steady': False}, WARN, 'frames are arriving again, but not yet'),
-        ({'problem': 'slow'}, OK, 'frames arrive'),
+        ({'recovering': True, 'steady': False}, WARN, 'frames are arriving again, but not yet'),
+        ({'recovering': True}, OK, 'frames arrive'),
         ({'steady': False}, OK, 'frames arrive'),
         ({'state': CameraState()}, OK, 'waiting for a frame'),
     ],
@@ -442,7 +442,7 @@ def test_the_worst_about_a_cameras_frames(
         'timeout': 2.0,
         'timed_out': False,
         'steady': True,
-        'problem': '',
+        'recovering': False,
         'environment': {},
     }
     finding = judge(**{**usual, **facts})
