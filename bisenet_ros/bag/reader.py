@@ -215,12 +215,12 @@ class ReplayBag:
         names = _camera_names(images)
         self.cameras = tuple(
             Camera(
-                names[topic],
-                topic,
-                truths.get(topic),
-                topics.counts[topic],
-                topics.is_compressed(topic),
-                topics.camera_info(topic),
+                name=names[topic],
+                image_topic=topic,
+                labels_topic=truths.get(topic),
+                frame_count=topics.counts[topic],
+                compressed=topics.is_compressed(topic),
+                camera_info_topic=topics.camera_info(topic),
             )
             for topic in images
         )
@@ -285,16 +285,22 @@ class ReplayBag:
             groups = [[topic] for topic in topics] if self._unindexed else [topics]
             recordings = [messages(reader(), group) for group in groups]
             recorded = merge(*recordings, key=attrgetter('received'))
-            for image, latest_info, info in with_camera_infos(recorded, info_topics):
-                topic, received, stamp, message = image
-                truth = truths[topic].of(image) if topic in truths else None
-                if not stamp and topic in self._unstamped:
-                    stamp = received
-                index = counts[topic]
+            for image, latest_info, camera_info in with_camera_infos(recorded, info_topics):
+                topic, index, stamp = image.topic, counts[image.topic], image.stamp
                 counts[topic] += 1
-                file = self.labels_folder.file_of(index, stamp) if self.labels_folder else None
+                if not stamp and topic in self._unstamped:
+                    stamp = image.received
+                folder = self.labels_folder
                 yield RecordedFrame(
-                    cameras[topic], index, stamp, received, message, truth, file, info, latest_info
+                    camera=cameras[topic],
+                    index=index,
+                    stamp=stamp,
+                    received=image.received,
+                    message=image.message,
+                    truth_message=truths[topic].of(image) if topic in truths else None,
+                    truth_file=None if folder is None else folder.file_of(index, stamp),
+                    camera_info=camera_info,
+                    latest_info=latest_info,
                 )
         for labels in self._label_times.values():
             if labels.damage is not None:
