@@ -595,25 +595,8 @@ def _check_finished(path: Path) -> None:
     except OSError as error:
         raise BagError(f'{error.filename or path}: {error.strerror or error}') from error
     if path.is_dir():
-        storages = [file for kind in STORAGES for file in sorted(path.glob(f'*{kind}'))]
-        problem = _problem_of_metadata(path)
-        if problem and not storages:
-            raise BagError(f'{path}: not a bag: this folder has {problem}')
-        if problem and len(storages) > 1:
-            raise BagError(
-                f"{path}: {problem} in this folder: repair the bag with 'ros2 bag reindex', or, if "
-                f'its {len(storages)} files are separate recordings, give one of them'
-            )
-        if problem and storages[0].suffix == '.zstd':
-            raise BagError(
-                f'{path}: {problem} in this folder: decompress {storages[0].name} with zstd -d and '
-                "give that file, or repair the bag with 'ros2 bag reindex'"
-            )
-        if problem:
-            raise BagError(
-                f'{path}: {problem} in this folder: give the file {storages[0]} instead, '
-                "or repair the bag with 'ros2 bag reindex'"
-            )
+        if problem := _problem_of_metadata(path):
+            raise BagError(f'{path}: {_advice_without_metadata(path, problem)}')
     elif path.suffix == '.active':
         raise BagError(
             f"{path}: the recording was not finished: repair it with 'rosbag reindex {path}', "
@@ -624,6 +607,25 @@ def _check_finished(path: Path) -> None:
         raise BagError(f'{path}: decompress it with zstd -d, and give {path.stem}{whole}')
     elif path.suffix not in ('.mcap', '.db3', '.bag'):
         raise BagError(f'{path}: not a bag: give a rosbag2 folder, or an .mcap, .db3 or .bag file')
+
+
+def _advice_without_metadata(folder: Path, problem: str) -> str:
+    """Says what to do with a folder whose metadata.yaml has a problem."""
+    storages = [file for kind in STORAGES for file in sorted(folder.glob(f'*{kind}'))]
+    if not storages:
+        return f'not a bag: this folder has {problem}'
+    reindex = "repair the bag with 'ros2 bag reindex'"
+    if len(storages) > 1:
+        return (
+            f'{problem} in this folder: {reindex}, or, if its {len(storages)} files are separate'
+            ' recordings, give one of them'
+        )
+    if storages[0].suffix == '.zstd':
+        return (
+            f'{problem} in this folder: decompress {storages[0].name} with zstd -d and give that'
+            f' file, or {reindex}'
+        )
+    return f'{problem} in this folder: give the file {storages[0]} instead, or {reindex}'
 
 
 def _problem_of_metadata(folder: Path) -> str:
