@@ -221,7 +221,7 @@ class Worker:
                 return
             taken = [(slot, frame) for slot in slots if (frame := self._newest(slot))]
             if taken:
-                self._segment(*zip(*taken, strict=True))
+                self._segment(taken)
 
     def _newest(self, slot: CameraSlot) -> Frame | None:
         """Takes and decodes the camera's newest frame; None if it is gone or cannot be decoded."""
@@ -240,31 +240,32 @@ class Worker:
         slot.note_decoded()
         return frame
 
-    def _segment(self, slots: Sequence[CameraSlot], frames: Sequence[Frame]) -> None:
+    def _segment(self, taken: Sequence[tuple[CameraSlot, Frame]]) -> None:
         start = time.perf_counter()
         inference = self.pipeline.inference  # not the one of a reload that ends meanwhile
-        published = [slot.state.counts.published for slot in slots]
+        published = [slot.state.counts.published for slot, _ in taken]
         try:
             with self._during_batch():
-                for slot, frame in zip(slots, self.pipeline.segment(frames), strict=True):
+                segmented = self.pipeline.segment([frame for _, frame in taken])
+                for (slot, _), frame in zip(taken, segmented, strict=True):
                     self._deliver(slot, frame)
         except (RuntimeError, NotFiniteError) as error:
             failure = _failure_of(error)
             self.device_failure = first_line(error)
         else:
-            self._count(frames, start)
+            decode_ms = sum(frame.decode_ms for _, frame in taken)
+            self._processed(decode_ms + 1e3 * (time.perf_counter() - start))
+            self._note_success()
             return
         # Some frames of a batch may have been published before the failure.
-        for slot, before in zip(slots, published, strict=True):
+        for (slot, _), before in zip(taken, published, strict=True):
             if slot.state.counts.published == before:
                 slot.count_dropped()
         # Outside of `except`, because the error's traceback references the old network.
         self._recover(inference, failure)
 
-    def _count(self, frames: Sequence[Frame], start: float) -> None:
+    def _note_success(self) -> None:
         self._tell_notes(self.segmenter)
-        decode_ms = sum(frame.decode_ms for frame in frames)
-        self._processed(decode_ms + 1e3 * (time.perf_counter() - start))
         if self.device_failure:
             self._logger.info('the device works again')
             self.device_failure = ''
