@@ -33,11 +33,11 @@ class Taken(NamedTuple):
 
     Attributes:
         frame: The frame.
-        waited: Seconds since its arrival; None if arrival is not simulated and results have no age.
+        waited: Seconds since its arrival; NaN if arrival is not simulated, and results have no age.
     """
 
     frame: RecordedFrame
-    waited: float | None = None
+    waited: float = math.nan
 
 
 class Evaluator:
@@ -101,7 +101,7 @@ class Evaluator:
             )
         self._latest_stamp[topic] = max(latest, frame.stamp)
 
-    def work(self, taken: Sequence[Taken]) -> float:
+    def segment(self, taken: Sequence[Taken]) -> float:
         """Segments frames of different cameras in one inference, and writes the outputs.
 
         Returns:
@@ -116,11 +116,10 @@ class Evaluator:
             _ = frame.segmentation.drivable  # as the node does for a subscriber
         busy = time.perf_counter() - start
         for (one, _), frame in zip(decoded, segmented, strict=True):
-            waited = float('nan') if one.waited is None else one.waited
-            self._measure(one.frame, frame, 1e3 * (waited + busy), sharing=len(segmented))
+            self._measure(one.frame, frame, 1e3 * (one.waited + busy), sharing=len(segmented))
         return busy
 
-    def take(self, frame: RecordedFrame, output: RecordedOutput | None) -> bool:
+    def measure_recorded(self, frame: RecordedFrame, output: RecordedOutput | None) -> bool:
         """Measures and writes the recorded output of a running node for a frame.
 
         Returns:

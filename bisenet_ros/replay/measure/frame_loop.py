@@ -37,7 +37,7 @@ class FrameLoop:
     def evaluate_all(self) -> None:
         """Segments every frame, however long it takes."""
         for frame in self._arriving():
-            self._evaluator.work([Taken(frame)])
+            self._evaluator.segment([Taken(frame)])
 
     def evaluate_taken(self, rate: float, *, together: bool, max_rate: float) -> None:
         """Simulates arrival, and segments the frames that the node would not have dropped.
@@ -51,7 +51,7 @@ class FrameLoop:
             self._arriving(),
             self._bag.cameras,
             rate,
-            self._evaluator.work,
+            self._evaluator.segment,
             together=together,
             max_rate=max_rate,
         )
@@ -60,7 +60,7 @@ class FrameLoop:
     def evaluate_recorded(self, outputs: RecordedOutputs) -> None:
         """Measures the recorded outputs of a running node instead."""
         for frame in self._arriving():
-            if self._evaluator.take(frame, outputs.of(frame)):
+            if self._evaluator.measure_recorded(frame, outputs.of(frame)):
                 self.dropped[frame.camera.image_topic] += 1
 
     def _arriving(self) -> Iterator[RecordedFrame]:

@@ -86,7 +86,7 @@ def simulate_arrival(
     frames: Iterable[RecordedFrame],
     cameras: Sequence[Camera],
     rate: float,
-    work: Callable[[Sequence[Taken]], float],
+    segment: Callable[[Sequence[Taken]], float],
     *,
     together: bool,
     max_rate: float,
@@ -97,7 +97,7 @@ def simulate_arrival(
         frames: In order of arrival.
         cameras: The cameras of the frames.
         rate: Speed of arrival, relative to the recording.
-        work: Segments frames of several cameras in one inference, as the node does; returns the
+        segment: Segments frames of several cameras in one inference, as the node does; returns the
             seconds that the node is busy with it.
         together: Whether frames of several cameras share an inference.
         max_rate: Maximum rounds per second; 0 is no limit.
@@ -116,5 +116,5 @@ def simulate_arrival(
         max_rate=lambda: max_rate,
     ):
         taken = [slot.take() for slot in ready]
-        clock.advance(work([Taken(one.frame, clock.now() - one.time) for one in taken]))
+        clock.advance(segment([Taken(one.frame, clock.now() - one.time) for one in taken]))
     return {topic: slot.state.counts.dropped for topic, slot in slots.items()}

@@ -28,7 +28,7 @@ def test_the_time_of_a_shared_inference_counts_once(tmp_path: Path, segmenter: S
         frames = list(bag)
         for frame in frames:
             evaluator.arrive(frame)
-        evaluator.work([Taken(frame) for frame in frames])
+        evaluator.segment([Taken(frame) for frame in frames])
     figures = evaluator.figures({})
     latency = figures['latency_ms']
     assert latency['inference']['min'] == latency['inference']['max']  # of all three
