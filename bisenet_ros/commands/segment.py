@@ -96,7 +96,8 @@ def segment_files(
 
     segmenter = load_segmenter(settings)
     start = time.perf_counter()
-    figures, failures = _segment_all(files, output, segmenter, settings.overlay_alpha, ground)
+    file_segmenter = _FileSegmenter(segmenter, output, settings.overlay_alpha, ground)
+    figures, failures = _segment_all(files, file_segmenter)
     seconds = time.perf_counter() - start
     if json_file is not None:
         summary = {
@@ -268,11 +269,7 @@ class _GroundView:
 
 
 def _segment_all(
-    files: Sequence[Path],
-    output: Path,
-    segmenter: Segmenter,
-    alpha: float,
-    ground: _GroundView | None,
+    files: Sequence[Path], segmenter: _FileSegmenter
 ) -> tuple[list[dict[str, Any]], dict[str, str]]:
     """Segments the files; returns the figures of those that could be read, and failures by path."""
     figures: list[dict[str, Any]] = []
@@ -290,14 +287,12 @@ def _segment_all(
                     video = Video(path)
                     more = max(0, video.frame_count - 1)
                     progress.update(task, total=(progress.tasks[task].total or 0) + more)
-                    shares, problem = _segment_video(
-                        video, output, segmenter, alpha, ground, advance
-                    )
+                    shares, problem = segmenter.segment_video(video, advance)
                     if problem:
                         failures[str(path)] = problem
                         warn(f'{printable(problem)}; these were segmented')
                 else:
-                    shares = _segment_image(path, output, segmenter, alpha, ground)
+                    shares = segmenter.segment_image(path)
                     advance()
             except UserError as error:
                 # Errors of files start with the path; those of frames (e.g. too small) do not.
@@ -310,51 +305,61 @@ def _segment_all(
     return figures, failures
 
 
-def _segment_image(
-    path: Path, output: Path, segmenter: Segmenter, alpha: float, ground: _GroundView | None
-) -> Shares:
-    frame = read_image(path)
-    result = segmenter(frame)
-    _write_masks(output, path.stem, result)
-    write_image(output / f'{path.stem}_overlay.jpg', _draw(frame, result, alpha))
-    if ground is not None:
-        ground.write(output / f'{path.stem}{_BIRDS_EYE}', frame, result)
-    return Shares.of(result)
+class _FileSegmenter:
+    """Segments files, and writes the results of each.
 
+    Attributes:
+        label_space: Label space of the results.
 
-def _segment_video(
-    video: Video,
-    output: Path,
-    segmenter: Segmenter,
-    alpha: float,
-    ground: _GroundView | None,
-    advance: Callable[[], None],
-) -> tuple[Shares, str]:
-    """Segments a video, and returns `Video.problem_after`, too."""
-    # An earlier run may have had more frames.
-    make_folder(output, without=[path.name for path in _results_of_frames(video.path, output)])
-    total: Shares | None = None
-    with VideoWriter(output / f'{video.path.stem}_overlay.webm', video.rate) as writer:
-        for index, frame in enumerate(video):
-            result = segmenter(frame)
-            stem = f'{video.path.stem}_{index:06d}'
-            _write_masks(output, stem, result)
-            if ground is not None:
-                ground.write(output / f'{stem}{_BIRDS_EYE}', frame, result)
-            writer.write(_draw(frame, result, alpha))
-            advance()
-            if total is None:
-                total = Shares.of(result)
-            else:
-                total.add(Shares.of(result))
-    assert total is not None  # a Video without a frame raises
-    return total, video.problem_after(total.frames)
+    Args:
+        segmenter: Segments the frames.
+        output: The folder for the results.
+        alpha: Opacity of the overlays, 0 to 1.
+        ground: Draws the ground from above; None for no such pictures.
+    """
 
+    def __init__(
+        self, segmenter: Segmenter, output: Path, alpha: float, ground: _GroundView | None
+    ) -> None:
+        self.label_space = segmenter.label_space
+        self._segmenter = segmenter
+        self._output = output
+        self._alpha = alpha
+        self._ground = ground
 
-def _write_masks(output: Path, stem: str, result: Segmentation) -> None:
-    write_image(output / f'{stem}_labels.png', result.labels)
-    write_image(output / f'{stem}_drivable.png', result.drivable)
+    def segment_image(self, path: Path) -> Shares:
+        frame = read_image(path)
+        result = self._segment(frame, path.stem)
+        write_image(self._output / f'{path.stem}_overlay.jpg', self._overlay(frame, result))
+        return Shares.of(result)
 
+    def segment_video(self, video: Video, advance: Callable[[], None]) -> tuple[Shares, str]:
+        """Segments a video, and returns `Video.problem_after`, too."""
+        output, stem = self._output, video.path.stem
+        # An earlier run may have had more frames.
+        make_folder(output, without=[path.name for path in _results_of_frames(video.path, output)])
+        total: Shares | None = None
+        with VideoWriter(output / f'{stem}_overlay.webm', video.rate) as writer:
+            for index, frame in enumerate(video):
+                result = self._segment(frame, f'{stem}_{index:06d}')
+                writer.write(self._overlay(frame, result))
+                advance()
+                if total is None:
+                    total = Shares.of(result)
+                else:
+                    total.add(Shares.of(result))
+        assert total is not None  # a Video without a frame raises
+        return total, video.problem_after(total.frames)
 
-def _draw(frame: Pixels, result: Segmentation, alpha: float) -> Pixels:
-    return overlay(frame, result.labels, result.label_space, alpha, drivable=result.drivable)
+    def _segment(self, frame: Pixels, stem: str) -> Segmentation:
+        """Segments a frame, and writes its masks and the ground from above."""
+        result = self._segmenter(frame)
+        write_image(self._output / f'{stem}_labels.png', result.labels)
+        write_image(self._output / f'{stem}_drivable.png', result.drivable)
+        if self._ground is not None:
+            self._ground.write(self._output / f'{stem}{_BIRDS_EYE}', frame, result)
+        return result
+
+    def _overlay(self, frame: Pixels, result: Segmentation) -> Pixels:
+        labels, drivable = result.labels, result.drivable
+        return overlay(frame, labels, result.label_space, self._alpha, drivable=drivable)
