@@ -101,7 +101,7 @@ class Load:
     def node_command(self) -> list[str]:
         """Returns the node's command line."""
         parameters = {'cameras': f'[{", ".join(self.names)}]', **self.parameters}
-        return node_command(parameters)
+        return node_command(**parameters)
 
     def camera_command(self, name: str) -> list[str]:
         """Returns a camera's command line."""

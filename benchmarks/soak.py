@@ -417,7 +417,7 @@ class Stack:
             'weights': self._options.weights,
             'network_size': f'[{width}, {height}]',
         }
-        return node_command(parameters)
+        return node_command(**parameters)
 
     def _start_camera(self, camera: str) -> None:
         size = map(str, self._options.sizes[self._sizes[camera]])

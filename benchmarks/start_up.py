@@ -70,7 +70,7 @@ class Camera:
         self._labelled.clear()
         start = time.perf_counter()
         with Processes(environment, logs) as processes:
-            node = processes.start('segmenter_node', node_command({}))
+            node = processes.start('segmenter_node', node_command())
             while not self._labelled.wait(LOOK_PERIOD):
                 processes.next_event(0.0)
                 if time.perf_counter() - start > PATIENCE:

@@ -14,7 +14,6 @@ import re
 import signal
 import socket
 import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -39,6 +38,7 @@ from rclpy.task import Future
 from sensor_msgs.msg import Image
 
 from bisenet_ros.image_codec import image_fields, to_array
+from bisenet_ros.live.processes import node_command
 from bisenet_ros.node.large_images import VARIABLES
 
 T = TypeVar('T')
@@ -363,12 +363,6 @@ def running(
         yield process
     finally:
         process.close()
-
-
-def node_command(*arguments: str, **parameters: object) -> list[str]:
-    """Returns the command line of the node."""
-    command = [sys.executable, '-m', 'bisenet_ros.node.segmenter_node', '--ros-args', *arguments]
-    return [*command, *parameter_arguments(**parameters)]
 
 
 def parameter_arguments(**parameters: object) -> list[str]:

@@ -115,9 +115,7 @@ def run_graph(
         ros_environment(os.environ, folder) as environment,
         Processes(environment, logs) as processes,
     ):
-        segmenter = processes.start(
-            'segmenter', node_command({}, '--params-file', str(parameter_file))
-        )
+        segmenter = processes.start('segmenter', node_command('--params-file', str(parameter_file)))
         recorder = processes.start(
             'recorder',
             [*_module('bisenet_ros.live.recorder'), str(folder), '--cameras', *cameras],

@@ -207,12 +207,12 @@ class Processes:
                 process.close()
 
 
-def node_command(parameters: Mapping[str, object], *arguments: str) -> list[str]:
+def node_command(*arguments: str, **parameters: object) -> list[str]:
     """Returns the command line of a segmenter node.
 
     Args:
-        parameters: Its parameters by name; a value is written as `str` writes it.
-        arguments: Further arguments for ROS.
+        arguments: Arguments for ROS.
+        parameters: Parameters of the node; a value is written as `str` writes it.
     """
     command = [sys.executable, '-m', 'bisenet_ros.node.segmenter_node', '--ros-args', *arguments]
     for name, value in parameters.items():

@@ -289,7 +289,7 @@ def test_two_compressed_cameras_and_a_frame_that_is_broken(weights: Path, tmp_pa
 def test_a_node_that_fails_to_end_does_not_cost_the_results(
     weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def command(parameters: dict[str, object], *arguments: str) -> list[str]:
+    def command(*arguments: str) -> list[str]:
         node = """
 import os, sys
 from bisenet_ros.node.lifecycle_node import run

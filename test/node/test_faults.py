@@ -37,7 +37,6 @@ from ros_peers import (
     Process,
     change,
     fill_with,
-    node_command,
     own_domain,
     pixels_of,
     running,
@@ -51,6 +50,7 @@ from sensor_msgs.msg import Image
 from std_srvs.srv import Trigger
 from tiny_checkpoint import save_tiny_checkpoint
 
+from bisenet_ros.live.processes import node_command
 from bisenet_ros.node.large_images import SHARED_MEMORY, VARIABLES
 from bisenet_ros.segmenter import Segmenter
 

@@ -25,7 +25,6 @@ from ros_peers import (
     change,
     fill_with,
     get_parameters,
-    node_command,
     parameter_arguments,
     running,
     running_node,
@@ -41,6 +40,7 @@ from tiny_checkpoint import save_tiny_checkpoint
 
 from bisenet_ros.extras import advice
 from bisenet_ros.label_space import CAMVID, LabelSpace
+from bisenet_ros.live.processes import node_command
 from bisenet_ros.node import lifecycle_node
 
 FRAME = street(120, 160)
