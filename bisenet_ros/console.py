@@ -47,6 +47,11 @@ def warn(message: str) -> None:
     notes.print(message, style='yellow', markup=False, soft_wrap=True)
 
 
+def print_line(console: Console, text: str) -> None:
+    """Prints a line as it is, neither wrapped nor interpreted as markup."""
+    console.print(text, markup=False, soft_wrap=True)
+
+
 def print_outcome(console: Console, passed: bool, said: str) -> None:
     """Prints a line that begins with Passed or Failed."""
     line = Text('Passed ', 'green') if passed else Text('Failed ', 'bold red')

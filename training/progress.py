@@ -13,7 +13,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from bisenet_ros.console import notes
+from bisenet_ros.console import notes, print_line
 from bisenet_ros.formatting import percent
 from bisenet_training.run_folder import EvaluationRow
 
@@ -81,4 +81,4 @@ class TrainingProgress:
     def say(self, message: str) -> None:
         """Prints one line."""
         if self._visible:
-            notes.print(message, markup=False, soft_wrap=True)
+            print_line(notes, message)

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from bisenet_ros.console import print_line
 from bisenet_ros.formatting import percent
 
 _MEBIBYTE = 2**20
@@ -28,8 +29,8 @@ def print_report(figures: Mapping[str, Any]) -> None:
     ):
         console.print(table)
     for name, reason in figures['left_out'].items():
-        console.print(f'not measured: {name}: {reason}', markup=False, soft_wrap=True)
-    console.print(_machine(figures['machine']), markup=False, soft_wrap=True)
+        print_line(console, f'not measured: {name}: {reason}')
+    print_line(console, _machine(figures['machine']))
 
 
 def _comparison(figures: Mapping[str, Any]) -> Table:

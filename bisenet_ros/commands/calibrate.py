@@ -16,7 +16,7 @@ from rich.console import Console
 
 from bisenet_ros.checkpoint import Checkpoint
 from bisenet_ros.commands.checkpoint_file import check_name, write_checkpoint
-from bisenet_ros.console import is_standard_output, progress_bar, warn, write_json
+from bisenet_ros.console import is_standard_output, print_line, progress_bar, warn, write_json
 from bisenet_ros.errors import UserError
 from bisenet_ros.formatting import percent
 from bisenet_ros.metrics import truth_at
@@ -150,7 +150,7 @@ def calibrate_weights(
         write_json(json_file, figures)
     if not is_standard_output(json_file):
         for line in (dataset.description, *_lines(measured, claim), str(output)):
-            Console(highlight=False).print(line, soft_wrap=True, markup=False)
+            print_line(Console(highlight=False), line)
 
 
 def _check_settings(settings: ModelSettings) -> None:

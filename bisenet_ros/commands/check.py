@@ -16,7 +16,14 @@ from bisenet_ros.bag.reader import ReplayBag
 from bisenet_ros.checkpoint import CheckpointError
 from bisenet_ros.commands.model import load_segmenter
 from bisenet_ros.commands.options import warn_of_foreign
-from bisenet_ros.console import make_folder, print_outcome, progress_bar, warn, write_json
+from bisenet_ros.console import (
+    make_folder,
+    print_line,
+    print_outcome,
+    progress_bar,
+    warn,
+    write_json,
+)
 from bisenet_ros.errors import UserError, printable
 from bisenet_ros.replay.measure.criteria import Judgement, judge
 from bisenet_ros.replay.measure.run import ReplayResult, replay
@@ -70,7 +77,7 @@ def check_scenario(path: Path, output: Path, settings_over: ReadSettings) -> boo
         run = RunResult.load(folder)
         judgements = [judge(c, run) for c in (*file.scenario.criteria, *described.criteria)]
         report = printable(f'{described.title}: {folder / "report.html"}')
-        console.print(report, markup=False, soft_wrap=True)
+        print_line(console, report)
         for judgement in judgements:
             print_outcome(console, judgement.passed, judgement.sentence)
         results.append(_result(described, replayed.problems, judgements))

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from bisenet_ros.console import make_folder, print_outcome, write_json
+from bisenet_ros.console import make_folder, print_line, print_outcome, write_json
 from bisenet_ros.errors import UserError, printable
 from bisenet_ros.formatting import counted, percent, points
 from bisenet_ros.replay.measure.comparison import compare
@@ -58,10 +58,10 @@ def compare_runs(run_a: Path, run_b: Path, output: Path, fail_under: str | None)
 
 def _print(console: Console, figures: Mapping[str, Any], page: Path) -> None:
     frames = figures['frames']
-    console.print(
+    print_line(
+        console,
         f'{counted(frames["common"], "frame")} in common (A has {frames["a"]}, B has '
         f'{frames["b"]}), {frames["with_truth"]} of them with truth',
-        soft_wrap=True,
     )
     if (accuracy := figures['accuracy']) is not None:
         table = Table(box=None, pad_edge=False)
@@ -85,7 +85,7 @@ def _print(console: Console, figures: Mapping[str, Any], page: Path) -> None:
             )
         console.print(table)
     if figures['changed_labels'] is not None:
-        console.print(f'pixels whose label changed: {percent(figures["changed_labels"])}')
+        print_line(console, f'pixels whose label changed: {percent(figures["changed_labels"])}')
     short, sentence = verdict(figures)
-    console.print(f'{short}. {sentence}', markup=False, soft_wrap=True)
-    console.print(f'pictures and all figures: {page}', markup=False, soft_wrap=True)
+    print_line(console, f'{short}. {sentence}')
+    print_line(console, f'pictures and all figures: {page}')

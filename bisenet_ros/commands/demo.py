@@ -22,7 +22,7 @@ from rich.text import Text
 from bisenet_ros.bag.reader import check_apart
 from bisenet_ros.bag.recorded_outputs import RecordedOutputs
 from bisenet_ros.commands.model import load_segmenter
-from bisenet_ros.console import make_folder, notes, progress_bar, warn, write_json
+from bisenet_ros.console import make_folder, notes, print_line, progress_bar, warn, write_json
 from bisenet_ros.demo.drawings import Picture
 from bisenet_ros.demo.page import write_page
 from bisenet_ros.demo.report import Offline, evaluate, figures, results_in, rows
@@ -188,7 +188,7 @@ def print_table(measured: Mapping[str, Any], output: Path) -> None:
     for row in rows(measured):
         table.add_row(*map(Text, row))
     console.print(table)
-    console.print(f'report: {output / "index.html"}', markup=False, soft_wrap=True)
+    print_line(console, f'report: {output / "index.html"}')
 
 
 def _rendered(scene: Scene, bag: Path) -> Source:

@@ -15,6 +15,7 @@ from bisenet_ros.console import (
     is_standard_output,
     make_folder,
     notes,
+    print_line,
     progress_bar,
     warn,
     write_json,
@@ -108,7 +109,7 @@ def evaluate_weights(
         writers.append(LabelImages(outputs.folder / 'labels'))
     result, worst = _segment(predictor, dataset, settings, writers)
     if not source.settings.has_truth:
-        notes.print(f'{dataset.description}: {outputs.submission}', markup=False, soft_wrap=True)
+        print_line(notes, f'{dataset.description}: {outputs.submission}')
         return
     unused = unused_settings(predictor)
     facts = {

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bisenet_ros.checkpoint import Checkpoint
-from bisenet_ros.console import notes, write_json
+from bisenet_ros.console import notes, print_line, write_json
 from bisenet_ros.formatting import counted
 from bisenet_ros.media import IMAGE_SUFFIXES, MediaError, list_files, read_image
 from bisenet_ros.synthetic.drive import SyntheticDrive
@@ -68,11 +68,10 @@ def export_weights(
         )
     if json_file is not None:
         write_json(json_file, {'file': str(output), **vars(interface), **vars(parity)})
-    notes.print(
+    print_line(
+        notes,
         f'{output}: compared with PyTorch on {counted(parity.frames, "frame")} of {where}: '
         f'{parity}',
-        markup=False,
-        soft_wrap=True,
     )
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from bisenet_ros.commands.checkpoint_file import check_name, write_checkpoint
-from bisenet_ros.console import notes
+from bisenet_ros.console import notes, print_line
 from bisenet_ros.errors import UserError
 from bisenet_ros.importing import import_weights
 from bisenet_ros.json_text import parse_json
@@ -53,21 +53,19 @@ def import_file(
     )
     # In the published precision, so that the logits are the same.
     write_checkpoint(imported.checkpoint, output, torch.float32)
-    notes.print(
+    print_line(
+        notes,
         f'{imported.title}, {len(imported.checkpoint.label_space)} classes: '
         f'{len(imported.checkpoint.state_dict)} tensors into {output}',
-        markup=False,
-        soft_wrap=True,
     )
     if imported.wrapper:
-        notes.print(f'removed prefix: {imported.wrapper}', markup=False, soft_wrap=True)
+        print_line(notes, f'removed prefix: {imported.wrapper}')
     if imported.left_out:
         heads = ', '.join(sorted({name.split('.')[0] for name in imported.left_out}))
-        notes.print(
+        print_line(
+            notes,
             f'left out: {len(imported.left_out)} tensors of heads that only training needs '
             f'({heads})',
-            markup=False,
-            soft_wrap=True,
         )
 
 

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from bisenet_ros.bag.messages import IMAGE_TOPIC, LABELS_TOPIC
 from bisenet_ros.bag.writer import BagWriter, Storage
 from bisenet_ros.checkpoint import Checkpoint
-from bisenet_ros.console import make_folder, notes, progress_bar
+from bisenet_ros.console import make_folder, notes, print_line, progress_bar
 from bisenet_ros.errors import UserError
 from bisenet_ros.formatting import counted
 from bisenet_ros.label_image import read_labels
@@ -89,10 +89,9 @@ def record_folder(
         raise UserError(f'{bag}: {error.strerror or error}') from error
     count = counted(len(frames), 'frame')
     topics = IMAGE_TOPIC if truths is None else f'{IMAGE_TOPIC} and {LABELS_TOPIC}'
-    notes.print(
+    print_line(
+        notes,
         f'{count}, {len(frames) / rate:.1f} s at {rate:g} Hz, on {topics}: {bag}',
-        markup=False,
-        soft_wrap=True,
     )
 
 

@@ -21,7 +21,14 @@ from bisenet_ros.bag.reader import ReplayBag
 from bisenet_ros.bag.recorded_outputs import RecordedOutputs
 from bisenet_ros.checkpoint import Checkpoint
 from bisenet_ros.commands.model import load_segmenter
-from bisenet_ros.console import make_folder, print_outcome, progress_bar, warn, write_json
+from bisenet_ros.console import (
+    make_folder,
+    print_line,
+    print_outcome,
+    progress_bar,
+    warn,
+    write_json,
+)
 from bisenet_ros.errors import UserError, printable
 from bisenet_ros.formatting import percent, percentiles
 from bisenet_ros.label_space import LabelSpace
@@ -285,7 +292,7 @@ def _print_figures(console: Console, metrics: Mapping[str, Any], output: Path) -
         table.add_row(Text(name, 'bold'), Text(value))
     console.print(table)
     report = printable(str(output / 'report.html'))
-    console.print(f'report: {report}', markup=False, soft_wrap=True)
+    print_line(console, f'report: {report}')
 
 
 def _rows(metrics: Mapping[str, Any]) -> list[tuple[str, str]]:

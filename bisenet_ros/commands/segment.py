@@ -22,6 +22,7 @@ from bisenet_ros.console import (
     is_standard_output,
     make_folder,
     notes,
+    print_line,
     progress_bar,
     warn,
     write_json,
@@ -109,11 +110,10 @@ def segment_files(
         write_json(json_file, summary)
     if not is_standard_output(json_file):
         frames = sum(entry['frames'] for entry in figures)
-        notes.print(
+        print_line(
+            notes,
             f'{counted(frames, "frame")} of {counted(len(figures), "file")} in {seconds:.1f} s: '
             f'{output}',
-            markup=False,
-            soft_wrap=True,
         )
     done = {entry['input'] for entry in figures}
     failed = [message for path, message in failures.items() if path not in done]
