@@ -43,7 +43,6 @@ from bisenet_ros.replay.many.merge import merge
 from bisenet_ros.replay.many.ray_cluster import evaluate_on_ray
 from bisenet_ros.replay.many.workers import evaluate_bags
 from bisenet_ros.replay.measure.criteria import judge_figure, parse_criteria
-from bisenet_ros.replay.measure.extras import Extras
 from bisenet_ros.replay.measure.figures import figures_of_run, names_of_run
 from bisenet_ros.replay.measure.run import check_output, replay
 from bisenet_ros.replay.report.collection_page import write_collection_page
@@ -120,7 +119,8 @@ def replay_bags(
         image_topic=image_topic,
         labels_topic=labels_topic,
         rate=rate,
-        extras=Extras(camera_images=with_input, video=video),
+        camera_images=with_input,
+        video=video,
     )
     if single:
         metrics, problem = _replay_one(paths[0], output, options, labels_folder, live, view)
@@ -189,7 +189,8 @@ def _replay_one(
                 partial(progress.advance, task),
                 rate=rate,
                 recorded=recorded,
-                extras=options.extras,
+                camera_images=options.camera_images,
+                video=options.video,
                 view=shown,
             )
     except OSError as error:

@@ -67,7 +67,8 @@ class BagEvaluator:
             job.output,
             advance,
             rate=options.rate,
-            extras=options.extras,
+            camera_images=options.camera_images,
+            video=options.video,
         )
         counts = {
             # Only the counts: an evaluation also holds the previous frame.

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bisenet_ros.replay.measure.extras import NO_EXTRAS, Extras
 from bisenet_ros.settings import Settings
 
 if TYPE_CHECKING:  # a process makes its settings before it loads torch
@@ -26,7 +25,8 @@ class ReplayOptions:
         labels_topic: Topic of its ground truth; None for `ground_truth/labels` if it exists.
         rate: None to evaluate every frame. A number simulates arrival at that multiple of the
             recorded speed and leaves out the frames that the node would have dropped.
-        extras: Optional outputs.
+        camera_images: Copy the images of the bag to output.mcap.
+        video: Write an overlay video for each camera.
         threads: Threads of each process for network and images; set by the code that starts the
             processes.
     """
@@ -35,7 +35,8 @@ class ReplayOptions:
     image_topic: str | None
     labels_topic: str | None
     rate: float | None
-    extras: Extras = NO_EXTRAS
+    camera_images: bool = False
+    video: bool = False
     threads: int = 1
 
 

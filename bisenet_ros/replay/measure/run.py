@@ -21,7 +21,6 @@ from bisenet_ros.media import MediaError
 from bisenet_ros.replay.measure.bag_pipeline import BagPipeline
 from bisenet_ros.replay.measure.evaluation import Evaluation
 from bisenet_ros.replay.measure.evaluator import Evaluator
-from bisenet_ros.replay.measure.extras import NO_EXTRAS, Extras
 from bisenet_ros.replay.measure.frame_lines import FrameLines
 from bisenet_ros.replay.measure.frame_loop import FrameLoop
 from bisenet_ros.replay.measure.output_bag import OutputBag
@@ -86,7 +85,8 @@ def replay(
     *,
     rate: float | None = None,
     recorded: RecordedOutputs | None = None,
-    extras: Extras = NO_EXTRAS,
+    camera_images: bool = False,
+    video: bool = False,
     view: RerunView | None = None,
 ) -> ReplayResult:
     """Segments the frames, and writes metrics.json, frames.jsonl, output.mcap and report.html.
@@ -104,7 +104,8 @@ def replay(
         rate: None to evaluate every frame. A number simulates arrival at that multiple of the
             recorded speed and leaves out the frames that the node would have dropped.
         recorded: Outputs of a running node, recorded at `rate`, to measure instead.
-        extras: Optional outputs.
+        camera_images: Copy the images of the bag to output.mcap.
+        video: Write an overlay video for each camera.
         view: Shows every segmented frame; None for no view.
 
     Raises:
@@ -115,8 +116,8 @@ def replay(
     check_output(bag, output)
     described = describe_bag(bag.path)
     lines = FrameLines(output / FRAME_LINES)
-    outputs = OutputBag(output / OUTPUT_BAG, camera_images=extras.camera_images)
-    videos = OverlayVideos(output, bag.cameras, bag.seconds) if extras.video else None
+    outputs = OutputBag(output / OUTPUT_BAG, camera_images=camera_images)
+    videos = OverlayVideos(output, bag.cameras, bag.seconds) if video else None
     simulated_arrival = rate is not None and recorded is None
     batching = choose_batching(segmenter, len(bag.cameras)) if simulated_arrival else EACH_FRAME
     of_bag = BagPipeline.of(bag, Inference(segmenter, batching), settings)

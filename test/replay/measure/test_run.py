@@ -10,7 +10,6 @@ import pytest
 from small_bags import drive, write_bag
 
 from bisenet_ros.bag.reader import ReplayBag
-from bisenet_ros.replay.measure.extras import Extras
 from bisenet_ros.replay.measure.run import RESULTS, replay
 from bisenet_ros.segmenter import Segmenter
 from bisenet_ros.settings import Settings
@@ -43,8 +42,7 @@ def test_no_room_for_a_video(tmp_path: Path, segmenter: Segmenter) -> None:
             full.symlink_to('/dev/full')
 
     bag = ReplayBag(write_bag(tmp_path / 'bag', [*drive(1, '/front'), *drive(1, '/rear')]))
-    extras = Extras(video=True)
-    result = replay(bag, segmenter, Settings(), output, advance, extras=extras)
+    result = replay(bag, segmenter, Settings(), output, advance, video=True)
     (problem,) = result.problems
     assert problem.startswith(f'{full}: the end of the video is missing')
     assert result.metrics['evaluated_frames'] == 2
