@@ -8,33 +8,25 @@ segments and publishes. Another thread loads networks.
 
 from __future__ import annotations
 
-import contextlib
-import faulthandler
 import functools
-import os
 import sys
 import threading
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, InvalidStateError, wait
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, wait
 from concurrent.futures import Future as WorkFuture
-from contextlib import contextmanager
 from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from lifecycle_msgs.srv import ChangeState
 from rcl_interfaces.msg import ParameterDescriptor, SetParametersResult
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.clock import Clock, ClockType
-from rclpy.exceptions import InvalidParameterTypeException, NameValidationException
-from rclpy.executors import SingleThreadedExecutor
+from rclpy.exceptions import NameValidationException
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
-from rclpy.logging import get_logger
 from rclpy.parameter import Parameter
-from rclpy.signals import SignalHandlerOptions
 from rclpy.task import Future
 from sensor_msgs.msg import CameraInfo
 from std_srvs.srv import SetBool, Trigger
@@ -45,14 +37,14 @@ from bisenet_ros.camera_pipeline import SegmentedFrame
 from bisenet_ros.camera_slot import CameraSlot
 from bisenet_ros.declaration import Changes, plain
 from bisenet_ros.ego_mask import load_ego_masks
-from bisenet_ros.engine.device_failure import DeviceLostError
-from bisenet_ros.errors import BAD_INPUT, UserError, first_line
+from bisenet_ros.errors import UserError, first_line
 from bisenet_ros.extras import advice
 from bisenet_ros.label_space import LabelSpace
 from bisenet_ros.malloc_tuning import return_free_memory
-from bisenet_ros.node import diagnostics, large_images, parameters
+from bisenet_ros.node import diagnostics, parameters
 from bisenet_ros.node.camera_info_subscription import CameraInfoSubscription
 from bisenet_ros.node.diagnostics import CameraTask, EngineTask, ProcessingTime, Status, Task
+from bisenet_ros.node.ending import end, limited_time
 from bisenet_ros.node.image_subscription import ImageSubscription
 from bisenet_ros.node.loader import Loader
 from bisenet_ros.node.publishers import CameraPublishers
@@ -61,23 +53,11 @@ from bisenet_ros.node.transforms import TransformListener, listen_to_transforms
 from bisenet_ros.node.worker import Worker
 from bisenet_ros.outputs import NAMESPACE, OUTPUTS, FrameResult
 from bisenet_ros.settings import REPORTED, Settings, declaration_of, is_ours
-from bisenet_ros.signals import on_stop_signal
 from bisenet_ros.trust.monitor import ClaimMonitor
 
 if TYPE_CHECKING:
     from bisenet_ros.segmenter import Segmenter
 
-DEVICE_LOST = 1
-"""Exit code if only a new process can use the device."""
-
-TIME_TO_END = 8.0
-"""Maximum seconds to end after a signal. A process that hangs longer prints where, and exits with
-code 1. `ros2 launch` would kill it silently 10 s after Ctrl-C."""
-
-TIME_TO_STOP = 30.0
-"""Maximum seconds to deactivate, and to clean up. If the device does not finish its batch, or the
-middleware hangs (Fast DDS may: docs/troubleshooting.md), the process ends as if it hung after a
-signal."""
 
 Transition = Callable[['SegmenterNode', LifecycleState], TransitionCallbackReturn]
 
@@ -178,7 +158,7 @@ class SegmenterNode(LifecycleNode):
 
     def end(self, error: BaseException | None = None) -> None:
         """Ends the process; only the first call has an effect."""
-        _end(self.ended, error)
+        end(self.ended, error)
 
     @_transition
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -312,7 +292,7 @@ class SegmenterNode(LifecycleNode):
         super().destroy_node()
 
     def _stop(self) -> None:
-        with _limited_time(self.ended):
+        with limited_time(self.ended):
             for subscription in self._inputs:
                 subscription.destroy()
             self._inputs.clear()
@@ -321,7 +301,7 @@ class SegmenterNode(LifecycleNode):
                 self._worker.stop()  # nothing can interrupt a batch, and this waits for it
 
     def _release(self) -> None:
-        with _limited_time(self.ended):
+        with limited_time(self.ended):
             for publishers in self._camera_publishers.values():
                 publishers.destroy()
             self._camera_publishers.clear()
@@ -607,103 +587,3 @@ def _classes(label_space: LabelSpace) -> dict[str, list[Any]]:
         'class_names': list(label_space.names),
         'class_colors': [channel for color in label_space.colors for channel in color],
     }
-
-
-def run() -> int:
-    """Runs the node until it is asked to end; returns the exit code."""
-    faulthandler.enable()  # prints a traceback if the process crashes
-    large_images.use_profile(os.environ)
-    shortage = large_images.shortage(large_images.free_shared_memory(), os.environ)
-    ended: WorkFuture[None] = WorkFuture()
-    loader = Loader()
-
-    def stop() -> None:
-        _end(ended)
-        faulthandler.dump_traceback_later(TIME_TO_END, exit=True)
-
-    with on_stop_signal(stop):
-        try:
-            rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
-        except RuntimeError as error:
-            # rclpy's own text may be a list of arguments alone, or "error not set".
-            print(
-                f'segmenter_node: ROS 2 does not start: {error}. Check the arguments after'
-                ' --ros-args and the environment variables ROS_*',
-                file=sys.stderr,
-            )
-            return BAD_INPUT
-        if shortage is not None:
-            get_logger('segmenter').warning(shortage)
-        try:
-            code = _run(ended, loader)
-        finally:
-            loader.close()
-            rclpy.shutdown()
-    if loader.busy or code == DEVICE_LOST:
-        # At exit, Python would wait for the loader's thread, which cannot be cancelled. And torch
-        # aborts the process when it frees page-locked memory of a device that is lost.
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
-    return code
-
-
-def _run(ended: WorkFuture[None], loader: Loader) -> int:
-    try:
-        node = SegmenterNode(ended, loader)
-    except (UserError, InvalidParameterTypeException) as error:  # the latter from rclpy
-        get_logger('segmenter').error(str(error))
-        return BAD_INPUT
-    executor = SingleThreadedExecutor()
-    try:
-        executor.add_node(node)
-        if node.autostart and not node.start() and not ended.done():
-            return BAD_INPUT
-        # Not spin_until_future_complete: up to Jazzy, each round of it adds a callback to `ended`.
-        ended.add_done_callback(lambda _: executor.create_task(lambda: None))
-        while not ended.done():
-            executor.spin_once()
-        ended.result()
-        return 0
-    except DeviceLostError as error:
-        get_logger('segmenter').fatal(str(error))
-        return DEVICE_LOST
-    finally:
-        executor.shutdown(timeout_sec=0)  # Humble would wait for a reload that nothing resumes
-        node.destroy_node()
-
-
-@contextmanager
-def _limited_time(ended: WorkFuture[None]) -> Iterator[None]:
-    """Ends the process if the block takes longer than `TIME_TO_STOP`.
-
-    When the process is to end, `TIME_TO_END` applies instead.
-    """
-    _limit_time(ended, TIME_TO_STOP)
-    try:
-        yield
-    finally:
-        _limit_time(ended, None)
-
-
-def _limit_time(ended: WorkFuture[None], seconds: float | None) -> None:
-    """Ends the process after so many seconds, or lifts that limit for None.
-
-    Once a signal has come, only the limit of the signal holds.
-    """
-    if ended.done():
-        return
-    if seconds is None:
-        faulthandler.cancel_dump_traceback_later()
-    else:
-        faulthandler.dump_traceback_later(seconds, exit=True)
-    if ended.done():  # a signal came meanwhile, and its limit may be lost
-        faulthandler.dump_traceback_later(TIME_TO_END, exit=True)
-
-
-def _end(ended: WorkFuture[None], error: BaseException | None = None) -> None:
-    with contextlib.suppress(InvalidStateError):
-        if error is None:
-            ended.set_result(None)
-        else:
-            ended.set_exception(error)

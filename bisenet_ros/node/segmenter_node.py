@@ -42,7 +42,7 @@ def main() -> int:
         print(f'segmenter_node: {SHARED_MEMORY} is full. {MAKE_ROOM}', file=sys.stderr)
         return 1
     # Imported only now, because rclpy starts threads, which would get heaps of their own.
-    from bisenet_ros.node.lifecycle_node import run
+    from bisenet_ros.node.process import run
 
     try:
         return run()

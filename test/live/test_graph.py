@@ -292,7 +292,7 @@ def test_a_node_that_fails_to_end_does_not_cost_the_results(
     def command(*arguments: str) -> list[str]:
         node = """
 import os, sys
-from bisenet_ros.node.lifecycle_node import run
+from bisenet_ros.node.process import run
 run()
 print('Timeout (0:00:08)!', file=sys.stderr)
 print('  File "node.py", line 1 in destroy_node', file=sys.stderr, flush=True)

@@ -395,7 +395,7 @@ from pathlib import Path
 import torch
 from rclpy.node import Node
 
-from bisenet_ros.node import lifecycle_node
+from bisenet_ros.node import ending
 from bisenet_ros.node.loader import Loader
 from bisenet_ros.node.segmenter_node import main
 from bisenet_ros.segmenter import Segmenter
@@ -462,7 +462,7 @@ Node.destroy_subscription = destroy_subscription
 Segmenter.from_settings = classmethod(from_settings)
 Segmenter.batch = fail_once
 for limit in ('TIME_TO_END', 'TIME_TO_STOP'):
-    setattr(lifecycle_node, limit, float(os.environ.get(limit, getattr(lifecycle_node, limit))))
+    setattr(ending, limit, float(os.environ.get(limit, getattr(ending, limit))))
 if __name__ == '__main__':
     sys.exit(main())
 """
@@ -838,10 +838,10 @@ def test_a_signal_while_ros_is_imported_ends_the_node_without_a_word(
 def test_another_signal_while_python_ends_changes_nothing(domain: int, peer: Peer) -> None:
     program = """
 import atexit, sys
-from bisenet_ros.node import lifecycle_node
+from bisenet_ros.node import ending
 from bisenet_ros.node.segmenter_node import main
 
-lifecycle_node.TIME_TO_END = 300.0  # the end is held up by the test
+ending.TIME_TO_END = 300.0  # the end is held up by the test
 
 def last():
     print('ending', flush=True)

@@ -41,7 +41,7 @@ from tiny_checkpoint import save_tiny_checkpoint
 from bisenet_ros.extras import advice
 from bisenet_ros.label_space import CAMVID, LabelSpace
 from bisenet_ros.live.processes import node_command
-from bisenet_ros.node import lifecycle_node
+from bisenet_ros.node import ending
 
 FRAME = street(120, 160)
 
@@ -183,8 +183,8 @@ def test_the_limit_of_a_signal_that_comes_while_another_one_is_changed_holds(
     monkeypatch.setattr(faulthandler, 'dump_traceback_later', limit)
     monkeypatch.setattr(faulthandler, 'cancel_dump_traceback_later', limit)
     for _ in range(2):
-        lifecycle_node._limit_time(ended, seconds)
-        assert limits == [seconds, lifecycle_node.TIME_TO_END]
+        ending._limit_time(ended, seconds)
+        assert limits == [seconds, ending.TIME_TO_END]
 
 
 def test_a_signal_after_networks_have_come_and_gone(domain: int, peer: Peer, weights: Path) -> None:
