@@ -4,6 +4,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
 BAD_INPUT = 2
 """Exit code of a program that refuses its input with a message."""
 
@@ -24,6 +28,15 @@ class UserError(Exception):
     def __init__(self, message: str) -> None:
         shown = message if len(message) <= _LONGEST else f'{message[:_LONGEST]} ...'
         super().__init__(printable(shown))
+
+
+@contextmanager
+def file_errors(path: Path) -> Iterator[None]:
+    """Turns an `OSError` within this context into a `UserError` that names a file or folder."""
+    try:
+        yield
+    except OSError as error:
+        raise UserError(f'{path}: {error.strerror or error}') from error
 
 
 def first_line(error: Exception) -> str:

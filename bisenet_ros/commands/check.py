@@ -24,7 +24,7 @@ from bisenet_ros.console import (
     warn,
     write_json,
 )
-from bisenet_ros.errors import UserError, printable
+from bisenet_ros.errors import UserError, file_errors, printable
 from bisenet_ros.replay.measure.criteria import Judgement, judge
 from bisenet_ros.replay.measure.run import ReplayResult, replay
 from bisenet_ros.replay.measure.run_result import RunResult
@@ -115,7 +115,7 @@ def _replay(
     with progress_bar() as progress:
         frame_count = sum(camera.frame_count for camera in bag.cameras)
         task = progress.add_task(folder.name, total=frame_count)
-        try:
+        with file_errors(folder):
             return replay(
                 bag,
                 segmenter,
@@ -124,8 +124,6 @@ def _replay(
                 lambda: progress.advance(task),
                 rate=rate,
             )
-        except OSError as error:
-            raise UserError(f'{folder}: {error.strerror or error}') from error
 
 
 def _result(

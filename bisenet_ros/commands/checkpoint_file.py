@@ -12,7 +12,7 @@ import torch
 
 from bisenet_ros.checkpoint import Checkpoint
 from bisenet_ros.console import make_folder
-from bisenet_ros.errors import UserError
+from bisenet_ros.errors import UserError, file_errors
 
 SUFFIX = '.safetensors'
 
@@ -39,10 +39,10 @@ def write_checkpoint(checkpoint: Checkpoint, output: Path, dtype: torch.dtype) -
         UserError: It cannot be written.
     """
     make_folder(output.parent)
-    try:
-        with tempfile.TemporaryDirectory(prefix='.checkpoint-', dir=output.parent) as folder:
-            made = Path(folder, output.name)
-            checkpoint.save(made, dtype=dtype)
-            os.replace(made, output)
-    except OSError as error:
-        raise UserError(f'{output}: {error.strerror or error}') from error
+    with (
+        file_errors(output),
+        tempfile.TemporaryDirectory(prefix='.checkpoint-', dir=output.parent) as folder,
+    ):
+        made = Path(folder, output.name)
+        checkpoint.save(made, dtype=dtype)
+        os.replace(made, output)

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bisenet_ros.console import make_folder, print_line, print_outcome, write_json
-from bisenet_ros.errors import UserError, printable
+from bisenet_ros.errors import file_errors, printable
 from bisenet_ros.formatting import counted, percent, points
 from bisenet_ros.replay.measure.comparison import compare
 from bisenet_ros.replay.measure.criteria import judge_figure, parse_criteria
@@ -44,10 +44,8 @@ def compare_runs(run_a: Path, run_b: Path, output: Path, fail_under: str | None)
     figures_file, page = output / 'comparison.json', output / 'comparison.html'
     make_folder(output, without=[figures_file.name, page.name])
     write_json(figures_file, figures)
-    try:
+    with file_errors(output):
         write_comparison_page(page, comparison, figures)
-    except OSError as error:
-        raise UserError(f'{output}: {error.strerror or error}') from error
     console = Console(highlight=False)
     _print(console, figures, page)
     judgements = [judge_figure(one, figures_of_comparison(figures)) for one in criteria]

@@ -29,7 +29,7 @@ from bisenet_ros.console import (
     warn,
     write_json,
 )
-from bisenet_ros.errors import UserError, printable
+from bisenet_ros.errors import UserError, file_errors, printable
 from bisenet_ros.formatting import percent, percentiles
 from bisenet_ros.label_space import LabelSpace
 from bisenet_ros.live.events import Event
@@ -163,7 +163,7 @@ def _replay_one(
     rate = 1.0 if live and options.rate is None else options.rate
     frame_count = sum(camera.frame_count for camera in bag.cameras)
     try:
-        with progress_bar() as progress, ExitStack() as stack:
+        with file_errors(output), progress_bar() as progress, ExitStack() as stack:
             recorded: RecordedOutputs | None = None
             if live:
                 check_output(bag, output)
@@ -193,8 +193,6 @@ def _replay_one(
                 video=options.video,
                 view=shown,
             )
-    except OSError as error:
-        raise UserError(f'{output}: {error.strerror or error}') from error
     except ProcessError as error:
         raise UserError(str(error)) from error
     for note in result.metrics['notes']:
@@ -253,10 +251,8 @@ def _replay_many(
     outcomes = [found[job] for job in jobs]
     metrics = merge(outcomes, label_space)
     write_json(output / 'metrics.json', metrics)
-    try:
+    with file_errors(output):
         write_collection_page(output / 'report.html', metrics, label_space)
-    except OSError as error:
-        raise UserError(f'{output}: {error.strerror or error}') from error
     failed = [outcome for outcome in outcomes if outcome.problems]
     if not failed:
         return metrics, ''

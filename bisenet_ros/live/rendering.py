@@ -23,7 +23,7 @@ import numpy.typing as npt
 
 from bisenet_ros.bag.messages import IMAGE_TOPIC, LABELS_TOPIC
 from bisenet_ros.bag.writer import BagWriter
-from bisenet_ros.errors import UserError
+from bisenet_ros.errors import file_errors
 from bisenet_ros.message_types import CAMERA_INFO_TYPE
 from bisenet_ros.synthetic.drive import SyntheticDrive
 
@@ -71,7 +71,7 @@ def render(rendering: Rendering, bag: Path, advance: Callable[[], None]) -> None
         initargs=(signal.SIGINT, signal.SIG_IGN),
     )
     try:
-        with BagWriter(bag, 'mcap') as writer:
+        with file_errors(bag), BagWriter(bag, 'mcap') as writer:
             info = _camera_info(_drive(rendering))
             indexes = range(rendering.frame_count)
             frames = pool.map(partial(_render, rendering), indexes, chunksize=4)
@@ -81,8 +81,6 @@ def render(rendering: Rendering, bag: Path, advance: Callable[[], None]) -> None
                 writer.write_message('/camera_info', CAMERA_INFO_TYPE, stamp, FRAME_ID, info)
                 writer.write(LABELS_TOPIC, stamp, FRAME_ID, truth, 'mono8')
                 advance()
-    except OSError as error:
-        raise UserError(f'{bag}: {error.strerror or error}') from error
     finally:
         pool.shutdown(cancel_futures=True)
 

@@ -11,7 +11,7 @@ import cv2
 import torch
 
 from bisenet_ros.bag.reader import ReplayBag
-from bisenet_ros.errors import UserError
+from bisenet_ros.errors import UserError, file_errors
 from bisenet_ros.replay.many.jobs import Job, Outcome, Progress, ReplayOptions
 from bisenet_ros.replay.measure.evaluation import together
 from bisenet_ros.replay.measure.run import ReplayResult, replay
@@ -42,11 +42,10 @@ class BagEvaluator:
             listen: Called after every frame.
         """
         try:
-            return Outcome(job, self._replay(job, listen))
+            with file_errors(job.output):
+                return Outcome(job, self._replay(job, listen))
         except UserError as error:
             return Outcome(job, None, str(error))
-        except OSError as error:
-            return Outcome(job, None, f'{job.output}: {error.strerror or error}')
 
     def _replay(self, job: Job, listen: Callable[[Progress], None]) -> ReplayResult:
         options = self._options
