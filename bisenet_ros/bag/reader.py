@@ -6,10 +6,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing, suppress
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from heapq import merge
-from itertools import islice
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,37 +18,20 @@ import numpy.typing as npt
 
 from bisenet_ros.bag.labels_folder import LabelsFolder
 from bisenet_ros.bag.mcap_file import is_cut, is_unindexed
-from bisenet_ros.bag.messages import (
-    IMAGE_TOPIC,
-    LABELS_TOPIC,
-    BagError,
-    Stamped,
-    connections_of,
-    messages,
-    open_bag,
-    received_messages,
-)
+from bisenet_ros.bag.messages import IMAGE_TOPIC, BagError, messages, open_bag, received_messages
 from bisenet_ros.bag.rosbags_readers import BagReader
 from bisenet_ros.bag.stamp_join import GroundTruth, LabelTimes, with_camera_infos
+from bisenet_ros.bag.topics import COMPRESSED, Topics
 from bisenet_ros.errors import UserError
-from bisenet_ros.image_codec import decode, decode_labels, is_depth
+from bisenet_ros.image_codec import decode, decode_labels
 from bisenet_ros.label_image import read_labels
 from bisenet_ros.label_space import LabelSpace
-from bisenet_ros.message_types import (
-    CAMERA_INFO_TYPE,
-    COMPRESSED_IMAGE_TYPE,
-    IMAGE_TYPE,
-    TRANSFORMS_TYPE,
-)
-from bisenet_ros.outputs import NAMESPACE, OUTPUTS
+from bisenet_ros.message_types import IMAGE_TYPE, TRANSFORMS_TYPE
 
 STORAGES = ('.mcap', '.db3', '.mcap.zstd', '.db3.zstd')
 """Extensions of the files that rosbag2 writes."""
 
-_COMPRESSED, _COMPRESSED_DEPTH = '/compressed', '/compressedDepth'
 _STATIC_TRANSFORMS = ('/tf_static', 'tf_static')
-_RESULTS = tuple(f'/{NAMESPACE}/{output.name}' for output in OUTPUTS)
-_IMAGE_TYPES = (IMAGE_TYPE, COMPRESSED_IMAGE_TYPE)
 
 
 @dataclass(frozen=True)
@@ -185,7 +167,7 @@ class ReplayBag:
         self.labels_folder = None if labels_folder is None else LabelsFolder(labels_folder)
         _check_finished(path)
         with closing(open_bag(path)) as reader:
-            topics = _Topics(path, reader)
+            topics = Topics(path, reader)
             self.seconds = reader.duration / 1e9
             self.files = list(reader.files)
             self._unindexed = any(map(is_unindexed, reader.files.values()))
@@ -372,7 +354,7 @@ def main_camera(path: Path) -> str:
     """
     _check_finished(path)
     with closing(open_bag(path)) as reader:
-        topics = _Topics(path, reader)
+        topics = Topics(path, reader)
     return min(
         topics.pictures(apart_from=None),
         key=lambda topic: (
@@ -407,172 +389,11 @@ def check_apart(source: str, files: Iterable[Path], results: Iterable[Path]) -> 
         raise UserError(f'{error.filename}: {error.strerror}') from error
 
 
-class _Topics:
-    """The topics of a bag.
-
-    Attributes:
-        counts: Messages by topic.
-        unstamped: Image topics whose first two messages have no stamp. (One is not enough: the
-            clock of a simulation may start at zero.)
-        simultaneous: Image topics whose first two messages were recorded at the same time.
-        depths: Topics of depth images.
-    """
-
-    def __init__(self, path: Path, reader: BagReader) -> None:
-        self._path = path
-        self._types = {one.topic: one.msgtype for one in connections_of(reader)}
-        self.counts = dict.fromkeys(self._types, 0)
-        for one in connections_of(reader):
-            self.counts[one.topic] += one.msgcount
-        self.unstamped: set[str] = set()
-        self.simultaneous: set[str] = set()
-        self.depths: set[str] = set()
-        for topic, kind in self._types.items():
-            if kind in _IMAGE_TYPES and self.counts[topic]:
-                self._look_at(topic, reader)
-
-    def _look_at(self, topic: str, reader: BagReader) -> None:
-        first: list[Stamped] = []
-        with suppress(BagError):  # reported when the bag is read
-            first += islice(messages(reader, [topic]), 2)
-        if first and not any(found.stamp for found in first):
-            self.unstamped.add(topic)
-        if len(first) == 2 and first[0].received == first[1].received:
-            self.simultaneous.add(topic)
-        says_so = any(is_depth(found.message) for found in first) and not _is_no_picture(topic)
-        if says_so or topic.endswith(_COMPRESSED_DEPTH):
-            self.depths.add(topic)
-
-    def find_camera(self, wanted: str) -> str:
-        """Finds a topic of images by name.
-
-        Raises:
-            BagError: See `find`; or the topic has class ids or depth images.
-        """
-        name = self.find(wanted, _IMAGE_TYPES)
-        if _is_truth(name):
-            raise BagError(
-                f'{self._path}: {name} has ground truth: choose a topic with camera images'
-            )
-        if name in self.depths:
-            raise BagError(
-                f'{self._path}: {name} has depth images: choose a topic with colour images'
-            )
-        return name
-
-    def find(self, wanted: str, types: Sequence[str]) -> str:
-        """Finds a topic by name, whether or not either name begins with a slash.
-
-        Raises:
-            BagError: The topic does not exist, has another type, or has no messages.
-        """
-        names = (wanted, f'/{wanted}', wanted.removeprefix('/'))
-        name = next((name for name in names if name in self._types), None)
-        if name is None:
-            raise BagError(f'{self._path}: no topic {wanted}; its topics: {self._listed()}')
-        if self._types[name] not in types:
-            raise BagError(f'{self._path}: {name} has {self._types[name]}, not {types[0]}')
-        if not self.counts[name]:
-            raise BagError(f'{self._path}: no messages on {name}')
-        return name
-
-    def is_compressed(self, name: str) -> bool:
-        """Returns whether a topic has CompressedImages."""
-        return self._types[name] == COMPRESSED_IMAGE_TYPE
-
-    def camera_info(self, image_topic: str) -> str | None:
-        """Returns the topic `camera_info` beside an image topic, if it has messages."""
-        space, slash, _ = image_topic.removesuffix(_COMPRESSED).rpartition('/')
-        name = f'{space}{slash}camera_info'
-        recorded = self._types.get(name) == CAMERA_INFO_TYPE and self.counts[name]
-        return name if recorded else None
-
-    def pictures(self, apart_from: str | None) -> list[str]:
-        """Returns the topics of camera images, one for each camera.
-
-        Raises:
-            BagError: There are none.
-        """
-        topics = [
-            topic
-            for topic, kind in sorted(self._types.items())
-            if kind in _IMAGE_TYPES
-            and not _is_no_picture(topic)
-            and topic not in (apart_from, *self.depths)
-        ]
-        with_messages = [topic for topic in topics if self.counts[topic]]
-        if topics and not with_messages:
-            raise BagError(f'{self._path}: no messages on {", ".join(topics)}')
-        if not topics:
-            others = ['depth images, which are left out'] if self.depths else []
-            if apart_from is not None:
-                others.append(f'those on {apart_from}, which was given for the ground truth')
-            but = f' but {" and ".join(others)}' if others else ''
-            raise BagError(
-                f'{self._path}: no images in this bag{but}; its topics: {self._listed()}'
-            )
-        # A camera that was recorded raw and compressed is one camera.
-        return [
-            topic
-            for topic in with_messages
-            if topic.removesuffix(_COMPRESSED) not in set(with_messages) - {topic}
-        ]
-
-    def truths(self, images: Sequence[str]) -> dict[str, str]:
-        """Returns the label topic of each image topic that has one.
-
-        Raises:
-            BagError: Two cameras would get the same ground truth.
-        """
-        labels = [
-            topic
-            for topic, kind in self._types.items()
-            if kind == IMAGE_TYPE and self.counts[topic] and _is_truth(topic)
-        ]
-        found: dict[str, str] = {}
-        for image in images:
-            around = [
-                topic
-                for topic in labels
-                if f'/{image}'.startswith(f'/{topic}'.removesuffix(LABELS_TOPIC) + '/')
-            ]
-            if around:
-                found[image] = max(around, key=len)
-        owners: dict[str, str] = {}
-        for image, topic in found.items():
-            if topic in owners:
-                raise BagError(
-                    f'{self._path}: {topic} may be the ground truth of {owners[topic]} or of '
-                    f'{image}: choose the camera with --image-topic'
-                )
-            owners[topic] = image
-        return found
-
-    def compressed_truths(self) -> list[str]:
-        """Returns the topics of compressed ground truth, which cannot be used."""
-        return [
-            topic
-            for topic in self._types
-            if self.is_compressed(topic) and self.counts[topic] and _is_truth(topic)
-        ]
-
-    def _listed(self) -> str:
-        return ', '.join(sorted(self._types)) or 'none'
-
-
-def _is_truth(topic: str) -> bool:
-    return f'/{topic}'.removesuffix(_COMPRESSED).endswith(LABELS_TOPIC)
-
-
-def _is_no_picture(topic: str) -> bool:
-    return _is_truth(topic) or f'/{topic}'.endswith(_RESULTS)
-
-
 def _camera_names(images: Sequence[str]) -> Mapping[str, str]:
     """Returns a name for the results of each image topic: its namespace if that is unique."""
     if len(images) == 1:
         return {images[0]: ''}
-    topics = {topic: topic.removesuffix(_COMPRESSED).strip('/') for topic in images}
+    topics = {topic: topic.removesuffix(COMPRESSED).strip('/') for topic in images}
     spaces = {topic: name.rpartition('/')[0] for topic, name in topics.items()}
     unique = len(set(spaces.values())) == len(images) and all(spaces.values())
     return spaces if unique else topics
