@@ -11,10 +11,8 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from statistics import median
 from typing import NamedTuple, Protocol
 
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
@@ -22,22 +20,13 @@ from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 from bisenet_ros.camera_ground import CameraGround
 from bisenet_ros.camera_slot import CameraSlot, CameraState, FrameCounts
 from bisenet_ros.node.image_link import ImageLink, explain_loss, explain_silence
-from bisenet_ros.node.statistics import Durations
+from bisenet_ros.node.statistics import Arrivals, Durations
 from bisenet_ros.node.worker import Logger, Worker
 from bisenet_ros.settings import Settings
 from bisenet_ros.trust.monitor import ClaimMonitor
 
 PERIOD = 1.0
 """Seconds between two messages on /diagnostics, and between two checks of the publishers."""
-
-_RECENT = 3
-"""Number of periods over which arrivals are counted."""
-
-_LONG = 60
-"""Number of periods over which a camera's usual rate, the median, is computed."""
-
-_MIN_COUNT = 10
-"""Minimum number of frames to judge a rate or losses."""
 
 OK = DiagnosticStatus.OK
 WARN = DiagnosticStatus.WARN
@@ -277,63 +266,6 @@ def judge(
     if recovering and not steady:
         return Finding(WARN, 'frames are arriving again, but not yet for camera_timeout')
     return Finding(OK, 'frames arrive' if state.counts.received else 'waiting for a frame')
-
-
-class _Recent(NamedTuple):
-    """Arrivals over the last periods."""
-
-    rate: float
-    received: int
-    lost: int
-
-
-class Arrivals:
-    """Detects whether far fewer frames arrive than are sent, or than before.
-
-    The state begins below half of them and ends at nine tenths, so that it does not flap.
-
-    Attributes:
-        lossy: Whether most frames are lost on the way.
-        slow: Whether the rate is lower than usual. After a minute, the new rate is the usual one.
-    """
-
-    def __init__(self) -> None:
-        self._periods: deque[tuple[float, int, int]] = deque(maxlen=_RECENT)
-        self._rates: deque[float] = deque(maxlen=_LONG)
-        self.lossy = False
-        self.slow = False
-
-    def add(self, seconds: float, received: int, lost: int) -> None:
-        """Adds the period that just ended."""
-        if seconds <= 0:
-            return
-        if not received and not lost:
-            # Silence is reported separately; counting starts again after it.
-            if not self.lossy:
-                self._periods.clear()
-                self.slow = False
-            return
-        self._periods.append((seconds, received, lost))
-        self._rates.append(received / seconds)
-        recent, usual = self.recent, self.usual_rate
-        sent = recent.received + recent.lost
-        if sent >= _MIN_COUNT and recent.received:
-            self.lossy = recent.received < sent * (0.9 if self.lossy else 0.5)
-        if len(self._periods) == _RECENT:
-            expected = usual * sum(seconds for seconds, *_ in self._periods)
-            most = usual * (0.9 if self.slow else 0.5)
-            self.slow = expected >= _MIN_COUNT and recent.rate < most
-
-    @property
-    def recent(self) -> _Recent:
-        """Arrivals over the last periods."""
-        seconds, received, lost = (sum(column) for column in zip(*self._periods, strict=True))
-        return _Recent(received / seconds, int(received), int(lost))
-
-    @property
-    def usual_rate(self) -> float:
-        """Median of the frames per second over a longer time."""
-        return median(self._rates)
 
 
 class ProcessingTime:

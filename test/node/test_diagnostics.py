@@ -26,7 +26,6 @@ from bisenet_ros.node.diagnostics import (
     ERROR,
     OK,
     WARN,
-    Arrivals,
     CameraTask,
     EngineTask,
     ProcessingTime,
@@ -35,7 +34,7 @@ from bisenet_ros.node.diagnostics import (
     judge,
 )
 from bisenet_ros.node.image_link import ImageLink, Offer
-from bisenet_ros.node.statistics import Durations
+from bisenet_ros.node.statistics import Arrivals, Durations
 from bisenet_ros.node.worker import Worker
 from bisenet_ros.segmenter import Segmenter
 from bisenet_ros.settings import Settings
