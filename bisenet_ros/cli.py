@@ -532,23 +532,11 @@ def demo(
     ROS network. If a video is truncated, its readable part is reported, and the exit code is 1.
     """
     target = _view_target(view, view_file)
-    from bisenet_ros.commands.demo import Demo, Scene, print_table, run_demo
-    from bisenet_ros.console import is_standard_output, write_json
-    from bisenet_ros.live.processes import ProcessError
+    from bisenet_ros.commands.demo import Demo, Scene, show_demo
 
     scene = Scene(path=source, seconds=seconds, seed=seed)
     settings = model.read(defaults=scene.parameters)
-    try:
-        measured = run_demo(Demo(scene, output, settings, verify, target))
-    except ProcessError as error:
-        print(f'bisenet: {error}', file=sys.stderr)
-        raise typer.Exit(1) from error
-    if json is not None:
-        write_json(json, measured)
-    if not is_standard_output(json):
-        print_table(measured, output)
-    if measured['problems']:
-        print(f'bisenet: {"; ".join(measured["problems"])}', file=sys.stderr)
+    if not show_demo(Demo(scene, output, settings, verify, target), json):
         raise typer.Exit(1)
 
 

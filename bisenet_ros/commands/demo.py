@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import math
+import sys
 import tempfile
 import time
 from bisect import bisect_right
@@ -22,7 +23,15 @@ from rich.text import Text
 from bisenet_ros.bag.reader import check_apart
 from bisenet_ros.bag.recorded_outputs import RecordedOutputs
 from bisenet_ros.commands.model import load_segmenter
-from bisenet_ros.console import make_folder, notes, print_line, progress_bar, warn, write_json
+from bisenet_ros.console import (
+    is_standard_output,
+    make_folder,
+    notes,
+    print_line,
+    progress_bar,
+    warn,
+    write_json,
+)
 from bisenet_ros.demo.drawings import Picture
 from bisenet_ros.demo.page import write_page
 from bisenet_ros.demo.report import Offline, evaluate, figures, results_in, rows
@@ -89,6 +98,29 @@ class Demo:
     settings: Settings = field(default_factory=Settings)
     verify: bool = False
     view: ViewTarget | None = None
+
+
+def show_demo(demo: Demo, json_file: Path | None) -> bool:
+    """Runs a demo, prints its figures, and writes them as JSON if `json_file` is given.
+
+    Returns:
+        Whether all processes worked, and all frames of the source could be read.
+
+    Raises:
+        UserError: See `run_demo`; or the JSON cannot be written.
+    """
+    try:
+        measured = run_demo(demo)
+    except ProcessError as error:
+        print(f'bisenet: {error}', file=sys.stderr)
+        return False
+    if json_file is not None:
+        write_json(json_file, measured)
+    if not is_standard_output(json_file):
+        _print_table(measured, demo.output)
+    if measured['problems']:
+        print(f'bisenet: {"; ".join(measured["problems"])}', file=sys.stderr)
+    return not measured['problems']
 
 
 def run_demo(demo: Demo) -> dict[str, Any]:
@@ -179,7 +211,7 @@ def _measured(
     return measured, pictures
 
 
-def print_table(measured: Mapping[str, Any], output: Path) -> None:
+def _print_table(measured: Mapping[str, Any], output: Path) -> None:
     """Prints the figures and the path of the report."""
     console = Console(highlight=False)
     table = Table(show_header=False)
