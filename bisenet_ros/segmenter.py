@@ -268,12 +268,14 @@ class Segmenter:
         drivable = tuple(filter(None, settings.drivable_classes))
         if drivable:
             label_space = replace(label_space, drivable=drivable)
+        claim = self.checkpoint.claim
+        claimed_threshold = 0.0 if claim is None else claim.threshold
         resolved = replace(
             self.settings,
             output_size=settings.output_size,
             confidence_threshold=settings.confidence_threshold,
             drivable_classes=label_space.drivable,
-            drivable_threshold=settings.drivable_threshold or self._claimed_threshold,
+            drivable_threshold=settings.drivable_threshold or claimed_threshold,
             anomaly_threshold=settings.anomaly_threshold,
             min_drivable_area=settings.min_drivable_area,
         )
@@ -284,11 +286,6 @@ class Segmenter:
     def drivable_threshold(self) -> float:
         """The setting in effect: that of the claim if none was selected."""
         return self.settings.drivable_threshold
-
-    @property
-    def _claimed_threshold(self) -> float:
-        claim = self.checkpoint.claim
-        return 0.0 if claim is None else claim.threshold
 
     @property
     def claim_problem(self) -> str:
