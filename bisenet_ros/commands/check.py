@@ -35,14 +35,14 @@ from bisenet_ros.settings import Settings
 ReadSettings = Callable[[Mapping[str, Any]], Settings]
 
 
-def check_scenario(path: Path, output: Path, settings_over: ReadSettings) -> bool:
+def check_scenario(path: Path, output: Path, read_settings: ReadSettings) -> bool:
     """Replays the bags of a scenario, each into a folder of its name, and prints the verdicts.
 
     Args:
         path: The scenario.
         output: The folder for the results; files of an earlier run are replaced.
-        settings_over: Takes the parameters of the scenario by name; returns the settings, in which
-            command-line options take precedence.
+        read_settings: Returns the settings, given the parameters of the scenario by name;
+            command-line options win over these.
 
     Returns:
         Whether all criteria are met.
@@ -54,7 +54,7 @@ def check_scenario(path: Path, output: Path, settings_over: ReadSettings) -> boo
     file = ScenarioFile.load(path)
     warn_of_foreign(file.params)
     parameters = file.parameters()
-    settings = settings_over(parameters)
+    settings = read_settings(parameters)
     try:
         segmenter = load_segmenter(settings)
     except CheckpointError as error:
