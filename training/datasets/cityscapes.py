@@ -49,12 +49,12 @@ class CityscapesSettings(SplitSettings):
         root: The folder that holds `leftImg8bit` and `gtFine`.
         split: train, val, or test; only the evaluation server has the ground truth of test.
         labels: Label images to read: `*_labelIds.png` from the download, or `*_labelTrainIds.png`
-            from the scripts of Cityscapes.
+            from its scripts; None for the former, or the latter if a split has only those.
     """
 
     kind: Literal['cityscapes'] = 'cityscapes'
     evaluated_split = 'val'
-    labels: LabelKind = 'label_ids'
+    labels: LabelKind | None = None
 
     @property
     def has_truth(self) -> bool:
@@ -68,12 +68,21 @@ class CityscapesSettings(SplitSettings):
         images = files_by_stem(image_folder, '_leftImg8bit')
         if not self.has_truth:
             return _UnseenImages(title, images)
-        ending, classes = _LABEL_FILES[self.labels]
+        ending, classes = _LABEL_FILES[self.labels or _kind_in(label_folder)]
         pairs = match(images, files_by_stem(label_folder, ending), image_folder, label_folder)
         return ImagePairs(title, pairs, CITYSCAPES, IdImageReader(classes, 'Cityscapes'))
 
     def submission(self, folder: Path) -> CityscapesSubmission:
         return CityscapesSubmission(folder)
+
+
+def _kind_in(folder: Path) -> LabelKind:
+    """Returns the kind of the label images in a folder; label ids if there are both or neither."""
+    stems = files_by_stem(folder)
+    for kind, (ending, _) in _LABEL_FILES.items():
+        if any(stem.endswith(ending) for stem in stems):
+            return kind
+    return 'label_ids'
 
 
 class _UnseenImages(Dataset):

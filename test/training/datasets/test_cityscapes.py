@@ -55,8 +55,25 @@ def test_train_ids_are_taken_as_they_are(tmp_path: Path) -> None:
     train_ids = np.arange(64, dtype=np.uint8).reshape(8, 8)
     train_ids[train_ids > 18] = IGNORE
     write_labels(tmp_path, 'gtFine_labelTrainIds', train_ids)
-    labels = CityscapesSettings(root=tmp_path, split='train', labels='train_ids').open()[0].labels
-    np.testing.assert_array_equal(labels, train_ids)
+    for kind in ('train_ids', None):
+        dataset = CityscapesSettings(root=tmp_path, split='train', labels=kind).open()
+        np.testing.assert_array_equal(dataset[0].labels, train_ids)
+
+
+def test_label_ids_are_read_where_both_kinds_are(root: Path) -> None:
+    before = CityscapesSettings(root=root, split='train').open()[0].labels
+    for label_ids in (root / 'gtFine' / 'train').rglob('*_labelIds.png'):
+        name = label_ids.name.replace('labelIds', 'labelTrainIds')
+        write_image(label_ids.with_name(name), np.zeros((32, 64), np.uint8))
+    dataset = CityscapesSettings(root=root, split='train').open()
+    np.testing.assert_array_equal(dataset[0].labels, before)
+
+
+def test_without_labels_those_of_the_download_are_missed(root: Path) -> None:
+    for label_ids in (root / 'gtFine' / 'train').rglob('*_labelIds.png'):
+        label_ids.unlink()
+    with pytest.raises(DatasetError, match=r'name that ends with _gtFine_labelIds$'):
+        CityscapesSettings(root=root, split='train').open()
 
 
 @pytest.mark.parametrize('split', ['train', 'test'])
