@@ -47,7 +47,7 @@ class TrainingData:
 
         Raises:
             UserError: A data set has no ground truth, files are missing, or the data sets differ in
-                classes or their order.
+                classes, their order, or which of them are drivable.
         """
         train = tuple(_open(config, source.dataset) for source in config.train)
         held_out = None if config.validation is None else _open(config, config.validation)
@@ -59,6 +59,12 @@ class TrainingData:
                     f'{dataset.description} has other classes than {train[0].description}, or '
                     f'another order: {", ".join(dataset.label_space.names)} instead of '
                     f'{", ".join(data.label_space.names)}'
+                )
+            if set(dataset.label_space.drivable) != set(data.label_space.drivable):
+                raise UserError(
+                    f'{dataset.description} has other drivable classes than '
+                    f'{train[0].description}: {_listed(dataset.label_space.drivable)} instead of '
+                    f'{_listed(data.label_space.drivable)}'
                 )
         return data
 
@@ -140,6 +146,10 @@ def _open(config: TrainingConfig, settings: DatasetSettings) -> Dataset:
             'validate on other splits'
         )
     return dataset
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ', '.join(names) or 'none'
 
 
 def read_counts(known: Path, names: Sequence[str], classes: int) -> Sequence[Sequence[int]] | None:

@@ -318,17 +318,31 @@ def test_data_sets_have_the_same_classes(data: Path, tmp_path: Path) -> None:
         fit(config, tmp_path / 'run', resume=False)
 
 
-def test_data_sets_have_the_same_order_of_classes(data: Path, tmp_path: Path) -> None:
-    road, sky = '{name: road, color: [1, 1, 1]}', '{name: sky, color: [2, 2, 2]}'
+ROAD, SKY = '{name: road, color: [1, 1, 1], drivable: true}', '{name: sky, color: [2, 2, 2]}'
+
+
+@pytest.mark.parametrize(
+    ('classes', 'message'),
+    [
+        ((SKY, ROAD), r'other classes .* or another order: sky, road instead of road, sky$'),
+        (
+            (ROAD.replace('true', 'false'), SKY),
+            r'val \(6 frames\) has other drivable classes than .*: none instead of road$',
+        ),
+    ],
+)
+def test_data_sets_have_the_same_order_of_classes_and_drive_on_the_same(
+    classes: tuple[str, str], message: str, data: Path, tmp_path: Path
+) -> None:
     images = data / 'leftImg8bit' / 'val'
-    for name, classes in (('train', (road, sky)), ('val', (sky, road))):
-        (tmp_path / f'{name}.yaml').write_text(f'classes: [{", ".join(classes)}]')
+    for name, entries in (('train', (ROAD, SKY)), ('val', classes)):
+        (tmp_path / f'{name}.yaml').write_text(f'classes: [{", ".join(entries)}]')
     one, other = (
         f'{{kind: pairs, images: {images}, labels: {images}, label_map: {tmp_path / name}.yaml}}'
         for name in ('train', 'val')
     )
     config = small_config(tmp_path, data, [f'train.0.dataset={one}', f'validation={other}'])
-    with pytest.raises(UserError, match=r'or another order: sky, road instead of road, sky$'):
+    with pytest.raises(UserError, match=message):
         fit(config, tmp_path / 'run', resume=False)
 
 
