@@ -529,7 +529,8 @@ def demo(
     From a bag with several cameras it takes `/image`, or the camera with the most images if there
     is no `/image`, and the ground truth in `ground_truth/labels` if the bag has it. Writes
     `index.html` with a video, pictures and figures. The processes are isolated from the rest of the
-    ROS network. If a video is truncated, its readable part is reported, and the exit code is 1.
+    ROS network. If a video is truncated, or a frame or its ground truth cannot be used, the rest is
+    reported, and the exit code is 1.
     """
     target = _view_target(view, view_file)
     from bisenet_ros.commands.demo import Demo, Scene, show_demo

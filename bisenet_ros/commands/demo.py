@@ -174,7 +174,7 @@ def _measured(
     """Measures and draws the outputs of the node; returns the figures and the pictures.
 
     Raises:
-        UserError: A frame cannot be read, or its ground truth has another size.
+        UserError: The source cannot be read any more.
         ProcessError: There are no outputs.
     """
     count = sum(map(len, outputs.published.values()))
@@ -195,7 +195,7 @@ def _measured(
                 RerunView(demo.view, shown, label_space, frames.cameras, demo.settings)
             )
         task = progress.add_task('measuring', total=count)
-        accuracy, pictures = evaluate(
+        evaluated = evaluate(
             frames,
             outputs,
             label_space,
@@ -205,10 +205,11 @@ def _measured(
             view=view,
             advance=lambda: progress.advance(task),
         )
-    measured = figures(frames, shown, outputs, accuracy, describe_model(segmenter))
+    model = describe_model(segmenter)
+    measured = figures(frames, shown, outputs, evaluated, model)
     if offline is not None:
         measured['offline'] = offline.figures()
-    return measured, pictures
+    return measured, evaluated.pictures
 
 
 def _print_table(measured: Mapping[str, Any], output: Path) -> None:

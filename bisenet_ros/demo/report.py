@@ -7,7 +7,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -16,12 +16,15 @@ from bisenet_ros.bag.recorded_outputs import RecordedOutputs
 from bisenet_ros.demo.drawings import VIDEO, Drawings, Picture, pictures_in
 from bisenet_ros.demo.from_above import GroundOfFrames
 from bisenet_ros.ego_mask import EgoMask
+from bisenet_ros.errors import UserError
 from bisenet_ros.formatting import number, percent, percentiles
+from bisenet_ros.image_codec import ImageError
 from bisenet_ros.label_space import LabelSpace
 from bisenet_ros.live.sources import Frames
 from bisenet_ros.metrics import ConfusionMatrix, truth_at, truth_outside
 from bisenet_ros.percentiles import Percentiles
 from bisenet_ros.replay.measure.evaluation import Accuracy, Evaluation, FrameId
+from bisenet_ros.replay.measure.problems import Problems
 from bisenet_ros.segmenter import Segmenter
 from bisenet_ros.settings import Settings
 from bisenet_ros.version import versions
@@ -33,6 +36,22 @@ _ACCURACY = ('miou', 'drivable_iou', 'iou', 'free_space_error_m', 'free_space_er
 
 Pixels = npt.NDArray[np.uint8]
 Row = tuple[str, str]
+
+
+class Evaluated(NamedTuple):
+    """What the frames of a demo gave.
+
+    Attributes:
+        accuracy: Accuracy over the frames with ground truth.
+        pictures: The pictures that were written.
+        undecodable: Number of frames that cannot be decoded.
+        problems: One sentence for each kind of problem with frames.
+    """
+
+    accuracy: Accuracy
+    pictures: list[Picture]
+    undecodable: int
+    problems: list[str]
 
 
 def results_in(output: Path) -> Iterator[Path]:
@@ -49,7 +68,7 @@ def figures(
     frames: Frames,
     name: str,
     outputs: RecordedOutputs,
-    accuracy: Accuracy,
+    evaluated: Evaluated,
     model: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Returns the figures of a demo, ready for JSON.
@@ -58,7 +77,7 @@ def figures(
         frames: The source, after its evaluation.
         name: Name of the source.
         outputs: Outputs for one or more frames of one camera.
-        accuracy: Accuracy over the frames with ground truth.
+        evaluated: What these frames gave.
         model: The model of the node, from `describe_model`.
     """
     published = [publication for camera in outputs.published.values() for publication in camera]
@@ -69,16 +88,16 @@ def figures(
         'inference': [arrival.inference_ms for arrival in arrivals],
         'publish': [arrival.publish_ms for arrival in arrivals],
     }
-    found = accuracy.figures()
+    found = evaluated.accuracy.figures()
     return {
         'source': name,
-        'problems': [frames.problem] if frames.problem else [],
+        'problems': [*filter(None, [frames.problem]), *evaluated.problems],
         'camera_hz': _rate([publication.time for publication in published]),
         'frames': {
             'published': len(published),
             'segmented': len(arrivals),
-            'dropped': len(published) - len(arrivals),
-            'compared_with_truth': accuracy.frames,
+            'dropped': len(published) - len(arrivals) - evaluated.undecodable,
+            'compared_with_truth': evaluated.accuracy.frames,
         },
         'fps': _rate(sorted(arrival.received for arrival in arrivals)),
         'latency_ms': {**Percentiles.of(ages)._asdict(), 'max': max(ages)},
@@ -146,13 +165,13 @@ def evaluate(
     offline: Offline | None,
     view: RerunView | None,
     advance: Callable[[], None],
-) -> tuple[Accuracy, list[Picture]]:
+) -> Evaluated:
     """Compares the outputs with ground truth, and writes `overlay.webm` and the pictures.
 
     If CameraInfo and `mounting` are known, these also show the ground from above.
 
     Args:
-        frames: Published frames of one camera; dropped ones are skipped.
+        frames: Published frames of one camera.
         outputs: The recorded outputs.
         label_space: Label space of the labels.
         output: The output folder.
@@ -162,8 +181,10 @@ def evaluate(
         advance: Called after every frame.
 
     Raises:
-        UserError: A frame cannot be read, or its ground truth has another size.
+        UserError: The source cannot be read any more.
     """
+    problems = Problems()
+    undecodable = 0
     evaluation = Evaluation(label_space)
     (camera,) = frames.cameras
     grounds = GroundOfFrames(camera, settings)
@@ -175,25 +196,37 @@ def evaluate(
         for frame in frames:
             start = frame.received if start is None else start
             recorded = outputs.of(frame)
-            if recorded is not None:
-                image, truth = frame.image(), frame.truth(label_space)
-                if truth is not None:
-                    truth = truth_at(truth, image.shape, recorded.labels.shape)
+            if recorded is None:
+                try:
+                    frame.image()
+                except ImageError as error:
+                    undecodable += 1
+                    problems.add('frames could not be decoded', f'{frame.place}: {error}')
+            else:
+                image = frame.image()
                 found = recorded.segmentation(grounds.ego_mask)
                 ground = grounds.of(frame, image, found)
-                title = f'{(frame.received - start) / 1e9:.1f} s'
-                drawings.add(frame.index, title, image, truth, found, ground)
                 tables = None if ground is None else ground.tables
                 name = FrameId(frame.camera.image_topic, frame.index, frame.stamp)
                 shown = evaluation.update(name, image, found, recorded.times_ms, tables)
-                if truth is not None:
-                    shown |= evaluation.compare(truth)
+                truth: Pixels | None = None
+                try:
+                    known = frame.truth(label_space)
+                    if known is not None:
+                        known = truth_at(known, image.shape, found.labels.shape)
+                        shown |= evaluation.compare(known)
+                        truth = known
+                except UserError as error:
+                    case = f'{frame.place}: {error}'
+                    problems.add('ground-truth images could not be used', case)
+                title = f'{(frame.received - start) / 1e9:.1f} s'
+                drawings.add(frame.index, title, image, truth, found, ground)
                 if view is not None:
                     view.show(frame, image, found, ground=ground, truth=truth, figures=shown)
                 if offline is not None:
                     offline.add(image, grounds.ego_mask, truth, found.labels)
             advance()
-    return evaluation.accuracy, drawings.pictures
+    return Evaluated(evaluation.accuracy, drawings.pictures, undecodable, problems.lines())
 
 
 def rows(measured: Mapping[str, Any]) -> list[Row]:

@@ -9,7 +9,18 @@ from pathlib import Path
 import cv2
 import numpy as np
 from rosbags.typesys import Stores, get_typestore
-from small_bags import HEIGHT, IMAGE, START, STEP, WIDTH, Entry, drive, message_of, write_bag
+from small_bags import (
+    HEIGHT,
+    IMAGE,
+    START,
+    STEP,
+    WIDTH,
+    Entry,
+    drive,
+    message_of,
+    picture,
+    write_bag,
+)
 
 from bisenet_ros.bag.recorded_outputs import (
     KINDS,
@@ -19,15 +30,64 @@ from bisenet_ros.bag.recorded_outputs import (
     RecordedOutputsWriter,
     write_publications,
 )
-from bisenet_ros.demo.report import Offline, evaluate
+from bisenet_ros.demo.report import Offline, evaluate, figures
 from bisenet_ros.ego_mask import EgoMask
 from bisenet_ros.label_space import CAMVID
 from bisenet_ros.live.sources import Source, open_source
 from bisenet_ros.metrics import ConfusionMatrix
+from bisenet_ros.segmentation import Segmentation
 from bisenet_ros.segmenter import Segmenter
 from bisenet_ros.settings import Settings
 
 COUNT = 3
+
+
+def write_output(writer: RecordedOutputsWriter, sent: Publication, found: Segmentation) -> None:
+    store = get_typestore(Stores.LATEST)
+    images: dict[str, bytes] = {}
+    for kind in KINDS:
+        _, message = message_of(store.types, Entry('', sent.stamp, getattr(found, kind), 'mono8'))
+        images[kind] = bytes(store.serialize_cdr(message, IMAGE))
+    writer.write(Arrival('', sent.stamp, sent.time + 1, 1.0, 2.0, 3.0), images)
+
+
+def test_frames_and_truths_that_cannot_be_used_are_problems(
+    tmp_path: Path, segmenter: Segmenter
+) -> None:
+    entries = [
+        *drive(2)[:3],
+        Entry('/ground_truth/labels', START + STEP, np.zeros((9, 9), np.uint8), 'mono8'),
+        Entry('/image', START + 2 * STEP, picture(2), 'strange'),
+    ]
+    frames = open_source(Source(write_bag(tmp_path / 'bag', entries)))
+    published = [Publication('', START + i * STEP, i * STEP) for i in range(3)]
+    with RecordedOutputsWriter(tmp_path) as writer:
+        for index, sent in enumerate(published[:2]):
+            write_output(writer, sent, segmenter(picture(index)))
+    write_publications(tmp_path, published)
+    with RecordedOutputs(tmp_path, CAMVID) as outputs:
+        evaluated = evaluate(
+            frames,
+            outputs,
+            CAMVID,
+            tmp_path,
+            settings=Settings(),
+            offline=Offline(segmenter),
+            view=None,
+            advance=lambda: None,
+        )
+        measured = figures(frames, 'a drive', outputs, evaluated, {})
+    assert measured['frames'] == {
+        'published': 3, 'segmented': 2, 'dropped': 0, 'compared_with_truth': 1,
+    }  # fmt: skip
+    truth, frame = measured['problems']
+    assert truth == (
+        '1 ground-truth images could not be used; first: frame 1 of /image: '
+        'labels are 64x48, but the ground truth is 9x9'
+    )
+    assert frame.startswith(
+        "1 frames could not be decoded; first: frame 2 of /image: encoding 'strange' is not"
+    )
 
 
 def test_the_vehicle_itself_does_not_count(tmp_path: Path, segmenter: Segmenter) -> None:
@@ -36,18 +96,12 @@ def test_the_vehicle_itself_does_not_count(tmp_path: Path, segmenter: Segmenter)
     file = tmp_path / 'bonnet.png'
     cv2.imwrite(str(file), bonnet)
     frames = open_source(Source(write_bag(tmp_path / 'bag', drive(COUNT))))
-    store = get_typestore(Stores.LATEST)
     matrix = ConfusionMatrix(len(CAMVID))
     published = [Publication('', START + i * STEP, i * STEP) for i in range(COUNT)]
     with RecordedOutputsWriter(tmp_path) as writer:
         for frame, sent in zip(frames, published, strict=True):
             (found,) = segmenter.batch([frame.image()], [EgoMask(file)])
-            images: dict[str, bytes] = {}
-            for kind in KINDS:
-                entry = Entry('', sent.stamp, getattr(found, kind), 'mono8')
-                _, message = message_of(store.types, entry)
-                images[kind] = bytes(store.serialize_cdr(message, IMAGE))
-            writer.write(Arrival('', sent.stamp, sent.time + 1, 1.0, 2.0, 3.0), images)
+            write_output(writer, sent, found)
             truth = frame.truth(CAMVID)
             assert truth is not None
             matrix.update(found.labels[:30], truth[:30])
@@ -56,7 +110,7 @@ def test_the_vehicle_itself_does_not_count(tmp_path: Path, segmenter: Segmenter)
     settings = Settings(cameras=('front',)).changed({'front.ego_mask': str(file)})
     offline = Offline(segmenter)
     with RecordedOutputs(tmp_path, CAMVID) as outputs:
-        accuracy, _ = evaluate(
+        evaluated = evaluate(
             frames,
             outputs,
             CAMVID,
@@ -66,7 +120,7 @@ def test_the_vehicle_itself_does_not_count(tmp_path: Path, segmenter: Segmenter)
             view=None,
             advance=lambda: None,
         )
-    measured = accuracy.figures()
+    measured = evaluated.accuracy.figures()
     assert measured is not None
     assert measured['frames'] == COUNT
     assert measured['confusion'] == matrix.counts.tolist()
