@@ -396,8 +396,9 @@ class SegmenterNode(LifecycleNode):
         )
         publishers.publish(result, slot.count_published)
         assert self._worker is not None
-        claim, monitor = self._worker.segmenter.checkpoint.claim, self._monitors[slot.name]
-        if claim is None:
+        segmenter, monitor = self._worker.segmenter, self._monitors[slot.name]
+        claim = segmenter.checkpoint.claim
+        if claim is None or segmenter.claim_problem:
             monitor.clear()
         else:
             monitor.add(claim, frame.segmentation.mean_confidence)

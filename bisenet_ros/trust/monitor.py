@@ -30,7 +30,7 @@ class ClaimMonitor:
         self.doubt = ''
 
     def clear(self) -> None:
-        """Forgets all frames: the network has changed, or states no error rate."""
+        """Forgets all frames: the network has changed, or no claim applies to it."""
         self._confidences.clear()
         self._claim = None
         self.doubt = ''

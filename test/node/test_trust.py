@@ -71,12 +71,21 @@ def test_a_calibrated_node(domain: int, peer: Peer, tmp_path: Path) -> None:
 
         set_parameter(peer, 'drivable_threshold', 0.05)
         diagnostics.clear()
-        diagnostics.wait(
-            lambda array: (
-                value(array, 'engine', 'claim')
-                == 'does not apply: drivable_threshold is 0.05, below 0.14'
+        with peer.streaming(Image, 'image', fill_with(FRAME, 'bgr8')):
+            diagnostics.wait(
+                lambda array: (
+                    value(array, 'camera', 'claim_doubt') == 'none'
+                    and value(array, 'engine', 'claim')
+                    == 'does not apply: drivable_threshold is 0.05, below 0.14'
+                )
             )
-        )
+
+        set_parameter(peer, 'drivable_threshold', 0.0)
+        diagnostics.clear()
+        with peer.streaming(Image, 'image', fill_with(FRAME, 'bgr8')):
+            diagnostics.wait(
+                lambda array: value(array, 'camera', 'claim_doubt') not in ('', 'none')
+            )
 
         set_parameter(peer, 'weights', str(without_claim))
         assert peer.call(Trigger, '/segmenter/reload', Trigger.Request()).success
