@@ -44,8 +44,8 @@ def open_bag(path: Path) -> BagReader:
     return reader
 
 
-class Received(NamedTuple):
-    """A recorded message.
+class RecordedMessage(NamedTuple):
+    """A message of a bag.
 
     Attributes:
         topic: Its topic.
@@ -57,21 +57,10 @@ class Received(NamedTuple):
     received: int
     message: Any
 
-
-class Stamped(NamedTuple):
-    """A recorded message with a header.
-
-    Attributes:
-        topic: Its topic.
-        received: Time of recording, nanoseconds.
-        stamp: Stamp of the header, nanoseconds.
-        message: The message as deserialised by rosbags.
-    """
-
-    topic: str
-    received: int
-    stamp: int
-    message: Any
+    @property
+    def stamp(self) -> int:
+        """Stamp of its header, nanoseconds."""
+        return nanoseconds(self.message.header.stamp)
 
 
 def connections_of(reader: BagReader) -> list[Connection]:
@@ -83,12 +72,12 @@ def connections_of(reader: BagReader) -> list[Connection]:
     ]
 
 
-def received_messages(
+def messages(
     reader: BagReader,
     topics: Collection[str],
     kind: str | None = None,
     start: int | None = None,
-) -> Iterator[Received]:
+) -> Iterator[RecordedMessage]:
     """Yields the messages of some topics in recording order.
 
     Args:
@@ -119,24 +108,7 @@ def received_messages(
                     'metadata.yaml says: give the folder of the recording, with that file'
                 )
             message: Any = reader.deserialize(data, connection.msgtype)
-            yield Received(connection.topic, received, message)
-
-
-def messages(
-    reader: BagReader, topics: Collection[str], start: int | None = None
-) -> Iterator[Stamped]:
-    """Yields the messages of some topics, which all have a header, in recording order.
-
-    Args:
-        reader: The opened bag.
-        topics: See `received_messages`.
-        start: See `received_messages`.
-
-    Raises:
-        BagError: The bag is damaged.
-    """
-    for topic, received, message in received_messages(reader, topics, start=start):
-        yield Stamped(topic, received, nanoseconds(message.header.stamp), message)
+            yield RecordedMessage(connection.topic, received, message)
 
 
 @contextmanager

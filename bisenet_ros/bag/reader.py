@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from bisenet_ros.bag.labels_folder import LabelsFolder
 from bisenet_ros.bag.mcap_file import is_cut, is_unindexed
-from bisenet_ros.bag.messages import IMAGE_TOPIC, BagError, messages, open_bag, received_messages
+from bisenet_ros.bag.messages import IMAGE_TOPIC, BagError, messages, open_bag
 from bisenet_ros.bag.rosbags_readers import BagReader
 from bisenet_ros.bag.stamp_join import GroundTruth, LabelTimes, with_camera_infos
 from bisenet_ros.bag.topics import COMPRESSED, Topics
@@ -244,7 +244,7 @@ class ReplayBag:
                     self._label_times[labels] = LabelTimes.of(messages(opened, [labels]))
                 found = GroundTruth(
                     self._label_times[labels],
-                    lambda start: messages(opened, [labels], start),
+                    lambda start: messages(opened, [labels], start=start),
                     by_reception=not self._unstamped.isdisjoint((images, labels)),
                 )
                 return stack.enter_context(closing(found))
@@ -334,7 +334,7 @@ class ReplayBag:
         """
         found: dict[str, StaticTransform] = {}
         with closing(open_bag(self.path)) as reader:
-            for _, _, message in received_messages(reader, _STATIC_TRANSFORMS, TRANSFORMS_TYPE):
+            for _, _, message in messages(reader, _STATIC_TRANSFORMS, TRANSFORMS_TYPE):
                 for one in message.transforms:
                     parent, child = one.header.frame_id, one.child_frame_id
                     move, turn = one.transform.translation, one.transform.rotation

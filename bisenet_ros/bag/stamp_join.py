@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from rosbags.typesys import Stores, get_typestore
 
-from bisenet_ros.bag.messages import BagError, Stamped
+from bisenet_ros.bag.messages import BagError, RecordedMessage
 from bisenet_ros.message_types import CAMERA_INFO_TYPE
 
 LATEST_INFO = 100_000_000
@@ -48,7 +48,7 @@ class LabelTimes(NamedTuple):
     damage: BagError | None
 
     @classmethod
-    def of(cls, labels: Iterator[Stamped]) -> LabelTimes:
+    def of(cls, labels: Iterator[RecordedMessage]) -> LabelTimes:
         """Reads all messages, and keeps none of them."""
         stamps, received = array('q'), array('q')
         damage: BagError | None = None
@@ -77,7 +77,7 @@ class GroundTruth:
     def __init__(
         self,
         times: LabelTimes,
-        read: Callable[[int | None], Iterator[Stamped]],
+        read: Callable[[int | None], Iterator[RecordedMessage]],
         *,
         by_reception: bool,
     ) -> None:
@@ -96,7 +96,7 @@ class GroundTruth:
         """Number of messages on the topic."""
         return len(self._free)
 
-    def of(self, image: Stamped) -> Any:
+    def of(self, image: RecordedMessage) -> Any:
         """Returns the message that belongs to an image, or None."""
         moment, tolerance = image.stamp, 0
         if self._by_reception:
@@ -143,13 +143,13 @@ class ImageWithInfo(NamedTuple):
         camera_info: The CameraInfo of its stamp.
     """
 
-    image: Stamped
+    image: RecordedMessage
     latest_info: Any
     camera_info: Any
 
 
 def with_camera_infos(
-    recorded: Iterator[Stamped], info_topics: Mapping[str, str]
+    recorded: Iterator[RecordedMessage], info_topics: Mapping[str, str]
 ) -> Iterator[ImageWithInfo]:
     """Yields every image with its CameraInfos, in the order of the images.
 

@@ -9,7 +9,13 @@ from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 
-from bisenet_ros.bag.messages import LABELS_TOPIC, BagError, Stamped, connections_of, messages
+from bisenet_ros.bag.messages import (
+    LABELS_TOPIC,
+    BagError,
+    RecordedMessage,
+    connections_of,
+    messages,
+)
 from bisenet_ros.bag.rosbags_readers import BagReader
 from bisenet_ros.image_codec import is_depth
 from bisenet_ros.message_types import CAMERA_INFO_TYPE, COMPRESSED_IMAGE_TYPE, IMAGE_TYPE
@@ -48,7 +54,7 @@ class Topics:
                 self._look_at(topic, reader)
 
     def _look_at(self, topic: str, reader: BagReader) -> None:
-        first: list[Stamped] = []
+        first: list[RecordedMessage] = []
         with suppress(BagError):  # reported when the bag is read
             first += islice(messages(reader, [topic]), 2)
         if first and not any(found.stamp for found in first):

@@ -199,12 +199,12 @@ class RunResult:
             for connection in connections_of(reader):
                 if connection.topic == topic and connection.msgtype != IMAGE_TYPE:
                     raise RunError(f'{path}: {topic} has {connection.msgtype}, not {IMAGE_TYPE}')
-            for _, _, stamp, message in messages(reader, [topic]):
+            for recorded in messages(reader, [topic]):
                 frame = next(frames, None)
-                if frame is None or frame.stamp != stamp:
+                if frame is None or frame.stamp != recorded.stamp:
                     raise foreign
                 try:
-                    pixels = decode(message)
+                    pixels = decode(recorded.message)
                 except ImageError as error:
                     raise RunError(f'{path}: {topic}, frame {frame.frame}: {error}') from error
                 yield frame, pixels
