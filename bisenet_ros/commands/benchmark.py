@@ -90,12 +90,17 @@ def measure(settings: Benchmark) -> dict[str, Any]:
         candidates = load_candidates(settings.model)
     preferred, message = candidates.preferred, Message.of(frame, 'bgr8')
     with progress_bar() as progress:
-        times, differing = _compare(settings, candidates, frame, _bar(progress, 'comparing'))
-        stages = _stages(settings, candidates, message, _bar(progress, 'stages'))
+        steps = rounds_in_all(settings.rounds)
+        advance = _bar(progress, 'comparing', steps)
+        times, differing = _compare(settings, candidates, frame, advance)
+        stages = _stages(settings, candidates, message, _bar(progress, 'stages', steps))
         unloaded_ms = stages[preferred]['total']['p50_ms']
         segmenter = candidates.segmenters[preferred]
-        rates = _stream(settings, segmenter, message, unloaded_ms, _bar(progress, 'at fixed rates'))
-        start = _start(settings, segmenter, _bar(progress, 'starting'))
+        advance = _bar(progress, 'at fixed rates', len(RATES) + BISECTIONS)
+        rates = _stream(settings, segmenter, message, unloaded_ms, advance)
+        starts = min(settings.rounds, _MAX_STARTS)
+        advance = _bar(progress, 'starting', starts_in_all(starts))
+        start = measure_start(segmenter, starts, advance)
     reference = times[next(iter(candidates.baselines))].median_ms
     return {
         'settings': {
@@ -125,21 +130,13 @@ def measure(settings: Benchmark) -> dict[str, Any]:
     }
 
 
-Bar = Callable[[int], Callable[[], None]]
-
-
-def _bar(progress: Progress, description: str) -> Bar:
-    """Returns a function that adds a bar of some steps and returns a function to advance it."""
-
-    def begin(steps: int) -> Callable[[], None]:
-        task = progress.add_task(description, total=steps)
-        return partial(progress.advance, task)
-
-    return begin
+def _bar(progress: Progress, description: str, steps: int) -> Callable[[], None]:
+    """Adds a bar of some steps; returns a function to advance it by one."""
+    return partial(progress.advance, progress.add_task(description, total=steps))
 
 
 def _compare(
-    settings: Benchmark, candidates: Candidates, frame: Pixels, bar: Bar
+    settings: Benchmark, candidates: Candidates, frame: Pixels, advance: Callable[[], None]
 ) -> tuple[dict[str, Times], dict[str, float]]:
     """Returns times and the fraction of pixels whose label differs from `exact`, by candidate."""
     preferred = candidates.segmenters[candidates.preferred]
@@ -153,11 +150,11 @@ def _compare(
         return lambda: labeller(frame)
 
     runs = {name: run(labeller) for name, labeller in labellers.items()}
-    return in_turn(runs, settings.rounds, bar(rounds_in_all(settings.rounds))), differing
+    return in_turn(runs, settings.rounds, advance), differing
 
 
 def _stages(
-    settings: Benchmark, candidates: Candidates, message: Message, bar: Bar
+    settings: Benchmark, candidates: Candidates, message: Message, advance: Callable[[], None]
 ) -> dict[str, dict[str, Any]]:
     """Returns times by engine and stage, from the camera message to the output message."""
     heard = {
@@ -165,7 +162,7 @@ def _stages(
         for name, segmenter in candidates.segmenters.items()
     }
     runs = {name: stages.run for name, stages in heard.items()}
-    times = in_turn(runs, settings.rounds, bar(rounds_in_all(settings.rounds)))
+    times = in_turn(runs, settings.rounds, advance)
     return {
         name: {
             **{stage: percentiles(ms[-settings.rounds :]) for stage, ms in stages.ms.items()},
@@ -183,9 +180,12 @@ def _settle(segmenter: Segmenter) -> Callable[[], object]:
 
 
 def _stream(
-    settings: Benchmark, segmenter: Segmenter, message: Message, unloaded_ms: float, bar: Bar
+    settings: Benchmark,
+    segmenter: Segmenter,
+    message: Message,
+    unloaded_ms: float,
+    advance: Callable[[], None],
 ) -> dict[str, Any]:
-    advance = bar(len(RATES) + BISECTIONS)
     trial = partial(
         stream, partial(process, make_pipeline(segmenter)), message, seconds=settings.seconds
     )
@@ -195,8 +195,3 @@ def _stream(
         advance()
     best = highest_sustained(trial, unloaded_ms, advance)
     return {'fixed_rates': fixed, 'highest_sustained': best.figures()}
-
-
-def _start(settings: Benchmark, segmenter: Segmenter, bar: Bar) -> dict[str, Any]:
-    rounds = min(settings.rounds, _MAX_STARTS)
-    return measure_start(segmenter, rounds, bar(starts_in_all(rounds)))
