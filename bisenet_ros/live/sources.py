@@ -8,7 +8,7 @@ A source gives the same frames on each iteration, so that a report can draw them
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -125,9 +125,9 @@ def open_source(source: Source) -> Frames:
         return Frames(f'{path} ({topics})', bag.cameras, count, bag.__iter__, source.seconds)
     if is_video(path):
         video = Video(path)
-        return _pictures(source, video, video.rate, video.frame_count, video.problem_after)
+        return _pictures(source, video.__iter__, video.rate, video.frame_count, video.problem_after)
     files = list_files(path, IMAGE_SUFFIXES)
-    return _pictures(source, _Images(files), FOLDER_RATE, len(files))
+    return _pictures(source, lambda: map(read_image, files), FOLDER_RATE, len(files))
 
 
 def _is_bag(path: Path) -> bool:
@@ -147,30 +147,20 @@ def _is_bag(path: Path) -> bool:
     return False
 
 
-@dataclass(frozen=True)
-class _Images:
-    """Image files, (H, W, 3) BGR."""
-
-    files: list[Path]
-
-    def __iter__(self) -> Iterator[Pixels]:
-        return map(read_image, self.files)
-
-
 def _pictures(
     source: Source,
-    images: Iterable[Pixels],
+    images: Callable[[], Iterator[Pixels]],
     rate: float,
     count: int,
     problem_after: Callable[[int], str] = lambda count: '',
 ) -> Frames:
-    """Returns images at a fixed rate, as if recorded by a camera."""
+    """Returns (H, W, 3) BGR images at a fixed rate, as if recorded by a camera."""
     count = min(count, math.ceil(source.seconds * rate)) if source.seconds < math.inf else count
     camera = Camera('', IMAGE_TOPIC, None, count)
     types: Mapping[str, Any] = get_typestore(Stores.LATEST).types
 
     def frames() -> Iterator[RecordedFrame]:
-        for index, pixels in enumerate(images):
+        for index, pixels in enumerate(images()):
             stamp = round(index * 1e9 / rate)
             time = types['builtin_interfaces/msg/Time'](*divmod(stamp, 1_000_000_000))
             message = types[IMAGE_TYPE](
