@@ -215,7 +215,7 @@ def _print_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-def _name_compare(wanted: bool) -> None:
+def _refer_to_compare(wanted: bool) -> None:
     if wanted:
         raise UserError('replay has no --compare; use: bisenet compare RUN_A RUN_B -o DIR')
 
@@ -408,7 +408,7 @@ def replay(
     view_file: ViewFile = None,
     fail_under: FailUnder = None,
     compare: Annotated[
-        bool, typer.Option('--compare', hidden=True, is_eager=True, callback=_name_compare)
+        bool, typer.Option('--compare', hidden=True, is_eager=True, callback=_refer_to_compare)
     ] = False,
     *,
     model: ModelOptions,

@@ -247,7 +247,7 @@ def _replay_many(
     else:
         running = evaluate_on_ray(jobs, options, ray, workers)
     with closing(running) as events:
-        found = _shown(jobs, events)
+        found = _outcomes(jobs, events)
     outcomes = [found[job] for job in jobs]
     metrics = merge(outcomes, label_space)
     write_json(output / 'metrics.json', metrics)
@@ -260,8 +260,8 @@ def _replay_many(
     return metrics, f'{len(failed)} of {len(jobs)} bags had problems; first: {first}'
 
 
-def _shown(jobs: Sequence[Job], events: Iterable[Progress | Outcome]) -> dict[Job, Outcome]:
-    """Shows a progress bar per bag and a line per bag with problems; returns the outcomes."""
+def _outcomes(jobs: Sequence[Job], events: Iterable[Progress | Outcome]) -> dict[Job, Outcome]:
+    """Returns the outcomes; shows a bar of progress per bag, and a line for each problem."""
     outcomes: dict[Job, Outcome] = {}
     bars: dict[Job, TaskID] = {}
     with progress_bar() as progress:

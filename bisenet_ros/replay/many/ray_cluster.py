@@ -98,7 +98,7 @@ class _Cluster:
         while waiting or busy:
             while idle and waiting:
                 actor, job = idle.pop(), waiting.popleft()
-                busy[actor.evaluate.remote(_everywhere(job))] = actor, job
+                busy[actor.evaluate.remote(_with_absolute_paths(job))] = actor, job
             done, _ = self._ray.wait(list(busy))
             for reference in done:
                 actor, job = busy.pop(reference)
@@ -150,6 +150,6 @@ def _check_reachable(address: str) -> None:
         raise UserError(f'no Ray cluster at {address}: {error.strerror or error}') from error
 
 
-def _everywhere(job: Job) -> Job:
+def _with_absolute_paths(job: Job) -> Job:
     """Returns the job with absolute paths, which any actor can use in any working directory."""
     return Job(job.bag.absolute(), job.output.absolute())
