@@ -175,41 +175,13 @@ class ReplayBag:
         self.damage = (
             f'{cut[0]} is truncated: only the frames before the cut are evaluated' if cut else ''
         )
-        labels = None if labels_topic is None else topics.find(labels_topic, (IMAGE_TYPE,))
-        if image_topic is not None:
-            images = [topics.find_camera(image_topic)]
-            if labels in images:
-                raise BagError(
-                    f'{path}: {labels} was given for the images and for the ground truth'
-                )
-        else:
-            images = topics.pictures(apart_from=labels)
-        given = labels if labels_folder is None else str(labels_folder)
-        if given is None:
-            truths = topics.truths(images)
-        elif len(images) == 1:
-            truths = {images[0]: given}
-        else:
-            raise BagError(
-                f'{path}: ground truth was given for one camera, but there are {len(images)} '
-                f'({", ".join(images)}): choose one with --image-topic'
-            )
-        names = _camera_names(images)
-        self.cameras = tuple(
-            Camera(
-                name=names[topic],
-                image_topic=topic,
-                labels_topic=truths.get(topic),
-                frame_count=topics.counts[topic],
-                compressed=topics.is_compressed(topic),
-                camera_info_topic=topics.camera_info(topic),
-            )
-            for topic in images
-        )
+        self.cameras = _cameras(path, topics, image_topic, labels_topic, labels_folder)
         self._label_times: dict[str, LabelTimes] = {}  # by topic
         self._truths: dict[str, GroundTruth] = {}  # of the latest iteration, by image topic
-        self._unstamped = topics.unstamped.intersection([*images, *truths.values()])
-        unread = topics.compressed_truths() if len(truths) < len(images) else ()
+        images = [camera.image_topic for camera in self.cameras]
+        truths = [camera.labels_topic for camera in self.cameras]
+        self._unstamped = topics.unstamped.intersection([*images, *truths])
+        unread = topics.compressed_truths() if None in truths else ()
         concerned = {
             'headers have no stamps, so the times of recording are used': self._unstamped,
             'the first images have the same time of recording; where many have, --rate and --live '
@@ -387,6 +359,45 @@ def check_apart(source: str, files: Iterable[Path], results: Iterable[Path]) -> 
                 )
     except OSError as error:
         raise UserError(f'{error.filename}: {error.strerror}') from error
+
+
+def _cameras(
+    path: Path,
+    topics: Topics,
+    image_topic: str | None,
+    labels_topic: str | None,
+    labels_folder: Path | None,
+) -> tuple[Camera, ...]:
+    """Returns the cameras of a bag with their ground truth; see `ReplayBag`."""
+    labels = None if labels_topic is None else topics.find(labels_topic, (IMAGE_TYPE,))
+    if image_topic is not None:
+        images = [topics.find_camera(image_topic)]
+        if labels in images:
+            raise BagError(f'{path}: {labels} was given for the images and for the ground truth')
+    else:
+        images = topics.pictures(apart_from=labels)
+    given = labels if labels_folder is None else str(labels_folder)
+    if given is None:
+        truths = topics.truths(images)
+    elif len(images) == 1:
+        truths = {images[0]: given}
+    else:
+        raise BagError(
+            f'{path}: ground truth was given for one camera, but there are {len(images)} '
+            f'({", ".join(images)}): choose one with --image-topic'
+        )
+    names = _camera_names(images)
+    return tuple(
+        Camera(
+            name=names[topic],
+            image_topic=topic,
+            labels_topic=truths.get(topic),
+            frame_count=topics.counts[topic],
+            compressed=topics.is_compressed(topic),
+            camera_info_topic=topics.camera_info(topic),
+        )
+        for topic in images
+    )
 
 
 def _camera_names(images: Sequence[str]) -> Mapping[str, str]:
