@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from bisenet_ros.message_types import COMPRESSED_IMAGE_TYPE
 from bisenet_ros.node import large_images
 from bisenet_ros.node.topic_names import COMPRESSED
 
@@ -38,7 +39,6 @@ class ImageLink:
         topic: The topic that the node subscribes to, after all remapping.
         type: The message type of the subscription.
         reliable: Whether the subscription requests reliable delivery.
-        transport: The value of the parameter `transport`.
         offers: Publishers on the topic, also of other message types.
         other_transport: The camera's topic of the other transport if it has a publisher.
         name: The name of the input to remap, without `/compressed`.
@@ -50,12 +50,16 @@ class ImageLink:
     topic: str
     type: str
     reliable: bool
-    transport: str
     offers: Sequence[Offer] = ()
     other_transport: str = ''
     name: str = 'image'
     elsewhere: Callable[[], Sequence[str]] = tuple
     middleware: str = ''
+
+    @property
+    def compressed(self) -> bool:
+        """Whether the images are compressed: the value of the parameter `transport`."""
+        return self.type == COMPRESSED_IMAGE_TYPE
 
     @property
     def publishers(self) -> list[Offer]:
@@ -90,10 +94,10 @@ def explain_silence(
     wrong = sorted({offer.type for offer in link.offers if offer.type != link.type})
     if not link.publishers:
         remapped = link.topic
-        if link.transport == 'compressed':
+        if link.compressed:
             remapped = remapped.removesuffix(COMPRESSED)
         if remapped.endswith(COMPRESSED):
-            also = '' if link.transport == 'compressed' else ', and set transport to compressed'
+            also = '' if link.compressed else ', and set transport to compressed'
             return (
                 f'{link.name} is remapped to {remapped}: leave {COMPRESSED} out of the remapping'
                 f'{also}'
@@ -139,10 +143,10 @@ def _of_type(message_type: str, offers: Sequence[Offer]) -> list[Offer]:
 
 def _instead(link: ImageLink) -> str:
     if link.other_transport:
-        other = 'raw' if link.transport == 'compressed' else 'compressed'
+        other = 'raw' if link.compressed else 'compressed'
         return f', but {link.other_transport} is published: set transport to {other}'
     name, elsewhere = link.name, link.elsewhere()
-    if link.transport == 'compressed':
+    if link.compressed:
         elsewhere = [topic for topic in elsewhere if not topic.endswith(_COMPRESSED_DEPTH)]
         of_transport = [topic for topic in elsewhere if topic.endswith(COMPRESSED)]
         if of_transport:  # the remapping of the raw topic counts

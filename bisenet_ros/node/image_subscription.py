@@ -41,7 +41,6 @@ class ImageSubscription:
     def __init__(self, node: Node, slot: CameraSlot, settings: Settings) -> None:
         self._node = node
         self._slot = slot
-        self._transport = settings.transport
         self._follows = settings.image_reliability == 'auto'
         raw = self._input = f'{slot.prefix}image'
         compressed = topic_name(node, f'{raw}{COMPRESSED}')
@@ -84,7 +83,6 @@ class ImageSubscription:
             topic=self._topic,
             type=self._type,
             reliable=self._reliable,
-            transport=self._transport,
             offers=self._offers(),
             other_transport=self._other_topic if self._is_published(self._other_topic) else '',
             name=self._input,

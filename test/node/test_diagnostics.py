@@ -45,7 +45,6 @@ CONNECTED = ImageLink(
     topic='/front/image',
     type=IMAGE,
     reliable=True,
-    transport='raw',
     offers=(Offer(IMAGE, reliable=True),),
 )
 

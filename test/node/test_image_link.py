@@ -22,14 +22,12 @@ NOBODY = ImageLink(
     topic='/front/image',
     type=RAW,
     reliable=False,
-    transport='raw',
     middleware='rmw_fastrtps_cpp',
 )
 NOT_COMPRESSED = replace(
     NOBODY,
     topic='/front/image/compressed',
     type=COMPRESSED,
-    transport='compressed',
     name='front/image',
 )
 BEST_EFFORT = Offer(RAW, reliable=False)
@@ -75,7 +73,6 @@ def test_reliability_is_what_every_publisher_offers(offers: list[Offer], expecte
                 NOBODY,
                 topic='/front/image/compressed',
                 type=COMPRESSED,
-                transport='compressed',
                 other_transport='/front/image',
             ),
             'nobody publishes /front/image/compressed (sensor_msgs/msg/CompressedImage), but'
@@ -95,7 +92,6 @@ def test_reliability_is_what_every_publisher_offers(offers: list[Offer], expecte
                 NOBODY,
                 topic='/front/image/compressed/compressed',
                 type=COMPRESSED,
-                transport='compressed',
                 other_transport='/front/image/compressed',
             ),
             'image is remapped to /front/image/compressed: leave /compressed out of the remapping',
