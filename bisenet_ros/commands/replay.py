@@ -170,8 +170,7 @@ def _replay_one(
                 folder = Path(stack.enter_context(TemporaryDirectory(prefix='.live.', dir=output)))
                 task = progress.add_task('playing', total=frame_count)
                 _play(path, folder, output / 'log', options, partial(progress.advance, task))
-                outputs = RecordedOutputs(folder, segmenter.label_space)
-                recorded = stack.enter_context(outputs)
+                recorded = stack.enter_context(RecordedOutputs(folder, segmenter.label_space))
             shown: RerunView | None = None
             if view is not None:
                 from bisenet_ros.rerun_view import RerunView

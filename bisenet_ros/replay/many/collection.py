@@ -12,7 +12,7 @@ from pathlib import Path
 
 from bisenet_ros.bag.messages import BagError
 from bisenet_ros.bag.reader import STORAGES
-from bisenet_ros.replay.measure.run import FRAME_LINES, OUTPUT_BAG
+from bisenet_ros.replay.measure.run_result import FRAME_LINES, OUTPUT_BAG
 
 _FILES = (*STORAGES, '.bag', '.bag.active')
 """Extensions of bags, and of files that `ReplayBag` refuses with advice how to repair them."""

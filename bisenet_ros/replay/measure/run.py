@@ -25,6 +25,7 @@ from bisenet_ros.replay.measure.frame_lines import FrameLines
 from bisenet_ros.replay.measure.frame_loop import FrameLoop
 from bisenet_ros.replay.measure.output_bag import OutputBag
 from bisenet_ros.replay.measure.provenance import describe_bag, describe_model
+from bisenet_ros.replay.measure.run_result import FRAME_LINES, METRICS_FILE, OUTPUT_BAG
 from bisenet_ros.replay.report.highlights import FrameSummary, find_highlights
 from bisenet_ros.replay.report.page import write_page
 from bisenet_ros.replay.report.pictures import draw_pictures
@@ -36,8 +37,7 @@ from bisenet_ros.version import versions
 if TYPE_CHECKING:  # Rerun is optional
     from bisenet_ros.rerun_view import RerunView
 
-FRAME_LINES, OUTPUT_BAG = 'frames.jsonl', 'output.mcap'
-RESULTS = (FRAME_LINES, OUTPUT_BAG, 'metrics.json', 'report.html')
+RESULTS = (FRAME_LINES, OUTPUT_BAG, METRICS_FILE, 'report.html')
 """Names of the files that a replay writes, in the order in which they are finished."""
 
 
@@ -120,9 +120,9 @@ def replay(
     videos = OverlayVideos(output, bag.cameras, bag.seconds) if video else None
     simulated_arrival = rate is not None and recorded is None
     batching = choose_batching(segmenter, len(bag.cameras)) if simulated_arrival else EACH_FRAME
-    of_bag = BagPipeline.of(bag, Inference(segmenter, batching), settings)
+    bag_pipeline = BagPipeline.of(bag, Inference(segmenter, batching), settings)
     alpha = settings.overlay_alpha
-    evaluator = Evaluator(bag, of_bag.pipeline, alpha, lines, outputs, videos, view)
+    evaluator = Evaluator(bag, bag_pipeline.pipeline, alpha, lines, outputs, videos, view)
     loop = FrameLoop(bag, evaluator, advance)
     failure = ''
     for result in results_in(output):
@@ -140,7 +140,7 @@ def replay(
         failure = str(error)
     except OSError as error:
         failure = f'{output}: some results could not be written: {error.strerror or error}'
-    damage = loop.damage or of_bag.damage or bag.damage
+    damage = loop.damage or bag_pipeline.damage or bag.damage
     problems = [*filter(None, (damage, failure)), *evaluator.problems.lines()]
     if not (damage or failure):
         problems += bag.truth_problems()
@@ -150,7 +150,7 @@ def replay(
         'notes': [
             *bag.notes,
             *bag.truth_notes(),
-            *of_bag.notes(bag),
+            *bag_pipeline.notes(bag),
             *_notes_on_sizes(segmenter, bag),
         ],
         'bag': described,
@@ -175,7 +175,7 @@ def _write(
     alpha: float,
 ) -> None:
     """Writes metrics.json and report.html."""
-    (output / 'metrics.json').write_text(to_json(metrics) + '\n', encoding='utf-8')
+    (output / METRICS_FILE).write_text(to_json(metrics) + '\n', encoding='utf-8')
     pictures = draw_pictures(bag, output, find_highlights(summaries), label_space, alpha)
     write_page(output / 'report.html', metrics, summaries, pictures, label_space)
 

@@ -25,6 +25,9 @@ from bisenet_ros.outputs import NAMESPACE
 from bisenet_ros.replay.measure.evaluation import FrameId
 from bisenet_ros.replay.measure.figures import AccuracyCounts
 
+METRICS_FILE, FRAME_LINES, OUTPUT_BAG = 'metrics.json', 'frames.jsonl', 'output.mcap'
+"""Names of the files of a replay that are read back."""
+
 Pixels = npt.NDArray[np.uint8]
 
 _LARGEST = 1e15
@@ -147,8 +150,8 @@ class RunResult:
             RunError: A file is missing, or was not written by a replay.
         """
         try:
-            metrics = _metrics(path / 'metrics.json')
-            with (path / 'frames.jsonl').open('rb') as lines:
+            metrics = _metrics(path / METRICS_FILE)
+            with (path / FRAME_LINES).open('rb') as lines:
                 frames = tuple(_frames(lines, path, len(metrics['model']['classes'])))
         except OSError as error:
             raise RunError(
@@ -165,7 +168,7 @@ class RunResult:
     @property
     def has_pictures(self) -> bool:
         """Whether output.mcap exists."""
-        return (self.path / 'output.mcap').is_file()
+        return (self.path / OUTPUT_BAG).is_file()
 
     def pictures(
         self, camera: str, kind: Literal['labels', 'overlay']
@@ -182,7 +185,7 @@ class RunResult:
             RunError: The file does not match frames.jsonl, or an image in it is damaged.
             BagError: The file is damaged.
         """
-        path = self.path / 'output.mcap'
+        path = self.path / OUTPUT_BAG
         names = {one['image_topic']: one['name'] for one in self.metrics['cameras']}
         if camera not in names:
             raise RunError(
@@ -246,7 +249,7 @@ def _frames(lines: Iterable[bytes], path: Path, classes: int) -> Iterator[Evalua
         except ValueError as error:
             reason = _reason(error) if isinstance(error, ValidationError) else str(error)
             raise RunError(
-                f'{path / "frames.jsonl"}, line {number}: not written by bisenet replay: {reason}'
+                f'{path / FRAME_LINES}, line {number}: not written by bisenet replay: {reason}'
             ) from error
         dropped[line.camera] = dropped.get(line.camera, 0) + missing
         expected[line.camera] = line.frame + 1

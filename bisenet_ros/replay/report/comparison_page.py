@@ -16,7 +16,7 @@ from bisenet_ros.formatting import percent, points
 from bisenet_ros.replay.measure.comparison import Comparison, FramePair
 from bisenet_ros.replay.measure.evaluation import FrameId
 from bisenet_ros.replay.measure.figures import find_figure
-from bisenet_ros.replay.measure.run_result import RunError, RunResult
+from bisenet_ros.replay.measure.run_result import OUTPUT_BAG, RunError, RunResult
 from bisenet_ros.replay.report.charts import Chart, Mark, Series, legend, short_percent, time_line
 from bisenet_ros.replay.report.frame_names import anchor, place
 from bisenet_ros.replay.report.pictures import data_uri
@@ -151,7 +151,7 @@ def _pictures(
         for run, overlays in zip(runs, (overlays_a, overlays_b), strict=True):
             if overlays[frame].shape[:2] != changed.shape:
                 raise RunError(
-                    f'{run.path / "output.mcap"}: the labels and the overlay of frame '
+                    f'{run.path / OUTPUT_BAG}: the labels and the overlay of frame '
                     f'{frame.frame} of {frame.camera} differ in size: replay the bag again'
                 )
         images = {
