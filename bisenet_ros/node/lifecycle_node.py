@@ -511,14 +511,12 @@ class SegmenterNode(LifecycleNode):
         await self._done(loading)
         try:
             loading.result()
-        except UserError as error:
-            response.message = f'{error}. The network that was loaded before stays in use.'
-            return response
-        except (RuntimeError, MemoryError) as error:  # of torch's allocator, and of Python's
-            response.message = (
-                f'loading failed: {first_line(error)}. The network that was loaded before stays'
-                ' in use.'
-            )
+        # RuntimeError and MemoryError come from the allocators of torch and Python.
+        except (UserError, RuntimeError, MemoryError) as error:
+            reason = str(error)
+            if not isinstance(error, UserError):
+                reason = f'loading failed: {first_line(error)}'
+            response.message = f'{reason}. The network that was loaded before stays in use.'
             return response
         except Exception as error:
             self.end(error)
