@@ -93,7 +93,8 @@ def read_parameters(path: Path) -> dict[str, Any]:
             has sections for nodes of this name in several namespaces, or has a parameter that the
             node would refuse.
     """
-    return _parameters_of(path, *_of_segmenter(path))
+    entries = list(_entries(path))
+    return _parameters_of(path, entries, _segmenter_in(path, entries))
 
 
 def foreign_in(path: Path) -> list[str]:
@@ -102,14 +103,14 @@ def foreign_in(path: Path) -> list[str]:
     Raises:
         UserError: As `read_parameters`.
     """
-    entries, node = _of_segmenter(path)
+    entries = list(_entries(path))
+    node = _segmenter_in(path, entries)
     of_node = (entry.name for entry in entries if matches(entry.node, node))
     return [name for name in dict.fromkeys(of_node) if is_foreign(name)]
 
 
-def _of_segmenter(path: Path) -> tuple[list[Entry], str]:
-    """Returns a file's entries, and the name of the node `segmenter` with its namespace."""
-    entries = list(_entries(path))
+def _segmenter_in(path: Path, entries: Sequence[Entry]) -> str:
+    """Returns the name, with its namespace, of the node `segmenter` that a file is for."""
     named = {entry.node for entry in entries if entry.node.endswith(f'/{NODE}')}
     nodes = sorted(name for name in named if '*' not in name)
     if not nodes:
@@ -127,7 +128,7 @@ def _of_segmenter(path: Path) -> tuple[list[Entry], str]:
             f"{path}: no parameters for the node '{NODE}': put them under '/**: {_VALUES}:' or "
             f"'{NODE}: {_VALUES}:'"
         )
-    return entries, node
+    return node
 
 
 def read_parameters_of(path: Path, node: str) -> dict[str, Any]:
