@@ -149,19 +149,17 @@ class CameraPipeline:
             [self.ego_masks.get(frame.camera) for frame in frames],
         )
         inference_ms = 1e3 * (time.perf_counter() - start)
-        return [
-            self.with_ground(
-                SegmentedFrame(
-                    **vars(frame),
-                    segmentation=segmentation,
-                    inference_ms=inference_ms,
-                    camera_info=self._camera_infos[frame.camera].match(
-                        frame.message, Sizes(frame.size, segmentation.size)
-                    ),
-                )
+        segmented: list[SegmentedFrame] = []
+        for frame, segmentation in zip(frames, found, strict=True):
+            sizes = Sizes(frame.size, segmentation.size)
+            one = SegmentedFrame(
+                **vars(frame),
+                segmentation=segmentation,
+                inference_ms=inference_ms,
+                camera_info=self._camera_infos[frame.camera].match(frame.message, sizes),
             )
-            for frame, segmentation in zip(frames, found, strict=True)
-        ]
+            segmented.append(self.with_ground(one))
+        return segmented
 
     def with_ground(self, frame: SegmentedFrame) -> SegmentedFrame:
         """Returns the frame with its mask projected onto the ground."""

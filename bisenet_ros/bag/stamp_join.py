@@ -124,6 +124,7 @@ class GroundTruth:
             self._labels = self._read(received)
             start = 0
         self._next = position + 1
+        # Messages of the same stamp and time of recording are told apart by their order.
         between = slice(start, position)
         alike = (self._times.stamps[between] == stamp) & (self._times.received[between] == received)
         same = (
