@@ -47,10 +47,10 @@ from bisenet_ros.live.processes import (
     Process,
     ProcessError,
     Processes,
-    ended_by_signals,
     node_command,
     ros_environment,
 )
+from bisenet_ros.signals import ended_by_signals
 
 try:
     from bisenet_ros.msg import SegmentationTiming

@@ -25,7 +25,8 @@ from std_srvs.srv import Trigger
 
 from benchmarks.node import Heard, Load, running
 from bisenet_ros.errors import UserError
-from bisenet_ros.live.processes import ProcessError, ended_by_signals, ros_environment
+from bisenet_ros.live.processes import ProcessError, ros_environment
+from bisenet_ros.signals import ended_by_signals
 
 BEFORE, AFTER = 4.0, 1.0
 """Seconds of measurement before the call and after the answer."""

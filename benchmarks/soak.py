@@ -74,11 +74,11 @@ from bisenet_ros.live.processes import (
     Process,
     ProcessError,
     Processes,
-    ended_by_signals,
     node_command,
     ros_environment,
 )
 from bisenet_ros.process_tuning import prepare_process
+from bisenet_ros.signals import ended_by_signals
 from bisenet_ros.stamps import nanoseconds
 from bisenet_ros.synthetic.drive import SyntheticDrive
 

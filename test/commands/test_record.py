@@ -31,6 +31,8 @@ from bisenet_ros import cli
 from bisenet_ros.commands import record
 
 read_image, number = record.read_image, int(sys.argv.pop(1))
+# Whoever started the tests may ignore the signal, as nohup does.
+signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
 def signalled(path):
     if path.stem == 'f9':
         signal.raise_signal(number)
