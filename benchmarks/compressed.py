@@ -11,17 +11,19 @@ The frames are from the synthetic drive. Times are from the pixels to the messag
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Sequence
+from functools import partial
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from bisenet_ros.benchmark.rounds import in_turn
 from bisenet_ros.camera_pipeline import SegmentedFrame
 from bisenet_ros.image_codec import to_array
 from bisenet_ros.malloc_tuning import keep_freed_memory
 from bisenet_ros.message_types import COMPRESSED_IMAGE_TYPE, IMAGE_TYPE
-from bisenet_ros.outputs import OUTPUTS, FrameResult
+from bisenet_ros.outputs import OUTPUTS, FrameResult, Output
 from bisenet_ros.segmenter import Segmenter
 from bisenet_ros.synthetic.drive import SyntheticDrive
 
@@ -61,10 +63,10 @@ def compare_outputs(results: list[FrameResult], rounds: int) -> None:
     """Measures every image that the node publishes, as in its message."""
     outputs = [output for output in OUTPUTS if output.type in (IMAGE_TYPE, COMPRESSED_IMAGE_TYPE)]
 
-    def filled(result: FrameResult, fill: Callable[[FrameResult], dict[str, object]]) -> int:
-        return len(to_array(np.asarray(fill(result)['data'])))
+    def fill(output: Output) -> list[int]:
+        return [len(to_array(np.asarray(output.fill(result)['data']))) for result in results]
 
-    runs = {o.name: lambda o=o: [filled(result, o.fill) for result in results] for o in outputs}
+    runs = {output.name: partial(fill, output) for output in outputs}
     times = in_turn(runs, rounds, advance=lambda: None)
     print(f'{"":26} {"KB per frame":>13} {"ms per frame":>13}')
     for name, run in runs.items():
@@ -74,7 +76,7 @@ def compare_outputs(results: list[FrameResult], rounds: int) -> None:
 
 def compare_settings(results: list[FrameResult], rounds: int) -> None:
     """Measures PNG encoders on single-channel images."""
-    filters = {'adaptive': []}
+    filters: dict[str, list[int]] = {'adaptive': []}
     if hasattr(cv2, 'IMWRITE_PNG_FILTER'):
         filters['none'] = [cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_NONE]
         filters['up'] = [cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_UP]
@@ -89,17 +91,16 @@ def compare_settings(results: list[FrameResult], rounds: int) -> None:
     }
     for kind in ('labels', 'drivable', 'confidence'):
         images = [getattr(result.frame.segmentation, kind) for result in results]
-        runs = {
-            name: lambda images=images, chosen=chosen: [
-                len(cv2.imencode('.png', image, chosen)[1]) for image in images
-            ]
-            for name, chosen in settings.items()
-        }
+        runs = {name: partial(_png_sizes, images, chosen) for name, chosen in settings.items()}
         times = in_turn(runs, rounds, advance=lambda: None)
         print(f'\n{kind:36} {"KB per frame":>13} {"ms per frame":>13}')
         for name, run in runs.items():
             size = np.mean(run()) / 1000
             print(f'{name:36} {size:13.1f} {times[name].median_ms / len(images):13.2f}')
+
+
+def _png_sizes(images: Sequence[npt.NDArray[np.uint8]], settings: Sequence[int]) -> list[int]:
+    return [len(cv2.imencode('.png', image, settings)[1]) for image in images]
 
 
 if __name__ == '__main__':

@@ -35,6 +35,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.utils import convert_conv2d_weight_memory_format
 from torch.utils.flop_counter import FlopCounterMode
 
 from bisenet_ros.benchmark import baselines
@@ -139,7 +140,8 @@ class LabelsInGraph(nn.Module):
         )
 
     def forward(self, prepared: Tensor) -> Tensor:
-        return self.pipeline(prepared.permute(0, 3, 1, 2)).argmax(1).to(torch.int32)
+        logits: Tensor = self.pipeline(prepared.permute(0, 3, 1, 2))
+        return logits.argmax(1).to(torch.int32)
 
 
 def around(setting: Setting, run: Callable[[Tensor], Tensor], prepared: Tensor) -> Labeller:
@@ -174,7 +176,8 @@ def empty_input(setting: Setting) -> Tensor:
 
 def compiled(setting: Setting) -> Labeller:
     """Returns the network run by torch.compile with maximum tuning, including a CUDA graph."""
-    module = LabelsInGraph(setting).eval().to(setting.device, memory_format=torch.channels_last)
+    module = LabelsInGraph(setting).eval().to(setting.device)
+    convert_conv2d_weight_memory_format(module, torch.channels_last)
     # Not dynamic: for a second size, torch would compile a graph for all sizes.
     graph = torch.compile(module, mode='max-autotune', dynamic=False)
     prepared = empty_input(setting)
@@ -190,7 +193,7 @@ def onnx_of(setting: Setting) -> bytes:
         input_name='prepared',
         output_name='labels',
     )
-    return program.model_proto.SerializeToString()
+    return bytes(program.model_proto.SerializeToString())
 
 
 def tensorrt(setting: Setting) -> Labeller:

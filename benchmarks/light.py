@@ -105,7 +105,7 @@ def _miou(segmenter: Segmenter, dataset: Dataset, change: Callable[[Image], Imag
 
 
 def _rounded(values: npt.NDArray[np.floating]) -> Image:
-    return values.round().clip(0, 255).astype(np.uint8)
+    return np.asarray(values.round().clip(0, 255), np.uint8)
 
 
 if __name__ == '__main__':

@@ -87,7 +87,7 @@ def recolor(image: Pixels, settings: AugmentationSettings, rng: np.random.Genera
     saturation = rng.uniform(1 - settings.saturation, 1 + settings.saturation)
     mix = (1 - saturation) / 3 + saturation * np.eye(3)
     mixed = image.reshape(-1, 3) @ mix.astype(np.float32)
-    return mixed.clip(0, 255).astype(np.uint8).reshape(image.shape)
+    return np.asarray(mixed.clip(0, 255), np.uint8).reshape(image.shape)
 
 
 def to_tensors(image: Pixels, labels: Pixels, config: TrainingConfig) -> tuple[Tensor, Tensor]:

@@ -49,7 +49,8 @@ def call_reload() -> float:
         executor.spin_until_future_complete(answer)
         if not answer.result().success:
             raise UserError(answer.result().message)
-        return 1e-9 * (node.get_clock().now() - start).nanoseconds
+        seconds: float = 1e-9 * (node.get_clock().now() - start).nanoseconds
+        return seconds
     finally:
         executor.shutdown()
         node.destroy_node()

@@ -598,7 +598,7 @@ def percentiles(values: Sequence[float]) -> dict[str, float]:
 
 def growth(samples: Sequence[Sample], name: str) -> float:
     """Returns the growth of the median, or of a count's maximum, from second to last third."""
-    values = [getattr(each, name) for each in samples]
+    values: list[float] = [getattr(each, name) for each in samples]
     third = max(1, len(values) // 3)
     middle, last = values[third:-third] or values, values[-third:]
     if isinstance(values[0], int):

@@ -21,6 +21,7 @@ import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -123,7 +124,8 @@ def train(contestant: Contestant, config: Path, output: Path) -> list[dict[str, 
     )
     if result.returncode != 0:
         sys.exit(f'{" ".join(command)} ended with {result.returncode}:\n{result.stderr}')
-    return read_rows(output / 'steps.csv')
+    rows: list[dict[str, str]] = read_rows(output / 'steps.csv')
+    return rows
 
 
 def prepared_per_second(config: TrainingConfig, rounds: int) -> dict[str, float]:
@@ -137,11 +139,13 @@ def prepared_per_second(config: TrainingConfig, rounds: int) -> dict[str, float]
         'usual loop': reference_training.Views.of(config),
         'bisenet train': AugmentedSamples(plan, augmentation, config.crop, config.seed),
     }
+
+    def prepare(view: Any) -> None:
+        for index in range(len(dataset)):
+            view[index]
+
     times = in_turn(
-        {
-            name: lambda made=made: [made[index] for index in range(len(dataset))]
-            for name, made in views.items()
-        },
+        {name: partial(prepare, view) for name, view in views.items()},
         rounds,
         advance=lambda: None,
     )
