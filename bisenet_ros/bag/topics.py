@@ -42,9 +42,15 @@ class Topics:
 
     def __init__(self, path: Path, reader: BagReader) -> None:
         self._path = path
-        self._types = {one.topic: one.msgtype for one in connections_of(reader)}
+        read = connections_of(reader)
+        self._types = {one.topic: one.msgtype for one in read}
+        self._unread = {
+            f'{one.topic} ({getattr(one.ext, "serialization_format", "")})'
+            for one in reader.connections
+            if one not in read
+        }
         self.counts = dict.fromkeys(self._types, 0)
-        for one in connections_of(reader):
+        for one in read:
             self.counts[one.topic] += one.msgcount
         self.unstamped: set[str] = set()
         self.simultaneous: set[str] = set()
@@ -131,7 +137,8 @@ class Topics:
                 others.append(f'those on {apart_from}, which was given for the ground truth')
             but = f' but {" and ".join(others)}' if others else ''
             raise BagError(
-                f'{self._path}: no images in this bag{but}; its topics: {self._listed()}'
+                f'{self._path}: no images in this bag{but}; its topics: '
+                f'{self._listed(with_types=True)}'
             )
         # A camera that was recorded raw and compressed is one camera.
         return [
@@ -178,8 +185,14 @@ class Topics:
             if self.is_compressed(topic) and self.counts[topic] and _is_truth(topic)
         ]
 
-    def _listed(self) -> str:
-        return ', '.join(sorted(self._types)) or 'none'
+    def _listed(self, *, with_types: bool = False) -> str:
+        listed = [
+            f'{topic} ({kind})' if with_types else topic
+            for topic, kind in sorted(self._types.items())
+        ]
+        named = ', '.join(listed) or 'none'
+        unread = ', '.join(sorted(self._unread))
+        return f'{named}; not read, because not serialised as cdr: {unread}' if unread else named
 
 
 def _is_truth(topic: str) -> bool:

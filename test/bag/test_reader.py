@@ -182,6 +182,16 @@ def test_an_mcap_file_of_any_profile_is_read(tmp_path: Path, profile: bytes) -> 
     assert len(list(ReplayBag(path / 'bag.mcap'))) == 2
 
 
+def test_topics_of_another_serialisation_are_named_where_no_images_are_left(
+    tmp_path: Path,
+) -> None:
+    path = write_bag(tmp_path / 'bag', drive(2, truth=False))
+    replace_bytes(path, b'cdr', b'xdr')
+    reason = 'no images in this bag; its topics: none; not read, because not serialised as cdr: '
+    with pytest.raises(BagError, match=re.escape(f'{reason}/image (xdr)')):
+        ReplayBag(path / 'bag.mcap')
+
+
 def test_a_definition_of_ros_1_in_another_alphabet_hides_no_frame(tmp_path: Path) -> None:
     path = tmp_path / 'drive.bag'
     store = get_typestore(Stores.ROS1_NOETIC)
