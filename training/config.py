@@ -235,11 +235,13 @@ def load_config(config: str | Path, overrides: Sequence[str] = ()) -> TrainingCo
     try:
         return TrainingConfig.model_validate(value)
     except ValidationError as error:
-        # pydantic also reports a misspelt key as a missing one, so report unknown keys first.
-        first = min(error.errors(), key=lambda found: found['type'] != 'extra_forbidden')
+        # pydantic also calls a list too short if its items are invalid.
+        errors = [one for one in error.errors() if one['type'] != 'too_short' or not one['input']]
+        # It also reports a misspelt key as a missing one, so report unknown keys first.
+        first = min(errors, key=lambda one: one['type'] != 'extra_forbidden')
         said = _said(first, value)
-        if error.error_count() > 1:
-            said += f' (and {error.error_count() - 1} more)'
+        if len(errors) > 1:
+            said += f' (and {len(errors) - 1} more)'
         place = _written(value, first)
         for location, override in changed.items():
             if location[-1] == 'kind' and first['type'] in ('extra_forbidden', 'missing'):

@@ -136,6 +136,7 @@ def test_overrides_fill_parts_that_are_null(tmp_path: Path) -> None:
             r'^train.0.dataset.kind=pairs: root: unknown key; choose from kind, images, labels, ',
         ),
         ('optimizer=adamw', 'optimizer=adamw: must be a mapping of keys to values'),
+        ('train=[]', 'train=.*: must not be empty$'),
         ('data=[a]', r'data=\[a\]: must be a path'),
         ('batch={', r'the value of batch:\d: not YAML: '),
         ('batch={a: 1, a: 2}', 'the value of batch:1: a is given twice'),
@@ -164,7 +165,7 @@ def test_wrong_lines_are_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r'small\.yaml:\d+: max_step: unknown key; did you mean'):
         load_config(path)
     path.write_text(text.replace(', split: train', ''))
-    with pytest.raises(UserError, match=r'small\.yaml:5: train\[0\]\.dataset\.split: is missing'):
+    with pytest.raises(UserError, match=r'small\.yaml:5: train\[0\]\.dataset\.split: is missing$'):
         load_config(path)
     path.write_text(text.replace('kind: cityscapes', 'kind: [cityscapes]'))
     with pytest.raises(UserError, match=r"small\.yaml:5: .* no data set \['cityscapes'\]; choose"):
