@@ -205,17 +205,26 @@ def prepare_batches(
         multiprocessing_context='fork' if workers else None,
         worker_init_fn=_prepare_worker,
     )
-    batches = iter(loader)
     try:
-        yield map(_without_error, batches)
+        with _stopping_workers(loader) as batches:
+            yield map(_without_error, batches)
     except (ConnectionError, EOFError, RuntimeError) as error:
-        # torch raises a RuntimeError at any point of the block, if no connection breaks before.
+        # If no connection breaks before, torch raises a RuntimeError wherever the block is, also
+        # where it stops the workers.
         if isinstance(error, RuntimeError) and not str(error).startswith('DataLoader worker'):
             raise
         raise UserError(
             f'a data-loading process was killed ({first_line(error)}): if memory ran out, use fewer'
             ' workers; continue with --resume'
         ) from error
+
+
+@contextmanager
+def _stopping_workers(loader: DataLoader[AugmentedSample]) -> Iterator[Iterator[Batch | UserError]]:
+    """Iterates over a loader, and stops its workers at the end of the block."""
+    batches = iter(loader)
+    try:
+        yield batches
     finally:
         if isinstance(batches, _MultiProcessingDataLoaderIter):
             # torch has no public way to stop them while a traceback keeps the iterator alive.

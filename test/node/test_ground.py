@@ -164,7 +164,6 @@ def test_a_camera_info_of_before_the_start_is_used_if_its_publisher_keeps_it(
 @pytest.mark.slow  # the grid's lifespan has to pass
 def test_a_late_subscriber_gets_a_grid_of_now_or_none(graph: Peer) -> None:
     topic = '/front/segmentation/grid'
-    diagnostics = graph.listen(DiagnosticArray, '/diagnostics', RELIABLE)
     fill = fill_with(street(120, 160), 'bgr8')
     with graph.streaming(CameraInfo, 'front/camera_info', fill_info(SIZES['front'])):
         with graph.streaming(Image, 'front/image', fill) as stream:
@@ -173,7 +172,9 @@ def test_a_late_subscriber_gets_a_grid_of_now_or_none(graph: Peer) -> None:
         (endpoint,) = graph.node.get_publishers_info_by_topic(topic)
         lifespan = endpoint.qos_profile.lifespan.nanoseconds * 1e-9
         assert lifespan == 2.0
-        # The last grid is older than its lifespan.
+        # The last grid is older than its lifespan. (Earlier diagnostics may tell of the silence
+        # before these frames.)
+        diagnostics = graph.listen(DiagnosticArray, '/diagnostics', RELIABLE)
         diagnostics.wait(lambda array: silence(array, 'front') > 2 * lifespan)
         late = graph.listen(OccupancyGrid, topic, LATCHED)
         diagnostics.clear()
