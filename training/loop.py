@@ -181,7 +181,7 @@ def _write_weights(run: Run) -> None:
         'versions': versions(),
     }
     checkpoint = run.learner.checkpoint(provenance)
-    # Without validation data, nobody has run the weights of the last step.
+    # Without validation data, no evaluation has noticed this.
     if not all(tensor.isfinite().all() for tensor in checkpoint.state_dict.values()):
         raise UserError(f'the weights after step {exported_step} are not finite: {_ANEW}')
     export(checkpoint, folder, data.validation, run.fabric.device)

@@ -137,8 +137,7 @@ class Topics:
                 others.append(f'those on {apart_from}, which was given for the ground truth')
             but = f' but {" and ".join(others)}' if others else ''
             raise BagError(
-                f'{self._path}: no images in this bag{but}; its topics: '
-                f'{self._listed(with_types=True)}'
+                f'{self._path}: no images in this bag{but}; its topics: {self._listed()}'
             )
         # A camera that was recorded raw and compressed is one camera.
         return [
@@ -185,12 +184,9 @@ class Topics:
             if self.is_compressed(topic) and self.counts[topic] and _is_truth(topic)
         ]
 
-    def _listed(self, *, with_types: bool = False) -> str:
-        listed = [
-            f'{topic} ({kind})' if with_types else topic
-            for topic, kind in sorted(self._types.items())
-        ]
-        named = ', '.join(listed) or 'none'
+    def _listed(self) -> str:
+        named = ', '.join(f'{topic} ({kind})' for topic, kind in sorted(self._types.items()))
+        named = named or 'none'
         unread = ', '.join(sorted(self._unread))
         return f'{named}; not read, because not serialised as cdr: {unread}' if unread else named
 

@@ -104,7 +104,7 @@ def show_demo(demo: Demo, json_file: Path | None) -> bool:
     """Runs a demo, prints its figures, and writes them as JSON if `json_file` is given.
 
     Returns:
-        Whether all processes worked, and all frames of the source could be read.
+        Whether all processes worked, and all frames and their ground truth could be used.
 
     Raises:
         UserError: See `run_demo`; or the JSON cannot be written.

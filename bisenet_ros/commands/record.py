@@ -89,10 +89,8 @@ def record_folder(
         raise UserError(f'{bag}: {error.strerror or error}') from error
     count = counted(len(frames), 'frame')
     topics = IMAGE_TOPIC if truths is None else f'{IMAGE_TOPIC} and {LABELS_TOPIC}'
-    print_line(
-        notes,
-        f'{count}, {len(frames) / rate:.1f} s at {rate:g} Hz, on {topics}: {bag}',
-    )
+    seconds = len(frames) / rate
+    print_line(notes, f'{count}, {seconds:.1f} s at {rate:g} Hz, on {topics}: {bag}')
 
 
 def _check_new(bag: Path) -> None:

@@ -26,8 +26,9 @@ _KEPT = QoSProfile(
 class CameraInfoSubscription:
     """Passes on every CameraInfo of one camera.
 
-    Some drivers publish it only once, and keep it for late subscribers (transient local). It is
-    asked for if every known publisher keeps it, as rosbag2 does when it records.
+    Some drivers publish it only once, and keep it for late subscribers (transient local). The
+    subscription asks for the kept message if every known publisher offers it, as rosbag2 does when
+    it records.
     """
 
     def __init__(self, node: Node, name: str, take: Callable[[CameraInfo], None]) -> None:
@@ -48,7 +49,7 @@ class CameraInfoSubscription:
         self._node.destroy_subscription(self._subscription)
 
     def follow_publishers(self) -> None:
-        """Subscribes again if the publishers have come to keep their last message, or not to."""
+        """Subscribes again if other publishers need the other quality of service."""
         qos = self._agreed_qos()
         if qos is not self._qos:
             self._qos = qos

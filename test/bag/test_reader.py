@@ -795,7 +795,9 @@ def test_unusable_topics_are_refused(tmp_path: Path) -> None:
         ReplayBag(path)
     with pytest.raises(BagError, match='no messages on /silent'):
         ReplayBag(path, '/silent')
-    with pytest.raises(BagError, match='no topic /else; its topics: /ground_truth/labels, /silent'):
+    with pytest.raises(
+        BagError, match=r'no topic /else; its topics: /ground_truth/labels \(.*\), /silent \('
+    ):
         ReplayBag(path, '/else')
     path = write_bag(tmp_path / 'truth', [drive(1)[1]])
     with pytest.raises(BagError, match='no images in this bag; its topics: /ground_truth/labels'):

@@ -33,6 +33,13 @@ def train_command(data: Path, folder: Path) -> list[str]:
     return ['train', str(config), 'workers=1', 'max_steps=40', '-o', str(folder / 'run')]
 
 
+def run_script(script: str, command: Sequence[str]) -> subprocess.CompletedProcess[str]:
+    """Runs a Python script with these arguments."""
+    return subprocess.run(
+        [sys.executable, '-c', script, *command], capture_output=True, text=True, timeout=LONGEST_S
+    )
+
+
 @pytest.mark.slow
 def test_an_error_in_the_loop_ends_the_program(data: Path, tmp_path: Path) -> None:
     script = (
@@ -44,12 +51,7 @@ def test_an_error_in_the_loop_ends_the_program(data: Path, tmp_path: Path) -> No
         'loop.RunLog = Broken\n'
         'main()\n'
     )
-    done = subprocess.run(
-        [sys.executable, '-c', script, *train_command(data, tmp_path)],
-        capture_output=True,
-        text=True,
-        timeout=LONGEST_S,
-    )
+    done = run_script(script, train_command(data, tmp_path))
     assert done.returncode == 1
     assert 'broken' in done.stderr
 
@@ -63,12 +65,7 @@ def test_a_batch_without_room_in_shared_memory_ends_the_program(data: Path, tmp_
         'resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 16, resource.RLIM_INFINITY))\n'
         'main()\n'
     )
-    done = subprocess.run(
-        [sys.executable, '-c', script, *train_command(data, tmp_path)],
-        capture_output=True,
-        text=True,
-        timeout=LONGEST_S,
-    )
+    done = run_script(script, train_command(data, tmp_path))
     assert done.returncode == 2
     assert 'Traceback' not in done.stderr
     last = done.stderr.splitlines()[-1]
