@@ -78,11 +78,6 @@ class CameraSlot:
         return f'camera {self.name}' if self.name else 'camera'
 
     @property
-    def prefix(self) -> str:
-        """Prefix of the camera's topics, with the slash."""
-        return f'{self.name}/' if self.name else ''
-
-    @property
     def state(self) -> CameraState:
         """A consistent snapshot."""
         with self._arrival:

@@ -11,6 +11,7 @@ have `base_frame` as frame_id.
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -33,6 +34,16 @@ NAMESPACE = 'segmentation'
 """Namespace of every output, inside the camera's namespace."""
 
 Fields = Mapping[str, Any]
+
+
+def output_topic(camera: str, name: str) -> str:
+    """Returns the topic of a camera's output in the node's namespace: `front/segmentation/labels`.
+
+    Args:
+        camera: Name of the camera; empty for one without a name.
+        name: Name of the output.
+    """
+    return posixpath.join(camera, NAMESPACE, name)
 
 
 @dataclass

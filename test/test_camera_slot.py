@@ -76,12 +76,9 @@ def test_a_frame_wakes_who_waits_for_it() -> None:
     assert taken[-1] == 'frame'
 
 
-@pytest.mark.parametrize(
-    ('name', 'prefix', 'label'), [('', '', 'camera'), ('front', 'front/', 'camera front')]
-)
-def test_topics_and_sentences(name: str, prefix: str, label: str) -> None:
-    slot = CameraSlot(name, threading.Condition())
-    assert (slot.prefix, slot.label) == (prefix, label)
+@pytest.mark.parametrize(('name', 'label'), [('', 'camera'), ('front', 'camera front')])
+def test_a_camera_is_named_in_messages(name: str, label: str) -> None:
+    assert CameraSlot(name, threading.Condition()).label == label
 
 
 def test_info_before_its_frame() -> None:

@@ -119,7 +119,7 @@ def test_an_output_topic(weights: Path, tmp_path: Path, monkeypatch: pytest.Monk
     rclpy.init(context=context)
     node = rclpy.create_node('segmenter', context=context)
     try:
-        publishers.CameraPublishers(node, 'front/')
+        publishers.CameraPublishers(node, 'front')
         topics = dict(node.get_topic_names_and_types())
         assert topics['/front/segmentation/sky'] == ['sensor_msgs/msg/Image']
     finally:

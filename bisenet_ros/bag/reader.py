@@ -55,11 +55,6 @@ class Camera:
     compressed: bool = False
     camera_info_topic: str | None = None
 
-    @property
-    def prefix(self) -> str:
-        """Prefix of the topics of its results, before the slash."""
-        return f'/{self.name}' if self.name else ''
-
 
 @dataclass(frozen=True)
 class RecordedFrame:

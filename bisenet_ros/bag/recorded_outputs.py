@@ -9,6 +9,7 @@ the recorder, and `published.jsonl` with a line for each frame, written by `run_
 from __future__ import annotations
 
 import json
+import posixpath
 import time
 from bisect import bisect_right
 from collections import defaultdict
@@ -242,7 +243,7 @@ class RecordedOutputs:
 
 
 def _topic(camera: str, kind: str) -> str:
-    return f'/{camera}/{kind}' if camera else f'/{kind}'
+    return posixpath.join('/', camera, kind)
 
 
 def _lines(path: Path) -> Iterator[list[Any]]:

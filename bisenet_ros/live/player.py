@@ -17,6 +17,7 @@ from __future__ import annotations
 import argparse
 import math
 import os
+import posixpath
 import sys
 import threading
 import time
@@ -66,7 +67,7 @@ class CameraTopics:
 
     def __init__(self, node: Node, camera: Camera) -> None:
         self._typestore = get_typestore(Stores.LATEST)
-        images, sensor_data = f'{camera.prefix}/image', qos_profile_sensor_data
+        images, sensor_data = posixpath.join('/', camera.name, 'image'), qos_profile_sensor_data
         self._image: Publisher = (
             node.create_publisher(CompressedImage, f'{images}/compressed', sensor_data)
             if camera.compressed
@@ -74,11 +75,11 @@ class CameraTopics:
         )
         self._info: Publisher | None = None
         if camera.camera_info_topic is not None:
-            topic = f'{camera.prefix}/camera_info'
+            topic = posixpath.join('/', camera.name, 'camera_info')
             self._info = node.create_publisher(CameraInfo, topic, sensor_data)
         self._truth: Publisher | None = None
         if camera.labels_topic is not None:
-            topic = f'{camera.prefix}/ground_truth/labels'
+            topic = posixpath.join('/', camera.name, 'ground_truth/labels')
             self._truth = node.create_publisher(Image, topic, _TRUTH_QOS)
 
     @property

@@ -31,7 +31,7 @@ from bisenet_ros.errors import BAD_INPUT, UserError
 from bisenet_ros.live.events import emit
 from bisenet_ros.live.stamp_matcher import StampMatcher
 from bisenet_ros.message_types import optional_message
-from bisenet_ros.outputs import NAMESPACE
+from bisenet_ros.outputs import output_topic
 from bisenet_ros.signals import on_stop_signal
 from bisenet_ros.stamps import nanoseconds
 
@@ -62,11 +62,11 @@ class CameraRecorder:
                 'the messages of bisenet_ros are not compiled: build the package with colcon, or '
                 "run 'pip install -v -e .' to see why they could not be compiled"
             )
-        prefix = f'{camera}/{NAMESPACE}' if camera else NAMESPACE
         for kind in KINDS:
             take = partial(self._take_image, kind)
-            node.create_subscription(Image, f'{prefix}/{kind}', take, _QOS, raw=True)
-        node.create_subscription(timing, f'{prefix}/{_TIMING}', self._take_timing, _QOS)
+            node.create_subscription(Image, output_topic(camera, kind), take, _QOS, raw=True)
+        topic = output_topic(camera, _TIMING)
+        node.create_subscription(timing, topic, self._take_timing, _QOS)
 
     def _take_image(self, kind: str, data: bytes) -> None:
         seconds, rest = _HEADER.unpack_from(data)

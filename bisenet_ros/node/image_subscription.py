@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import time
 from typing import Any
 
@@ -42,7 +43,7 @@ class ImageSubscription:
         self._node = node
         self._slot = slot
         self._follows = settings.image_reliability == 'auto'
-        raw = self._input = f'{slot.prefix}image'
+        raw = self._input = posixpath.join(slot.name, 'image')
         compressed = topic_name(node, f'{raw}{COMPRESSED}')
         if settings.transport == 'compressed':
             self._name, other = compressed, raw

@@ -9,6 +9,7 @@ segments and publishes. Another thread loads networks.
 from __future__ import annotations
 
 import functools
+import posixpath
 import sys
 import threading
 import warnings
@@ -51,7 +52,7 @@ from bisenet_ros.node.publishers import CameraPublishers
 from bisenet_ros.node.topic_names import COMPRESSED, topic_name
 from bisenet_ros.node.transforms import TransformListener, listen_to_transforms
 from bisenet_ros.node.worker import Worker
-from bisenet_ros.outputs import NAMESPACE, OUTPUTS, FrameResult
+from bisenet_ros.outputs import OUTPUTS, FrameResult, output_topic
 from bisenet_ros.settings import REPORTED, Settings, declaration_of, is_ours
 from bisenet_ros.trust.monitor import ClaimMonitor
 
@@ -172,7 +173,7 @@ class SegmenterNode(LifecycleNode):
         if self._worker is None:
             return TransitionCallbackReturn.FAILURE
         self._camera_publishers = {
-            slot.name: CameraPublishers(self, slot.prefix) for slot in self._slots
+            slot.name: CameraPublishers(self, slot.name) for slot in self._slots
         }
         missing = {name for camera in self._camera_publishers.values() for name in camera.missing}
         if missing:
@@ -258,7 +259,7 @@ class SegmenterNode(LifecycleNode):
             )
             info = CameraInfoSubscription(
                 self,
-                f'{slot.prefix}camera_info',
+                posixpath.join(slot.name, 'camera_info'),
                 functools.partial(self._take_camera_info, slot.name),
             )
             self._inputs += (image, info)
@@ -326,11 +327,11 @@ class SegmenterNode(LifecycleNode):
         Raises:
             UserError: A name is invalid; the message tells which.
         """
-        published = (f'{NAMESPACE}/{output.name}' for output in OUTPUTS)
-        names = ('image', f'image{COMPRESSED}', 'camera_info', *published)
+        inputs = ('image', f'image{COMPRESSED}', 'camera_info')
         for camera in self._settings.cameras:
-            for name in names:
-                topic = f'{camera}/{name}' if camera else name
+            subscribed = (posixpath.join(camera, name) for name in inputs)
+            published = (output_topic(camera, output.name) for output in OUTPUTS)
+            for topic in (*subscribed, *published):
                 try:
                     self.resolve_topic_name(topic_name(self, topic))
                 except RuntimeError as error:

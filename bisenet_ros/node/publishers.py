@@ -27,11 +27,11 @@ from bisenet_ros.node.topic_names import topic_name
 from bisenet_ros.outputs import (
     LABEL_INFO,
     LABELS,
-    NAMESPACE,
     TIMING,
     FrameResult,
     Output,
     label_info,
+    output_topic,
 )
 from bisenet_ros.stamps import nanoseconds
 
@@ -69,11 +69,11 @@ class CameraPublishers:
         missing: Message types that are not installed; their topics are not published.
     """
 
-    def __init__(self, node: Node, prefix: str) -> None:
+    def __init__(self, node: Node, camera: str) -> None:
         """
         Args:
             node: The node that publishes.
-            prefix: Prefix of every topic: empty, or the camera's name and a slash.
+            camera: Name of the camera.
         """
         self._node = node
         self._publishers: dict[str, Publisher] = {}
@@ -82,8 +82,8 @@ class CameraPublishers:
         self.age_ms = Durations()
         self.missing: list[str] = []
         for output in outputs.OUTPUTS:
-            self._create(prefix, output.name, output.type, RECENT if output.recent else STREAM)
-        self._create(prefix, *LABEL_INFO, LATCHED)
+            self._create(camera, output.name, output.type, RECENT if output.recent else STREAM)
+        self._create(camera, *LABEL_INFO, LATCHED)
 
     def destroy(self) -> None:
         """Destroys the publishers."""
@@ -138,13 +138,13 @@ class CameraPublishers:
             for output in outputs.OUTPUTS
         )
 
-    def _create(self, prefix: str, name: str, kind: str, qos: QoSProfile) -> None:
+    def _create(self, camera: str, name: str, kind: str, qos: QoSProfile) -> None:
         package, _, message_name = kind.split('/')
         message = optional_message(package, message_name)
         if message is None:
             self.missing.append(f'{package}/{message_name}')
             return
-        topic = topic_name(self._node, f'{prefix}{NAMESPACE}/{name}')
+        topic = topic_name(self._node, output_topic(camera, name))
         self._publishers[name] = self._node.create_publisher(message, topic, qos)
 
     def _publish(self, output: Output, result: FrameResult) -> None:

@@ -70,7 +70,7 @@ def first_message(inbox: Inbox, publish: Callable[[], object]) -> Any:
 
 
 def test_nothing_is_computed_for_nobody(node: Node, frame: SegmentedFrame) -> None:
-    outputs = CameraPublishers(node, 'front/')
+    outputs = CameraPublishers(node, 'front')
     assert publish(outputs, frame).published == 1
     assert not {'drivable', 'confidence', 'area'} & vars(frame.segmentation).keys()
     assert outputs.age_ms.percentiles() is not None
@@ -140,7 +140,7 @@ def test_compressed_images_follow_the_remapping_of_the_raw_ones(
     rclpy.init(context=context, domain_id=domain)
     arguments = ['--ros-args', *(word for rule in rules for word in ('-r', rule))]
     node = Node('segmenter', context=context, cli_args=arguments, enable_rosout=False)
-    CameraPublishers(node, 'front/')
+    CameraPublishers(node, 'front')
     published = {
         topic: types[0]
         for topic, types in node.get_topic_names_and_types()
@@ -160,7 +160,7 @@ def test_topics_come_and_go(node: Node) -> None:
             name for name, _ in node.get_topic_names_and_types() if name.startswith('/front/seg')
         }
 
-    outputs = CameraPublishers(node, 'front/')
+    outputs = CameraPublishers(node, 'front')
     assert {f'/front/segmentation/{output.name}' for output in OUTPUTS} <= published()
     outputs.destroy()
     assert published() == set()

@@ -14,7 +14,7 @@ from bisenet_ros import outputs
 from bisenet_ros.bag.reader import RecordedFrame
 from bisenet_ros.bag.writer import BagWriter, fields_of
 from bisenet_ros.message_types import COMPRESSED_IMAGE_TYPE, IMAGE_TYPE
-from bisenet_ros.outputs import NAMESPACE, FrameResult
+from bisenet_ros.outputs import FrameResult
 from bisenet_ros.resources import message_definition
 
 OWN = 'bisenet_ros/msg/'
@@ -67,7 +67,7 @@ class OutputBag:
             filled = output.fill(result) if output.recorded else None
             if filled is None:
                 continue
-            topic = f'{frame.camera.prefix}/{NAMESPACE}/{output.name}'
+            topic = '/' + outputs.output_topic(frame.camera.name, output.name)
             if isinstance(filled, Mapping):
                 self._write(frame, topic, output.type, filled, output.frame_id(result))
             else:

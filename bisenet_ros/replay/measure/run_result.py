@@ -21,7 +21,7 @@ from bisenet_ros.errors import UserError
 from bisenet_ros.image_codec import ImageError, decode_image, decode_labels
 from bisenet_ros.limits import MAX_PIXELS
 from bisenet_ros.message_types import IMAGE_TYPE
-from bisenet_ros.outputs import NAMESPACE
+from bisenet_ros.outputs import output_topic
 from bisenet_ros.replay.measure.evaluation import FrameId
 from bisenet_ros.replay.measure.figures import AccuracyCounts
 
@@ -192,8 +192,7 @@ class RunResult:
                 f'{self.path}: metrics.json and frames.jsonl are of different replays: '
                 f'{camera} is only in frames.jsonl'
             )
-        name = names[camera]
-        topic = f'/{name}/{NAMESPACE}/{kind}' if name else f'/{NAMESPACE}/{kind}'
+        topic = '/' + output_topic(names[camera], kind)
         of_camera = [frame for frame in self.frames if frame.id.camera == camera]
         frames = iter([frame.id for frame in sorted(of_camera, key=attrgetter('time_s'))])
         foreign = RunError(f'{path} and the frames.jsonl beside it are of different replays')
