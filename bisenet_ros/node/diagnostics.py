@@ -8,10 +8,9 @@ the message names the cause.
 
 from __future__ import annotations
 
-import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple, Protocol
 
@@ -138,7 +137,6 @@ class CameraTask:
             timed_out=timed_out,
             steady=self._steady,
             recovering=bool(self._logged_problem),
-            environment=os.environ,
         )
         status.summary(finding.level, finding.text)
         self._log(finding, timed_out)
@@ -236,7 +234,6 @@ def judge(
     timed_out: bool,
     steady: bool,
     recovering: bool,
-    environment: Mapping[str, str],
 ) -> Finding:
     """Returns what is worst about a camera's frames.
 
@@ -248,16 +245,15 @@ def judge(
         timed_out: Whether no frame has arrived for that long.
         steady: Whether frames have arrived for that long.
         recovering: Whether a problem was logged that has not ended.
-        environment: The node's environment variables.
     """
     if timed_out or not link.publishers:
-        reason = explain_silence(link, environment, steady=steady, lost=state.counts.lost)
+        reason = explain_silence(link, steady=steady, lost=state.counts.lost)
         return Finding(ERROR, reason, reason) if timed_out else Finding(WARN, reason)
     if state.refused_for > timeout:
         return Finding(ERROR, f'no frame can be decoded: {state.last_error}', 'refused')
     if arrivals.lossy:
         recent = arrivals.recent
-        reason = explain_loss(link, environment, received=recent.received, lost=recent.lost)
+        reason = explain_loss(link, received=recent.received, lost=recent.lost)
         return Finding(WARN, reason, _LOSS)
     if arrivals.slow:
         rate, usual = arrivals.recent.rate, arrivals.usual_rate

@@ -7,7 +7,8 @@ This module does not query the graph; `ImageSubscription.link` does.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import os
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from bisenet_ros.message_types import COMPRESSED_IMAGE_TYPE
@@ -80,14 +81,11 @@ def agreed_reliability(offers: Sequence[Offer], message_type: str) -> bool:
     return bool(publishers) and all(offer.reliable for offer in publishers)
 
 
-def explain_silence(
-    link: ImageLink, environment: Mapping[str, str], *, steady: bool, lost: int
-) -> str:
+def explain_silence(link: ImageLink, *, steady: bool, lost: int) -> str:
     """Returns the most likely reason why no frame arrives, and what to do.
 
     Args:
         link: The connection as the graph shows it.
-        environment: The node's environment variables.
         steady: Whether frames arrived steadily before.
         lost: Number of frames that are known to have been lost on the way.
     """
@@ -117,23 +115,20 @@ def explain_silence(
         any_more = ' any more' if steady else ''
         return f'{link.topic} has a publisher, but it sends nothing{any_more}'
     arrives = 'nothing arrives any more' if steady else 'almost no frames arrive'
-    return f'{link.topic} has a publisher, but {arrives}{_lost_on_the_way(link, environment)}'
+    return f'{link.topic} has a publisher, but {arrives}{_lost_on_the_way(link)}'
 
 
-def explain_loss(
-    link: ImageLink, environment: Mapping[str, str], *, received: int, lost: int
-) -> str:
+def explain_loss(link: ImageLink, *, received: int, lost: int) -> str:
     """Returns how many frames are lost, the most likely reason, and what to do.
 
     Args:
         link: The connection as the graph shows it.
-        environment: The node's environment variables.
         received: Number of frames that arrived recently.
         lost: Number of frames that were lost in the same time.
     """
     return (
         f'{lost} of {received + lost} frames of {link.topic} got lost on the way'
-        f'{_lost_on_the_way(link, environment)}'
+        f'{_lost_on_the_way(link)}'
     )
 
 
@@ -158,11 +153,11 @@ def _instead(link: ImageLink) -> str:
     return f': start the camera, or remap {link.name} to its topic'
 
 
-def _lost_on_the_way(link: ImageLink, environment: Mapping[str, str]) -> str:
+def _lost_on_the_way(link: ImageLink) -> str:
     if 'fastrtps' not in link.middleware:
         return ': either the publisher sends nothing, or its images are lost on the way'
     return (
         '. Fast DDS loses best-effort images over 0.5 MB: start the camera driver (not only this'
-        f' node) with {large_images.variable(environment)}={large_images.profile()}, or let it'
+        f' node) with {large_images.variable(os.environ)}={large_images.profile()}, or let it'
         ' publish reliably or compressed'
     )

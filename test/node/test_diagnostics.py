@@ -441,7 +441,6 @@ def test_the_worst_about_a_cameras_frames(
         'timed_out': False,
         'steady': True,
         'recovering': False,
-        'environment': {},
     }
     finding = judge(**{**usual, **facts})
     assert (finding.level, finding.text[: len(beginning)]) == (level, beginning)

@@ -136,7 +136,7 @@ def test_reliability_is_what_every_publisher_offers(offers: list[Offer], expecte
     ],
 )
 def test_reason(link: ImageLink, reason: str) -> None:
-    assert explain_silence(link, {}, steady=False, lost=0) == reason
+    assert explain_silence(link, steady=False, lost=0) == reason
 
 
 @pytest.mark.parametrize(
@@ -149,39 +149,40 @@ def test_reason(link: ImageLink, reason: str) -> None:
     ],
 )
 def test_large_images_that_get_lost_name_the_variable_of_the_distribution(
-    distribution: str, variable: str
+    monkeypatch: pytest.MonkeyPatch, distribution: str, variable: str
 ) -> None:
+    monkeypatch.setenv('ROS_DISTRO', distribution)
     link = replace(NOBODY, offers=(BEST_EFFORT,))
-    reason = explain_silence(link, {'ROS_DISTRO': distribution}, steady=False, lost=0)
+    reason = explain_silence(link, steady=False, lost=0)
     assert f' {variable}=/' in reason
     assert 'config/fastdds_large_images.xml' in reason
 
 
 def test_a_camera_that_used_to_send_has_stopped() -> None:
     link = replace(NOBODY, offers=(RELIABLE,), reliable=True)
-    reason = explain_silence(link, {}, steady=True, lost=0)
+    reason = explain_silence(link, steady=True, lost=0)
     assert reason == '/front/image has a publisher, but it sends nothing any more'
-    assert explain_silence(NOBODY, {}, steady=True, lost=0) == (
+    assert explain_silence(NOBODY, steady=True, lost=0) == (
         'nobody publishes /front/image any more: the camera has stopped'
     )
 
 
 def test_a_way_that_lost_nothing_while_it_was_steady_is_not_blamed() -> None:
     link = replace(NOBODY, offers=(BEST_EFFORT,))
-    assert explain_silence(link, {}, steady=True, lost=0) == (
+    assert explain_silence(link, steady=True, lost=0) == (
         '/front/image has a publisher, but it sends nothing any more'
     )
 
 
 def test_a_lossy_way_that_looked_steady_for_a_while_is_named_all_the_same() -> None:
     link = replace(NOBODY, offers=(BEST_EFFORT,))
-    reason = explain_silence(link, {}, steady=True, lost=1)
+    reason = explain_silence(link, steady=True, lost=1)
     assert reason.startswith('/front/image has a publisher, but nothing arrives any more. Fast')
     assert 'Fast DDS loses best-effort images over 0.5 MB' in reason
 
 
 def test_losses_come_with_their_numbers() -> None:
     link = replace(NOBODY, offers=(BEST_EFFORT,))
-    reason = explain_loss(link, {}, received=25, lost=75)
+    reason = explain_loss(link, received=25, lost=75)
     assert reason.startswith('75 of 100 frames of /front/image got lost on the way. Fast DDS')
     assert 'Fast DDS loses best-effort images over 0.5 MB' in reason
