@@ -27,7 +27,12 @@ from bisenet_ros.camera_slot import FrameCounts
 from bisenet_ros.ground.tables import SCAN_BEARINGS
 from bisenet_ros.image_codec import image_fields, jpeg_fields, png_fields
 from bisenet_ros.label_space import LabelSpace
-from bisenet_ros.message_types import CAMERA_INFO_TYPE, COMPRESSED_IMAGE_TYPE, IMAGE_TYPE
+from bisenet_ros.message_types import (
+    CAMERA_INFO_TYPE,
+    COMPRESSED,
+    COMPRESSED_IMAGE_TYPE,
+    IMAGE_TYPE,
+)
 from bisenet_ros.overlay import overlay
 
 NAMESPACE = 'segmentation'
@@ -199,7 +204,7 @@ def _rgb(bgr: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
 
 def _compressed(name: str, fill: Callable[[FrameResult], Fields]) -> Output:
     """Declares the compressed form of an image topic, named as image_transport expects."""
-    return Output(f'{name}/compressed', COMPRESSED_IMAGE_TYPE, fill)
+    return Output(f'{name}{COMPRESSED}', COMPRESSED_IMAGE_TYPE, fill)
 
 
 LABELS = Output('labels', IMAGE_TYPE, lambda r: image_fields(r.frame.segmentation.labels, 'mono8'))

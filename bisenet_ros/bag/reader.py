@@ -21,12 +21,12 @@ from bisenet_ros.bag.mcap_file import is_cut, is_unindexed
 from bisenet_ros.bag.messages import IMAGE_TOPIC, BagError, messages, open_bag
 from bisenet_ros.bag.rosbags_readers import BagReader
 from bisenet_ros.bag.stamp_join import GroundTruth, LabelTimes, with_camera_infos
-from bisenet_ros.bag.topics import COMPRESSED, Topics
+from bisenet_ros.bag.topics import Topics
 from bisenet_ros.errors import UserError
 from bisenet_ros.image_codec import decode, decode_labels
 from bisenet_ros.label_image import read_labels
 from bisenet_ros.label_space import LabelSpace
-from bisenet_ros.message_types import IMAGE_TYPE, TRANSFORMS_TYPE
+from bisenet_ros.message_types import COMPRESSED, IMAGE_TYPE, TRANSFORMS_TYPE
 
 STORAGES = ('.mcap', '.db3', '.mcap.zstd', '.db3.zstd')
 """Extensions of the files that rosbag2 writes."""

@@ -18,13 +18,15 @@ from bisenet_ros.bag.messages import (
 )
 from bisenet_ros.bag.rosbags_readers import BagReader
 from bisenet_ros.image_codec import is_depth
-from bisenet_ros.message_types import CAMERA_INFO_TYPE, COMPRESSED_IMAGE_TYPE, IMAGE_TYPE
+from bisenet_ros.message_types import (
+    CAMERA_INFO_TYPE,
+    COMPRESSED,
+    COMPRESSED_DEPTH,
+    COMPRESSED_IMAGE_TYPE,
+    IMAGE_TYPE,
+)
 from bisenet_ros.outputs import NAMESPACE, OUTPUTS
 
-COMPRESSED = '/compressed'
-"""What image_transport appends to the topic of images for the topic of their compressed form."""
-
-_COMPRESSED_DEPTH = '/compressedDepth'
 _RESULTS = tuple(f'/{NAMESPACE}/{output.name}' for output in OUTPUTS)
 _IMAGE_TYPES = (IMAGE_TYPE, COMPRESSED_IMAGE_TYPE)
 
@@ -68,7 +70,7 @@ class Topics:
         if len(first) == 2 and first[0].received == first[1].received:
             self.simultaneous.add(topic)
         says_so = any(is_depth(found.message) for found in first) and not _is_no_picture(topic)
-        if says_so or topic.endswith(_COMPRESSED_DEPTH):
+        if says_so or topic.endswith(COMPRESSED_DEPTH):
             self.depths.add(topic)
 
     def find_camera(self, wanted: str) -> str:

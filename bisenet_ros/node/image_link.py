@@ -11,12 +11,8 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from bisenet_ros.message_types import COMPRESSED_IMAGE_TYPE
+from bisenet_ros.message_types import COMPRESSED, COMPRESSED_DEPTH, COMPRESSED_IMAGE_TYPE
 from bisenet_ros.node import large_images
-from bisenet_ros.node.topic_names import COMPRESSED
-
-_COMPRESSED_DEPTH = '/compressedDepth'
-"""What image_transport appends to the topic of depth images; these are CompressedImages, too."""
 
 
 @dataclass(frozen=True)
@@ -142,7 +138,7 @@ def _instead(link: ImageLink) -> str:
         return f', but {link.other_transport} is published: set transport to {other}'
     name, elsewhere = link.name, link.elsewhere()
     if link.compressed:
-        elsewhere = [topic for topic in elsewhere if not topic.endswith(_COMPRESSED_DEPTH)]
+        elsewhere = [topic for topic in elsewhere if not topic.endswith(COMPRESSED_DEPTH)]
         of_transport = [topic for topic in elsewhere if topic.endswith(COMPRESSED)]
         if of_transport:  # the remapping of the raw topic counts
             elsewhere = [topic.removesuffix(COMPRESSED) for topic in of_transport]

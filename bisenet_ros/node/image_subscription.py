@@ -21,9 +21,9 @@ from rclpy.utilities import get_rmw_implementation_identifier
 from sensor_msgs.msg import CompressedImage, Image
 
 from bisenet_ros.camera_slot import CameraSlot
-from bisenet_ros.message_types import COMPRESSED_IMAGE_TYPE, IMAGE_TYPE
+from bisenet_ros.message_types import COMPRESSED, COMPRESSED_IMAGE_TYPE, IMAGE_TYPE
 from bisenet_ros.node.image_link import ImageLink, Offer, agreed_reliability
-from bisenet_ros.node.topic_names import COMPRESSED, topic_name
+from bisenet_ros.node.topic_names import topic_name
 from bisenet_ros.outputs import NAMESPACE
 from bisenet_ros.settings import Settings
 

@@ -42,6 +42,7 @@ from bisenet_ros.errors import UserError, first_line
 from bisenet_ros.extras import advice
 from bisenet_ros.label_space import LabelSpace
 from bisenet_ros.malloc_tuning import return_free_memory
+from bisenet_ros.message_types import COMPRESSED
 from bisenet_ros.node import diagnostics, parameters
 from bisenet_ros.node.camera_info_subscription import CameraInfoSubscription
 from bisenet_ros.node.diagnostics import CameraTask, EngineTask, ProcessingTime, Status, Task
@@ -49,7 +50,7 @@ from bisenet_ros.node.ending import end, limited_time
 from bisenet_ros.node.image_subscription import ImageSubscription
 from bisenet_ros.node.loader import Loader
 from bisenet_ros.node.publishers import CameraPublishers
-from bisenet_ros.node.topic_names import COMPRESSED, topic_name
+from bisenet_ros.node.topic_names import topic_name
 from bisenet_ros.node.transforms import TransformListener, listen_to_transforms
 from bisenet_ros.node.worker import Worker
 from bisenet_ros.outputs import OUTPUTS, FrameResult, output_topic

@@ -6,8 +6,7 @@ from __future__ import annotations
 
 from rclpy.node import Node
 
-COMPRESSED = '/compressed'
-"""What image_transport appends to the topic of images for the topic of their compressed form."""
+from bisenet_ros.message_types import COMPRESSED
 
 
 def topic_name(node: Node, name: str) -> str:
