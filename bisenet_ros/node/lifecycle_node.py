@@ -16,9 +16,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, wait
 from concurrent.futures import Future as WorkFuture
-from dataclasses import replace
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
 from lifecycle_msgs.srv import ChangeState
@@ -39,7 +37,6 @@ from bisenet_ros.camera_slot import CameraSlot
 from bisenet_ros.declaration import Changes, plain
 from bisenet_ros.ego_mask import load_ego_masks
 from bisenet_ros.errors import UserError, first_line
-from bisenet_ros.extras import advice
 from bisenet_ros.label_space import LabelSpace
 from bisenet_ros.malloc_tuning import return_free_memory
 from bisenet_ros.message_types import COMPRESSED
@@ -48,7 +45,7 @@ from bisenet_ros.node.camera_info_subscription import CameraInfoSubscription
 from bisenet_ros.node.diagnostics import CameraTask, EngineTask, ProcessingTime, Status, Task
 from bisenet_ros.node.ending import end, limited_time
 from bisenet_ros.node.image_subscription import ImageSubscription
-from bisenet_ros.node.loader import Loader
+from bisenet_ros.node.loader import Loader, import_segmenter, load_segmenter
 from bisenet_ros.node.publishers import CameraPublishers
 from bisenet_ros.node.topic_names import topic_name
 from bisenet_ros.node.transforms import TransformListener, listen_to_transforms
@@ -56,10 +53,6 @@ from bisenet_ros.node.worker import Worker
 from bisenet_ros.outputs import OUTPUTS, FrameResult, output_topic
 from bisenet_ros.settings import REPORTED, Settings, declaration_of, is_ours
 from bisenet_ros.trust.monitor import ClaimMonitor
-
-if TYPE_CHECKING:
-    from bisenet_ros.segmenter import Segmenter
-
 
 Transition = Callable[['SegmenterNode', LifecycleState], TransitionCallbackReturn]
 
@@ -210,7 +203,7 @@ class SegmenterNode(LifecycleNode):
             name: CameraGround(name, lambda: self._settings, transforms)
             for name in settings.cameras
         }
-        importing = self._loader.submit(_import_segmenter)
+        importing = self._loader.submit(import_segmenter)
         if not self._wait_for(importing):
             return None
         importing.result()
@@ -218,7 +211,7 @@ class SegmenterNode(LifecycleNode):
             lambda: Worker(
                 slots,
                 arrival,
-                load=functools.partial(_load, settings),
+                load=functools.partial(load_segmenter, settings),
                 batching=lambda segmenter: choose_batching(segmenter, len(slots)),
                 deliver=self._deliver,
                 processed=self._processing.add,
@@ -508,7 +501,7 @@ class SegmenterNode(LifecycleNode):
         if worker is None:
             response.message = 'the node is not configured; configuring it loads the weights'
             return response
-        load = functools.partial(_load, self._settings)
+        load = functools.partial(load_segmenter, self._settings)
         loading = self._loader.submit(functools.partial(worker.reload, load))
         await self._done(loading)
         try:
@@ -551,30 +544,6 @@ class SegmenterNode(LifecycleNode):
         error = work.exception()
         if error is not None:
             self.end(error)
-
-
-def _import_segmenter() -> None:
-    """Imports torch, which takes seconds.
-
-    Raises:
-        UserError: A module is missing.
-    """
-    # Not within `_load`: the stack frames of torch's import are freed by the garbage collection
-    # only, and they would keep the first network until then.
-    try:
-        import_module('bisenet_ros.segmenter')
-    except ModuleNotFoundError as error:
-        raise UserError(
-            f'the Python module {error.name} is missing: {advice(str(error.name))}'
-        ) from error
-
-
-def _load(settings: Settings) -> Segmenter:
-    """Loads the network that the parameters select; `_import_segmenter` comes first."""
-    from bisenet_ros.segmenter import Segmenter
-
-    # The pipeline holds the ego masks, so that a reload does not need their files.
-    return Segmenter.from_settings(replace(settings, ego_mask=''))
 
 
 def _first_sentence(error: Exception) -> str:

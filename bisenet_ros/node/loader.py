@@ -7,9 +7,17 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, TypeVar
+from dataclasses import replace
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from bisenet_ros.errors import UserError
+from bisenet_ros.extras import advice
 from bisenet_ros.malloc_tuning import return_free_memory
+from bisenet_ros.settings import Settings
+
+if TYPE_CHECKING:
+    from bisenet_ros.segmenter import Segmenter
 
 T = TypeVar('T')
 
@@ -44,3 +52,27 @@ def _load_and_tidy(load: Callable[[], T]) -> T:
         return load()
     finally:
         return_free_memory()
+
+
+def import_segmenter() -> None:
+    """Imports torch, which takes seconds.
+
+    Raises:
+        UserError: A module is missing.
+    """
+    # Not within `load_segmenter`: the stack frames of torch's import are freed by the garbage
+    # collection only, and they would keep the first network until then.
+    try:
+        import_module('bisenet_ros.segmenter')
+    except ModuleNotFoundError as error:
+        raise UserError(
+            f'the Python module {error.name} is missing: {advice(str(error.name))}'
+        ) from error
+
+
+def load_segmenter(settings: Settings) -> Segmenter:
+    """Loads the network that the parameters select; `import_segmenter` comes first."""
+    from bisenet_ros.segmenter import Segmenter
+
+    # The pipeline holds the ego masks, so that a reload does not need their files.
+    return Segmenter.from_settings(replace(settings, ego_mask=''))
