@@ -13,7 +13,7 @@ import posixpath
 import sys
 import threading
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, wait
 from concurrent.futures import Future as WorkFuture
 from typing import Any
@@ -27,7 +27,6 @@ from rclpy.exceptions import NameValidationException
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from rclpy.task import Future
-from sensor_msgs.msg import CameraInfo
 from std_srvs.srv import SetBool, Trigger
 
 from bisenet_ros.batching import choose_batching
@@ -41,18 +40,15 @@ from bisenet_ros.label_space import LabelSpace
 from bisenet_ros.malloc_tuning import return_free_memory
 from bisenet_ros.message_types import COMPRESSED
 from bisenet_ros.node import diagnostics, parameters
-from bisenet_ros.node.camera_info_subscription import CameraInfoSubscription
-from bisenet_ros.node.diagnostics import CameraTask, EngineTask, ProcessingTime, Status, Task
+from bisenet_ros.node.camera import Camera
+from bisenet_ros.node.diagnostics import EngineTask, ProcessingTime, Status, Task
 from bisenet_ros.node.ending import end, limited_time
-from bisenet_ros.node.image_subscription import ImageSubscription
 from bisenet_ros.node.loader import Loader, import_segmenter, load_segmenter
-from bisenet_ros.node.publishers import CameraPublishers
 from bisenet_ros.node.topic_names import topic_name
 from bisenet_ros.node.transforms import TransformListener, listen_to_transforms
 from bisenet_ros.node.worker import Worker
-from bisenet_ros.outputs import OUTPUTS, FrameResult, output_topic
+from bisenet_ros.outputs import OUTPUTS, output_topic
 from bisenet_ros.settings import REPORTED, Settings, declaration_of, is_ours
-from bisenet_ros.trust.monitor import ClaimMonitor
 
 Transition = Callable[['SegmenterNode', LifecycleState], TransitionCallbackReturn]
 
@@ -93,16 +89,11 @@ class SegmenterNode(LifecycleNode):
         """
         self.ended = ended
         self._loader = loader
-        self._slots: Sequence[CameraSlot] = ()
-        self._camera_publishers: dict[str, CameraPublishers] = {}  # by the camera's name
-        self._grounds: dict[str, CameraGround] = {}
-        self._monitors: dict[str, ClaimMonitor] = {}
+        self._cameras: dict[str, Camera] = {}  # by name, while the node is configured
         self._transforms: TransformListener | None = None
-        self._inputs: list[ImageSubscription | CameraInfoSubscription] = []
         self._worker: Worker | None = None
         self._reported: dict[str, list[Any]] = {}
         self._processing = ProcessingTime(lambda: self._settings)
-        self._camera_tasks: list[CameraTask] = []
         self._engine_task = EngineTask(
             worker=lambda: self._worker,
             processing=self._processing,
@@ -159,17 +150,22 @@ class SegmenterNode(LifecycleNode):
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Loads the network and creates the publishers."""
         self._check_topic_names()
+        names, arrival = self._settings.cameras, threading.Condition()
+        slots = [CameraSlot(name, arrival) for name in names]
+        self._transforms = transforms = listen_to_transforms(self, self._forget_poses)
+        grounds = {name: CameraGround(name, lambda: self._settings, transforms) for name in names}
         try:
-            self._worker = self._load_worker()
+            self._worker = self._load_worker(slots, arrival, grounds)
         finally:
             if self._worker is None:
                 self._stop_transforms()
         if self._worker is None:
             return TransitionCallbackReturn.FAILURE
-        self._camera_publishers = {
-            slot.name: CameraPublishers(self, slot.name) for slot in self._slots
+        self._cameras = {
+            slot.name: Camera(self, slot, grounds[slot.name], lambda: self._settings)
+            for slot in slots
         }
-        missing = {name for camera in self._camera_publishers.values() for name in camera.missing}
+        missing = {name for camera in self._cameras.values() for name in camera.publishers.missing}
         if missing:
             self.get_logger().info(
                 'these message types are not installed, so their topics are not published:'
@@ -186,7 +182,12 @@ class SegmenterNode(LifecycleNode):
         )
         return TransitionCallbackReturn.SUCCESS
 
-    def _load_worker(self) -> Worker | None:
+    def _load_worker(
+        self,
+        slots: Sequence[CameraSlot],
+        arrival: threading.Condition,
+        grounds: Mapping[str, CameraGround],
+    ) -> Worker | None:
         """Loads the network; returns None if the process is to end.
 
         Raises:
@@ -196,13 +197,6 @@ class SegmenterNode(LifecycleNode):
         ego_masks = load_ego_masks(
             {name: settings.for_camera(name).ego_mask for name in settings.cameras}
         )
-        arrival = threading.Condition()
-        slots = tuple(CameraSlot(name, arrival) for name in settings.cameras)
-        self._transforms = transforms = listen_to_transforms(self, self._forget_poses)
-        grounds = {
-            name: CameraGround(name, lambda: self._settings, transforms)
-            for name in settings.cameras
-        }
         importing = self._loader.submit(import_segmenter)
         if not self._wait_for(importing):
             return None
@@ -227,7 +221,6 @@ class SegmenterNode(LifecycleNode):
         worker = loading.result()
         if settings.weights == self._weights_at_start:
             parameters.check_reported(self, _classes(worker.segmenter.label_space))
-        self._slots, self._grounds = slots, grounds
         return worker
 
     @_transition
@@ -236,29 +229,8 @@ class SegmenterNode(LifecycleNode):
         assert self._worker is not None
         self._processing.clear()
         self._worker.start(self._on_work_ended)
-        for slot in self._slots:
-            publishers = self._camera_publishers[slot.name]
-            publishers.age_ms.clear()
-            monitor = self._monitors[slot.name] = ClaimMonitor()
-            image = ImageSubscription(self, slot, self._settings)
-            task = CameraTask(
-                slot,
-                image.link,
-                publishers.age_ms,
-                self._grounds[slot.name],
-                publishers.ground_wanted,
-                monitor,
-                lambda: self._settings,
-                self.get_logger(),
-            )
-            info = CameraInfoSubscription(
-                self,
-                posixpath.join(slot.name, 'camera_info'),
-                functools.partial(self._take_camera_info, slot.name),
-            )
-            self._inputs += (image, info)
-            self._camera_tasks.append(task)
-            self.get_logger().info(f'{slot.label}: waiting for {image.topic}')
+        for camera in self._cameras.values():
+            camera.subscribe(self._worker.pipeline)
         return TransitionCallbackReturn.SUCCESS
 
     @_transition
@@ -288,20 +260,16 @@ class SegmenterNode(LifecycleNode):
 
     def _stop(self) -> None:
         with limited_time(self.ended):
-            for subscription in self._inputs:
-                subscription.destroy()
-            self._inputs.clear()
-            self._camera_tasks.clear()
+            for camera in self._cameras.values():
+                camera.unsubscribe()
             if self._worker is not None:
                 self._worker.stop()  # nothing can interrupt a batch, and this waits for it
 
     def _release(self) -> None:
         with limited_time(self.ended):
-            for publishers in self._camera_publishers.values():
-                publishers.destroy()
-            self._camera_publishers.clear()
-            # Replaced, not cleared: a worker that still loads a network has them, too.
-            self._slots, self._grounds = (), {}
+            for camera in self._cameras.values():
+                camera.publishers.destroy()
+            self._cameras.clear()
             self._stop_transforms()
             self._worker = None
             return_free_memory()
@@ -312,8 +280,8 @@ class SegmenterNode(LifecycleNode):
             self._transforms = None
 
     def _forget_poses(self) -> None:
-        for ground in self._grounds.values():
-            ground.forget_pose()
+        for camera in self._cameras.values():
+            camera.ground.forget_pose()
 
     def _check_topic_names(self) -> None:
         """Refuses topic names that ROS does not accept, such as names that are too long.
@@ -376,31 +344,13 @@ class SegmenterNode(LifecycleNode):
         loading.add_done_callback(wake)
         return done
 
-    def _take_camera_info(self, camera: str, info: CameraInfo) -> None:
-        assert self._worker is not None
-        late = self._worker.pipeline.take_camera_info(camera, info)
-        if late is not None:
-            self._camera_publishers[camera].publish_camera_info(late)
-
     def _deliver(self, slot: CameraSlot, frame: SegmentedFrame) -> None:
-        result = FrameResult(frame, self._settings.overlay_alpha)
-        publishers = self._camera_publishers[slot.name]
-        # The first labels of other weights come after their classes.
-        publishers.publish_label_info(
-            frame.segmentation.label_space, self._settings.confidence_threshold
-        )
-        publishers.publish(result, slot.count_published)
         assert self._worker is not None
-        segmenter, monitor = self._worker.segmenter, self._monitors[slot.name]
-        claim = segmenter.checkpoint.claim
-        if claim is None or segmenter.claim_problem:
-            monitor.clear()
-        else:
-            monitor.add(claim, frame.segmentation.mean_confidence)
+        self._cameras[slot.name].deliver(frame, self._worker.segmenter)
 
     def _publish_label_info(self, label_space: LabelSpace) -> None:
-        for publishers in self._camera_publishers.values():
-            publishers.publish_label_info(label_space, self._settings.confidence_threshold)
+        for camera in self._cameras.values():
+            camera.publish_label_info(label_space)
 
     def _report_classes(self, label_space: LabelSpace) -> None:
         """Sets the read-only parameters of the classes."""
@@ -485,9 +435,9 @@ class SegmenterNode(LifecycleNode):
             response.message = 'the node is not configured'
             return response
         if request.data and not self._worker.enabled:
-            for slot in self._slots:  # a camera that has stopped left an old frame
-                if slot.take() is not None:
-                    slot.count_dropped()
+            for camera in self._cameras.values():  # one that has stopped left an old frame
+                if camera.slot.take() is not None:
+                    camera.slot.count_dropped()
             self._processing.clear()  # a pause is no delay
         self._worker.enable(request.data)
         response.success = True
@@ -526,12 +476,13 @@ class SegmenterNode(LifecycleNode):
         return response
 
     def _on_timer(self) -> None:
-        for subscription in self._inputs:
-            subscription.follow_publishers()
+        for camera in self._cameras.values():
+            camera.follow_publishers()
         self._publish_diagnostics()
 
     def _publish_diagnostics(self) -> None:
-        tasks: list[Task] = [*self._camera_tasks, self._engine_task]
+        cameras = (camera.task for camera in self._cameras.values())
+        tasks: list[Task] = [*filter(None, cameras), self._engine_task]
         array = DiagnosticArray()
         array.header.stamp = self.get_clock().now().to_msg()
         for task in tasks:
