@@ -278,15 +278,21 @@ class ProcessingTime:
         self._delay_ms = 0.0
 
     @contextmanager
-    def batch(self) -> Iterator[None]:
-        """Runs a batch, which is reported if it does not end."""
+    def batch(self, decode_ms: float) -> Iterator[None]:
+        """Times a batch: it is reported if it does not end, and added if it succeeds.
+
+        Args:
+            decode_ms: Time that decoding its frames took before.
+        """
+        began = time.monotonic()
         with self._lock:
-            self._began = time.monotonic()
+            self._began = began
         try:
             yield
         finally:
             with self._lock:
                 self._began = None
+        self.add(decode_ms + 1e3 * (time.monotonic() - began))
 
     def add(self, duration_ms: float) -> None:
         """Adds a batch that has succeeded."""

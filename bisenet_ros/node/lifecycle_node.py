@@ -208,10 +208,9 @@ class SegmenterNode(LifecycleNode):
                 load=functools.partial(load_segmenter, settings),
                 batching=lambda segmenter: choose_batching(segmenter, len(slots)),
                 deliver=self._deliver,
-                processed=self._processing.add,
+                timed=self._processing.batch,
                 max_rate=lambda: self._settings.max_rate,
                 logger=self.get_logger(),
-                during_batch=self._processing.batch,
                 ego_masks=ego_masks,
                 grounds=grounds,
             )

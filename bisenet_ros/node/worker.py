@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
 
@@ -75,10 +75,9 @@ class Worker:
         load: Callable[[], Segmenter],
         batching: Callable[[Segmenter], Batching],
         deliver: Callable[[CameraSlot, SegmentedFrame], None],
-        processed: Callable[[float], None],
+        timed: Callable[[float], AbstractContextManager[object]],
         max_rate: Callable[[], float],
         logger: Logger,
-        during_batch: Callable[[], AbstractContextManager[None]] = nullcontext,
         ego_masks: Mapping[str, EgoMask] = MappingProxyType({}),
         grounds: Mapping[str, CameraGround] = MappingProxyType({}),
     ) -> None:
@@ -89,10 +88,10 @@ class Worker:
             load: Creates a segmenter; called at once.
             batching: Chooses how that segmenter treats several cameras; called after each load.
             deliver: Receives each result, in the worker's thread, and counts it as published.
-            processed: Receives the total time of decoding, inference and publishing of a batch, ms.
+            timed: Is entered for inference and publishing of each batch, with the ms that its
+                decoding took.
             max_rate: Returns the current maximum of rounds per second; 0 for no limit.
             logger: Reports malformed frames and failures.
-            during_batch: Is entered for inference and publishing of each batch.
             ego_masks: Ego mask by camera name, for cameras that have one.
             grounds: Projects the masks of a camera onto the ground, by camera name.
 
@@ -104,10 +103,9 @@ class Worker:
         self._arrival = arrival
         self._choose_batching = batching
         self._deliver = deliver
-        self._processed = processed
+        self._timed = timed
         self._max_rate = max_rate
         self._logger = logger
-        self._during_batch = during_batch
         self._told_notes: set[str] = set()
         self._loading = threading.Lock()  # of two loads, the later one wins
         self._applied: ModelSettings | None = None
@@ -241,11 +239,11 @@ class Worker:
         return frame
 
     def _segment(self, taken: Sequence[tuple[CameraSlot, Frame]]) -> None:
-        start = time.perf_counter()
+        decode_ms = sum(frame.decode_ms for _, frame in taken)
         inference = self.pipeline.inference  # not the one of a reload that ends meanwhile
         published = [slot.state.counts.published for slot, _ in taken]
         try:
-            with self._during_batch():
+            with self._timed(decode_ms):
                 segmented = self.pipeline.segment([frame for _, frame in taken])
                 for (slot, _), frame in zip(taken, segmented, strict=True):
                     self._deliver(slot, frame)
@@ -253,8 +251,6 @@ class Worker:
             failure = _failure_of(error)
             self.device_failure = first_line(error)
         else:
-            decode_ms = sum(frame.decode_ms for _, frame in taken)
-            self._processed(decode_ms + 1e3 * (time.perf_counter() - start))
             self._note_success()
             return
         # Some frames of a batch may have been published before the failure.

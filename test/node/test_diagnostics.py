@@ -7,6 +7,8 @@ from __future__ import annotations
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from importlib.machinery import ModuleSpec
 from pathlib import Path
@@ -499,12 +501,21 @@ def test_a_batch_that_does_not_end_is_an_error(monkeypatch: pytest.MonkeyPatch) 
         processing.report(status)
         return status.message.level, status.message.message
 
-    with processing.batch():
+    with processing.batch(decode_ms=10.0):
         seconds += 1.1
         assert report() == (OK, '')
         seconds += 0.2
         assert report() == (ERROR, 'a batch has been running for 1.3 s')
-    assert report() == (OK, '')
+    assert report() == (WARN, 'processing took 1310 ms, over the allowed 200 ms')
+
+
+def test_a_batch_that_fails_is_not_counted() -> None:
+    processing = ProcessingTime(Settings)
+    with pytest.raises(RuntimeError), processing.batch(decode_ms=0.0):
+        raise RuntimeError('CUDA error')
+    status = Status('engine')
+    processing.report(status)
+    assert status.message.values == []
 
 
 def test_the_engine_from_unconfigured_to_running(weights: Path) -> None:
@@ -512,14 +523,21 @@ def test_the_engine_from_unconfigured_to_running(weights: Path) -> None:
     slot = CameraSlot('', arrival)
     settings = Settings(max_allowed_processing_time_ms=60000.0)  # of a busy machine, too
     processing = ProcessingTime(lambda: settings)
-    delivered = threading.Event()
+    ended = threading.Event()
+
+    @contextmanager
+    def timed(decode_ms: float) -> Iterator[None]:
+        with processing.batch(decode_ms):
+            yield
+        ended.set()
+
     worker = Worker(
         [slot],
         arrival,
         load=lambda: Segmenter.load(weights, device='cpu', precision='fp32'),
         batching=lambda segmenter: choose_batching(segmenter, cameras=1),
         deliver=lambda *_: None,
-        processed=lambda ms: (processing.add(ms), delivered.set()),
+        timed=timed,
         max_rate=lambda: 0.0,
         logger=Log(),
     )
@@ -538,7 +556,7 @@ def test_the_engine_from_unconfigured_to_running(weights: Path) -> None:
     worker.start(lambda _: None)
     try:
         slot.put(image_message(street(96, 128)), time.monotonic())
-        assert delivered.wait(timeout=90)
+        assert ended.wait(timeout=90)
         message = run(task)
         assert (message.level, message.message) == (OK, 'running')
         shown = values(message)

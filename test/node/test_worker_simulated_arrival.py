@@ -10,6 +10,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Sequence
+from contextlib import nullcontext
 from types import SimpleNamespace
 from typing import Any
 
@@ -89,7 +90,7 @@ def taken_live(
         load=lambda: SimpleNamespace(notes=()),
         batching=lambda _: Batching(together, 'the test says so'),
         deliver=lambda *_: None,
-        processed=lambda _: None,
+        timed=nullcontext,
         max_rate=lambda: max_rate,
         logger=SimpleNamespace(info=lambda _: None, warning=print, error=print),
     )
