@@ -95,8 +95,8 @@ def draw(
         scale,
         drivable,
         min_confidence,
-        with_confidence,
         min_drivable_confidence,
+        with_confidence=with_confidence,
     )
     array: Image = planes.cpu().numpy()
     return array

@@ -164,16 +164,14 @@ class DeviceLabels:
         _check_finite(self._sum.array().item(), self._coarse[0].device)
 
     def _draw(self, with_confidence: bool) -> Tensor:
-        logits, size, scale = self._coarse
-        with torch.inference_mode(), on_device(logits.device):
-            return kernels_for(logits.device).draw(
-                logits,
-                size,
-                scale,
+        device = self._coarse[0].device
+        with torch.inference_mode(), on_device(device):
+            return kernels_for(device).draw(
+                *self._coarse,
                 self._table,
                 self._settings.min_confidence,
-                with_confidence,
                 self._settings.min_drivable_confidence,
+                with_confidence=with_confidence,
             )
 
 

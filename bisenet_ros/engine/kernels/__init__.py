@@ -48,8 +48,9 @@ class Kernels(Protocol):
         scale: Scale,
         drivable: Tensor,
         min_confidence: int,
+        min_drivable_confidence: int,
+        *,
         with_confidence: bool,
-        min_drivable_confidence: int = 0,
     ) -> Tensor:
         """Draws labels, drivable mask and confidence, as the module `upsample_argmax` defines them.
 
@@ -59,8 +60,8 @@ class Kernels(Protocol):
             scale: Output pixels per node of the grid.
             drivable: (256,) uint8: the mask's value for each label.
             min_confidence: Labels with a lower confidence become `IGNORE`.
-            with_confidence: Compute the confidence. Without it, both minima must be 0.
             min_drivable_confidence: Pixels with a lower confidence are not drivable.
+            with_confidence: Compute the confidence. Without it, both minima must be 0.
 
         Returns:
             (2, height, width) uint8, labels and mask; (3, height, width) with the confidence.
@@ -166,9 +167,7 @@ def _instead_of_triton(error: Exception) -> tuple[Kernels, str]:
 
 def _draw_once(kernels: Kernels, device: torch.device) -> None:
     """Compiles all variants of `draw`."""
-    logits = torch.zeros(1, 4, 4, dtype=torch.float32)
-    drivable = torch.zeros(256, dtype=torch.uint8)
-    for with_confidence in (False, True):
-        kernels.draw(
-            logits.to(device), (32, 32), (8.0, 8.0), drivable.to(device), 0, with_confidence
-        )
+    logits = torch.zeros(1, 4, 4, dtype=torch.float32, device=device)
+    drivable = torch.zeros(256, dtype=torch.uint8, device=device)
+    for variant in (False, True):
+        kernels.draw(logits, (32, 32), (8.0, 8.0), drivable, 0, 0, with_confidence=variant)

@@ -56,8 +56,9 @@ def draw(
     scale: Scale,
     drivable: Tensor,
     min_confidence: int,
+    min_drivable_confidence: int,
+    *,
     with_confidence: bool,
-    min_drivable_confidence: int = 0,
 ) -> Tensor:
     """See `Kernels.draw`."""
     logits = logits.float()

@@ -67,8 +67,9 @@ def draw(
     scale: Scale,
     drivable: Tensor,
     min_confidence: int,
+    min_drivable_confidence: int,
+    *,
     with_confidence: bool,
-    min_drivable_confidence: int = 0,
 ) -> Tensor:
     """See `Kernels.draw`."""
     classes, *grid = logits.shape
