@@ -49,10 +49,6 @@ class Batching:
         return 'together' if self.together else 'one after the other'
 
 
-EACH_FRAME = Batching(together=False, reason='every frame is segmented by itself')
-"""For tools that segment every frame, however long it takes."""
-
-
 def choose_batching(
     segmenter: Segmenter, cameras: int, clock: Callable[[], float] = time.perf_counter
 ) -> Batching:

@@ -12,12 +12,11 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from bisenet_ros.batching import Batching
 from bisenet_ros.camera_ground import CameraGround, Ground
 from bisenet_ros.camera_info import CameraInfoMatcher, Sizes
 from bisenet_ros.ego_mask import EgoMask
@@ -71,36 +70,29 @@ class SegmentedFrame(Frame):
     ground: Ground | None = None
 
 
-class Inference(NamedTuple):
-    """The segmenter, and how it treats the frames of several cameras."""
-
-    segmenter: Segmenter
-    batching: Batching
-
-
 class CameraPipeline:
     """Decodes and segments the frames of one or more cameras, and holds the state per camera.
 
     Attributes:
-        inference: Segments the frames; replaced as a whole when another network is loaded.
+        segmenter: Segments the frames; replaced when another network is loaded.
         ego_masks: Ego mask by camera name, for cameras that have one.
     """
 
     def __init__(
         self,
         cameras: Sequence[str],
-        inference: Inference,
+        segmenter: Segmenter,
         ego_masks: Mapping[str, EgoMask] = MappingProxyType({}),
         grounds: Mapping[str, CameraGround] = MappingProxyType({}),
     ) -> None:
         """
         Args:
             cameras: Names of the cameras.
-            inference: See the class.
+            segmenter: See the class.
             ego_masks: See the class.
             grounds: Projects the masks of a camera onto the ground, by camera name.
         """
-        self.inference = inference
+        self.segmenter = segmenter
         self.ego_masks = ego_masks
         self._grounds = grounds
         self._camera_infos = {camera: CameraInfoMatcher() for camera in cameras}
@@ -144,7 +136,7 @@ class CameraPipeline:
             RuntimeError: The device failed.
         """
         start = time.perf_counter()
-        found = self.inference.segmenter.batch(
+        found = self.segmenter.batch(
             [frame.pixels for frame in frames],
             [self.ego_masks.get(frame.camera) for frame in frames],
         )

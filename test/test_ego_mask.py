@@ -17,8 +17,7 @@ import numpy.typing as npt
 import pytest
 from small_bags import picture
 
-from bisenet_ros.batching import EACH_FRAME
-from bisenet_ros.camera_pipeline import CameraPipeline, Inference
+from bisenet_ros.camera_pipeline import CameraPipeline
 from bisenet_ros.ego_mask import EgoMask, load_ego_masks
 from bisenet_ros.errors import UserError
 from bisenet_ros.image_codec import ImageError, image_fields
@@ -93,7 +92,7 @@ def test_a_camera_without_its_own_mask_has_none_and_a_wrong_frame_is_malformed(
 ) -> None:
     segmenter = Segmenter.load(weights, device='cpu')
     masks = load_ego_masks({'front': str(write(tmp_path / 'ego.png', bonnet())), 'rear': ''})
-    pipeline = CameraPipeline(['front', 'rear'], Inference(segmenter, EACH_FRAME), masks)
+    pipeline = CameraPipeline(['front', 'rear'], segmenter, masks)
     message = image_message(picture(0))
     frames = [pipeline.decode(camera, message) for camera in ('front', 'rear')]
     front, rear = (frame.segmentation for frame in pipeline.segment(frames))

@@ -9,9 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from bisenet_ros.batching import EACH_FRAME
 from bisenet_ros.benchmark.baselines import Pixels
-from bisenet_ros.camera_pipeline import CameraPipeline, Inference
+from bisenet_ros.camera_pipeline import CameraPipeline
 from bisenet_ros.engine.profiling import Stage, listening, stage
 from bisenet_ros.image_codec import image_fields, to_array
 from bisenet_ros.segmenter import Segmenter
@@ -58,7 +57,7 @@ class Message:
 
 def make_pipeline(segmenter: Segmenter) -> CameraPipeline:
     """Returns a pipeline for one camera, as in the node."""
-    return CameraPipeline([''], Inference(segmenter, EACH_FRAME))
+    return CameraPipeline([''], segmenter)
 
 
 def process(pipeline: CameraPipeline, message: Message) -> tuple[Message, Message]:

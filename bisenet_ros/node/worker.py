@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from bisenet_ros.batching import Batching
 from bisenet_ros.camera_ground import CameraGround
-from bisenet_ros.camera_pipeline import CameraPipeline, Frame, Inference, SegmentedFrame
+from bisenet_ros.camera_pipeline import CameraPipeline, Frame, SegmentedFrame
 from bisenet_ros.camera_slot import CameraSlot
 from bisenet_ros.ego_mask import EgoMask
 from bisenet_ros.engine.device_failure import (
@@ -64,6 +64,7 @@ class Worker:
 
     Attributes:
         pipeline: Decodes and segments the frames.
+        batching: How the current segmenter treats several cameras.
         device_failure: Reason of the last device failure; empty while the device works.
     """
 
@@ -110,7 +111,8 @@ class Worker:
         self._loading = threading.Lock()  # of two loads, the later one wins
         self._applied: ModelSettings | None = None
         cameras = [slot.name for slot in slots]
-        self.pipeline = CameraPipeline(cameras, self._loaded(load), ego_masks, grounds)
+        segmenter, self.batching = self._loaded(load)
+        self.pipeline = CameraPipeline(cameras, segmenter, ego_masks, grounds)
         self._enabled = True
         self._stopping = False
         self._thread: ThreadPoolExecutor | None = None
@@ -122,12 +124,7 @@ class Worker:
     @property
     def segmenter(self) -> Segmenter:
         """The current segmenter."""
-        return self.pipeline.inference.segmenter
-
-    @property
-    def batching(self) -> Batching:
-        """How the current segmenter treats several cameras."""
-        return self.pipeline.inference.batching
+        return self.pipeline.segmenter
 
     @property
     def running(self) -> bool:
@@ -166,7 +163,7 @@ class Worker:
             DeviceLostError: The device failed permanently.
         """
         with self._loading:
-            self._use(self._loaded(load))
+            self._use(*self._loaded(load))
         with self._arrival:
             self.device_failure = ''
             self._retry = FIRST_RETRY
@@ -203,9 +200,9 @@ class Worker:
 
     def _run(self) -> None:
         with self._arrival:
-            inference, closed = self.pipeline.inference, self._closed
+            segmenter, closed = self.segmenter, self._closed
         if closed:  # the worker was stopped before the network was loaded again
-            self._load_again(inference)
+            self._load_again(segmenter)
         work = rounds(
             self._slots,
             self._arrival,
@@ -240,7 +237,7 @@ class Worker:
 
     def _segment(self, taken: Sequence[tuple[CameraSlot, Frame]]) -> None:
         decode_ms = sum(frame.decode_ms for _, frame in taken)
-        inference = self.pipeline.inference  # not the one of a reload that ends meanwhile
+        segmenter = self.segmenter  # not the one of a reload that ends meanwhile
         published = [slot.state.counts.published for slot, _ in taken]
         try:
             with self._timed(decode_ms):
@@ -258,7 +255,7 @@ class Worker:
             if slot.state.counts.published == before:
                 slot.count_dropped()
         # Outside of `except`, because the error's traceback references the old network.
-        self._recover(inference, failure)
+        self._recover(segmenter, failure)
 
     def _note_success(self) -> None:
         self._tell_notes(self.segmenter)
@@ -267,26 +264,26 @@ class Worker:
             self.device_failure = ''
             self._retry = FIRST_RETRY
 
-    def _recover(self, inference: Inference, failure: DeviceFailure) -> None:
+    def _recover(self, segmenter: Segmenter, failure: DeviceFailure) -> None:
         if failure is DeviceFailure.OUT_OF_MEMORY:
             with self._loading:
-                if self.pipeline.inference is inference:
-                    inference.segmenter.close()
+                if self.segmenter is segmenter:
+                    segmenter.close()
                     self._closed = True
-        if self.pipeline.inference is not inference:
+        if self.segmenter is not segmenter:
             self._logger.error(
                 f'{_FAILED}{self.device_failure}; another network has been loaded meanwhile'
             )
         elif failure is DeviceFailure.NOT_FINITE:
             reason = self.device_failure
             plain = 'plain torch (fp32) takes over'
-            self._load_again(inference, plain, lambda old: old.plain(reason))
+            self._load_again(segmenter, plain, lambda old: old.plain(reason))
         else:
-            self._load_again(inference)
+            self._load_again(segmenter)
 
     def _load_again(
         self,
-        old: Inference,
+        old: Segmenter,
         what: str = 'the network is loaded again',
         load: Callable[[Segmenter], Segmenter] = lambda old: old.again(),
     ) -> None:
@@ -302,24 +299,24 @@ class Worker:
                     return
             try:
                 with self._loading:
-                    if self.pipeline.inference is not old:  # by `reload`
+                    if self.segmenter is not old:  # by `reload`
                         return
-                    self._use(self._loaded(lambda: load(old.segmenter)))
+                    self._use(*self._loaded(lambda: load(old)))
             except UserError as again:  # the old network is tried again unless it is closed
                 self.device_failure = str(again).removeprefix(_FAILED)
             if not self._closed:
                 return
 
-    def _use(self, inference: Inference) -> None:
+    def _use(self, segmenter: Segmenter, batching: Batching) -> None:
         """Replaces the network; the caller holds `_loading`."""
         with self._arrival:
             # Settings that changed during the loading were applied to the old network.
             if self._applied is not None:
-                inference.segmenter.apply(self._applied)
-            self.pipeline.inference = inference
+                segmenter.apply(self._applied)
+            self.pipeline.segmenter, self.batching = segmenter, batching
             self._closed = False
 
-    def _loaded(self, load: Callable[[], Segmenter]) -> Inference:
+    def _loaded(self, load: Callable[[], Segmenter]) -> tuple[Segmenter, Batching]:
         try:
             segmenter = load()
             batching = self._choose_batching(segmenter)
@@ -332,7 +329,7 @@ class Worker:
             )
         self._told_notes.clear()
         self._tell_notes(segmenter)
-        return Inference(segmenter, batching)
+        return segmenter, batching
 
     def _tell_notes(self, segmenter: Segmenter) -> None:
         """Logs the segmenter's notes, each once."""

@@ -36,9 +36,8 @@ from small_bags import (
 from typer.testing import CliRunner, Result
 
 from bisenet_ros.bag.reader import ReplayBag
-from bisenet_ros.batching import EACH_FRAME
 from bisenet_ros.camera_ground import CameraGround
-from bisenet_ros.camera_pipeline import CameraPipeline, Inference
+from bisenet_ros.camera_pipeline import CameraPipeline
 from bisenet_ros.cli import app
 from bisenet_ros.label_space import CAMVID
 from bisenet_ros.media import Video, write_image
@@ -750,8 +749,8 @@ def test_scans_use_the_latest_camera_info_as_in_the_node(
         mounting=MOUNTING,
         drivable_classes=DRIVABLE,
     )
-    inference = Inference(Segmenter.from_settings(settings), EACH_FRAME)
-    pipeline = CameraPipeline([''], inference, grounds={'': CameraGround('', lambda: settings)})
+    segmenter = Segmenter.from_settings(settings)
+    pipeline = CameraPipeline([''], segmenter, grounds={'': CameraGround('', lambda: settings)})
     expected: list[Any] = []
     with AnyReader([bag]) as reader:
         for connection, _, data in reader.messages():

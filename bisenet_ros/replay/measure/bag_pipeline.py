@@ -11,9 +11,10 @@ from bisenet_ros.bag.messages import BagError
 from bisenet_ros.bag.reader import ReplayBag
 from bisenet_ros.bag.recorded_transforms import RecordedTransforms
 from bisenet_ros.camera_ground import MISSING, CameraGround
-from bisenet_ros.camera_pipeline import CameraPipeline, Inference
+from bisenet_ros.camera_pipeline import CameraPipeline
 from bisenet_ros.ego_mask import load_ego_masks
 from bisenet_ros.recorded_cameras import settings_for_recorded, unmatched_cameras
+from bisenet_ros.segmenter import Segmenter
 from bisenet_ros.settings import Settings
 
 
@@ -34,12 +35,12 @@ class BagPipeline:
     damage: str
 
     @classmethod
-    def of(cls, bag: ReplayBag, inference: Inference, settings: Settings) -> BagPipeline:
+    def of(cls, bag: ReplayBag, segmenter: Segmenter, settings: Settings) -> BagPipeline:
         """Sets up a pipeline as the node does.
 
         Args:
             bag: The cameras, and their poses on `/tf_static`.
-            inference: Segments the frames.
+            segmenter: Segments the frames.
             settings: Settings of the node; those of single cameras apply to the matching ones.
 
         Raises:
@@ -56,7 +57,7 @@ class BagPipeline:
         except BagError as error:
             damage = str(error)
         grounds = {name: CameraGround(name, lambda: own, transforms) for name in cameras}
-        pipeline = CameraPipeline(cameras, inference, ego_masks, grounds)
+        pipeline = CameraPipeline(cameras, segmenter, ego_masks, grounds)
         return cls(unmatched_cameras(settings.cameras, topics), pipeline, grounds, damage)
 
     def notes(self, bag: ReplayBag) -> list[str]:

@@ -72,7 +72,7 @@ class Evaluator:
         self.summaries: list[FrameSummary] = []
         self._bag = bag
         self._pipeline = pipeline
-        self._label_space = pipeline.inference.segmenter.label_space
+        self._label_space = pipeline.segmenter.label_space
         self._overlay_alpha = overlay_alpha
         self._lines = lines
         self._outputs = outputs

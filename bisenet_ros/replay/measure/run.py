@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from bisenet_ros.bag.reader import ReplayBag, check_apart
 from bisenet_ros.bag.recorded_outputs import RecordedOutputs
-from bisenet_ros.batching import EACH_FRAME, choose_batching
-from bisenet_ros.camera_pipeline import Inference
+from bisenet_ros.batching import choose_batching
 from bisenet_ros.errors import UserError
 from bisenet_ros.json_text import to_json
 from bisenet_ros.label_space import LabelSpace
@@ -119,8 +118,8 @@ def replay(
     outputs = OutputBag(output / OUTPUT_BAG, camera_images=camera_images)
     videos = OverlayVideos(output, bag.cameras, bag.seconds) if video else None
     simulated_arrival = rate is not None and recorded is None
-    batching = choose_batching(segmenter, len(bag.cameras)) if simulated_arrival else EACH_FRAME
-    bag_pipeline = BagPipeline.of(bag, Inference(segmenter, batching), settings)
+    together = simulated_arrival and choose_batching(segmenter, len(bag.cameras)).together
+    bag_pipeline = BagPipeline.of(bag, segmenter, settings)
     alpha = settings.overlay_alpha
     evaluator = Evaluator(bag, bag_pipeline.pipeline, alpha, lines, outputs, videos, view)
     loop = FrameLoop(bag, evaluator, advance)
@@ -132,8 +131,7 @@ def replay(
             if recorded is not None:
                 loop.evaluate_recorded(recorded)
             elif rate is not None:
-                together, max_rate = batching.together, settings.max_rate
-                loop.evaluate_taken(rate, together=together, max_rate=max_rate)
+                loop.evaluate_taken(rate, together=together, max_rate=settings.max_rate)
             else:
                 loop.evaluate_all()
     except MediaError as error:  # of a video

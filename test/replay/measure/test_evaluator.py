@@ -10,8 +10,7 @@ import pytest
 from small_bags import drive, write_bag
 
 from bisenet_ros.bag.reader import ReplayBag
-from bisenet_ros.batching import Batching
-from bisenet_ros.camera_pipeline import CameraPipeline, Inference
+from bisenet_ros.camera_pipeline import CameraPipeline
 from bisenet_ros.replay.measure.evaluator import Evaluator, Taken
 from bisenet_ros.replay.measure.frame_lines import FrameLines
 from bisenet_ros.replay.measure.output_bag import OutputBag
@@ -21,8 +20,7 @@ from bisenet_ros.segmenter import Segmenter
 def test_the_time_of_a_shared_inference_counts_once(tmp_path: Path, segmenter: Segmenter) -> None:
     entries = [*drive(1, '/front'), *drive(1, '/left'), *drive(1, '/right')]
     bag = ReplayBag(write_bag(tmp_path / 'bag', entries))
-    inference = Inference(segmenter, Batching(together=True, reason='for this test'))
-    pipeline = CameraPipeline([camera.name for camera in bag.cameras], inference)
+    pipeline = CameraPipeline([camera.name for camera in bag.cameras], segmenter)
     with FrameLines(tmp_path / 'lines') as lines, OutputBag(tmp_path / 'out.mcap') as outputs:
         evaluator = Evaluator(bag, pipeline, 0.5, lines, outputs, None, None)
         frames = list(bag)
