@@ -237,14 +237,7 @@ class Checkpoint:
             red, green, blue = (float(value) for value in metadata['mean'])
             std_red, std_green, std_blue = (float(value) for value in metadata['std'])
             width, height = (int(value) for value in metadata['network_size'])
-            for name, tensor in state_dict.items():
-                if tensor.dtype not in _STORED:
-                    raise CheckpointError(
-                        f'the tensor {name!r} is of {tensor.dtype}: weights are of float16, '
-                        'bfloat16, float32 or float64'
-                    )
-            if not all(t.isfinite().all() for t in state_dict.values() if t.is_floating_point()):
-                raise CheckpointError('the weights are not finite: train or copy them again')
+            _check_tensors(state_dict)
             network = _one_of(metadata['network'], tuple(NETWORKS), 'network')
             label_space = LabelSpace.from_dict(metadata['label_space'])
             claim, max_logits = metadata.get('claim'), metadata.get('max_logits')
@@ -274,6 +267,17 @@ class Checkpoint:
             ) from error
         except UserError as error:
             raise CheckpointError(f'{path}: {error}') from error
+
+
+def _check_tensors(state_dict: Mapping[str, Tensor]) -> None:
+    for name, tensor in state_dict.items():
+        if tensor.dtype not in _STORED:
+            raise CheckpointError(
+                f'the tensor {name!r} is of {tensor.dtype}: weights are of float16, bfloat16, '
+                'float32 or float64'
+            )
+    if not all(t.isfinite().all() for t in state_dict.values() if t.is_floating_point()):
+        raise CheckpointError('the weights are not finite: train or copy them again')
 
 
 def _as_stored(tensor: Tensor, dtype: torch.dtype) -> Tensor:
