@@ -31,40 +31,6 @@ class DocumentError(UserError):
     """An invalid file; the message names file and line."""
 
 
-def reworded(error: Any) -> str:
-    """Returns the message of an error of pydantic about a value of a file, reworded for users."""
-    if error['type'] == 'missing':
-        is_item = isinstance(error['loc'][-1], int)
-        return f'has too few values: {len(error["input"])}' if is_item else 'is missing'
-    if error['type'] == 'too_long':
-        return 'has {actual_length} values, but may have {max_length}'.format(**error['ctx'])
-    if error['type'] == 'value_error':
-        return str(error['ctx']['error'])
-    if error['type'] in ('model_type', 'model_attributes_type'):
-        return 'must be a mapping of keys to values'
-    if error['type'] == 'tuple_type':
-        return 'must be a list'
-    if error['type'] == 'int_parsing':  # YAML reads 1e3 as text
-        return 'must be a whole number in digits, such as 1000'
-    if error['type'] == 'float_type':  # likewise
-        return 'must be a number in digits, such as 1000 or 0.001'
-    if error['type'] == 'path_type':
-        return 'must be a path'
-    if error['type'] == 'union_tag_not_found':
-        return _without_quotes('needs a {discriminator}'.format(**error['ctx']))
-    if error['type'] == 'union_tag_invalid':
-        message = 'no {discriminator} {tag}; choose from {expected_tags}'
-        return _without_quotes(message.format(**error['ctx']))
-    if error['type'] == 'too_short' and not error['ctx']['actual_length']:
-        return 'must not be empty'
-    message = str(error['msg'])
-    return message[0].lower() + message[1:]
-
-
-def _without_quotes(message: str) -> str:
-    return message.replace("'", '')
-
-
 @contextmanager
 def yaml_errors(path: Path | str) -> Iterator[None]:
     """Turns errors of reading and parsing YAML into one line that names the place.

@@ -11,21 +11,15 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, cast, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from bisenet_ros.errors import UserError
 from bisenet_ros.limits import MAX_SIDE, MIN_SIDE
 from bisenet_ros.network import NETWORKS, Upsampling, options_of
 from bisenet_ros.preprocess import ChannelOrder, Normalization
 from bisenet_ros.resources import share_directory
-from bisenet_ros.yaml_document import (
-    Document,
-    DocumentError,
-    Location,
-    parse_value,
-    prefix_of,
-    reworded,
-)
+from bisenet_ros.strict_model import StrictModel, reworded
+from bisenet_ros.yaml_document import Document, DocumentError, Location, parse_value, prefix_of
 from bisenet_training.augment import AugmentationSettings
 from bisenet_training.dataset_registry import settings_class
 from bisenet_training.datasets import AnyDataset, DatasetSettings
@@ -48,11 +42,7 @@ class ConfigError(UserError):
     """An invalid configuration; the message names the line or the override."""
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra='forbid', frozen=True)
-
-
-class NetworkSettings(_Part):
+class NetworkSettings(StrictModel):
     """The network, and its initial weights.
 
     Attributes:
@@ -92,7 +82,7 @@ class NetworkSettings(_Part):
         return self
 
 
-class NormalizationSettings(_Part):
+class NormalizationSettings(StrictModel):
     """Normalisation of pixel values; stored in the checkpoint.
 
     Attributes:
@@ -118,7 +108,7 @@ class NormalizationSettings(_Part):
         return Normalization(self.mean, self.std, self.channel_order)
 
 
-class TrainingSource(_Part):
+class TrainingSource(StrictModel):
     """A data set for training.
 
     Attributes:
@@ -130,7 +120,7 @@ class TrainingSource(_Part):
     share: Positive = 1.0
 
 
-class TrainingConfig(_Part):
+class TrainingConfig(StrictModel):
     """The configuration of a training run.
 
     Attributes:
@@ -329,7 +319,7 @@ def _said(error: Any, value: Any) -> str:
 
 def _keys_at(location: Location, value: Any) -> list[str]:
     """Returns the keys that are valid at the location of an unknown key."""
-    models: list[type[BaseModel]] = [TrainingConfig]
+    models: list[type[StrictModel]] = [TrainingConfig]
     for step in location[:-1]:
         fields = [model.model_fields[step] for model in models if step in model.model_fields]
         if fields:
@@ -345,9 +335,9 @@ def _keys_at(location: Location, value: Any) -> list[str]:
     return [name for model in models for name in model.model_fields]
 
 
-def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+def _models_in(annotation: Any) -> Iterator[type[StrictModel]]:
     """Yields the models in a type annotation."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+    if isinstance(annotation, type) and issubclass(annotation, StrictModel):
         yield annotation
     for part in get_args(annotation):
         yield from _models_in(part)

@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import nn
 
 from bisenet_ros.network import BiSeNetV1, FeaturePyramid, SegmentationNetwork
+from bisenet_ros.strict_model import StrictModel
 from bisenet_training.setting_types import (
     CountOrZero,
     Fraction,
@@ -22,9 +23,7 @@ from bisenet_training.setting_types import (
 from bisenet_training.student import Student
 
 
-class _Optimizer(BaseModel):
-    model_config = ConfigDict(extra='forbid', frozen=True)
-
+class _Optimizer(StrictModel):
     lr: Positive
     weight_decay: NotNegative
     head_lr_factor: Positive = 1.0
@@ -66,7 +65,7 @@ OptimizerSettings = Annotated[SgdSettings | AdamWSettings, Field(discriminator='
 """Either optimiser, distinguished by `kind`."""
 
 
-class ScheduleSettings(BaseModel):
+class ScheduleSettings(StrictModel):
     """A linear warm-up, then polynomial decay to 0 at the end of the training.
 
     Attributes:
@@ -75,8 +74,6 @@ class ScheduleSettings(BaseModel):
         warmup_start: Learning rate at the first step, as a fraction of the full one.
         power: Exponent of the decay; both papers: 0.9.
     """
-
-    model_config = ConfigDict(extra='forbid', frozen=True)
 
     warmup_steps: CountOrZero = 0
     warmup_start: Fraction = 0.1

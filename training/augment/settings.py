@@ -6,12 +6,13 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
+from bisenet_ros.strict_model import StrictModel
 from bisenet_training.setting_types import Count, Fraction, Number, Positive
 
 
-class AugmentationSettings(BaseModel):
+class AugmentationSettings(StrictModel):
     """Random scale, crop, flip and colour, and effects of poor cameras and weather.
 
     The defaults of scale and colour are those of CoinCheung/BiSeNet for V1 (V2: scale from 0.25).
@@ -44,8 +45,6 @@ class AugmentationSettings(BaseModel):
             frame of the same data set to the same position (Ghiasi et al. 2021).
         pasted_classes: Names of classes that are rare in the data set: poles, signs, pedestrians.
     """
-
-    model_config = ConfigDict(extra='forbid', frozen=True)
 
     min_scale: Positive = 0.75
     max_scale: Positive = 2.0

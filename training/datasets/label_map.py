@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from bisenet_ros.label_space import IGNORE, LabelSpace
-from bisenet_ros.yaml_document import Document, reworded
+from bisenet_ros.strict_model import StrictModel, reworded
+from bisenet_ros.yaml_document import Document
 from bisenet_training.datasets.label_reader import (
     MAX_ID,
     Color,
@@ -25,11 +26,7 @@ _Channel = Annotated[int, Field(strict=True, ge=0, le=255)]
 _Color = tuple[_Channel, _Channel, _Channel]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra='forbid', frozen=True)
-
-
-class ClassEntry(_Part):
+class ClassEntry(StrictModel):
     """A class.
 
     Attributes:
@@ -47,7 +44,7 @@ class ClassEntry(_Part):
     colors: tuple[_Color, ...] = ()
 
 
-class Ignored(_Part):
+class Ignored(StrictModel):
     """Values without a class: such pixels are ignored in training and evaluation.
 
     Attributes:
@@ -59,7 +56,7 @@ class Ignored(_Part):
     colors: tuple[_Color, ...] = ()
 
 
-class LabelMap(_Part):
+class LabelMap(StrictModel):
     """The classes of label images, by id or by colour.
 
     Attributes:
@@ -150,6 +147,6 @@ def _refuse_twins(complaint: str, values: list[Any]) -> None:
 def _said(error: Any) -> str:
     """Returns the message of a pydantic error, reworded for users."""
     if error['type'] == 'extra_forbidden':
-        parts: dict[int, type[_Part]] = {1: LabelMap, 2: Ignored, 3: ClassEntry}
+        parts: dict[int, type[StrictModel]] = {1: LabelMap, 2: Ignored, 3: ClassEntry}
         return f'unknown key; choose from {", ".join(parts[len(error["loc"])].model_fields)}'
     return reworded(error)

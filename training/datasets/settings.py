@@ -12,9 +12,10 @@ from typing import Annotated, Any, ClassVar, Protocol
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, SerializeAsAny
+from pydantic import AfterValidator, BeforeValidator, SerializeAsAny
 
 from bisenet_ros.errors import UserError
+from bisenet_ros.strict_model import StrictModel
 from bisenet_training.dataset_registry import settings_class
 from bisenet_training.datasets.base import Dataset
 
@@ -34,7 +35,7 @@ class LabelWriter(Protocol):
         """Writes a frame under the name of its sample; (H, W) ids in the data set's label space."""
 
 
-class DatasetSettings(BaseModel, ABC):
+class DatasetSettings(StrictModel, ABC):
     """Settings of a data set in a configuration.
 
     Attributes:
@@ -42,8 +43,6 @@ class DatasetSettings(BaseModel, ABC):
         evaluated_split: The default of `bisenet evaluate --split`; None without splits.
         has_truth: Whether there is ground truth.
     """
-
-    model_config = ConfigDict(extra='forbid', frozen=True)
 
     kind: str
     evaluated_split: ClassVar[str | None] = None

@@ -6,9 +6,10 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from bisenet_ros.errors import UserError
+from bisenet_ros.strict_model import StrictModel
 from bisenet_training.setting_types import Fraction, NotNegative, Number, Positive
 
 _ClassWeights = Annotated[
@@ -19,7 +20,7 @@ _ClassWeights = Annotated[
 ]
 
 
-class LossSettings(BaseModel):
+class LossSettings(StrictModel):
     """Settings of the cross-entropy of every head, over all or the hard pixels, and of Dice.
 
     Except for OHEM, the defaults are what both papers train with: plain cross-entropy, auxiliary
@@ -45,8 +46,6 @@ class LossSettings(BaseModel):
             logits are at 1/4 and coarser, so 4 loses little, and a step on a CPU is over 10 %
             faster. The papers' recipes compare with all labels (1).
     """
-
-    model_config = ConfigDict(extra='forbid', frozen=True)
 
     class_weights: _ClassWeights = 'none'
     hard_from: Fraction | None = None
@@ -76,7 +75,7 @@ class LossSettings(BaseModel):
             )
 
 
-class TeacherSettings(BaseModel):
+class TeacherSettings(StrictModel):
     """Settings of a teacher: a trained network to learn from in addition to the labels.
 
     Attributes:
@@ -89,8 +88,6 @@ class TeacherSettings(BaseModel):
         features_temperature: Divides features before the softmax over positions. The paper on
             channel-wise distillation uses 4, and a weight of 50 for features after ReLU.
     """
-
-    model_config = ConfigDict(extra='forbid', frozen=True)
 
     weights: str
     logits_weight: NotNegative = 1.0

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from bisenet_ros.errors import UserError
 from bisenet_ros.replay.measure.figures import (
@@ -25,6 +25,7 @@ from bisenet_ros.replay.measure.figures import (
     is_from_counts,
 )
 from bisenet_ros.replay.measure.run_result import EvaluatedFrame, RunResult
+from bisenet_ros.strict_model import StrictModel
 
 DECIDING = 5
 """Number of frames that a judgement lists."""
@@ -37,7 +38,7 @@ Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 Statistic = Literal['min', 'p01', 'p05', 'p50', 'mean', 'p95', 'p99', 'max']
 
 
-class Criterion(BaseModel):
+class Criterion(StrictModel):
     """Limits on a figure.
 
     Attributes:
@@ -50,8 +51,6 @@ class Criterion(BaseModel):
         camera: Image topic of the only camera that counts; None for all cameras.
         name: Title of the criterion; None for a generated one.
     """
-
-    model_config = ConfigDict(extra='forbid', frozen=True)
 
     figure: str
     at_least: Number | None = None

@@ -11,19 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    ValidationError,
-    model_validator,
-)
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from bisenet_ros.parameter_file import read_parameters
 from bisenet_ros.replay.measure.criteria import Criterion, Number
 from bisenet_ros.replay.measure.figures import CLASS_IOU
-from bisenet_ros.yaml_document import Document, Location, reworded
+from bisenet_ros.strict_model import StrictModel, reworded
+from bisenet_ros.yaml_document import Document, Location
 
 _FOLDER_NAME = re.compile(r'[\w-][\w. -]*')
 
@@ -37,11 +31,7 @@ def _is_of_one_run(criterion: Criterion) -> Criterion:
 Criteria = tuple[Annotated[Criterion, AfterValidator(_is_of_one_run)], ...]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra='forbid', frozen=True)
-
-
-class ScenarioBag(_Part):
+class ScenarioBag(StrictModel):
     """A bag to be replayed.
 
     Attributes:
@@ -73,7 +63,7 @@ class ScenarioBag(_Part):
         return Path(self.path).stem if self.name is None else self.name
 
 
-class Scenario(_Part):
+class Scenario(StrictModel):
     """The content of a scenario. Paths are relative to the folder of the scenario.
 
     Attributes:
@@ -211,7 +201,7 @@ def _said(error: Any, count: int) -> str:
     names = [step for step in error['loc'] if isinstance(step, str)]
     if error['type'] == 'extra_forbidden':
         holder = names[-2] if len(names) > 1 else ''
-        parts: dict[str, type[BaseModel]] = {
+        parts: dict[str, type[StrictModel]] = {
             '': Scenario, 'bags': ScenarioBag, 'criteria': Criterion,
         }  # fmt: skip
         part = parts[holder]
