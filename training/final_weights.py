@@ -12,7 +12,7 @@ import torch
 from bisenet_ros.checkpoint import Checkpoint
 from bisenet_ros.console import make_folder, progress_bar, warn, write_json
 from bisenet_training.datasets import Dataset
-from bisenet_training.evaluation import EvaluatedFrame, EvaluationResult, evaluate
+from bisenet_training.evaluation import EvaluatedFrame, evaluate
 from bisenet_training.evaluation.report import write_report
 from bisenet_training.evaluation.worst_frames import SHOWN, WorstFrames
 from bisenet_training.run_folder import RunFolder
@@ -62,7 +62,7 @@ def _report(
             worst.offer(frame)
             bar.advance(task)
 
-        result: EvaluationResult = evaluate(segmenter, dataset, count)
+        result = evaluate(segmenter, dataset, count)
     facts = {
         'weights': str(folder.weights),
         'network': checkpoint.network,
@@ -70,7 +70,8 @@ def _report(
         'steps': checkpoint.provenance['steps'],
     }
     make_folder(folder.report)
-    write_report(folder.report, dataset.description, facts, result, worst.frames())
     figures: dict[str, Any] = result.figures()
+    title = dataset.description
+    write_report(folder.report, title, facts, figures, worst.frames(), result.label_space)
     write_json(folder.report / 'figures.json', {**facts, **figures})
     return figures

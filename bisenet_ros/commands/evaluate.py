@@ -21,6 +21,7 @@ from bisenet_ros.console import (
     write_json,
 )
 from bisenet_ros.errors import UserError
+from bisenet_ros.metrics.accuracy import Accuracy
 from bisenet_ros.model_settings import ModelSettings
 from bisenet_training.datasets import Dataset
 from bisenet_training.datasets.settings import LabelWriter
@@ -29,7 +30,7 @@ from bisenet_training.evaluation.label_images import LabelImages
 from bisenet_training.evaluation.loading import load_predictor, unused_settings
 from bisenet_training.evaluation.predictor import LoadedPredictor
 from bisenet_training.evaluation.report import print_tables, write_report
-from bisenet_training.evaluation.result import EvaluatedFrame, EvaluationResult, evaluate
+from bisenet_training.evaluation.result import EvaluatedFrame, evaluate
 from bisenet_training.evaluation.source import Source
 from bisenet_training.evaluation.views import STRIDE, Views
 from bisenet_training.evaluation.worst_frames import SHOWN, WorstFrames
@@ -125,13 +126,14 @@ def evaluate_weights(
         'crop': None if views.crop is None else list(views.crop),
         'stride': None if views.crop is None else views.stride,
     }
+    title, figures = dataset.description, result.figures()
     if outputs.json_file is not None:
-        write_json(outputs.json_file, {**facts, **result.figures()})
+        write_json(outputs.json_file, {**facts, **figures})
     if outputs.folder is not None:
-        write_json(outputs.folder / 'figures.json', {**facts, **result.figures()})
-        write_report(outputs.folder, dataset.description, facts, result, worst.frames())
+        write_json(outputs.folder / 'figures.json', {**facts, **figures})
+        write_report(outputs.folder, title, facts, figures, worst.frames(), result.label_space)
     if not is_standard_output(outputs.json_file):
-        print_tables(Console(highlight=False), dataset.description, result)
+        print_tables(Console(highlight=False), title, figures)
 
 
 def _submission(source: Source, outputs: Outputs, settings: ModelSettings) -> LabelWriter | None:
@@ -161,7 +163,7 @@ def _segment(
     dataset: Dataset,
     settings: ModelSettings,
     writers: Sequence[LabelWriter],
-) -> tuple[EvaluationResult, WorstFrames]:
+) -> tuple[Accuracy, WorstFrames]:
     """Segments and evaluates all frames, and shows the progress.
 
     Args:

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -21,9 +20,9 @@ from bisenet_ros.formatting import number, percent, percentiles
 from bisenet_ros.image_codec import ImageError
 from bisenet_ros.label_space import LabelSpace
 from bisenet_ros.live.sources import Frames
-from bisenet_ros.metrics import ConfusionMatrix, truth_at, truth_outside
+from bisenet_ros.metrics import ConfusionMatrix, nan_to_none, truth_at, truth_outside
 from bisenet_ros.percentiles import Percentiles
-from bisenet_ros.replay.measure.evaluation import Accuracy, Evaluation, FrameId
+from bisenet_ros.replay.measure.evaluation import Evaluation, FrameId
 from bisenet_ros.replay.measure.problems import Problems
 from bisenet_ros.segmenter import Segmenter
 from bisenet_ros.settings import Settings
@@ -42,13 +41,13 @@ class Evaluated(NamedTuple):
     """What the frames of a demo gave.
 
     Attributes:
-        accuracy: Accuracy over the frames with ground truth.
+        accuracy: Figures of the frames with ground truth; None if there are none.
         pictures: The pictures that were written.
         undecodable: Number of frames that cannot be decoded.
         problems: One sentence for each kind of problem with frames.
     """
 
-    accuracy: Accuracy
+    accuracy: dict[str, Any] | None
     pictures: list[Picture]
     undecodable: int
     problems: list[str]
@@ -88,7 +87,7 @@ def figures(
         'inference': [arrival.inference_ms for arrival in arrivals],
         'publish': [arrival.publish_ms for arrival in arrivals],
     }
-    found = evaluated.accuracy.figures()
+    accuracy = evaluated.accuracy
     return {
         'source': name,
         'problems': [*filter(None, [frames.problem]), *evaluated.problems],
@@ -97,12 +96,12 @@ def figures(
             'published': len(published),
             'segmented': len(arrivals),
             'dropped': len(published) - len(arrivals) - evaluated.undecodable,
-            'compared_with_truth': evaluated.accuracy.frames,
+            'compared_with_truth': accuracy['frames'] if accuracy else 0,
         },
         'fps': _rate(sorted(arrival.received for arrival in arrivals)),
         'latency_ms': {**Percentiles.of(ages)._asdict(), 'max': max(ages)},
         'stages_ms': {stage: float(np.median(times)) for stage, times in stages.items()},
-        'accuracy': found and {name: found[name] for name in _ACCURACY},
+        'accuracy': accuracy and {name: accuracy[name] for name in _ACCURACY},
         'offline': None,
         'model': model,
         'versions': versions(),
@@ -147,9 +146,8 @@ class Offline:
 
     def figures(self) -> dict[str, Any]:
         """Returns mean IoU and the number of pixels that differ from the node, ready for JSON."""
-        miou = self._confusion.miou()
         return {
-            'miou': None if math.isnan(miou) else miou,
+            'miou': nan_to_none(self._confusion.miou()),
             'pixels': self._pixels,
             'differing_pixels': self._differing,
         }
@@ -226,7 +224,8 @@ def evaluate(
                 if offline is not None:
                     offline.add(image, grounds.ego_mask, truth, found.labels)
             advance()
-    return Evaluated(evaluation.accuracy, drawings.pictures, undecodable, problems.lines())
+    accuracy = evaluation.figures()['accuracy']
+    return Evaluated(accuracy, drawings.pictures, undecodable, problems.lines())
 
 
 def rows(measured: Mapping[str, Any]) -> list[Row]:

@@ -120,7 +120,7 @@ def test_the_vehicle_itself_does_not_count(tmp_path: Path, segmenter: Segmenter)
             view=None,
             advance=lambda: None,
         )
-    measured = evaluated.accuracy.figures()
+    measured = evaluated.accuracy
     assert measured is not None
     assert measured['frames'] == COUNT
     assert measured['confusion'] == matrix.counts.tolist()

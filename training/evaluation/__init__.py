@@ -9,12 +9,11 @@ result.figures()['miou']
 from __future__ import annotations
 
 from bisenet_training.evaluation.predictor import Prediction, Predictor
-from bisenet_training.evaluation.result import EvaluatedFrame, EvaluationResult, evaluate
+from bisenet_training.evaluation.result import EvaluatedFrame, evaluate
 from bisenet_training.evaluation.views import MultiViewPredictor, Views
 
 __all__ = [
     'EvaluatedFrame',
-    'EvaluationResult',
     'MultiViewPredictor',
     'Prediction',
     'Predictor',

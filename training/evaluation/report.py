@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -18,10 +17,11 @@ from rich.text import Text
 from bisenet_ros.console import make_folder
 from bisenet_ros.errors import UserError, printable
 from bisenet_ros.formatting import percent, quantity
+from bisenet_ros.label_space import LabelSpace
 from bisenet_ros.media import write_image
 from bisenet_ros.metrics import figures as known_figures
 from bisenet_training.evaluation.confusion_chart import draw_confusion
-from bisenet_training.evaluation.result import EvaluatedFrame, EvaluationResult
+from bisenet_training.evaluation.result import EvaluatedFrame
 from bisenet_training.evaluation.worst_frames import draw_frame
 
 
@@ -45,28 +45,29 @@ class ClassRow(NamedTuple):
     labelled_pixels: int
 
 
-def class_rows(result: EvaluationResult) -> Iterator[ClassRow]:
+def class_rows(figures: Mapping[str, Any]) -> Iterator[ClassRow]:
     """Yields the figures of each class, in the order of the ids."""
-    figures, counts = result.figures(), confusion_of(result)
-    for index, name in enumerate(result.label_space.names):
+    counts = np.array(figures['confusion'])  # (C, C + 1) by true class and label
+    for index, (name, iou) in enumerate(figures['iou'].items()):
         yield ClassRow(
             index,
             name,
-            figures['iou'][name],
+            iou,
             figures['boundary_f_by_class'][name],
             int(counts[index].sum()),
             int(counts[:, index].sum()),
         )
 
 
-def print_tables(console: Console, title: str, result: EvaluationResult) -> None:
-    """Prints the figures of each class and the overall figures."""
+def print_tables(console: Console, title: str, figures: Mapping[str, Any]) -> None:
+    """Prints the figures of each class and the overall figures, from `Accuracy.figures`."""
     table = Table(title=Text(printable(title)))
     table.add_column('class')
     for column in ('IoU', 'boundary F-score', 'share of ground truth'):
         table.add_column(column, justify='right')
-    total = confusion_of(result).sum()
-    for row in class_rows(result):
+    rows = list(class_rows(figures))
+    total = sum(row.true_pixels for row in rows)
+    for row in rows:
         name = Text(printable(row.name))
         if row.iou is None:
             table.add_row(name, 'does not occur', '', '')
@@ -75,7 +76,7 @@ def print_tables(console: Console, title: str, result: EvaluationResult) -> None
             table.add_row(name, percent(row.iou), percent(row.boundary_f), percent(share))
     console.print(table)
     summary = Table.grid(padding=(0, 2))
-    for title, value in summary_rows(result.figures()):
+    for title, value in summary_rows(figures):
         summary.add_row(title, value)
     console.print(summary)
 
@@ -89,17 +90,13 @@ def summary_rows(figures: Mapping[str, Any]) -> list[tuple[str, str]]:
     ]
 
 
-def confusion_of(result: EvaluationResult) -> npt.NDArray[np.int64]:
-    """Returns pixel counts (C, C + 1) by true class and label; the last column: no label."""
-    return np.array(result.figures()['confusion'], np.int64)
-
-
 def write_report(
     folder: Path,
     title: str,
     facts: Mapping[str, Any],
-    result: EvaluationResult,
+    figures: Mapping[str, Any],
     worst: Sequence[EvaluatedFrame],
+    label_space: LabelSpace,
 ) -> None:
     """Writes `report.md`, `classes.csv`, `confusion.png` and `worst/*.jpg`.
 
@@ -107,19 +104,20 @@ def write_report(
         folder: An existing folder.
         title: Title of the page.
         facts: Names and values that describe what was evaluated, and how.
-        result: The figures.
+        figures: The figures, from `Accuracy.figures`.
         worst: Frames to show.
+        label_space: Label space of the data set.
 
     Raises:
         UserError: A file cannot be written, or matplotlib is not installed.
     """
-    rows = list(class_rows(result))
-    draw_confusion(folder / 'confusion.png', confusion_of(result), result.label_space)
+    rows = list(class_rows(figures))
+    draw_confusion(folder / 'confusion.png', np.array(figures['confusion']), label_space)
     make_folder(folder / 'worst')
     pictures = []
     for rank, frame in enumerate(worst, start=1):
         picture = f'worst/{rank:02}.jpg'
-        write_image(folder / picture, draw_frame(frame, result.label_space))
+        write_image(folder / picture, draw_frame(frame, label_space))
         pictures.append((frame.sample.name, picture))
     try:
         # Names may not be UTF-8.
@@ -127,7 +125,7 @@ def write_report(
             writer = csv.writer(file)
             writer.writerow(ClassRow._fields)
             writer.writerows(rows)
-        page = _page(title, facts, result.figures(), rows, pictures)
+        page = _page(title, facts, figures, rows, pictures)
         text = '\n'.join(page) + '\n'
         (folder / 'report.md').write_text(text, encoding='utf-8', errors='backslashreplace')
     except OSError as error:

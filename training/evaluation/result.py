@@ -1,18 +1,17 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Accuracy on a data set: counts over all frames, and the resulting figures."""
+"""Evaluates a predictor on the frames of a data set."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from bisenet_ros.drivable import drivable_mask, without_low_confidence, without_small_areas
 from bisenet_ros.errors import UserError
-from bisenet_ros.label_space import LabelSpace
-from bisenet_ros.metrics import Frame, MetricSet, metrics_with, truth_at
+from bisenet_ros.metrics import Frame, truth_at
+from bisenet_ros.metrics.accuracy import Accuracy
 from bisenet_ros.resizing import resize
 from bisenet_training.datasets import Dataset, Sample
 from bisenet_training.evaluation.predictor import Pixels, Prediction, Predictor, id_table
@@ -35,41 +34,6 @@ class EvaluatedFrame:
     miou: float
 
 
-class EvaluationResult:
-    """Counts over the frames of a data set. Frames are not kept.
-
-    Attributes:
-        label_space: Label space of the data set.
-        frames: Number of frames counted.
-    """
-
-    def __init__(self, label_space: LabelSpace) -> None:
-        self.label_space = label_space
-        self.frames = 0
-        self._metrics = MetricSet(metrics_with(truth=True), label_space)
-
-    def update(self, frame: Frame) -> float:
-        """Counts a frame with ground truth and returns its mIoU.
-
-        Raises:
-            UserError: The sizes differ, or an id is not a class.
-        """
-        of_frame = MetricSet(metrics_with(truth=True), self.label_space)
-        of_frame.update(frame)
-        self._metrics.add(of_frame)
-        self.frames += 1
-        miou = of_frame.figures(of_frame=True)['miou']
-        return math.nan if miou is None else miou
-
-    def figures(self) -> dict[str, Any]:
-        """Returns all figures for JSON: fractions from 0 to 1, None for classes that do not occur.
-
-        The confusion matrix has a row for each true class, a column for each label, and a last
-        column for unlabelled pixels.
-        """
-        return {'frames': self.frames, **self._metrics.figures(), **self._metrics.details()}
-
-
 def evaluate(
     predictor: Predictor,
     dataset: Dataset,
@@ -78,7 +42,7 @@ def evaluate(
     drivable_classes: Sequence[str] | None = None,
     min_drivable_confidence: int = 0,
     min_drivable_area: float = 0.0,
-) -> EvaluationResult:
+) -> Accuracy:
     """Segments every frame of a data set and compares it with ground truth.
 
     If labels and frame differ in size, image and ground truth are resized to that of the labels.
@@ -101,7 +65,7 @@ def evaluate(
     if drivable_classes is not None:
         space = replace(space, drivable=tuple(drivable_classes))
     drivable_ids = space.ids_of(space.drivable)
-    result = EvaluationResult(space)
+    result = Accuracy(space)
     for index, sample in enumerate(dataset):
         try:
             prediction: Prediction = predictor(sample.image)
@@ -119,9 +83,10 @@ def evaluate(
         if confidence is not None:
             drivable = without_low_confidence(drivable, confidence, min_drivable_confidence)
         drivable = without_small_areas(drivable, min_drivable_area)
-        miou = result.update(
-            Frame(space, sample.image, labels, drivable, confidence, sample.labels)
-        )
+        of_frame = Accuracy(space)
+        of_frame.update(Frame(space, sample.image, labels, drivable, confidence, sample.labels))
+        result.add(of_frame)
         if progress is not None:
-            progress(EvaluatedFrame(index, sample, labels, miou))
+            miou = of_frame.of_frame()['miou']
+            progress(EvaluatedFrame(index, sample, labels, math.nan if miou is None else miou))
     return result

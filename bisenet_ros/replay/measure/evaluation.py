@@ -25,6 +25,7 @@ from bisenet_ros.metrics import (
     truth_at,
     truth_outside,
 )
+from bisenet_ros.metrics.accuracy import Accuracy
 from bisenet_ros.percentiles import Percentiles
 from bisenet_ros.resizing import resize
 from bisenet_ros.segmentation import Segmentation
@@ -62,49 +63,6 @@ class FrameId(NamedTuple):
     camera: str
     frame: int
     stamp: int
-
-
-class Accuracy:
-    """The metrics that need ground truth.
-
-    Args:
-        label_space: Label space of labels and ground truth.
-    """
-
-    def __init__(self, label_space: LabelSpace) -> None:
-        self._frames = 0
-        self._metrics = MetricSet(metrics_with(truth=True), label_space)
-
-    @property
-    def frames(self) -> int:
-        """Number of frames counted."""
-        return self._frames
-
-    def update(self, frame: Frame) -> None:
-        """Counts a frame with ground truth.
-
-        Raises:
-            UserError: The ground truth has another size, or an id that is not a class.
-        """
-        self._metrics.update(frame)
-        self._frames += 1
-
-    def add(self, other: Accuracy) -> None:
-        """Adds the counts of another one."""
-        self._metrics.add(other._metrics)
-        self._frames += other._frames
-
-    def of_frame(self) -> dict[str, Any]:
-        """Returns the figures that a single frame has, and the counts that add up over frames."""
-        counts = self._metrics.details('confusion', 'drivable_overlap')
-        kept = {name: counts[name] for name in ('confusion', 'drivable_overlap')}
-        return {**self._metrics.figures(of_frame=True), **kept}
-
-    def figures(self) -> dict[str, Any] | None:
-        """Returns all figures, ready for JSON; None if nothing was counted."""
-        if not self._frames:
-            return None
-        return {'frames': self._frames, **self._metrics.figures(), **self._metrics.details()}
 
 
 class Confidence:
@@ -180,9 +138,6 @@ class Samples:
 class Evaluation:
     """The figures of one camera, or of several together.
 
-    Attributes:
-        accuracy: The metrics that need ground truth.
-
     Args:
         label_space: Label space of labels and ground truth.
     """
@@ -190,7 +145,7 @@ class Evaluation:
     def __init__(self, label_space: LabelSpace) -> None:
         self._label_space = label_space
         self._frames = 0
-        self.accuracy = Accuracy(label_space)
+        self._accuracy = Accuracy(label_space)
         self._confidence = Confidence()
         self._drivable_fraction = Samples()
         self._metrics = MetricSet(metrics_with(truth=False), label_space)
@@ -276,13 +231,13 @@ class Evaluation:
         truth = truth_outside(truth, self._last.ego)
         of_frame = Accuracy(self._label_space)
         of_frame.update(replace(self._last, truth=truth))
-        self.accuracy.add(of_frame)
+        self._accuracy.add(of_frame)
         return of_frame.of_frame()
 
     def add(self, other: Evaluation) -> None:
         """Adds the counts of another camera."""
         self._frames += other._frames
-        self.accuracy.add(other.accuracy)
+        self._accuracy.add(other._accuracy)
         self._confidence.add(other._confidence)
         self._drivable_fraction.add(other._drivable_fraction)
         self._metrics.add(other._metrics)
@@ -294,7 +249,7 @@ class Evaluation:
         """Returns all figures, ready for JSON."""
         return {
             'evaluated_frames': self._frames,
-            'accuracy': self.accuracy.figures(),
+            'accuracy': self._accuracy.figures() if self._accuracy.frames else None,
             'drivable_fraction': self._drivable_fraction.figures(),
             'confidence': self._confidence.figures(),
             **self._metrics.figures(),
