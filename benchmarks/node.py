@@ -41,7 +41,6 @@ from sensor_msgs.msg import Image
 
 from benchmarks.camera import FrameId
 from bisenet_ros.benchmark.machine import describe_machine
-from bisenet_ros.console import write_json
 from bisenet_ros.errors import UserError
 from bisenet_ros.live.processes import (
     Process,
@@ -50,6 +49,7 @@ from bisenet_ros.live.processes import (
     node_command,
     ros_environment,
 )
+from bisenet_ros.output_files import write_json
 from bisenet_ros.signals import ended_by_signals
 
 try:

@@ -68,7 +68,6 @@ from std_srvs.srv import SetBool, Trigger
 
 from benchmarks.camera import FrameId, enlarged
 from bisenet_ros.benchmark.machine import describe_machine
-from bisenet_ros.console import write_json
 from bisenet_ros.errors import UserError
 from bisenet_ros.live.processes import (
     Process,
@@ -77,6 +76,7 @@ from bisenet_ros.live.processes import (
     node_command,
     ros_environment,
 )
+from bisenet_ros.output_files import write_json
 from bisenet_ros.process_tuning import prepare_process
 from bisenet_ros.signals import ended_by_signals
 from bisenet_ros.stamps import nanoseconds

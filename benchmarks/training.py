@@ -32,10 +32,11 @@ import torch
 
 from bisenet_ros.benchmark.machine import describe_machine
 from bisenet_ros.benchmark.rounds import in_turn
-from bisenet_ros.console import notes, write_json
+from bisenet_ros.console import notes
 from bisenet_ros.label_space import CAMVID, CITYSCAPES, IGNORE
 from bisenet_ros.malloc_tuning import environment_without_malloc_settings
 from bisenet_ros.media import write_image
+from bisenet_ros.output_files import write_json
 from bisenet_ros.synthetic.drive import SyntheticDrive
 from bisenet_training.augment import Augmentation
 from bisenet_training.config import TrainingConfig, load_config

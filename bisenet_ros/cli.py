@@ -100,7 +100,7 @@ app = typer.Typer(
 def _writable(file: Path | None) -> Path | None:
     """Checks, before the work begins, that a result file can be written."""
     if file is not None:
-        from bisenet_ros.console import check_writable
+        from bisenet_ros.output_files import check_writable
 
         check_writable(file)
     return file

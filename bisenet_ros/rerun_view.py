@@ -23,13 +23,14 @@ import numpy.typing as npt
 from bisenet_ros.bag.reader import Camera, RecordedFrame
 from bisenet_ros.birds_eye import FREE_COLOR
 from bisenet_ros.camera_ground import Ground
-from bisenet_ros.console import make_folder, warn
+from bisenet_ros.console import warn
 from bisenet_ros.errors import UserError
 from bisenet_ros.extras import EXTRAS, advice
 from bisenet_ros.ground.layout import GridLayout
 from bisenet_ros.image_codec import jpeg_fields
 from bisenet_ros.label_space import IGNORE, LabelSpace
 from bisenet_ros.metrics import truth_at
+from bisenet_ros.output_files import make_folder
 from bisenet_ros.resizing import resize
 from bisenet_ros.segmentation import Segmentation
 from bisenet_ros.settings import Settings

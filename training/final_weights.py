@@ -10,7 +10,8 @@ from typing import Any
 import torch
 
 from bisenet_ros.checkpoint import Checkpoint
-from bisenet_ros.console import make_folder, progress_bar, warn, write_json
+from bisenet_ros.console import progress_bar, warn
+from bisenet_ros.output_files import make_folder, write_json
 from bisenet_training.datasets import Dataset
 from bisenet_training.evaluation import EvaluatedFrame, evaluate
 from bisenet_training.evaluation.report import write_report

@@ -17,9 +17,10 @@ from typing import Any, NamedTuple
 
 import torch
 
-from bisenet_ros.console import make_folder, warn, write_json
+from bisenet_ros.console import warn
 from bisenet_ros.engine.hardware import cpu_model
-from bisenet_ros.errors import UserError
+from bisenet_ros.errors import UserError, file_errors
+from bisenet_ros.output_files import make_folder, write_json
 from bisenet_ros.version import versions
 from bisenet_training.config import TrainingConfig, load_config
 
@@ -141,12 +142,10 @@ class RunFolder:
             warn(f'{self.path} holds no run to resume: starting a new one')
         make_folder(self.last.parent)
         make_folder(self.samples)
-        try:
+        with file_errors(self.path):
             if not self.steps.is_file():
                 self.data.unlink(missing_ok=True)  # the data may have changed since
             self.config.write_text(config.to_yaml(), encoding='utf-8')
-        except OSError as error:
-            raise UserError(f'{self.path}: {error.strerror}') from error
         write_json(self.path / 'environment.json', environment())
 
     def _refuse_changes(self, config: TrainingConfig) -> None:

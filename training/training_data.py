@@ -14,9 +14,10 @@ import numpy.typing as npt
 import torch
 from pydantic import Field, TypeAdapter, ValidationError
 
-from bisenet_ros.console import progress_bar, warn, write_json
+from bisenet_ros.console import progress_bar, warn
 from bisenet_ros.errors import UserError
 from bisenet_ros.label_space import LabelSpace
+from bisenet_ros.output_files import write_json
 from bisenet_training.config import TrainingConfig
 from bisenet_training.datasets import Dataset, DatasetSettings, check_dataset
 from bisenet_training.distributed import sum_without_gradient

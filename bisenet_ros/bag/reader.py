@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from heapq import merge
@@ -22,7 +22,6 @@ from bisenet_ros.bag.messages import IMAGE_TOPIC, BagError, messages, open_bag
 from bisenet_ros.bag.rosbags_readers import BagReader
 from bisenet_ros.bag.stamp_join import GroundTruth, LabelTimes, with_camera_infos
 from bisenet_ros.bag.topics import Topics
-from bisenet_ros.errors import UserError
 from bisenet_ros.image_codec import decode, decode_labels
 from bisenet_ros.label_image import read_labels
 from bisenet_ros.label_space import LabelSpace
@@ -331,29 +330,6 @@ def main_camera(path: Path) -> str:
             topic,
         ),
     )
-
-
-def check_apart(source: str, files: Iterable[Path], results: Iterable[Path]) -> None:
-    """Checks, before anything is written, that no result replaces a file that is read.
-
-    Args:
-        source: What is read, for messages: `the bag drive.mcap`.
-        files: Its files.
-        results: The files that are replaced or removed if they exist.
-
-    Raises:
-        UserError: A result is a file of the source, or a folder cannot be read.
-    """
-    try:
-        read = list(files)
-        for result in results:
-            if result.exists() and any(map(result.samefile, read)):
-                raise UserError(
-                    f'{result} is a file of {source}, and the results would replace it: '
-                    'choose another output folder'
-                )
-    except OSError as error:
-        raise UserError(f'{error.filename}: {error.strerror}') from error
 
 
 def _cameras(

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from bisenet_ros.errors import UserError
+from bisenet_ros.errors import UserError, file_errors
 from bisenet_ros.formatting import COLORS
 
 _OURS, _THEIRS = COLORS[0], '#9aa3ad'
@@ -63,11 +63,9 @@ def write_chart(path: Path, figures: Mapping[str, Any]) -> None:
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height + 12:g}" '
         f'{_STYLE}><rect width="100%" height="100%" fill="white"/>{"".join(parts)}</svg>\n'
     )
-    try:
+    with file_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(svg, encoding='utf-8')
-    except OSError as error:
-        raise UserError(f'{path}: {error.strerror}') from error
 
 
 def _comparison(contestants: Sequence[Mapping[str, Any]]) -> list[_Bar]:

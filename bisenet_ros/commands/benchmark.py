@@ -23,9 +23,10 @@ from bisenet_ros.benchmark.report import print_report
 from bisenet_ros.benchmark.rounds import Times, in_turn, percentiles, rounds_in_all
 from bisenet_ros.benchmark.starting import measure_start, starts_in_all
 from bisenet_ros.benchmark.streaming import BISECTIONS, highest_sustained, stream
-from bisenet_ros.console import is_standard_output, notes, progress_bar, warn, write_json
+from bisenet_ros.console import notes, progress_bar, warn
 from bisenet_ros.engine.hardware import cpu_threads
 from bisenet_ros.model_settings import ModelSettings
+from bisenet_ros.output_files import is_standard_output, write_json
 from bisenet_ros.segmenter import Segmenter
 from bisenet_ros.synthetic.drive import SyntheticDrive
 

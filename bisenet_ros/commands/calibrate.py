@@ -16,11 +16,12 @@ from rich.console import Console
 
 from bisenet_ros.checkpoint import Checkpoint
 from bisenet_ros.commands.checkpoint_file import check_name, write_checkpoint
-from bisenet_ros.console import is_standard_output, print_line, progress_bar, warn, write_json
+from bisenet_ros.console import print_line, progress_bar, warn
 from bisenet_ros.errors import UserError
 from bisenet_ros.formatting import percent
 from bisenet_ros.metrics import truth_at
 from bisenet_ros.model_settings import ModelSettings
+from bisenet_ros.output_files import is_standard_output, write_json
 from bisenet_ros.segmenter import Segmenter
 from bisenet_ros.trust.anomaly import MaxLogits
 from bisenet_ros.trust.claim import CLAIMED_SETTINGS, Claim, as_json

@@ -16,15 +16,9 @@ from bisenet_ros.bag.reader import ReplayBag
 from bisenet_ros.checkpoint import CheckpointError
 from bisenet_ros.commands.model import load_segmenter
 from bisenet_ros.commands.options import warn_of_foreign
-from bisenet_ros.console import (
-    make_folder,
-    print_line,
-    print_outcome,
-    progress_bar,
-    warn,
-    write_json,
-)
+from bisenet_ros.console import print_line, print_outcome, progress_bar, warn
 from bisenet_ros.errors import UserError, file_errors, printable
+from bisenet_ros.output_files import make_folder, write_json
 from bisenet_ros.replay.measure.criteria import Judgement, judge
 from bisenet_ros.replay.measure.run import ReplayResult, replay
 from bisenet_ros.replay.measure.run_result import RunResult

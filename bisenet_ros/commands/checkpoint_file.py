@@ -11,8 +11,8 @@ from pathlib import Path
 import torch
 
 from bisenet_ros.checkpoint import Checkpoint
-from bisenet_ros.console import make_folder
 from bisenet_ros.errors import UserError, file_errors
+from bisenet_ros.output_files import make_folder
 
 SUFFIX = '.safetensors'
 

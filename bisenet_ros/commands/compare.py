@@ -12,9 +12,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from bisenet_ros.console import make_folder, print_line, print_outcome, write_json
+from bisenet_ros.console import print_line, print_outcome
 from bisenet_ros.errors import file_errors, printable
 from bisenet_ros.formatting import counted, percent, points
+from bisenet_ros.output_files import make_folder, write_json
 from bisenet_ros.replay.measure.comparison import compare
 from bisenet_ros.replay.measure.criteria import judge_figure, parse_criteria
 from bisenet_ros.replay.measure.figures import figures_of_comparison, names_of_comparison

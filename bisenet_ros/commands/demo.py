@@ -20,18 +20,9 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 from rich.table import Table
 from rich.text import Text
 
-from bisenet_ros.bag.reader import check_apart
 from bisenet_ros.bag.recorded_outputs import RecordedOutputs
 from bisenet_ros.commands.model import load_segmenter
-from bisenet_ros.console import (
-    is_standard_output,
-    make_folder,
-    notes,
-    print_line,
-    progress_bar,
-    warn,
-    write_json,
-)
+from bisenet_ros.console import notes, print_line, progress_bar, warn
 from bisenet_ros.demo.drawings import Picture
 from bisenet_ros.demo.page import write_page
 from bisenet_ros.demo.report import Offline, evaluate, figures, results_in, rows
@@ -41,6 +32,7 @@ from bisenet_ros.live.graph import require_ros, run_graph
 from bisenet_ros.live.processes import ProcessError
 from bisenet_ros.live.rendering import Rendering, render
 from bisenet_ros.live.sources import Frames, Source, main_source, open_source
+from bisenet_ros.output_files import check_apart, is_standard_output, make_folder, write_json
 from bisenet_ros.replay.measure.provenance import describe_model
 from bisenet_ros.segmenter import Segmenter
 from bisenet_ros.settings import Settings

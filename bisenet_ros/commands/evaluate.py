@@ -11,18 +11,11 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bisenet_ros.console import (
-    is_standard_output,
-    make_folder,
-    notes,
-    print_line,
-    progress_bar,
-    warn,
-    write_json,
-)
+from bisenet_ros.console import notes, print_line, progress_bar, warn
 from bisenet_ros.errors import UserError
 from bisenet_ros.metrics.accuracy import Accuracy
 from bisenet_ros.model_settings import ModelSettings
+from bisenet_ros.output_files import is_standard_output, make_folder, write_json
 from bisenet_training.datasets import Dataset
 from bisenet_training.datasets.settings import LabelWriter
 from bisenet_training.evaluation.confusion_chart import check_matplotlib

@@ -11,9 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from bisenet_ros.checkpoint import Checkpoint
-from bisenet_ros.console import notes, print_line, write_json
+from bisenet_ros.console import notes, print_line
 from bisenet_ros.formatting import counted
 from bisenet_ros.media import IMAGE_SUFFIXES, MediaError, list_files, read_image
+from bisenet_ros.output_files import write_json
 from bisenet_ros.synthetic.drive import SyntheticDrive
 from bisenet_training.export.exporting import export
 from bisenet_training.export.formats import FORMATS, FormatName

@@ -14,9 +14,9 @@ from rich.table import Table
 from rich.text import Text
 
 from bisenet_ros.checkpoint import Checkpoint, resolve_weights
-from bisenet_ros.console import is_standard_output, write_json
 from bisenet_ros.errors import printable
 from bisenet_ros.formatting import percent
+from bisenet_ros.output_files import is_standard_output, write_json
 
 
 def show_info(weights: str, json_file: Path | None) -> None:

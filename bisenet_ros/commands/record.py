@@ -15,12 +15,13 @@ import numpy.typing as npt
 from bisenet_ros.bag.messages import IMAGE_TOPIC, LABELS_TOPIC
 from bisenet_ros.bag.writer import BagWriter, Storage
 from bisenet_ros.checkpoint import Checkpoint
-from bisenet_ros.console import make_folder, notes, print_line, progress_bar
+from bisenet_ros.console import notes, print_line, progress_bar
 from bisenet_ros.errors import UserError
 from bisenet_ros.formatting import counted
 from bisenet_ros.label_image import read_labels
 from bisenet_ros.label_space import IGNORE, LabelSpace
 from bisenet_ros.media import IMAGE_SUFFIXES, list_files, read_image
+from bisenet_ros.output_files import make_folder
 
 FRAME_ID = 'camera'
 

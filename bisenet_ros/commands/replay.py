@@ -21,14 +21,7 @@ from bisenet_ros.bag.reader import ReplayBag
 from bisenet_ros.bag.recorded_outputs import RecordedOutputs
 from bisenet_ros.checkpoint import Checkpoint
 from bisenet_ros.commands.model import load_segmenter
-from bisenet_ros.console import (
-    make_folder,
-    print_line,
-    print_outcome,
-    progress_bar,
-    warn,
-    write_json,
-)
+from bisenet_ros.console import print_line, print_outcome, progress_bar, warn
 from bisenet_ros.errors import UserError, file_errors, printable
 from bisenet_ros.formatting import percent, percentiles
 from bisenet_ros.label_space import LabelSpace
@@ -37,6 +30,7 @@ from bisenet_ros.live.graph import require_ros, run_graph
 from bisenet_ros.live.processes import ProcessError
 from bisenet_ros.live.sources import Source
 from bisenet_ros.metrics import figures
+from bisenet_ros.output_files import make_folder, write_json
 from bisenet_ros.replay.many.collection import find_bags, is_collection, result_folders
 from bisenet_ros.replay.many.jobs import Job, Outcome, Progress, ReplayOptions
 from bisenet_ros.replay.many.merge import merge

@@ -18,15 +18,7 @@ import numpy.typing as npt
 
 from bisenet_ros.birds_eye import birds_eye
 from bisenet_ros.calibration_file import read_calibration
-from bisenet_ros.console import (
-    is_standard_output,
-    make_folder,
-    notes,
-    print_line,
-    progress_bar,
-    warn,
-    write_json,
-)
+from bisenet_ros.console import notes, print_line, progress_bar, warn
 from bisenet_ros.errors import UserError, printable
 from bisenet_ros.formatting import counted
 from bisenet_ros.ground.camera_model import CameraInfoError, CameraModel
@@ -43,6 +35,7 @@ from bisenet_ros.media import (
     read_image,
     write_image,
 )
+from bisenet_ros.output_files import is_standard_output, make_folder, write_json
 from bisenet_ros.overlay import overlay
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from bisenet_ros.console import make_folder
 from bisenet_ros.label_space import CITYSCAPES, IGNORE
 from bisenet_ros.media import write_image
+from bisenet_ros.output_files import make_folder
 from bisenet_training.datasets.base import Dataset, describe
 from bisenet_training.datasets.image_file import read_pixels
 from bisenet_training.datasets.image_pairs import ImagePairs, match

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from bisenet_ros.errors import UserError
+from bisenet_ros.errors import UserError, file_errors
 from bisenet_ros.extras import advice
 from bisenet_ros.label_space import LabelSpace
 
@@ -70,7 +70,5 @@ def draw_confusion(path: Path, counts: npt.NDArray[np.int64], label_space: Label
                 color = 'white' if share > 50 else 'black'
                 text = f'{share:.0f}'
                 axes.text(column, row, text, ha='center', va='center', color=color, fontsize=7)
-    try:
+    with file_errors(path):
         figure.savefig(path, dpi=150)
-    except OSError as error:
-        raise UserError(f'{path}: {error.strerror}') from error

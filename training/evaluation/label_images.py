@@ -6,8 +6,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bisenet_ros.console import make_folder
 from bisenet_ros.media import write_image
+from bisenet_ros.output_files import make_folder
 from bisenet_training.evaluation.predictor import Pixels
 
 

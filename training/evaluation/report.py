@@ -14,12 +14,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from bisenet_ros.console import make_folder
-from bisenet_ros.errors import UserError, printable
+from bisenet_ros.errors import file_errors, printable
 from bisenet_ros.formatting import percent, quantity
 from bisenet_ros.label_space import LabelSpace
 from bisenet_ros.media import write_image
 from bisenet_ros.metrics import figures as known_figures
+from bisenet_ros.output_files import make_folder
 from bisenet_training.evaluation.confusion_chart import draw_confusion
 from bisenet_training.evaluation.result import EvaluatedFrame
 from bisenet_training.evaluation.worst_frames import draw_frame
@@ -119,7 +119,7 @@ def write_report(
         picture = f'worst/{rank:02}.jpg'
         write_image(folder / picture, draw_frame(frame, label_space))
         pictures.append((frame.sample.name, picture))
-    try:
+    with file_errors(folder):
         # Names may not be UTF-8.
         with (folder / 'classes.csv').open('w', -1, 'utf-8', 'backslashreplace', '') as file:
             writer = csv.writer(file)
@@ -128,8 +128,6 @@ def write_report(
         page = _page(title, facts, figures, rows, pictures)
         text = '\n'.join(page) + '\n'
         (folder / 'report.md').write_text(text, encoding='utf-8', errors='backslashreplace')
-    except OSError as error:
-        raise UserError(f'{folder}: {error.strerror}') from error
 
 
 def _page(

@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bisenet_ros.bag.reader import ReplayBag, check_apart
+from bisenet_ros.bag.reader import ReplayBag
 from bisenet_ros.bag.recorded_outputs import RecordedOutputs
 from bisenet_ros.batching import choose_batching
 from bisenet_ros.errors import UserError
 from bisenet_ros.json_text import to_json
 from bisenet_ros.label_space import LabelSpace
 from bisenet_ros.media import MediaError
+from bisenet_ros.output_files import check_apart
 from bisenet_ros.replay.measure.bag_pipeline import BagPipeline
 from bisenet_ros.replay.measure.evaluation import Evaluation
 from bisenet_ros.replay.measure.evaluator import Evaluator
