@@ -134,6 +134,7 @@ class ReplayBag:
         path: The bag.
         files: The files with its messages.
         cameras: Sorted by topic.
+        frame_count: Number of images of all cameras, as the bag states it.
         labels_folder: The ground truth of the only camera, if it is in files.
         seconds: From the first message to the last.
         damage: Why data is missing; empty if the bag is complete.
@@ -170,6 +171,7 @@ class ReplayBag:
             f'{cut[0]} is truncated: only the frames before the cut are evaluated' if cut else ''
         )
         self.cameras = _cameras(path, topics, image_topic, labels_topic, labels_folder)
+        self.frame_count = sum(camera.frame_count for camera in self.cameras)
         self._label_times: dict[str, LabelTimes] = {}  # by topic
         self._truths: dict[str, GroundTruth] = {}  # of the latest iteration, by image topic
         images = [camera.image_topic for camera in self.cameras]

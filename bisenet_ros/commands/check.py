@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -106,18 +107,10 @@ def _replay(
     bag: ReplayBag, segmenter: Segmenter, settings: Settings, rate: float | None, folder: Path
 ) -> ReplayResult:
     """Replays a bag into a folder."""
-    with progress_bar() as progress:
-        frame_count = sum(camera.frame_count for camera in bag.cameras)
-        task = progress.add_task(folder.name, total=frame_count)
-        with file_errors(folder):
-            return replay(
-                bag,
-                segmenter,
-                settings,
-                folder,
-                lambda: progress.advance(task),
-                rate=rate,
-            )
+    with progress_bar() as progress, file_errors(folder):
+        task = progress.add_task(folder.name, total=bag.frame_count)
+        advance = partial(progress.advance, task)
+        return replay(bag, segmenter, settings, folder, advance, rate=rate)
 
 
 def _result(

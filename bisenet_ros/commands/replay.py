@@ -155,14 +155,13 @@ def _replay_one(
     segmenter = load_segmenter(options.settings)
     make_folder(output)
     rate = 1.0 if live and options.rate is None else options.rate
-    frame_count = sum(camera.frame_count for camera in bag.cameras)
     try:
         with file_errors(output), progress_bar() as progress, ExitStack() as stack:
             recorded: RecordedOutputs | None = None
             if live:
                 check_output(bag, output)
                 folder = Path(stack.enter_context(TemporaryDirectory(prefix='.live.', dir=output)))
-                task = progress.add_task('playing', total=frame_count)
+                task = progress.add_task('playing', total=bag.frame_count)
                 _play(path, folder, output / 'log', options, partial(progress.advance, task))
                 recorded = stack.enter_context(RecordedOutputs(folder, segmenter.label_space))
             shown: RerunView | None = None
@@ -173,7 +172,8 @@ def _replay_one(
                 shown = stack.enter_context(
                     RerunView(view, printable(str(path)), label_space, bag.cameras, settings)
                 )
-            task = progress.add_task('measuring' if live else 'replaying', total=frame_count)
+            verb = 'measuring' if live else 'replaying'
+            task = progress.add_task(verb, total=bag.frame_count)
             result = replay(
                 bag,
                 segmenter,

@@ -121,8 +121,8 @@ def open_source(source: Source) -> Frames:
     if _is_bag(path):
         bag = ReplayBag(path, source.image_topic, source.labels_topic)
         topics = ', '.join(camera.image_topic for camera in bag.cameras)
-        count = sum(camera.frame_count for camera in bag.cameras)
-        return Frames(f'{path} ({topics})', bag.cameras, count, bag.__iter__, source.seconds)
+        name = f'{path} ({topics})'
+        return Frames(name, bag.cameras, bag.frame_count, bag.__iter__, source.seconds)
     if is_video(path):
         video = Video(path)
         return _pictures(source, video.__iter__, video.rate, video.frame_count, video.problem_after)

@@ -51,13 +51,12 @@ class BagEvaluator:
         options = self._options
         bag = ReplayBag(job.bag, options.image_topic, options.labels_topic)
         job.output.mkdir(parents=True, exist_ok=True)
-        total = sum(camera.frame_count for camera in bag.cameras)
         frames = 0
 
         def advance() -> None:
             nonlocal frames
             frames += 1
-            listen(Progress(job, frames, total))
+            listen(Progress(job, frames, bag.frame_count))
 
         result = replay(
             bag,
