@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from rich.progress import Progress
 
-from bisenet_ros.benchmark.baselines import Labeller, Pixels, Size, exact
+from bisenet_ros.benchmark.baselines import Pixels, Size, exact
 from bisenet_ros.benchmark.candidates import Candidates, load_candidates
 from bisenet_ros.benchmark.chart import check_chart_path, write_chart
 from bisenet_ros.benchmark.frame import Message, StageTimes, make_pipeline, process
@@ -146,11 +146,7 @@ def _compare(
     differing = {
         name: float(np.mean(labeller(frame) != labels)) for name, labeller in labellers.items()
     }
-
-    def run(labeller: Labeller) -> Callable[[], object]:
-        return lambda: labeller(frame)
-
-    runs = {name: run(labeller) for name, labeller in labellers.items()}
+    runs = {name: partial(labeller, frame) for name, labeller in labellers.items()}
     return in_turn(runs, settings.rounds, advance), differing
 
 
