@@ -73,6 +73,6 @@ def _report(
     make_folder(folder.report)
     figures: dict[str, Any] = result.figures()
     title = dataset.description
-    write_report(folder.report, title, facts, figures, worst.frames(), result.label_space)
+    write_report(folder.report, title, facts, figures, worst.frames, result.label_space)
     write_json(folder.report / 'figures.json', {**facts, **figures})
     return figures

@@ -124,7 +124,7 @@ def evaluate_weights(
         write_json(outputs.json_file, {**facts, **figures})
     if outputs.folder is not None:
         write_json(outputs.folder / 'figures.json', {**facts, **figures})
-        write_report(outputs.folder, title, facts, figures, worst.frames(), result.label_space)
+        write_report(outputs.folder, title, facts, figures, worst.frames, result.label_space)
     if not is_standard_output(outputs.json_file):
         print_tables(Console(highlight=False), title, figures)
 

@@ -286,7 +286,7 @@ def test_the_worst_frames_are_kept_and_drawn() -> None:
     for index, miou in enumerate([0.5, math.nan, 0.2, 0.9, 0.2]):
         sample = Sample(f'frame {index}', np.full((60, 80, 3), 100, np.uint8), truth)
         worst.offer(EvaluatedFrame(index, sample, np.zeros_like(truth), miou))
-    kept = worst.frames()
+    kept = worst.frames
     assert [frame.index for frame in kept] == [2, 4]
     picture = draw_frame(kept[0], SPACE)
     height = 60 * PANEL_WIDTH // 80

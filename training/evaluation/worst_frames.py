@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import heapq
 import math
 
 import cv2
@@ -31,25 +30,22 @@ _CAPTION = 28  # pixels
 class WorstFrames:
     """Keeps the frames with the lowest mIoU.
 
+    Attributes:
+        frames: The kept frames, worst first.
+
     Args:
         count: Number of frames to keep.
     """
 
     def __init__(self, count: int) -> None:
         self._count = count
-        self._kept: list[tuple[float, int, EvaluatedFrame]] = []  # a heap, best frame first
+        self.frames: list[EvaluatedFrame] = []
 
     def offer(self, frame: EvaluatedFrame) -> None:
         """Keeps a frame if it is among the worst so far; ignores frames without ground truth."""
-        if math.isnan(frame.miou):
-            return
-        heapq.heappush(self._kept, (-frame.miou, -frame.index, frame))
-        if len(self._kept) > self._count:
-            heapq.heappop(self._kept)
-
-    def frames(self) -> list[EvaluatedFrame]:
-        """Returns the kept frames, worst first."""
-        return [frame for _, _, frame in sorted(self._kept, reverse=True)]
+        if not math.isnan(frame.miou):
+            ranked = sorted([*self.frames, frame], key=lambda one: (one.miou, one.index))
+            self.frames = ranked[: self._count]
 
 
 def draw_frame(frame: EvaluatedFrame, label_space: LabelSpace) -> Pixels:

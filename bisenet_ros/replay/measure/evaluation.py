@@ -4,10 +4,9 @@
 
 from __future__ import annotations
 
-import heapq
 import math
 from array import array
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -70,21 +69,20 @@ class Confidence:
 
     def __init__(self) -> None:
         self._pixels = np.zeros(256, np.int64)
-        self._lowest: list[tuple[float, FrameId]] = []  # a heap of the negated mean
+        self._lowest: list[tuple[float, FrameId]] = []  # by mean, the lowest first
 
     def update(self, confidence: Pixels, frame: FrameId) -> float:
         """Counts the confidence of a frame's pixels, 0 to 255; returns the mean, 0 to 1."""
         pixels = np.bincount(confidence.reshape(-1), minlength=256)
         self._pixels += pixels
         mean = _mean_level(pixels)
-        self._keep(-mean, frame)
+        self._keep_lowest([(mean, frame)])
         return mean
 
     def add(self, other: Confidence) -> None:
         """Adds the counts of another one."""
         self._pixels += other._pixels
-        for negated, frame in other._lowest:
-            self._keep(negated, frame)
+        self._keep_lowest(other._lowest)
 
     def figures(self) -> dict[str, Any] | None:
         """Returns figures from 0 to 1, ready for JSON; None if nothing was counted."""
@@ -98,15 +96,12 @@ class Confidence:
             'p50': int(np.argmax(reached >= 0.5)) / 255,
             'below_half': int(self._pixels[:128].sum()) / total,
             'lowest_frames': [
-                {**frame._asdict(), 'confidence': -negated}
-                for negated, frame in sorted(self._lowest, key=lambda kept: (-kept[0], kept[1]))
+                {**frame._asdict(), 'confidence': mean} for mean, frame in self._lowest
             ],
         }
 
-    def _keep(self, negated: float, frame: FrameId) -> None:
-        heapq.heappush(self._lowest, (negated, frame))
-        if len(self._lowest) > LOWEST:
-            heapq.heappop(self._lowest)
+    def _keep_lowest(self, more: Sequence[tuple[float, FrameId]]) -> None:
+        self._lowest = sorted([*self._lowest, *more])[:LOWEST]
 
 
 class Samples:
