@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from typing import ClassVar
 
 import numpy as np
@@ -43,11 +44,11 @@ class FreeSpaceError(Metric):
 
     def mean(self) -> float:
         """Returns the mean absolute error in pixels; NaN if no column was counted."""
-        return self._mean({error: abs(error) for error in self._columns})
+        return self._mean(abs)
 
     def overreach(self) -> float:
         """Returns the mean error in pixels, with negative errors as 0; NaN without columns."""
-        return self._mean({error: max(error, 0) for error in self._columns})
+        return self._mean(lambda error: max(error, 0))
 
     def p95(self) -> float:
         """Returns the 95th percentile of the absolute error in pixels; NaN without columns."""
@@ -56,11 +57,11 @@ class FreeSpaceError(Metric):
             sizes[abs(error)] += count
         return quantile(sizes, 0.95)
 
-    def _mean(self, values: dict[int, int]) -> float:
+    def _mean(self, size: Callable[[int], int]) -> float:
         total = self._columns.total()
         if not total:
             return float('nan')
-        return sum(values[error] * count for error, count in self._columns.items()) / total
+        return sum(size(error) * count for error, count in self._columns.items()) / total
 
     figures: ClassVar = {
         Figure('free_space_error_px', 'free-space error', 'px', 'lower'): mean,
