@@ -15,6 +15,7 @@ from bisenet_ros.synthetic.rng import Color, pick
 from bisenet_ros.synthetic.street import Centreline
 from bisenet_ros.synthetic.textures import DENSITY, surface
 from bisenet_ros.synthetic.things import (
+    TOWARDS_EGO,
     Flat,
     Panel,
     Part,
@@ -26,11 +27,10 @@ from bisenet_ros.synthetic.things import (
 )
 
 _TILES: tuple[Color, ...] = ((72, 76, 84), (62, 78, 112), (82, 84, 88), (58, 64, 84), (96, 96, 98))
-_TOWARDS_EGO = (0.0, 0.0, -1.0)
 _ROOFS = {'shop': 0.55, 'terrace': 0.9, 'house': 1.0, 'office': 0.08}  # chance of a pitched roof
 
 
-def _storeys(kind: str, rng: np.random.Generator) -> float:
+def _eaves_height(kind: str, rng: np.random.Generator) -> float:
     """Draws the height of a building up to the eaves, metres."""
     if kind == 'shop':
         return 3.6 + 2.8 * int(rng.choice([1, 2, 3], p=[0.25, 0.5, 0.25]))
@@ -61,13 +61,13 @@ class _Outline:
     def front(self, height: float) -> Rectangle:
         """Returns the front; its left edge is on the left as seen from the street."""
         left, right = (self.near, self.far) if self.side < 0 else (self.far, self.near)
-        return Rectangle(left - [0, height, 0], right - left, np.array([0.0, height, 0.0]))
+        return Rectangle.upright(left, right, height)
 
     def flank(self, height: float) -> Rectangle:
         """Returns the wall at the near end; its left edge is on the left as seen from the ego."""
         inner, outer = self.near, self.near + self.inwards
         left, right = (outer, inner) if self.side < 0 else (inner, outer)
-        return Rectangle(left - [0, height, 0], right - left, np.array([0.0, height, 0.0]))
+        return Rectangle.upright(left, right, height)
 
 
 def make_building(
@@ -90,7 +90,7 @@ def make_building(
         rng: The building's random stream.
         light: The scene's light.
     """
-    height, depth = _storeys(kind, rng), float(rng.uniform(8, 12))
+    height, depth = _eaves_height(kind, rng), float(rng.uniform(8, 12))
     outline = _Outline(line, side, span, front, depth)
     wall = make_wall(rng, kind)
     width = float(np.linalg.norm(outline.far - outline.near))
@@ -105,7 +105,7 @@ def make_building(
     if rng.random() < 0.35:
         flank = paint_front('office' if kind == 'office' else 'terrace', wall, depth, height, rng)
     parts.append(
-        Panel(lit_texture(flank, _TOWARDS_EGO, light), outline.flank(height), classes.BUILDING)
+        Panel(lit_texture(flank, TOWARDS_EGO, light), outline.flank(height), classes.BUILDING)
     )
     parts.append(
         Panel(
@@ -149,7 +149,7 @@ def _pitched_roof(
     top = outline.near - [0, height, 0]
     gable = np.stack((top, top + outline.inwards, top + to_ridge))
     parts: list[Part] = [
-        Flat(gable, lit(wall.color, _TOWARDS_EGO, light), classes.BUILDING),
+        Flat(gable, lit(wall.color, TOWARDS_EGO, light), classes.BUILDING),
         Panel(lit_texture(tiles, normal, light), place, classes.BUILDING),
     ]
     for share in (0.06, 0.94):
@@ -172,6 +172,5 @@ def background_block(
     height, width = float(rng.uniform(6, 15)), float(np.linalg.norm(far - near))
     kind = 'office' if rng.random() < 0.4 else 'terrace'
     pixels = paint_front(kind, make_wall(rng, kind), width, height, rng)
-    up = np.array([0.0, height, 0.0])
     texture = lit_texture(pixels, (-float(side), 0.0, 0.0), light)
-    return Panel(texture, Rectangle(near - up, far - near, up), classes.BUILDING)
+    return Panel(texture, Rectangle.upright(near, far, height), classes.BUILDING)

@@ -43,6 +43,8 @@ class SyntheticDrive:
     Attributes:
         size: (width, height) of the frames, pixels.
         rate: Frames per second.
+        camera_matrix: (3, 3) float64 pinhole intrinsics, pixels, without distortion.
+        mounting_height: Height of the camera above the ground at rest, metres.
     """
 
     def __init__(
@@ -59,10 +61,10 @@ class SyntheticDrive:
         self.rate = rate
         rng = stream(seed, 'mounting')
         self._seed = seed
-        self._mounting_height = float(rng.uniform(1.25, 1.7))
+        self.mounting_height = float(rng.uniform(1.25, 1.7))
         self._pitch = float(rng.uniform(0.0, 0.032))
         self._yaw = float(rng.normal(0, 0.03))
-        self._matrix = intrinsics(size)
+        self.camera_matrix = intrinsics(size)
         self._light = make_light(seed)
         self._street = Street(seed)
         self._sky = Sky(seed, self._light)
@@ -73,19 +75,9 @@ class SyntheticDrive:
         self._standing = lru_cache(maxsize=6)(self._roadside.things)
 
     @property
-    def camera_matrix(self) -> Array:
-        """(3, 3) float64 pinhole intrinsics, pixels, without distortion."""
-        return intrinsics(self.size)
-
-    @property
-    def mounting_height(self) -> float:
-        """Height of the camera above the ground at rest, metres."""
-        return self._mounting_height
-
-    @property
     def mounting(self) -> tuple[float, float, float, float, float, float]:
         """The camera's pose at rest, in the format of the parameter `mounting`; origin below it."""
-        return 0.0, 0.0, self._mounting_height, 0.0, self._pitch, -self._yaw
+        return 0.0, 0.0, self.mounting_height, 0.0, self._pitch, -self._yaw
 
     def camera(self, index: int) -> Camera:
         """Returns the true camera of a frame, including its pose.
@@ -97,9 +89,9 @@ class SyntheticDrive:
         jolt = stream(self._seed, 'jolt', index).normal(0, 1, 3)
         pitch = self._pitch + 0.004 * np.sin(5.1 * time) + 0.0012 * jolt[0]
         roll = 0.005 * np.sin(2.3 * time + 1) + 0.0012 * jolt[1]
-        height = self._mounting_height + 0.015 * np.sin(6.3 * time) + 0.003 * jolt[2]
+        height = self.mounting_height + 0.015 * np.sin(6.3 * time) + 0.003 * jolt[2]
         return Camera(
-            matrix=self._matrix,
+            matrix=self.camera_matrix,
             rotation=rotation(ego.yaw + self._yaw, pitch, roll),
             position=self._street.centreline.point(ego.s, ego.d, height),
             size=self.size,

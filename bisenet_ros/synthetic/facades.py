@@ -80,7 +80,6 @@ class _Front:
         size = (max(int(width * DENSITY), 4), max(int(height * DENSITY), 4))
         self.pixels = surface(wall.material, size, wall.color, int(rng.integers(16)))
         self.width, self.height = width, height
-        self._rng = rng
 
     def fill(self, x0: float, y0: float, x1: float, y1: float, color: Color) -> None:
         """Fills a rectangle."""

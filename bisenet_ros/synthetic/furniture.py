@@ -16,6 +16,7 @@ from bisenet_ros.synthetic.painter import Rectangle
 from bisenet_ros.synthetic.rng import Color, pick
 from bisenet_ros.synthetic.textures import DENSITY, Texture, surface
 from bisenet_ros.synthetic.things import (
+    TOWARDS_EGO,
     Bars,
     Cutout,
     Flat,
@@ -34,7 +35,6 @@ _STEEL: tuple[Color, ...] = (
     (64, 84, 60),
     (150, 152, 152),
 )
-_TOWARDS_EGO = (0.0, 0.0, -1.0)  # normal of surfaces that face the ego
 
 
 def _up(foot: Array, height: float, right: float = 0.0, ahead: float = 0.0) -> Array:
@@ -98,7 +98,7 @@ def road_sign(foot: Array, rng: np.random.Generator, light: Light) -> Thing:
     height = rng.uniform(2.2, 3.0)
 
     def paint(b: float, g: float, r: float) -> Array:
-        return lit((b, g, r), _TOWARDS_EGO, light)
+        return lit((b, g, r), TOWARDS_EGO, light)
 
     parts: list[Part] = [_post(foot, height + 0.3, 0.045, (130, 132, 132), light)]
     front = np.array([0.0, 0.0, -0.06])
@@ -134,7 +134,7 @@ def traffic_light(foot: Array, rng: np.random.Generator, light: Light) -> Thing:
     """Builds a traffic light on a post, with one lamp on."""
     post = _post(foot, 2.4, 0.07, (60, 62, 62), light)
     head = box((0.34, 0.95, 0.3), _up(foot, 2.3), (32, 32, 34), classes.SIGN, light)
-    plate = _board(_up(foot, 2.78, ahead=0.1), 0.6, 1.2, lit((38, 38, 40), _TOWARDS_EGO, light))
+    plate = _board(_up(foot, 2.78, ahead=0.1), 0.6, 1.2, lit((38, 38, 40), TOWARDS_EGO, light))
     parts: list[Part] = [post, plate, head]
     lit_lamp = int(rng.integers(3))
     for lamp, color in enumerate(((40, 40, 255), (40, 180, 255), (130, 240, 60))):
@@ -146,8 +146,8 @@ def traffic_light(foot: Array, rng: np.random.Generator, light: Light) -> Thing:
 def belisha_beacon(foot: Array, light: Light) -> Thing:
     """Builds the striped post with an amber globe at a zebra crossing."""
     bands = [[_up(foot, 0.4 * n), _up(foot, 0.4 * (n + 1))] for n in range(6)]
-    white = lit((215, 216, 218), _TOWARDS_EGO, light)
-    black = lit((36, 36, 38), _TOWARDS_EGO, light)
+    white = lit((215, 216, 218), TOWARDS_EGO, light)
+    black = lit((36, 36, 38), TOWARDS_EGO, light)
     post = Bars(
         bars=np.array(bands),
         radii=np.full((6, 2), 0.06),
@@ -175,24 +175,24 @@ def billboard(foot: Array, rng: np.random.Generator, light: Light) -> Thing:
     legs = Bars(
         bars=np.array([[_up(foot, 0, x), _up(foot, 0.8, x)] for x in (-width / 3, width / 3)]),
         radii=np.full((2, 2), 0.05),
-        colors=np.stack([lit((70, 72, 72), _TOWARDS_EGO, light)] * 2),
+        colors=np.stack([lit((70, 72, 72), TOWARDS_EGO, light)] * 2),
         label=classes.POLE,
     )
     parts: tuple[Part, ...] = (
         legs,
-        _board(centre, width, height, lit((190, 192, 194), _TOWARDS_EGO, light)),
-        _board(centre + front, width - 0.12, height - 0.12, lit(color, _TOWARDS_EGO, light)),
+        _board(centre, width, height, lit((190, 192, 194), TOWARDS_EGO, light)),
+        _board(centre + front, width - 0.12, height - 0.12, lit(color, TOWARDS_EGO, light)),
         _board(
             _up(centre, height * 0.2) + 2 * front,
             width * 0.6,
             0.22,
-            lit((225, 226, 228), _TOWARDS_EGO, light),
+            lit((225, 226, 228), TOWARDS_EGO, light),
         ),
         _board(
             _up(centre, -height * 0.22) + 2 * front,
             width * 0.7,
             0.3,
-            lit((44, 44, 48), _TOWARDS_EGO, light),
+            lit((44, 44, 48), TOWARDS_EGO, light),
         ),
     )
     return Thing(foot, parts, _stick_shadow(foot, height + 0.5, width, light))
@@ -209,9 +209,9 @@ def shop_sign(at: Array, side: int, rng: np.random.Generator, light: Light) -> T
     return Thing(
         at,
         (
-            _board(centre, width, height, lit(color, _TOWARDS_EGO, light)),
+            _board(centre, width, height, lit(color, TOWARDS_EGO, light)),
             _board(
-                centre + front, width * 0.6, height * 0.2, lit((220, 222, 224), _TOWARDS_EGO, light)
+                centre + front, width * 0.6, height * 0.2, lit((220, 222, 224), TOWARDS_EGO, light)
             ),
         ),
     )
@@ -248,15 +248,10 @@ def railing(
     picture = np.empty((*cover.shape, 4), np.uint8)
     picture[..., :3] = np.clip(shade, 0, 255)
     picture[..., 3] = cover
-    place = _standing_rectangle(start, end, height)
+    place = Rectangle.upright(start, end, height)
     return Thing(
         (start + end) / 2, (Cutout(Texture(picture), Texture(outline), place, classes.FENCE),)
     )
-
-
-def _standing_rectangle(start: Array, end: Array, height: float) -> Rectangle:
-    up = np.array([0.0, height, 0.0])
-    return Rectangle(start - up, end - start, up)
 
 
 def _side_normal(start: Array, end: Array, side: int) -> tuple[float, float, float]:
@@ -279,7 +274,7 @@ def board_fence(
     )
     texture = lit_texture(pixels, _side_normal(start, end, side), light)
     return Thing(
-        (start + end) / 2, (Panel(texture, _standing_rectangle(start, end, height), classes.FENCE),)
+        (start + end) / 2, (Panel(texture, Rectangle.upright(start, end, height), classes.FENCE),)
     )
 
 
@@ -293,14 +288,14 @@ def garden_wall(
     normal = _side_normal(start, end, side)
     face = Panel(
         lit_texture(pixels, normal, light),
-        _standing_rectangle(start, end, height),
+        Rectangle.upright(start, end, height),
         classes.BUILDING,
     )
     deep = np.array([side * 0.25, 0.0, 0.0])
     up = np.array([0.0, -height, 0.0])
     end_face = Flat(
         np.array([start, start + deep, start + deep + up, start + up]),
-        lit(color, _TOWARDS_EGO, light),
+        lit(color, TOWARDS_EGO, light),
         classes.BUILDING,
     )
     top = Flat(
@@ -330,8 +325,8 @@ def hedge(start: Array, end: Array, side: int, height: float, leaves: Array, lig
     deep, up = np.array([side * 0.8, 0.0, 0.0]), np.array([0.0, -height, 0.0])
     inner, outer = (start, start + deep) if side > 0 else (start + deep, start)
     near = Panel(
-        lit_texture(near_pixels, _TOWARDS_EGO, light),
-        Rectangle(inner + up, outer - inner, -up),
+        lit_texture(near_pixels, TOWARDS_EGO, light),
+        Rectangle.upright(inner, outer, height),
         classes.TREE,
     )
     top = Flat(
@@ -341,5 +336,5 @@ def hedge(start: Array, end: Array, side: int, height: float, leaves: Array, lig
     )
     return Thing(
         (start + end) / 2,
-        (top, near, Panel(face, _standing_rectangle(start, end, height), classes.TREE)),
+        (top, near, Panel(face, Rectangle.upright(start, end, height), classes.TREE)),
     )

@@ -72,6 +72,12 @@ class Rectangle:
     across: Array
     down: Array
 
+    @classmethod
+    def upright(cls, left: Array, right: Array, height: float) -> Rectangle:
+        """Returns a rectangle that stands on two (3,) ground points, `height` metres high."""
+        down = np.array([0.0, height, 0.0])
+        return cls(left - down, right - left, down)
+
     @cached_property
     def corners(self) -> Array:
         """(4, 3) world corners: top left, top right, bottom right, bottom left."""

@@ -18,6 +18,7 @@ from bisenet_ros.synthetic.trees import Nursery
 from bisenet_ros.synthetic.vehicles import make_vehicle
 
 _PARKING_PITCH = 5.5  # metres from one parking space to the next
+_BRICKS = ((72, 88, 124), (108, 140, 164), (84, 98, 118))
 _BUILT = ('shop', 'terrace', 'house', 'office')
 
 
@@ -114,7 +115,7 @@ class Roadside:
             opening = rng.uniform(start + 0.5, end - 1.6)
             pieces = [(start, opening), (opening + rng.uniform(0.9, 1.6), end)]
         kind, height = rng.random(), rng.uniform(0.6, 1.3)
-        color = pick(rng, ((72, 88, 124), (108, 140, 164), (84, 98, 118)))
+        color = pick(rng, _BRICKS)
         found: list[Thing] = []
         for s0, s1 in pieces:
             if s1 - s0 < 0.8:
@@ -137,7 +138,7 @@ class Roadside:
         found: list[Thing] = []
         if plot.kind == 'yard' and rng.random() < 0.6:
             near, far = (self._point(s, side, front + 0.05) for s in (plot.start, plot.end))
-            color = pick(rng, ((72, 88, 124), (108, 140, 164), (84, 98, 118)))
+            color = pick(rng, _BRICKS)
             height = rng.uniform(1.6, 3.0)
             found.append(furniture.garden_wall(near, far, side, height, color, self._light))
         elif rng.random() < 0.85:
@@ -230,15 +231,13 @@ class Roadside:
         found: list[Thing] = []
         density = rng.uniform(0.2, 0.95)
         ahead = side == section.ego_side
+        blocked = [
+            (p.start - 3.5, p.end + 3.5) for p in block.plots[side > 0] if p.kind == 'side_street'
+        ]
+        if block.crossing is not None:
+            blocked.append((block.crossing - 9, block.crossing + 9))
         for space in np.arange(block.start, block.start + BLOCK - 1, _PARKING_PITCH):
             s = space + _PARKING_PITCH / 2
-            blocked = [
-                (p.start - 3.5, p.end + 3.5)
-                for p in block.plots[side > 0]
-                if p.kind == 'side_street'
-            ]
-            if block.crossing is not None:
-                blocked.append((block.crossing - 9, block.crossing + 9))
             if rng.random() > density or any(low < s < high for low, high in blocked):
                 continue
             at = self._point(s + rng.normal(0, 0.25), side, section.kerb(side) - 1.05)

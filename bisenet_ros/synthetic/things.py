@@ -101,6 +101,8 @@ class Thing:
             part.draw(painter)
 
 
+TOWARDS_EGO = (0.0, 0.0, -1.0)  # normal of surfaces that face the ego
+
 _REACH = 14.0  # metres that a thing or its shadow may extend sideways from its anchor
 _BEHIND = 3.0  # metres behind the camera at which a thing may still reach into view
 

@@ -23,6 +23,7 @@ from bisenet_ros.synthetic.vehicles import Vehicle, make_vehicle
 
 _BEHIND, _AHEAD = -4.0, 120.0  # metres from the ego within which traffic is drawn
 _EGO_SPEED = 10.0  # metres per second
+_BICYCLES = ((40, 40, 150), (120, 80, 40), (40, 42, 42), (60, 130, 70), (190, 192, 194))
 
 
 @dataclass(frozen=True)
@@ -123,7 +124,7 @@ class Traffic:
                     side = way * section.ego_side
                     d = side * (section.lane - 0.15 + across * max(section.margin - 0.3, 0))
                     yaw = line.heading(s) + (0 if way > 0 else np.pi)
-                    frame = pick(stream(self._street.seed, 'bicycle', place), _FRAMES)
+                    frame = pick(stream(self._street.seed, 'bicycle', place), _BICYCLES)
                     at = line.point(s, d)
                     yield cyclist(outfit, frame, at, yaw, 5.5 * time + place, light)
 
@@ -164,6 +165,3 @@ class Traffic:
                 at = line.point(crossing + 2 * (along - 0.5), d)
                 yaw = line.heading(crossing) + way * np.pi / 2
                 yield pedestrian(outfit, at, yaw, 40 * share, self._light)
-
-
-_FRAMES = ((40, 40, 150), (120, 80, 40), (40, 42, 42), (60, 130, 70), (190, 192, 194))

@@ -193,7 +193,5 @@ class Nursery:
 
     def row(self, start: Array, end: Array, height: float) -> Cutout:
         """Builds a row of distant trees between two (3,) world points, `height` metres high."""
-        place = Rectangle(
-            start + np.array([0.0, -height, 0.0]), end - start, np.array([0.0, height, 0.0])
-        )
+        place = Rectangle.upright(start, end, height)
         return Cutout(self._line.texture, self._line.shape, place, classes.TREE)
