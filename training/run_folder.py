@@ -5,24 +5,15 @@
 from __future__ import annotations
 
 import csv
-import os
-import platform
-import shlex
-import subprocess
-import sys
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
-
-import torch
+from typing import NamedTuple
 
 from bisenet_ros.console import warn
-from bisenet_ros.engine.hardware import cpu_model
 from bisenet_ros.errors import UserError, file_errors
 from bisenet_ros.output_files import make_folder, write_json
-from bisenet_ros.version import versions
 from bisenet_training.config import TrainingConfig, load_config
+from bisenet_training.environment import environment
 
 _MAY_CHANGE = {'data', 'device', 'workers', 'evaluate_every', 'save_every'}
 """Settings that may change when a run is resumed, because they do not affect the steps."""
@@ -53,65 +44,35 @@ class EvaluationRow(NamedTuple):
     pixel_accuracy: float | None
 
 
-@dataclass(frozen=True)
 class RunFolder:
     """The files of a run.
 
     Attributes:
         path: The folder.
+        config: The whole configuration, as YAML.
+        data: Pixel counts by data set and class, from the check of the data.
+        last: The state to resume from.
+        best: The state with the best mIoU so far.
+        weights: The resulting checkpoint.
+        steps: A row for each step.
+        evaluations: A row for each evaluation.
+        curves: Steps and evaluations as a picture.
+        samples: Pictures of sample frames with labels from the last evaluation.
+        report: Evaluation of the exported weights: figures, tables, confusion matrix, worst frames.
     """
 
-    path: Path
-
-    @property
-    def config(self) -> Path:
-        """The whole configuration, as YAML."""
-        return self.path / 'config.yaml'
-
-    @property
-    def data(self) -> Path:
-        """Pixel counts by data set and class, from the check of the data."""
-        return self.path / 'data.json'
-
-    @property
-    def last(self) -> Path:
-        """The state to resume from."""
-        return self.path / 'checkpoints' / 'last.ckpt'
-
-    @property
-    def best(self) -> Path:
-        """The state with the best mIoU so far."""
-        return self.path / 'checkpoints' / 'best.ckpt'
-
-    @property
-    def weights(self) -> Path:
-        """The resulting checkpoint."""
-        return self.path / 'weights.safetensors'
-
-    @property
-    def steps(self) -> Path:
-        """A row for each step."""
-        return self.path / 'steps.csv'
-
-    @property
-    def evaluations(self) -> Path:
-        """A row for each evaluation."""
-        return self.path / 'evaluations.csv'
-
-    @property
-    def curves(self) -> Path:
-        """Steps and evaluations as a picture."""
-        return self.path / 'curves.png'
-
-    @property
-    def samples(self) -> Path:
-        """Pictures of sample frames with labels from the last evaluation."""
-        return self.path / 'samples'
-
-    @property
-    def report(self) -> Path:
-        """Evaluation of the exported weights: figures, tables, confusion matrix, worst frames."""
-        return self.path / 'evaluation'
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.config = path / 'config.yaml'
+        self.data = path / 'data.json'
+        self.last = path / 'checkpoints' / 'last.ckpt'
+        self.best = path / 'checkpoints' / 'best.ckpt'
+        self.weights = path / 'weights.safetensors'
+        self.steps = path / 'steps.csv'
+        self.evaluations = path / 'evaluations.csv'
+        self.curves = path / 'curves.png'
+        self.samples = path / 'samples'
+        self.report = path / 'evaluation'
 
     def is_finished(self, config: TrainingConfig) -> bool:
         """Whether the run in the folder has its weights.
@@ -218,38 +179,3 @@ def _row(header: Sequence[str], cells: Sequence[str]) -> dict[str, str]:
         if cell or name not in EvaluationRow._fields:  # a figure may be undefined
             float(cell)
     return row
-
-
-def environment() -> dict[str, Any]:
-    """Returns versions, machine and command, for JSON."""
-    return {
-        'command': shlex.join(sys.argv),
-        'versions': versions(),
-        'machine': {
-            'host': platform.node(),
-            'system': platform.platform(),
-            'processor': cpu_model(),
-            'cores': len(os.sched_getaffinity(0)),
-            'gpus': [
-                torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())
-            ],
-        },
-        'variables': _variables(os.environ),
-        'commit': _commit(Path(__file__).parent),
-    }
-
-
-def _variables(variables: Mapping[str, str]) -> dict[str, str]:
-    """Returns the environment variables that affect speed or results of torch."""
-    prefixes = ('CUDA', 'CUBLAS', 'KMP', 'MALLOC', 'MKL', 'NCCL', 'OMP', 'TORCH')
-    return {name: value for name, value in sorted(variables.items()) if name.startswith(prefixes)}
-
-
-def _commit(folder: Path) -> str | None:
-    """Returns the commit of the source tree if the package runs from one."""
-    command = ['git', '-C', str(folder), 'describe', '--always', '--dirty', '--abbrev=40']
-    try:
-        result = subprocess.run(command, capture_output=True, text=True, check=True)
-    except (FileNotFoundError, subprocess.CalledProcessError):
-        return None
-    return result.stdout.strip()
