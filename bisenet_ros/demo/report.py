@@ -15,7 +15,6 @@ from bisenet_ros.bag.recorded_outputs import RecordedOutputs
 from bisenet_ros.demo.drawings import VIDEO, Drawings, Picture, pictures_in
 from bisenet_ros.demo.from_above import GroundOfFrames
 from bisenet_ros.ego_mask import EgoMask
-from bisenet_ros.errors import UserError
 from bisenet_ros.formatting import number, percent, percentiles
 from bisenet_ros.image_codec import ImageError
 from bisenet_ros.label_space import LabelSpace
@@ -205,18 +204,12 @@ def evaluate(
                 found = recorded.segmentation(grounds.ego_mask)
                 ground = grounds.of(frame, image, found)
                 tables = None if ground is None else ground.tables
-                name = FrameId(frame.camera.image_topic, frame.index, frame.stamp)
-                shown = evaluation.update(name, image, found, recorded.times_ms, tables)
-                truth: Pixels | None = None
-                try:
-                    known = frame.truth(label_space)
-                    if known is not None:
-                        known = truth_at(known, image.shape, found.labels.shape)
-                        shown |= evaluation.compare(known)
-                        truth = known
-                except UserError as error:
-                    case = f'{frame.place}: {error}'
-                    problems.add('ground-truth images could not be used', case)
+                times_ms = recorded.times_ms
+                shown = evaluation.update(FrameId.of(frame), image, found, times_ms, tables)
+                compared, truth = evaluation.compare_recorded(frame, problems)
+                shown |= compared
+                if truth is not None:
+                    truth = truth_at(truth, image.shape, found.labels.shape)
                 title = f'{(frame.received - start) / 1e9:.1f} s'
                 drawings.add(frame.index, title, image, truth, found, ground)
                 if view is not None:

@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from bisenet_ros.bag.reader import RecordedFrame
+from bisenet_ros.errors import UserError
 from bisenet_ros.ground.tables import GroundTables
 from bisenet_ros.label_space import LabelSpace
 from bisenet_ros.metrics import (
@@ -26,6 +28,7 @@ from bisenet_ros.metrics import (
 )
 from bisenet_ros.metrics.accuracy import Accuracy
 from bisenet_ros.percentiles import Percentiles
+from bisenet_ros.replay.measure.problems import Problems
 from bisenet_ros.resizing import resize
 from bisenet_ros.segmentation import Segmentation
 
@@ -62,6 +65,11 @@ class FrameId(NamedTuple):
     camera: str
     frame: int
     stamp: int
+
+    @classmethod
+    def of(cls, frame: RecordedFrame) -> FrameId:
+        """Returns the id of a frame."""
+        return cls(frame.camera.image_topic, frame.index, frame.stamp)
 
 
 class Confidence:
@@ -228,6 +236,26 @@ class Evaluation:
         of_frame.update(replace(self._last, truth=truth))
         self._accuracy.add(of_frame)
         return of_frame.of_frame()
+
+    def compare_recorded(
+        self, frame: RecordedFrame, problems: Problems
+    ) -> tuple[dict[str, Any], Pixels | None]:
+        """Counts the ground truth of a recorded frame, which is that of the last `update`.
+
+        Args:
+            frame: The frame.
+            problems: Gets a problem if the ground truth cannot be used.
+
+        Returns:
+            The figures of the frame, as of `compare`, and its ground truth, (H, W) class ids;
+            none if there is no ground truth that can be used.
+        """
+        try:
+            truth = frame.truth(self._label_space)
+            return ({} if truth is None else self.compare(truth)), truth
+        except UserError as error:
+            problems.add('ground-truth images could not be used', f'{frame.place}: {error}')
+            return {}, None
 
     def add(self, other: Evaluation) -> None:
         """Adds the counts of another camera."""

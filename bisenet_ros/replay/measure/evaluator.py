@@ -14,7 +14,6 @@ from bisenet_ros.bag.reader import RecordedFrame, ReplayBag
 from bisenet_ros.bag.recorded_outputs import RecordedOutput
 from bisenet_ros.camera_pipeline import CameraPipeline, Frame, SegmentedFrame
 from bisenet_ros.camera_slot import FrameCounts
-from bisenet_ros.errors import UserError
 from bisenet_ros.image_codec import ImageError
 from bisenet_ros.outputs import FrameResult
 from bisenet_ros.replay.measure.evaluation import Evaluation, FrameId, Pixels, together
@@ -235,19 +234,14 @@ class Evaluator:
             times_ms['age'] = age_ms
         evaluation = self.evaluations[frame.camera.image_topic]
         figures = evaluation.update(
-            _id_of(frame),
+            FrameId.of(frame),
             segmented.pixels,
             segmented.segmentation,
             times_ms,
             None if segmented.ground is None else segmented.ground.tables,
             sharing=sharing,
         )
-        try:
-            truth = frame.truth(self._label_space)
-            compared = {} if truth is None else evaluation.compare(truth)
-        except UserError as error:
-            self.problems.add('ground-truth images could not be used', f'{frame.place}: {error}')
-            return figures, None
+        compared, truth = evaluation.compare_recorded(frame, self.problems)
         return figures | compared, truth
 
     def _count(self, topic: str, **more: int) -> FrameCounts:
@@ -255,12 +249,10 @@ class Evaluator:
         return self._counts[topic]
 
     def _write(self, frame: RecordedFrame, figures: Mapping[str, Any]) -> None:
-        self._lines.write({**_id_of(frame)._asdict(), 'time_s': self._time_of(frame), **figures})
+        self._lines.write(
+            {**FrameId.of(frame)._asdict(), 'time_s': self._time_of(frame), **figures}
+        )
 
     def _time_of(self, frame: RecordedFrame) -> float:
         """Returns the seconds since the first frame of the bag."""
         return (frame.received - (self._start or 0)) / 1e9
-
-
-def _id_of(frame: RecordedFrame) -> FrameId:
-    return FrameId(frame.camera.image_topic, frame.index, frame.stamp)
