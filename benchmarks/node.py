@@ -32,30 +32,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import rclpy
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.qos import QoSProfile, ReliabilityPolicy, qos_profile_sensor_data
-from rclpy.task import Future
 from rclpy.time import Time
 from sensor_msgs.msg import Image
 
 from benchmarks.camera import FrameId
+from benchmarks.peer import OUTPUTS, Peer, SegmentationTiming, own_domain
 from bisenet_ros.benchmark.machine import describe_machine
 from bisenet_ros.errors import UserError
-from bisenet_ros.live.processes import (
-    Process,
-    ProcessError,
-    Processes,
-    node_command,
-    ros_environment,
-)
+from bisenet_ros.live.processes import Process, ProcessError, Processes, node_command
 from bisenet_ros.output_files import write_json
-from bisenet_ros.signals import ended_by_signals
-
-try:
-    from bisenet_ros.msg import SegmentationTiming
-except ImportError:
-    sys.exit('bisenet_ros.msg is not compiled: install the package where there is a C compiler')
 
 START_TIMEOUT = 120.0
 """Time limit in seconds for the first labels of every camera."""
@@ -68,9 +54,6 @@ SAMPLE_PERIOD = 0.5
 
 FLAT_MB = 32.0
 """Memory is flat if it grows by less from the first to the last quarter of a run."""
-
-OUTPUTS = ('labels', 'drivable', 'confidence', 'overlay')
-"""Every image that the node publishes."""
 
 _TIMING_QOS = QoSProfile(depth=50, reliability=ReliabilityPolicy.RELIABLE)
 
@@ -130,40 +113,28 @@ class Heard:
         return float(self.timing.decode_ms + self.timing.inference_ms + self.timing.publish_ms)
 
 
-class Consumer:
-    """Subscribes to the outputs of every camera; a thread collects the messages."""
+class Consumer(Peer):
+    """Subscribes to the outputs of every camera, and collects the messages."""
 
     def __init__(self, load: Load) -> None:
+        super().__init__('consumer')
         self._lock = threading.Lock()
         self._latency_ms: dict[str, dict[int, float]] = defaultdict(dict)
         self._timings: dict[str, dict[int, SegmentationTiming]] = defaultdict(dict)
-        self._node = rclpy.create_node('consumer')
         for name in load.names:
             prefix = f'{name}/segmentation'
             for output in load.outputs:
                 take = partial(self._take_labels, name) if output == 'labels' else _ignore
-                self._node.create_subscription(
+                self.node.create_subscription(
                     Image, f'{prefix}/{output}', take, qos_profile_sensor_data
                 )
-            self._node.create_subscription(
+            self.node.create_subscription(
                 SegmentationTiming,
                 f'{prefix}/timing',
                 partial(self._take_timing, name),
                 _TIMING_QOS,
             )
-        self._executor = SingleThreadedExecutor()
-        self._executor.add_node(self._node)
-        self._ended: Future[None] = Future()
-        self._thread = threading.Thread(target=self._spin)
-        self._thread.start()
-
-    def close(self) -> None:
-        """Ends the thread and destroys the node."""
-        # The thread ends first: rclpy fails if the executor is removed during a callback.
-        self._ended.set_result(None)
-        self._thread.join()
-        self._executor.shutdown()
-        self._node.destroy_node()
+        self.start()
 
     def clear(self) -> None:
         """Removes all collected messages."""
@@ -184,7 +155,7 @@ class Consumer:
             }
 
     def _take_labels(self, name: str, labels: Image) -> None:
-        now = self._node.get_clock().now()
+        now = self.node.get_clock().now()
         age = now - Time.from_msg(labels.header.stamp, clock_type=now.clock_type)
         with self._lock:
             self._latency_ms[name][FrameId.read(labels.header.frame_id).number] = (
@@ -194,12 +165,6 @@ class Consumer:
     def _take_timing(self, name: str, timing: SegmentationTiming) -> None:
         with self._lock:
             self._timings[name][FrameId.read(timing.header.frame_id).number] = timing
-
-    def _spin(self) -> None:
-        try:
-            self._executor.spin_until_future_complete(self._ended)
-        except ExternalShutdownException:
-            return
 
 
 def _ignore(image: Image) -> None:
@@ -399,13 +364,7 @@ def main() -> int:
     options = parser.parse_args()
 
     frame, weights = tuple(options.frame), options.weights
-    with (
-        ended_by_signals(),
-        tempfile.TemporaryDirectory() as logs,
-        ros_environment(os.environ, Path(logs)) as environment,
-    ):
-        os.environ.update(environment)
-        rclpy.init()
+    with own_domain():
         try:
             if options.overload:
                 slow = {'device': 'cpu', 'engine': 'torch', 'precision': 'fp32'}
@@ -423,8 +382,6 @@ def main() -> int:
                 print_table(results)
         except (UserError, ProcessError) as error:
             sys.exit(f'node.py: {error}')
-        finally:
-            rclpy.shutdown()
     if options.json:
         write_json(options.json, {'machine': describe_machine(), 'results': results})
     return (

@@ -12,21 +12,17 @@ compared with those from the call until a second after its answer.
 from __future__ import annotations
 
 import argparse
-import os
 import sys
-import tempfile
+import time
 from collections.abc import Sequence
 from itertools import pairwise
-from pathlib import Path
 
-import rclpy
-from rclpy.executors import SingleThreadedExecutor
 from std_srvs.srv import Trigger
 
 from benchmarks.node import Heard, Load, running
+from benchmarks.peer import Peer, own_domain
 from bisenet_ros.errors import UserError
-from bisenet_ros.live.processes import ProcessError, ros_environment
-from bisenet_ros.signals import ended_by_signals
+from bisenet_ros.live.processes import ProcessError
 
 BEFORE, AFTER = 4.0, 1.0
 """Seconds of measurement before the call and after the answer."""
@@ -38,22 +34,18 @@ def call_reload() -> float:
     Raises:
         UserError: The node refused.
     """
-    node = rclpy.create_node('caller')
-    executor = SingleThreadedExecutor()
-    executor.add_node(node)
+    caller = Peer('caller')
+    client = caller.node.create_client(Trigger, '/segmenter/reload')
+    caller.start()
     try:
-        client = node.create_client(Trigger, '/segmenter/reload')
         client.wait_for_service()
-        start = node.get_clock().now()
-        answer = client.call_async(Trigger.Request())
-        executor.spin_until_future_complete(answer)
-        if not answer.result().success:
-            raise UserError(answer.result().message)
-        seconds: float = 1e-9 * (node.get_clock().now() - start).nanoseconds
-        return seconds
+        start = time.monotonic()
+        answer = client.call(Trigger.Request())
+        if not answer.success:
+            raise UserError(answer.message)
+        return time.monotonic() - start
     finally:
-        executor.shutdown()
-        node.destroy_node()
+        caller.close()
 
 
 def describe(heard: Sequence[Heard]) -> str:
@@ -83,13 +75,7 @@ def main() -> None:
     options = parser.parse_args()
     parameters = {'weights': options.weights, 'network_size': list(options.network)}
     load = Load(1, options.rate, tuple(options.frame), ('labels',), parameters)
-    with (
-        ended_by_signals(),
-        tempfile.TemporaryDirectory() as logs,
-        ros_environment(os.environ, Path(logs)) as environment,
-    ):
-        os.environ.update(environment)
-        rclpy.init()
+    with own_domain():
         try:
             with running(load) as graph:
                 (name,) = load.names
@@ -103,8 +89,6 @@ def main() -> None:
                 print(f'the answer came after {seconds:.1f} s')
         except (UserError, ProcessError) as error:
             sys.exit(f'reload.py: {error}')
-        finally:
-            rclpy.shutdown()
 
 
 if __name__ == '__main__':

@@ -53,44 +53,25 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import rclpy
 from lifecycle_msgs.msg import State, Transition
 from lifecycle_msgs.srv import ChangeState, GetState
 from rcl_interfaces.srv import SetParameters
-from rclpy.context import Context
-from rclpy.executors import SingleThreadedExecutor
-from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.qos import QoSProfile, ReliabilityPolicy, qos_profile_sensor_data
-from rclpy.task import Future
 from sensor_msgs.msg import Image
 from std_srvs.srv import SetBool, Trigger
 
 from benchmarks.camera import FrameId, enlarged
+from benchmarks.peer import OUTPUTS, Peer, SegmentationTiming, own_domain
 from bisenet_ros.benchmark.machine import describe_machine
 from bisenet_ros.errors import UserError
-from bisenet_ros.live.processes import (
-    Process,
-    ProcessError,
-    Processes,
-    node_command,
-    ros_environment,
-)
+from bisenet_ros.live.processes import Process, ProcessError, Processes, node_command
 from bisenet_ros.output_files import write_json
 from bisenet_ros.process_tuning import prepare_process
-from bisenet_ros.signals import ended_by_signals
 from bisenet_ros.stamps import nanoseconds
 from bisenet_ros.synthetic.drive import SyntheticDrive
 
-try:
-    from bisenet_ros.msg import SegmentationTiming
-except ImportError:
-    sys.exit('bisenet_ros.msg is not compiled: install the package where there is a C compiler')
-
 CAMERAS = ('front', 'left')
-
-OUTPUTS = ('labels', 'drivable', 'confidence', 'overlay')
-"""Every image that the node publishes."""
 
 PATIENCE = 120.0
 """Time limit for an answer or for labels, seconds; sufficient on a busy machine."""
@@ -179,34 +160,6 @@ class Heard:
     checked: int = 0
     wrong_stamps: int = 0
     wrong_labels: int = 0
-
-
-class Peer:
-    """A ROS node in this process, with its own participant, that spins until it is closed."""
-
-    def __init__(self, name: str) -> None:
-        self._context = Context()
-        rclpy.init(context=self._context)
-        self.node = Node(name, context=self._context, enable_rosout=False)
-        self._executor = SingleThreadedExecutor(context=self._context)
-        self._executor.add_node(self.node)
-        self._ended: Future[None] = Future()
-        self._thread = threading.Thread(
-            target=self._executor.spin_until_future_complete, args=(self._ended,), name=name
-        )
-
-    def start(self) -> None:
-        """Starts to spin; subscriptions and clients must exist already."""
-        self._thread.start()
-
-    def close(self) -> None:
-        """Ends the thread and destroys the node."""
-        # The thread ends first: rclpy fails if the executor is removed during a callback.
-        self._ended.set_result(None)
-        self._thread.join()
-        self._executor.shutdown()
-        self.node.destroy_node()
-        rclpy.shutdown(context=self._context)
 
 
 class Consumer(Peer):
@@ -679,12 +632,7 @@ def main() -> int:
     options = parser.parse_args()
 
     prepare_process()
-    with (
-        ended_by_signals(),
-        tempfile.TemporaryDirectory() as logs,
-        ros_environment(os.environ, Path(logs)) as environment,
-    ):
-        os.environ.update(environment)
+    with own_domain():
         try:
             figures = cycles(options) if options.cycles else soak(options)
         except (UserError, ProcessError, SoakError) as error:
