@@ -61,7 +61,7 @@ class Settings(GroundSettings, ModelSettings):
     )
     transport: str = parameter(
         'raw',
-        "How images arrive: 'raw' on image, 'compressed' on image/compressed.",
+        "How the images of all cameras arrive: 'raw' on image, 'compressed' on image/compressed.",
         Changes.ON_CONFIGURE,
         choices=lambda: ('raw', 'compressed'),
     )

@@ -135,7 +135,9 @@ def _of_type(message_type: str, offers: Sequence[Offer]) -> list[Offer]:
 def _instead(link: ImageLink) -> str:
     if link.other_transport:
         other = 'raw' if link.compressed else 'compressed'
-        return f', but {link.other_transport} is published: set transport to {other}'
+        # Named cameras may be several, and this parameter is the same for all.
+        of_all = '' if link.name == 'image' else ' for all cameras, or start a node for this one'
+        return f', but {link.other_transport} is published: set transport to {other}{of_all}'
     name, elsewhere = link.name, link.elsewhere()
     if link.compressed:
         elsewhere = [topic for topic in elsewhere if not topic.endswith(COMPRESSED_DEPTH)]

@@ -79,6 +79,12 @@ def test_reliability_is_what_every_publisher_offers(offers: list[Offer], expecte
             ' /front/image is published: set transport to raw',
         ),
         (
+            replace(NOT_COMPRESSED, other_transport='/front/image'),
+            'nobody publishes /front/image/compressed (sensor_msgs/msg/CompressedImage), but'
+            ' /front/image is published: set transport to raw for all cameras, or start a node for'
+            ' this one',
+        ),
+        (
             replace(
                 NOBODY,
                 topic='/front/image/compressed',
