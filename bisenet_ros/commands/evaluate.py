@@ -108,6 +108,7 @@ def evaluate_weights(
     unused = unused_settings(predictor)
     facts = {
         'dataset': source.kind,
+        'data': dataset.description,
         'split': source.split,
         **{name: value for name, value in vars(settings).items() if name not in unused},
         'device': predictor.device,

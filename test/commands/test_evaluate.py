@@ -104,7 +104,7 @@ def test_figures_equal_counting_in_the_written_labels(
     assert figures['iou'] == ious
     assert figures['miou'] == pytest.approx(np.mean(list(ious.values())))
     assert figures['drivable_iou'] == ious['road']
-    assert figures['frames'] == FRAMES
+    assert (figures['data'], figures['frames']) == (f'CamVid val ({FRAMES} frames)', FRAMES)
     assert (figures['scales'], figures['flip'], figures['crop']) == ([1.0], False, None)
     assert figures.keys() >= MODEL_PARAMETERS.keys()
     assert figures.keys().isdisjoint(set(vars(Settings())) - set(vars(ModelSettings())))
