@@ -41,7 +41,8 @@ def read_ids(path: Path) -> npt.NDArray[np.uint8 | np.uint16]:
         channels = 1 if values.ndim == 2 else values.shape[2]
         raise MediaError(
             f'{path}: labels are one channel of 8 or 16 bit (class ids), not {channels} of '
-            f'{8 * values.itemsize} bit; a data set of colours needs a label map with colors'
+            f'{8 * values.itemsize} bit; labels in colours need a data set whose label map has '
+            'colors'
         )
     return values
 

@@ -145,7 +145,8 @@ def _read_truth(path: Path, shape: tuple[int, ...], label_space: LabelSpace) -> 
     if strange.size:
         raise UserError(
             f'{path} has the value {strange.max()}, but the classes are 0 to {num_classes - 1} '
-            f'({num_classes} and {IGNORE} mean no class): give --weights that have these classes'
+            f'({num_classes} and {IGNORE} mean no class): give --weights that have these classes, '
+            'or label images with the class ids of the weights'
         )
     return truth
 

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 import resource
 import signal
 import subprocess
@@ -233,6 +234,34 @@ def test_a_label_that_is_no_class_is_refused(drive: Drive, weights: Path) -> Non
     drive.truths[1][3, 3] = 12
     cv2.imwrite(str(drive.labels / 'f9.png'), drive.truths[1])
     fails(drive, weights, 'f9.png has the value 12, but the classes are 0 to 10')
+
+
+def test_labelled_frames_become_a_bag_as_documented(
+    drive: Drive, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    yard = tmp_path / 'yard'
+    yard.mkdir()
+    (yard / 'labels.yaml').write_text(
+        'classes:\n  - {name: a, color: [0, 0, 0]}\n  - {name: b, color: [255, 0, 0]}\n'
+        'ignored:\n  colors: [[0, 0, 255]]\n'
+    )
+    drive.frames.rename(yard / 'images')
+    pairs = [f'images/{name}.png {name}_labels.png\n' for name in drive.names]
+    (yard / 'val.txt').write_text(''.join(pairs))
+    colors = np.array([[0, 0, 0], [0, 0, 255], [255, 0, 0]], np.uint8)  # blue, green, red
+    kinds = [np.random.default_rng(seed).integers(0, 3, (32, 48)) for seed in range(3)]
+    for name, kind in zip(drive.names, kinds, strict=True):
+        cv2.imwrite(str(yard / f'{name}_labels.png'), colors[kind])
+
+    page = Path(__file__).parents[2] / 'docs/datasets.md'
+    monkeypatch.chdir(tmp_path)
+    exec(re.findall(r'^```python\n(.*?)^```', page.read_text(), re.M | re.S)[-1], {})  # noqa: S102
+    result = record('frames', '-o', 'bag', '--labels', 'truth', '--weights', weights)
+    assert result.exit_code == 0, result.output
+    truths = [message for topic, _, message in messages(Path('bag')) if 'truth' in topic]
+    for message, kind in zip(truths, kinds, strict=True):
+        expected = np.array([0, 1, 255])[kind]
+        np.testing.assert_array_equal(message.data.reshape(32, 48), expected)
 
 
 def test_a_broken_frame_is_refused(drive: Drive, weights: Path) -> None:

@@ -107,7 +107,7 @@ def test_colours_do_not_pass_for_ids(tmp_path: Path, by_id: Path) -> None:
     write_pair(tmp_path, 'a', IMAGE)
     dataset = folders(tmp_path, by_id).open()
     with pytest.raises(
-        DatasetError, match=r'a\.png: labels are one channel .* a label map with colors'
+        DatasetError, match=r'a\.png: labels are one channel .* whose label map has colors'
     ):
         dataset[0]
 
