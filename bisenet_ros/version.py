@@ -5,21 +5,33 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Sequence
+from contextlib import suppress
 
 VERSION = '0.2.0'
 
 
-def versions() -> dict[str, str]:
-    """Returns the versions of the package, Python, PyTorch, NumPy and OpenCV."""
+def versions(optional: Sequence[str] = ('openvino', 'triton')) -> dict[str, str]:
+    """Returns the versions of the package, Python, PyTorch, NumPy, OpenCV and installed packages.
+
+    Args:
+        optional: Packages that may be installed; by default those whose engines compute labels.
+    """
     # Imported here, because the command line needs only `VERSION` and must start fast.
+    from importlib.metadata import PackageNotFoundError, version
+
     import cv2
     import numpy as np
     import torch
 
-    return {
+    found = {
         'bisenet_ros': VERSION,
         'python': platform.python_version(),
         'torch': torch.__version__,
         'numpy': np.__version__,
         'opencv': cv2.__version__,
     }
+    for package in optional:
+        with suppress(PackageNotFoundError):
+            found[package] = version(package)
+    return found

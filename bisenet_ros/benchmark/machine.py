@@ -8,7 +8,6 @@ import os
 import platform
 import shutil
 import subprocess
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,6 @@ from bisenet_ros.engine.hardware import cpu_capability, cpu_model
 from bisenet_ros.malloc_tuning import freed_memory_is_kept, malloc_settings
 from bisenet_ros.version import versions
 
-_OPTIONAL_PACKAGES = ('openvino', 'onnxruntime', 'triton')
 _THREAD_VARIABLES = (
     *('OMP_NUM_THREADS', 'OMP_WAIT_POLICY', 'OMP_PROC_BIND', 'GOMP_CPU_AFFINITY'),
     *('KMP_AFFINITY', 'KMP_BLOCKTIME', 'MKL_NUM_THREADS', 'OPENBLAS_NUM_THREADS'),
@@ -80,12 +78,7 @@ def _gpus() -> list[dict[str, str]]:
 
 
 def _versions() -> dict[str, str]:
-    found = versions()
-    for package in _OPTIONAL_PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
+    found = versions(('openvino', 'onnxruntime', 'triton'))
     if torch.version.cuda is not None:
         found['cuda'] = torch.version.cuda
     return found
