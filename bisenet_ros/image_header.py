@@ -17,6 +17,9 @@ from bisenet_ros.limits import exceeded
 JPEG_START = b'\xff\xd8\xff'
 PNG_START = b'\x89PNG\r\n\x1a\n'
 
+_PNG_CHUNK = 12  # bytes of a chunk without its content
+_PNG_ANIMATION, _PNG_END = b'acTL', b'IEND'
+
 _JPEG_2000_STARTS = (b'\0\0\0\x0cjP  ', b'\xff\x4f\xff\x51')
 _JPEG_END = b'\xff\xd9'
 _SCAN = 0xDA
@@ -34,7 +37,7 @@ _GREY = b'\x00'  # colour type of a PNG, the byte after size and bit depth
 
 
 class HeaderError(UserError):
-    """An image file claims a size that is `exceeded`, or is truncated."""
+    """An image file claims a size that is `exceeded`, is an animated PNG, or is truncated."""
 
 
 class TruncatedError(HeaderError):
@@ -55,8 +58,9 @@ def check_size(data: bytes) -> tuple[int, int] | None:
     The known formats are JPEG, PNG, WebP, TIFF, BMP, GIF and PNM.
 
     Raises:
-        HeaderError: The size is over a limit; see `exceeded`.
-        TruncatedError: A PNG ends before its size, or a JPEG before the end of its pixel data.
+        HeaderError: The size is over a limit, see `exceeded`, or the file is an animated PNG.
+        TruncatedError: A PNG ends before its last chunk, or a JPEG before the end of its pixel
+            data.
     """
     size = _size(data)
     if size is not None and (limit := exceeded(*size)):
@@ -82,10 +86,7 @@ def _size(data: bytes) -> tuple[int, int] | None:
     if data.startswith(JPEG_START):
         return _jpeg_size(data)
     if data.startswith(PNG_START):
-        if len(data) < 24:
-            raise TruncatedError('PNG', len(data))
-        width, height = struct.unpack_from('>II', data, 16)
-        return width, height
+        return _png_size(data)
     try:
         if data[:4] == b'RIFF' and data[8:12] == b'WEBP':
             return _webp_size(data)
@@ -99,6 +100,26 @@ def _size(data: bytes) -> tuple[int, int] | None:
         return None  # too short to be decoded
     found = _PNM.match(data)
     return (int(found[1]), int(found[2])) if found else None
+
+
+def _png_size(data: bytes) -> tuple[int, int]:
+    """Reads the size of a PNG with all of its chunks.
+
+    Raises:
+        HeaderError: The PNG is animated. A damaged one can crash OpenCV 5.0.
+        TruncatedError: The PNG ends before its last chunk. OpenCV would allocate and clear what a
+            chunk claims, up to 2 GiB, before it notices.
+    """
+    position, kind = len(PNG_START), b''
+    while kind != _PNG_END and position + _PNG_CHUNK <= len(data):
+        length, kind = struct.unpack_from('>I4s', data, position)
+        if kind == _PNG_ANIMATION:
+            raise HeaderError('the PNG is animated: make it a single image')
+        position += _PNG_CHUNK + length
+    if kind != _PNG_END or not 24 <= position <= len(data):
+        raise TruncatedError('PNG', len(data))
+    width, height = struct.unpack_from('>II', data, 16)
+    return width, height
 
 
 def _jpeg_size(data: bytes) -> tuple[int, int]:

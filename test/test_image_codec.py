@@ -10,6 +10,7 @@ import os
 import struct
 import subprocess
 import sys
+import zlib
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -592,6 +593,30 @@ def test_a_whole_thumbnail_does_not_hide_that_a_jpeg_is_truncated() -> None:
     with pytest.raises(ImageError, match='the JPEG is cut short after'):
         decode_compressed(CompressedImage('jpeg', jpeg[:-2]))
     assert decode_compressed(CompressedImage('jpeg', jpeg + bytes(9))).shape == frame.shape
+
+
+def png_chunk(kind: bytes, content: bytes) -> bytes:
+    checksum = zlib.crc32(kind + content)
+    return struct.pack('>I', len(content)) + kind + content + struct.pack('>I', checksum)
+
+
+@pytest.mark.parametrize('position', [8, 33, -12], ids=['first', 'second', 'last'])
+def test_a_chunk_that_claims_a_gigabyte_is_refused_before_decoding(position: int) -> None:
+    png = bytearray(encoded(smooth_frame(), '.png'))
+    struct.pack_into('>I', png, position, 1 << 30)
+    with pytest.raises(ImageError, match=f'the PNG is cut short after {len(png)} bytes'):
+        decode_compressed(CompressedImage('png', png))
+
+
+def test_an_animated_png_is_refused_before_decoding() -> None:
+    png = encoded(smooth_frame(), '.png')
+    after_size = 33
+    animation = png_chunk(b'acTL', struct.pack('>II', 2, 0))
+    with pytest.raises(ImageError, match='the PNG is animated'):
+        decode_compressed(CompressedImage('png', png[:after_size] + animation + png[after_size:]))
+    text = png_chunk(b'tEXt', b'Comment\0acTL')
+    commented = CompressedImage('png', png[:after_size] + text + png[after_size:])
+    np.testing.assert_array_equal(decode_compressed(commented), smooth_frame())
 
 
 @pytest.mark.parametrize('extension', ['.jpg', '.png'])
