@@ -21,6 +21,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+import yaml
 from ament_index_python.packages import get_package_share_directory
 from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
 from launch.actions import (
@@ -37,6 +38,7 @@ from launch_ros.actions import Node
 
 from bisenet_ros.node import large_images
 from bisenet_ros.parameter_file import NODE, read_parameters_of
+from bisenet_ros.settings import PARAMETERS
 
 PACKAGE = 'bisenet_ros'
 
@@ -185,18 +187,21 @@ def node_parameters(
 
 
 def camera_names(
-    arguments: Mapping[str, str], outer_namespace: str, outer_files: Sequence[str]
+    arguments: Mapping[str, str],
+    outer_namespace: str,
+    outer_parameters: Sequence[str | tuple[str, object]],
 ) -> Sequence[str]:
-    """Returns the camera names from the argument or the parameter files; else one empty name.
+    """Returns the camera names from the argument or the parameters; else one empty name.
 
     Args:
         arguments: The launch arguments by name.
         outer_namespace: Namespace that a larger launch has pushed; may be empty.
-        outer_files: Parameter files that a larger launch has set for every node.
+        outer_parameters: What a larger launch has set for every node: parameter files, and names
+            with values.
 
     Raises:
         RuntimeError: The file `params` does not exist; launch itself would only warn, and the node
-            would run with its defaults.
+            would run with its defaults. Or a larger launch has set `cameras` to a list.
         UserError: A file is not a parameter file, or has a parameter that the node would refuse.
     """
     file = arguments['params']
@@ -206,9 +211,28 @@ def camera_names(
         return [name.strip() for name in arguments['cameras'].strip(' ,').split(',')]
     node = posixpath.join('/', outer_namespace, arguments['namespace'], NODE)
     cameras: Sequence[str] = ['']
-    for path in filter(None, (*outer_files, file)):  # the last file wins, as in ROS
-        cameras = read_parameters_of(Path(path), node).get('cameras', cameras)
+    for parameters in filter(None, (*outer_parameters, file)):  # the last one wins, as in ROS
+        if isinstance(parameters, str):
+            cameras = read_parameters_of(Path(parameters), node).get('cameras', cameras)
+        elif parameters[0] == 'cameras':
+            cameras = cameras_of(parameters[1])
     return cameras
+
+
+def cameras_of(value: object) -> Sequence[str]:
+    """Returns the camera names that a larger launch has set by `SetParameter`.
+
+    Raises:
+        RuntimeError: The value is a list.
+        UserError: It is another value that the node would refuse.
+    """
+    if isinstance(value, tuple):
+        names = f'[{", ".join(map(str, value))}]'
+        raise RuntimeError(
+            f"SetParameter('cameras', {list(value)}): launch gives a list to nodes as text that "
+            f"they cannot read; write '{names}' in Python, and value=\"'{names}'\" in XML"
+        )
+    return PARAMETERS['cameras'].value_of(yaml.safe_load(str(value)))
 
 
 def is_named_by(command_line: Sequence[str]) -> bool:
@@ -240,11 +264,10 @@ def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         argument.name: context.launch_configurations[argument.name] for argument in ARGUMENTS
     }
     config = Path(get_package_share_directory(PACKAGE), 'config')
-    outer_parameters = context.launch_configurations.get('global_params', [])
     cameras = camera_names(
         arguments,
         context.launch_configurations.get('ros_namespace', ''),
-        [file for file in outer_parameters if isinstance(file, str)],  # others are single values
+        context.launch_configurations.get('global_params', []),
     )
     environment = dict(context.environment)
     large_images.use_profile(environment)

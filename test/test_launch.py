@@ -88,6 +88,18 @@ def generate_launch_description():
     return LaunchDescription([SetParameter('use_sim_time', True), included])
 """
 
+# A larger launch that sets the cameras of every node.
+CAMERAS = """
+from launch import LaunchDescription
+from launch.actions import IncludeLaunchDescription
+from launch.launch_description_sources import PythonLaunchDescriptionSource
+from launch_ros.actions import SetParameter
+
+def generate_launch_description():
+    included = IncludeLaunchDescription(PythonLaunchDescriptionSource('{included}'))
+    return LaunchDescription([SetParameter('cameras', {cameras!r}), included])
+"""
+
 # A larger launch that sets the parameters of every node from files.
 PARAMETER_FILES = """
 from launch import LaunchDescription
@@ -515,6 +527,32 @@ def test_cameras_of_files_of_a_larger_launch_are_led_to_their_topics(
     assert node['topics']['front/image'] == '/front/image_raw'
     assert node['topics']['left/camera_info'] == '/left/camera_info'
     assert node['topics']['image'] == '/image'
+
+
+@needs_launch
+def test_cameras_that_a_larger_launch_sets_are_led_to_their_topics(
+    launch: Launch, prefix: Path, tmp_path: Path
+) -> None:
+    larger = tmp_path / 'car.launch.py'
+    included = installed_launch_file(prefix)
+    larger.write_text(CAMERAS.format(included=included, cameras='[front, left]'))
+    node = segmenter(launch('image:=image_raw', file=larger))
+    assert node['parameters']['cameras'] == ['front', 'left']
+    assert node['topics']['front/image'] == '/front/image_raw'
+    assert node['topics']['left/camera_info'] == '/left/camera_info'
+
+
+@needs_launch
+def test_cameras_that_launch_would_give_to_the_node_as_text_are_refused(
+    launch: Launch, prefix: Path, tmp_path: Path
+) -> None:
+    larger = tmp_path / 'car.launch.py'
+    included = installed_launch_file(prefix)
+    larger.write_text(CAMERAS.format(included=included, cameras=['front', 'left']))
+    started = launch(file=larger)
+    assert started.returncode == 1
+    assert "write '[front, left]' in Python" in started.output
+    assert started.segmenter is None
 
 
 @needs_launch
