@@ -93,7 +93,12 @@ class _Folder(PosixPath):
         return '' if ending == '.bag' else ending
 
     def read_text(self, *_: Any, **__: Any) -> str:
-        """Reads the metadata.yaml in the folder, and removes topics of other serialisations."""
+        """Reads the metadata.yaml in the folder, without the parts on which rosbags fails.
+
+        These are topics of other serialisations, and the quality of service: where it is not that
+        of the files, as after an edit, rosbags finds no messages; where it is incomplete, rosbags
+        raises KeyError.
+        """
         text = self.read_bytes().decode('utf-8-sig')
         check_values(self, text)
         try:
@@ -104,6 +109,8 @@ class _Folder(PosixPath):
                 for topic in information['topics_with_message_count']
                 if topic['topic_metadata']['serialization_format'] == SERIALIZATION
             ]
+            for topic in information['topics_with_message_count']:
+                topic['topic_metadata'].pop('offered_qos_profiles', None)
         except (KeyError, TypeError, yaml.YAMLError):  # rosbags reports the error
             return text
         return str(yaml.dump(metadata, Dumper=yaml.CSafeDumper))
@@ -172,15 +179,11 @@ class _FolderReader(DirectoryReader):
     STORAGE_PLUGINS: Mapping[str, type[Any]] = {'mcap': _McapReader, 'sqlite3': _Sqlite3Reader}
 
     def open(self) -> None:
-        """Opens the bag, but keeps the base class from decompressing messages without a limit.
-
-        The base class would also miss messages whose quality of service is not the one in
-        metadata.yaml, as after an edit of that file.
-        """
+        """Opens the bag, but keeps the base class from decompressing messages without a limit."""
         super().open()
         storages: list[Any] = self.storages
-        for connections in (self.connections, *(storage.connections for storage in storages)):
-            connections[:] = map(_without_quality_of_service, connections)
+        for storage in storages:  # the base class compares them with those of metadata.yaml
+            storage.connections[:] = map(_without_quality_of_service, storage.connections)
         self._compressed = self.metadata.compression_mode == 'message'
         if self._compressed:
             self.metadata = self.metadata._replace(compression_mode=None)

@@ -68,15 +68,16 @@ def test_metadata_offers_reliable_images(tmp_path: Path, image: npt.NDArray[np.u
 
 
 @pytest.mark.parametrize('storage', ['mcap', 'sqlite3'])
+@pytest.mark.parametrize('profiles', ['', '- {reliability: 1, depth: 10}'])
 def test_metadata_may_have_another_quality_of_service_than_the_files(
-    tmp_path: Path, image: npt.NDArray[np.uint8], storage: Any
+    tmp_path: Path, image: npt.NDArray[np.uint8], storage: Any, profiles: str
 ) -> None:
     with BagWriter(tmp_path / 'bag', storage) as bag:
         bag.write('/image', STAMP, 'front', image, 'bgr8')
     file = tmp_path / 'bag' / 'metadata.yaml'
     metadata = yaml.safe_load(file.read_text())
     (topic,) = metadata['rosbag2_bagfile_information']['topics_with_message_count']
-    topic['topic_metadata']['offered_qos_profiles'] = ''
+    topic['topic_metadata']['offered_qos_profiles'] = profiles
     file.write_text(yaml.safe_dump(metadata))
     (frame,) = ReplayBag(tmp_path / 'bag')
     np.testing.assert_array_equal(frame.image(), image)
