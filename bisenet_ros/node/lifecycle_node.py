@@ -431,7 +431,13 @@ class SegmenterNode(LifecycleNode):
 
     def _on_enable(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
         if self._worker is None:
-            response.message = 'the node is not configured'
+            response.message = (
+                f'the node is not configured: run {self._command("configure")}, then'
+                f' {self._command("activate")}'
+            )
+            return response
+        if not self._worker.running:  # starting it would end a pause
+            response.message = f'the node is not active: run {self._command("activate")}'
             return response
         if request.data and not self._worker.enabled:
             for camera in self._cameras.values():  # one that has stopped left an old frame
@@ -443,12 +449,18 @@ class SegmenterNode(LifecycleNode):
         response.message = 'segmenting' if request.data else 'paused; the network stays loaded'
         return response
 
+    def _command(self, transition: str) -> str:
+        """Returns the command that leads this node through a transition."""
+        return f'`ros2 lifecycle set {self.get_fully_qualified_name()} {transition}`'
+
     async def _on_reload(
         self, request: Trigger.Request, response: Trigger.Response
     ) -> Trigger.Response:
         worker = self._worker
         if worker is None:
-            response.message = 'the node is not configured; configuring it loads the weights'
+            response.message = (
+                f'the node is not configured: run {self._command("configure")} to load the weights'
+            )
             return response
         load = functools.partial(load_segmenter, self._settings)
         loading = self._loader.submit(functools.partial(worker.reload, load))

@@ -84,7 +84,7 @@ def test_a_lifecycle_manager_leads_the_node_around(
         for service, request in ((SetBool, 'enable'), (Trigger, 'reload')):
             answer = peer.call(service, f'/segmenter/{request}', service.Request())
             assert not answer.success
-            assert 'the node is not configured' in answer.message
+            assert 'is not configured: run `ros2 lifecycle set /segmenter conf' in answer.message
 
         assert change(peer, Transition.TRANSITION_CONFIGURE) == 'unconfigured'
         process.wait_for_output(r"ERROR.*no weights '/nowhere/else.safetensors'")
@@ -93,6 +93,10 @@ def test_a_lifecycle_manager_leads_the_node_around(
         assert set_parameter(peer, 'weights', weights).successful
         assert change(peer, Transition.TRANSITION_CONFIGURE) == 'inactive'
         assert peer.node.count_subscribers('/image') == 0
+        for enabled in (True, False):
+            answer = peer.call(SetBool, '/segmenter/enable', SetBool.Request(data=enabled))
+            assert not answer.success
+            assert 'is not active: run `ros2 lifecycle set /segmenter activate`' in answer.message
 
         labels = peer.listen(Image, 'segmentation/labels')
         with peer.streaming(Image, 'image', fill_with(FRAME, 'bgr8')) as stream:
