@@ -34,6 +34,10 @@ class FrameCounts:
         """Returns the counts with some of them increased."""
         return replace(self, **{name: getattr(self, name) + count for name, count in more.items()})
 
+    def since(self, earlier: FrameCounts) -> FrameCounts:
+        """Returns how much they have increased since an earlier state."""
+        return self.plus(**{name: -count for name, count in vars(earlier).items()})
+
 
 @dataclass(frozen=True)
 class CameraState:

@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Publishes /diagnostics: one status per camera and one for the engine.
+"""Fills in the statuses of /diagnostics: one per camera and one for the engine.
 
 The levels take the consumer's view: a camera without frames is an error whatever the cause, and
 the message names the cause.
@@ -116,14 +116,12 @@ class CameraTask:
         """See `Task`."""
         now = time.monotonic()
         state, link = self._slot.state, self._link()
-        counts, before = state.counts, self._last_counts
-        elapsed = now - self._last_run
-        self._last_run, self._last_counts = now, counts
+        recent, elapsed = state.counts.since(self._last_counts), now - self._last_run
+        self._last_counts, self._last_run = state.counts, now
         if elapsed > 2 * PERIOD:
             # Callbacks did not run, so frames that arrived meanwhile are still to be received.
             self._awake = now
-        received = counts.received - before.received
-        self._arrivals.add(elapsed, received, counts.lost - before.lost)
+        self._arrivals.add(elapsed, recent.received, recent.lost)
 
         last = self._started if state.last_received is None else state.last_received
         timed_out = now - max(last, self._awake) > self._settings().camera_timeout
@@ -140,30 +138,20 @@ class CameraTask:
         )
         status.summary(finding.level, finding.text)
         self._log(finding, timed_out)
-        if counts.malformed > before.malformed or state.first_refused is not None:
+        if recent.malformed or state.first_refused is not None:
             status.summary(WARN, f'malformed frames are dropped: {state.last_error}')
-        publishers = len(link.publishers)
-        if publishers > 1:
-            status.summary(
-                WARN,
-                f'{link.topic} has {publishers} publishers; frames of all are segmented in order of'
-                ' arrival. Stop all but one if this is not intended',
-            )
 
-        status.message.hardware_id = link.topic
-        status.add('topic', link.topic)
-        status.add('reliability', 'reliable' if link.reliable else 'best effort')
-        status.add('publishers', publishers)
+        _report_link(status, link)
         if state.last_received is not None:
             status.add('seconds_since_last_frame', now - last)
         if elapsed > 0:
-            status.add('fps_in', received / elapsed)
-            status.add('fps_out', (counts.published - before.published) / elapsed)
-        status.add('frames_in', counts.received)
-        status.add('frames_out', counts.published)
-        status.add('frames_dropped', counts.dropped)
-        status.add('frames_malformed', counts.malformed)
-        status.add('frames_lost', counts.lost)
+            status.add('fps_in', recent.received / elapsed)
+            status.add('fps_out', recent.published / elapsed)
+        status.add('frames_in', state.counts.received)
+        status.add('frames_out', state.counts.published)
+        status.add('frames_dropped', state.counts.dropped)
+        status.add('frames_malformed', state.counts.malformed)
+        status.add('frames_lost', state.counts.lost)
         status.add_percentiles('pipeline_latency_ms', self._age_ms)
         self._report_ground(status)
         self._report_claim(status)
@@ -206,6 +194,20 @@ class CameraTask:
             text = f'no frames: {finding.text}' if timed_out else finding.text
             self._logger.warning(f'{self.name}: {text}')
             self._logged_problem = finding.problem
+
+
+def _report_link(status: Status, link: ImageLink) -> None:
+    publishers = len(link.publishers)
+    if publishers > 1:
+        status.summary(
+            WARN,
+            f'{link.topic} has {publishers} publishers; frames of all are segmented in order of'
+            ' arrival. Stop all but one if this is not intended',
+        )
+    status.message.hardware_id = link.topic
+    status.add('topic', link.topic)
+    status.add('reliability', 'reliable' if link.reliable else 'best effort')
+    status.add('publishers', publishers)
 
 
 _LOSS = 'loss'
