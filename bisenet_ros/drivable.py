@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import cast
 
 import cv2
 import numpy as np
@@ -31,7 +30,7 @@ def drivable_mask(
     """
     table = np.zeros(256, np.uint8)
     table[list(drivable_ids)] = 255
-    return cast('npt.NDArray[np.uint8]', cv2.LUT(labels, table))
+    return np.asarray(cv2.LUT(labels, table), np.uint8)
 
 
 def without_low_confidence(
@@ -60,7 +59,7 @@ def without_small_areas(mask: npt.NDArray[np.uint8], min_area: float) -> npt.NDA
         return mask
     # Labelling and counting separately is faster than connectedComponentsWithStats.
     count, labelled = cv2.connectedComponents(mask, connectivity=8)
-    components = cast('npt.NDArray[np.int32]', labelled)  # (H, W); 0 is the background
+    components = np.asarray(labelled, np.int32)  # (H, W); 0 is the background
     areas = np.bincount(components.ravel(), minlength=count)
     values = np.zeros(count, np.uint8)
     values[areas >= min_area * mask.size] = 255

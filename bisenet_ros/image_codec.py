@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import array
 import re
-from typing import Any, NamedTuple, Protocol, cast
+from typing import Any, NamedTuple, Protocol
 
 import cv2
 import numpy as np
@@ -320,7 +320,7 @@ def _decode_packed(msg: ImageMessage, packed: _Packed) -> npt.NDArray[np.uint8]:
     if packed.sample_bytes == 2:
         high_byte = 0 if msg.is_bigendian else 1
         sample_bytes = rows.reshape(msg.height, samples, 2)
-        rows = cast('npt.NDArray[np.uint8]', cv2.extractChannel(sample_bytes, high_byte))
+        rows = np.asarray(cv2.extractChannel(sample_bytes, high_byte), np.uint8)
     if packed.channels == 1:
         return _convert(rows, packed.to_bgr)
     return _convert(rows.reshape(msg.height, msg.width, packed.channels), packed.to_bgr)
@@ -342,7 +342,7 @@ def _decode_yuv420(msg: ImageMessage, to_bgr: int) -> npt.NDArray[np.uint8]:
     if luma.shape != (even_height, even_width):  # OpenCV wants whole blocks of 2 x 2 pixels
         missing = ((0, even_height - msg.height), (0, even_width - msg.width))
         luma = np.pad(luma, missing)
-    bgr = cast('npt.NDArray[np.uint8]', cv2.cvtColorTwoPlane(luma, chroma, to_bgr))
+    bgr = np.asarray(cv2.cvtColorTwoPlane(luma, chroma, to_bgr), np.uint8)
     return bgr[: msg.height, : msg.width]
 
 
@@ -358,12 +358,12 @@ def _decode_yuv444(msg: ImageMessage) -> npt.NDArray[np.uint8]:
     doubled = _convert(pairs.reshape(msg.height, 2 * msg.width, 2), cv2.COLOR_YUV2BGR_YUY2)
     size = (msg.width, msg.height)
     bgr = cv2.resize(doubled, size, interpolation=cv2.INTER_NEAREST)  # every other column
-    return cast('npt.NDArray[np.uint8]', bgr)
+    return np.asarray(bgr, np.uint8)
 
 
 def _convert(pixels: npt.NDArray[Any], code: int | None) -> npt.NDArray[np.uint8]:
     """Applies an OpenCV colour conversion; returns the pixels themselves for None."""
-    return cast('npt.NDArray[np.uint8]', pixels if code is None else cv2.cvtColor(pixels, code))
+    return np.asarray(pixels if code is None else cv2.cvtColor(pixels, code), np.uint8)
 
 
 def _rows(

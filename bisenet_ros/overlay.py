@@ -4,8 +4,6 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 import cv2
 import numpy as np
 import numpy.typing as npt
@@ -46,4 +44,4 @@ def overlay(
         contours, _ = cv2.findContours(drivable, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
         thickness = max(1, frame.shape[0] // 360)
         cv2.drawContours(blended, contours, -1, _EDGE_COLOR, thickness)
-    return cast('npt.NDArray[np.uint8]', blended)
+    return np.asarray(blended, np.uint8)
