@@ -55,11 +55,6 @@ class Message:
         return cls(**{**fields, 'data': to_array(fields['data'])})
 
 
-def make_pipeline(segmenter: Segmenter) -> CameraPipeline:
-    """Returns a pipeline for one camera, as in the node."""
-    return CameraPipeline([''], segmenter)
-
-
 def process(pipeline: CameraPipeline, message: Message) -> tuple[Message, Message]:
     """Returns the output messages, labels and drivable mask, for a camera message."""
     with stage('decode'):
@@ -88,7 +83,7 @@ class StageTimes:
             settle: Waits for the device.
         """
         self.ms: dict[Stage, list[float]] = defaultdict(list)
-        self._pipeline = make_pipeline(segmenter)
+        self._pipeline = CameraPipeline([''], segmenter)
         self._message = message
         self._settle = settle
 

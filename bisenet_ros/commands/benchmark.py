@@ -17,12 +17,13 @@ from rich.progress import Progress
 from bisenet_ros.benchmark.baselines import Pixels, Size, exact
 from bisenet_ros.benchmark.candidates import Candidates, load_candidates
 from bisenet_ros.benchmark.chart import check_chart_path, write_chart
-from bisenet_ros.benchmark.frame import Message, StageTimes, make_pipeline, process
+from bisenet_ros.benchmark.frame import Message, StageTimes, process
 from bisenet_ros.benchmark.machine import describe_machine
 from bisenet_ros.benchmark.report import print_report
 from bisenet_ros.benchmark.rounds import Times, in_turn, percentiles, rounds_in_all
 from bisenet_ros.benchmark.starting import measure_start, starts_in_all
 from bisenet_ros.benchmark.streaming import BISECTIONS, highest_sustained, stream
+from bisenet_ros.camera_pipeline import CameraPipeline
 from bisenet_ros.console import notes, progress_bar, warn
 from bisenet_ros.engine.hardware import cpu_threads
 from bisenet_ros.model_settings import ModelSettings
@@ -184,7 +185,7 @@ def _stream(
     advance: Callable[[], None],
 ) -> dict[str, Any]:
     trial = partial(
-        stream, partial(process, make_pipeline(segmenter)), message, seconds=settings.seconds
+        stream, partial(process, CameraPipeline([''], segmenter)), message, seconds=settings.seconds
     )
     fixed = []
     for rate in RATES:
