@@ -15,6 +15,7 @@ import torch
 from shared_memory import remove_abandoned
 from tiny_checkpoint import save_tiny_checkpoint
 
+from bisenet_ros.engine import winograd
 from bisenet_ros.segmenter import Segmenter
 
 if TYPE_CHECKING:
@@ -62,6 +63,12 @@ def set_default_dtype() -> Iterator[Callable[[torch.dtype], None]]:
     before = torch.get_default_dtype()
     yield torch.set_default_dtype
     torch.set_default_dtype(before)
+
+
+@pytest.fixture
+def small_images_pay(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Our convolutions run for images of every size, not only where they are faster."""
+    monkeypatch.setattr(winograd, '_MIN_FLOPS', dict.fromkeys(winograd._MIN_FLOPS, 0))
 
 
 @pytest.fixture

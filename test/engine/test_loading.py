@@ -12,7 +12,7 @@ from importlib.util import find_spec
 import numpy as np
 import pytest
 import torch
-from cpu_marks import needs_bf16
+from cpu_marks import needs_bf16, needs_winograd
 from network_names import SMALLER
 from odd_network import OddNetwork, UnloadableEngine
 from torch import Tensor
@@ -38,9 +38,6 @@ SIZE = (128, 96)
 NORMALIZATION = Normalization(mean=(0.4, 0.5, 0.6), std=(0.2, 0.25, 0.3))
 
 needs_openvino = pytest.mark.skipif(find_spec('openvino') is None, reason='needs OpenVINO')
-needs_winograd = pytest.mark.skipif(
-    winograd.kernel_for('fp32') is None, reason='needs the C library and AVX2'
-)
 
 
 OURS = dict(ENGINES)
@@ -124,12 +121,10 @@ def test_labels_are_those_of_plain_torch(engine_name: str, network_name: str) ->
 
 
 @pytest.mark.parametrize('name', ['torch', pytest.param('openvino', marks=needs_openvino), 'cuda'])
+@pytest.mark.usefixtures('small_images_pay')
 def test_the_default_type_of_torch_does_not_matter(
-    monkeypatch: pytest.MonkeyPatch,
-    set_default_dtype: Callable[[torch.dtype], None],
-    name: str,
+    set_default_dtype: Callable[[torch.dtype], None], name: str
 ) -> None:
-    monkeypatch.setattr(winograd, '_MIN_FLOPS', {'torch': 0, 'openvino': 0})
     network, shown = build('bisenetv2'), frame(200, 150)
     logits = load(name, network).engine([shown])
     for dtype in (torch.float64, torch.float16):
@@ -279,11 +274,11 @@ def test_a_device_without_memory_or_that_is_lost_is_an_error(
 
 
 @needs_winograd
+@pytest.mark.usefixtures('small_images_pay')
 @pytest.mark.parametrize('name', ['torch', pytest.param('openvino', marks=needs_openvino)])
 def test_a_corrupted_kernel_is_noticed(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     """One of ours, in whatever engine: then plain torch does without."""
     network, exact = build('bisenetv2'), winograd._FILTER_TRANSFORMS[1]
-    monkeypatch.setattr(winograd, '_MIN_FLOPS', {'torch': 0, 'openvino': 0})
     assert load(name, network).note == ''
     first, second, *others = exact
     monkeypatch.setitem(winograd._FILTER_TRANSFORMS, 1, (second, first, *others))
@@ -320,8 +315,8 @@ def test_weights_without_finite_logits_are_refused(name: str) -> None:
 
 
 @needs_winograd
-def test_torch_has_no_logits_where_the_network_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(winograd, '_MIN_FLOPS', {'torch': 0, 'openvino': 0})
+@pytest.mark.usefixtures('small_images_pay')
+def test_torch_has_no_logits_where_the_network_has_none() -> None:
     network = build('bisenetv2')
     network.state_dict()['detail.1.norm.running_var'].fill_(-1)
     assert load('torch', network, check=False).engine([frame(*SIZE)]).isnan().all()

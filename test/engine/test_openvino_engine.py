@@ -16,10 +16,9 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from cpu_marks import needs_bf16
+from cpu_marks import needs_bf16, needs_winograd
 from torch import Tensor, nn
 
-from bisenet_ros.engine import winograd
 from bisenet_ros.engine.engine import UnsupportedNetworkError
 from bisenet_ros.engine.pipeline import Pipeline
 from bisenet_ros.engine.torch_engine import TorchEngine
@@ -37,10 +36,6 @@ import openvino as ov
 from bisenet_ros.engine import openvino_engine
 from bisenet_ros.engine.openvino_engine import OpenVinoEngine
 from bisenet_ros.engine.openvino_graph import translate
-
-needs_winograd = pytest.mark.skipif(
-    winograd.kernel_for('fp32') is None, reason='needs the C library and AVX2'
-)
 
 CPU = torch.device('cpu')
 NORMALIZATION = Normalization(mean=(0.4, 0.5, 0.6), std=(0.2, 0.25, 0.3))
@@ -66,12 +61,6 @@ def frames(count: int, width: int, height: int) -> list[np.ndarray]:
 
 def relative_error(actual: Tensor, expected: Tensor) -> float:
     return float((actual - expected).norm() / expected.norm())
-
-
-@pytest.fixture
-def small_images_pay(monkeypatch: pytest.MonkeyPatch) -> None:
-    """For `WinogradConvolution`, which leaves them to OpenVINO otherwise."""
-    monkeypatch.setattr(winograd, '_MIN_FLOPS', {'torch': 0, 'openvino': 0})
 
 
 @pytest.mark.usefixtures('small_images_pay')
@@ -172,11 +161,9 @@ def test_a_module_that_was_translated_is_given_back_at_once() -> None:
         gc.enable()
 
 
+@pytest.mark.usefixtures('small_images_pay')
 @needs_winograd
-def test_an_engine_that_was_used_leaves_none_of_its_convolutions(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setitem(winograd._MIN_FLOPS, 'openvino', 0)
+def test_an_engine_that_was_used_leaves_none_of_its_convolutions() -> None:
     engine = OpenVinoEngine(build('bisenetv2'), NORMALIZATION, SIZE, CPU, 'fp32')
     engine([np.zeros((70, 100, 3), np.uint8)])
     left = [weakref.ref(module) for module in engine._convolutions]

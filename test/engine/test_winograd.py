@@ -35,14 +35,11 @@ FLOAT_KERNELS = KERNELS[1:]
 # Of the norm of the output. That of bf16 is what rounding each factor to 8 bits leaves of it.
 TOLERANCE = {'avx512_bf16': 2e-2, 'avx512': 3e-6, 'avx2': 3e-6}
 
+pytestmark = pytest.mark.usefixtures('small_images_pay')
+
 needs_compiler = pytest.mark.skipif(
     native.library() is None and shutil.which('cc') is None, reason='needs a C compiler'
 )
-
-
-@pytest.fixture(autouse=True)
-def images_of_every_size_pay(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(winograd, '_MIN_FLOPS', {'torch': 0, 'openvino': 0})
 
 
 def make_head(in_channels: int, mid_channels: int, classes: int) -> SegmentationHead:
