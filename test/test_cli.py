@@ -15,18 +15,17 @@ from pathlib import Path
 from typing import IO
 
 import pytest
+from command_line import bisenet
 from tiny_checkpoint import save_tiny_checkpoint
-from typer.testing import CliRunner
 
 from bisenet_ros.checkpoint import Checkpoint
-from bisenet_ros.cli import app
 from bisenet_ros.extras import EXTRAS, advice
 from bisenet_ros.version import VERSION
 
 VERBS = ('segment', 'record', 'replay', 'compare', 'check', 'demo', 'evaluate', 'import', 'info')
 
 
-def bisenet(
+def bisenet_process(
     *arguments: str, stdout: int | IO[bytes] = subprocess.PIPE, env: dict[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
@@ -41,20 +40,20 @@ def bisenet(
 
 
 def test_version() -> None:
-    result = bisenet('--version')
+    result = bisenet_process('--version')
     assert (result.returncode, result.stdout) == (0, f'bisenet {VERSION}\n')
 
 
 @pytest.mark.parametrize('verb', VERBS)
 def test_help(verb: str) -> None:
-    assert verb in CliRunner().invoke(app, ['--help']).stdout
-    result = CliRunner().invoke(app, [verb, '--help'])
+    assert verb in bisenet('--help').stdout
+    result = bisenet(verb, '--help')
     assert result.exit_code == 0
     assert result.stdout.strip()
 
 
 def test_sizes_are_explained_as_they_are_given() -> None:
-    result = CliRunner().invoke(app, ['segment', '--help'], env={'COLUMNS': '400'})
+    result = bisenet('segment', '--help', COLUMNS='400')
     for text in (
         "Width and height of the network's input; by default those of the checkpoint's training.",
         "Width and height of labels, masks, confidence and overlay; by default the camera's.",
@@ -76,7 +75,7 @@ def test_sizes_are_explained_as_they_are_given() -> None:
     ],
 )
 def test_bad_arguments(arguments: list[str], explained: str) -> None:
-    result = CliRunner().invoke(app, arguments, prog_name='bisenet')
+    result = bisenet(*arguments)
     assert result.exit_code == 2
     (line,) = result.stderr.splitlines()
     assert line.startswith('bisenet: ')
@@ -84,14 +83,14 @@ def test_bad_arguments(arguments: list[str], explained: str) -> None:
 
 
 def test_a_verb_without_arguments_prints_its_help() -> None:
-    result = CliRunner().invoke(app, ['compare'])
+    result = bisenet('compare')
     assert result.exit_code == 2
     assert 'Usage: bisenet compare' in result.output
     assert 'bisenet: ' not in result.output
 
 
 def test_bad_input_is_one_line(tmp_path: Path) -> None:
-    result = bisenet('info', str(tmp_path / 'nowhere.safetensors'))
+    result = bisenet_process('info', str(tmp_path / 'nowhere.safetensors'))
     assert (result.returncode, result.stdout) == (2, '')
     assert result.stderr.startswith('bisenet: ')
     assert len(result.stderr.splitlines()) == 1
@@ -100,7 +99,7 @@ def test_bad_input_is_one_line(tmp_path: Path) -> None:
 def test_a_wrong_choice_is_one_line(tmp_path: Path) -> None:
     output = str(tmp_path / 'model.onnx')
     for option, choice in (('--format', 'openvino'), ('--precision', 'fp32')):
-        result = CliRunner().invoke(app, ['export', '-o', output, option, 'int4'])
+        result = bisenet('export', '-o', output, option, 'int4')
         assert result.exit_code == 2
         (line,) = result.stderr.splitlines()
         assert line.startswith(f"bisenet: Invalid value for '{option}'")
@@ -127,7 +126,7 @@ def test_a_file_that_cannot_be_written_is_refused_before_anything_else(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path('file').touch()
-    result = CliRunner().invoke(app, [*arguments, 'file/results'])
+    result = bisenet(*arguments, 'file/results')
     assert result.exit_code == 2
     assert result.stderr == 'bisenet: file/results: Not a directory\n'
     assert [path.name for path in tmp_path.iterdir()] == ['file']
@@ -163,7 +162,7 @@ def test_a_verb_says_what_it_needs() -> None:
 
 def test_info_shows_classes_and_accuracy(tmp_path: Path) -> None:
     weights = save_tiny_checkpoint(tmp_path / 'tiny.safetensors')
-    result = CliRunner().invoke(app, ['info', str(weights)])
+    result = bisenet('info', weights)
     assert result.exit_code == 0, result.output
     for text in ('bisenetv2', '128 x 96', 'bicyclist', '60  40 222', 'miou', '1.23 %', 'untrained'):
         assert text in result.stdout
@@ -173,7 +172,7 @@ def test_info_shows_the_whole_path(tmp_path: Path) -> None:
     folder = tmp_path / ('x' * 100)
     folder.mkdir()
     weights = save_tiny_checkpoint(folder / 'my weights.safetensors')
-    result = CliRunner().invoke(app, ['info', str(weights)], env={'COLUMNS': '80'})
+    result = bisenet('info', weights, COLUMNS='80')
     assert str(weights).replace(' ', '') in ''.join(result.stdout.split())
 
 
@@ -182,7 +181,7 @@ def test_info_for_machines(tmp_path: Path) -> None:
     checkpoint = Checkpoint.load(weights)
     provenance = {'epochs': [1, math.nan], 'rate': math.inf, 'file': '\udcff'}
     replace(checkpoint, provenance=provenance).save(weights)
-    result = CliRunner().invoke(app, ['info', str(weights), '--json', '-'])
+    result = bisenet('info', weights, '--json', '-')
     facts = json.loads(result.stdout)
     assert facts['provenance'] == {'epochs': [1, None], 'rate': None, 'file': r'\udcff'}
     assert facts['network'] == 'bisenetv2'
@@ -208,7 +207,7 @@ def test_a_full_disk_behind_standard_output(
     weights = save_tiny_checkpoint(tmp_path / 'tiny.safetensors')
     arguments = [str(weights) if one == weights.name else one for one in arguments]
     with open('/dev/full', 'wb') as full:
-        result = bisenet(
+        result = bisenet_process(
             *arguments, stdout=full, env={**os.environ, 'PYTHONUNBUFFERED': unbuffered}
         )
     assert result.stderr == 'bisenet: the output cannot be written: No space left on device\n'
@@ -218,8 +217,8 @@ def test_a_full_disk_behind_standard_output(
 def test_names_that_standard_output_cannot_express(tmp_path: Path) -> None:
     weights = save_tiny_checkpoint(tmp_path / 'Straße.中.safetensors')
     ascii_only = {**os.environ, 'PYTHONIOENCODING': 'ascii', 'COLUMNS': '300'}
-    assert r'Stra\xdfe.\u4e2d' in bisenet('info', str(weights), env=ascii_only).stdout
-    facts = json.loads(bisenet('info', str(weights), '--json', '-', env=ascii_only).stdout)
+    assert r'Stra\xdfe.\u4e2d' in bisenet_process('info', str(weights), env=ascii_only).stdout
+    facts = json.loads(bisenet_process('info', str(weights), '--json', '-', env=ascii_only).stdout)
     assert facts['path'] == str(weights)
 
 

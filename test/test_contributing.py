@@ -12,15 +12,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from command_line import bisenet
 from seen_frames import classes, labelled
 from small_bags import drive, write_bag
 from small_datasets import make_camvid_tree, write_image
 from tiny_checkpoint import save_tiny_checkpoint
-from typer.testing import CliRunner
 
 from bisenet_ros import outputs
 from bisenet_ros.bag.messages import messages, open_bag
-from bisenet_ros.cli import app
 from bisenet_ros.label_space import IGNORE
 from bisenet_ros.metrics import METRICS
 from bisenet_ros.metrics.accuracy import Accuracy
@@ -41,7 +40,7 @@ def examples(title: str) -> tuple[str, str]:
 def evaluate(*arguments: object) -> dict[str, object]:
     """What `bisenet evaluate` writes for machines."""
     command = ['evaluate', *map(str, arguments), '--device', 'cpu', '--json', '-']
-    result = CliRunner().invoke(app, command)
+    result = bisenet(*command)
     assert result.exit_code == 0, result.output
     figures: dict[str, object] = json.loads(result.stdout)
     return figures
@@ -104,7 +103,7 @@ def test_an_output_topic(weights: Path, tmp_path: Path, monkeypatch: pytest.Monk
 
     bag = write_bag(tmp_path / 'bag', drive(2))
     command = ['replay', bag, '-o', tmp_path / 'out', '--weights', weights, '--device', 'cpu']
-    result = CliRunner().invoke(app, list(map(str, command)))
+    result = bisenet(*command)
     assert result.exit_code == 0, result.output
     with closing(open_bag(tmp_path / 'out' / 'output.mcap')) as reader:
         labels, sky = (

@@ -15,8 +15,8 @@ import cv2
 import numpy as np
 import pytest
 import typer
+from command_line import bisenet
 from tiny_checkpoint import save_tiny_checkpoint
-from typer.testing import CliRunner
 
 from bisenet_ros.cli import app
 from bisenet_ros.label_space import CAMVID
@@ -98,7 +98,7 @@ def test_the_readmes_commands_run_as_written(folder: Path, monkeypatch: pytest.M
     for words in found:
         if words[0] in NOT_HERE:
             continue
-        done = CliRunner().invoke(app, words)
+        done = bisenet(*words)
         assert done.exit_code == 0, f'bisenet {shlex.join(words)}: {done.output}'
 
 

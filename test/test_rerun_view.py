@@ -17,13 +17,13 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from command_line import bisenet
 from rosbags.highlevel import AnyReader
 from small_bags import HEIGHT, START, STEP, WIDTH, InfoEntry, drive, truth_of, write_bag
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
 from bisenet_ros.bag.reader import Camera, RecordedFrame
 from bisenet_ros.bag.recorded_outputs import RecordedOutput
-from bisenet_ros.cli import app
 from bisenet_ros.errors import UserError
 from bisenet_ros.extras import EXTRAS, advice
 from bisenet_ros.ground.tables import OCCUPIED
@@ -66,7 +66,7 @@ def recorded(output: Path, topic: str) -> list[np.ndarray]:
 
 def replay(weights: Path, *arguments: object) -> Result:
     command = ['replay', *arguments, '--weights', weights, '--device', 'cpu']
-    return CliRunner().invoke(app, list(map(str, command)))
+    return bisenet(*command)
 
 
 def free_port() -> int:

@@ -9,10 +9,10 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from typer.testing import CliRunner, Result
+from command_line import bisenet
+from typer.testing import Result
 
 from bisenet_ros.benchmark import streaming
-from bisenet_ros.cli import app
 from bisenet_ros.engine.hardware import cpu_has_bf16
 
 OURS = 'bisenet: torch, fp32'
@@ -21,9 +21,7 @@ OURS = 'bisenet: torch, fp32'
 def benchmark(weights: Path, *arguments: str | Path) -> Result:
     sizes = ['--size', '128', '96', '--network-size', '64', '64', '--device', 'cpu']
     short = ['--rounds', '1', '--seconds', '0.1', '--engine', 'torch']
-    return CliRunner().invoke(
-        app, ['benchmark', '--weights', str(weights), *sizes, *short, *map(str, arguments)]
-    )
+    return bisenet('benchmark', '--weights', weights, *sizes, *short, *arguments)
 
 
 @pytest.mark.slow

@@ -13,10 +13,10 @@ import cv2
 import numpy as np
 import pytest
 from calibrated_checkpoint import save_calibrated_checkpoint
-from typer.testing import CliRunner, Result
+from command_line import bisenet
+from typer.testing import Result
 
 from bisenet_ros.checkpoint import Checkpoint
-from bisenet_ros.cli import app
 from bisenet_ros.label_space import CAMVID
 from bisenet_ros.segmenter import Segmenter
 
@@ -25,7 +25,7 @@ FRAMES = 8
 
 def run(verb: str, *arguments: object) -> Result:
     command = [verb, *map(str, arguments), '--device', 'cpu', '--precision', 'fp32']
-    return CliRunner().invoke(app, command)
+    return bisenet(*command)
 
 
 @pytest.fixture(scope='module')
@@ -176,7 +176,7 @@ def test_weights_stay_as_they_are(options: list[object], tmp_path: Path) -> None
     for name, tensor in before.state_dict.items():
         assert after.state_dict[name].dtype == tensor.dtype
         assert after.state_dict[name].equal(tensor)
-    shown = CliRunner().invoke(app, ['info', str(output)]).output
+    shown = bisenet('info', output).output
     assert 'anomalies' in shown
     assert f'CamVid val ({FRAMES} frames)' in shown
 

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from command_line import bisenet
 from permissions import permissions_count
 from small_bags import START, STEP, Entry, drive, truth_of, write_bag
 from tiny_checkpoint import save_tiny_checkpoint
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
-from bisenet_ros.cli import app
 from bisenet_ros.replay.measure.figures import FIGURES
 
 QUICK_START = Path(__file__).with_name('quick_start.yaml')
@@ -38,7 +38,7 @@ def run(folder: Path, output: Path, text: str) -> Result:
     scenario = folder / 'scenario.yaml'
     scenario.write_text(f'weights: tiny.safetensors\n{text}\nparams: {QUICK_START}\n')
     command = ['check', scenario, '-o', output, '--device', 'cpu']
-    return CliRunner().invoke(app, list(map(str, command)))
+    return bisenet(*command)
 
 
 def result_of(output: Path) -> Any:
@@ -232,7 +232,7 @@ def test_a_wrong_scenario_is_refused_with_line_and_key(
 def test_missing_weights_are_refused_with_their_line(folder: Path, tmp_path: Path) -> None:
     scenario = tmp_path / 'scenario.yaml'
     scenario.write_text(f'bags: [{{path: a}}]\n{CRITERIA}\nweights: gone.safetensors\n')
-    result = CliRunner().invoke(app, ['check', str(scenario), '-o', str(tmp_path / 'out')])
+    result = bisenet('check', scenario, '-o', tmp_path / 'out')
     assert result.exit_code == 2
     assert f"{scenario}:3: weights: no weights 'gone.safetensors'" in result.stderr
 
@@ -250,6 +250,6 @@ def test_missing_weights_from_elsewhere_are_not_blamed_on_the_scenario(
     ):
         scenario.write_text(f'bags: [{{path: monday}}]\n{CRITERIA}\n{line}\n')
         command = ['check', str(scenario), '-o', str(tmp_path / 'out'), *arguments]
-        result = CliRunner().invoke(app, command)
+        result = bisenet(*command)
         assert result.exit_code == 2, line
         assert result.stderr.startswith("bisenet: no weights 'gone.safetensors'"), line

@@ -10,19 +10,14 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from command_line import bisenet
 from pages import Page, pixels_of, screenshot
 from small_bags import drive, write_bag
 from tiny_checkpoint import save_tiny_checkpoint
-from typer.testing import CliRunner, Result
 
 from bisenet_ros.bag.messages import open_bag
 from bisenet_ros.bag.writer import BagWriter
-from bisenet_ros.cli import app
 from bisenet_ros.message_types import IMAGE_TYPE
-
-
-def bisenet(*arguments: object) -> Result:
-    return CliRunner().invoke(app, list(map(str, arguments)))
 
 
 @pytest.fixture(scope='module')

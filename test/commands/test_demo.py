@@ -19,10 +19,9 @@ import cv2
 import numpy as np
 import psutil
 import pytest
+from command_line import bisenet
 from small_videos import write_broken_off_video
-from typer.testing import CliRunner, Result
 
-from bisenet_ros.cli import app
 from bisenet_ros.commands.demo import Demo, Scene, run_demo
 from bisenet_ros.media import Video, VideoWriter
 from bisenet_ros.settings import Settings
@@ -48,10 +47,6 @@ def drive(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def command(*arguments: str | Path) -> list[str]:
     return [sys.executable, '-m', 'bisenet_ros.cli', *map(str, arguments)]
-
-
-def bisenet(*arguments: object) -> Result:
-    return CliRunner().invoke(app, list(map(str, arguments)))
 
 
 @pytest.mark.slow

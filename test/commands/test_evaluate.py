@@ -16,11 +16,11 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from calibrated_checkpoint import CLAIM
+from command_line import bisenet
 from tiny_checkpoint import save_tiny_checkpoint
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
 from bisenet_ros.checkpoint import Checkpoint
-from bisenet_ros.cli import app
 from bisenet_ros.label_space import CAMVID, CITYSCAPES, IGNORE
 from bisenet_ros.model_settings import MODEL_PARAMETERS, ModelSettings
 from bisenet_ros.settings import Settings
@@ -34,7 +34,7 @@ SIZE = (72, 100)
 def run(*arguments: object) -> Result:
     """`bisenet evaluate` with arguments, on the CPU."""
     command = ['evaluate', *map(str, arguments), '--device', 'cpu', '--precision', 'fp32']
-    return CliRunner().invoke(app, command)
+    return bisenet(*command)
 
 
 @pytest.fixture(scope='module')
@@ -115,7 +115,7 @@ def test_the_labels_are_those_of_segment(camvid: Path, tmp_path: Path, weights: 
     out, segmented = tmp_path / 'out', tmp_path / 'segmented'
     assert run('--data', camvid, '--weights', weights, '-o', out).exit_code == 0
     command = ['segment', str(camvid / 'val'), '-o', str(segmented), '--weights', str(weights)]
-    result = CliRunner().invoke(app, [*command, '--device', 'cpu', '--precision', 'fp32'])
+    result = bisenet(*command, '--device', 'cpu', '--precision', 'fp32')
     assert result.exit_code == 0, result.output
     for index in range(FRAMES):
         driven = read(segmented / f'{index}_labels.png')
@@ -161,10 +161,10 @@ def test_an_exported_model_is_as_good_as_what_was_exported(
     model, sure = tmp_path / 'model.torchscript', tmp_path / 'sure.safetensors'
     replace(Checkpoint.load(weights), claim=CLAIM).save(sure)
     command = ['export', '--format', 'torchscript', '--weights', str(sure), '-o', str(model)]
-    exported = CliRunner().invoke(app, command)
+    exported = bisenet(*command)
     assert exported.exit_code == 0, exported.output
     common = ['evaluate', '--data', str(camvid), '--device', 'cpu', '--json', '-', '--weights']
-    found = CliRunner().invoke(app, [*common, str(model)])
+    found = bisenet(*common, model)
     assert found.exit_code == 0, found.output
     assert 'the error rate that its checkpoint states does not hold for it' in found.stderr
     figures = json.loads(found.stdout)
@@ -177,7 +177,7 @@ def test_an_exported_model_is_as_good_as_what_was_exported(
         ['--flip'], ['--scales', '0.75,1'], ['--crop', '64'], ['--precision', 'fp32'],
         ['--cpu-threads', '2'], ['--no-self-check'],
     ):  # fmt: skip
-        refused = CliRunner().invoke(app, [*common, str(model), *option])
+        refused = bisenet(*common, model, *option)
         assert refused.exit_code == 2
         assert option[0].replace('--no-', '--') in refused.stderr
 

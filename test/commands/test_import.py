@@ -10,11 +10,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from command_line import bisenet
 from published_files import published, save_published
-from typer.testing import CliRunner
 
 from bisenet_ros.checkpoint import Checkpoint
-from bisenet_ros.cli import app
 from bisenet_ros.label_space import CITYSCAPES
 from bisenet_ros.resources import share_directory
 
@@ -26,7 +25,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def bisenet_import(*arguments: str | Path) -> tuple[int, str]:
     """The exit code and standard error."""
-    result = CliRunner().invoke(app, ['import', *map(str, arguments)])
+    result = bisenet('import', *arguments)
     assert result.stdout == ''
     return result.exit_code, result.stderr
 

@@ -16,11 +16,11 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 import pytest
+from command_line import bisenet
 from rosbags.highlevel import AnyReader
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
 from bisenet_ros.bag.reader import Camera, ReplayBag
-from bisenet_ros.cli import app
 from bisenet_ros.image_codec import decode_labels
 from bisenet_ros.label_space import CAMVID
 from bisenet_ros.media import read_image
@@ -71,7 +71,7 @@ def drive(tmp_path: Path) -> Drive:
 
 
 def record(*arguments: str | Path) -> Result:
-    return CliRunner().invoke(app, ['record', *map(str, arguments)])
+    return bisenet('record', *arguments)
 
 
 def messages(bag: Path) -> list[tuple[str, int, Any]]:

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from command_line import bisenet
 from replay_results import lines_of, metrics_of, untimed_messages
 from rosbags.highlevel import AnyReader
 from rosbags.rosbag2 import StoragePlugin
@@ -34,12 +35,11 @@ from small_bags import (
     write_bag,
     write_split_bag,
 )
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
 from bisenet_ros.bag.reader import ReplayBag
 from bisenet_ros.camera_ground import CameraGround
 from bisenet_ros.camera_pipeline import CameraPipeline
-from bisenet_ros.cli import app
 from bisenet_ros.label_space import CAMVID
 from bisenet_ros.media import Video, write_image
 from bisenet_ros.metrics import ConfusionMatrix
@@ -62,7 +62,7 @@ def replay(
     command = ['replay', bag, '-o', output, '--weights', weights, '--device', 'cpu', *arguments]
     if params is not None:
         command += ['--params', params]
-    return CliRunner().invoke(app, list(map(str, command)))
+    return bisenet(*command)
 
 
 def is_partial(result: Result, output: Path, problem: str) -> Any:
@@ -380,7 +380,7 @@ def test_what_other_verbs_do_is_refused_with_their_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], verb: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    result = CliRunner().invoke(app, ['replay', *arguments, '-o', 'out'])
+    result = bisenet('replay', *arguments, '-o', 'out')
     assert result.exit_code == 2
     (line,) = result.stderr.splitlines()
     assert verb in line

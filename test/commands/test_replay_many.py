@@ -10,12 +10,12 @@ from typing import Any
 
 import psutil
 import pytest
+from command_line import bisenet
 from pages import Page
 from replay_results import metrics_of, untimed_messages
 from small_bags import START, STEP, Entry, drive, truth_of, write_bag
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
-from bisenet_ros.cli import app
 from bisenet_ros.replay.many.jobs import Job, Outcome, ReplayOptions
 from bisenet_ros.replay.many.workers import _end_of, evaluate_bags
 from bisenet_ros.settings import Settings
@@ -43,7 +43,7 @@ def cameras() -> dict[str, list[Entry]]:
 
 def replay(weights: Path, *arguments: str | Path | int) -> Result:
     options = ['--weights', weights, '--device', 'cpu', '--params', QUICK_START]
-    return CliRunner().invoke(app, list(map(str, ('replay', *options, *arguments))))
+    return bisenet('replay', *options, *arguments)
 
 
 def error_of(result: Result) -> str:

@@ -14,12 +14,12 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from calibrated_checkpoint import CLAIM, save_calibrated_checkpoint
+from command_line import bisenet
 from small_bags import picture
 from small_videos import break_off
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
 from bisenet_ros.birds_eye import birds_eye
-from bisenet_ros.cli import app
 from bisenet_ros.commands.segment import check_outputs, find_files
 from bisenet_ros.errors import printable
 from bisenet_ros.ground.camera_model import CameraModel
@@ -37,9 +37,7 @@ def noise(seed: int, width: int = 80, height: int = 60) -> npt.NDArray[np.uint8]
 
 
 def segment(weights: Path, *arguments: str | Path) -> Result:
-    return CliRunner().invoke(
-        app, ['segment', *map(str, arguments), '--weights', str(weights), '--device', 'cpu']
-    )
+    return bisenet('segment', *arguments, '--weights', weights, '--device', 'cpu')
 
 
 def read(path: Path) -> npt.NDArray[np.uint8]:

@@ -9,11 +9,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from command_line import bisenet
 from small_datasets import make_cityscapes_tree
 from small_trainings import losses, write_config
-from typer.testing import CliRunner
 
-from bisenet_ros import cli
 from bisenet_ros.checkpoint import Checkpoint
 
 
@@ -39,7 +38,7 @@ def test_one_command_trains(tmp_path: Path) -> None:
 def test_what_is_wrong_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     write_config(tmp_path / 'small.yaml', tmp_path)
-    result = CliRunner().invoke(cli.app, ['train', 'small.yaml', 'max_step=2'])
+    result = bisenet('train', 'small.yaml', 'max_step=2')
     assert result.exit_code == 2
     assert result.stderr == 'bisenet: max_step=2: unknown key; did you mean max_steps?\n'
     assert not (tmp_path / 'runs').exists()

@@ -16,14 +16,14 @@ from typing import Any
 import numpy as np
 import pytest
 from calibrated_checkpoint import save_calibrated_checkpoint
+from command_line import bisenet
 from replay_results import lines_of, metrics_of
 from small_bags import START, STEP, Entry, InfoEntry, drive, picture, write_bag
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
 from bisenet_ros.bag.messages import messages, open_bag
 from bisenet_ros.bag.reader import ReplayBag
 from bisenet_ros.bag.recorded_outputs import RecordedOutputs
-from bisenet_ros.cli import app
 from bisenet_ros.errors import UserError
 from bisenet_ros.label_space import CAMVID
 from bisenet_ros.live.graph import LAST_OUTPUT_TIMEOUT, _patience, run_graph
@@ -37,7 +37,7 @@ GROUND = ('grid', 'free_space_scan')
 
 def replay(weights: Path, bag: Path, output: Path, *arguments: str) -> Result:
     command = ['replay', bag, '-o', output, '--weights', weights, '--device', 'cpu', *arguments]
-    result = CliRunner().invoke(app, list(map(str, command)))
+    result = bisenet(*command)
     print(result.output)  # pytest shows it if the test fails
     return result
 
@@ -159,7 +159,7 @@ def test_a_parameter_file_means_the_same_live_and_in_a_replay(tmp_path: Path) ->
     published: dict[str, dict[tuple[str, int], bytes]] = {}
     for how, options in (('every', []), ('live', ['--live', '--rate', '2'])):
         command = ['replay', str(bag), '-o', str(tmp_path / how), '--params', str(params), *options]
-        result = CliRunner().invoke(app, command)
+        result = bisenet(*command)
         assert result.exit_code == 0, result.output
         topics = [
             f'{camera}/segmentation/{kind}'

@@ -20,12 +20,11 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
+from command_line import bisenet
 from network_names import LARGER, SMALLER
 from tiny_checkpoint import save_tiny_checkpoint
 from torch import nn
-from typer.testing import CliRunner
 
-from bisenet_ros import cli
 from bisenet_ros.checkpoint import Checkpoint
 from bisenet_ros.errors import UserError
 from bisenet_ros.extras import EXTRAS
@@ -407,7 +406,7 @@ def test_the_command_compares_on_frames_of_a_folder(tmp_path: Path) -> None:
         f'export --format torchscript -o {path} --weights {weights} --frames {tmp_path} '
         '--preprocessing --argmax --network-size 96 64 --json -'
     )
-    result = CliRunner().invoke(cli.app, arguments.split(), prog_name='bisenet')
+    result = bisenet(*arguments.split())
     assert result.exit_code == 0, result.output
     figures = json.loads(result.stdout)
     assert figures.pop('differing_labels') < 1e-3
@@ -429,7 +428,7 @@ def test_the_command_exports_the_weights_that_ship_by_itself(
 ) -> None:
     path = tmp_path / f'model{FORMATS[name].suffix}'
     arguments = f'export --format {name} -o {path} --network-size 96 64'
-    result = CliRunner().invoke(cli.app, arguments.split())
+    result = bisenet(*arguments.split())
     assert result.exit_code == 0, result.output
     runner = ExportedSegmenter.load(path, device='cpu')
     assert (runner.label_space, runner.network_size) == (CAMVID, (96, 64))
@@ -437,6 +436,6 @@ def test_the_command_exports_the_weights_that_ship_by_itself(
 
 def test_the_command_needs_images_to_compare_on(tmp_path: Path) -> None:
     arguments = f'export -o {tmp_path}/model.onnx --frames {tmp_path}'
-    result = CliRunner().invoke(cli.app, arguments.split())
+    result = bisenet(*arguments.split())
     assert result.exit_code == 2
     assert result.stderr == f'bisenet: {tmp_path}: no images in this folder\n'

@@ -11,12 +11,11 @@ import numpy.typing as npt
 import pytest
 import torch
 import torch.nn.functional as F
+from command_line import bisenet
 from rosbags.highlevel import AnyReader
 from small_bags import IMAGE, START, STEP, Entry, picture, write_bag
-from typer.testing import CliRunner
 
 from bisenet_ros.checkpoint import Checkpoint
-from bisenet_ros.cli import app
 from bisenet_ros.label_image import read_labels
 from bisenet_ros.media import write_image
 from bisenet_ros.segmenter import Segmenter
@@ -31,7 +30,7 @@ Pixels = npt.NDArray[np.uint8]
 def run(*arguments: object) -> None:
     """A verb of `bisenet`, on the CPU."""
     command = [*map(str, arguments), '--device', 'cpu', '--precision', 'fp32']
-    result = CliRunner().invoke(app, command)
+    result = bisenet(*command)
     assert result.exit_code == 0, result.output
 
 

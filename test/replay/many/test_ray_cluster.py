@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from command_line import bisenet
 from replay_results import untimed_messages
 from small_bags import drive, write_bag
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
-from bisenet_ros.cli import app
 from bisenet_ros.replay.many.jobs import Job, ReplayOptions
 from bisenet_ros.replay.many.ray_cluster import actors_for, evaluate_on_ray
 from bisenet_ros.settings import Settings
@@ -54,7 +54,7 @@ def drives(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def replay(weights: Path, *arguments: str | Path) -> Result:
     command = ['replay', '--weights', weights, '--device', 'cpu', *arguments]
-    return CliRunner().invoke(app, list(map(str, command)))
+    return bisenet(*command)
 
 
 def figures(output: Path) -> Any:
