@@ -113,7 +113,6 @@ DataFolder = Annotated[
         metavar='DIR',
         help='Folder of the data set. For pairs: a folder with images/ and labels/, or a text '
         'file with an image and its label image on each line.',
-        show_default=False,
     ),
 ]
 DatasetKind = Annotated[
@@ -126,7 +125,7 @@ Split = Annotated[
 ]
 OutputFolder = Annotated[
     Path,
-    typer.Option('--output', '-o', metavar='DIR', help='Output folder.', show_default=False),
+    typer.Option('--output', '-o', metavar='DIR', help='Output folder.'),
 ]
 LabelMap = Annotated[
     Path | None,
@@ -145,7 +144,6 @@ CheckpointFile = Annotated[
         dir_okay=False,
         callback=_writable,
         help='The .safetensors file to write.',
-        show_default=False,
     ),
 ]
 Weights = Annotated[
@@ -237,9 +235,7 @@ def _options(
 def segment(
     inputs: Annotated[
         list[Path],
-        typer.Argument(
-            metavar='INPUT', help='Images, videos, or folders of them.', show_default=False
-        ),
+        typer.Argument(metavar='INPUT', help='Images, videos, or folders of them.'),
     ],
     output: OutputFolder,
     mounting: Annotated[
@@ -298,7 +294,6 @@ def record(
             '-o',
             metavar='BAG',
             help='The bag to create; it must not exist yet.',
-            show_default=False,
         ),
     ],
     labels: Annotated[
@@ -335,7 +330,6 @@ def replay(
         typer.Argument(
             metavar='BAG',
             help='Rosbag2 folders, .mcap or .db3 files, ROS 1 .bag files, or folders of them.',
-            show_default=False,
         ),
     ],
     output: OutputFolder,
@@ -476,9 +470,7 @@ def check(
         Path,
         typer.Argument(metavar='SCENARIO', help='A YAML file with bags, weights and criteria.'),
     ],
-    output: Annotated[
-        Path, typer.Option('--output', '-o', metavar='DIR', help='Output folder.')
-    ] = Path('out/check'),
+    output: OutputFolder = Path('out/check'),
     *,
     model: ModelOptions,
 ) -> None:
@@ -504,9 +496,7 @@ def demo(
             help='A video, a folder of images or a bag, instead of the synthetic drive.',
         ),
     ] = None,
-    output: Annotated[
-        Path, typer.Option('--output', '-o', metavar='DIR', help='Output folder.')
-    ] = Path('out/demo'),
+    output: OutputFolder = Path('out/demo'),
     seconds: Annotated[
         float, typer.Option('--seconds', min=1.0, help='How many seconds of the source to stream.')
     ] = 45.0,
@@ -548,7 +538,6 @@ def train(
         typer.Argument(
             metavar='CONFIG',
             help='A YAML file, or the name of a configuration in config/training.',
-            show_default=False,
         ),
     ],
     overrides: Annotated[
@@ -556,7 +545,6 @@ def train(
         typer.Argument(
             metavar='KEY.SUB=VALUE',
             help='Values to override, e.g. data=/datasets/camvid or optimizer.lr=0.01.',
-            show_default=False,
         ),
     ] = None,
     output: Annotated[
@@ -667,7 +655,6 @@ def calibrate(
             metavar='A',
             help="State that at most this share of a frame's drivable mask, on average, is not "
             'drivable.',
-            show_default=False,
         ),
     ] = None,
     confidence: Annotated[
@@ -676,7 +663,6 @@ def calibrate(
             '--confidence',
             metavar='C',
             help='Probability with which the statement must hold; default: 0.95.',
-            show_default=False,
         ),
     ] = None,
     dataset: DatasetKind = 'camvid',
@@ -721,7 +707,6 @@ def export(
             dir_okay=False,
             callback=_writable,
             help='NAME.onnx, NAME.xml (NAME.bin goes beside it) or NAME.torchscript.',
-            show_default=False,
         ),
     ],
     format: Annotated[
@@ -742,7 +727,6 @@ def export(
             '--weights',
             metavar='NAME_OR_PATH',
             help='The name of shipped weights, or a checkpoint file; default: camvid.',
-            show_default=False,
         ),
     ] = None,
     preprocessing: Annotated[
@@ -824,7 +808,6 @@ def import_published(
         typer.Argument(
             metavar='SRC',
             help="A .pth file of CoinCheung's BiSeNet or of mmsegmentation, BiSeNet V1 or V2.",
-            show_default=False,
         ),
     ],
     output: CheckpointFile,
@@ -925,7 +908,6 @@ def info(
         str,
         typer.Argument(
             metavar='WEIGHTS',
-            show_default=False,
             help='The name of shipped weights, or a checkpoint file.',
         ),
     ],

@@ -122,7 +122,7 @@ def _option(declared: Declaration) -> Any:
     if declared.type == 'bool':
         flags = f'{name}/--no-{name[2:]}'
         return Annotated[bool | None, typer.Option(flags, help=text, rich_help_panel=_PANEL)]
-    settings: dict[str, Any] = {'help': text, 'rich_help_panel': _PANEL, 'show_default': False}
+    settings: dict[str, Any] = {'help': text, 'rich_help_panel': _PANEL}
     kind: Any = {'double': float, 'integer': int}.get(declared.type, str)
     if declared.choices:
         # Not declared as a choice to typer: the parameter's own check has the same error in a file.
