@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from bisenet_ros.console import print_line, print_outcome
+from bisenet_ros.console import print_line, print_outcome, warn
 from bisenet_ros.errors import file_errors, printable
 from bisenet_ros.formatting import counted, percent, points
 from bisenet_ros.output_files import make_folder, write_json
@@ -47,6 +47,11 @@ def compare_runs(run_a: Path, run_b: Path, output: Path, fail_under: str | None)
     write_json(figures_file, figures)
     with file_errors(output):
         write_comparison_page(page, comparison, figures)
+    if (bags := figures['settings'].get('bag')) is not None:
+        warn(
+            f'the replays are of different bags, {bags["a"]} and {bags["b"]}: their frames are '
+            'compared only because camera, number and stamp are equal'
+        )
     console = Console(highlight=False)
     _print(console, figures, page)
     judgements = [judge_figure(one, figures_of_comparison(figures)) for one in criteria]

@@ -84,6 +84,23 @@ def test_criteria_decide_the_exit_code(runs: tuple[Path, Path], tmp_path: Path) 
     assert "unknown figure 'fps'; choose from miou, drivable_iou, " in result.stderr
 
 
+def test_replays_of_different_bags_are_pointed_out(runs: tuple[Path, Path], tmp_path: Path) -> None:
+    weights = runs[0].parent / '0.safetensors'
+    copied = shutil.copytree(runs[0].parent / 'bag', tmp_path / 'copied')
+    entries = [
+        entry._replace(pixels=255 - entry.pixels) if entry.encoding == 'bgr8' else entry
+        for entry in drive(5)
+    ]
+    for bag, warns in ((copied, False), (write_bag(tmp_path / 'other', entries), True)):
+        output = tmp_path / f'replay of {bag.name}'
+        assert bisenet('replay', bag, '-o', output, '--weights', weights).exit_code == 0
+        compared = bisenet('compare', runs[0], output, '-o', tmp_path / 'diff')
+        assert compared.exit_code == 0, compared.output
+        assert (f'different bags, {runs[0].parent / "bag"} and {bag}' in compared.stderr) == warns
+        settings = json.loads((tmp_path / 'diff' / 'comparison.json').read_text())['settings']
+        assert ('bag' in settings) == warns
+
+
 def test_names_of_classes_are_printed_as_they_are(runs: tuple[Path, Path], tmp_path: Path) -> None:
     changed = [shutil.copytree(run, tmp_path / run.name) for run in runs]
     for run in changed:

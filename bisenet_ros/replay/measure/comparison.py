@@ -229,10 +229,21 @@ def _run(run: RunResult) -> dict[str, Any]:
 
 
 def _settings(a: Mapping[str, Any], b: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Returns the differences in model settings and versions, with both values."""
-    return {
+    """Returns the differences in bag, model settings and versions, with both values.
+
+    Bags that have a file with messages in common, such as two copies, do not differ.
+    """
+    differences = {
         name: {'a': a[part].get(name), 'b': b[part].get(name)}
         for part in ('model', 'versions')
         for name in dict.fromkeys([*a[part], *b[part]])
         if a[part].get(name) != b[part].get(name)
     }
+    if _contents(a['bag']).isdisjoint(_contents(b['bag'])):
+        differences['bag'] = {'a': a['bag']['path'], 'b': b['bag']['path']}
+    return differences
+
+
+def _contents(bag: Mapping[str, Any]) -> set[str]:
+    """Returns the digests of the files with messages."""
+    return {file['sha256'] for file in bag['files'] if file['name'] != 'metadata.yaml'}

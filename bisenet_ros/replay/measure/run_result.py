@@ -62,9 +62,19 @@ class _Model(_Part):
     precision: str
 
 
+class _File(_Part):
+    name: str
+    sha256: str
+
+
+class _Bag(_Part):
+    path: str
+    files: list[_File]
+
+
 class _Metrics(_Part):
     accuracy: JsonValue
-    bag: JsonValue
+    bag: _Bag
     cameras: list[_Camera]
     complete: bool
     fps: JsonValue

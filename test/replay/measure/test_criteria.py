@@ -31,7 +31,7 @@ def matrix(seed: int) -> ConfusionMatrix:
 
 def write_run(folder: Path, lines: Sequence[dict[str, Any]]) -> RunResult:
     metrics = {
-        'bag': None,
+        'bag': {'path': '', 'files': []},
         'cameras': [{'name': name, 'image_topic': name} for name in ('/a', '/b')],
         'complete': True,
         'versions': {},
