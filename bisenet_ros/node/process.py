@@ -10,7 +10,7 @@ import sys
 from concurrent.futures import Future
 
 import rclpy
-from rclpy.exceptions import InvalidParameterTypeException
+from rclpy.exceptions import ParameterException
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.logging import get_logger
 from rclpy.signals import SignalHandlerOptions
@@ -64,7 +64,7 @@ def run() -> int:
 def _run(ended: Future[None], loader: Loader) -> int:
     try:
         node = SegmenterNode(ended, loader)
-    except (UserError, InvalidParameterTypeException) as error:  # the latter from rclpy
+    except (UserError, ParameterException) as error:  # the latter from rclpy
         get_logger('segmenter').error(str(error))
         return BAD_INPUT
     executor = SingleThreadedExecutor()

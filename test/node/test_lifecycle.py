@@ -219,6 +219,7 @@ def test_a_signal_before_the_network_is_loaded(domain: int, peer: Peer, weights:
         ('max_rat: 1.0', "unknown parameter 'max_rat': did you mean 'max_rate'?"),
         (f'cameras: [{300 * "a"}]', 'cameras: a name has 300 characters, over the 128'),
         ('use_sim_time: "true"', "'use_sim_time' to 'true' of type 'STRING', expecting type 'BOOL"),
+        ('use_sim_time: []', "The parameter 'use_sim_time' is not initialized"),
     ],
 )
 def test_what_cannot_work_ends_with_2_and_one_line(
