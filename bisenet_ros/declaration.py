@@ -111,7 +111,8 @@ class Declaration:
         if not self.has_type_of(value):
             found = type_name(value)
             example = f', such as {self.example()}' if self.default != () else ''
-            what = 'it is empty' if found == NOT_SET else f'it is the {found} {given!r}'
+            shown = list(value) if isinstance(value, tuple) else value
+            what = 'it is empty' if found == NOT_SET else f'it is the {found} {shown!r}'
             raise UserError(f'parameter {self.name} must be of type {self.type}{example}; {what}')
         reason = self.refusal(value)
         if reason is not None:

@@ -86,7 +86,7 @@ def read_settings(
 def read_parameters(path: Path) -> dict[str, Any]:
     """Reads the values for the node `segmenter` by parameter.
 
-    If several sections match the node, the later one wins, as in ROS.
+    Of several sections that match the node, the one that begins later wins, as in ROS.
 
     Raises:
         UserError: The file cannot be read, is not a parameter file, has no section for the node,
@@ -146,25 +146,31 @@ def read_parameters_of(path: Path, node: str) -> dict[str, Any]:
 
 
 def _parameters_of(path: Path, entries: Sequence[Entry], node: str) -> dict[str, Any]:
+    # In ROS, a section that is given again continues the first one of its name.
+    sections = list(dict.fromkeys(entry.node for entry in entries))
+    last: dict[str, Entry] = {}
+    for entry in sorted(entries, key=lambda entry: sections.index(entry.node)):
+        if not (matches(entry.node, node) and is_ours(entry.name)):
+            continue
+        before = last.get(entry.name, entry)
+        if before.node == entry.node and type_name(before.value) != type_name(entry.value):
+            raise UserError(
+                f'{path}:{entry.line}: {entry.name} is given twice, with another type in line'
+                f' {before.line}; ROS may take the first: keep one'
+            )
+        last[entry.name] = entry
     values: dict[str, Any] = {}
-    lines: dict[str, int] = {}
-    for entry in entries:
-        if not matches(entry.node, node):
-            continue
-        name = entry.name
-        if not is_ours(name):
-            continue
+    for name, entry in last.items():
         try:
             values[name] = declaration_of(name).value_of(entry.value)
         except UserError as error:
             raise UserError(f'{path}:{entry.line}: {error}') from error
-        lines[name] = entry.line
     cameras = values.get('cameras', PARAMETERS['cameras'].default)
-    for name, line in lines.items():
+    for name, entry in last.items():
         try:
             check_camera(name, cameras)
         except UserError as error:
-            raise UserError(f'{path}:{line}: {error}') from error
+            raise UserError(f'{path}:{entry.line}: {error}') from error
     try:
         Settings().changed(values)  # valid values may be invalid together
     except UserError as error:

@@ -97,6 +97,8 @@ SECTIONS = {
     'any namespace': '/**/segmenter: {V: {max_rate: 3.0}}',
     'other nodes': 'camera: {V: {rate: 3.0}}\n/**: {V: {max_rate: 4.0}}',
     'twice': '/**: {V: {max_rate: 1.0}}\n---\n/**: {V: {max_rate: 2.0}}',
+    'continued': '/**: {V: {x: 1}}\nsegmenter: {V: {max_rate: 2.0}}\n/**: {V: {max_rate: 1.0}}',
+    'overridden': '/**: {V: {max_rate: fast}}\nsegmenter: {V: {max_rate: 2.0}}',
 }
 
 
@@ -188,6 +190,15 @@ def test_options_win_over_the_values_of_single_cameras(tmp_path: Path) -> None:
         ('front.mounting: []', ':3: parameter front.mounting: its camera is not among cameras'),
         ('mounting: [0, 0, 1500, 0, 0, 0]', ':3: parameter mounting must have x, y and z in metr'),
         ('grid.resolution: 0.01', ': grid.length, grid.width and grid.resolution make 3000 x 2000'),
+        (
+            'max_rate: 10\n    max_rate: 2.5',
+            ':4: max_rate is given twice, with another type in line 3; ROS may take the first',
+        ),
+        (
+            'mounting: [0.0, 0.0, 1.0, 0.0, 0.0, 0.0]\n    mounting: []',
+            ':4: mounting is given twice, with another type in line 3',
+        ),
+        ('weights: [a, b]', "such as 'camvid'; it is the string array ['a', 'b']"),
         ('[', ': not YAML: '),
     ],
 )
