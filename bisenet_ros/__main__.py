@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
+from types import FrameType
 from typing import Any
 
 from bisenet_ros.limits import MAX_IMAGE_SIDE, MAX_PIXELS
@@ -28,17 +30,34 @@ def _end(*_: Any) -> None:
     os._exit(INTERRUPTED)
 
 
+def _interrupt(_: int, frame: FrameType | None) -> None:
+    """Raises KeyboardInterrupt, but ends the process while a verb imports what it needs.
+
+    Libraries catch the exception in their imports, and go on without a part of themselves.
+    """
+    while frame is not None and frame.f_back is not None:
+        importing = frame.f_code.co_filename == '<frozen importlib._bootstrap>'
+        if importing and frame.f_back.f_globals['__name__'] == 'bisenet_ros.cli':
+            os._exit(INTERRUPTED)
+        frame = frame.f_back
+    raise KeyboardInterrupt
+
+
 def main() -> None:
     """Runs the command line."""
     # OpenCV reads these when it is imported and when it opens a video.
     for name, value in LIMITS.items():
         os.environ.setdefault(name, value)
     # The import takes a second or two; an interrupt during it would print a traceback.
-    default_handler = signal.signal(signal.SIGINT, _end)
+    before = signal.signal(signal.SIGINT, _end)
     from bisenet_ros import cli
 
-    signal.signal(signal.SIGINT, default_handler)
-    cli.main()
+    # A signal that is ignored, as in the background of a shell script, stays ignored.
+    signal.signal(signal.SIGINT, _interrupt if before is signal.default_int_handler else before)
+    try:
+        cli.main()
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
 
 
 if __name__ == '__main__':

@@ -256,3 +256,33 @@ def test_ctrl_c_while_the_verbs_load_ends_without_a_traceback(tmp_path: Path) ->
         _, errors = process.communicate(timeout=240)
     assert process.returncode == 130
     assert errors == ''
+
+
+def test_ctrl_c_that_a_library_catches_in_its_import_ends_the_verb(tmp_path: Path) -> None:
+    (tmp_path / 'cv2.py').write_text(
+        'import signal\n'
+        'try:\n    signal.raise_signal(signal.SIGINT)\n'
+        'except BaseException:\n    raise ImportError("incomplete") from None\n'
+    )
+    ended = subprocess.run(
+        [sys.executable, '-m', 'bisenet_ros', 'record', str(tmp_path), '-o', 'bag'],
+        env={**os.environ, 'PYTHONPATH': f'{tmp_path}:{Path(__file__).parents[1]}'},
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    assert (ended.returncode, ended.stderr) == (130, '')
+
+
+def test_ctrl_c_before_a_verb_begins_ends_without_a_traceback() -> None:
+    program = (
+        'import signal\n'
+        'from bisenet_ros import __main__, cli\n'
+        'cli.app = lambda **_: signal.raise_signal(signal.SIGINT)\n'
+        '__main__.main()\n'
+    )
+    ended = subprocess.run(
+        [sys.executable, '-c', program], stderr=subprocess.PIPE, text=True, timeout=240, check=False
+    )
+    assert (ended.returncode, ended.stderr) == (130, '')
