@@ -3,7 +3,7 @@
 """The command line, `bisenet VERB`: one function per verb, which imports what it needs.
 
 Exit codes: 0 on success, 1 if a criterion or a process failed, 2 on bad input, with one line that
-says why, and 130 after Ctrl-C.
+says why, and 130 after Ctrl-C, 143 after SIGTERM and 129 after SIGHUP.
 """
 
 from __future__ import annotations
