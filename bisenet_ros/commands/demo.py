@@ -269,10 +269,11 @@ class _Display:
     def _show(self, stamp: int, received: int) -> None:
         seconds = time.monotonic() - self._start
         latency = 1e-6 * (received - self._published[stamp])
-        dropped = max(0, bisect_right(self._stamps, stamp) - self._segmented)
+        # Dropped, lost or impossible to decode: only the report can tell.
+        missing = max(0, bisect_right(self._stamps, stamp) - self._segmented)
         news = (
             f'{self._segmented} frames, {self._segmented / max(seconds, 1e-3):.1f} FPS, '
-            f'latency {latency:.0f} ms, {dropped} dropped'
+            f'latency {latency:.0f} ms, {missing} not segmented'
         )
         self._progress.update(self._task, completed=len(self._published), news=news)
         if self._progress.disable and seconds >= self._next_line:
