@@ -82,6 +82,24 @@ def test_bad_arguments(arguments: list[str], explained: str) -> None:
     assert line.endswith(f'; see {explained} --help')
 
 
+@pytest.mark.parametrize(
+    ('names', 'unknown'),
+    [
+        ('"road, route", sky', 'road, route'),
+        ('sky,"road, route"', 'road, route'),
+        ('sky\nroute', 'route'),
+        ('road, route', 'route'),
+    ],
+)
+def test_names_of_classes_may_have_commas(tmp_path: Path, names: str, unknown: str) -> None:
+    image = tmp_path / 'street.png'
+    image.touch()
+    options = ['--drivable-classes', names, '-o', str(tmp_path / 'out')]
+    result = CliRunner().invoke(app, ['segment', str(image), *options])
+    assert result.exit_code == 2
+    assert result.stderr.startswith(f"bisenet: no class '{unknown}': the classes are sky, ")
+
+
 def test_a_verb_without_arguments_prints_its_help() -> None:
     result = bisenet('compare')
     assert result.exit_code == 2

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import csv
 import functools
 import inspect
 from collections.abc import Callable, Mapping
@@ -140,4 +141,6 @@ def _option(declared: Declaration) -> Any:
 
 
 def _names(text: str) -> Any:
-    return tuple(name.strip() for name in text.split(','))
+    """Splits names at commas and line ends; a name in double quotes may contain commas."""
+    lines = csv.reader(text.splitlines(), skipinitialspace=True)
+    return tuple(name.strip() for line in lines for name in line) or ('',)
