@@ -7,9 +7,17 @@ from __future__ import annotations
 from pathlib import Path
 from types import SimpleNamespace
 
+import yaml
 from pydantic import BaseModel, Field, ValidationError
 
-from bisenet_ros.yaml_document import Document
+from bisenet_ros.yaml_document import Document, DocumentError
+
+_EXPECTED = (
+    'expected is YAML as camera_calibration of ROS writes it, with image_width, image_height, '
+    'camera_matrix: {data: [fx, 0, cx, 0, fy, cy, 0, 0, 1]}, distortion_model and '
+    'distortion_coefficients: {data: [k1, k2, p1, p2, k3]}'
+)
+"""Files of other programs have the same numbers under other names."""
 
 _NO_REGION = SimpleNamespace(x_offset=0, y_offset=0, width=0, height=0)
 
@@ -38,12 +46,17 @@ def read_calibration(path: Path) -> SimpleNamespace:
     Raises:
         DocumentError: The file cannot be read, or is not a calibration.
     """
-    document = Document.load(path)
+    try:
+        document = Document.load(path)
+    except DocumentError as error:
+        if isinstance(error.__cause__, yaml.YAMLError):
+            raise DocumentError(f'{error}; {_EXPECTED}') from error
+        raise
     try:
         found = _Calibration.model_validate(document.value)
     except ValidationError as error:
         first = error.errors()[0]
-        raise document.error(first['loc'], first['msg']) from error
+        raise document.error(first['loc'], f'{first["msg"]}; {_EXPECTED}') from error
     return SimpleNamespace(
         width=found.image_width,
         height=found.image_height,

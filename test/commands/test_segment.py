@@ -123,6 +123,15 @@ def test_the_ground_from_above_is_the_grid_of_the_mask(
         ),
         (CALIBRATION.replace('70., 0., 39.5, 0., 70.', '70.'), 'camera_matrix.data'),
         ('', 'front.yaml: '),
+        (
+            'cam0: {intrinsics: [70., 70., 39.5, 29.5], resolution: [80, 60]}',  # of Kalibr
+            'image_width: Field required; expected is YAML as camera_calibration of ROS',
+        ),
+        (
+            CALIBRATION.replace('matrix: {', 'matrix: !!opencv-matrix {'),
+            "opencv-matrix'; expected is YAML as camera_calibration of ROS",
+        ),
+        (f'%YAML:1.0\n{CALIBRATION}', 'expected is YAML as camera_calibration of ROS'),
     ],
 )
 def test_unusable_calibrations_are_refused(
