@@ -94,8 +94,7 @@ def test_bad_arguments(arguments: list[str], explained: str) -> None:
 def test_names_of_classes_may_have_commas(tmp_path: Path, names: str, unknown: str) -> None:
     image = tmp_path / 'street.png'
     image.touch()
-    options = ['--drivable-classes', names, '-o', str(tmp_path / 'out')]
-    result = CliRunner().invoke(app, ['segment', str(image), *options])
+    result = bisenet('segment', image, '--drivable-classes', names, '-o', tmp_path / 'out')
     assert result.exit_code == 2
     assert result.stderr.startswith(f"bisenet: no class '{unknown}': the classes are sky, ")
 
