@@ -305,22 +305,6 @@ def test_small_kernels_of_a_branch_go_first(monkeypatch: pytest.MonkeyPatch) -> 
     assert stream_of(GPU, 'branch').priority < stream_of(GPU, 'capture').priority
 
 
-def test_cudnn_is_set_up_where_kernels_are_chosen_and_not_for_a_launch(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    entered = []
-    flags = torch.backends.cudnn.flags
-    monkeypatch.setattr(
-        torch.backends.cudnn, 'flags', lambda **each: entered.append(each) or flags(**each)
-    )
-    engine = engine_on(CPU)
-    engine(FRAMES[:1])
-    assert len(entered) == 1
-    engine._runners.of(1).run = lambda: torch.zeros(1, 7, 12, 16)  # as a graph is launched
-    engine(FRAMES[:1])
-    assert len(entered) == 1
-
-
 # ---- the network on a GPU ----
 
 

@@ -7,18 +7,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from kernel_calls import build
 
 from bisenet_ros.engine.torch_engine import TorchEngine
-from bisenet_ros.network import NETWORKS, SegmentationNetwork
 from bisenet_ros.preprocess import Normalization
 
 NORMALIZATION = Normalization(mean=(0.4, 0.5, 0.6), std=(0.2, 0.25, 0.3))
 CPU = torch.device('cpu')
-
-
-def build(name: str) -> SegmentationNetwork:
-    torch.manual_seed(0)
-    return NETWORKS[name](7).eval()
 
 
 @pytest.mark.parametrize('name', ['bisenetv2', 'bisenetv1_xception39'])
