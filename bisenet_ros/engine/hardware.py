@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Resolves the device and precision that a user asks for to what this machine has."""
+"""Finds what this machine has: the device and precision to use, and instructions of the CPU."""
 
 from __future__ import annotations
 

@@ -39,8 +39,8 @@ class ImageLink:
         offers: Publishers on the topic, also of other message types.
         other_transport: The camera's topic of the other transport if it has a publisher.
         name: The name of the input to remap, without `/compressed`.
-        elsewhere: Returns other topics of the expected type that neither a camera of the node nor
-            the node's outputs have; asks the graph about each of them.
+        elsewhere: Returns published topics of the expected type that the node neither subscribes to
+            nor publishes; asks the graph about each of them.
         middleware: The identifier of the RMW implementation.
     """
 
