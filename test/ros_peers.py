@@ -24,6 +24,7 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 import rclpy
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState, GetState
 from rcl_interfaces.msg import Parameter, ParameterValue, SetParametersResult
@@ -426,6 +427,17 @@ def get_parameters(peer: Peer, *names: str) -> Sequence[ParameterValue]:
 def stamp_of(message: Any) -> tuple[int, int]:
     """Returns (sec, nanosec) of a message's header."""
     return message.header.stamp.sec, message.header.stamp.nanosec
+
+
+def status_of(array: DiagnosticArray, name: str) -> DiagnosticStatus:
+    """Returns a status of the node, such as `camera`; an empty one where it is not there."""
+    found = (status for status in array.status if status.name == f'segmenter: {name}')
+    return next(found, DiagnosticStatus(level=DiagnosticStatus.STALE))
+
+
+def values_of(array: DiagnosticArray, name: str) -> dict[str, str]:
+    """Returns the values of a status by key."""
+    return {value.key: value.value for value in status_of(array, name).values}
 
 
 def pixels_of(image: Image) -> npt.NDArray[np.uint8]:

@@ -43,7 +43,9 @@ from ros_peers import (
     running_node,
     set_parameter,
     stamp_of,
+    status_of,
     street,
+    values_of,
 )
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import Image
@@ -112,17 +114,6 @@ def camera_status(peer: Peer) -> Inbox:
     return peer.listen(DiagnosticArray, '/diagnostics', RELIABLE)
 
 
-def status(array: DiagnosticArray, name: str) -> DiagnosticStatus:
-    """A status, such as `camera`; an empty one where it is not there."""
-    found = (one for one in array.status if one.name == f'segmenter: {name}')
-    return next(found, DiagnosticStatus(level=DiagnosticStatus.STALE))
-
-
-def values(array: DiagnosticArray, name: str) -> dict[str, str]:
-    """The values of a status by key."""
-    return {value.key: value.value for value in status(array, name).values}
-
-
 # The camera's frames
 
 
@@ -176,7 +167,7 @@ def test_of_a_burst_of_100_frames_the_last_is_labelled(graph: Graph) -> None:
     qos = QoSProfile(depth=100)
     with graph.peer.streaming(Image, 'image', fill_with(FRAME, 'bgr8'), qos=qos) as stream:
         # With best effort, the last frame may get lost on the way.
-        diagnostics.wait(lambda array: values(array, 'camera').get('reliability') == 'reliable')
+        diagnostics.wait(lambda array: values_of(array, 'camera').get('reliability') == 'reliable')
         new_labels(labels, stream.stamps)
 
         def burst() -> tuple[int, int]:
@@ -189,7 +180,7 @@ def test_of_a_burst_of_100_frames_the_last_is_labelled(graph: Graph) -> None:
         labels.wait(lambda message: stamp_of(message) == last)
         # Every frame that has reached the node is accounted for.
         diagnostics.clear()
-        diagnostics.wait(lambda array: received_frames_are_counted(values(array, 'camera')))
+        diagnostics.wait(lambda array: received_frames_are_counted(values_of(array, 'camera')))
 
 
 def received_frames_are_counted(camera: dict[str, str]) -> bool:
@@ -265,7 +256,7 @@ def test_a_camera_that_dies_is_an_error_and_none_when_it_comes_back(
                 camera.send(signal.SIGKILL)
                 camera.wait()
                 diagnostics.clear()
-                diagnostics.wait(lambda array: status(array, 'camera').level == ERROR)
+                diagnostics.wait(lambda array: status_of(array, 'camera').level == ERROR)
     finally:
         assert set_parameter(graph.peer, 'camera_timeout', 2.0).successful
 
@@ -302,7 +293,7 @@ def test_fifty_other_nodes_that_come_and_go_disturb_nobody(graph: Graph) -> None
             crowd.wait_for_output('all there')
             new_labels(labels, stream.stamps)
             diagnostics.clear()
-            diagnostics.wait(lambda array: status(array, 'camera').level == OK)
+            diagnostics.wait(lambda array: status_of(array, 'camera').level == OK)
         new_labels(labels, stream.stamps)
 
 
@@ -378,7 +369,7 @@ def test_simulated_time_that_stands_still_or_jumps_back_stops_nothing(
                 new_labels(labels, stream.stamps)
         # That no frame comes is noticed while the clock stands still.
         diagnostics.clear()
-        diagnostics.wait(lambda array: status(array, 'camera').level == ERROR)
+        diagnostics.wait(lambda array: status_of(array, 'camera').level == ERROR)
 
 
 # The network
@@ -590,13 +581,13 @@ def test_a_failed_network_comes_back_though_its_file_is_gone(
             with held(tmp_path / fault):
                 node.wait_for_output(f'ERROR.*the device failed: .*{fault}')
                 reported = diagnostics.wait(
-                    lambda array: 'the device failed' in status(array, 'engine').message
+                    lambda array: 'the device failed' in status_of(array, 'engine').message
                 )
-                assert status(reported, 'engine').level == ERROR
+                assert status_of(reported, 'engine').level == ERROR
             node.wait_for_output('the device works again')
             found = new_labels(labels, stream.stamps)
             diagnostics.clear()
-            assert values(diagnostics.wait(), 'engine')['fallback'].endswith(fallback)
+            assert values_of(diagnostics.wait(), 'engine')['fallback'].endswith(fallback)
         for message in found:
             assert (pixels_of(message) == expected).all()
         answer = peer.call(Trigger, '/segmenter/reload', Trigger.Request())
@@ -658,8 +649,8 @@ def test_while_a_network_is_loaded_the_old_one_works_and_callbacks_run(
             wrapped_graph.process.wait_for_output('hold loading')
             new_labels(labels, stream.stamps, count=20)
             diagnostics.clear()
-            array = diagnostics.wait(lambda array: status(array, 'camera').level == OK)
-            assert values(array, 'engine')['loading'] == 'True'
+            array = diagnostics.wait(lambda array: status_of(array, 'camera').level == OK)
+            assert values_of(array, 'engine')['loading'] == 'True'
             assert not answer.done()
         assert answer.result().success
         new_labels(labels, stream.stamps)
@@ -796,7 +787,7 @@ def test_a_device_that_never_answers_is_an_error_and_ends_the_node_when_it_is_de
         request = ChangeState.Request(transition=Transition(id=Transition.TRANSITION_DEACTIVATE))
         with held(tmp_path / 'hold a frame'):
             node.wait_for_output('hold a frame')
-            diagnostics.wait(lambda array: status(array, 'engine').level == ERROR)
+            diagnostics.wait(lambda array: status_of(array, 'engine').level == ERROR)
             client.call_async(request)  # not peer.call: there is no answer
             assert node.wait() == 1
         assert 'in fail_once' in node.output

@@ -27,6 +27,7 @@ from ros_peers import (
     running_node,
     stamp_of,
     street,
+    values_of,
 )
 from sensor_msgs.msg import CameraInfo, Image, LaserScan
 
@@ -185,13 +186,7 @@ def test_a_late_subscriber_gets_a_grid_of_now_or_none(graph: Peer) -> None:
 
 def silence(array: DiagnosticArray, camera: str) -> float:
     """Seconds since the camera's last frame; 0 where diagnostics do not say."""
-    found = (
-        float(value.value)
-        for status in array.status
-        for value in status.values
-        if status.name.endswith(f'camera {camera}') and value.key == 'seconds_since_last_frame'
-    )
-    return next(found, 0.0)
+    return float(values_of(array, f'camera {camera}').get('seconds_since_last_frame', 0.0))
 
 
 def test_diagnostics_tell_where_poses_come_from(graph: Peer) -> None:

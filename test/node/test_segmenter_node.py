@@ -37,7 +37,9 @@ from ros_peers import (
     set_parameter,
     set_parameters,
     stamp_of,
+    status_of,
     street,
+    values_of,
 )
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_srvs.srv import SetBool, Trigger
@@ -67,11 +69,9 @@ class Graph:
     process: Process
     peer: Peer
 
-    def status(self, name: str) -> Any:
-        """The next status of that name on /diagnostics."""
-        inbox = self.peer.listen(DiagnosticArray, '/diagnostics', RELIABLE)
-        array = inbox.wait()
-        return next(status for status in array.status if status.name == name)
+    def diagnostics(self) -> DiagnosticArray:
+        """The next message on /diagnostics."""
+        return self.peer.listen(DiagnosticArray, '/diagnostics', RELIABLE).wait()
 
 
 @pytest.fixture(scope='module')
@@ -205,10 +205,10 @@ def test_drivable_area_and_timing_describe_the_frame(graph: Graph, segmenter: Se
 def test_without_subscribers_the_work_goes_on_and_is_reported(graph: Graph) -> None:
     inbox = graph.peer.listen(DiagnosticArray, '/diagnostics', RELIABLE)
     with graph.peer.streaming(Image, 'image', fill_with(FRAME, 'bgr8')):
-        before = int(_camera_values(inbox.wait())['frames_out'])
+        before = int(values_of(inbox.wait(), 'camera')['frames_out'])
         inbox.clear()
-        array = inbox.wait(lambda array: int(_camera_values(array)['frames_out']) > before)
-    after = _camera_values(array)
+        array = inbox.wait(lambda array: int(values_of(array, 'camera')['frames_out']) > before)
+    after = values_of(array, 'camera')
     assert float(after['pipeline_latency_ms_p50']) > 0
     assert float(after['fps_out']) > 0
 
@@ -268,7 +268,7 @@ def test_malformed_frames_are_dropped_with_a_reason_and_the_node_goes_on(graph: 
         broken = len(stream.stamps)
         stream.fill = fill_with(FRAME, 'bgr8')
         assert labels.wait(lambda message: stamp_of(message) in stream.stamps[broken:])
-    shown = {value.key: value.value for value in graph.status('segmenter: camera').values}
+    shown = values_of(graph.diagnostics(), 'camera')
     assert int(shown['frames_malformed']) > 0
 
 
@@ -301,20 +301,13 @@ def test_reliability_follows_the_publisher(graph: Graph) -> None:
         wanted = policy.name.lower().replace('_', ' ')
         with graph.peer.streaming(Image, 'image', fill_with(FRAME, 'bgr8'), qos=qos) as stream:
             diagnostics = graph.peer.listen(DiagnosticArray, '/diagnostics', RELIABLE)
-            diagnostics.wait(lambda a, wanted=wanted: _camera_values(a)['reliability'] == wanted)
+            diagnostics.wait(
+                lambda a, wanted=wanted: values_of(a, 'camera')['reliability'] == wanted
+            )
             # The peer may hear of the end of the earlier subscription later than of its successor.
             diagnostics.wait(lambda _, policy=policy: reliability_of_subscriptions() == [policy])
             sent = len(stream.stamps)
             assert labels.wait(lambda m, s=stream, n=sent: stamp_of(m) in s.stamps[n:])
-
-
-def _status(array: DiagnosticArray, name: str) -> DiagnosticStatus:
-    (found,) = (status for status in array.status if status.name == f'segmenter: {name}')
-    return found
-
-
-def _camera_values(array: DiagnosticArray) -> dict[str, str]:
-    return {value.key: value.value for value in _status(array, 'camera').values}
 
 
 def test_only_topics_that_somebody_publishes_are_proposed(graph: Graph) -> None:
@@ -330,7 +323,7 @@ def test_only_topics_that_somebody_publishes_are_proposed(graph: Graph) -> None:
             f' such as {topic}'
         )
         with graph.peer.streaming(Image, topic, fill_with(FRAME, 'bgr8')):
-            diagnostics.wait(lambda array, said=advice: _status(array, 'camera').message == said)
+            diagnostics.wait(lambda array, said=advice: status_of(array, 'camera').message == said)
 
 
 def test_the_documentation_lists_the_values_of_diagnostics(graph: Graph) -> None:
@@ -347,12 +340,12 @@ def test_the_documentation_lists_the_values_of_diagnostics(graph: Graph) -> None
     with graph.peer.streaming(Image, 'image', fill_with(FRAME, 'bgr8')):
         array = diagnostics.wait(
             lambda array: (
-                'pipeline_latency_ms' in keys(_status(array, 'camera'))
-                and 'processing_time_ms' in keys(_status(array, 'engine'))
+                'pipeline_latency_ms' in keys(status_of(array, 'camera'))
+                and 'processing_time_ms' in keys(status_of(array, 'engine'))
             )
         )
     some_values = {'mounting', 'tf', 'missing', 'none'}
-    assert documented('The values are') - some_values == keys(_status(array, 'camera'))
+    assert documented('The values are') - some_values == keys(status_of(array, 'camera'))
     of_gpu = {
         'device_memory_used_mib',
         'device_memory_total_mib',
@@ -360,7 +353,7 @@ def test_the_documentation_lists_the_values_of_diagnostics(graph: Graph) -> None
     }
     some_values = {'none', 'available'}
     assert documented('The values are `device`') - of_gpu - some_values == keys(
-        _status(array, 'engine')
+        status_of(array, 'engine')
     )
 
 
@@ -459,7 +452,7 @@ def test_enable_pauses_and_goes_on(graph: Graph) -> None:
         labels.wait()
         answer = graph.peer.call(SetBool, '/segmenter/enable', SetBool.Request(data=False))
         assert answer.success
-        assert graph.status('segmenter: engine').message == 'paused by ~/enable'
+        assert status_of(graph.diagnostics(), 'engine').message == 'paused by ~/enable'
         paused = len(stream.stamps)
         labels.clear()
         graph.peer.listen(Image, 'image', RELIABLE).wait_for_count(40)
@@ -491,20 +484,20 @@ def test_a_pause_does_not_count_as_a_delay(graph: Graph) -> None:
     assert set_parameter(graph.peer, limit, 0.0).successful
     try:
         with graph.peer.streaming(Image, 'image', fill_with(FRAME, 'bgr8')):
-            diagnostics.wait(lambda a: 'over the allowed 0 ms' in _status(a, 'engine').message)
+            diagnostics.wait(lambda a: 'over the allowed 0 ms' in status_of(a, 'engine').message)
         diagnostics.clear()
         diagnostics.wait(lambda a: not _unfinished(a))
         for enabled in (False, True):
             request = SetBool.Request(data=enabled)
             assert graph.peer.call(SetBool, '/segmenter/enable', request).success
-        assert graph.status('segmenter: engine').message == 'running'
+        assert status_of(graph.diagnostics(), 'engine').message == 'running'
     finally:
         assert set_parameter(graph.peer, limit, 60000.0).successful
 
 
 def _unfinished(array: DiagnosticArray) -> int:
     """Returns the number of frames that are waiting or being segmented."""
-    values = _camera_values(array)
+    values = values_of(array, 'camera')
     finished = ('frames_out', 'frames_dropped', 'frames_malformed')
     return int(values['frames_in']) - sum(int(values[name]) for name in finished)
 
@@ -527,7 +520,7 @@ def test_reload_takes_other_weights_and_keeps_the_old_ones_when_it_fails(
         answer = graph.peer.call(Trigger, '/segmenter/reload', Trigger.Request())
         assert answer.success
         assert answer.message == f'loaded {path}'
-        shown = {value.key: value.value for value in graph.status('segmenter: engine').values}
+        shown = values_of(graph.diagnostics(), 'engine')
         assert shown['weights'] == str(path)
         assert (
             tuple(get_parameters(graph.peer, 'class_names')[0].string_array_value) == classes.names
@@ -581,10 +574,7 @@ def test_three_cameras_have_the_labels_that_each_has_alone(weights: Path) -> Non
             fill = fill_with(pixels, 'bgr8')
             stack.enter_context(peer.streaming(Image, f'{name}/image', fill, frame_id=name))
         found = {name: inbox.wait_for_count(5) for name, inbox in inboxes.items()}
-        shown = {
-            value.key: value.value
-            for value in Graph(process, peer).status('segmenter: engine').values
-        }
+        shown = values_of(Graph(process, peer).diagnostics(), 'engine')
     assert f'3 cameras are segmented {shown["batching"]}: ' in said
     for name, messages in found.items():
         for message in messages:

@@ -18,7 +18,9 @@ from ros_peers import (
     pixels_of,
     running_node,
     set_parameter,
+    status_of,
     street,
+    values_of,
 )
 from sensor_msgs.msg import Image
 from std_srvs.srv import Trigger
@@ -32,10 +34,7 @@ DRIVABLE = ['sky', 'car']
 
 def value(array: DiagnosticArray, name: str, key: str) -> str:
     """A value of the status of that name; empty if there is none yet."""
-    statuses = [status for status in array.status if status.name == f'segmenter: {name}']
-    return next(
-        (pair.value for status in statuses for pair in status.values if pair.key == key), ''
-    )
+    return values_of(array, name).get(key, '')
 
 
 def test_a_calibrated_node(domain: int, peer: Peer, tmp_path: Path) -> None:
@@ -63,7 +62,7 @@ def test_a_calibrated_node(domain: int, peer: Peer, tmp_path: Path) -> None:
         np.testing.assert_array_equal(pixels_of(anomaly), expected.anomaly)
         assert (anomaly.encoding, anomaly.step) == ('mono8', 160)
         np.testing.assert_array_equal(pixels_of(drivable), expected.drivable)
-        (status,) = [one for one in doubtful.status if one.name == 'segmenter: camera']
+        status = status_of(doubtful, 'camera')
         assert status.level == DiagnosticStatus.WARN
         assert 'the stated error rate may no longer hold: the mean confidence of' in status.message
         assert value(doubtful, 'engine', 'claim') == str(CLAIM)
