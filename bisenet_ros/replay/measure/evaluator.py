@@ -201,8 +201,7 @@ class Evaluator:
             )
         self.summaries.append(
             FrameSummary(
-                frame.camera.image_topic,
-                frame.index,
+                FrameId.of(frame),
                 self._time_of(frame),
                 figures['drivable_fraction'],
                 figures['confidence'],

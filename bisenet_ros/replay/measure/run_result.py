@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from operator import attrgetter
@@ -179,6 +179,17 @@ class RunResult:
     def has_pictures(self) -> bool:
         """Whether output.mcap exists."""
         return (self.path / OUTPUT_BAG).is_file()
+
+    def pictures_of(
+        self, frames: Collection[FrameId], kind: Literal['labels', 'overlay']
+    ) -> dict[FrameId, Pixels]:
+        """Returns the images of some frames in output.mcap; see `pictures`."""
+        return {
+            frame: pixels
+            for camera in dict.fromkeys(frame.camera for frame in frames)
+            for frame, pixels in self.pictures(camera, kind)
+            if frame in frames
+        }
 
     def pictures(
         self, camera: str, kind: Literal['labels', 'overlay']

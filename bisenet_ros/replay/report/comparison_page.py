@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import cv2
 import numpy as np
@@ -14,9 +14,8 @@ import numpy.typing as npt
 
 from bisenet_ros.formatting import percent, points
 from bisenet_ros.replay.measure.comparison import Comparison, FramePair
-from bisenet_ros.replay.measure.evaluation import FrameId
 from bisenet_ros.replay.measure.figures import find_figure
-from bisenet_ros.replay.measure.run_result import OUTPUT_BAG, RunError, RunResult
+from bisenet_ros.replay.measure.run_result import OUTPUT_BAG, RunError
 from bisenet_ros.replay.report.charts import Chart, Mark, Series, legend, short_percent, time_line
 from bisenet_ros.replay.report.frame_names import anchor, place
 from bisenet_ros.replay.report.pictures import data_uri
@@ -113,7 +112,7 @@ def _time_lines(comparison: Comparison, shown: Sequence[FramePair]) -> Iterator[
     for figure, title in _CHARTS.items():
         series = list(_series(comparison.pairs, figure))
         marks = [
-            Mark(p.b.time_s, p.b.figures[figure], _place(p), _anchor(p), 'worst')
+            Mark(p.b.time_s, p.b.figures[figure], _place(p), anchor(p.a.id), 'worst')
             for p in shown
             if figure in p.b.figures
         ]
@@ -143,8 +142,8 @@ def _pictures(
     """Yields for each frame its place in the drive, its anchor, and images by caption."""
     wanted = [pair.a.id for pair in shown]
     runs = comparison.a, comparison.b
-    overlays_a, overlays_b = (_collect(run, 'overlay', wanted) for run in runs)
-    labels_a, labels_b = (_collect(run, 'labels', wanted) for run in runs)
+    overlays_a, overlays_b = (run.pictures_of(wanted, 'overlay') for run in runs)
+    labels_a, labels_b = (run.pictures_of(wanted, 'labels') for run in runs)
     for pair in shown:
         frame = pair.a.id
         changed = labels_a[frame] != labels_b[frame]
@@ -160,18 +159,7 @@ def _pictures(
             'changed labels': _highlight(overlays_a[frame], changed),
         }
         uris = {what: data_uri(image) for what, image in images.items()}
-        yield _place(pair), _anchor(pair), uris
-
-
-def _collect(
-    run: RunResult, kind: Literal['labels', 'overlay'], wanted: Sequence[FrameId]
-) -> dict[FrameId, Pixels]:
-    return {
-        frame: pixels
-        for camera in dict.fromkeys(frame.camera for frame in wanted)
-        for frame, pixels in run.pictures(camera, kind)
-        if frame in wanted
-    }
+        yield _place(pair), anchor(frame), uris
 
 
 def _highlight(image: Pixels, changed: npt.NDArray[np.bool_]) -> Pixels:
@@ -184,8 +172,4 @@ def _highlight(image: Pixels, changed: npt.NDArray[np.bool_]) -> Pixels:
 
 def _place(pair: FramePair) -> str:
     changed = '' if pair.changed_labels is None else f', {percent(pair.changed_labels)} changed'
-    return place(pair.a.id.camera, pair.a.id.frame, pair.a.time_s) + changed
-
-
-def _anchor(pair: FramePair) -> str:
-    return anchor(pair.a.id.camera, pair.a.id.frame)
+    return place(pair.a.id, pair.a.time_s) + changed

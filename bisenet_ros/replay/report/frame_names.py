@@ -4,12 +4,14 @@
 
 from __future__ import annotations
 
+from bisenet_ros.replay.measure.evaluation import FrameId
 
-def place(camera: str, frame: int, seconds: float) -> str:
+
+def place(frame: FrameId, seconds: float) -> str:
     """Describes a frame by its time in the drive, its index and its image topic."""
-    return f'{seconds:.1f} s, frame {frame} of {camera}'
+    return f'{seconds:.1f} s, frame {frame.frame} of {frame.camera}'
 
 
-def anchor(camera: str, frame: int) -> str:
+def anchor(frame: FrameId) -> str:
     """Returns the id of a frame's picture on the page, which marks in charts link to."""
-    return f'frame-{camera.strip("/").replace("/", "-")}-{frame}'
+    return f'frame-{frame.camera.strip("/").replace("/", "-")}-{frame.frame}'

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Literal, NamedTuple
 
+from bisenet_ros.replay.measure.evaluation import FrameId
 from bisenet_ros.replay.report.spacing import spaced
 
 Kind = Literal['worst', 'slowest', 'typical', 'best']
@@ -19,8 +20,7 @@ class FrameSummary(NamedTuple):
     """The figures of a frame that are drawn over time.
 
     Attributes:
-        camera: The image topic.
-        frame: Index of the frame in the topic.
+        id: The frame.
         time: Seconds since the first frame.
         drivable_fraction: Drivable fraction of the image, 0 to 1.
         confidence: Mean confidence, 0 to 1.
@@ -28,8 +28,7 @@ class FrameSummary(NamedTuple):
         miou: mIoU of this frame; None without ground truth.
     """
 
-    camera: str
-    frame: int
+    id: FrameId
     time: float
     drivable_fraction: float
     confidence: float
@@ -64,9 +63,9 @@ def find_highlights(frames: Sequence[FrameSummary]) -> list[Highlight]:
     }
     highlights: list[Highlight] = []
     for kind, order in orders.items():
-        used = {(one.summary.camera, one.summary.frame) for one in highlights}
-        unused = (frame for frame in order if (frame.camera, frame.frame) not in used)
-        taken = spaced(unused, SHOWN[kind], span, lambda frame: (frame.camera, frame.time))
+        used = {one.summary.id for one in highlights}
+        unused = (frame for frame in order if frame.id not in used)
+        taken = spaced(unused, SHOWN[kind], span, lambda frame: (frame.id.camera, frame.time))
         highlights += [Highlight(kind, frame) for frame in taken]
     kinds = list(SHOWN)
     return sorted(highlights, key=lambda one: (kinds.index(one.kind), one.summary.time))

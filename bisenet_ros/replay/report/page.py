@@ -52,15 +52,15 @@ def write_page(
     Raises:
         OSError: The file cannot be written.
     """
+    shown = [(picture.highlight.summary, picture) for picture in pictures]
     page = render(
         'report',
         subject=metrics['bag']['path'],
         metrics=metrics,
-        legend=legend(list(dict.fromkeys(frame.camera for frame in summaries))),
+        legend=legend(list(dict.fromkeys(frame.id.camera for frame in summaries))),
         time_lines=list(_time_lines(summaries, pictures)) if summaries else [],
         frames=[
-            (_place(picture.highlight.summary), _anchor(picture.highlight.summary), picture)
-            for picture in pictures
+            (place(frame.id, frame.time), anchor(frame.id), picture) for frame, picture in shown
         ],
         label_space=label_space,
         calibration=calibration_chart(metrics['accuracy']),
@@ -77,7 +77,7 @@ def calibration_chart(accuracy: Mapping[str, Any] | None) -> str:
 def _time_lines(summaries: Sequence[FrameSummary], pictures: Sequence[Picture]) -> Iterator[Chart]:
     by_camera: dict[str, list[FrameSummary]] = {}
     for frame in summaries:
-        by_camera.setdefault(frame.camera, []).append(frame)
+        by_camera.setdefault(frame.id.camera, []).append(frame)
     for of_camera in by_camera.values():
         of_camera.sort(key=lambda frame: frame.time)
     for title, name, show in _CHARTS:
@@ -93,18 +93,10 @@ def _time_lines(summaries: Sequence[FrameSummary], pictures: Sequence[Picture]) 
             Mark(
                 frame.time,
                 getattr(frame, name),
-                f'{kind}: {_place(frame)}',
-                _anchor(frame),
+                f'{kind}: {place(frame.id, frame.time)}',
+                anchor(frame.id),
                 kind,
             )
             for kind, frame in (picture.highlight for picture in pictures)
         ]
         yield Chart(title, time_line(title, series, marks, show))
-
-
-def _place(frame: FrameSummary) -> str:
-    return place(frame.camera, frame.frame, frame.time)
-
-
-def _anchor(frame: FrameSummary) -> str:
-    return anchor(frame.camera, frame.frame)

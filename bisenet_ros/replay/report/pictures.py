@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,12 +18,11 @@ from bisenet_ros.drivable import drivable_mask
 from bisenet_ros.errors import UserError
 from bisenet_ros.label_space import LabelSpace
 from bisenet_ros.overlay import overlay
+from bisenet_ros.replay.measure.evaluation import FrameId
 from bisenet_ros.replay.measure.run_result import RunResult
 from bisenet_ros.replay.report.highlights import Highlight
 
 Pixels = npt.NDArray[np.uint8]
-Place = tuple[str, int]
-"""Image topic and index of a frame."""
 
 MAX_WIDTH = 480
 """Maximum width of pictures in pixels, so that a report is small enough for e-mail."""
@@ -64,37 +63,25 @@ def draw_pictures(
     Raises:
         BagError: The bag is damaged before the last highlight.
     """
-    pictures = {(one.summary.camera, one.summary.frame): Picture(one) for one in highlights}
-    overlays = _overlays(folder, pictures)
+    pictures = {one.summary.id: Picture(one) for one in highlights}
+    run = RunResult.load(folder)
+    overlays = run.pictures_of(pictures, 'overlay') if run.has_pictures else {}
     left = set(pictures)
     for frame in bag if left else ():
-        place = frame.camera.image_topic, frame.index
-        if place in left:
+        name = FrameId.of(frame)
+        if name in left:
             seen = {
                 'camera': frame.image(),
-                'segmented': overlays.get(place),
+                'segmented': overlays.get(name),
                 'truth': _truth(frame, label_space, overlay_alpha),
             }
-            pictures[place].images = {
+            pictures[name].images = {
                 what: data_uri(pixels) for what, pixels in seen.items() if pixels is not None
             }
-            left.remove(place)
+            left.remove(name)
         if not left:
             break
     return list(pictures.values())
-
-
-def _overlays(folder: Path, places: Collection[Place]) -> dict[Place, Pixels]:
-    """Returns the (H, W, 3) BGR overlays in output.mcap of the given frames."""
-    run = RunResult.load(folder)
-    if not run.has_pictures:
-        return {}
-    return {
-        (camera, found.frame): drawn
-        for camera in {camera for camera, _ in places}
-        for found, drawn in run.pictures(camera, 'overlay')
-        if (camera, found.frame) in places
-    }
 
 
 def _truth(frame: RecordedFrame, label_space: LabelSpace, alpha: float) -> Pixels | None:

@@ -4,17 +4,20 @@
 
 from __future__ import annotations
 
+from bisenet_ros.replay.measure.evaluation import FrameId
 from bisenet_ros.replay.report.highlights import FrameSummary, Highlight, find_highlights
 
 
 def summary(
     frame: int, confidence: float, miou: float | None = None, latency_ms: float = 20.0
 ) -> FrameSummary:
-    return FrameSummary('/image', frame, frame / 10, 0.3, confidence, latency_ms, miou)
+    return FrameSummary(
+        FrameId('/image', frame, frame), frame / 10, 0.3, confidence, latency_ms, miou
+    )
 
 
 def frames(found: list[Highlight], kind: str) -> list[int]:
-    return [one.summary.frame for one in found if one.kind == kind]
+    return [one.summary.id.frame for one in found if one.kind == kind]
 
 
 def test_worst_typical_and_best_lie_apart() -> None:
@@ -30,7 +33,7 @@ def test_truth_decides_where_there_is_one() -> None:
     summaries[7] = summary(7, confidence=0.99, miou=0.1)
     summaries[30] = summary(30, confidence=0.2, miou=0.9)
     found = find_highlights(summaries)
-    assert {one.summary.frame for one in found} == {7, 30}
+    assert {one.summary.id.frame for one in found} == {7, 30}
     assert 7 in frames(found, 'worst')
 
 
@@ -46,5 +49,5 @@ def test_the_slowest() -> None:
 def test_no_frame_is_shown_twice() -> None:
     for count in range(6):
         found = find_highlights([summary(frame, 0.5 + frame / 100) for frame in range(count)])
-        shown = [one.summary.frame for one in found]
+        shown = [one.summary.id.frame for one in found]
         assert len(shown) == len(set(shown)) == count
