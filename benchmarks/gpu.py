@@ -399,11 +399,11 @@ def reference(setting: Setting) -> Labeller:
 
 def stage_times(setting: Setting, label: Labeller, frame: Pixels, rounds: int) -> dict[str, float]:
     """Returns the median times of an engine's stages, synchronised after each stage."""
-    heard: dict[str, list[float]] = {}
-    with listening(lambda name, ms: heard.setdefault(name, []).append(ms), setting.synchronize):
+    times_ms: dict[str, list[float]] = {}
+    with listening(lambda name, ms: times_ms.setdefault(name, []).append(ms), setting.synchronize):
         for _ in range(rounds):
             label(frame)
-    return {name: float(np.median(milliseconds)) for name, milliseconds in heard.items()}
+    return {name: float(np.median(milliseconds)) for name, milliseconds in times_ms.items()}
 
 
 def results(task: Task, until: float) -> Iterator[tuple[Size, dict[str, Any]]]:

@@ -32,10 +32,10 @@ def main() -> None:
     arguments = parser.parse_args()
     dataset = CamvidSettings(root=arguments.data, split=arguments.split).open()
 
-    contestants = {}
+    candidates = {}
     for engine, precision in product(ENGINES, DTYPES):
         try:
-            contestants[f'{engine}, {precision}'] = load_exactly(
+            candidates[f'{engine}, {precision}'] = load_exactly(
                 ModelSettings(weights=arguments.weights, engine=engine, precision=precision)
             )
         except UserError as error:
@@ -43,11 +43,11 @@ def main() -> None:
     checkpoint = Checkpoint.load(arguments.weights)
     reference = exact(checkpoint, checkpoint.network_size)
 
-    matrices = {name: ConfusionMatrix(len(dataset.label_space)) for name in contestants}
-    shares: dict[str, list[float]] = {name: [] for name in contestants}
+    matrices = {name: ConfusionMatrix(len(dataset.label_space)) for name in candidates}
+    shares: dict[str, list[float]] = {name: [] for name in candidates}
     for sample in dataset:
         expected = reference(sample.image)
-        for name, segmenter in contestants.items():
+        for name, segmenter in candidates.items():
             labels = segmenter(sample.image).labels
             matrices[name].update(labels, sample.labels)
             shares[name].append(float(np.mean(labels != expected)))

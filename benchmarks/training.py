@@ -54,13 +54,13 @@ FROM_CAMVID = {
 
 
 @dataclass(frozen=True)
-class Contestant:
+class Candidate:
     """A way to train, as a process.
 
     Attributes:
         program: Arguments of Python, before the configuration.
         options: Arguments after the configuration.
-        settings: Settings that differ from other contestants, for the report.
+        settings: Settings that differ from other candidates, for the report.
     """
 
     program: tuple[str, ...]
@@ -71,16 +71,16 @@ class Contestant:
 _LOOP = (str(Path(__file__).with_name('reference_training.py')),)
 _TRAIN = ('-m', 'bisenet_ros.cli', 'train')
 REFERENCE, OURS = 'usual loop', 'bisenet train, bf16'
-CONTESTANTS = {
-    REFERENCE: Contestant(_LOOP, (), 'fp32, NCHW; freed memory returned, the default of glibc'),
-    'usual loop, freed memory kept': Contestant(
+CANDIDATES = {
+    REFERENCE: Candidate(_LOOP, (), 'fp32, NCHW; freed memory returned, the default of glibc'),
+    'usual loop, freed memory kept': Candidate(
         _LOOP, ('--keep-freed-memory',), 'fp32, NCHW; freed memory kept'
     ),
-    'bisenet train, fp32': Contestant(
+    'bisenet train, fp32': Candidate(
         _TRAIN, ('precision=fp32',), 'fp32, channels_last; freed memory kept'
     ),
-    OURS: Contestant(_TRAIN, ('precision=bf16',), 'bf16, channels_last; freed memory kept'),
-    'bisenet train, bf16, sparse boosters': Contestant(
+    OURS: Candidate(_TRAIN, ('precision=bf16',), 'bf16, channels_last; freed memory kept'),
+    'bisenet train, bf16, sparse boosters': Candidate(
         _TRAIN,
         ('precision=bf16', 'loss.booster_label_stride=4'),
         'the same; boosters use every fourth label of every fourth row, as in *_cpu configurations',
@@ -113,9 +113,9 @@ def write_frames(root: Path, count: int, size: tuple[int, int]) -> None:
             write_image(root / file, pixels)
 
 
-def train(contestant: Contestant, config: Path, output: Path) -> list[dict[str, str]]:
+def train(candidate: Candidate, config: Path, output: Path) -> list[dict[str, str]]:
     """Trains once and returns the rows of its steps."""
-    command = [sys.executable, *contestant.program, str(config), *contestant.options]
+    command = [sys.executable, *candidate.program, str(config), *candidate.options]
     result = subprocess.run(
         [*command, '-o', str(output)],
         env=environment_without_malloc_settings(),  # they are under test
@@ -165,7 +165,7 @@ def report(
         print(f'{name:38} {median:9.2f} {median / slowest:7.2f}x {first:7.3f} {last:7.3f}')
     return {
         name: {
-            **asdict(CONTESTANTS[name]),
+            **asdict(CANDIDATES[name]),
             'images_per_second': median,
             'rounds': rates[name],
             'times_faster': median / slowest,
@@ -195,17 +195,17 @@ def options_of(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         '--only',
         nargs='+',
-        choices=CONTESTANTS,
-        default=list(CONTESTANTS),
+        choices=CANDIDATES,
+        default=list(CANDIDATES),
         metavar='NAME',
-        help='names of contestants',
+        help='names of candidates',
     )
     parser.add_argument('--json', type=Path, help='also write all results to this file')
     return parser.parse_args(arguments)
 
 
 def configuration(options: argparse.Namespace, data: Path) -> TrainingConfig:
-    """Returns the configuration of all contestants, on the data set in a folder."""
+    """Returns the configuration of all candidates, on the data set in a folder."""
     return load_config(
         RECIPE,
         [
@@ -219,7 +219,7 @@ def configuration(options: argparse.Namespace, data: Path) -> TrainingConfig:
 def train_in_turn(
     options: argparse.Namespace, config: TrainingConfig, folder: Path
 ) -> tuple[dict[str, list[float]], dict[str, tuple[float, float]]]:
-    """Trains all contestants, round by round.
+    """Trains all candidates, round by round.
 
     Args:
         options: The command line.
@@ -227,17 +227,17 @@ def train_in_turn(
         folder: Where the runs are written.
 
     Returns:
-        By contestant: images per second of each round; first and last loss of the last round.
+        By candidate: images per second of each round; first and last loss of the last round.
     """
     file = folder / 'config.yaml'
     file.write_text(config.to_yaml(), encoding='utf-8')
-    names = [name for name in CONTESTANTS if name in options.only]
+    names = [name for name in CANDIDATES if name in options.only]
     rates: dict[str, list[float]] = {name: [] for name in names}
     losses = {}
     for number in range(options.rounds):
         for name in names:
             with notes.status(f'round {number + 1} of {options.rounds}: {name}'):
-                rows = train(CONTESTANTS[name], file, folder / f'{number}_{names.index(name)}')
+                rows = train(CANDIDATES[name], file, folder / f'{number}_{names.index(name)}')
             seconds = float(rows[-1]['seconds']) - float(rows[options.warm_up - 1]['seconds'])
             rates[name].append(options.steps * options.batch / seconds)
             losses[name] = (float(rows[0]['loss']), float(rows[-1]['loss']))
@@ -245,7 +245,7 @@ def train_in_turn(
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Measures all contestants and prints the results; see the module docstring."""
+    """Measures all candidates and prints the results; see the module docstring."""
     options = options_of(arguments)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -269,7 +269,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         write_json(
             options.json,
             {
-                'machine': {**describe_machine(), 'malloc': 'by contestant'},
+                'machine': {**describe_machine(), 'malloc': 'by candidate'},
                 'settings': {**settings, 'recipe': RECIPE, 'network': config.network.name},
                 'training': trained,
                 'prepared_per_second_by_a_worker': prepared,

@@ -68,20 +68,20 @@ def write_chart(path: Path, figures: Mapping[str, Any]) -> None:
         path.write_text(svg, encoding='utf-8')
 
 
-def _comparison(contestants: Sequence[Mapping[str, Any]]) -> list[_Bar]:
+def _comparison(candidates: Sequence[Mapping[str, Any]]) -> list[_Bar]:
     return [
         _Bar(
             one['name'],
             [_Part(one['p50_ms'], _OURS if one['ours'] else _THEIRS, one['name'])],
             f'{one["p50_ms"]:.1f}, {one["times_faster"]:.1f} x',
         )
-        for one in contestants
+        for one in candidates
     ]
 
 
-def _stages(contestants: Mapping[str, Mapping[str, Any]]) -> list[_Bar]:
+def _stages(candidates: Mapping[str, Mapping[str, Any]]) -> list[_Bar]:
     bars = []
-    for name, stages in contestants.items():
+    for name, stages in candidates.items():
         medians = {stage: times['p50_ms'] for stage, times in stages.items()}
         total = medians.pop('total')
         parts = [

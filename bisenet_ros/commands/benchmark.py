@@ -155,18 +155,18 @@ def _stages(
     settings: Benchmark, candidates: Candidates, message: Message, advance: Callable[[], None]
 ) -> dict[str, dict[str, Any]]:
     """Returns times by engine and stage, from the camera message to the output message."""
-    heard = {
+    timed = {
         name: StageTimes(segmenter, message, _settle(segmenter))
         for name, segmenter in candidates.segmenters.items()
     }
-    runs = {name: stages.run for name, stages in heard.items()}
+    runs = {name: stages.run for name, stages in timed.items()}
     times = in_turn(runs, settings.rounds, advance)
     return {
         name: {
             **{stage: percentiles(ms[-settings.rounds :]) for stage, ms in stages.ms.items()},
             'total': times[name].figures(),
         }
-        for name, stages in heard.items()
+        for name, stages in timed.items()
     }
 
 
