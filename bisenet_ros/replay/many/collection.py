@@ -80,9 +80,9 @@ def _real(path: Path) -> Path:
 def _bags_in(folder: Path, seen: set[Path]) -> Iterator[Path]:
     """Yields the bags in a folder by path; none if it is not a folder, or has a metadata.yaml.
 
-    Without metadata.yaml, every storage file is a bag. But if several are parts of one recording,
-    the folder is yielded for them, though it must first be repaired. So are files that must first
-    be decompressed or repaired, unless the decompressed file lies beside them.
+    Without metadata.yaml, every storage file is a bag, even if it must first be decompressed or
+    repaired; but not if its decompressed form lies beside it. For several files that are parts of
+    one recording, the folder is yielded instead, though it must first be repaired.
 
     Args:
         folder: The folder.

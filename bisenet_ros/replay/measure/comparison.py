@@ -12,10 +12,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from bisenet_ros.metrics.confusion import (
-    Floats,
-    mean_iou,
-)
+from bisenet_ros.metrics.confusion import Floats, mean_iou
 from bisenet_ros.replay.measure.bootstrap import LEVEL, RESAMPLES, interval, resampled_iou
 from bisenet_ros.replay.measure.evaluation import FrameId
 from bisenet_ros.replay.measure.figures import (
