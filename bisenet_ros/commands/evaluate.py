@@ -13,6 +13,7 @@ from rich.console import Console
 
 from bisenet_ros.console import notes, print_line, progress_bar, warn
 from bisenet_ros.errors import UserError
+from bisenet_ros.formatting import counted
 from bisenet_ros.metrics.accuracy import Accuracy
 from bisenet_ros.model_settings import ModelSettings
 from bisenet_ros.output_files import is_standard_output, make_folder, write_json
@@ -27,6 +28,9 @@ from bisenet_training.evaluation.result import EvaluatedFrame, evaluate
 from bisenet_training.evaluation.source import Source
 from bisenet_training.evaluation.views import STRIDE, Views
 from bisenet_training.evaluation.worst_frames import SHOWN, WorstFrames
+
+LABELS = 'labels'
+"""Name of the folder with the labels of every frame."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +94,7 @@ def evaluate_weights(
     dataset = source.settings.open()
     if outputs.folder is not None:
         check_matplotlib()
+        _check_labels(outputs.folder / LABELS, dataset)
         make_folder(outputs.folder)
     predictor = load_predictor(settings, views)
     settings = replace(
@@ -98,10 +103,11 @@ def evaluate_weights(
         drivable_classes=tuple(filter(None, settings.drivable_classes))
         or dataset.label_space.drivable,
     )
-    writers: list[LabelWriter] = [] if submission is None else [submission]
-    if outputs.folder is not None:
-        writers.append(LabelImages(outputs.folder / 'labels'))
+    labels = None if outputs.folder is None else LabelImages(outputs.folder / LABELS)
+    writers = [writer for writer in (submission, labels) if writer is not None]
     result, worst = _segment(predictor, dataset, settings, writers)
+    if labels is not None and (others := labels.others()):
+        warn(f'{outputs.folder / LABELS} also has {counted(len(others), "image")} of other frames')
     if not source.settings.has_truth:
         print_line(notes, f'{dataset.description}: {outputs.submission}')
         return
@@ -128,6 +134,24 @@ def evaluate_weights(
         write_report(outputs.folder, title, facts, figures, worst.frames, result.label_space)
     if not is_standard_output(outputs.json_file):
         print_tables(Console(highlight=False), title, figures)
+
+
+def _check_labels(folder: Path, dataset: Dataset) -> None:
+    """Checks that label images in a folder cannot replace files of the data set.
+
+    Raises:
+        UserError: The folder has some of them.
+    """
+    if not folder.exists():
+        return
+    place = folder.resolve()
+    for file in dataset.files():
+        # A file may be a link, and others may link to it.
+        if any(path.is_relative_to(place) for path in (file.parent.resolve(), file.resolve())):
+            raise UserError(
+                f'{folder} has files of the data set, such as {file.name}, and the labels would '
+                'replace them: choose another --output'
+            )
 
 
 def _submission(source: Source, outputs: Outputs, settings: ModelSettings) -> LabelWriter | None:

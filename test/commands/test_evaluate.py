@@ -7,6 +7,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import shutil
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -210,6 +211,46 @@ def test_a_split_without_truth_can_be_submitted(
         refused = run(*common, '--split', 'test', *others)
         assert refused.exit_code == 2
         assert 'only the evaluation server has the truth of cityscapes test' in refused.stderr
+
+
+@pytest.mark.parametrize('link', ['', 'frame', 'folder'])
+def test_labels_do_not_replace_the_truth(
+    camvid: Path, tmp_path: Path, weights: Path, link: str
+) -> None:
+    root, out = tmp_path / 'pairs', tmp_path / 'pairs'
+    shutil.copytree(camvid / 'val', root / 'images')
+    shutil.copytree(camvid / 'valannot', root / 'labels')
+    if link == 'frame':
+        (root / 'labels').rename(tmp_path / 'truth')
+        (root / 'labels').mkdir()
+        for file in (tmp_path / 'truth').iterdir():
+            (root / 'labels' / file.name).symlink_to(file)
+    elif link == 'folder':
+        out = tmp_path / 'out'
+        out.mkdir()
+        (out / 'labels').symlink_to(root / 'labels')
+    label_map = tmp_path / 'map.yaml'
+    classes = [{'name': n, 'color': [i, 0, 0], 'ids': [i]} for i, n in enumerate(CAMVID.names)]
+    label_map.write_text(json.dumps({'classes': classes, 'ignored': {'ids': [VOID]}}))
+    before = [file.read_bytes() for file in sorted((root / 'labels').iterdir())]
+    common = '--dataset', 'pairs', '--data', root, '--label-map', label_map, '--weights', weights
+    refused = run(*common, '-o', out)
+    assert refused.exit_code == 2, refused.output
+    assert 'has files of the data set, such as 0.png, and the labels would' in refused.stderr
+    assert [file.read_bytes() for file in sorted((root / 'labels').iterdir())] == before
+
+
+def test_labels_of_an_earlier_evaluation_are_pointed_out(
+    camvid: Path, tmp_path: Path, weights: Path
+) -> None:
+    out, fewer = tmp_path / 'out', tmp_path / 'fewer'
+    for folder in ('val', 'valannot'):
+        shutil.copytree(camvid / folder, fewer / folder)
+        (fewer / folder / '0.png').unlink()
+    for data, said in ((camvid, False), (camvid, False), (fewer, True)):
+        evaluated = run('--data', data, '--weights', weights, '-o', out)
+        assert evaluated.exit_code == 0, evaluated.output
+        assert (f'{out}/labels also has 1 image of other frames' in evaluated.stderr) == said
 
 
 @pytest.mark.parametrize('listed', [False, True])

@@ -5,7 +5,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 
 from bisenet_ros.formatting import counted
 from bisenet_ros.label_space import LabelSpace
@@ -53,6 +54,10 @@ class Dataset(ABC):
     @abstractmethod
     def name_of(self, index: int) -> str:
         """Returns the name of a frame in messages and in `Sample.name`, without reading it."""
+
+    def files(self) -> Iterable[Path]:
+        """Returns the files that the frames are read from; none by default."""
+        return ()
 
     def __iter__(self) -> Iterator[Sample]:
         return (self[index] for index in range(len(self)))

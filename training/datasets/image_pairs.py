@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,6 +56,9 @@ class ImagePairs(Dataset):
 
     def name_of(self, index: int) -> str:
         return self._pairs[index].name
+
+    def files(self) -> Iterator[Path]:
+        return (file for pair in self._pairs for file in (pair.image, pair.labels))
 
     def __getitem__(self, index: int) -> Sample:
         pair = self._pairs[index]

@@ -20,6 +20,11 @@ class LabelImages:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._written: set[Path] = set()
+
+    def others(self) -> list[Path]:
+        """Returns the label images in the folder that were not written now, sorted by name."""
+        return sorted(set(self._folder.rglob('*.png')) - self._written)
 
     def write(self, name: str, labels: Pixels) -> None:
         """Writes a frame under its name in the data set, which may contain folders.
@@ -33,3 +38,4 @@ class LabelImages:
         path = self._folder.joinpath(*inside[:-1], f'{inside[-1]}.png')
         make_folder(path.parent)
         write_image(path, labels)
+        self._written.add(path)
