@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,14 +18,23 @@ from bisenet_ros.ground.region import Region
 SENSOR = (1280, 960)
 IMAGE = (480, 400)
 """What binning and ROI leave of the sensor."""
+SIZES = Sizes(image=IMAGE, found=IMAGE)
+TYPES = get_typestore(Stores.ROS2_HUMBLE).types
+
+
+def header(sec: int, nanosec: int) -> Any:
+    stamp = TYPES['builtin_interfaces/msg/Time'](sec, nanosec)
+    return TYPES['std_msgs/msg/Header'](stamp=stamp, frame_id='front')
+
+
+def stamped(sec: int, nanosec: int = 0) -> Any:
+    return replace(of_rosbags(), header=header(sec, nanosec))
 
 
 def of_rosbags() -> Any:
     """A CameraInfo as rosbags reads it."""
-    types = get_typestore(Stores.ROS2_HUMBLE).types
-    time = types['builtin_interfaces/msg/Time'](7, 8)
-    return types['sensor_msgs/msg/CameraInfo'](
-        header=types['std_msgs/msg/Header'](stamp=time, frame_id='front'),
+    return TYPES['sensor_msgs/msg/CameraInfo'](
+        header=header(7, 8),
         height=SENSOR[1],
         width=SENSOR[0],
         distortion_model='plumb_bob',
@@ -34,7 +44,7 @@ def of_rosbags() -> Any:
         p=np.array([880.0, 0, 640, -176, 0, 890, 480, 0, 0, 0, 1, 0]),
         binning_x=2,
         binning_y=2,
-        roi=types['sensor_msgs/msg/RegionOfInterest'](20, 40, 800, 960, do_rectify=False),
+        roi=TYPES['sensor_msgs/msg/RegionOfInterest'](20, 40, 800, 960, do_rectify=False),
     )
 
 
@@ -91,6 +101,71 @@ def test_points_are_where_the_mask_has_them(make: Any, found: tuple[int, int]) -
 def test_what_says_nothing_of_another_size_is_passed_on_as_it_is(sizes: Sizes) -> None:
     info = of_rosbags()
     assert scaled(info, sizes) is info
+
+
+def test_info_before_its_frame() -> None:
+    matcher = CameraInfoMatcher()
+    info = stamped(1, 500)
+    assert matcher.arrived(info) is None
+    assert matcher.match(stamped(1, 500), SIZES) is info
+
+
+def test_info_after_its_frame() -> None:
+    matcher = CameraInfoMatcher()
+    info = stamped(1, 500)
+    assert matcher.match(stamped(1, 500), SIZES) is None
+    assert matcher.arrived(info) is info
+    assert matcher.arrived(info) is None, 'a frame has one info'
+
+
+@pytest.mark.parametrize('info_first', [True, False])
+def test_frames_of_one_stamp_have_the_same_info(info_first: bool) -> None:
+    matcher, info = CameraInfoMatcher(), stamped(0)
+    if info_first:
+        matcher.arrived(info)
+        assert matcher.match(stamped(0), SIZES) is info
+    else:
+        matcher.match(stamped(0), SIZES)
+        assert matcher.arrived(info) is info
+    assert matcher.match(stamped(0), SIZES) is info
+    newer = stamped(0)
+    assert matcher.arrived(newer) is None
+    assert matcher.match(stamped(0), SIZES) is newer
+
+
+def test_info_of_another_stamp_is_never_given() -> None:
+    matcher = CameraInfoMatcher()
+    matcher.arrived(stamped(1, 499))
+    assert matcher.match(stamped(1, 500), SIZES) is None
+    assert matcher.arrived(stamped(1, 501)) is None
+
+
+def test_only_the_last_infos_and_frames_are_remembered() -> None:
+    matcher = CameraInfoMatcher(depth=2)
+    for sec in range(3):
+        matcher.arrived(stamped(sec))
+    assert matcher.match(stamped(0), SIZES) is None
+    assert matcher.match(stamped(1), SIZES) is not None
+    for sec in range(10, 13):
+        matcher.match(stamped(sec), SIZES)
+    assert matcher.arrived(stamped(10)) is None
+    assert matcher.arrived(stamped(12)) is not None
+
+
+def test_an_info_is_there_when_a_slow_device_took_ten_seconds_for_its_frame() -> None:
+    matcher = CameraInfoMatcher()
+    for number in range(60 * 10):  # of a camera with 60 frames per second
+        matcher.arrived(stamped(number))
+    assert matcher.match(stamped(0), SIZES) is not None
+
+
+def test_clear_forgets_infos_and_frames() -> None:
+    matcher = CameraInfoMatcher()
+    matcher.arrived(stamped(1))
+    matcher.match(stamped(2), SIZES)
+    matcher.clear()
+    assert matcher.match(stamped(1), SIZES) is None
+    assert matcher.arrived(stamped(2)) is None
 
 
 @pytest.mark.parametrize('info_first', [True, False])

@@ -1,29 +1,19 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The slot in which the newest frame wins, and the pairing of frames with CameraInfos."""
+"""The slot in which the newest frame wins."""
 
 from __future__ import annotations
 
 import threading
 
 import pytest
-from builtin_interfaces.msg import Time
-from sensor_msgs.msg import CameraInfo
-from std_msgs.msg import Header
 
-from bisenet_ros.camera_info import CameraInfoMatcher, Sizes
 from bisenet_ros.camera_slot import CameraSlot, FrameCounts
-
-SIZES = Sizes(image=(640, 480), found=(640, 480))
 
 
 @pytest.fixture
 def slot() -> CameraSlot:
     return CameraSlot('front', threading.Condition())
-
-
-def stamped(sec: int, nanosec: int = 0) -> CameraInfo:
-    return CameraInfo(header=Header(stamp=Time(sec=sec, nanosec=nanosec)))
 
 
 def test_newest_frame_wins_and_the_older_ones_are_counted(slot: CameraSlot) -> None:
@@ -79,68 +69,3 @@ def test_a_frame_wakes_who_waits_for_it() -> None:
 @pytest.mark.parametrize(('name', 'label'), [('', 'camera'), ('front', 'camera front')])
 def test_a_camera_is_named_in_messages(name: str, label: str) -> None:
     assert CameraSlot(name, threading.Condition()).label == label
-
-
-def test_info_before_its_frame() -> None:
-    matcher = CameraInfoMatcher()
-    info = stamped(1, 500)
-    assert matcher.arrived(info) is None
-    assert matcher.match(stamped(1, 500), SIZES) is info
-
-
-def test_info_after_its_frame() -> None:
-    matcher = CameraInfoMatcher()
-    info = stamped(1, 500)
-    assert matcher.match(stamped(1, 500), SIZES) is None
-    assert matcher.arrived(info) is info
-    assert matcher.arrived(info) is None, 'a frame has one info'
-
-
-@pytest.mark.parametrize('info_first', [True, False])
-def test_frames_of_one_stamp_have_the_same_info(info_first: bool) -> None:
-    matcher, info = CameraInfoMatcher(), stamped(0)
-    if info_first:
-        matcher.arrived(info)
-        assert matcher.match(stamped(0), SIZES) is info
-    else:
-        matcher.match(stamped(0), SIZES)
-        assert matcher.arrived(info) is info
-    assert matcher.match(stamped(0), SIZES) is info
-    newer = stamped(0)
-    assert matcher.arrived(newer) is None
-    assert matcher.match(stamped(0), SIZES) is newer
-
-
-def test_info_of_another_stamp_is_never_given() -> None:
-    matcher = CameraInfoMatcher()
-    matcher.arrived(stamped(1, 499))
-    assert matcher.match(stamped(1, 500), SIZES) is None
-    assert matcher.arrived(stamped(1, 501)) is None
-
-
-def test_only_the_last_infos_and_frames_are_remembered() -> None:
-    matcher = CameraInfoMatcher(depth=2)
-    for sec in range(3):
-        matcher.arrived(stamped(sec))
-    assert matcher.match(stamped(0), SIZES) is None
-    assert matcher.match(stamped(1), SIZES) is not None
-    for sec in range(10, 13):
-        matcher.match(stamped(sec), SIZES)
-    assert matcher.arrived(stamped(10)) is None
-    assert matcher.arrived(stamped(12)) is not None
-
-
-def test_an_info_is_there_when_a_slow_device_took_ten_seconds_for_its_frame() -> None:
-    matcher = CameraInfoMatcher()
-    for number in range(60 * 10):  # of a camera with 60 frames per second
-        matcher.arrived(stamped(number))
-    assert matcher.match(stamped(0), SIZES) is not None
-
-
-def test_clear_forgets_infos_and_frames() -> None:
-    matcher = CameraInfoMatcher()
-    matcher.arrived(stamped(1))
-    matcher.match(stamped(2), SIZES)
-    matcher.clear()
-    assert matcher.match(stamped(1), SIZES) is None
-    assert matcher.arrived(stamped(2)) is None
