@@ -107,7 +107,7 @@ def evaluate_weights(
     writers = [writer for writer in (submission, labels) if writer is not None]
     result, worst = _segment(predictor, dataset, settings, writers)
     if labels is not None and (others := labels.others()):
-        warn(f'{outputs.folder / LABELS} also has {counted(len(others), "image")} of other frames')
+        warn(f'{labels.folder} also has {counted(len(others), "image")} of other frames')
     if not source.settings.has_truth:
         print_line(notes, f'{dataset.description}: {outputs.submission}')
         return

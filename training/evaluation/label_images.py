@@ -19,12 +19,12 @@ class LabelImages:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self.folder = folder
         self._written: set[Path] = set()
 
     def others(self) -> list[Path]:
         """Returns the label images in the folder that were not written now, sorted by name."""
-        return sorted(set(self._folder.rglob('*.png')) - self._written)
+        return sorted(set(self.folder.rglob('*.png')) - self._written)
 
     def write(self, name: str, labels: Pixels) -> None:
         """Writes a frame under its name in the data set, which may contain folders.
@@ -35,7 +35,7 @@ class LabelImages:
         # Names from a list of pairs may contain '..'; never write outside the output folder.
         place = Path(name)
         inside = ['_' if part == '..' else part for part in place.relative_to(place.anchor).parts]
-        path = self._folder.joinpath(*inside[:-1], f'{inside[-1]}.png')
+        path = self.folder.joinpath(*inside[:-1], f'{inside[-1]}.png')
         make_folder(path.parent)
         write_image(path, labels)
         self._written.add(path)
