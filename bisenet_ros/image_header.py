@@ -65,6 +65,8 @@ def check_size(data: bytes) -> tuple[int, int] | None:
     size = _size(data)
     if size is not None and (limit := exceeded(*size)):
         raise HeaderError(f'the image is {size[0]}x{size[1]}, {limit}: make it smaller')
+    if data.startswith(PNG_START):
+        _check_chunks(data)
     return size
 
 
@@ -86,7 +88,10 @@ def _size(data: bytes) -> tuple[int, int] | None:
     if data.startswith(JPEG_START):
         return _jpeg_size(data)
     if data.startswith(PNG_START):
-        return _png_size(data)
+        if len(data) < 24:
+            raise TruncatedError('PNG', len(data))
+        width, height = struct.unpack_from('>II', data, 16)
+        return width, height
     try:
         if data[:4] == b'RIFF' and data[8:12] == b'WEBP':
             return _webp_size(data)
@@ -102,8 +107,8 @@ def _size(data: bytes) -> tuple[int, int] | None:
     return (int(found[1]), int(found[2])) if found else None
 
 
-def _png_size(data: bytes) -> tuple[int, int]:
-    """Reads the size of a PNG with all of its chunks.
+def _check_chunks(data: bytes) -> None:
+    """Refuses a PNG whose chunks crash OpenCV, or make it take gigabytes.
 
     Raises:
         HeaderError: The PNG is animated. A damaged one can crash OpenCV 5.0.
@@ -116,10 +121,8 @@ def _png_size(data: bytes) -> tuple[int, int]:
         if kind == _PNG_ANIMATION:
             raise HeaderError('the PNG is animated: make it a single image')
         position += _PNG_CHUNK + length
-    if kind != _PNG_END or not 24 <= position <= len(data):
+    if kind != _PNG_END or position > len(data):
         raise TruncatedError('PNG', len(data))
-    width, height = struct.unpack_from('>II', data, 16)
-    return width, height
 
 
 def _jpeg_size(data: bytes) -> tuple[int, int]:

@@ -140,7 +140,7 @@ def test_indices_are_read_as_they_were_written(tmp_path: Path, bits: int) -> Non
     picture.save(tmp_path / 'indices.png', bits=bits)
     np.testing.assert_array_equal(read_ids(tmp_path / 'indices.png'), indices)
     whole = (tmp_path / 'indices.png').read_bytes()
-    (tmp_path / 'indices.png').write_bytes(whole[:-30])
+    (tmp_path / 'indices.png').write_bytes(whole[:-30] + bytes(18) + whole[-12:])
     with pytest.raises(DatasetError, match=r'indices\.png: not an image, or damaged'):
         read_ids(tmp_path / 'indices.png')
 
@@ -152,7 +152,7 @@ def test_damaged_files_are_named(tmp_path: Path, by_id: Path) -> None:
     dataset = folders(tmp_path, by_id).open()
     whole = labels.read_bytes()
     labels.write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(DatasetError, match=r'labels/a\.png: not an image that OpenCV can read'):
+    with pytest.raises(DatasetError, match=r'labels/a\.png: the PNG file is truncated: copy it'):
         dataset[0]
     labels.write_bytes(b'')
     with pytest.raises(DatasetError, match=r'labels/a\.png: not an image that OpenCV can read'):
