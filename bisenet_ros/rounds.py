@@ -52,29 +52,22 @@ def rounds(
         enabled: Returns whether frames are currently segmented.
     """
     started = -float('inf')
-    while _wait_for_frames(slots, arrival, clock, started, max_rate, enabled):
+
+    def wait_for_frames() -> bool:
+        """Waits for the next round; returns False if the work is to stop."""
+        with arrival:  # no frame can arrive between the check and the wait
+            while True:
+                rate = max_rate()
+                due = started + 1 / rate if rate > 0 else started
+                paused = clock.now() < due
+                if not paused and enabled() and any(slot.waiting for slot in slots):
+                    return True
+                if not clock.wait(due if paused else None):
+                    return False
+
+    while wait_for_frames():
         started = clock.now()
         for group in [list(slots)] if together() else [[slot] for slot in slots]:
             ready = [slot for slot in group if slot.waiting]
             if ready:
                 yield ready
-
-
-def _wait_for_frames(
-    slots: Sequence[CameraSlot],
-    arrival: threading.Condition,
-    clock: Clock,
-    last_start: float,
-    max_rate: Callable[[], float],
-    enabled: Callable[[], bool],
-) -> bool:
-    """Waits for the next round; returns False if the work is to stop."""
-    with arrival:  # no frame can arrive between the check and the wait
-        while True:
-            rate = max_rate()
-            due = last_start + 1 / rate if rate > 0 else last_start
-            paused = clock.now() < due
-            if not paused and enabled() and any(slot.waiting for slot in slots):
-                return True
-            if not clock.wait(due if paused else None):
-                return False
