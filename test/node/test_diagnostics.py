@@ -4,26 +4,22 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from importlib.machinery import ModuleSpec
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
-import torch
 from diagnostic_msgs.msg import DiagnosticStatus
 from ros_peers import image_message, street
 
 from bisenet_ros.batching import choose_batching
 from bisenet_ros.camera_ground import CameraGround
 from bisenet_ros.camera_slot import CameraSlot, CameraState, FrameCounts
-from bisenet_ros.engine.device_state import device_state
 from bisenet_ros.node.diagnostics import (
     ERROR,
     OK,
@@ -238,38 +234,6 @@ def test_frames_that_get_lost_are_told_once_and_so_is_their_end(
     assert camera.log.lines[1:] == ['camera front: frames arrive']
 
 
-def test_a_rate_that_drops_is_told_until_it_is_the_usual_one() -> None:
-    arrivals = Arrivals()
-    for _ in range(10):
-        arrivals.add(1.0, received=30, lost=0)
-        assert not arrivals.slow
-    told = 0
-    for _ in range(60):
-        arrivals.add(1.0, received=10, lost=0)
-        told += arrivals.slow
-    assert 5 < told < 60
-    assert not arrivals.slow
-    assert not arrivals.lossy
-    assert arrivals.usual_rate == 10.0
-
-
-def test_a_rate_between_half_and_nine_tenths_does_not_change_what_is_said() -> None:
-    arrivals = Arrivals()
-    for _ in range(30):
-        arrivals.add(1.0, received=30, lost=0)
-    for received, slow in ((20, False), (8, True), (20, True), (29, False), (20, False)):
-        for _ in range(3):
-            arrivals.add(1.0, received=received, lost=0)
-        assert arrivals.slow is slow, received
-
-
-def test_a_pause_is_no_drop_of_the_rate() -> None:
-    arrivals = Arrivals()
-    for received in (30, 30, 30, 12, 0, 0, 0, 14, 30):
-        arrivals.add(1.0, received=received, lost=0)
-        assert not arrivals.slow
-
-
 def test_a_slow_camera_and_its_end_are_reported(
     camera: Camera, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -328,42 +292,6 @@ def test_publishers_of_another_type_are_no_publishers_of_frames(camera: Camera) 
     message = run(camera.task)
     assert message.level == WARN
     assert 'is published as sensor_msgs/msg/CompressedImage' in message.message
-
-
-def test_what_a_gpu_tells_and_what_it_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert device_state('cpu') == {}
-    monkeypatch.setattr(torch.cuda, 'mem_get_info', lambda _: (3 << 30, 8 << 30))
-    shown = device_state('cuda:0')
-    assert shown['device_memory_used_mib'] == 5 * 1024
-    assert shown['device_memory_total_mib'] == 8 * 1024
-
-    def fail(_: str) -> None:
-        raise torch.AcceleratorError('CUDA error: an illegal memory access was encountered')
-
-    monkeypatch.setattr(torch.cuda, 'mem_get_info', fail)
-    assert device_state('cuda:0') == {}
-
-
-@pytest.mark.parametrize('library', ['absent', 'failing', 'well'])
-def test_the_temperature_of_a_gpu_where_it_is_known(
-    monkeypatch: pytest.MonkeyPatch, library: str
-) -> None:
-    pynvml = ModuleType('pynvml')
-    pynvml.__spec__ = ModuleSpec('pynvml', None)
-    pynvml.NVMLError = type('NVMLError', (Exception,), {})
-
-    def temperature(device: str) -> int:
-        assert device == 'cuda:1'
-        if library == 'failing':
-            raise pynvml.NVMLError('Not Supported')
-        return 61
-
-    # None stands for a module that is not installed.
-    monkeypatch.setitem(sys.modules, 'pynvml', None if library == 'absent' else pynvml)
-    monkeypatch.setattr(torch.cuda, 'temperature', temperature)
-    monkeypatch.setattr(torch.cuda, 'mem_get_info', lambda _: (3 << 30, 8 << 30))
-    shown = device_state('cuda:1').get('device_temperature_celsius')
-    assert shown == (61.0 if library == 'well' else None)
 
 
 def test_malformed_frames_warn_while_they_come(camera: Camera) -> None:
