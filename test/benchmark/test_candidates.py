@@ -51,8 +51,9 @@ def test_an_engine_that_another_one_replaces_is_left_out(
     note = 'engine torch gets 100.0 % of the labels of a test frame wrong'
     with pytest.raises(UserError, match=f'^{note}.*: plain torch runs instead$'):
         load(weights, 'torch')
-    monkeypatch.delitem(ENGINES, 'openvino')
-    monkeypatch.setitem(ENGINES, 'cuda', replace(ENGINES['cuda'], device_types=('cpu',)))
+    for name, device_type in (('openvino', 'cuda'), ('cuda', 'cpu')):
+        entry = replace(ENGINES[name], device_types=(device_type,))
+        monkeypatch.setitem(ENGINES, name, entry)
     found = load(weights, 'auto')
     assert list(found.segmenters) == [found.preferred] == ['bisenet: cuda, fp32']
     assert found.left_out[TORCH].startswith(note)
