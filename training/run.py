@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import dataclass
 
@@ -117,7 +118,9 @@ def _initial_network(
 ) -> InitialNetwork:
     initial = make_network(config.network, data.label_space, config.seed, progress.say)
     if initial.normalization not in (None, config.normalization.build()):
+        theirs = json.dumps(vars(initial.normalization))  # JSON is YAML, too
         progress.say(
-            f'the initial weights were trained with another normalization: {initial.normalization}'
+            'the initial weights were trained with another normalization; set normalization: '
+            f'{theirs}'
         )
     return initial
