@@ -22,7 +22,7 @@ from safetensors.torch import load
 from safetensors.torch import save as serialize
 from torch import Tensor
 
-from bisenet_ros.errors import UserError
+from bisenet_ros.errors import UserError, check_utf8
 from bisenet_ros.json_text import parse_json
 from bisenet_ros.label_space import LabelSpace
 from bisenet_ros.limits import MAX_SIDE, MIN_SIDE
@@ -193,8 +193,10 @@ class Checkpoint:
         Raises:
             CheckpointError: The file is missing, truncated, not a checkpoint, or in another format
                 version.
+            UserError: Its name is not UTF-8.
         """
         path = resolve_weights(weights)
+        check_utf8(path, 'safetensors')
         try:
             with safe_open(path, framework='pt') as file:
                 metadata = (file.metadata() or {}).get(METADATA_KEY)

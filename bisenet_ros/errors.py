@@ -39,6 +39,20 @@ def file_errors(path: Path) -> Iterator[None]:
         raise UserError(f'{path}: {error.strerror or error}') from error
 
 
+def check_utf8(path: Path, library: str) -> None:
+    """Refuses a path that a library cannot open, because it takes UTF-8 only.
+
+    Raises:
+        UserError: The path is not UTF-8.
+    """
+    try:
+        str(path).encode()
+    except UnicodeEncodeError as error:
+        raise UserError(
+            f'{path}: the name is not UTF-8, which {library} needs: rename it'
+        ) from error
+
+
 def first_line(error: Exception) -> str:
     """Returns the first line of a library's error, without its details for debuggers."""
     return str(error).strip().partition('\n')[0] or type(error).__name__

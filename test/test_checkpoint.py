@@ -27,6 +27,7 @@ from bisenet_ros.checkpoint import (
     resolve_weights,
     shipped_weights,
 )
+from bisenet_ros.errors import UserError
 from bisenet_ros.label_space import CAMVID, LabelSpace
 from bisenet_ros.network import BiSeNetV2
 from bisenet_ros.preprocess import Normalization
@@ -114,6 +115,13 @@ print(len([tensor.sum() for tensor in checkpoint.state_dict.values()]))
         [sys.executable, '-c', program, path], stdout=subprocess.PIPE, text=True, check=True
     )
     assert int(done.stdout) == tensors
+
+
+def test_a_file_whose_name_is_not_utf8_is_not_called_damaged(path: Path) -> None:
+    renamed = path.rename(path.with_name(os.fsdecode(b'gr\xfcn.safetensors')))
+    reason = r'gr\\udcfcn.safetensors: the name is not UTF-8, which safetensors needs: rename it'
+    with pytest.raises(UserError, match=reason):
+        Checkpoint.load(renamed)
 
 
 def test_loading_again_and_again_leaves_nothing_behind(path: Path) -> None:

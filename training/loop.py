@@ -26,7 +26,7 @@ from signal import Signals
 import torch
 
 from bisenet_ros.engine.device_failure import NotFiniteError
-from bisenet_ros.errors import UserError
+from bisenet_ros.errors import UserError, check_utf8
 from bisenet_ros.version import versions
 from bisenet_training.config import TrainingConfig
 from bisenet_training.data import Shard, prepare_batches, suitable_workers
@@ -71,6 +71,7 @@ def fit(config: TrainingConfig, output: Path, *, resume: bool) -> Signals | None
     fabric = launch(config.device, config.precision)
     shard = Shard(config.batch, config.accumulate, fabric.global_rank, fabric.world_size)
     folder = RunFolder(Path(os.path.expanduser(output)))
+    check_utf8(folder.path, 'TensorBoard')
     progress = TrainingProgress(config.max_steps, config.batch, visible=fabric.is_global_zero)
     if resume and folder.is_finished(config):
         progress.say(f'the run in {folder.path} is finished: {folder.weights}')

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 
 from bisenet_ros.checkpoint import Checkpoint
-from bisenet_ros.errors import UserError, file_errors
+from bisenet_ros.errors import UserError, check_utf8, file_errors
 from bisenet_ros.output_files import make_folder
 
 SUFFIX = '.safetensors'
@@ -21,8 +21,9 @@ def check_name(output: Path) -> None:
     """Checks, before the work begins, that a file has the name of a checkpoint.
 
     Raises:
-        UserError: It has another suffix.
+        UserError: It has another suffix, or is not UTF-8.
     """
+    check_utf8(output, 'safetensors')
     if output.suffix != SUFFIX:
         raise UserError(f'{output}: the name of a checkpoint must end with {SUFFIX}')
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from bisenet_ros.bag.recorded_outputs import Publication, write_publications
 from bisenet_ros.ego_mask import EgoMask, load_ego_masks
-from bisenet_ros.errors import UserError
+from bisenet_ros.errors import UserError, check_utf8
 from bisenet_ros.live.events import Event
 from bisenet_ros.live.processes import (
     Process,
@@ -49,12 +49,7 @@ def require_ros(folder: Path) -> None:
             'ROS 2 is not available: source /opt/ros/DISTRO/setup.bash, or run `make install` in '
             'the repository and use .venv/bin/bisenet'
         )
-    try:
-        str(folder).encode()
-    except UnicodeEncodeError as error:
-        raise UserError(
-            f'{folder}: the name is not UTF-8, which ROS needs: choose another output folder'
-        ) from error
+    check_utf8(folder, 'ROS')
 
 
 def run_graph(

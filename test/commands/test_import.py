@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import os
 import resource
 from pathlib import Path
 
@@ -81,6 +82,12 @@ def test_a_refusal_is_one_line_and_leaves_nothing(source: Path, tmp_path: Path) 
             source,
             '-o',
             tmp_path / 'ours.pth',
+        ),
+        (
+            'the name is not UTF-8, which safetensors needs',
+            source,
+            '-o',
+            tmp_path / os.fsdecode(b'gr\xfcn.safetensors'),
         ),
         ('Not a directory', source, '-o', foreign / 'ours.safetensors'),
         ('give both --mean and --std', source, '-o', output, *black),

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -373,6 +374,13 @@ def test_what_cannot_be_trained_is_said_before_anything_is_read_or_written(
     with pytest.raises(UserError, match=message):
         fit(config, tmp_path / 'run', resume=False)
     assert not (tmp_path / 'run').exists()
+
+
+def test_a_folder_whose_name_is_not_utf8_is_refused_at_once(data: Path, tmp_path: Path) -> None:
+    folder = tmp_path / os.fsdecode(b'gr\xfcn')
+    with pytest.raises(UserError, match=r'gr\\udcfcn: the name is not UTF-8, which TensorBoard'):
+        fit(small_config(tmp_path, data), folder, resume=False)
+    assert not folder.exists()
 
 
 def test_unlabelled_pixels_are_no_trouble(tmp_path: Path) -> None:
