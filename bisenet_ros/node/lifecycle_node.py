@@ -343,9 +343,9 @@ class SegmenterNode(LifecycleNode):
         loading.add_done_callback(wake)
         return done
 
-    def _deliver(self, slot: CameraSlot, frame: SegmentedFrame) -> None:
+    def _deliver(self, frame: SegmentedFrame) -> None:
         assert self._worker is not None
-        self._cameras[slot.name].deliver(frame, self._worker.segmenter)
+        self._cameras[frame.camera].deliver(frame, self._worker.segmenter)
 
     def _publish_label_info(self, label_space: LabelSpace) -> None:
         for camera in self._cameras.values():

@@ -75,7 +75,7 @@ class Worker:
         *,
         load: Callable[[], Segmenter],
         batching: Callable[[Segmenter], Batching],
-        deliver: Callable[[CameraSlot, SegmentedFrame], None],
+        deliver: Callable[[SegmentedFrame], None],
         timed: Callable[[float], AbstractContextManager[object]],
         max_rate: Callable[[], float],
         logger: Logger,
@@ -241,9 +241,8 @@ class Worker:
         published = [slot.state.counts.published for slot, _ in taken]
         try:
             with self._timed(decode_ms):
-                segmented = self.pipeline.segment([frame for _, frame in taken])
-                for (slot, _), frame in zip(taken, segmented, strict=True):
-                    self._deliver(slot, frame)
+                for segmented in self.pipeline.segment([frame for _, frame in taken]):
+                    self._deliver(segmented)
         except (RuntimeError, NotFiniteError) as error:
             failure = _failure_of(error)
             self.device_failure = first_line(error)

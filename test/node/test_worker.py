@@ -87,6 +87,10 @@ class Bench:
     def put_message(self, message: Any, camera: int = 0) -> None:
         self.slots[camera].put(message, time.monotonic())
 
+    def slot_of(self, frame: SegmentedFrame) -> CameraSlot:
+        (slot,) = (slot for slot in self.slots if slot.name == frame.camera)
+        return slot
+
     def result(self) -> SegmentedFrame:
         return self.results.get(timeout=TIMEOUT)
 
@@ -101,9 +105,8 @@ class Bench:
         self.decode_ms.put(decode_ms)
         return nullcontext()
 
-    def _deliver(self, slot: CameraSlot, frame: SegmentedFrame) -> None:
-        assert slot.name == frame.camera
-        slot.count_published()
+    def _deliver(self, frame: SegmentedFrame) -> None:
+        self.slot_of(frame).count_published()
         self.results.put(frame)
 
 
@@ -446,10 +449,10 @@ def test_a_frame_counts_once_if_the_device_fails_while_the_results_of_its_batch_
     monkeypatch.setattr(worker_module, 'FIRST_RETRY', 3600.0)
     bench = make(cameras=('front', 'left'))
 
-    def deliver(slot: CameraSlot, frame: SegmentedFrame) -> None:
-        if slot.name == 'front' or counted:
-            slot.count_published()
-        if slot.name == 'left':
+    def deliver(frame: SegmentedFrame) -> None:
+        if frame.camera == 'front' or counted:
+            bench.slot_of(frame).count_published()
+        if frame.camera == 'left':
             raise RuntimeError('cuDNN error: CUDNN_STATUS_EXECUTION_FAILED')
 
     bench.worker._deliver = deliver
