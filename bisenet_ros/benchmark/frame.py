@@ -6,8 +6,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any
+from types import SimpleNamespace
 
 from bisenet_ros.benchmark.baselines import Pixels
 from bisenet_ros.camera_pipeline import CameraPipeline
@@ -16,46 +15,16 @@ from bisenet_ros.image_codec import image_fields, to_array
 from bisenet_ros.segmenter import Segmenter
 
 
-@dataclass(frozen=True)
-class Stamp:
-    """The fields of `builtin_interfaces/Time`."""
-
-    sec: int = 0
-    nanosec: int = 0
-
-
-@dataclass(frozen=True)
-class Header:
-    """The fields of `std_msgs/Header` that are used."""
-
-    stamp: Stamp = Stamp()
+def image_message(pixels: Pixels, encoding: str) -> SimpleNamespace:
+    """Returns the fields of a `sensor_msgs/Image` as a camera or the node publishes it."""
+    fields = image_fields(pixels, encoding)
+    header = SimpleNamespace(stamp=SimpleNamespace(sec=0, nanosec=0))
+    return SimpleNamespace(header=header, **{**fields, 'data': to_array(fields['data'])})
 
 
-@dataclass
-class Message:
-    """The fields of `sensor_msgs/Image`.
-
-    Attributes:
-        due: When the camera publishes the image, in seconds of `time.monotonic()`.
-    """
-
-    header: Header = field(default_factory=Header)
-    due: float = 0.0
-    height: int = 0
-    width: int = 0
-    encoding: str = ''
-    is_bigendian: int = 0
-    step: int = 0
-    data: Any = field(default=b'', repr=False)
-
-    @classmethod
-    def of(cls, pixels: Pixels, encoding: str) -> Message:
-        """Returns an image message as a camera or the node publishes it."""
-        fields = image_fields(pixels, encoding)
-        return cls(**{**fields, 'data': to_array(fields['data'])})
-
-
-def process(pipeline: CameraPipeline, message: Message) -> tuple[Message, Message]:
+def process(
+    pipeline: CameraPipeline, message: SimpleNamespace
+) -> tuple[SimpleNamespace, SimpleNamespace]:
     """Returns the output messages, labels and drivable mask, for a camera message."""
     with stage('decode'):
         frame = pipeline.decode('', message)
@@ -63,7 +32,7 @@ def process(pipeline: CameraPipeline, message: Message) -> tuple[Message, Messag
     with stage('drivable'):
         drivable = found.drivable
     with stage('publish'):
-        return Message.of(found.labels, 'mono8'), Message.of(drivable, 'mono8')
+        return image_message(found.labels, 'mono8'), image_message(drivable, 'mono8')
 
 
 class StageTimes:
@@ -74,7 +43,7 @@ class StageTimes:
     """
 
     def __init__(
-        self, segmenter: Segmenter, message: Message, settle: Callable[[], object]
+        self, segmenter: Segmenter, message: SimpleNamespace, settle: Callable[[], object]
     ) -> None:
         """
         Args:

@@ -13,9 +13,8 @@ import math
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from bisenet_ros.benchmark.frame import Message
 from bisenet_ros.benchmark.rounds import percentiles
 from bisenet_ros.camera_slot import CameraSlot
 
@@ -66,14 +65,12 @@ class Trial:
         }
 
 
-def stream(
-    process: Callable[[Message], object], message: Message, rate: float, seconds: float
-) -> Trial:
-    """Publishes the same frame repeatedly, and processes the newest one whenever possible.
+def stream(process: Callable[[float], object], rate: float, seconds: float) -> Trial:
+    """Publishes a frame repeatedly, and processes the newest one whenever possible.
 
     Args:
-        process: Does the work of the node on a message.
-        message: The camera message.
+        process: Does the work of the node on the frame that was due at a time, in seconds of
+            `time.monotonic()`.
         rate: Frames per second.
         seconds: Duration; extended to at least `MIN_FRAMES` frames.
     """
@@ -89,26 +86,26 @@ def stream(
             ended.wait(due - time.monotonic())
             if ended.is_set():
                 return
-            slot.put(replace(message, due=due), time.monotonic())
+            slot.put(due, time.monotonic())
         ended.set()
         with arrival:
             arrival.notify_all()
 
-    def newest() -> Message | None:
-        taken: Message | None
+    def newest() -> float | None:
+        due: float | None
         with arrival:
-            while (taken := slot.take()) is None and not ended.is_set():
+            while (due := slot.take()) is None and not ended.is_set():
                 arrival.wait()
-        return taken
+        return due
 
     ages_ms = []
     cpu = time.process_time()
     camera = threading.Thread(target=publish, name='camera')
     camera.start()
     try:
-        while (taken := newest()) is not None:
-            process(taken)
-            ages_ms.append(1e3 * (time.monotonic() - taken.due))
+        while (due := newest()) is not None:
+            process(due)
+            ages_ms.append(1e3 * (time.monotonic() - due))
     finally:
         ended.set()
         camera.join()

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from rich.progress import Progress
 from bisenet_ros.benchmark.baselines import Pixels, Size, exact
 from bisenet_ros.benchmark.candidates import Candidates, load_candidates
 from bisenet_ros.benchmark.chart import check_chart_path, write_chart
-from bisenet_ros.benchmark.frame import Message, StageTimes, process
+from bisenet_ros.benchmark.frame import StageTimes, image_message, process
 from bisenet_ros.benchmark.machine import describe_machine
 from bisenet_ros.benchmark.report import print_report
 from bisenet_ros.benchmark.rounds import Times, in_turn, percentiles, rounds_in_all
@@ -90,7 +91,7 @@ def measure(settings: Benchmark) -> dict[str, Any]:
     with notes.status('setting up'):
         frame = SyntheticDrive(seed=0, size=settings.size, rate=10.0).frame(0)[0]
         candidates = load_candidates(settings.model)
-    preferred, message = candidates.preferred, Message.of(frame, 'bgr8')
+    preferred, message = candidates.preferred, image_message(frame, 'bgr8')
     with progress_bar() as progress:
         steps = rounds_in_all(settings.rounds)
         advance = _bar(progress, 'comparing', steps)
@@ -152,7 +153,10 @@ def _compare(
 
 
 def _stages(
-    settings: Benchmark, candidates: Candidates, message: Message, advance: Callable[[], None]
+    settings: Benchmark,
+    candidates: Candidates,
+    message: SimpleNamespace,
+    advance: Callable[[], None],
 ) -> dict[str, dict[str, Any]]:
     """Returns times by engine and stage, from the camera message to the output message."""
     timed = {
@@ -180,13 +184,12 @@ def _settle(segmenter: Segmenter) -> Callable[[], object]:
 def _stream(
     settings: Benchmark,
     segmenter: Segmenter,
-    message: Message,
+    message: SimpleNamespace,
     unloaded_ms: float,
     advance: Callable[[], None],
 ) -> dict[str, Any]:
-    trial = partial(
-        stream, partial(process, CameraPipeline([''], segmenter)), message, seconds=settings.seconds
-    )
+    pipeline = CameraPipeline([''], segmenter)
+    trial = partial(stream, lambda due: process(pipeline, message), seconds=settings.seconds)
     fixed = []
     for rate in RATES:
         fixed.append(trial(rate).figures())

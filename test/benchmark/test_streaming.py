@@ -9,7 +9,6 @@ import time
 
 import pytest
 
-from bisenet_ros.benchmark.frame import Message
 from bisenet_ros.benchmark.streaming import (
     BISECTIONS,
     MIN_FRAMES,
@@ -21,7 +20,7 @@ from bisenet_ros.benchmark.streaming import (
 
 def test_every_frame_is_processed_or_dropped() -> None:
     taken: list[float] = []
-    trial = stream(lambda message: taken.append(message.due), Message(), 400.0, 0.2)
+    trial = stream(taken.append, 400.0, 0.2)
     assert trial.received == 80
     assert len(taken) == len(trial.ages_ms) == trial.received - trial.dropped
     assert taken == sorted(set(taken))
@@ -35,12 +34,12 @@ def test_at_overload_the_newest_frame_wins() -> None:
     taken: list[float] = []
     pause = threading.Event()
 
-    def process(message: Message) -> None:
-        taken.append(message.due)
+    def process(due: float) -> None:
+        taken.append(due)
         pause.wait(0.02)
 
     before = time.monotonic()
-    trial = stream(process, Message(), 1000.0, 0.0)
+    trial = stream(process, 1000.0, 0.0)
     assert trial.received == MIN_FRAMES
     assert trial.seconds >= MIN_FRAMES / 1000
     assert trial.dropped == MIN_FRAMES - len(taken) > 0
@@ -51,11 +50,11 @@ def test_at_overload_the_newest_frame_wins() -> None:
 def test_a_failure_ends_the_camera_too() -> None:
     before = threading.active_count()
 
-    def process(message: Message) -> None:
+    def process(due: float) -> None:
         raise RuntimeError('out of memory')
 
     with pytest.raises(RuntimeError, match='out of memory'):
-        stream(process, Message(), 10.0, 60.0)
+        stream(process, 10.0, 60.0)
     assert threading.active_count() == before
 
 
