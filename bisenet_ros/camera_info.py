@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from bisenet_ros.ground.region import Region
+from bisenet_ros.stamps import nanoseconds
 
 
 class Sizes(NamedTuple):
@@ -72,13 +73,13 @@ class CameraInfoMatcher:
     def __init__(self, depth: int = 1024) -> None:
         self._depth = depth
         self._lock = threading.Lock()
-        self._infos: OrderedDict[tuple[int, int], Any] = OrderedDict()
-        self._awaited: OrderedDict[tuple[int, int], Sizes] = OrderedDict()
+        self._infos: OrderedDict[int, Any] = OrderedDict()
+        self._awaited: OrderedDict[int, Sizes] = OrderedDict()
 
     def arrived(self, info: Any) -> Any:
         """Stores a CameraInfo; if its frame was already published, returns it `scaled` instead."""
         with self._lock:
-            stamp = _stamp(info)
+            stamp = nanoseconds(info.header.stamp)
             self._remember(self._infos, stamp, info)
             sizes = self._awaited.pop(stamp, None)
             return None if sizes is None else scaled(info, sizes)
@@ -93,7 +94,7 @@ class CameraInfoMatcher:
             sizes: Sizes of the image and of its masks.
         """
         with self._lock:
-            stamp = _stamp(message)
+            stamp = nanoseconds(message.header.stamp)
             info = self._infos.get(stamp)
             if info is None:
                 self._remember(self._awaited, stamp, sizes)
@@ -105,14 +106,7 @@ class CameraInfoMatcher:
             self._infos.clear()
             self._awaited.clear()
 
-    def _remember(
-        self, entries: OrderedDict[tuple[int, int], Any], stamp: tuple[int, int], value: Any
-    ) -> None:
+    def _remember(self, entries: OrderedDict[int, Any], stamp: int, value: Any) -> None:
         entries[stamp] = value
         while len(entries) > self._depth:
             entries.popitem(last=False)
-
-
-def _stamp(message: Any) -> tuple[int, int]:
-    stamp = message.header.stamp
-    return stamp.sec, stamp.nanosec

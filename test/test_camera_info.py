@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 from typing import Any
 
@@ -179,6 +180,16 @@ def test_an_info_that_comes_late_is_of_the_masks(info_first: bool) -> None:
         given = matcher.arrived(info)
         assert (given.width, given.height) == (240, 100)
     assert matcher.match(info, sizes) is info
+
+
+def test_a_stamp_may_be_written_in_two_ways() -> None:
+    """Some drivers write more than a second in nanoseconds; a replay matches such stamps, too."""
+    matcher, info, sizes = CameraInfoMatcher(), of_rosbags(), Sizes(IMAGE, IMAGE)
+    frame = copy.deepcopy(info)
+    frame.header.stamp.sec -= 1
+    frame.header.stamp.nanosec += 10**9
+    matcher.arrived(info)
+    assert matcher.match(frame, sizes) is info
 
 
 def project(matrix: npt.NDArray[np.float64], points: npt.NDArray[np.float64]) -> Any:
