@@ -130,8 +130,6 @@ def calibrate_weights(
             f'{left_out} of {len(dataset)} frames do not count: no pixel of their drivable mask '
             'has ground truth'
         )
-    if limit is not None:
-        limit.check(len(measured.rates), dataset.description)
     claim = None if limit is None else _claim(limit, measured, segmenter, dataset.description)
     # With an anomaly_threshold, the measured masks depend on the checkpoint's own statistics.
     max_logits = checkpoint.max_logits if settings.anomaly_threshold else measured.max_logits
@@ -199,6 +197,7 @@ def _measure(segmenter: Segmenter, dataset: Dataset) -> Measurements:
 
 def _claim(limit: Limit, measured: Measurements, segmenter: Segmenter, data: str) -> Claim:
     rates = measured.rates
+    limit.check(len(rates), data)
     level = lowest_level(rates, *limit)
     if level is None or not measured.kept[LEVELS.index(level)]:
         raise UserError(
