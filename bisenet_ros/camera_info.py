@@ -19,10 +19,10 @@ from bisenet_ros.stamps import nanoseconds
 
 
 class Sizes(NamedTuple):
-    """(width, height) of a camera's image, and of its segmentation."""
+    """(width, height) of a camera's image, and of the masks made of it."""
 
     image: tuple[int, int]
-    found: tuple[int, int]
+    masks: tuple[int, int]
 
 
 def scaled(info: Any, sizes: Sizes) -> Any:
@@ -42,19 +42,19 @@ def scaled(info: Any, sizes: Sizes) -> Any:
         sizes: Sizes of the image and of the masks.
     """
     region = Region.of(info)
-    if sizes.found == sizes.image or not region.fits(sizes.image):
+    if sizes.masks == sizes.image or not region.fits(sizes.image):
         return info
-    to_image, to_found = np.eye(3), np.eye(3)
+    to_image, to_masks = np.eye(3), np.eye(3)
     for axis in (0, 1):
         binning = region.binning[axis]
         to_image[axis, axis], to_image[axis, 2] = 1 / binning, -region.offset[axis] / binning
-        factor = sizes.found[axis] / sizes.image[axis]
-        to_found[axis, axis], to_found[axis, 2] = factor, (factor - 1) / 2
-    change = to_found @ to_image
+        factor = sizes.masks[axis] / sizes.image[axis]
+        to_masks[axis, axis], to_masks[axis, 2] = factor, (factor - 1) / 2
+    change = to_masks @ to_image
     other = copy.copy(info)
     other.k = (change @ np.reshape(info.k, (3, 3))).reshape(-1)
     other.p = (change @ np.reshape(info.p, (3, 4))).reshape(-1)
-    other.width, other.height = sizes.found
+    other.width, other.height = sizes.masks
     other.binning_x = other.binning_y = 0
     other.roi = copy.copy(info.roi)
     other.roi.x_offset = other.roi.y_offset = other.roi.width = other.roi.height = 0

@@ -136,13 +136,13 @@ class CameraPipeline:
             RuntimeError: The device failed.
         """
         start = time.perf_counter()
-        found = self.segmenter.batch(
+        segmentations = self.segmenter.batch(
             [frame.pixels for frame in frames],
             [self.ego_masks.get(frame.camera) for frame in frames],
         )
         inference_ms = 1e3 * (time.perf_counter() - start)
         segmented: list[SegmentedFrame] = []
-        for frame, segmentation in zip(frames, found, strict=True):
+        for frame, segmentation in zip(frames, segmentations, strict=True):
             sizes = Sizes(frame.size, segmentation.size)
             one = SegmentedFrame(
                 **vars(frame),

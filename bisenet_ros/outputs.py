@@ -74,13 +74,13 @@ class FrameResult:
     @cached_property
     def overlay(self) -> npt.NDArray[np.uint8]:
         """(H, W, 3) BGR, as large as the labels: the frame tinted by class, the mask outlined."""
-        found = self.frame.segmentation
+        segmentation = self.frame.segmentation
         return overlay(
             self.frame.pixels,
-            found.labels,
-            found.label_space,
+            segmentation.labels,
+            segmentation.label_space,
             self.overlay_alpha,
-            drivable=found.drivable,
+            drivable=segmentation.drivable,
         )
 
 

@@ -19,7 +19,7 @@ from bisenet_ros.ground.region import Region
 SENSOR = (1280, 960)
 IMAGE = (480, 400)
 """What binning and ROI leave of the sensor."""
-SIZES = Sizes(image=IMAGE, found=IMAGE)
+SIZES = Sizes(image=IMAGE, masks=IMAGE)
 TYPES = get_typestore(Stores.ROS2_HUMBLE).types
 
 
