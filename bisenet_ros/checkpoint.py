@@ -33,8 +33,10 @@ from bisenet_ros.trust.claim import Claim
 
 METADATA_KEY = 'bisenet_ros'
 FORMAT = 1
-_STORED = (torch.float16, torch.bfloat16, torch.float32, torch.float64, torch.int64)
 WEIGHTS_DIRECTORY = Path(__file__).parent / 'weights'
+
+_DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64, torch.int64)
+"""Types that a tensor of a file may have."""
 
 
 class CheckpointError(UserError):
@@ -273,7 +275,7 @@ class Checkpoint:
 
 def _check_tensors(state_dict: Mapping[str, Tensor]) -> None:
     for name, tensor in state_dict.items():
-        if tensor.dtype not in _STORED:
+        if tensor.dtype not in _DTYPES:
             raise CheckpointError(
                 f'the tensor {name!r} is of {tensor.dtype}: weights are of float16, bfloat16, '
                 'float32 or float64'

@@ -52,14 +52,16 @@ class Segmentation:
         self._min_drivable_area = min_drivable_area
         self.label_space = label_space
         self.ego = ego
-        self._white = None if ego is None else ego.view(np.uint8) * np.uint8(255)
+        self._vehicle = None  # (H, W), 255 where the vehicle itself is
+        if ego is not None:
+            self._vehicle = ego.view(np.uint8) * np.uint8(255)
         self.labels = drawn.labels
         self._unknown = None  # (H, W), 255 where the anomaly is too high
         if min_anomaly > 0 and self.anomaly is not None:
             _, self._unknown = cv2.threshold(self.anomaly, min_anomaly - 1, 255, cv2.THRESH_BINARY)
             self.labels = np.asarray(cv2.bitwise_or(self.labels, self._unknown), np.uint8)
-        if self._white is not None:
-            self.labels = np.asarray(cv2.bitwise_or(self.labels, self._white), np.uint8)  # IGNORE
+        if self._vehicle is not None:
+            self.labels = np.asarray(cv2.bitwise_or(self.labels, self._vehicle), np.uint8)  # IGNORE
 
     @property
     def size(self) -> tuple[int, int]:
@@ -89,7 +91,7 @@ class Segmentation:
     @property
     def mean_confidence(self) -> float:
         """Mean confidence of the frame without the vehicle itself, 0 to 1; 0 if nothing is left."""
-        outside = None if self._white is None else cv2.bitwise_not(self._white)
+        outside = None if self._vehicle is None else cv2.bitwise_not(self._vehicle)
         return cv2.mean(self._drawn.confidence, outside)[0] / 255
 
     @cached_property
@@ -99,6 +101,6 @@ class Segmentation:
 
     def _outside(self, image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
         """Sets the pixels of the vehicle itself to 0."""
-        if self._white is None:
+        if self._vehicle is None:
             return image
-        return np.asarray(cv2.subtract(image, self._white), np.uint8)  # saturates at 0
+        return np.asarray(cv2.subtract(image, self._vehicle), np.uint8)  # saturates at 0

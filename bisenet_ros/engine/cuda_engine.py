@@ -79,9 +79,11 @@ class CudaEngine:
         graph_memory = torch.cuda.graph_pool_handle() if captures else None
         width, height = (size + -size % STRIDE for size in network_size)
         self._input_shape = height, width, self._channels
-        launches = _Launches(self._network, self._input_shape, self._dtype, device, graph_memory)
+        factory = _RunnerFactory(
+            self._network, self._input_shape, self._dtype, device, graph_memory
+        )
         self._runners = Runners(
-            launches.captured if captures else launches.eager, launches.eager, self.notes
+            factory.captured if captures else factory.eager, factory.eager, self.notes
         )
         self._done = runtime_of(device).Event()
         self._compile_kernels()
@@ -133,7 +135,7 @@ class CudaEngine:
 
 
 @dataclass(frozen=True)
-class _Launches:
+class _RunnerFactory:
     """Makes the network's runners.
 
     It does not refer to the engine, so that an engine that is replaced, and its memory on the GPU,
