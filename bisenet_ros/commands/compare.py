@@ -52,6 +52,11 @@ def compare_runs(run_a: Path, run_b: Path, output: Path, fail_under: str | None)
             f'the replays are of different bags, {bags["a"]} and {bags["b"]}: their frames are '
             'compared only because camera, number and stamp are equal'
         )
+    if others := figures['frames']['other_truth']:
+        warn(
+            f'the true labels of A and B differ in {counted(others, "frame")}, because of the '
+            'ground truth or ego_mask: accuracy changes with them, too'
+        )
     console = Console(highlight=False)
     _print(console, figures, page)
     judgements = [judge_figure(one, figures_of_comparison(figures)) for one in criteria]

@@ -9,10 +9,12 @@ import shutil
 from contextlib import closing
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 from command_line import bisenet
 from pages import Page, pixels_of, screenshot
-from small_bags import drive, write_bag
+from small_bags import HEIGHT, WIDTH, drive, write_bag
 from tiny_checkpoint import save_tiny_checkpoint
 
 from bisenet_ros.bag.messages import open_bag
@@ -99,6 +101,21 @@ def test_replays_of_different_bags_are_pointed_out(runs: tuple[Path, Path], tmp_
         assert (f'different bags, {runs[0].parent / "bag"} and {bag}' in compared.stderr) == warns
         settings = json.loads((tmp_path / 'diff' / 'comparison.json').read_text())['settings']
         assert ('bag' in settings) == warns
+
+
+def test_other_true_labels_are_pointed_out(runs: tuple[Path, Path], tmp_path: Path) -> None:
+    ego = np.zeros((HEIGHT, WIDTH), np.uint8)
+    ego[-10:] = 255
+    cv2.imwrite(str(tmp_path / 'ego.png'), ego)
+    masked = tmp_path / 'masked'
+    options = '--weights', runs[0].parent / '0.safetensors', '--ego-mask', tmp_path / 'ego.png'
+    assert bisenet('replay', runs[0].parent / 'bag', '-o', masked, *options).exit_code == 0
+    for run, warns in ((runs[1], False), (masked, True)):
+        compared = bisenet('compare', runs[0], run, '-o', tmp_path / 'diff')
+        assert compared.exit_code == 0, compared.output
+        assert ('the true labels of A and B differ in 5 frames' in compared.stderr) == warns
+        page = Page(tmp_path / 'diff' / 'comparison.html').text
+        assert ('In 5 frames the true labels of A and B differ' in page) == warns
 
 
 def test_names_of_classes_are_printed_as_they_are(runs: tuple[Path, Path], tmp_path: Path) -> None:

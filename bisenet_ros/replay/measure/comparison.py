@@ -45,6 +45,14 @@ class FramePair:
     b: EvaluatedFrame
     changed_labels: float | None = None
 
+    @property
+    def other_truth(self) -> bool:
+        """Whether the true labels are known to differ: another ground truth, or ego mask."""
+        if self.a.counts is None or self.b.counts is None:
+            return False
+        of_a, of_b = (counts.confusion.sum(axis=1) for counts in (self.a.counts, self.b.counts))
+        return not np.array_equal(of_a, of_b)
+
     def change(self, figure: str) -> float | None:
         """Returns the figure in B minus that in A; None if one of them is missing."""
         if figure not in self.a.figures or figure not in self.b.figures:
@@ -76,6 +84,7 @@ class Comparison:
                 'b': len(self.b.frames),
                 'common': len(self.pairs),
                 'with_truth': len(self._with_truth()),
+                'other_truth': sum(pair.other_truth for pair in self.pairs),
             },
             'settings': _settings(self.a.metrics, self.b.metrics),
             'accuracy': self._accuracy(),

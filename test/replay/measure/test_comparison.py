@@ -87,7 +87,7 @@ def test_accuracy_and_its_change(
     runs: tuple[Path, Path], weights: Path, other_weights: Path
 ) -> None:
     figures = comparison_of(runs).figures()
-    assert figures['frames'] == {'a': 6, 'b': 6, 'common': 6, 'with_truth': 6}
+    assert figures['frames'] == {'a': 6, 'b': 6, 'common': 6, 'with_truth': 6, 'other_truth': 0}
     accuracy = figures['accuracy']
     of_runs = [json.loads((run / 'metrics.json').read_text())['accuracy'] for run in runs]
     for name in ('miou', 'drivable_iou', 'pixel_accuracy'):
@@ -138,7 +138,7 @@ def test_only_frames_in_both_count(
     entries[0] = entries[0]._replace(encoding='xyz8')
     part = run(write_bag(tmp_path / 'bag', entries), weights, tmp_path / 'part')
     figures = comparison_of((runs[0], part)).figures()
-    assert figures['frames'] == {'a': 6, 'b': 5, 'common': 5, 'with_truth': 2}
+    assert figures['frames'] == {'a': 6, 'b': 5, 'common': 5, 'with_truth': 2, 'other_truth': 0}
     matrix = ConfusionMatrix(len(CAMVID))
     for index in (2, 4):
         matrix.update(segmenter(picture(index)).labels, truth_of(index))
