@@ -1,11 +1,11 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Formats figures for display. Fractions, 0 to 1 everywhere else, become percentages."""
+"""Formats figures and names for display. Fractions, 0 to 1 everywhere else, become percentages."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 NOTHING = '–'
 """Placeholder for a missing figure."""
@@ -49,3 +49,15 @@ def quantity(value: float | None, unit: str) -> str:
 def percentiles(milliseconds: Mapping[str, float]) -> str:
     """Formats the figures p50, p95 and p99 of durations."""
     return ' / '.join(f'{milliseconds[p]:.0f}' for p in ('p50', 'p95', 'p99')) + ' ms'
+
+
+def distinct(names: Iterable[str]) -> list[str]:
+    """Returns the names, each with a number if an earlier one has taken it: 'a', 'a_2'."""
+    found: list[str] = []
+    for stem in names:
+        name, copy = stem, 1
+        while name in found:
+            copy += 1
+            name = f'{stem}_{copy}'
+        found.append(name)
+    return found

@@ -241,11 +241,12 @@ def test_truth_from_a_folder_counts_as_from_a_topic(
 
 
 def test_a_video_of_each_camera_is_written_on_request(weights: Path, tmp_path: Path) -> None:
-    entries = [*drive(4, '/front'), *drive(4, '/rear')]
+    spaces = ('/front', '/car/rear', '/car_rear')
+    entries = [entry for space in spaces for entry in drive(4, space)]
     bag = write_bag(tmp_path / 'bag', sorted(entries, key=lambda entry: entry.stamp))
     assert replay(weights, bag, tmp_path / 'out', '--video').exit_code == 0
     assert {path.name for path in (tmp_path / 'out').glob('*.webm')} == {
-        'overlay_front.webm', 'overlay_rear.webm',
+        'overlay_front.webm', 'overlay_car_rear.webm', 'overlay_car_rear_2.webm',
     }  # fmt: skip
     assert replay(weights, bag, tmp_path / 'out').exit_code == 0
     assert not list((tmp_path / 'out').glob('*.webm'))  # they were of the earlier replay

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from bisenet_ros.bag.messages import BagError
 from bisenet_ros.bag.reader import STORAGES
+from bisenet_ros.formatting import distinct
 from bisenet_ros.replay.measure.run_result import FRAME_LINES, OUTPUT_BAG
 
 _FILES = (*STORAGES, '.bag', '.bag.active')
@@ -60,16 +61,8 @@ def find_bags(paths: Sequence[Path], apart_from: Path) -> list[Path]:
 
 def result_folders(bags: Sequence[Path]) -> list[str]:
     """Returns a folder name for each bag: the name of the bag, with a number if it is taken."""
-    names: list[str] = []
-    for bag in bags:
-        resolved = _real(bag)
-        stem = resolved.name if os.path.isdir(resolved) else resolved.stem
-        name, number = stem, 1
-        while name in names:
-            number += 1
-            name = f'{stem}_{number}'
-        names.append(name)
-    return names
+    resolved = [_real(bag) for bag in bags]
+    return distinct(one.name if os.path.isdir(one) else one.stem for one in resolved)
 
 
 def _real(path: Path) -> Path:

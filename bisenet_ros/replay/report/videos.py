@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bisenet_ros.bag.reader import Camera, RecordedFrame
+from bisenet_ros.formatting import distinct
 from bisenet_ros.media import VideoWriter
 
 Pixels = npt.NDArray[np.uint8]
@@ -43,8 +44,10 @@ class OverlayVideos:
     def __init__(self, folder: Path, cameras: Sequence[Camera], seconds: float) -> None:
         self._stack = ExitStack()
         self._videos: dict[str, _Video] = {}
-        for camera in cameras:
-            name = '_'.join(('overlay', *filter(None, camera.name.split('/'))))
+        names = distinct(
+            '_'.join(('overlay', *filter(None, camera.name.split('/')))) for camera in cameras
+        )
+        for camera, name in zip(cameras, names, strict=True):
             rate = (camera.frame_count - 1) / seconds if seconds > 0 else 1.0
             writer = VideoWriter(folder / f'{name}.webm', min(max(rate, 1.0), _FASTEST))
             self._videos[camera.image_topic] = _Video(writer)
