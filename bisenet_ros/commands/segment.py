@@ -347,10 +347,10 @@ class _FileSegmenter:
     def _segment(self, frame: Pixels, stem: str) -> Segmentation:
         """Segments a frame, and writes its masks and the ground from above."""
         result = self._segmenter(frame)
+        if self._ground is not None:  # first, because it may refuse the frame
+            self._ground.write(self._output / f'{stem}{_BIRDS_EYE}', frame, result)
         write_image(self._output / f'{stem}_labels.png', result.labels)
         write_image(self._output / f'{stem}_drivable.png', result.drivable)
-        if self._ground is not None:
-            self._ground.write(self._output / f'{stem}{_BIRDS_EYE}', frame, result)
         return result
 
     def _overlay(self, frame: Pixels, result: Segmentation) -> Pixels:

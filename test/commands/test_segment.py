@@ -160,6 +160,9 @@ def test_a_calibration_is_for_one_size_of_images(weights: Path, tmp_path: Path) 
     result = segment(weights, folder, '-o', tmp_path / 'out', *options)
     assert result.exit_code == 2
     assert 'is for 80x60, but the image' in result.stderr
+    assert {path.name for path in (tmp_path / 'out').iterdir()} == {
+        'a_labels.png', 'a_drivable.png', 'a_overlay.jpg', 'a_birdseye.png',
+    }  # fmt: skip
 
 
 def test_the_only_cameras_own_mounting_and_ego_mask_are_used(weights: Path, tmp_path: Path) -> None:
