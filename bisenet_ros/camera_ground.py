@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 NO_CAMERA_INFO = (
     'no CameraInfo received, which grid and scan need: let the driver publish camera_info beside '
-    'the image (on another topic: launch with camera_info:=TOPIC), and record it in bags'
+    'the image, and record it in bags'
 )
 
 MOUNTING, TF, MISSING = 'mounting', 'tf', 'missing'
@@ -97,17 +98,24 @@ class CameraGround:
     """
 
     def __init__(
-        self, camera: str, settings: Callable[[], Settings], transforms: Transforms | None = None
+        self,
+        camera: str,
+        settings: Callable[[], Settings],
+        transforms: Transforms | None = None,
+        camera_info_topic: str = '',
     ) -> None:
         """
         Args:
             camera: Name of the camera.
             settings: Returns the current parameters.
             transforms: Looks up the camera's pose; None without TF.
+            camera_info_topic: The topic that a node subscribes to, after remapping; empty without
+                one.
         """
         self._camera = camera
         self._settings = settings
         self._transforms = transforms
+        self._camera_info_topic = camera_info_topic
         self._all: Settings | None = None  # the settings that `_own` was made from
         self._own = Settings()
         self._info: Any = None
@@ -158,7 +166,7 @@ class CameraGround:
             pose = self._pose(settings, message.header)
             info = self._info if camera_info is None else camera_info
             if info is None:
-                raise UserError(NO_CAMERA_INFO)
+                raise UserError(self._no_camera_info())
             camera = CameraModel.from_info(info, size).resized(segmentation.size)
             key = (camera, pose, settings.layout)
             if self._tables is None or key != self._key or ego is not self._ego:
@@ -200,6 +208,16 @@ class CameraGround:
         if last is None or last[0] != frames:
             raise UserError(self._cure(*frames))
         return last[1]
+
+    def _no_camera_info(self) -> str:
+        if not self._camera_info_topic:
+            return NO_CAMERA_INFO
+        name = posixpath.join(self._camera, 'camera_info')
+        return (
+            f'no CameraInfo received on {self._camera_info_topic}, which grid and scan need: let '
+            f'the driver publish it there, or remap {name} to its topic (launch with '
+            'camera_info:=TOPIC)'
+        )
 
     def _cure(self, base_frame: str, frame: str) -> str:
         name = f'{self._camera}.mounting' if self._camera else 'mounting'

@@ -39,6 +39,15 @@ def image(sec: int = 1, frame_id: str = 'front_optical') -> SimpleNamespace:
     return SimpleNamespace(header=SimpleNamespace(stamp=stamp, frame_id=frame_id))
 
 
+@pytest.mark.parametrize(('camera', 'name'), [('', 'camera_info'), ('left', 'left/camera_info')])
+def test_the_topic_that_a_node_waits_for_is_named(camera: str, name: str) -> None:
+    settings = Settings(mounting=MOUNTING)
+    ground = CameraGround(camera, lambda: settings, camera_info_topic='/robot/camera_info')
+    assert ground.of_frame(image(), SEEN.size, SEEN, None) is None
+    assert 'no CameraInfo received on /robot/camera_info' in ground.problem
+    assert f'remap {name} to its topic' in ground.problem
+
+
 def test_camera_info_comes_late_changes_and_is_refused() -> None:
     settings = Settings(mounting=MOUNTING, grid_resolution=0.25)
     camera = CameraGround('', lambda: settings)

@@ -153,7 +153,15 @@ class SegmenterNode(LifecycleNode):
         names, arrival = self._settings.cameras, threading.Condition()
         slots = [CameraSlot(name, arrival) for name in names]
         self._transforms = transforms = listen_to_transforms(self, self._forget_poses)
-        grounds = {name: CameraGround(name, lambda: self._settings, transforms) for name in names}
+        grounds = {
+            name: CameraGround(
+                name,
+                lambda: self._settings,
+                transforms,
+                self.resolve_topic_name(posixpath.join(name, 'camera_info')),
+            )
+            for name in names
+        }
         try:
             self._worker = self._load_worker(slots, arrival, grounds)
         finally:
