@@ -17,7 +17,7 @@ from bisenet_ros.camera_pipeline import CameraPipeline, SegmentedFrame
 from bisenet_ros.camera_slot import CameraSlot
 from bisenet_ros.label_space import LabelSpace
 from bisenet_ros.node.camera_info_subscription import CameraInfoSubscription
-from bisenet_ros.node.diagnostics import CameraTask
+from bisenet_ros.node.camera_task import CameraTask
 from bisenet_ros.node.image_subscription import ImageSubscription
 from bisenet_ros.node.publishers import CameraPublishers
 from bisenet_ros.outputs import FrameResult

@@ -39,11 +39,12 @@ from bisenet_ros.errors import UserError, first_line
 from bisenet_ros.label_space import LabelSpace
 from bisenet_ros.malloc_tuning import return_free_memory
 from bisenet_ros.message_types import COMPRESSED
-from bisenet_ros.node import diagnostics, parameters
+from bisenet_ros.node import parameters
 from bisenet_ros.node.camera import Camera
-from bisenet_ros.node.diagnostics import EngineTask, ProcessingTime, Status, Task
 from bisenet_ros.node.ending import end, limited_time
+from bisenet_ros.node.engine_task import EngineTask, ProcessingTime
 from bisenet_ros.node.loader import Loader, import_segmenter, load_segmenter
+from bisenet_ros.node.status import PERIOD, Status, Task
 from bisenet_ros.node.topic_names import topic_name
 from bisenet_ros.node.transforms import TransformListener, listen_to_transforms
 from bisenet_ros.node.worker import Worker
@@ -126,9 +127,7 @@ class SegmenterNode(LifecycleNode):
         )
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
         # A steady clock: a watchdog must also work where simulated time stands still.
-        self.create_timer(
-            diagnostics.PERIOD, self._on_timer, clock=Clock(clock_type=ClockType.STEADY_TIME)
-        )
+        self.create_timer(PERIOD, self._on_timer, clock=Clock(clock_type=ClockType.STEADY_TIME))
 
     @property
     def autostart(self) -> bool:
@@ -316,7 +315,7 @@ class SegmenterNode(LifecycleNode):
         diagnostics are published from here.
         """
         while not loading.done():
-            wait([loading, self.ended], timeout=diagnostics.PERIOD, return_when=FIRST_COMPLETED)
+            wait([loading, self.ended], timeout=PERIOD, return_when=FIRST_COMPLETED)
             if self.ended.done():
                 return False
             self._publish_diagnostics()

@@ -20,19 +20,11 @@ from ros_peers import image_message, street
 from bisenet_ros.batching import choose_batching
 from bisenet_ros.camera_ground import CameraGround
 from bisenet_ros.camera_slot import CameraSlot, CameraState, FrameCounts
-from bisenet_ros.node.diagnostics import (
-    ERROR,
-    OK,
-    WARN,
-    CameraTask,
-    EngineTask,
-    ProcessingTime,
-    Status,
-    Task,
-    judge,
-)
+from bisenet_ros.node.camera_task import CameraTask, judge
+from bisenet_ros.node.engine_task import EngineTask, ProcessingTime
 from bisenet_ros.node.image_link import ImageLink, Offer
 from bisenet_ros.node.statistics import Arrivals, Durations
+from bisenet_ros.node.status import ERROR, OK, WARN, Status, Task
 from bisenet_ros.node.worker import Worker
 from bisenet_ros.segmenter import Segmenter
 from bisenet_ros.settings import Settings
