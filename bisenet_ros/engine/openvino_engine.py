@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Sequence
 
 import numpy as np
@@ -82,6 +83,9 @@ class OpenVinoEngine:
         ]
         self._request = compiled.create_infer_request()
         self._output_shape = tuple(compiled.output(0).shape)[1:]
+        # Where Python frees the request as late as what modules and classes hold, OpenVINO aborts
+        # the process. This frees it first.
+        weakref.finalize(self, vars(self).clear)
 
     def __call__(self, frames: Sequence[Frame]) -> Tensor:
         """See `Engine.__call__`; the layout is channels last."""

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import gc
+import subprocess
 import sys
 import threading
 import weakref
@@ -262,6 +263,22 @@ def test_without_openvino_auto_is_torch(weights: Path, monkeypatch: pytest.Monke
     assert Segmenter.load(weights, device='cpu').engine == 'torch'
     with pytest.raises(UserError, match='pip install openvino'):
         Segmenter.load(weights, engine='openvino')
+
+
+@needs_winograd
+def test_a_segmenter_of_a_class_does_not_abort_python_at_its_exit(
+    weights: Path, tmp_path: Path
+) -> None:
+    """Python frees classes of imported modules last."""
+    module = tmp_path / 'perception.py'
+    module.write_text(
+        'import sys\n'
+        'from bisenet_ros.segmenter import Segmenter\n'
+        'class Perception:\n'
+        "    segmenter = Segmenter.load(sys.argv[1], device='cpu', engine='openvino')\n"
+    )
+    program = f'import sys; sys.path.append({str(tmp_path)!r}); import perception'
+    subprocess.run([sys.executable, '-c', program, str(weights)], check=True)
 
 
 @pytest.mark.usefixtures('small_images_pay')
