@@ -11,12 +11,15 @@ from pathlib import Path
 
 from rich.console import Console
 
+from bisenet_ros.checkpoint import resolve_weights
 from bisenet_ros.console import notes, print_line, progress_bar, warn
 from bisenet_ros.errors import UserError
 from bisenet_ros.formatting import counted
 from bisenet_ros.metrics.accuracy import Accuracy
 from bisenet_ros.model_settings import ModelSettings
 from bisenet_ros.output_files import is_standard_output, make_folder, write_json
+from bisenet_ros.replay.measure.provenance import sha256_of
+from bisenet_ros.version import versions
 from bisenet_training.datasets import Dataset
 from bisenet_training.datasets.settings import LabelWriter
 from bisenet_training.evaluation.confusion_chart import check_matplotlib
@@ -97,6 +100,10 @@ def evaluate_weights(
         _check_labels(outputs.folder / LABELS, dataset)
         make_folder(outputs.folder)
     predictor = load_predictor(settings, views)
+    origin = {
+        'sha256': sha256_of(resolve_weights(settings.weights)),
+        'versions': versions(('openvino', 'onnxruntime', 'triton')),
+    }
     settings = replace(
         settings,
         drivable_threshold=predictor.drivable_threshold,
@@ -127,10 +134,11 @@ def evaluate_weights(
         'stride': None if views.crop is None else views.stride,
     }
     title, figures = dataset.description, result.figures()
+    written = {**facts, **origin, **figures}
     if outputs.json_file is not None:
-        write_json(outputs.json_file, {**facts, **figures})
+        write_json(outputs.json_file, written)
     if outputs.folder is not None:
-        write_json(outputs.folder / 'figures.json', {**facts, **figures})
+        write_json(outputs.folder / 'figures.json', written)
         write_report(outputs.folder, title, facts, figures, worst.frames, result.label_space)
     if not is_standard_output(outputs.json_file):
         print_tables(Console(highlight=False), title, figures)

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 import os
 import shutil
@@ -25,6 +26,7 @@ from bisenet_ros.checkpoint import Checkpoint
 from bisenet_ros.label_space import CAMVID, CITYSCAPES, IGNORE
 from bisenet_ros.model_settings import MODEL_PARAMETERS, ModelSettings
 from bisenet_ros.settings import Settings
+from bisenet_ros.version import VERSION
 from bisenet_training.datasets.camvid import VOID
 from bisenet_training.datasets.cityscapes import LABEL_IDS
 
@@ -107,6 +109,8 @@ def test_figures_equal_counting_in_the_written_labels(
     assert figures['drivable_iou'] == ious['road']
     assert (figures['data'], figures['frames']) == (f'CamVid val ({FRAMES} frames)', FRAMES)
     assert (figures['scales'], figures['flip'], figures['crop']) == ([1.0], False, None)
+    assert figures['sha256'] == hashlib.sha256(weights.read_bytes()).hexdigest()
+    assert figures['versions']['bisenet_ros'] == VERSION
     assert figures.keys() >= MODEL_PARAMETERS.keys()
     assert figures.keys().isdisjoint(set(vars(Settings())) - set(vars(ModelSettings())))
     assert IGNORE not in labels

@@ -55,7 +55,7 @@ class Views:
     def __post_init__(self) -> None:
         if not self.scales or not all(0 < scale < math.inf for scale in self.scales):
             raise UserError(
-                f'scales must be numbers above 0, such as 0.75,1,1.25, not {self.scales}'
+                f'scales must be numbers above 0, such as 0.75,1,1.25, not {list(self.scales)}'
             )
         if self.crop is not None and min(self.crop) < MIN_SIDE:
             raise UserError(

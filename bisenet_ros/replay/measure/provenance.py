@@ -24,7 +24,7 @@ def describe_bag(path: Path) -> dict[str, Any]:
     try:
         files = sorted(path.iterdir()) if path.is_dir() else [path]
         described = [
-            {'name': file.name, 'bytes': file.stat().st_size, 'sha256': _sha256(file)}
+            {'name': file.name, 'bytes': file.stat().st_size, 'sha256': sha256_of(file)}
             for file in files
             if file.is_file()
         ]
@@ -38,14 +38,15 @@ def describe_model(segmenter: Segmenter) -> dict[str, Any]:
     described = {
         **vars(segmenter.settings),
         'network': segmenter.checkpoint.network,
-        'sha256': _sha256(resolve_weights(segmenter.settings.weights)),
+        'sha256': sha256_of(resolve_weights(segmenter.settings.weights)),
         'classes': segmenter.label_space.names,
         'notes': segmenter.notes,
     }
     return {name: list(v) if isinstance(v, tuple) else v for name, v in described.items()}
 
 
-def _sha256(file: Path) -> str:
+def sha256_of(file: Path) -> str:
+    """Returns the SHA-256 of a file of any size, in hexadecimal."""
     digest = hashlib.sha256()
     with file.open('rb') as content:
         while block := content.read(_BLOCK):
