@@ -713,7 +713,7 @@ def export(
         Literal['onnx', 'openvino', 'torchscript'], typer.Option('--format', help='File format.')
     ] = 'onnx',
     params: Annotated[
-        Path | None,
+        list[Path] | None,
         typer.Option(
             '--params',
             metavar='FILE',
@@ -783,8 +783,9 @@ def export(
     from bisenet_ros.parameter_file import read_settings
     from bisenet_training.export.metadata import Interface
 
-    warn_of_foreign(params)
-    settings = read_settings(params, {'weights': weights, 'network_size': network_size})
+    files = params or ()
+    warn_of_foreign(files)
+    settings = read_settings(files, {'weights': weights, 'network_size': network_size})
     export_weights(
         settings.weights,
         format,

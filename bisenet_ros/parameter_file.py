@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reads ROS parameter files without ROS, to the values that the node would get.
 
+ROS reads several files as if each continued the one before.
+
 Scalars are parsed as in ROS (rcl_yaml_param_parser), which differs from YAML 1.1: `2e-3` is a
 number, `y` is a bool, `null` is a string. Of tags, only `!!str` has a meaning, and aliases are
 refused.
@@ -37,6 +39,7 @@ _VALUES = 'ros__parameters'
 _STRING = 'tag:yaml.org,2002:str'  # `!!str`
 _TRUE = frozenset(('Y', 'y', 'yes', 'Yes', 'YES', 'true', 'True', 'TRUE', 'on', 'On', 'ON'))
 _FALSE = frozenset(('N', 'n', 'no', 'No', 'NO', 'false', 'False', 'FALSE', 'off', 'Off', 'OFF'))
+_NODE_NAME = re.compile(r'(/(\*\*?|[A-Za-z_][A-Za-z0-9_]*))+')
 # What strtol (with base 0) and strtod of C accept.
 _INTEGER = re.compile(r'\s*[+-]?(0[xX][0-9a-fA-F]+|[0-9]+)')
 _DOUBLE = re.compile(
@@ -50,32 +53,39 @@ class Entry:
     """One parameter of a file.
 
     Attributes:
+        file: The file.
         node: Name or pattern of the nodes that it is for, such as `/**` or `/front/segmenter`.
         name: Name of the parameter, its parts joined by dots.
         value: The value that the node gets.
         line: Line in the file, from 1.
     """
 
+    file: Path
     node: str
     name: str
     value: Any
     line: int
 
+    @property
+    def place(self) -> str:
+        """The file and the line, for errors."""
+        return f'{self.file}:{self.line}'
+
 
 def read_settings(
-    path: Path | None, options: Mapping[str, Any], defaults: Mapping[str, Any] | None = None
+    files: Sequence[Path], options: Mapping[str, Any], defaults: Mapping[str, Any] | None = None
 ) -> Settings:
-    """Reads settings from a parameter file; single options override it, for every camera.
+    """Reads settings from parameter files; single options override them, for every camera.
 
     Args:
-        path: The file; None for the defaults.
-        options: Values by parameter; None leaves the value to the file.
+        files: The files, in the order in which the node gets them; none for the defaults.
+        options: Values by parameter; None leaves the value to the files.
         defaults: Values by parameter that replace the usual defaults.
 
     Raises:
-        UserError: The file cannot be read, or the node would refuse a value in it or an option.
+        UserError: A file cannot be read, or the node would refuse a value in it or an option.
     """
-    values = {} if path is None else read_parameters(path)
+    values = read_parameters(files)
     given = {name: value for name, value in options.items() if value is not None}
     given = {name: PARAMETERS[name].value_of(value) for name, value in given.items()}
     overridden = {name for name in values.keys() - PARAMETERS if name.rpartition('.')[2] in given}
@@ -83,34 +93,34 @@ def read_settings(
     return Settings().changed({**(defaults or {}), **values, **given})
 
 
-def read_parameters(path: Path) -> dict[str, Any]:
-    """Reads the values for the node `segmenter` by parameter.
+def read_parameters(files: Sequence[Path]) -> dict[str, Any]:
+    """Reads the values for the node `segmenter` by parameter; none without files.
 
     Of several sections that match the node, the one that begins later wins, as in ROS.
 
     Raises:
-        UserError: The file cannot be read, is not a parameter file, has no section for the node,
-            has sections for nodes of this name in several namespaces, or has a parameter that the
-            node would refuse.
+        UserError: A file cannot be read, is not a parameter file, or has a parameter that the node
+            would refuse; or the files have no section for the node, or sections for nodes of this
+            name in several namespaces.
     """
-    entries = list(_entries(path))
-    return _parameters_of(path, entries, _segmenter_in(path, entries))
+    entries = _entries(files)
+    return _parameters_of(files, entries, _segmenter_in(files, entries))
 
 
-def foreign_in(path: Path) -> list[str]:
+def foreign_in(files: Sequence[Path]) -> list[str]:
     """Returns the parameters for the node `segmenter` that are meant for other nodes.
 
     Raises:
         UserError: As `read_parameters`.
     """
-    entries = list(_entries(path))
-    node = _segmenter_in(path, entries)
+    entries = _entries(files)
+    node = _segmenter_in(files, entries)
     of_node = (entry.name for entry in entries if matches(entry.node, node))
     return [name for name in dict.fromkeys(of_node) if is_foreign(name)]
 
 
-def _segmenter_in(path: Path, entries: Sequence[Entry]) -> str:
-    """Returns the name, with its namespace, of the node `segmenter` that a file is for."""
+def _segmenter_in(files: Sequence[Path], entries: Sequence[Entry]) -> str:
+    """Returns the name, with its namespace, of the node `segmenter` that files are for."""
     named = {entry.node for entry in entries if entry.node.endswith(f'/{NODE}')}
     nodes = sorted(name for name in named if '*' not in name)
     if not nodes:
@@ -120,32 +130,38 @@ def _segmenter_in(path: Path, entries: Sequence[Entry]) -> str:
         nodes = fitting[:1] or sorted(named)
     if len(nodes) > 1:
         raise UserError(
-            f'{path} has parameters for several nodes ({", ".join(nodes)}): keep only one of them'
+            f'{listed(files)}: parameters for several nodes ({", ".join(nodes)}): keep only one of'
+            ' them'
         )
     node = nodes[0] if nodes else f'/{NODE}'
-    if not any(matches(entry.node, node) for entry in entries):
+    if files and not any(matches(entry.node, node) for entry in entries):
         raise UserError(
-            f"{path}: no parameters for the node '{NODE}': put them under '/**: {_VALUES}:' or "
-            f"'{NODE}: {_VALUES}:'"
+            f"{listed(files)}: no parameters for the node '{NODE}': put them under "
+            f"'/**: {_VALUES}:' or '{NODE}: {_VALUES}:'"
         )
     return node
 
 
-def read_parameters_of(path: Path, node: str) -> dict[str, Any]:
+def listed(files: Sequence[Path]) -> str:
+    """Returns the names of files, for messages about all of them."""
+    return ', '.join(map(str, files))
+
+
+def read_parameters_of(file: Path, node: str) -> dict[str, Any]:
     """Reads the values for a node by parameter; empty if the file has no section for it.
 
     Args:
-        path: The file.
+        file: The file.
         node: The node's name with its namespace, such as `/robot/segmenter`.
 
     Raises:
         UserError: The file cannot be read, is not a parameter file, or has a parameter that the
             node would refuse.
     """
-    return _parameters_of(path, list(_entries(path)), node)
+    return _parameters_of([file], _entries([file]), node)
 
 
-def _parameters_of(path: Path, entries: Sequence[Entry], node: str) -> dict[str, Any]:
+def _parameters_of(files: Sequence[Path], entries: Sequence[Entry], node: str) -> dict[str, Any]:
     # In ROS, a section that is given again continues the first one of its name.
     sections = list(dict.fromkeys(entry.node for entry in entries))
     last: dict[str, Entry] = {}
@@ -155,8 +171,8 @@ def _parameters_of(path: Path, entries: Sequence[Entry], node: str) -> dict[str,
         before = last.get(entry.name, entry)
         if before.node == entry.node and type_name(before.value) != type_name(entry.value):
             raise UserError(
-                f'{path}:{entry.line}: {entry.name} is given twice, with another type in line'
-                f' {before.line}; ROS may take the first: keep one'
+                f'{entry.place}: {entry.name} is given twice, with another type in'
+                f' {before.place}; ROS may take the first: keep one'
             )
         last[entry.name] = entry
     values: dict[str, Any] = {}
@@ -164,17 +180,17 @@ def _parameters_of(path: Path, entries: Sequence[Entry], node: str) -> dict[str,
         try:
             values[name] = declaration_of(name).value_of(entry.value)
         except UserError as error:
-            raise UserError(f'{path}:{entry.line}: {error}') from error
+            raise UserError(f'{entry.place}: {error}') from error
     cameras = values.get('cameras', PARAMETERS['cameras'].default)
     for name, entry in last.items():
         try:
             check_camera(name, cameras)
         except UserError as error:
-            raise UserError(f'{path}:{entry.line}: {error}') from error
+            raise UserError(f'{entry.place}: {error}') from error
     try:
         Settings().changed(values)  # valid values may be invalid together
     except UserError as error:
-        raise UserError(f'{path}: {error}') from error
+        raise UserError(f'{listed(files)}: {error}') from error
     return values
 
 
@@ -197,40 +213,44 @@ def write_parameters(path: Path, values: Mapping[str, object]) -> None:
     path.write_text(text, encoding='utf-8')
 
 
-def nodes_in(path: Path) -> list[str]:
+def nodes_in(file: Path) -> list[str]:
     """Returns the names and patterns of the nodes that a file has parameters for.
 
     Raises:
         UserError: The file cannot be read, or is not a parameter file.
     """
-    return [node for node, _ in _all_sections(path)]
+    return [node for node, _ in _all_sections(file)]
 
 
-def _entries(path: Path) -> Iterator[Entry]:
-    """Yields every parameter of a file in order.
+def _entries(files: Sequence[Path]) -> list[Entry]:
+    """Returns every parameter of files in order.
 
     Raises:
-        UserError: The file cannot be read, or is not a parameter file.
+        UserError: A file cannot be read, or is not a parameter file.
     """
-    for node, values in _all_sections(path):
-        yield from _parameters(path, node, values, '')
+    return [
+        entry
+        for file in files
+        for node, values in _all_sections(file)
+        for entry in _parameters(file, node, values, '')
+    ]
 
 
-def _all_sections(path: Path) -> Iterator[tuple[str, yaml.Node]]:
-    with yaml_errors(path):
-        text = read_yaml(path)
-        _refuse_aliases(path, text)
+def _all_sections(file: Path) -> Iterator[tuple[str, yaml.Node]]:
+    with yaml_errors(file):
+        text = read_yaml(file)
+        _refuse_aliases(file, text)
         documents = list(yaml.compose_all(text, _Loader))
     for document in documents:
-        yield from _sections(path, document, '')
+        yield from _sections(file, document, '')
 
 
-def _refuse_aliases(path: Path, text: str) -> None:
+def _refuse_aliases(file: Path, text: str) -> None:
     for event in yaml.parse(text, yaml.CSafeLoader):
         if isinstance(event, yaml.AliasEvent):
             line = 1 if event.start_mark is None else event.start_mark.line + 1
             raise UserError(
-                f'{path}:{line}: ROS does not read aliases: write the value of *{event.anchor} here'
+                f'{file}:{line}: ROS does not read aliases: write the value of *{event.anchor} here'
             )
 
 
@@ -241,57 +261,64 @@ class _Loader(yaml.SafeLoader):
         return ''
 
 
-def _sections(path: Path, node: yaml.Node | None, name: str) -> Iterator[tuple[str, yaml.Node]]:
+def _sections(file: Path, node: yaml.Node | None, name: str) -> Iterator[tuple[str, yaml.Node]]:
     """Yields each node's name with its namespace, and the YAML node with its parameters."""
     if not isinstance(node, yaml.MappingNode):
         line = 1 if node is None else node.start_mark.line + 1
         raise UserError(
-            f'{path}:{line}: not a ROS parameter file: node names with {_VALUES} below each are '
+            f'{file}:{line}: not a ROS parameter file: node names with {_VALUES} below each are '
             'expected'
         )
     for key, value in node.value:
-        text = _name(path, key)
+        text = _name(file, key)
         if text == _VALUES and name:
-            yield name, value
+            node_name = f'/{name.removeprefix("/")}'
+            if not _NODE_NAME.fullmatch(node_name):
+                raise UserError(
+                    f'{file}:{key.start_mark.line + 1}: ROS refuses the node name {name!r}: each'
+                    ' part must be *, **, or letters, digits and _ without a digit at its beginning'
+                )
+            yield node_name, value
         else:
-            yield from _sections(path, value, f'{name}/{text.lstrip("/")}')
+            separator = '/' if name and not name.endswith('/') else ''
+            yield from _sections(file, value, f'{name}{separator}{text}')
 
 
-def _parameters(path: Path, node: str, values: yaml.Node, prefix: str) -> Iterator[Entry]:
+def _parameters(file: Path, node: str, values: yaml.Node, prefix: str) -> Iterator[Entry]:
     if not isinstance(values, yaml.MappingNode):
         line = values.start_mark.line + 1
-        raise UserError(f'{path}:{line}: {prefix or _VALUES} must contain names with values')
+        raise UserError(f'{file}:{line}: {prefix or _VALUES} must contain names with values')
     for key, value in values.value:
-        name, line = f'{prefix}{_name(path, key)}', key.start_mark.line + 1
+        name, line = f'{prefix}{_name(file, key)}', key.start_mark.line + 1
         if isinstance(value, yaml.MappingNode):
-            yield from _parameters(path, node, value, f'{name}.')
+            yield from _parameters(file, node, value, f'{name}.')
         elif isinstance(value, yaml.SequenceNode):
-            elements = tuple(_scalar(path, element) for element in value.value)
+            elements = tuple(_scalar(file, element) for element in value.value)
             types = sorted({type_name(element) for element in elements})
             if len(types) > 1:
                 raise UserError(
-                    f'{path}:{line}: {name}: values of different types in one list '
+                    f'{file}:{line}: {name}: values of different types in one list '
                     f'({", ".join(types)}), which ROS refuses; among doubles write 1.0, not 1'
                 )
-            yield Entry(node, name, elements, line)
+            yield Entry(file, node, name, elements, line)
         else:
-            yield Entry(node, name, _scalar(path, value), line)
+            yield Entry(file, node, name, _scalar(file, value), line)
 
 
-def _name(path: Path, key: yaml.Node) -> str:
+def _name(file: Path, key: yaml.Node) -> str:
     if isinstance(key, yaml.ScalarNode):
         return str(key.value)
-    raise UserError(f'{path}:{key.start_mark.line + 1}: a name must be a string')
+    raise UserError(f'{file}:{key.start_mark.line + 1}: a name must be a string')
 
 
-def _scalar(path: Path, node: yaml.Node) -> Any:
+def _scalar(file: Path, node: yaml.Node) -> Any:
     text, line = node.value, node.start_mark.line + 1
     if not isinstance(node, yaml.ScalarNode):
-        raise UserError(f'{path}:{line}: a parameter cannot be a list of lists')
+        raise UserError(f'{file}:{line}: a parameter cannot be a list of lists')
     if node.style in ("'", '"'):
         return text
     if not text:
-        raise UserError(f'{path}:{line}: no value')
+        raise UserError(f'{file}:{line}: no value')
     if node.tag == _STRING:
         return text
     return _plain_meaning(text)

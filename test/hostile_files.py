@@ -255,7 +255,7 @@ def _scenario(path: Path) -> object:
 def _parameters(path: Path) -> object:
     from bisenet_ros.parameter_file import read_settings
 
-    return read_settings(path, {})
+    return read_settings([path], {})
 
 
 def _configuration(path: Path) -> object:

@@ -72,7 +72,7 @@ def test_any_text_in_a_file(file: Path, name: str, text: str) -> None:
     indented = text.replace('\n', '\n      ')
     content = f'/**:\n  ros__parameters:\n    {name}: {indented}\n'
     file.write_bytes(content.encode('utf-8', 'surrogatepass'))
-    found, refusal = taken(lambda: read_settings(file, {}))
+    found, refusal = taken(lambda: read_settings([file], {}))
     if refusal:
         assert refusal.startswith(f'{file}:')  # then the line, from which it is plain to see
         assert refusal.isprintable()

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -31,13 +31,13 @@ def context() -> Iterator[object]:
     rclpy.shutdown(context=context)
 
 
-def in_ros(context: object, file: Path, namespace: str = '') -> Settings:
-    """What a node has that is started with the file."""
+def in_ros(context: object, files: Sequence[Path], namespace: str = '') -> Settings:
+    """What a node has that is started with the files."""
     node = rclpy.node.Node(
         'segmenter',
         namespace=namespace,
         context=context,
-        cli_args=['--ros-args', '--params-file', str(file)],
+        cli_args=['--ros-args', *(word for file in files for word in ('--params-file', str(file)))],
         enable_rosout=False,
     )
     try:
@@ -86,7 +86,7 @@ def in_ros(context: object, file: Path, namespace: str = '') -> Settings:
 def test_values_are_those_of_ros(context: object, tmp_path: Path, given: str) -> None:
     file = tmp_path / 'parameters.yaml'
     file.write_text(f'/**:\n  ros__parameters: {{{given}}}\n')
-    assert read_settings(file, {}) == in_ros(context, file)
+    assert read_settings([file], {}) == in_ros(context, [file])
 
 
 SECTIONS = {
@@ -108,7 +108,7 @@ def test_sections_are_for_the_nodes_that_ros_gives_them_to(
 ) -> None:
     file = tmp_path / 'parameters.yaml'
     file.write_text(text.replace('V', 'ros__parameters'))
-    assert read_settings(file, {}) == in_ros(context, file)
+    assert read_settings([file], {}) == in_ros(context, [file])
 
 
 @pytest.mark.parametrize(
@@ -117,6 +117,7 @@ def test_sections_are_for_the_nodes_that_ros_gives_them_to(
         '/*/segmenter: {V: {max_rate: 3.0}}\n/**: {V: {overlay_alpha: 0.2}}',
         '/**/segmenter: {V: {max_rate: 3.0}}\n/*/segmenter: {V: {overlay_alpha: 0.2}}',
         '/**/car/segmenter: {V: {max_rate: 3.0}}\n/*/*: {V: {overlay_alpha: 0.2}}',
+        'car/: {segmenter: {V: {max_rate: 3.0}}}',
         '/car/segmenter: {V: {max_rate: 3.0}}\n/*/segmenter: {V: {overlay_alpha: 0.2}}',
     ],
 )
@@ -125,7 +126,50 @@ def test_patterns_of_a_namespace_are_read_as_by_a_node_in_it(
 ) -> None:
     file = tmp_path / 'parameters.yaml'
     file.write_text(text.replace('V', 'ros__parameters'))
-    assert read_settings(file, {}) == in_ros(context, file, 'car')
+    assert read_settings([file], {}) == in_ros(context, [file], 'car')
+
+
+@pytest.mark.parametrize('order', [1, -1])
+@pytest.mark.parametrize(
+    'texts',
+    [
+        # The second file continues a section, which still comes before that of the node.
+        ['/**: {V: {max_rate: 1.0}}\nsegmenter: {V: {max_rate: 2.0}}', '/**: {V: {max_rate: 3.0}}'],
+        ['/**: {V: {max_rate: 1.0, device: cpu}}', '/**: {V: {max_rate: 3.0, weights: other}}'],
+        ['/**: {V: {max_rate: 1.0}}', 'camera: {V: {rate: 3.0}}'],
+        ['/**: {V: {cameras: [left]}}', '/**: {V: {left.mounting: []}}'],
+    ],
+)
+def test_several_files_are_read_as_by_a_node(
+    context: object, tmp_path: Path, texts: list[str], order: int
+) -> None:
+    files = [tmp_path / f'{number}.yaml' for number in range(len(texts))]
+    for file, text in zip(files, texts, strict=True):
+        file.write_text(text.replace('V', 'ros__parameters'))
+    assert read_settings(files[::order], {}) == in_ros(context, files[::order]) != Settings()
+
+
+@pytest.mark.parametrize(
+    'text',
+    [
+        'seg*: {V: {}}',
+        '/segmenter/: {V: {}}',
+        '/a//segmenter: {V: {}}',
+        'a: {/segmenter: {V: {}}}',
+        '/1st/segmenter: {V: {}}',
+        'front-left: {V: {}}',
+        '/***: {V: {}}',
+    ],
+)
+def test_names_of_nodes_that_ros_refuses_are_refused(
+    context: object, tmp_path: Path, text: str
+) -> None:
+    file = tmp_path / 'parameters.yaml'
+    file.write_text(f'/**: {{V: {{max_rate: 1.0}}}}\n{text}'.replace('V', 'ros__parameters'))
+    with pytest.raises(UserError, match=r'parameters\.yaml:2: ROS refuses the node name'):
+        read_settings([file], {})
+    with pytest.raises(RuntimeError, match='parse params file'):
+        in_ros(context, [file])
 
 
 def test_parameters_of_other_nodes_are_ignored(context: object, tmp_path: Path) -> None:
@@ -134,29 +178,29 @@ def test_parameters_of_other_nodes_are_ignored(context: object, tmp_path: Path) 
     file.write_text(
         f'/**: {{ros__parameters: {values}}}\nother: {{ros__parameters: {{lion: 1}}}}\n'
     )
-    assert read_settings(file, {}) == in_ros(context, file) == Settings(max_rate=3.0)
-    assert foreign_in(file) == ['wheel_radius', 'zebra.a']
+    assert read_settings([file], {}) == in_ros(context, [file]) == Settings(max_rate=3.0)
+    assert foreign_in([file]) == ['wheel_radius', 'zebra.a']
 
 
 def test_the_only_node_of_the_name_may_be_in_a_namespace(tmp_path: Path) -> None:
     file = tmp_path / 'parameters.yaml'
     file.write_text('front:\n  segmenter:\n    ros__parameters: {max_rate: 2.0}\n')
-    assert read_settings(file, {}).max_rate == 2.0
+    assert read_settings([file], {}).max_rate == 2.0
 
 
 @pytest.mark.parametrize('name', ['cpu', 'one_camera', 'multi_camera'])
 def test_shipped_files(context: object, name: str) -> None:
     file = Path(__file__).parents[1] / 'config' / f'{name}.yaml'
-    assert read_settings(file, {}) == in_ros(context, file)
+    assert read_settings([file], {}) == in_ros(context, [file])
 
 
 def test_options_win_over_the_file(tmp_path: Path) -> None:
     file = tmp_path / 'parameters.yaml'
     file.write_text('/**: {ros__parameters: {device: cuda, max_rate: 2.0}}')
-    settings = read_settings(file, {'device': 'cpu', 'network_size': (64, 32), 'engine': None})
+    settings = read_settings([file], {'device': 'cpu', 'network_size': (64, 32), 'engine': None})
     assert settings == Settings(device='cpu', network_size=(64, 32), max_rate=2.0)
     with pytest.raises(UserError, match="device must be auto, cpu, cuda or cuda:N, not 'gpu'"):
-        read_settings(None, {'device': 'gpu'})
+        read_settings((), {'device': 'gpu'})
 
 
 def test_options_win_over_the_values_of_single_cameras(tmp_path: Path) -> None:
@@ -165,7 +209,7 @@ def test_options_win_over_the_values_of_single_cameras(tmp_path: Path) -> None:
         '/**: {ros__parameters: {cameras: [front, left], front.ego_mask: bonnet.png,'
         ' left.mounting: [0.0, 0.5, 1.0, 0.0, 0.3, 1.0]}}'
     )
-    settings = read_settings(file, {'ego_mask': 'other.png'})
+    settings = read_settings([file], {'ego_mask': 'other.png'})
     assert settings.for_camera('front').ego_mask == 'other.png'
     assert settings.for_camera('left').ego_mask == 'other.png'
     assert settings.for_camera('left').mounting == (0.0, 0.5, 1.0, 0.0, 0.3, 1.0)
@@ -192,11 +236,11 @@ def test_options_win_over_the_values_of_single_cameras(tmp_path: Path) -> None:
         ('grid.resolution: 0.01', ': grid.length, grid.width and grid.resolution make 3000 x 2000'),
         (
             'max_rate: 10\n    max_rate: 2.5',
-            ':4: max_rate is given twice, with another type in line 3; ROS may take the first',
+            ':4: max_rate is given twice, with another type in ',
         ),
         (
             'mounting: [0.0, 0.0, 1.0, 0.0, 0.0, 0.0]\n    mounting: []',
-            ':4: mounting is given twice, with another type in line 3',
+            ':4: mounting is given twice, with another type in ',
         ),
         ('weights: [a, b]', "such as 'camvid'; it is the string array ['a', 'b']"),
         ('[', ': not YAML: '),
@@ -206,7 +250,7 @@ def test_what_is_refused_says_where_and_why(tmp_path: Path, text: str, message: 
     file = tmp_path / 'parameters.yaml'
     file.write_text(f'/**:\n  ros__parameters:\n    {text}\n')
     with pytest.raises(UserError) as refused:
-        read_parameters(file)
+        read_parameters([file])
     assert message in str(refused.value)
     assert str(refused.value).startswith(str(file))
     assert '\n' not in str(refused.value)
@@ -234,12 +278,12 @@ def test_files_without_the_node_are_refused(tmp_path: Path, text: str, message: 
     file = tmp_path / 'parameters.yaml'
     file.write_text(text)
     with pytest.raises(UserError, match=message):
-        read_parameters(file)
+        read_parameters([file])
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r'nowhere\.yaml: No such file'):
-        read_parameters(tmp_path / 'nowhere.yaml')
+        read_parameters([tmp_path / 'nowhere.yaml'])
 
 
 def test_what_is_written_means_the_same_to_ros(context: object, tmp_path: Path) -> None:
@@ -255,8 +299,8 @@ def test_what_is_written_means_the_same_to_ros(context: object, tmp_path: Path) 
     )
     file = tmp_path / 'parameters.yaml'
     write_parameters(file, settings.values())
-    assert in_ros(context, file) == settings
-    assert read_settings(file, {}) == settings
+    assert in_ros(context, [file]) == settings
+    assert read_settings([file], {}) == settings
 
 
 def test_a_name_that_ros_cannot_have_is_refused(tmp_path: Path) -> None:

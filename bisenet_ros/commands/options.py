@@ -7,7 +7,7 @@ from __future__ import annotations
 import csv
 import functools
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from bisenet_ros.settings import Settings
 
 _PARAMS = Annotated[
-    Path | None,
+    list[Path] | None,
     typer.Option(
         '--params',
         metavar='FILE',
         dir_okay=False,
-        help='A ROS parameter file of the node: same settings, same labels. Options on the command '
-        'line override it.',
+        help='A ROS parameter file of the node: same settings, same labels. Several are read like '
+        "the node's, in their order. Options on the command line override them.",
     ),
 ]
 _PANEL = 'Model'
@@ -38,18 +38,18 @@ class ModelOptions:
     """Model settings from the command line.
 
     Attributes:
-        params: The parameter file, if given.
+        params: The parameter files.
         values: Values of the single options, by parameter; None for an option that is not given.
     """
 
-    params: Path | None
+    params: Sequence[Path]
     values: Mapping[str, Any]
 
     def read(self, defaults: Mapping[str, Any] | None = None) -> Settings:
         """Reads the settings; values in `defaults`, by parameter, replace the usual ones.
 
         Raises:
-            UserError: The file or an option is invalid.
+            UserError: A file or an option is invalid.
         """
         from bisenet_ros.parameter_file import read_settings
 
@@ -57,39 +57,39 @@ class ModelOptions:
         return read_settings(self.params, self.values, defaults)
 
     def read_for_one_camera(self) -> Settings:
-        """Reads the settings for frames of one camera, with its own values in the file.
+        """Reads the settings for frames of one camera, with its own values in the files.
 
-        With several cameras in the file, a warning says that their own values are ignored.
+        With several cameras in the files, a warning says that their own values are ignored.
 
         Raises:
-            UserError: The file or an option is invalid.
+            UserError: A file or an option is invalid.
         """
         from bisenet_ros.console import warn
-        from bisenet_ros.parameter_file import read_settings
+        from bisenet_ros.parameter_file import listed, read_settings
 
         warn_of_foreign(self.params)
-        of_file = read_settings(self.params, {})
-        if len(of_file.cameras) == 1:
-            of_file = of_file.for_camera(of_file.cameras[0])
-        elif of_file.of_cameras:
+        of_files = read_settings(self.params, {})
+        if len(of_files.cameras) == 1:
+            of_files = of_files.for_camera(of_files.cameras[0])
+        elif of_files.of_cameras:
             warn(
-                f'{self.params}: {", ".join(of_file.of_cameras)} are ignored: these files could '
-                f'be from any of the cameras {", ".join(of_file.cameras)}'
+                f'{listed(self.params)}: {", ".join(of_files.of_cameras)} are ignored: the images'
+                f' could be from any of the cameras {", ".join(of_files.cameras)}'
             )
-        return read_settings(None, self.values, of_file.values())
+        return read_settings((), self.values, of_files.values())
 
 
-def warn_of_foreign(params: Path | None) -> None:
-    """Warns of parameters for other nodes in a parameter file.
+def warn_of_foreign(params: Sequence[Path]) -> None:
+    """Warns of parameters for other nodes in parameter files.
 
     Raises:
-        UserError: The file is invalid.
+        UserError: A file is invalid.
     """
     from bisenet_ros.console import warn
-    from bisenet_ros.parameter_file import foreign_in
+    from bisenet_ros.parameter_file import foreign_in, listed
 
-    if params is not None and (foreign := foreign_in(params)):
-        warn(f'{params}: parameters of other nodes are ignored: {", ".join(foreign)}')
+    if foreign := foreign_in(params):
+        warn(f'{listed(params)}: parameters of other nodes are ignored: {", ".join(foreign)}')
 
 
 def takes_model_options(verb: Callable[..., None]) -> Callable[..., None]:
@@ -106,9 +106,9 @@ def takes_model_options(verb: Callable[..., None]) -> Callable[..., None]:
     ]
 
     @functools.wraps(verb)
-    def with_options(*args: Any, params: Path | None, **values: Any) -> None:
+    def with_options(*args: Any, params: list[Path] | None, **values: Any) -> None:
         given = {name: values.pop(name) for name in MODEL_PARAMETERS}
-        verb(*args, model=ModelOptions(params, given), **values)
+        verb(*args, model=ModelOptions(params or (), given), **values)
 
     with_options.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     with_options.__annotations__ = {p.name: p.annotation for p in parameters}

@@ -142,12 +142,11 @@ PARAMS = """\
 
 
 @pytest.mark.slow
-def test_a_parameter_file_means_the_same_live_and_in_a_replay(tmp_path: Path) -> None:
+def test_parameter_files_mean_the_same_live_and_in_a_replay(tmp_path: Path) -> None:
     weights = save_calibrated_checkpoint(tmp_path / 'sure.safetensors')
     cameras = ('/front', '/left', '/rear')
     entries = [entry for camera in cameras for entry in with_infos(camera, drive(8, camera))]
     bag = write_bag(tmp_path / 'bag', sorted(entries, key=lambda entry: entry.stamp))
-    params = tmp_path / 'vehicle.yaml'
     ego = np.zeros((96, 128), np.uint8)
     ego[80:, 16:-16] = 255
     write_image(tmp_path / 'ego.png', ego)
@@ -155,11 +154,14 @@ def test_a_parameter_file_means_the_same_live_and_in_a_replay(tmp_path: Path) ->
     text = PARAMS.format(
         ego=tmp_path / 'ego.png', left_ego=tmp_path / 'left.png', weights=json.dumps(str(weights))
     )
-    params.write_text(text)
+    model_text, cameras_line, mounting_text = text.partition('    cameras:')
+    files = tmp_path / 'model.yaml', tmp_path / 'vehicle.yaml'
+    files[0].write_text(model_text)
+    files[1].write_text(f'/**:\n  ros__parameters:\n{cameras_line}{mounting_text}')
     published: dict[str, dict[tuple[str, int], bytes]] = {}
     for how, options in (('every', []), ('live', ['--live', '--rate', '2'])):
-        command = ['replay', str(bag), '-o', str(tmp_path / how), '--params', str(params), *options]
-        result = bisenet(*command)
+        params = [word for file in files for word in ('--params', str(file))]
+        result = bisenet('replay', str(bag), '-o', str(tmp_path / how), *params, *options)
         assert result.exit_code == 0, result.output
         topics = [
             f'{camera}/segmentation/{kind}'

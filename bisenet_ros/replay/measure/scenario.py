@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 
 from bisenet_ros.parameter_file import read_parameters
 from bisenet_ros.replay.measure.criteria import Criterion, Number
@@ -28,6 +28,11 @@ def _is_of_one_run(criterion: Criterion) -> Criterion:
     return criterion
 
 
+def _as_list(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
+FileName = Annotated[str, Field(min_length=1)]
 Criteria = tuple[Annotated[Criterion, AfterValidator(_is_of_one_run)], ...]
 
 
@@ -42,7 +47,7 @@ class ScenarioBag(StrictModel):
         criteria: Criteria for this bag only.
     """
 
-    path: Annotated[str, Field(min_length=1)]
+    path: FileName
     name: str | None = None
     image_topic: str | None = None
     labels_topic: str | None = None
@@ -68,15 +73,15 @@ class Scenario(StrictModel):
 
     Attributes:
         bags: Replayed in this order.
-        params: A ROS parameter file; None for the defaults.
+        params: A ROS parameter file, or several; none for the defaults.
         weights: Name of shipped weights, or a path; None for those of `params`.
         rate: Simulated arrival at this multiple of the recorded speed; None for every frame.
         criteria: Criteria for every bag.
     """
 
     bags: Annotated[tuple[ScenarioBag, ...], Field(min_length=1)]
-    params: Annotated[str, Field(min_length=1)] | None = None
-    weights: Annotated[str, Field(min_length=1)] | None = None
+    params: Annotated[tuple[FileName, ...], BeforeValidator(_as_list)] = ()
+    weights: FileName | None = None
     rate: Annotated[Number, Field(gt=0)] | None = None
     criteria: Criteria = ()
 
@@ -128,20 +133,17 @@ class ScenarioFile:
         return file
 
     @property
-    def params(self) -> Path | None:
-        """Path of the parameter file, relative to the working directory."""
-        params = self.scenario.params
-        return None if params is None else self.document.path.parent / params
+    def params(self) -> list[Path]:
+        """Paths of the parameter files, relative to the working directory."""
+        return [self.document.path.parent / file for file in self.scenario.params]
 
     def parameters(self) -> dict[str, Any]:
         """Returns the node parameters that the scenario sets, by name.
 
         Raises:
-            UserError: Its parameter file is invalid.
+            UserError: A parameter file is invalid.
         """
-        values: dict[str, Any] = {}
-        if self.params is not None:
-            values = read_parameters(self.params)
+        values = read_parameters(self.params)
         if self.scenario.weights is not None:
             beside = self.document.path.parent / self.scenario.weights
             values['weights'] = str(beside) if os.path.isfile(beside) else self.scenario.weights

@@ -90,6 +90,9 @@ def test_a_parameter_file_beside_it_says_how_the_node_drives(tmp_path: Path) -> 
         '/**: {ros__parameters: {weights: town, min_drivable_area: 2e-3}}'
     )
     assert load(tmp_path, text).parameters() == {'weights': 'town', 'min_drivable_area': 0.002}
+    (tmp_path / 'site.yaml').write_text('/**: {ros__parameters: {weights: hamlet}}')
+    several = text.replace('car.yaml', '[car.yaml, site.yaml]')
+    assert load(tmp_path, several).parameters() == {'weights': 'hamlet', 'min_drivable_area': 0.002}
     text += 'weights: village'
     assert load(tmp_path, text).parameters()['weights'] == 'village'
 
