@@ -185,7 +185,7 @@ ViewFile = Annotated[
 ]
 
 FailUnder = Annotated[
-    str | None,
+    list[str] | None,
     typer.Option(
         '--fail-under',
         metavar='NAME=MINIMUM,...',
@@ -434,7 +434,7 @@ def replay(
         with_input=with_input,
         video=video,
         view=target,
-        fail_under=fail_under,
+        fail_under=fail_under or (),
     ):
         raise typer.Exit(1)
 
@@ -459,7 +459,7 @@ def compare(
     """
     from bisenet_ros.commands.compare import compare_runs
 
-    if not compare_runs(run_a, run_b, output, fail_under):
+    if not compare_runs(run_a, run_b, output, fail_under or ()):
         raise typer.Exit(1)
 
 

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from bisenet_ros.replay.measure.run_result import RunResult
 from bisenet_ros.replay.report.comparison_page import verdict, write_comparison_page
 
 
-def compare_runs(run_a: Path, run_b: Path, output: Path, fail_under: str | None) -> bool:
+def compare_runs(run_a: Path, run_b: Path, output: Path, fail_under: Sequence[str]) -> bool:
     """Writes comparison.json and comparison.html, and prints what changed.
 
     Args:

@@ -64,7 +64,7 @@ def replay_bags(
     with_input: bool,
     video: bool,
     view: ViewTarget | None,
-    fail_under: str | None,
+    fail_under: Sequence[str],
 ) -> bool:
     """Evaluates one bag into a folder, or several bags into a subfolder each; prints the figures.
 

@@ -356,7 +356,8 @@ def test_options_without_effect_or_sense_are_refused(
 
 def test_criteria_decide_the_exit_code(weights: Path, tmp_path: Path) -> None:
     bag, output = write_bag(tmp_path / 'bag', drive(2)), tmp_path / 'out'
-    result = replay(weights, bag, output, '--fail-under', 'miou=0.001,iou.road=1')
+    limits = '--fail-under', 'miou=0.001', '--fail-under', 'iou.road=1'
+    result = replay(weights, bag, output, *limits)
     assert result.exit_code == 1, result.output
     accuracy = metrics_of(output)['accuracy']
     assert f'Passed miou: {accuracy["miou"]:.4g}, at least 0.001' in result.stdout

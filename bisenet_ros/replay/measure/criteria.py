@@ -187,18 +187,18 @@ class Judgement:
         }
 
 
-def parse_criteria(text: str | None, names: Sequence[str]) -> list[Criterion]:
+def parse_criteria(texts: Sequence[str], names: Sequence[str]) -> list[Criterion]:
     """Parses criteria in the short form of `--fail-under`: `miou=0.60,drivable_iou=0.90`.
 
     Args:
-        text: The argument of the option; None for no criteria.
+        texts: The argument of each such option.
         names: The figures that may be used.
 
     Raises:
         UserError: A criterion is malformed, or its figure is unknown.
     """
     criteria: dict[str, Criterion] = {}
-    for part in () if text is None else _END.sub(r'\1\n', text).split('\n'):
+    for part in (part for text in texts for part in _END.sub(r'\1\n', text).split('\n')):
         name, equals, limit = (word.strip() for word in part.rpartition('='))
         if not equals:
             raise UserError(

@@ -225,19 +225,19 @@ def test_a_judgement_has_all_its_figures_in_json(run: RunResult) -> None:
 
 def test_the_short_form_gives_criteria() -> None:
     names = names_of_run(CLASSES)
-    assert parse_criteria(' miou=0.60, iou.road = .9,fps=15', names) == [
+    assert parse_criteria([' miou=0.60, iou.road = .9', 'fps=15'], names) == [
         Criterion(figure='miou', at_least=0.6),
         Criterion(figure='iou.road', at_least=0.9),
         Criterion(figure='fps', at_least=15),
     ]
-    change = parse_criteria('change.miou=-0.01', names_of_comparison(CLASSES))
+    change = parse_criteria(['change.miou=-0.01'], names_of_comparison(CLASSES))
     assert change == [Criterion(figure='change.miou', at_least=-0.01)]
-    assert parse_criteria(None, names) == []
+    assert parse_criteria([], names) == []
 
 
 def test_names_of_classes_may_have_commas_and_equals_signs() -> None:
     names = names_of_run(['door, double door', 'id=7', 'car'])
-    assert parse_criteria('iou.door, double door=0.5,iou.id=7=0.6, iou.car=0.7', names) == [
+    assert parse_criteria(['iou.door, double door=0.5,iou.id=7=0.6, iou.car=0.7'], names) == [
         Criterion(figure='iou.door, double door', at_least=0.5),
         Criterion(figure='iou.id=7', at_least=0.6),
         Criterion(figure='iou.car', at_least=0.7),
@@ -264,12 +264,12 @@ def test_names_of_classes_may_have_commas_and_equals_signs() -> None:
 )
 def test_what_is_no_short_form(text: str, problem: str) -> None:
     with pytest.raises(UserError, match=f'^--fail-under: .*{problem}'):
-        parse_criteria(text, names_of_run(CLASSES))
+        parse_criteria([text], names_of_run(CLASSES))
 
 
 def test_a_change_is_from_minus_one_to_one() -> None:
     with pytest.raises(UserError, match=r'change\.miou is a fraction: write a number from -1 to 1'):
-        parse_criteria('change.miou=-2', names_of_comparison(CLASSES))
+        parse_criteria(['change.miou=-2'], names_of_comparison(CLASSES))
 
 
 def test_figures_of_a_whole_run() -> None:
