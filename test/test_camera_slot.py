@@ -19,7 +19,9 @@ def slot() -> CameraSlot:
 def test_newest_frame_wins_and_the_older_ones_are_counted(slot: CameraSlot) -> None:
     for number in range(3):
         slot.put(f'frame {number}', now=float(number))
+    assert slot.waiting
     assert slot.take() == 'frame 2'
+    assert not slot.waiting
     assert slot.take() is None
     assert slot.state.counts == FrameCounts(received=3, dropped=2)
     assert slot.state.last_received == 2.0
@@ -38,8 +40,25 @@ def test_every_fate_is_counted(slot: CameraSlot) -> None:
         slot.take()
     slot.count_malformed('the image is 0x0', 1.0)
     slot.count_dropped()
-    assert slot.count_published() == FrameCounts(received=4, published=1, dropped=1, malformed=1)
+    before = slot.state.counts
+    slot.count_lost(3)
+    counts = slot.count_published()
+    assert counts == FrameCounts(received=4, published=1, dropped=1, malformed=1, lost=3)
+    assert counts.since(before) == FrameCounts(published=1, lost=3)
     assert slot.state.last_error == 'the image is 0x0'
+
+
+def test_frames_are_refused_from_the_first_malformed_one_until_one_is_decoded(
+    slot: CameraSlot,
+) -> None:
+    assert slot.state.refused_for == 0
+    for now, seconds in [(5.0, 0.0), (6.0, 1.0), (8.5, 3.5)]:
+        slot.count_malformed('the image is 0x0', now)
+        assert slot.state.refused_for == seconds
+    slot.note_decoded()
+    assert slot.state.refused_for == 0
+    slot.count_malformed('the image is 0x0', 9.0)
+    assert slot.state.refused_for == 0
 
 
 def test_clear_forgets_frame_and_counts(slot: CameraSlot) -> None:

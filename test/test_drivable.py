@@ -12,6 +12,7 @@ import pytest
 from bisenet_ros.drivable import (
     drivable_mask,
     free_space_boundary,
+    measure_area,
     outline,
     without_low_confidence,
     without_small_areas,
@@ -172,6 +173,38 @@ def test_boundary_above_the_vehicle() -> None:
     boundary = free_space_boundary(mask, pixels == 'v')
     assert boundary.dtype == np.int32
     assert (len(pixels) - boundary).tolist() == list(columns.values())
+
+
+def test_boundary_above_the_vehicle_on_random_masks() -> None:
+    rng = np.random.default_rng(12)
+    for mask in random_masks():
+        height, width = mask.shape
+        ego = rng.random(mask.shape) < rng.uniform(0, 0.6)
+        mask[ego] = 0
+        expected = []
+        for x in range(width):
+            top = height
+            for y in reversed(range(height)):
+                if not ego[y, x] and not mask[y, x]:
+                    break
+                top = y if mask[y, x] else top
+            expected.append(top)
+        assert free_space_boundary(mask, ego).tolist() == expected
+
+
+def test_measures_of_random_masks() -> None:
+    rng = np.random.default_rng(13)
+    for mask in [*random_masks(), mask_of()]:
+        confidence = rng.integers(0, 256, mask.shape, np.uint8)
+        ego = (mask == 0) & (rng.random(mask.shape) < 0.5)
+        area = measure_area(mask, confidence, ego)
+        drivable = confidence[mask == 255]
+        mean = drivable.mean() / 255 if drivable.size else float('nan')
+        assert area.size == mask.shape[::-1]
+        assert area.fraction == drivable.size / mask.size
+        assert area.confidence == pytest.approx(mean, rel=1e-12, nan_ok=True)
+        assert area.free_space_boundary.tolist() == free_space_boundary(mask, ego).tolist()
+        assert area.outline.tolist() == outline(mask).tolist()
 
 
 def corners(left: int, top: int, width: int, height: int) -> set[tuple[float, float]]:
