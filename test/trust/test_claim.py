@@ -29,7 +29,7 @@ def calibrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return save_calibrated_checkpoint(tmp_path_factory.mktemp('weights') / 'sure.safetensors')
 
 
-@pytest.fixture
+@pytest.fixture(scope='module')
 def segmenter(calibrated: Path) -> Segmenter:
     return Segmenter.load(calibrated, device='cpu', precision='fp32')
 
@@ -46,6 +46,7 @@ def test_a_claim_travels_with_the_weights(calibrated: Path) -> None:
     ('changes', 'message'),
     [
         ({'threshold': 1.5}, 'threshold of a claim must be from 0 to 1'),
+        ({'false_drivable': -0.01}, 'false_drivable of a claim must be from 0 to 1'),
         ({'confidence': math.nan}, 'confidence of a claim must be from 0 to 1'),
         ({'settings': {'network_size': [64, 64]}}, 'a claim needs the settings network_size, '),
         ({'settings': 3}, 'the claim is damaged: TypeError'),
@@ -57,7 +58,8 @@ def test_a_damaged_claim_is_refused(changes: dict[str, Any], message: str) -> No
         Claim.from_dict({**CLAIM.to_dict(), **changes})
 
 
-def test_the_threshold_of_the_claim_is_the_default(segmenter: Segmenter) -> None:
+def test_the_threshold_of_the_claim_is_the_default(calibrated: Path) -> None:
+    segmenter = Segmenter.load(calibrated, device='cpu', precision='fp32')
     assert segmenter.settings.drivable_threshold == CLAIM.threshold
     segmenter.apply(ModelSettings(drivable_classes=('sky', 'car')))
     assert segmenter.settings.drivable_threshold == CLAIM.threshold
@@ -92,9 +94,9 @@ def test_with_other_settings_it_does_not_apply(
 
 
 def test_at_another_network_size_it_does_not_apply(calibrated: Path) -> None:
-    other = Segmenter.load(calibrated, device='cpu', network_size=(64, 64))
+    other = Segmenter.load(calibrated, device='cpu', network_size=(96, 128))
     other.apply(ModelSettings(drivable_classes=('sky', 'car')))
-    assert other.claim_problem == 'network_size is [64, 64], not [128, 96]'
+    assert other.claim_problem == 'network_size is [96, 128], not [128, 96]'
 
 
 def test_frames_with_little_confidence_cast_doubt_on_it() -> None:
