@@ -32,7 +32,6 @@ class ClaimMonitor:
     def clear(self) -> None:
         """Forgets all frames: the network has changed, or no claim applies to it."""
         self._confidences.clear()
-        self._claim = None
         self.doubt = ''
 
     def add(self, claim: Claim, confidence: float) -> None:

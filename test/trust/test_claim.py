@@ -130,8 +130,15 @@ def test_frames_of_another_network_do_not_count() -> None:
     assert monitor.doubt == ''
 
 
-def test_one_odd_frame_casts_no_doubt() -> None:
+def test_doubt_follows_the_mean_of_the_last_frames() -> None:
+    claim = replace(CLAIM, usual_confidence=0.5)
+    confidences = np.random.default_rng(0).random(20 * FRAMES)
     monitor = ClaimMonitor()
-    for index in range(3 * FRAMES):
-        monitor.add(replace(CLAIM, usual_confidence=0.8), 0.1 if index == FRAMES else 0.9)
-        assert monitor.doubt == ''
+    assert monitor.doubt == ''
+    doubts = []
+    for count, confidence in enumerate(confidences.tolist(), 1):
+        monitor.add(claim, confidence)
+        recent = confidences[max(0, count - FRAMES) : count]
+        doubts.append(count >= FRAMES and recent.mean() < 0.5)
+        assert bool(monitor.doubt) == doubts[-1]
+    assert 0 < sum(doubts) < len(doubts)
