@@ -37,7 +37,7 @@ def _comparison(figures: Mapping[str, Any]) -> Table:
     settings = figures['settings']
     title = (
         f'{_size(settings["size"])} frame to labels, network at {_size(settings["network_size"])}, '
-        f'{settings["rounds"]} rounds in turn'
+        f'rounds in turn: {settings["rounds"]}'
     )
     table = _table(title, ('p50 ms', 'p95', 'p99', 'faster', 'CPU ms', 'labels differ'))
     for one in figures['comparison']:
@@ -128,9 +128,8 @@ def _size(size: Iterable[int]) -> str:
 
 
 def _table(title: str, columns: Iterable[str]) -> Table:
-    table = Table(
-        title=title, title_justify='left', title_style='bold', box=SIMPLE_HEAD, padding=(0, 0, 0, 1)
-    )
+    # Without padding, so that every table fits into 80 columns; the box has a space between columns.
+    table = Table(title=title, title_justify='left', title_style='bold', box=SIMPLE_HEAD, padding=0)
     table.add_column('', no_wrap=True)
     for column in columns:
         table.add_column(column, justify='right')
