@@ -128,7 +128,7 @@ def _size(size: Iterable[int]) -> str:
 
 
 def _table(title: str, columns: Iterable[str]) -> Table:
-    # Without padding, so that every table fits into 80 columns; the box has a space between columns.
+    # Without padding, so that tables fit into 80 columns; the box has a space between columns.
     table = Table(title=title, title_justify='left', title_style='bold', box=SIMPLE_HEAD, padding=0)
     table.add_column('', no_wrap=True)
     for column in columns:
