@@ -84,6 +84,7 @@ def test_statistics_travel_with_the_weights(tmp_path: Path) -> None:
     [
         ({'mean': [1.0], 'std': [1.0, 2.0], 'data': ''}, '1 means, but 2 deviations'),
         ({'mean': [1.0], 'std': [0.0], 'data': ''}, 'finite means and positive deviations'),
+        ({'mean': [1.0, 1.0], 'std': [1.0, float('inf')], 'data': ''}, 'positive deviations'),
         ({'mean': [float('nan')], 'std': [1.0], 'data': ''}, 'finite means'),
         ({'mean': [1.0]}, r"the max logits are damaged: KeyError: 'std'"),
         ({'mean': 3, 'std': [1.0], 'data': ''}, 'the max logits are damaged: TypeError'),
