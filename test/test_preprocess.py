@@ -4,6 +4,9 @@
 
 from __future__ import annotations
 
+import math
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -41,10 +44,38 @@ def test_shrinking_averages_and_growing_keeps_centres() -> None:
     np.testing.assert_allclose(grown[0, 1:15, 0], np.arange(2.5, 70, 5), atol=1)
 
 
-def test_mean_and_std_of_another_scale_are_refused() -> None:
-    message = 'the mean 0.485 0.456 0.406 and the std 0.229 0.224 0.225$'
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+def times_255(values: tuple[float, ...]) -> tuple[float, ...]:
+    return tuple(255 * value for value in values)
+
+
+@pytest.mark.parametrize(
+    ('mean', 'std', 'advice'),
+    [
+        (times_255(IMAGENET_MEAN), times_255(IMAGENET_STD), '0.229 0.224 0.225'),
+        (times_255(IMAGENET_MEAN), (1, 1, 1), '0.003922 0.003922 0.003922'),
+        (IMAGENET_MEAN, times_255(IMAGENET_STD), '0.229 0.224 0.225'),
+    ],
+)
+def test_mean_and_std_of_another_scale_are_refused(mean: Any, std: Any, advice: str) -> None:
+    with pytest.raises(UserError, match=f'the mean 0.485 0.456 0.406 and the std {advice}$'):
+        Normalization(mean, std)
+
+
+@pytest.mark.parametrize(
+    ('mean', 'std', 'message'),
+    [
+        ((0.5, 0.5, math.nan), STD, 'must be finite numbers'),
+        (MEAN, (0.5, 0.5, math.inf), 'must be finite numbers'),
+        (MEAN, (0.5, 0.5, 0.0), 'must be positive'),
+    ],
+)
+def test_mean_and_std_that_cannot_be_are_refused(mean: Any, std: Any, message: str) -> None:
     with pytest.raises(UserError, match=message):
-        Normalization((123.675, 116.28, 103.53), (58.395, 57.12, 57.375))
-    with pytest.raises(UserError, match=r'the std 0.003922 0.003922 0.003922$'):
-        Normalization((123.675, 116.28, 103.53), (1, 1, 1))
-    Normalization((0, 0, 0), (1, 1, 1))
+        Normalization(mean, std)
+
+
+def test_mean_and_std_may_be_0_and_1() -> None:
+    assert Normalization((0, 1, 0), (1, 1, 1)).affine[0] == (1 / 255, 0)
