@@ -23,6 +23,7 @@ import numpy.typing as npt
 import torch
 
 from bisenet_ros.checkpoint import Checkpoint
+from bisenet_ros.declaration import Changes
 from bisenet_ros.ego_mask import EgoMask, load_ego_masks
 from bisenet_ros.engine.engine import Engine
 from bisenet_ros.engine.hardware import (
@@ -39,11 +40,20 @@ from bisenet_ros.engine.upsample_argmax import scale_to
 from bisenet_ros.errors import UserError
 from bisenet_ros.label_space import LabelSpace
 from bisenet_ros.limits import MIN_SIDE
-from bisenet_ros.model_settings import DEFAULT_WEIGHTS, OF_CHECKPOINT, ModelSettings
+from bisenet_ros.model_settings import (
+    DEFAULT_WEIGHTS,
+    MODEL_PARAMETERS,
+    OF_CHECKPOINT,
+    ModelSettings,
+)
 from bisenet_ros.network import COARSE_STRIDE
 from bisenet_ros.segmentation import Segmentation
 
 T = TypeVar('T', bool, int, float)
+
+_AT_ONCE = [
+    name for name, declared in MODEL_PARAMETERS.items() if declared.changes is Changes.AT_ONCE
+]
 
 
 class Segmenter:
@@ -252,8 +262,7 @@ class Segmenter:
     def apply(self, settings: ModelSettings) -> None:
         """Applies the settings that can change between frames, from the next frame on.
 
-        These are `output_size`, `confidence_threshold`, `drivable_classes`, `drivable_threshold`,
-        `anomaly_threshold` and `min_drivable_area`. All others need a new `Segmenter`.
+        These are the ones declared with `Changes.AT_ONCE`. All others need a new `Segmenter`.
 
         Raises:
             UserError: A drivable class is not a class of the network, or the checkpoint cannot
@@ -270,15 +279,10 @@ class Segmenter:
             label_space = replace(label_space, drivable=drivable)
         claim = self.checkpoint.claim
         claimed_threshold = 0.0 if claim is None else claim.threshold
-        resolved = replace(
-            self.settings,
-            output_size=settings.output_size,
-            confidence_threshold=settings.confidence_threshold,
-            drivable_classes=label_space.drivable,
-            drivable_threshold=settings.drivable_threshold or claimed_threshold,
-            anomaly_threshold=settings.anomaly_threshold,
-            min_drivable_area=settings.min_drivable_area,
-        )
+        applied = {name: getattr(settings, name) for name in _AT_ONCE}
+        applied['drivable_classes'] = label_space.drivable
+        applied['drivable_threshold'] = settings.drivable_threshold or claimed_threshold
+        resolved = replace(self.settings, **applied)
         # One assignment, because another thread may be segmenting a frame.
         self._active = (resolved, label_space)
 

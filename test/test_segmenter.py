@@ -20,6 +20,7 @@ import numpy.typing as npt
 import pytest
 import torch
 import torch.nn.functional as F
+from calibrated_checkpoint import CLAIM, save_calibrated_checkpoint
 from torch import Tensor
 
 from bisenet_ros.checkpoint import Checkpoint
@@ -28,7 +29,8 @@ from bisenet_ros.engine import upsample_argmax
 from bisenet_ros.engine.hardware import cpu_has_bf16
 from bisenet_ros.errors import UserError
 from bisenet_ros.label_space import CAMVID, IGNORE
-from bisenet_ros.model_settings import ModelSettings
+from bisenet_ros.media import write_image
+from bisenet_ros.model_settings import MODEL_PARAMETERS, ModelSettings
 from bisenet_ros.resizing import resize
 from bisenet_ros.segmenter import Segmenter
 
@@ -259,33 +261,41 @@ def test_results_keep_the_settings_they_were_made_with(segmenter: Segmenter) -> 
     assert result.drivable.all()
 
 
-def test_settings_are_those_that_were_given(weights: Path) -> None:
-    segmenter = Segmenter.load(
-        weights,
-        precision='fp32',
-        engine='torch',
-        cpu_threads=1,
-        device='cpu',
-        network_size=(64, 96),
-        confidence_threshold=0.25,
-        drivable_classes=['road', 'pavement'],
-        drivable_threshold=0.5,
-        min_drivable_area=0.01,
-    )
-    asked = ModelSettings(
-        weights=str(weights),
-        device='cpu',
-        precision='fp32',
-        engine='torch',
-        cpu_threads=1,
-        network_size=(64, 96),
-        confidence_threshold=0.25,
-        drivable_classes=('road', 'pavement'),
-        drivable_threshold=0.5,
-        min_drivable_area=0.01,
-    )
+def test_settings_are_those_that_were_given(tmp_path: Path) -> None:
+    mask = np.zeros((48, 64), np.uint8)
+    mask[40:] = 255
+    write_image(tmp_path / 'ego.png', mask)
+    given: dict[str, Any] = {
+        'weights': str(save_calibrated_checkpoint(tmp_path / 'sure.safetensors')),
+        'device': 'cpu',
+        'precision': 'fp32',
+        'engine': 'torch',
+        'cpu_threads': 1,
+        'network_size': (64, 96),
+        'output_size': (80, 60),
+        'ego_mask': str(tmp_path / 'ego.png'),
+        'self_check': False,
+        'confidence_threshold': 0.25,
+        'drivable_classes': ('road', 'pavement'),
+        'drivable_threshold': 0.5,
+        'anomaly_threshold': 0.75,
+        'min_drivable_area': 0.01,
+    }
+    assert given.keys() == MODEL_PARAMETERS.keys()
+    asked = ModelSettings(**given)
+    segmenter = Segmenter.load(**given)
     assert segmenter.settings == asked
     assert Segmenter.from_settings(asked).settings == asked
+    segmenter.apply(ModelSettings())
+    assert segmenter.settings == replace(
+        asked,
+        output_size=(),
+        confidence_threshold=0.0,
+        drivable_classes=segmenter.checkpoint.label_space.drivable,
+        drivable_threshold=CLAIM.threshold,
+        anomaly_threshold=0.0,
+        min_drivable_area=0.0,
+    )
 
 
 def test_settings_are_resolved_where_auto_was_given(weights: Path) -> None:

@@ -29,6 +29,8 @@ from bisenet_ros.label_space import CAMVID
 from bisenet_ros.live.graph import LAST_OUTPUT_TIMEOUT, _patience, run_graph
 from bisenet_ros.live.sources import Source
 from bisenet_ros.media import write_image
+from bisenet_ros.model_settings import MODEL_PARAMETERS
+from bisenet_ros.parameter_file import read_parameters
 from bisenet_ros.segmenter import Segmenter
 from bisenet_ros.settings import Settings
 
@@ -158,6 +160,7 @@ def test_parameter_files_mean_the_same_live_and_in_a_replay(tmp_path: Path) -> N
     files = tmp_path / 'model.yaml', tmp_path / 'vehicle.yaml'
     files[0].write_text(model_text)
     files[1].write_text(f'/**:\n  ros__parameters:\n{cameras_line}{mounting_text}')
+    assert MODEL_PARAMETERS.keys() <= read_parameters(files).keys()
     published: dict[str, dict[tuple[str, int], bytes]] = {}
     for how, options in (('every', []), ('live', ['--live', '--rate', '2'])):
         params = [word for file in files for word in ('--params', str(file))]

@@ -16,9 +16,9 @@ from calibrated_checkpoint import CLAIM, save_calibrated_checkpoint
 
 from bisenet_ros.checkpoint import Checkpoint
 from bisenet_ros.errors import UserError
-from bisenet_ros.model_settings import ModelSettings
+from bisenet_ros.model_settings import MODEL_PARAMETERS, ModelSettings
 from bisenet_ros.segmenter import Segmenter
-from bisenet_ros.trust.claim import Claim
+from bisenet_ros.trust.claim import CLAIMED_SETTINGS, Claim
 from bisenet_ros.trust.monitor import FRAMES, ClaimMonitor
 
 FRAME = np.random.default_rng(0).integers(0, 256, (96, 128, 3), np.uint8)
@@ -56,6 +56,13 @@ def test_a_claim_travels_with_the_weights(calibrated: Path) -> None:
 def test_a_damaged_claim_is_refused(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(UserError, match=message):
         Claim.from_dict({**CLAIM.to_dict(), **changes})
+
+
+def test_of_every_setting_it_is_known_whether_a_claim_depends_on_it() -> None:
+    """A new setting that changes the drivable mask belongs into `CLAIMED_SETTINGS`."""
+    of_any_mask = {'weights', 'device', 'precision', 'engine', 'cpu_threads', 'self_check'}
+    others = {'ego_mask', 'confidence_threshold', 'drivable_threshold'}
+    assert MODEL_PARAMETERS.keys() == {*CLAIMED_SETTINGS, *of_any_mask, *others}
 
 
 def test_the_threshold_of_the_claim_is_the_default(calibrated: Path) -> None:

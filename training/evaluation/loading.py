@@ -10,18 +10,15 @@ from pathlib import Path
 from bisenet_ros.checkpoint import Checkpoint
 from bisenet_ros.console import warn
 from bisenet_ros.errors import UserError
-from bisenet_ros.model_settings import ModelSettings
+from bisenet_ros.model_settings import MODEL_PARAMETERS, ModelSettings
 from bisenet_ros.segmenter import Segmenter
 from bisenet_training.evaluation.predictor import LoadedPredictor
 from bisenet_training.evaluation.views import MultiViewPredictor, Views
 from bisenet_training.export.formats import format_of
 from bisenet_training.export.runner import ExportedSegmenter
 
-_OF_CHECKPOINTS = (
-    'precision', 'engine', 'network_size', 'output_size', 'confidence_threshold',
-    'drivable_threshold', 'anomaly_threshold', 'cpu_threads', 'self_check',
-)  # fmt: skip
-"""Settings that exported models do not have."""
+_OF_EXPORTED = ('weights', 'device', 'ego_mask', 'drivable_classes', 'min_drivable_area')
+"""Settings that apply to an exported model, too."""
 
 
 def unused_settings(predictor: LoadedPredictor) -> tuple[str, ...]:
@@ -43,8 +40,8 @@ def load_predictor(settings: ModelSettings, views: Views) -> LoadedPredictor:
     """
     path = Path(os.path.expanduser(settings.weights))
     if format_of(path) is not None:
-        for name in _OF_CHECKPOINTS:
-            if getattr(settings, name) != getattr(ModelSettings, name):
+        for name, declared in MODEL_PARAMETERS.items():
+            if name not in _OF_EXPORTED and getattr(settings, name) != declared.default:
                 option = name.replace('_', '-')
                 raise UserError(
                     f'--{option} does not apply to {path}: an exported model has fixed settings'
