@@ -42,7 +42,7 @@ class Changes(Enum):
 
     AT_ONCE = 'at once'
     ON_RELOAD = 'with ~/reload, or when the node is configured'
-    ON_CONFIGURE = 'when the node is next configured; refused until it is cleaned up'
+    ON_CONFIGURE = 'when the node is configured; can be set only before'
     AT_START = 'at start; read-only afterwards'
 
 

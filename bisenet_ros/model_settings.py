@@ -95,13 +95,15 @@ class ModelSettings(Declared):
     )
     network_size: tuple[int, ...] = parameter(
         (),
-        "Width and height of the network's input; by default those of the checkpoint's training.",
+        "Width and height of the network's input, 32 to 8192; by default those of the checkpoint's"
+        ' training.',
         Changes.ON_RELOAD,
         check=partial(_check_size, 'network_size'),
     )
     output_size: tuple[int, ...] = parameter(
         (),
-        "Width and height of labels, masks, confidence and overlay; by default the camera's.",
+        'Width and height of labels, masks, confidence and overlay, 32 to 8192; by default the'
+        " camera's.",
         Changes.AT_ONCE,
         check=partial(_check_size, 'output_size'),
     )

@@ -229,11 +229,11 @@ def check_camera(name: str, cameras: Sequence[str]) -> None:
 
 def markdown() -> str:
     """Returns the documentation of all parameters: docs/parameters.md."""
+    model, ground = declarations(ModelSettings), declarations(GroundSettings)
+    own = {name: PARAMETERS[name] for name in PARAMETERS if name not in {**model, **ground}}
+    groups = {'Model': model, 'Ground plane': ground, 'Cameras and node': own}
     lines = [
         '# Parameters of the node `segmenter`',
-        '',
-        'Generated from the declarations in bisenet_ros/settings.py, model_settings.py and'
-        ' ground_settings.py by `python3 -m bisenet_ros.settings > docs/parameters.md`.',
         '',
         'A misspelt name, and a value of another type or outside its range, is refused with a'
         ' reason: at start the node says so and ends with exit code 2. Parameters that resemble'
@@ -242,25 +242,37 @@ def markdown() -> str:
         '',
         'Parameters with a second name, `<camera>.…`, can be set for each camera, such as'
         ' `front.mounting`. An empty value stands for the general one.',
-        '',
-        '| parameter | type | default | allowed | takes effect | meaning |',
-        '|---|---|---|---|---|---|',
     ]
-    for declared in PARAMETERS.values():
-        if declared.bounds is not None:
-            allowed = '{:g} to {:g}'.format(*declared.bounds)
-        else:
-            allowed = ', '.join(declared.choices)
-        names = f'`{declared.name}`'
-        if declared.per_camera:
-            names += f', `<camera>.{declared.name}`'
-        lines.append(
-            f'| {names} | {declared.type} | `{declared.example()}`'
-            f' | {allowed} | {declared.changes.value} | {declared.description} |'
-        )
-    lines += ['', 'Read-only, set when a checkpoint is loaded:', '']
+    for title, group in groups.items():
+        lines += [
+            *('', f'## {title}', ''),
+            '| parameter | meaning | type | default | allowed | takes effect |',
+            '|---|---|---|---|---|---|',
+            *map(_row, group.values()),
+        ]
+    lines += ['', '## Read-only', '', 'Set when a checkpoint is loaded:', '']
     lines += [f'- `{name}`: {description}' for name, description in REPORTED.items()]
+    lines += [
+        '',
+        'This page is generated from bisenet_ros/settings.py, model_settings.py and'
+        ' ground_settings.py: `python3 -m bisenet_ros.settings > docs/parameters.md`.',
+    ]
     return '\n'.join(lines) + '\n'
+
+
+def _row(declared: Declaration) -> str:
+    """Returns a parameter's row of a Markdown table."""
+    if declared.bounds is not None:
+        allowed = '{:g} to {:g}'.format(*declared.bounds)
+    else:
+        allowed = ', '.join(declared.choices)
+    names = f'`{declared.name}`'
+    if declared.per_camera:
+        names += f', `<camera>.{declared.name}`'
+    return (
+        f'| {names} | {declared.description} | {declared.type} | `{declared.example()}`'
+        f' | {allowed} | {declared.changes.value} |'
+    )
 
 
 if __name__ == '__main__':

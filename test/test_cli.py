@@ -55,8 +55,8 @@ def test_help(verb: str) -> None:
 def test_sizes_are_explained_as_they_are_given() -> None:
     result = bisenet('segment', '--help', COLUMNS='400')
     for text in (
-        "Width and height of the network's input; by default those of the checkpoint's training.",
-        "Width and height of labels, masks, confidence and overlay; by default the camera's.",
+        "Width and height of the network's input, 32 to 8192; by default those of the checkpoint",
+        'Width and height of labels, masks, confidence and overlay, 32 to 8192; by default the',
     ):
         assert text in result.stdout
 
