@@ -63,7 +63,7 @@ class ModelSettings(Declared):
 
     weights: str = parameter(
         DEFAULT_WEIGHTS,
-        'Checkpoint: the name of one that ships with the package, or a path.',
+        'The name of shipped weights, or a checkpoint file.',
         Changes.ON_RELOAD,
         check=_check_weights,
     )
