@@ -40,6 +40,7 @@ def test_dict_round_trip_through_json() -> None:
         (('a', 'a'), (RED, BLUE), (), 'unique'),
         (('a', 'b'), (RED,), (), '2 classes need 2 colours, not 1'),
         (('a',), ((0, 0, 256),), (), '0 to 255'),
+        (('a',), ((0, 0, -1),), (), '0 to 255'),
         (('a',), (RED,), ('b',), "no class 'b'"),
     ],
 )
@@ -51,6 +52,24 @@ def test_contradictions_are_refused(
 ) -> None:
     with pytest.raises(UserError, match=message):
         LabelSpace(names, colors, drivable)
+
+
+@pytest.mark.parametrize(
+    ('data', 'reason'),
+    [
+        ({'names': ['a'], 'drivable': []}, "KeyError: 'colors'"),
+        ({'names': ['a'], 'colors': [['red', 0, 0]], 'drivable': []}, 'ValueError: '),
+        ({'names': 1, 'colors': [], 'drivable': []}, 'TypeError: '),
+    ],
+)
+def test_damaged_metadata_is_refused(data: dict[str, object], reason: str) -> None:
+    with pytest.raises(UserError, match=f'needs names, colors and drivable: {reason}'):
+        LabelSpace.from_dict(data)
+
+
+def test_the_id_after_the_last_class_is_no_class_in_a_truth() -> None:
+    labels = np.array([[0, 10, 11, 12, 254, IGNORE]], np.uint8)
+    assert CAMVID.truth_of(labels).tolist() == [[0, 10, IGNORE, 12, 254, IGNORE]]
 
 
 def test_no_id_is_the_ignore_value() -> None:
