@@ -18,9 +18,9 @@ from bisenet_ros.settings import Settings
 HEADER = SimpleNamespace(stamp=SimpleNamespace(sec=1, nanosec=2), frame_id='optical')
 
 
-def camera_info(focal_length: float) -> Any:
+def camera_info(focal_length: float, header: Any = HEADER) -> Any:
     return SimpleNamespace(
-        header=HEADER,
+        header=header,
         width=64,
         height=48,
         k=[focal_length, 0, 32, 0, focal_length, 24, 0, 0, 1],
@@ -57,3 +57,8 @@ def test_each_camera_has_its_camera_info_and_ground_until_all_is_cleared(
     pipeline.clear()
     assert segment() == dict.fromkeys(cameras, (None, False))
     assert pipeline.take_camera_info('rear', infos['rear']) is infos['rear']  # for that frame
+    pipeline.clear()
+    later = SimpleNamespace(stamp=SimpleNamespace(sec=2, nanosec=0), frame_id='optical')
+    assert pipeline.take_camera_info('front', camera_info(40.0, later)) is None
+    # The lens of another frame is known, but that frame's CameraInfo is not this one's.
+    assert segment()['front'] == (None, True)

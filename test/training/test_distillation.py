@@ -72,6 +72,16 @@ def test_the_loss_is_the_weighted_sum_of_both() -> None:
     assert distillation_loss(settings, logits, logits, features, features).abs() < 1e-5
 
 
+def test_half_precision_is_compared_in_float32() -> None:
+    half = [torch.randn(2, channels, 4, 6).bfloat16() for channels in (5, 5, 3, 3)]
+    settings = TeacherSettings(weights='', features_weight=1)
+    with torch.autocast('cpu', torch.bfloat16):
+        found = distillation_loss(settings, *half)
+    assert found.dtype == torch.float32
+    expected = distillation_loss(settings, *(tensor.float() for tensor in half))
+    torch.testing.assert_close(found, expected, rtol=0, atol=0)
+
+
 def test_a_student_becomes_like_its_teacher_where_there_are_no_labels(tmp_path: Path) -> None:
     root = make_camvid_tree(tmp_path / 'camvid', train=8, val=0, size=(96, 64))
     for labels in list((root / 'trainannot').iterdir())[1:]:
