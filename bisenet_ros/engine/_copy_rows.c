@@ -10,20 +10,20 @@
 #include <stdint.h>
 #include <string.h>
 
-typedef struct {
-  const uint8_t *from;
-  uint8_t *to;       // contiguous rows
-  ptrdiff_t stride;  // from one row of `from` to the next
-  int64_t row;       // bytes
-  int rows, rows_per_task;
-} copy_job;
+struct job {
+  const uint8_t *source;
+  uint8_t *target;   // contiguous rows
+  ptrdiff_t stride;  // from one row of the source to the next; may be negative
+  size_t row_size;   // bytes
+  int32_t rows, rows_per_task;
+};
 
-void copy_rows(const void *job, int task, int thread) {
-  const copy_job *copy = job;
-  const int first = task * copy->rows_per_task;
-  const int left = copy->rows - first;
-  const int rows = left < copy->rows_per_task ? left : copy->rows_per_task;
+void copy_rows(const void *argument, int task, int thread) {
   (void)thread;
+  const struct job *job = argument;
+  const int first = task * job->rows_per_task;
+  const int left = job->rows - first;
+  const int rows = left < job->rows_per_task ? left : job->rows_per_task;
   for (int y = first; y < first + rows; y++)
-    memcpy(copy->to + y * copy->row, copy->from + y * copy->stride, copy->row);
+    memcpy(job->target + (size_t)y * job->row_size, job->source + y * job->stride, job->row_size);
 }

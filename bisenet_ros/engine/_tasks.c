@@ -9,8 +9,8 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
-#include <stdint.h>
 #include <stddef.h>
+#include <stdint.h>
 
 static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER;  // held by the caller whose job runs
 
@@ -50,7 +50,7 @@ static void *help(void *number) {
   return NULL;
 }
 
-// After a fork, the child has no helpers.
+// In a forked child there are no helpers, and threads that do not exist there may hold the locks.
 static void forget_helpers(void) {
   pthread_mutex_init(&turn, NULL);
   pthread_mutex_init(&lock, NULL);

@@ -89,7 +89,7 @@ static int find_candidates(const struct corners *corner, int classes, uint8_t *i
   floor -= 2 * CLOSE * fabsf(floor) + FLT_MIN;
   int count = 0;
   for (int id = 0; id < classes; id++) {
-    ids[count] = id;
+    ids[count] = (uint8_t)id;
     count += !(highest[id] < floor);
   }
   return count;
@@ -150,7 +150,7 @@ static void find_winners(const struct job *job, int grid_row, uint8_t *winners) 
       winner = better ? id : winner;
     }
     const float margin = CLOSE * larger(fabsf(best), fabsf(before));
-    winners[node] = best - before > margin ? winner : UNCLEAR;
+    winners[node] = best - before > margin ? (uint8_t)winner : UNCLEAR;
   }
 }
 

@@ -49,7 +49,8 @@ TARGET ALWAYS_INLINE void interpolate_edges(const struct job *job, const struct 
   memcpy(&right, job->x.upper_weight + x, sizeof right);
   for (int k = 0; k < count; k++) {
     const int id = ids[k];
-    edges[k].top = interpolate(splat(corner->top_left[id]), left, splat(corner->top_right[id]), right);
+    edges[k].top =
+        interpolate(splat(corner->top_left[id]), left, splat(corner->top_right[id]), right);
     edges[k].bottom =
         interpolate(splat(corner->bottom_left[id]), left, splat(corner->bottom_right[id]), right);
   }
@@ -100,7 +101,7 @@ TARGET ALWAYS_INLINE floats exp_of_negative(floats x) {
 TARGET static void FOR_CPU(draw_confidence)(const struct job *job, int row, int column) {
   const struct corners corner = corners_of(job, row, column);
   uint8_t ids[MAX_CLASSES];
-  for (int id = 0; id < job->classes; id++) ids[id] = id;
+  for (int id = 0; id < job->classes; id++) ids[id] = (uint8_t)id;
   const int width = job->x.start[job->x.runs], end = job->x.start[column + 1];
   struct edge edges[MAX_CLASSES];
   for (int x = job->x.start[column]; x < end; x += LANES) {

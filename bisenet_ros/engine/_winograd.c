@@ -69,6 +69,10 @@ ALWAYS_INLINE int32_t smaller(int32_t a, int32_t b) { return a < b ? a : b; }
 #define POINTS(stride) ((stride) == 1 ? 6 : 7)
 #define TILE(stride) ((stride) == 1 ? 4 : 3)
 #define MOST_POINTS 7
+#define MOST_OUTPUTS 4
+
+#define TILE_PIXELS 16  // outputs of a tile at stride 1; at stride 2 there are fewer
+#define LINE 16         // words in a cache line
 
 ALWAYS_INLINE int32_t tiles_along(int stride, int32_t size) {
   return (size + TILE(stride) - 1) / TILE(stride);
@@ -85,7 +89,7 @@ ptrdiff_t winograd_scratch(const struct job *job) {
   const ptrdiff_t lanes = job->classifier ? job->classifier->lanes : 0;
   const ptrdiff_t points = POINTS(job->convolution->stride);
   return points * points * (PLANE_OF_INPUT(job, job->convolution->in) + PLANE_OF_PRODUCTS(job)) +
-         16 * PANEL + 16 * job->tiles * lanes;
+         TILE_PIXELS * PANEL + TILE_PIXELS * job->tiles * lanes;
 }
 
 #define FLOATS_PER_WORD 1

@@ -81,7 +81,7 @@ TARGET ALWAYS_INLINE void transform_output(const int stride, const floats m[], f
 
 // c (rows x columns * LANES) = a (rows x depth) * b (depth x ...), or c += a * b.
 //
-// Each step prefetches a cache line from `next`, unless that is 0: the filters come from the L3
+// Each step prefetches a cache line from `next`, unless that is NULL: the filters come from the L3
 // cache, and the hardware does not hide its latency across page boundaries.
 #define MOST_COLUMNS 4
 #define multiply FOR_CPU(multiply)
@@ -96,7 +96,7 @@ TARGET ALWAYS_INLINE void multiply(const int rows, const int columns, const int 
       sum[i][j] = add ? load(c + i * c_stride + j * LANES) : splat(0);
 
   for (int k = 0; k < depth; k++) {
-    if (next) __builtin_prefetch(next + 16 * k, 0, 2);
+    if (next) __builtin_prefetch(next + LINE * k, 0, 2);
     words right[MOST_COLUMNS];
 #pragma GCC unroll 8
     for (int j = 0; j < columns; j++)
@@ -167,12 +167,12 @@ TARGET ALWAYS_INLINE void convolve_deep(const struct job *job, const int depth, 
       for (int tile = 0; tile < count; tile += ROWS) {
         const int32_t *a = input + k * plane + tile * depth;
         float *c = products + k * PLANE_OF_PRODUCTS(job) + tile * PANEL + column;
-        const int line = tile / ROWS * 16;
+        const int line = tile / ROWS * LINE;
         if (line < part)  // of the filters that the next plane needs for this part
           multiply(ROWS, COLUMNS, 0, depth, a, depth, filters, part, c, PANEL,
                    filters + (PANEL + line) * depth);
         else
-          multiply(ROWS, COLUMNS, 0, depth, a, depth, filters, part, c, PANEL, 0);
+          multiply(ROWS, COLUMNS, 0, depth, a, depth, filters, part, c, PANEL, NULL);
       }
 }
 
@@ -198,7 +198,7 @@ TARGET ALWAYS_INLINE void activate(const struct job *job, const int stride, int 
   const floats least = splat(convolution->floor);
   for (int k = 0; k < PANEL; k += LANES) {
     const floats bias = load(convolution->bias + channel + k);
-    floats columns[MOST_POINTS][4];  // [x]: transformed along y
+    floats columns[MOST_POINTS][MOST_OUTPUTS];  // [x]: transformed along y
     for (int x = 0; x < points; x++) {
       floats column[MOST_POINTS];
       for (int y = 0; y < points; y++)
@@ -206,7 +206,7 @@ TARGET ALWAYS_INLINE void activate(const struct job *job, const int stride, int 
       transform_output(stride, column, columns[x]);
     }
     for (int y = 0; y < size; y++) {
-      floats row[MOST_POINTS], outputs[4];
+      floats row[MOST_POINTS], outputs[MOST_OUTPUTS];
       for (int x = 0; x < points; x++) row[x] = columns[x][y];
       transform_output(stride, row, outputs);
       for (int x = 0; x < size; x++) {
@@ -219,26 +219,26 @@ TARGET ALWAYS_INLINE void activate(const struct job *job, const int stride, int 
   }
 }
 
-// Adds the classifier's products with PANEL channels, from `channel` on, to the sums of the 16
-// pixels of a tile, (16 x lanes).
+// Adds the classifier's products with PANEL channels, from `channel` on, to the sums of the
+// pixels of a tile, (TILE_PIXELS x lanes).
 #define classify FOR_CPU(classify)
 TARGET ALWAYS_INLINE void classify(const struct classifier *classifier, int channel,
                                    const int32_t *activated, float *sums) {
   const int depth = PANEL / FLOATS_PER_WORD;
   const int lanes = classifier->lanes;
   const int32_t *weights = classifier->weights + (ptrdiff_t)(channel / FLOATS_PER_WORD) * lanes;
-  for (int pixel = 0; pixel < 16; pixel += 4) {
+  for (int pixel = 0; pixel < TILE_PIXELS; pixel += 4) {
     const int32_t *a = activated + pixel * depth;
     float *c = sums + pixel * lanes;
     for (int lane = 0, columns; lane < lanes; lane += columns * LANES) {
       const int left = (lanes - lane) / LANES;
       columns = left == 3 || left > 4 ? 3 : left == 1 ? 1 : 2;
       if (columns == 3)
-        multiply(4, 3, 1, depth, a, depth, weights + lane, lanes, c + lane, lanes, 0);
+        multiply(4, 3, 1, depth, a, depth, weights + lane, lanes, c + lane, lanes, NULL);
       else if (columns == 2)
-        multiply(4, 2, 1, depth, a, depth, weights + lane, lanes, c + lane, lanes, 0);
+        multiply(4, 2, 1, depth, a, depth, weights + lane, lanes, c + lane, lanes, NULL);
       else
-        multiply(4, 1, 1, depth, a, depth, weights + lane, lanes, c + lane, lanes, 0);
+        multiply(4, 1, 1, depth, a, depth, weights + lane, lanes, c + lane, lanes, NULL);
     }
   }
 }
@@ -271,10 +271,10 @@ TARGET ALWAYS_INLINE void run_block(const struct job *job, const int stride, int
   int32_t *input = (int32_t *)scratch;
   float *products = scratch + planes * PLANE_OF_INPUT(job, in_words);
   int32_t *activated = (int32_t *)(products + planes * PLANE_OF_PRODUCTS(job));
-  float *sums = (float *)(activated + 16 * PANEL);
+  float *sums = (float *)(activated + TILE_PIXELS * PANEL);
   read_tiles(job, stride, first, count, input);
   if (classifier)
-    for (int pixel = 0; pixel < 16 * count; pixel++)
+    for (int pixel = 0; pixel < TILE_PIXELS * count; pixel++)
       memcpy(sums + (ptrdiff_t)pixel * classifier->lanes, classifier->bias,
              sizeof(float) * classifier->lanes);
   for (int channel = 0; channel < convolution->out; channel += PANEL) {
@@ -284,7 +284,7 @@ TARGET ALWAYS_INLINE void run_block(const struct job *job, const int stride, int
       activate(job, stride, tile, channel, products, activated);
       if (classifier)
         classify(classifier, channel, activated,
-                 sums + (ptrdiff_t)16 * tile * classifier->lanes);
+                 sums + (ptrdiff_t)TILE_PIXELS * tile * classifier->lanes);
       else if (FLOATS_PER_WORD == 1)
         write_tile(job, stride, first + tile, (float *)activated, PANEL, convolution->out, channel,
                    PANEL);
@@ -292,8 +292,9 @@ TARGET ALWAYS_INLINE void run_block(const struct job *job, const int stride, int
   }
   if (classifier)
     for (int tile = 0; tile < count; tile++)
-      write_tile(job, stride, first + tile, sums + (ptrdiff_t)16 * tile * classifier->lanes,
-                 classifier->lanes, classifier->classes, 0, classifier->classes);
+      write_tile(job, stride, first + tile,
+                 sums + (ptrdiff_t)TILE_PIXELS * tile * classifier->lanes, classifier->lanes,
+                 classifier->classes, 0, classifier->classes);
 }
 
 // A task: a block of tiles.

@@ -34,16 +34,16 @@ def upload(frame: Frame, device: torch.device) -> Tensor:
     return host.to(device, non_blocking=True)
 
 
-class _CopyJob(ctypes.Structure):
-    """`copy_job` of `_copy_rows.c`."""
+class _CJob(ctypes.Structure):
+    """`struct job` of `_copy_rows.c`."""
 
     _fields_ = (
         ('source', ctypes.c_void_p),
         ('target', ctypes.c_void_p),
         ('stride', ctypes.c_ssize_t),
-        ('row', ctypes.c_int64),
-        ('rows', ctypes.c_int),
-        ('rows_per_task', ctypes.c_int),
+        ('row_size', ctypes.c_size_t),
+        ('rows', ctypes.c_int32),
+        ('rows_per_task', ctypes.c_int32),
     )
 
 
@@ -56,7 +56,7 @@ def _copy(frame: Frame, target: Frame) -> None:
     row = frame.shape[1] * 3
     rows_per_task = max(1, _PIECE // row)
     addresses = frame.ctypes.data, target.ctypes.data
-    job = _CopyJob(*addresses, frame.strides[0], row, len(frame), rows_per_task)
+    job = _CJob(*addresses, frame.strides[0], row, len(frame), rows_per_task)
     copy(job, -(-len(frame) // rows_per_task), min(torch.get_num_threads(), _THREADS))
 
 

@@ -127,7 +127,7 @@ def test_everything_runs_without_it(
 def test_it_compiles_for_arm(tmp_path: Path) -> None:
     library = tmp_path / 'native.so'
     sources = sorted(map(str, (ROOT / 'bisenet_ros/engine').glob('*.c')))
-    strict = ('-Wall', '-Wextra', '-Werror')
+    strict = ('-Wall', '-Wextra', '-Wshadow', '-Wconversion', '-Wno-sign-conversion', '-Werror')
     subprocess.run([COMPILER, *c_flags(), *strict, *sources, '-o', str(library)], check=True)
     command = ['aarch64-linux-gnu-nm', '--dynamic', '--defined-only', str(library)]
     result = subprocess.run(command, capture_output=True, text=True, check=True)
