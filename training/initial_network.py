@@ -13,15 +13,7 @@ import torch
 from bisenet_ros.checkpoint import Checkpoint
 from bisenet_ros.errors import UserError
 from bisenet_ros.label_space import LabelSpace
-from bisenet_ros.network import (
-    NETWORKS,
-    BiSeNetV1,
-    FeaturePyramid,
-    SegmentationNetwork,
-    Upsampling,
-)
-from bisenet_ros.network.efficientnet_lite import EfficientNetLite
-from bisenet_ros.network.resnet import ResNet
+from bisenet_ros.network import NETWORKS, SegmentationNetwork, Upsampling
 from bisenet_ros.preprocess import Normalization
 from bisenet_training.config import NetworkSettings
 from bisenet_training.imagenet import installed_imagenet_weights
@@ -76,18 +68,11 @@ def make_network(
         path = settings.imagenet_weights
         if path == 'installed':
             path = installed_imagenet_weights(settings.name)
-        _backbone(initial.network).load_imagenet(path)
+        backbone = initial.network.imagenet_backbone
+        assert backbone is not None  # as `NetworkSettings` checks
+        backbone.load_imagenet(path)
         say(f'the backbone starts from {path}')
     return initial
-
-
-def _backbone(network: SegmentationNetwork) -> ResNet | EfficientNetLite:
-    """Returns the part of a network that ImageNet weights initialise."""
-    if isinstance(network, FeaturePyramid):
-        return network.encoder
-    assert isinstance(network, BiSeNetV1)
-    assert isinstance(network.context.backbone, ResNet)
-    return network.context.backbone
 
 
 def _build(

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from pathlib import Path
 from typing import ClassVar, Protocol
 
 import torch.nn.functional as F
@@ -18,6 +19,20 @@ STRIDE = 32
 
 COARSE_STRIDE = 8
 """The logits of the main head are 1/8 of the padded input."""
+
+
+class ImagenetBackbone(Protocol):
+    """A backbone for which weights from the classification of ImageNet are published."""
+
+    def load_imagenet(self, path: Path) -> None:
+        """Loads the published weights.
+
+        Args:
+            path: The .pth file of the classifier.
+
+        Raises:
+            UserError: The file cannot be read, or holds something else.
+        """
 
 
 class SegmentationNetwork(nn.Module, ABC):
@@ -71,6 +86,11 @@ class SegmentationNetwork(nn.Module, ABC):
         fused, boosted = self.features(pad_to_stride(x))
         boosters = (head(seen) for head, seen in zip(self.boosters, boosted, strict=False))
         return fused, (self.head(fused), *boosters)
+
+    @property
+    def imagenet_backbone(self) -> ImagenetBackbone | None:
+        """The part that published ImageNet weights can initialise; None without such a part."""
+        return None
 
     @property
     def feature_channels(self) -> int:

@@ -72,5 +72,10 @@ class FeaturePyramid(SegmentationNetwork):
         p8 = self.smooth8(self.lateral8(x8) + self.shrink4(x4) + self._up(p16))
         return p8, (p16, p32)
 
+    @property
+    def imagenet_backbone(self) -> EfficientNetLite:
+        """The encoder."""
+        return self.encoder
+
     def _up(self, x: Tensor) -> Tensor:
         return upsample(x, 2, self.upsampling)

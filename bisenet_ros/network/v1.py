@@ -167,3 +167,9 @@ class BiSeNetV1(SegmentationNetwork):
         """(B, 3, H, W) -> (B, 256, H/8, W/8), and 128 channels at 1/8 and 1/16 for the boosters."""
         context8, context16 = self.context(x)
         return self.fusion(self.spatial(x), context8), (context8, context16)
+
+    @property
+    def imagenet_backbone(self) -> ResNet | None:
+        """The backbone, if it is a ResNet."""
+        backbone = self.context.backbone
+        return backbone if isinstance(backbone, ResNet) else None

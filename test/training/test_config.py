@@ -10,6 +10,7 @@ import pytest
 from small_trainings import small_config, write_config
 
 from bisenet_ros.errors import UserError
+from bisenet_ros.network import NETWORKS
 from bisenet_training.config import TrainingConfig, load_config, recipes
 from bisenet_training.optim import AdamWSettings, SgdSettings
 
@@ -198,8 +199,17 @@ def test_a_network_starts_from_one_thing() -> None:
 
 
 def test_installed_weights_are_those_of_an_efficientnet() -> None:
-    with pytest.raises(UserError, match='no package installs the weights of a ResNet'):
+    with pytest.raises(UserError, match='no package installs weights for bisenetv1_resnet18'):
         load_config('bisenetv1_resnet18_camvid', ['network.imagenet_weights=installed'])
+
+
+def test_imagenet_weights_are_for_any_network_with_a_backbone_that_takes_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(NETWORKS, 'mine', NETWORKS['fpn_efficientnet_lite0'])
+    overrides = ['network={name: mine, imagenet_weights: a.pth}']
+    config = load_config('bisenetv2_camvid', overrides)
+    assert config.network.imagenet_weights == Path('a.pth')
 
 
 def test_only_relative_paths_start_from_the_data_folder(tmp_path: Path) -> None:
