@@ -30,13 +30,15 @@ from bisenet_ros.camera_pipeline import SegmentedFrame
 from bisenet_ros.camera_slot import FrameCounts
 from bisenet_ros.drivable import drivable_mask, free_space_boundary, outline
 from bisenet_ros.label_space import CAMVID
-from bisenet_ros.outputs import FrameResult
+from bisenet_ros.outputs import OUTPUTS, FrameResult
 from bisenet_ros.overlay import overlay
 from bisenet_ros.replay.measure.output_bag import OutputBag
 from bisenet_ros.segmentation import Segmentation
 from bisenet_ros.segmenter import Segmenter
 
-KINDS = ['labels', 'drivable', 'drivable_area', 'confidence', 'overlay', 'timing']
+NOT_HERE = ('camera_info', 'grid', 'free_space_scan', 'anomaly')
+"""Outputs that need CameraInfo, a pose or statistics of logits."""
+KINDS = [output.name for output in OUTPUTS if output.recorded and output.name not in NOT_HERE]
 COUNTS = FrameCounts(received=9, published=5, dropped=3, malformed=1)
 
 
@@ -71,8 +73,11 @@ def test_every_output_of_the_node_is_there(tmp_path: Path, segmenter: Segmenter)
     assert sorted(tmp_path.iterdir()) == [bag, path]
     written = messages(path)
     assert [topic for topic, _, _ in written] == 2 * [f'/segmentation/{kind}' for kind in KINDS]
-    assert [received for _, received, _ in written] == 6 * [START + 7] + 6 * [START + STEP]
-    for _, _, message in written[:6]:
+    number = len(KINDS)
+    received = [received for _, received, _ in written]
+    assert received == number * [START + 7] + number * [START + STEP]
+    first = dict(zip(KINDS, (message for _, _, message in written), strict=False))
+    for message in first.values():
         stamp = message.header.stamp
         assert (stamp.sec * 10**9 + stamp.nanosec, message.header.frame_id) == (START, 'camera')
     found = segmenter(picture(0))
@@ -84,10 +89,10 @@ def test_every_output_of_the_node_is_there(tmp_path: Path, segmenter: Segmenter)
         'overlay': (drawn[..., ::-1], 'rgb8'),
     }
     for kind, (pixels, encoding) in expected.items():
-        message = written[KINDS.index(kind)][2]
+        message = first[kind]
         assert (message.encoding, message.step) == (encoding, pixels[0].nbytes)
         np.testing.assert_array_equal(message.data.reshape(pixels.shape), pixels)
-    timing = written[5][2]
+    timing = first['timing']
     assert (timing.decode_ms, timing.inference_ms, timing.age_ms) == (1.5, 20.5, 30.5)
     assert math.isnan(timing.publish_ms)
     counts = (timing.frames_in, timing.frames_out, timing.frames_dropped, timing.frames_malformed)
@@ -182,16 +187,18 @@ def test_ros_reads_it(tmp_path: Path, segmenter: Segmenter) -> None:
     path = tmp_path / 'output.mcap'
     write_results(path, write_bag(tmp_path / 'bag', drive(1)), segmenter)
     own = pytest.importorskip('bisenet_ros.msg', reason='needs the compiled messages')
-    types = [Image, Image, own.DrivableArea, Image, Image, own.SegmentationTiming]
+    types = {'Image': Image, **vars(own)}
     with AnyReader([path]) as reader:
-        labels, drivable, area, confidence, overlay, timing = (
-            serialization.deserialize_message(data, kind)
-            for kind, (*_, data) in zip(types, reader.messages(), strict=True)
-        )
-    images = (labels, drivable, confidence, overlay)
-    assert [image.encoding for image in images] == ['mono8', 'mono8', 'mono8', 'rgb8']
-    assert len(area.free_space_boundary) == area.width == 64
-    assert timing.inference_ms == 20.5
+        found = {
+            connection.topic.removeprefix('/segmentation/'): serialization.deserialize_message(
+                data, types[connection.msgtype.rpartition('/')[2]]
+            )
+            for connection, _, data in reader.messages()
+        }
+    assert {'labels', 'drivable', 'confidence', 'overlay'} < found.keys()
+    assert (found['labels'].encoding, found['overlay'].encoding) == ('mono8', 'rgb8')
+    assert len(found['drivable_area'].free_space_boundary) == found['drivable_area'].width == 64
+    assert found['timing'].inference_ms == 20.5
 
 
 def test_what_was_not_finished_is_not_there(tmp_path: Path) -> None:
