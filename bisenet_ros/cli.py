@@ -537,7 +537,7 @@ def train(
         str,
         typer.Argument(
             metavar='CONFIG',
-            help='A YAML file, or the name of a configuration in config/training.',
+            help='A YAML file, or the name of a recipe that ships with the package.',
         ),
     ],
     overrides: Annotated[

@@ -252,7 +252,7 @@ def _resolve(config: str | Path) -> Path:
         return known[str(config)]
     near = difflib.get_close_matches(str(config), known, n=1)
     hint = f'did you mean {near[0]}?' if near else f'choose from {", ".join(known)}'
-    raise ConfigError(f'no configuration {str(config)!r}: give a .yaml file or a name; {hint}')
+    raise ConfigError(f'no file and no recipe {str(config)!r}; {hint}')
 
 
 def _parse_override(override: str) -> tuple[Location, Any]:
