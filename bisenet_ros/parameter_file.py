@@ -261,10 +261,10 @@ class _Loader(yaml.SafeLoader):
         return ''
 
 
-def _sections(file: Path, node: yaml.Node | None, name: str) -> Iterator[tuple[str, yaml.Node]]:
+def _sections(file: Path, node: yaml.Node, name: str) -> Iterator[tuple[str, yaml.Node]]:
     """Yields each node's name with its namespace, and the YAML node with its parameters."""
     if not isinstance(node, yaml.MappingNode):
-        line = 1 if node is None else node.start_mark.line + 1
+        line = node.start_mark.line + 1
         raise UserError(
             f'{file}:{line}: not a ROS parameter file: node names with {_VALUES} below each are '
             'expected'
@@ -287,7 +287,7 @@ def _sections(file: Path, node: yaml.Node | None, name: str) -> Iterator[tuple[s
 def _parameters(file: Path, node: str, values: yaml.Node, prefix: str) -> Iterator[Entry]:
     if not isinstance(values, yaml.MappingNode):
         line = values.start_mark.line + 1
-        raise UserError(f'{file}:{line}: {prefix or _VALUES} must contain names with values')
+        raise UserError(f'{file}:{line}: {_VALUES} must contain names with values')
     for key, value in values.value:
         name, line = f'{prefix}{_name(file, key)}', key.start_mark.line + 1
         if isinstance(value, yaml.MappingNode):

@@ -62,6 +62,8 @@ def test_the_vehicle_is_not_labelled_not_drivable_and_of_no_confidence(
     np.testing.assert_array_equal(found.drivable, np.where(ego, 0, 255))  # every class is drivable
     assert found.area.free_space_boundary.tolist() == [0] * found.size[0]
     assert found.area.fraction == 1 - ego.mean()
+    assert found.mean_confidence == pytest.approx(plain.confidence[~ego].mean() / 255)
+    assert plain.mean_confidence == pytest.approx(plain.confidence.mean() / 255)
     assert segmenter.batch([frame], [None])[0].ego is None
 
 

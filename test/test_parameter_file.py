@@ -259,7 +259,11 @@ def test_what_is_refused_says_where_and_why(tmp_path: Path, text: str, message: 
 @pytest.mark.parametrize(
     ('text', 'message'),
     [
-        ('max_rate: 1.0', 'not a ROS parameter file: node names with ros__parameters below each'),
+        (
+            '# 10 Hz\nmax_rate: 1.0',
+            ':2: not a ROS parameter file: node names with ros__parameters below each',
+        ),
+        ('/**:\n  ros__parameters: [1.0]', ':2: ros__parameters must contain names with values'),
         ('', "no parameters for the node 'segmenter'"),
         ('camera: {ros__parameters: {rate: 1.0}}', "no parameters for the node 'segmenter'"),
         (

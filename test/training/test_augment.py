@@ -262,6 +262,18 @@ def test_channels_are_not_confused() -> None:
         assert greyest[0, 0].astype(int).min() == pytest.approx(200 * weight, rel=0.2, abs=3)
 
 
+def test_brightness_scales_and_contrast_keeps_the_mean() -> None:
+    image = np.full((32, 32, 3), 20, np.uint8)
+    image[:16] = 100
+    for seed in range(10):
+        bright, contrasting = (
+            augment(image, image[..., 0], (32, 32), seed, **{name: 0.5})[0].astype(int)
+            for name in ('brightness', 'contrast')
+        )
+        assert bright[0, 0] == pytest.approx(5 * bright[31, 0], abs=5)
+        assert contrasting[0, 0] + contrasting[31, 0] == pytest.approx(np.full(3, 120), abs=2)
+
+
 def test_white_balance_keeps_the_brightness_of_grey() -> None:
     image = np.full((32, 32, 3), 100, np.uint8)
     red_to_green, blue_to_green = [], []
