@@ -6,9 +6,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from bisenet_ros import parameter_file
 from bisenet_ros.errors import UserError
 from bisenet_ros.node import parameters as node_parameters
 from bisenet_ros.parameter_file import (
@@ -31,15 +33,20 @@ def context() -> Iterator[object]:
     rclpy.shutdown(context=context)
 
 
-def in_ros(context: object, files: Sequence[Path], namespace: str = '') -> Settings:
-    """What a node has that is started with the files."""
-    node = rclpy.node.Node(
+def node_of(context: object, files: Sequence[Path], **options: Any) -> Any:
+    """A node that is started with the files."""
+    return rclpy.node.Node(
         'segmenter',
-        namespace=namespace,
         context=context,
         cli_args=['--ros-args', *(word for file in files for word in ('--params-file', str(file)))],
         enable_rosout=False,
+        **options,
     )
+
+
+def in_ros(context: object, files: Sequence[Path], namespace: str = '') -> Settings:
+    """What that node has."""
+    node = node_of(context, files, namespace=namespace)
     try:
         return node_parameters.declare(node)
     finally:
@@ -87,6 +94,31 @@ def test_values_are_those_of_ros(context: object, tmp_path: Path, given: str) ->
     file = tmp_path / 'parameters.yaml'
     file.write_text(f'/**:\n  ros__parameters: {{{given}}}\n')
     assert read_settings([file], {}) == in_ros(context, [file])
+
+
+SCALARS = (
+    '-5 +5 0 -0 00 9223372036854775807 9223372036854775808 -9223372036854775808'
+    ' -9223372036854775809 10000000000000000000 99999999999999999999'
+    ' 0x10 -0x1F 0X1f 0xg 0x7fffffffffffffff -0x8000000000000000'
+    ' 017 -017 08 -09 0000000000000000000000001 0777777777777777777777 01777777777777777777777'
+    ' 1e5 1E+5 1e-5 .5 5. -.5 1.e5 1e 1e400 -1e400 inf -inf .inf +.INF Infinity .nan -nan nan'
+    ' + . 1_000 0b11 0o17 1.5.2 12a 1:30 2026-01-01 1,5 yes N On off TRUE true tRue null ~'
+)
+
+
+def test_scalars_without_quotes_are_those_of_ros(context: object, tmp_path: Path) -> None:
+    file = tmp_path / 'parameters.yaml'
+    texts = SCALARS.split()
+    lines = ''.join(f'\n    p{index}: {text}' for index, text in enumerate(texts))
+    file.write_text(f'/**:\n  ros__parameters:{lines}\n')
+    node = node_of(context, [file], automatically_declare_parameters_from_overrides=True)
+    try:
+        of_ros = [node.get_parameter(f'p{index}').value for index in range(len(texts))]
+    finally:
+        node.destroy_node()
+    found = [entry.value for entry in parameter_file._entries([file])]
+    # As text, which tells 5 from 5.0, and has one NaN.
+    assert list(map(repr, found)) == list(map(repr, of_ros))
 
 
 SECTIONS = {
