@@ -59,7 +59,7 @@ def import_file(
         f'{len(imported.checkpoint.state_dict)} tensors into {output}',
     )
     if imported.wrapper:
-        print_line(notes, f'removed prefix: {imported.wrapper}')
+        print_line(notes, f'removed: {imported.wrapper}')
     if imported.left_out:
         heads = ', '.join(sorted({name.split('.')[0] for name in imported.left_out}))
         print_line(

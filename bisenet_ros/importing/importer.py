@@ -62,7 +62,7 @@ class Imported:
         checkpoint: The checkpoint.
         title: The published network, e.g. "mmsegmentation's BiSeNet V2".
         left_out: Names in the file of the tensors that only training needs.
-        wrapper: Keys and name prefix that were removed around the tensors; empty for none.
+        wrapper: Keys around the tensors and parts of their names that were removed; empty for none.
     """
 
     checkpoint: Checkpoint
@@ -96,7 +96,7 @@ def import_weights(
     except OSError as error:
         raise CheckpointError(f'cannot read {path}: {error.strerror or error}') from error
     keys, tensors = _find_tensors(path, _read(path, file))
-    layout, prefix, tensors = _unwrapped(path, tensors)
+    layout, removed, tensors = _unwrapped(path, tensors)
     bias = layout.their_name('head.classify.bias')
     num_classes = tensors[bias].numel() if bias in tensors else len(CITYSCAPES)
     _refuse_other_forms(path, tensors, num_classes)
@@ -144,8 +144,8 @@ def import_weights(
             'sha256': hashlib.sha256(file).hexdigest(),
         },
     )
-    wrapper = [f'{key!r}' for key in keys] + ([f'the prefix {prefix!r}'] if prefix else [])
-    return Imported(checkpoint, layout.title, left_out, ', '.join(wrapper))
+    wrapper = ', '.join([*map(repr, keys), *removed])
+    return Imported(checkpoint, layout.title, left_out, wrapper)
 
 
 def _read(path: Path, file: bytes) -> object:
@@ -222,24 +222,27 @@ def _find_tensors(path: Path, content: object) -> tuple[list[str], StateDict]:
     )
 
 
-def _unwrapped(path: Path, tensors: StateDict) -> tuple[Layout, str, StateDict]:
-    """Returns the layout, the common prefix of all names, and the tensors without the prefix.
+def _unwrapped(path: Path, tensors: StateDict) -> tuple[Layout, list[str], StateDict]:
+    """Returns the layout, what wrappers added to the names, and the tensors without that.
 
-    Wrappers such as `DataParallel`, `torch.compile` and Lightning modules add a prefix to the names
-    of the wrapped network.
+    `DataParallel` and Lightning modules add a prefix to the names of the wrapped network,
+    `torch.compile` inserts `_COMPILED`.
 
     Raises:
         CheckpointError: The layout is unknown.
     """
+    is_compiled = any(_COMPILED in name for name in tensors)
+    removed = [f"{_COMPILED!r} in the tensors' names"] if is_compiled else []
     tensors = {name.replace(_COMPILED, ''): tensor for name, tensor in tensors.items()}
     for layout in LAYOUTS:
         if layout.mark in tensors:
-            return layout, '', tensors
+            return layout, removed, tensors
     for layout in LAYOUTS:
         mark = next((name for name in tensors if name.endswith(f'.{layout.mark}')), None)
         if mark is not None:
             prefix = mark.removesuffix(layout.mark)
-            return layout, prefix, {n.removeprefix(prefix): t for n, t in tensors.items()}
+            removed.insert(0, f'the prefix {prefix!r}')
+            return layout, removed, {n.removeprefix(prefix): t for n, t in tensors.items()}
     raise CheckpointError(
         f'{path} has tensors of an unknown network, such as {next(iter(tensors))!r}; known '
         f'networks are {", ".join(layout.title for layout in LAYOUTS)}'

@@ -184,8 +184,9 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> Checkpoint:
     ('content', 'wrapper'),
     [
         (prefixed('module.'), "the prefix 'module.'"),
-        (prefixed('_orig_mod.'), ''),
-        (prefixed('module._orig_mod.'), "the prefix 'module.'"),
+        (prefixed(''), ''),
+        (prefixed('_orig_mod.'), "'_orig_mod.' in the tensors' names"),
+        (prefixed('module._orig_mod.'), "the prefix 'module.', '_orig_mod.' in the tensors' names"),
         ({'state_dict': prefixed('model.'), 'epoch': 3}, "'state_dict', the prefix 'model.'"),
         ({'model': prefixed(''), 'optimizer': {'state': {}}}, "'model'"),
         ({'model_state_dict': prefixed('net.module.')}, "'model_state_dict', the prefix 'net."),
