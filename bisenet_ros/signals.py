@@ -13,9 +13,20 @@ from contextlib import contextmanager
 from types import FrameType
 
 
+def stop_signals() -> list[signal.Signals]:
+    """Returns the signals that ask a program to end.
+
+    SIGHUP, which a closed terminal sends, is one of them unless it is ignored, as after `nohup`.
+    """
+    signals = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        signals.append(signal.SIGHUP)
+    return signals
+
+
 @contextmanager
 def on_stop_signal(callback: Callable[[], None]) -> Iterator[None]:
-    """Calls `callback` in its own thread at the first SIGINT or SIGTERM within this context.
+    """Calls `callback` in its own thread at the first of `stop_signals` within this context.
 
     rclpy's handlers shut the context down even while a message is being published. Python's raise
     KeyboardInterrupt anywhere in the main thread, and in its clean-up code if Ctrl-C is pressed
@@ -32,9 +43,7 @@ def on_stop_signal(callback: Callable[[], None]) -> Iterator[None]:
     waiter = threading.Thread(target=wait, name='signals', daemon=True)
     # The interpreter writes to the wakeup socket at once, even while the main thread runs C code.
     # A Python handler would have to wait for the main thread, so these do nothing.
-    handlers = {
-        number: signal.signal(number, lambda *_: None) for number in (signal.SIGINT, signal.SIGTERM)
-    }
+    handlers = {number: signal.signal(number, lambda *_: None) for number in stop_signals()}
     wakeup = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
     waiter.start()
     try:

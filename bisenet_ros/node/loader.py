@@ -11,7 +11,7 @@ from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from bisenet_ros.errors import UserError
+from bisenet_ros.errors import UserError, first_line
 from bisenet_ros.extras import advice
 from bisenet_ros.malloc_tuning import return_free_memory
 from bisenet_ros.settings import Settings
@@ -58,7 +58,7 @@ def import_segmenter() -> None:
     """Imports torch, which takes seconds.
 
     Raises:
-        UserError: A module is missing.
+        UserError: A module is missing, or a shared library cannot be loaded.
     """
     # Not within `load_segmenter`: the stack frames of torch's import are freed by the garbage
     # collection only, and they would keep the first network until then.
@@ -67,6 +67,11 @@ def import_segmenter() -> None:
     except ModuleNotFoundError as error:
         raise UserError(
             f'the Python module {error.name} is missing: {advice(str(error.name))}'
+        ) from error
+    except (ImportError, OSError) as error:  # from a build of torch for other libraries, mostly
+        raise UserError(
+            f'PyTorch or a library that it needs cannot be loaded: {first_line(error)}.'
+            ' `python3 -c "import torch"` shows where'
         ) from error
 
 

@@ -41,7 +41,8 @@ def run() -> int:
             # rclpy's own text may be a list of arguments alone, or "error not set".
             print(
                 f'segmenter_node: ROS 2 does not start: {error}. Check the arguments after'
-                ' --ros-args and the environment variables ROS_*',
+                ' --ros-args, and the environment variables ROS_* and HOME (logs go there unless'
+                ' ROS_LOG_DIR is set)',
                 file=sys.stderr,
             )
             return BAD_INPUT
@@ -55,8 +56,6 @@ def run() -> int:
     if loader.busy or code == DEVICE_LOST:
         # At exit, Python would wait for the loader's thread, which cannot be cancelled. And torch
         # aborts the process when it frees page-locked memory of a device that is lost.
-        sys.stdout.flush()
-        sys.stderr.flush()
         os._exit(code)
     return code
 

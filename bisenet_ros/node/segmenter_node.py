@@ -4,9 +4,9 @@
 
     ros2 run bisenet_ros segmenter_node --ros-args -r image:=/camera/image_raw
 
-SIGINT and SIGTERM end the node with exit code 0, even while it starts. Wrong parameters or weights
-give exit code 2. A full /dev/shm, or a device that only a new process can use, gives 1. Each error
-is reported in one line.
+SIGINT, SIGTERM and SIGHUP end the node with exit code 0, even while it starts. Wrong parameters or
+weights give exit code 2. A full /dev/shm, or a device that only a new process can use, gives 1.
+Each error is reported in one line.
 """
 
 from __future__ import annotations
@@ -23,8 +23,7 @@ from bisenet_ros.node.large_images import (
     free_shared_memory,
 )
 from bisenet_ros.process_tuning import prepare_process
-
-_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+from bisenet_ros.signals import stop_signals
 
 
 def _end(*_: Any) -> None:
@@ -33,8 +32,9 @@ def _end(*_: Any) -> None:
 
 def main() -> int:
     """Runs the node until it is asked to end; returns the exit code."""
+    signals = stop_signals()
     # A signal during the slow import of ROS needs no clean-up.
-    for number in _STOP_SIGNALS:
+    for number in signals:
         signal.signal(number, _end)
     prepare_process()
     if free_shared_memory() < ROS_MB:
@@ -48,7 +48,7 @@ def main() -> int:
         return run()
     finally:
         # Another Ctrl-C during the interpreter's shutdown would kill it.
-        for number in _STOP_SIGNALS:
+        for number in signals:
             signal.signal(number, signal.SIG_IGN)
 
 

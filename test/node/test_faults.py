@@ -459,7 +459,13 @@ if __name__ == '__main__':
 """
 
 
-# What rclpy of older distributions does otherwise, to be run before WRAPPED.
+# Code to be run before WRAPPED: a process that was started without standard output, and what rclpy
+# of older distributions does otherwise.
+WITHOUT_OUTPUT = """
+import sys
+
+sys.stdout = None
+"""
 JAZZY = """
 from rclpy.executors import Executor
 from rclpy.lifecycle import LifecycleState
@@ -517,9 +523,9 @@ def wrapped_node(
     environment: Mapping[str, str] | None = None,
     *,
     wait: bool = True,
-    rclpy: str = '',
+    first: str = '',
 ) -> Iterator[Process]:
-    command = [sys.executable, '-c', rclpy + WRAPPED, str(folder), '--ros-args']
+    command = [sys.executable, '-c', first + WRAPPED, str(folder), '--ros-args']
     for parameter in (f'weights:={weights}', 'device:=cpu', 'engine:=torch'):
         command += ['-p', parameter]
     with running(command, domain, environment) as process:
@@ -723,7 +729,7 @@ def test_a_signal_while_the_network_is_loaded_ends_the_node_at_once(
     diagnostics = camera_status(peer)
     with (
         held(tmp_path / 'hold loading'),
-        wrapped_node(domain, tmp_path, weights, wait=False) as node,
+        wrapped_node(domain, tmp_path, weights, wait=False, first=WITHOUT_OUTPUT) as node,
     ):
         node.wait_for_output('hold loading')
         diagnostics.wait(lambda array: array.status[0].message == 'the network is being loaded')
@@ -736,7 +742,7 @@ def test_a_signal_while_the_network_is_loaded_ends_the_node_at_once(
 def test_a_signal_while_another_network_is_loaded_ends_the_node_at_once(
     domain: int, peer: Peer, weights: Path, tmp_path: Path, rclpy: str
 ) -> None:
-    with wrapped_node(domain, tmp_path, weights, rclpy=rclpy) as node:
+    with wrapped_node(domain, tmp_path, weights, first=rclpy) as node:
         client = peer.run(lambda: peer.node.create_client(Trigger, '/segmenter/reload'))
         assert client.wait_for_service(TIMEOUT)
         with held(tmp_path / 'hold loading'):
@@ -752,7 +758,7 @@ def test_a_signal_while_another_network_is_loaded_ends_the_node_at_once(
 def test_a_transition_that_the_state_does_not_have_is_refused(
     domain: int, peer: Peer, weights: Path, tmp_path: Path
 ) -> None:
-    with wrapped_node(domain, tmp_path, weights, rclpy=JAZZY) as node:
+    with wrapped_node(domain, tmp_path, weights, first=JAZZY) as node:
         assert change(peer, Transition.TRANSITION_CONFIGURE) == 'active'
         node.wait_for_output('ERROR.*the transition is refused: .*Transition is not registered')
         assert change(peer, Transition.TRANSITION_DEACTIVATE) == 'inactive'
@@ -808,7 +814,7 @@ def test_a_middleware_that_hangs_ends_the_node_when_it_is_deactivated(
         assert 'in destroy_subscription' in node.output
 
 
-@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_while_ros_is_imported_ends_the_node_without_a_word(
     domain: int, tmp_path: Path, number: signal.Signals
 ) -> None:

@@ -9,6 +9,7 @@ import os
 import re
 import signal
 import sys
+from collections.abc import Mapping
 from concurrent.futures import Future
 from pathlib import Path
 
@@ -149,7 +150,7 @@ def frames_of(array: DiagnosticArray, kind: str) -> int:
     return sum(int(value.value) for value in values if value.key == f'frames_{kind}')
 
 
-@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_the_node_while_it_works(
     domain: int, peer: Peer, weights: Path, number: signal.Signals
 ) -> None:
@@ -341,13 +342,27 @@ def test_a_device_that_is_lost_while_reloading_ends_the_process_with_1(
         assert 'Traceback' not in process.output
 
 
-def test_without_torch_the_node_says_how_to_install_it(domain: int, tmp_path: Path) -> None:
-    missing = "raise ModuleNotFoundError(\"No module named 'torch'\", name='torch')\n"
-    (tmp_path / 'torch.py').write_text(missing)
+@pytest.mark.parametrize(
+    ('error', 'message'),
+    [
+        (
+            'ModuleNotFoundError("No module named \'torch\'", name="torch")',
+            f'the Python module torch is missing: {advice("torch")}',
+        ),
+        (
+            'OSError("libcudart.so.12: cannot open shared object file")',
+            'cannot be loaded: libcudart.so.12: cannot open shared object file. `python3 -c',
+        ),
+    ],
+)
+def test_without_torch_the_node_says_why(
+    domain: int, tmp_path: Path, error: str, message: str
+) -> None:
+    (tmp_path / 'torch.py').write_text(f'raise {error}\n')
     with running(node_command(), domain, {'PYTHONPATH': str(tmp_path)}) as process:
         assert process.wait() == 2
         (line,) = errors_of(process.output)
-    assert f'the Python module torch is missing: {advice("torch")}' in line
+    assert message in line
 
 
 def test_security_that_the_middleware_does_not_have_ends_with_2_and_one_line(
@@ -375,15 +390,22 @@ def test_security_that_the_middleware_does_not_have_ends_with_2_and_one_line(
     assert 'ROS cannot create the node' in line
 
 
-@pytest.mark.parametrize('arguments', [('--params-file', 'nowhere.yaml'), ('--log-levle', 'info')])
-def test_arguments_that_ros_cannot_read_end_with_2_and_advice(
-    domain: int, arguments: tuple[str, str]
+@pytest.mark.parametrize(
+    ('arguments', 'environment', 'reason'),
+    [
+        (('--params-file', 'nowhere.yaml'), {}, '--params-file'),
+        (('--log-levle', 'info'), {}, '--log-levle'),
+        ((), {'HOME': '/dev/null', 'ROS_HOME': '', 'ROS_LOG_DIR': ''}, '/dev/null/.ros/log'),
+    ],
+)
+def test_what_ros_does_not_start_with_ends_with_2_and_advice(
+    domain: int, arguments: tuple[str, ...], environment: Mapping[str, str], reason: str
 ) -> None:
-    with running(node_command(*arguments), domain) as process:
+    with running(node_command(*arguments), domain, environment) as process:
         assert process.wait() == 2
         assert 'Traceback' not in process.output
-        assert arguments[0] in process.output
-        assert 'Check the arguments after --ros-args' in process.output
+        assert reason in process.output
+        assert 'Check the arguments after --ros-args, and the environment' in process.output
 
 
 # In a process of its own, where the first load imports torch.
