@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -106,7 +107,7 @@ class RunFolder:
         with file_errors(self.path):
             if not self.steps.is_file():
                 self.data.unlink(missing_ok=True)  # the data may have changed since
-            self.config.write_text(config.to_yaml(), encoding='utf-8')
+            replace_file(self.config, config.to_yaml().encode())
         write_json(self.path / 'environment.json', environment())
 
     def _refuse_changes(self, config: TrainingConfig) -> None:
@@ -126,12 +127,26 @@ class RunFolder:
             (self.evaluations, EvaluationRow._fields),
         ):
             kept = [row for row in read_rows(file) if int(row['step']) <= step]
-            partial = file.with_suffix('.partial')
-            with partial.open('w', encoding='utf-8', newline='') as opened:
-                writer = csv.DictWriter(opened, fields)
-                writer.writeheader()
-                writer.writerows(kept)
-            partial.replace(file)
+            text = io.StringIO(newline='')
+            writer = csv.DictWriter(text, fields)
+            writer.writeheader()
+            writer.writerows(kept)
+            replace_file(file, text.getvalue().encode())
+
+
+def replace_file(file: Path, content: bytes | memoryview) -> None:
+    """Writes a file; an earlier one is only replaced by a whole one.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
+    partial = file.with_suffix('.partial')
+    try:
+        partial.write_bytes(content)
+        partial.replace(file)
+    except OSError:
+        partial.unlink(missing_ok=True)
+        raise
 
 
 def append_rows(file: Path, rows: Iterable[StepRow | EvaluationRow]) -> None:

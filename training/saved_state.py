@@ -24,7 +24,7 @@ from bisenet_ros.network.pytorch_file import DAMAGE
 from bisenet_training.average import AverageNetwork
 from bisenet_training.distributed import sum_without_gradient
 from bisenet_training.extra import Fabric
-from bisenet_training.run_folder import RunFolder
+from bisenet_training.run_folder import RunFolder, replace_file
 
 
 class Progress(NamedTuple):
@@ -81,13 +81,7 @@ def save(fabric: Fabric, file: Path, state: dict[str, Any]) -> None:
             },
             content,
         )
-        partial = file.with_suffix('.partial')
-        try:
-            partial.write_bytes(content.getbuffer())
-            partial.replace(file)
-        except OSError:
-            partial.unlink(missing_ok=True)
-            raise
+        replace_file(file, content.getbuffer())
     fabric.barrier()  # if the first process fails, torchrun ends those that wait here
 
 

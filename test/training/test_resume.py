@@ -21,6 +21,7 @@ from small_trainings import losses, small_config, write_config
 from bisenet_ros.checkpoint import Checkpoint
 from bisenet_ros.commands.train import train
 from bisenet_ros.errors import UserError
+from bisenet_training.config import load_config
 from bisenet_training.distributed import launch
 from bisenet_training.interruption import Interruption
 from bisenet_training.loop import fit
@@ -193,6 +194,22 @@ def test_weights_that_cannot_be_written_leave_no_part(
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert list(run.glob('weights.*')) == []
+
+
+def test_a_full_disk_leaves_the_configuration_that_a_run_resumes_with(
+    data: Path, undisturbed: Path, tmp_path: Path
+) -> None:
+    folder = RunFolder(unfinished(undisturbed, tmp_path))
+    config = small_config(tmp_path, data, ['evaluate_every=8'])
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 10, hard))
+    try:
+        with pytest.raises(UserError, match='File too large'):
+            folder.begin(config, resume=True)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    folder.begin(config, resume=True)
+    assert load_config(folder.config) == config
 
 
 def test_a_state_is_kept_until_the_next_one_is_whole(tmp_path: Path) -> None:
