@@ -93,7 +93,8 @@ class RunFolder:
             UserError: There is already a run (without `resume`), the run has another configuration,
                 or the folder cannot be written.
         """
-        if self.steps.is_file():
+        # The state counts even if somebody has removed a damaged table.
+        if self.steps.is_file() or self.last.is_file():
             if not resume:
                 raise UserError(
                     f'{self.path} holds a run: continue it with --resume, or choose another folder '
@@ -178,7 +179,7 @@ def read_rows(file: Path) -> list[dict[str, str]]:
         return [_row(header, cells) for cells in lines]
     except (ValueError, csv.Error) as error:
         raise UserError(
-            f'{file}, line {lines.line_num}: not a row that a run writes ({error}): remove it'
+            f'{file}, line {lines.line_num}: not a row that a run writes ({error}): remove the row'
         ) from error
 
 

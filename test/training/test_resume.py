@@ -251,11 +251,11 @@ def test_a_damaged_state_is_named(data: Path, undisturbed: Path, tmp_path: Path)
         fit(small_config(tmp_path, data), run, resume=True)
 
 
-def test_damaged_tables_of_a_run_are_named(undisturbed: Path, tmp_path: Path) -> None:
+def test_damaged_tables_of_a_run_are_named(data: Path, undisturbed: Path, tmp_path: Path) -> None:
     folder = RunFolder(unfinished(undisturbed, tmp_path))
     good = folder.steps.read_text()
     for text, message in (
-        (good + '9,x,0.1,2\n', 'line 10: not a row that a run writes .*remove it'),
+        (good + '9,x,0.1,2\n', 'line 10: not a row that a run writes .*remove the row'),
         (good + '9\n', 'line 10: not a row'),
         (good.replace('step,', 'steps,', 1), 'line 1: not a row that a run writes .unknown'),
     ):
@@ -265,6 +265,11 @@ def test_damaged_tables_of_a_run_are_named(undisturbed: Path, tmp_path: Path) ->
     folder.steps.write_bytes(b'\xff\n')
     with pytest.raises(UserError, match=r'steps\.csv is damaged'):
         folder.forget_after(STEPS)
+    folder.steps.unlink()  # the folder still holds the state of a run
+    with pytest.raises(UserError, match='holds a run'):
+        folder.begin(small_config(tmp_path, data), resume=False)
+    with pytest.raises(UserError, match='max_steps changed'):
+        folder.begin(small_config(tmp_path, data, ['max_steps=9']), resume=True)
     for content in ('{', '[]', '{"a": {"x": -1}}', '{"a": {"x": 0}}', '{"a": {"x": 1, "y": 2}}'):
         folder.data.write_text(content)
         with pytest.raises(UserError, match=r'data\.json is damaged.*remove it to check'):
