@@ -149,7 +149,7 @@ def test_twice_gives_the_same_but_for_the_times(
     first, second = (without_times([metrics_of(o), lines_of(o)]) for o in outputs)
     assert first == second
     first, second = (untimed_messages(o) for o in outputs)
-    assert len(first) == 3 * 5
+    assert len(first) == 3 * len({topic for topic, *_ in first}) > 0
     assert first == second
 
 

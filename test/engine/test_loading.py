@@ -105,7 +105,7 @@ def assert_runs(engine: Engine, network: SegmentationNetwork) -> None:
 
 
 @pytest.mark.parametrize('network_name', [*NETWORKS, 'odd'])
-@pytest.mark.parametrize('engine_name', ['torch', 'openvino', 'cuda'])
+@pytest.mark.parametrize('engine_name', OURS)
 def test_labels_are_those_of_plain_torch(engine_name: str, network_name: str) -> None:
     if engine_name == 'openvino' and find_spec('openvino') is None:
         pytest.skip('needs OpenVINO')
