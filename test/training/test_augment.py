@@ -287,6 +287,30 @@ def test_white_balance_keeps_the_brightness_of_grey() -> None:
         assert 1.3 < max(gains) < 1.52
 
 
+def test_noise_is_bounded_and_never_makes_black_white() -> None:
+    image = np.zeros((90, 90, 3), np.uint8)
+    image[30:60], image[60:] = 128, 255
+    deviations = []
+    for seed in range(20):
+        view = augment(image, image[..., 0], (90, 90), seed, noise=1)[0]
+        assert view[:30].max() < 128 < view[60:].min()
+        assert view[:30].min() == 0
+        assert view[60:].max() == 255
+        deviations.append(view[30:60].std())
+    assert 15 < max(deviations) < 20.5
+    assert min(deviations) < 5
+
+
+def test_rain_is_everywhere_and_no_brighter_than_the_sky() -> None:
+    black = np.zeros((96, 128, 3), np.uint8)
+    views = [augment(black, black[..., 0], (128, 96), seed, rain=1)[0] for seed in range(40)]
+    assert 150 < max(view.max() for view in views) <= 200
+    wet = np.mean([view[..., 0] > view[..., 0].min() for view in views], axis=0)  # (96, 128)
+    quarters = [half.mean() for rows in np.vsplit(wet, 2) for half in np.hsplit(rows, 2)]
+    assert min(quarters) > 0.04
+    assert max(quarters) < 0.1
+
+
 def test_wrong_settings_are_refused() -> None:
     with pytest.raises(ValidationError, match='min_scale is greater than max_scale'):
         AugmentationSettings(min_scale=2, max_scale=1)
