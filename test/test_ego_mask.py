@@ -121,6 +121,8 @@ def test_grey_and_colours(tmp_path: Path) -> None:
         ((1280, 720), True),
         ((640, 360), True),
         ((854, 480), True),  # 853.3 rounded up
+        ((107, 60), True),  # 106.7 rounded up
+        ((109, 60), False),
         ((1280, 722), False),
         ((720, 1280), False),
         ((640, 480), False),

@@ -67,6 +67,12 @@ def test_any_value(name: str, value: Any) -> None:
         assert is_valid(found, name)
 
 
+def test_values_of_single_cameras_are_checked() -> None:
+    settings = Settings(cameras=('front',))
+    with pytest.raises(UserError, match=r'^front\.mounting must be \[x, y, z'):
+        settings.changed({'front.mounting': (1.0, 2.0)})
+
+
 @given(NAMES, VALUES.map(yaml.safe_dump) | st.text(max_size=30))
 def test_any_text_in_a_file(file: Path, name: str, text: str) -> None:
     indented = text.replace('\n', '\n      ')

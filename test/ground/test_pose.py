@@ -60,10 +60,16 @@ def test_fixed_axes_and_a_transform_of_tf() -> None:
     assert of_tf.translation == (x, y, z)
 
 
+def test_a_camera_that_looks_straight_down_has_no_heading() -> None:
+    assert Pose.from_mounting((0, 0, 1, 0, math.pi / 2, 1)).heading == 0
+
+
 def test_what_cannot_be_is_refused() -> None:
     with pytest.raises(PoseError, match='z = 0 m in base_frame, which is not above the ground'):
         Pose.from_mounting((0, 0, 0, 0, 0, 0))
     with pytest.raises(PoseError, match='quaternion'):
         Pose.from_transform((0, 0, 1), (0, 0, 0, 0))
+    with pytest.raises(PoseError, match='quaternion'):
+        Pose.from_transform((0, 0, 1), (0, 0, 0, math.inf))
     with pytest.raises(PoseError, match=r'position of the camera is not finite: \[nan, 0, 1\]'):
         Pose.from_transform((float('nan'), 0, 1), (0, 0, 0, 1))

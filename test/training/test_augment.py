@@ -162,6 +162,20 @@ def test_balanced_crops_show_rare_classes_more_often() -> None:
     assert share_of(labels, 1, balanced=1) > 0.4 > 2 * share_of(labels, 1)
 
 
+def test_a_pixel_of_a_balanced_crop_is_in_its_middle_half() -> None:
+    labels = np.full((200, 160), IGNORE, np.uint8)
+    labels[70, 100] = 1
+    views = [
+        augment(np.zeros((200, 160, 3), np.uint8), labels, (64, 48), seed, balanced=1)
+        for seed in range(100)
+    ]
+    places = np.concatenate([np.argwhere(truth == 1) for _, truth in views])
+    assert len(places) == len(views)
+    for side, places_along in zip((48, 64), places.T, strict=True):
+        assert places_along.min() == pytest.approx(side / 4, abs=2)
+        assert places_along.max() == pytest.approx(3 * side / 4, abs=2)
+
+
 def test_crops_of_one_class_are_drawn_again() -> None:
     labels = np.zeros((200, 200), np.uint8)
     labels[:, 170:] = 1

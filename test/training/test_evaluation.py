@@ -144,6 +144,7 @@ def test_windows_end_with_the_image() -> None:
         ({'scales': (math.inf,)}, 'scales must be numbers above 0'),
         ({'crop': (512, 16)}, 'a crop must be at least 32 pixels wide and high, not 512x16'),
         ({'crop': (64, 64), 'stride': 1.5}, 'stride must be a fraction of the crop'),
+        ({'crop': (64, 64), 'stride': 0.0}, 'stride must be a fraction of the crop'),
     ],
 )
 def test_views_out_of_range_are_named(views: dict[str, object], message: str) -> None:

@@ -81,6 +81,7 @@ def test_the_rate_is_poly_after_a_linear_warmup() -> None:
     assert schedule.factor(109, 110) == pytest.approx(0.01**0.9)
     assert schedule.factor(110, 110) == 0
     assert ScheduleSettings().factor(0, 100) == 1
+    assert ScheduleSettings(warmup_steps=4).factor(4, 4) == 1
     # A short trial of a long recipe is all warm-up.
     assert [schedule.factor(step, 4) for step in (0, 4)] == pytest.approx([0.1, 0.46])
 

@@ -7,8 +7,13 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import numpy as np
+import pytest
+
 from bisenet_ros.replay.measure.figures import (
     FIGURES,
+    AccuracyCounts,
+    figures_from_counts,
     figures_of_comparison,
     figures_of_run,
     find_figure,
@@ -36,6 +41,31 @@ def test_figures_of_a_run() -> None:
     assert figures['iou.car'] is None
     without = {'accuracy': None, 'confidence': None, 'fps': None}
     assert figures_of_run(without) == {'confidence': None, 'fps': None}
+
+
+def test_figures_from_counts_are_those_of_their_pixels() -> None:
+    rng = np.random.default_rng(0)
+    frames = [
+        AccuracyCounts.of(rng.integers(1, 99, (2, 3)), (rng.integers(1, 99), rng.integers(99, 200)))
+        for _ in range(5)
+    ]
+    confusion, drivable = (sum(parts) for parts in zip(*frames, strict=True))
+    hits = confusion.diagonal()
+    ious = hits / (confusion.sum(1) + confusion.sum(0)[:2] - hits)
+    counts = AccuracyCounts.stack(frames)
+    assert figures_from_counts(counts.sum(), CLASSES) == pytest.approx(
+        {
+            'miou': ious.mean(),
+            'drivable_iou': drivable[0] / drivable[1],
+            'pixel_accuracy': hits.sum() / confusion.sum(),
+            'iou.road': ious[0],
+            'iou.car': ious[1],
+        }
+    )
+    # Overlaps of frames add up to those of the sum.
+    np.testing.assert_equal(counts.overlaps().sum(), counts.sum().overlaps())
+    nothing = AccuracyCounts.of(np.zeros((2, 3)), (0, 0))
+    assert set(figures_from_counts(nothing, CLASSES).values()) == {None}
 
 
 def test_figures_of_a_comparison() -> None:
