@@ -30,7 +30,7 @@ Pixels = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
-class Frame:
+class DecodedFrame:
     """A camera's image with its pixels.
 
     Attributes:
@@ -53,7 +53,7 @@ class Frame:
 
 
 @dataclass(frozen=True)
-class SegmentedFrame(Frame):
+class SegmentedFrame(DecodedFrame):
     """A frame with its segmentation.
 
     Attributes:
@@ -114,7 +114,7 @@ class CameraPipeline:
             self._grounds[camera].take_camera_info(info)
         return self._camera_infos[camera].arrived(info)
 
-    def decode(self, camera: str, message: Any) -> Frame:
+    def decode(self, camera: str, message: Any) -> DecodedFrame:
         """Decodes an image message.
 
         Raises:
@@ -123,12 +123,12 @@ class CameraPipeline:
         """
         start = time.perf_counter()
         pixels = decode(message)
-        frame = Frame(camera, message, pixels, decode_ms=1e3 * (time.perf_counter() - start))
+        frame = DecodedFrame(camera, message, pixels, decode_ms=1e3 * (time.perf_counter() - start))
         if camera in self.ego_masks:
             self.ego_masks[camera].check(frame.size)
         return frame
 
-    def segment(self, frames: Sequence[Frame]) -> list[SegmentedFrame]:
+    def segment(self, frames: Sequence[DecodedFrame]) -> list[SegmentedFrame]:
         """Segments frames of different cameras in one inference.
 
         Raises:

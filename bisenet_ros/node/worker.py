@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from bisenet_ros.batching import Batching
 from bisenet_ros.camera_ground import CameraGround
-from bisenet_ros.camera_pipeline import CameraPipeline, Frame, SegmentedFrame
+from bisenet_ros.camera_pipeline import CameraPipeline, DecodedFrame, SegmentedFrame
 from bisenet_ros.camera_slot import CameraSlot
 from bisenet_ros.ego_mask import EgoMask
 from bisenet_ros.engine.device_failure import (
@@ -218,7 +218,7 @@ class Worker:
             if taken:
                 self._segment(taken)
 
-    def _newest(self, slot: CameraSlot) -> Frame | None:
+    def _newest(self, slot: CameraSlot) -> DecodedFrame | None:
         """Takes and decodes the camera's newest frame; None if it is gone or cannot be decoded."""
         message = slot.take()
         if message is None:  # `~/enable` dropped it while another camera's frame was decoded
@@ -235,7 +235,7 @@ class Worker:
         slot.note_decoded()
         return frame
 
-    def _segment(self, taken: Sequence[tuple[CameraSlot, Frame]]) -> None:
+    def _segment(self, taken: Sequence[tuple[CameraSlot, DecodedFrame]]) -> None:
         decode_ms = sum(frame.decode_ms for _, frame in taken)
         segmenter = self.segmenter  # not the one of a reload that ends meanwhile
         published = [slot.state.counts.published for slot, _ in taken]

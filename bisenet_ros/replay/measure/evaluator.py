@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bisenet_ros.bag.reader import RecordedFrame, ReplayBag
 from bisenet_ros.bag.recorded_outputs import RecordedOutput
-from bisenet_ros.camera_pipeline import CameraPipeline, Frame, SegmentedFrame
+from bisenet_ros.camera_pipeline import CameraPipeline, DecodedFrame, SegmentedFrame
 from bisenet_ros.camera_slot import FrameCounts
 from bisenet_ros.image_codec import ImageError
 from bisenet_ros.outputs import FrameResult
@@ -168,7 +168,7 @@ class Evaluator:
             ],
         }
 
-    def _decode(self, frame: RecordedFrame) -> Frame | None:
+    def _decode(self, frame: RecordedFrame) -> DecodedFrame | None:
         """Decodes the frame; records a problem and returns None if it cannot be decoded."""
         try:
             return self._pipeline.decode(frame.camera.name, frame.message)
