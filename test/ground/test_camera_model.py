@@ -77,6 +77,23 @@ def test_pixels_are_those_of_opencv_and_come_back(model: str, d: tuple[float, ..
     np.testing.assert_allclose(found, points, atol=1e-5)
 
 
+def test_each_coefficient_alone_is_that_of_opencv() -> None:
+    points, nowhere = directions(40), np.zeros(3)
+    for model, count in (('rational_polynomial', 14), ('equidistant', 4)):
+        project = cv2.fisheye.projectPoints if count == 4 else cv2.projectPoints
+        for index in range(count):
+            d = np.zeros(count)
+            d[index] = 0.02
+            camera = CameraModel.from_info(camera_info(distortion_model=model, d=d), SIZE)
+            expected, _ = project(points[:, None], nowhere, nowhere, K, d)
+            np.testing.assert_allclose(
+                np.stack(camera.project(*points.T), -1),
+                expected.reshape(-1, 2),
+                atol=1e-6,
+                err_msg=f'{model}, coefficient {index}',
+            )
+
+
 def test_nothing_is_folded_into_the_image() -> None:
     barrel = CameraModel.from_info(camera_info(d=(-0.3, 0.0, 0.0, 0.0)), SIZE)
     # r (1 - 0.3 r^2) grows up to r = 1 / sqrt(0.9), 46.5 degrees.

@@ -89,7 +89,8 @@ def test_pixels_of_some_classes_are_copied_from_other_frames(datasets: list[Data
     plan = Plan(datasets[:1], [1], 20, seed=0)
     settings = AugmentationSettings(copy_paste=1, pasted_classes=('car',))
     samples = AugmentedSamples(plan, Augmentation(settings), (64, 32), seed=0, pasted=(car,))
-    without = AugmentedSamples(plan, Augmentation(AugmentationSettings()), (64, 32), seed=0)
+    never = Augmentation(AugmentationSettings())
+    without = AugmentedSamples(plan, never, (64, 32), seed=0, pasted=(car,))
     pasted = 0
     for number in range(len(plan)):
         (image, labels), (image_before, labels_before) = samples[number], without[number]

@@ -83,6 +83,11 @@ def test_a_frame(segmenter: Segmenter) -> None:
     figures = evaluation.figures()
     assert figures['accuracy']['pixel_accuracy'] == compared['pixel_accuracy']
     assert figures['fps'] == pytest.approx(1000 / 21)
+    assert figures['drivable_fraction']['mean'] == line['drivable_fraction']
+    # Frames of another size cannot be compared with those before.
+    larger = picture(1, width=96)
+    line = evaluation.update(FrameId('/image', 1, 6), larger, segmenter(larger), LATENCY)
+    assert line['flicker'] is None
 
 
 def test_a_truth_of_the_cameras_size_is_brought_to_that_of_the_labels() -> None:

@@ -125,8 +125,9 @@ def test_one_after_the_other_the_newest_of_a_later_camera_is_taken_when_its_turn
     assert dropped == {'/front': 1, '/rear': 2}
 
 
-def test_max_rate_lets_rounds_begin_only_so_often() -> None:
-    worker = Worker(0.01)
+@pytest.mark.parametrize('seconds', [0.01, 0.15])  # busy until before a frame, and after one
+def test_max_rate_lets_rounds_begin_only_so_often(seconds: float) -> None:
+    worker = Worker(seconds)
     # Rounds from 0, 0.25, 0.5, 0.75: the newest frames by then are 2, 5 and 7, and 8 is left.
     assert driven(every(0.1, 9), [FRONT], 1.0, worker, max_rate=4.0) == {'/front': 4}
     assert worker.indices == [0, 2, 5, 7, 8]
