@@ -1,6 +1,6 @@
 # Copyright 2026 The bisenet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Reads label images: the value stored for each pixel, a palette index if there is a palette."""
+"""Reads label images: class ids or colours, as they are stored for each pixel."""
 
 from __future__ import annotations
 
@@ -25,12 +25,7 @@ def read_ids(path: Path) -> npt.NDArray[np.uint8 | np.uint16]:
         MediaError: The file is missing or damaged, is compressed with loss, or is not an image
             with one channel of at most 16 bits.
     """
-    content = read_file(path)
-    if codec := lossy_format(content):
-        raise MediaError(
-            f'{path} is a {codec} file, whose compression may change class ids: save label images '
-            'as PNG'
-        )
+    content = _read_lossless(path)
     # OpenCV only returns the colours of a palette, and 255 for a bit that is set.
     values = _indices(path, content)
     if values is None:
@@ -57,6 +52,31 @@ def read_labels(path: Path) -> npt.NDArray[np.uint8]:
     if values.dtype != np.uint8 and values.max() > 255:
         raise MediaError(f'{path}: class ids are 0 to 255, but there is {values.max()}')
     return values.astype(np.uint8, copy=False)
+
+
+def read_colors(path: Path) -> npt.NDArray[np.uint8]:
+    """Reads labels in colours as (H, W, 3) BGR.
+
+    Raises:
+        MediaError: The file is missing or damaged, is compressed with loss, or is not an image.
+    """
+    flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+    return np.asarray(decode_file(path, _read_lossless(path), flags), np.uint8)
+
+
+def _read_lossless(path: Path) -> bytes:
+    """Returns the content of a label image.
+
+    Raises:
+        MediaError: The file is missing, or is compressed with loss.
+    """
+    content = read_file(path)
+    if codec := lossy_format(content):
+        raise MediaError(
+            f'{path} is a {codec} file, whose compression may change labels: save label images '
+            'as PNG'
+        )
+    return content
 
 
 def _indices(path: Path, content: bytes) -> npt.NDArray[np.uint8] | None:

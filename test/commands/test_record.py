@@ -216,7 +216,7 @@ def test_truth_that_is_compressed_with_loss_is_refused(
     fails(
         drive,
         weights,
-        f'f9.{suffix} is a {codec} file, whose compression may change class ids: save',
+        f'f9.{suffix} is a {codec} file, whose compression may change labels: save',
     )
 
 

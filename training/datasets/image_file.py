@@ -43,3 +43,15 @@ def read_ids(path: Path) -> Pixels:
         return label_image.read_ids(path)
     except media.MediaError as error:
         raise DatasetError(str(error)) from error
+
+
+def read_colors(path: Path) -> npt.NDArray[np.uint8]:
+    """Calls `bisenet_ros.label_image.read_colors`.
+
+    Raises:
+        DatasetError: `read_colors` raises a MediaError.
+    """
+    try:
+        return label_image.read_colors(path)
+    except media.MediaError as error:
+        raise DatasetError(str(error)) from error

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bisenet_ros.label_space import IGNORE
-from bisenet_training.datasets.image_file import Pixels, read_ids, read_pixels
+from bisenet_training.datasets.image_file import Pixels, read_colors, read_ids
 from bisenet_training.datasets.sample import DatasetError
 
 MAX_ID = 65535
@@ -108,7 +108,7 @@ class ColorImageReader:
 
     def __call__(self, path: Path) -> Labels:
         """Reads a file; see `LabelReader`."""
-        pixels = read_pixels(path, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+        pixels = read_colors(path)
         # With a fourth byte, a pixel can be read as a little-endian integer.
         packed = cv2.cvtColor(pixels, cv2.COLOR_BGR2BGRA).view('<u4')[..., 0] & 0xFFFFFF
         unknown = np.take(self._unknown, packed)

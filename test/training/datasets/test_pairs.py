@@ -103,6 +103,14 @@ def test_an_unknown_colour_is_named_with_its_place(tmp_path: Path, by_color: Pat
         dataset[0]
 
 
+def test_colours_in_a_lossy_file_are_refused(tmp_path: Path, by_color: Path) -> None:
+    write_image(tmp_path / 'images' / 'a.png', IMAGE)
+    write_image(tmp_path / 'labels' / 'a.jpg', np.zeros((2, 3, 3), np.uint8))
+    dataset = folders(tmp_path, by_color).open()
+    with pytest.raises(DatasetError, match=r'a\.jpg is a JPEG file, whose compression may change'):
+        dataset[0]
+
+
 def test_colours_do_not_pass_for_ids(tmp_path: Path, by_id: Path) -> None:
     write_pair(tmp_path, 'a', IMAGE)
     dataset = folders(tmp_path, by_id).open()
