@@ -93,6 +93,7 @@ class SegmenterNode(LifecycleNode):
         self._cameras: dict[str, Camera] = {}  # by name, while the node is configured
         self._transforms: TransformListener | None = None
         self._worker: Worker | None = None
+        self._last_reload: WorkFuture[None] | None = None  # of this worker
         self._reported: dict[str, list[Any]] = {}
         self._processing = ProcessingTime(lambda: self._settings)
         self._engine_task = EngineTask(
@@ -277,7 +278,7 @@ class SegmenterNode(LifecycleNode):
                 camera.publishers.destroy()
             self._cameras.clear()
             self._stop_transforms()
-            self._worker = None
+            self._worker = self._last_reload = None
             return_free_memory()
 
     def _stop_transforms(self) -> None:
@@ -469,9 +470,10 @@ class SegmenterNode(LifecycleNode):
                 f'the node is not configured: run {self._command("configure")} to load the weights'
             )
             return response
-        load = functools.partial(load_segmenter, self._settings)
-        loading = self._loader.submit(functools.partial(worker.reload, load))
+        loading = self._reload(worker)
         await self._done(loading)
+        if self._last_reload is loading:
+            self._last_reload = None  # the traceback of an error would keep what was loaded
         try:
             loading.result()
         # RuntimeError and MemoryError come from the allocators of torch and Python.
@@ -492,6 +494,18 @@ class SegmenterNode(LifecycleNode):
         response.success = True
         response.message = f'loaded {worker.segmenter.settings.weights}'
         return response
+
+    def _reload(self, worker: Worker) -> WorkFuture[None]:
+        """Schedules the loading of another network.
+
+        Calls that wait for an earlier load share the next one. It takes the parameters as they are
+        when it starts, so it is what each of them asked for.
+        """
+        last = self._last_reload
+        if last is None or last.running() or last.done():  # it may have read the parameters
+            load = functools.partial(worker.reload, lambda: load_segmenter(self._settings))
+            self._last_reload = last = self._loader.submit(load)
+        return last
 
     def _on_timer(self) -> None:
         for camera in self._cameras.values():

@@ -387,6 +387,7 @@ import torch
 from rclpy.node import Node
 
 from bisenet_ros.node import ending
+from bisenet_ros.node.lifecycle_node import SegmenterNode
 from bisenet_ros.node.loader import Loader
 from bisenet_ros.node.segmenter_node import main
 from bisenet_ros.segmenter import Segmenter
@@ -448,7 +449,16 @@ def submit_and_tell(self, load):
     tell(f'submitted {len(submitted)}')
     return future
 
+done = SegmenterNode._done
+reloads = []
+
+def wait_and_tell(self, loading):
+    reloads.append(loading)
+    tell(f'reload {len(reloads)} waits')
+    return done(self, loading)
+
 Loader.submit = submit_and_tell
+SegmenterNode._done = wait_and_tell
 Node.destroy_subscription = destroy_subscription
 Segmenter.from_settings = classmethod(from_settings)
 Segmenter.batch = fail_once
@@ -662,6 +672,30 @@ def test_while_a_network_is_loaded_the_old_one_works_and_callbacks_run(
         new_labels(labels, stream.stamps)
 
 
+def test_reloads_that_wait_for_another_one_are_one(
+    domain: int, peer: Peer, weights: Path, tmp_path: Path
+) -> None:
+    """So that no number of calls delays the next configuration, which waits for them."""
+    other = save_tiny_checkpoint(tmp_path / 'other.safetensors', seed=1)
+    with wrapped_node(domain, tmp_path, weights) as node:
+        answers = queue.Queue[Any]()
+        client = peer.run(lambda: peer.node.create_client(Trigger, '/segmenter/reload'))
+        assert client.wait_for_service(TIMEOUT)
+        with held(tmp_path / 'hold loading'):
+            client.call_async(Trigger.Request())
+            node.wait_for_output('hold loading')
+            for number in range(2, 5):
+                client.call_async(Trigger.Request()).add_done_callback(answers.put)
+                node.wait_for_output(f'reload {number} waits')
+            assert set_parameter(peer, 'weights', other).successful
+        for _ in range(3):
+            answer = answers.get(timeout=TIMEOUT).result()
+            assert answer.success
+            assert answer.message == f'loaded {other}'
+        end(node)
+        assert node.output.count('submitted') == 4  # two are for the first network
+
+
 def release_while_loading(graph: WrappedGraph, *transitions: int) -> None:
     """Makes transitions, of which one releases the node, while it loads another network."""
     peer, answers = graph.peer, queue.Queue[Any]()
@@ -746,10 +780,10 @@ def test_a_signal_while_another_network_is_loaded_ends_the_node_at_once(
         client = peer.run(lambda: peer.node.create_client(Trigger, '/segmenter/reload'))
         assert client.wait_for_service(TIMEOUT)
         with held(tmp_path / 'hold loading'):
-            for _ in range(2):  # the second one waits for the first
-                client.call_async(Trigger.Request())
+            client.call_async(Trigger.Request())
             node.wait_for_output('hold loading')
-            node.wait_for_output('submitted 4')  # two are for the first network
+            client.call_async(Trigger.Request())
+            node.wait_for_output('reload 2 waits')
             node.send(signal.SIGTERM)
             assert node.wait() == 0
         assert 'Traceback' not in node.output
