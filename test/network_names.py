@@ -7,6 +7,6 @@ from __future__ import annotations
 from bisenet_ros.network import NETWORKS
 
 LARGER = ('bisenetv1_resnet101', 'bisenetv2_large', 'fpn_efficientnet_lite2')
-"""Networks of the same operations as smaller ones."""
+"""Networks that differ from smaller ones by the number and width of their blocks alone."""
 
 SMALLER = tuple(name for name in NETWORKS if name not in LARGER)

@@ -15,6 +15,7 @@ import cv2
 import pytest
 import torch
 import torch.nn.functional as F
+from network_names import SMALLER
 from odd_network import OddNetwork
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
@@ -72,10 +73,7 @@ def parametrize(*names: str) -> pytest.MarkDecorator:
 
 
 every_network = parametrize(*NETWORKS)
-# What is slow and differs from others by the number and width of its blocks alone is left out.
-every_fast_network = parametrize(
-    *(name for name in NETWORKS if name not in ('bisenetv1_resnet101', 'fpn_efficientnet_lite2'))
-)
+every_smaller_network = parametrize(*SMALLER)
 
 
 @pytest.fixture(autouse=True)
@@ -118,7 +116,7 @@ def test_any_size_from_32_gives_logits_of_that_size(name: str, size: tuple[int, 
     ]
 
 
-@every_fast_network
+@every_smaller_network
 @pytest.mark.parametrize('size', [(32, 32), (70, 100)])
 def test_an_odd_size_is_aligned_like_the_padded_image(name: str, size: tuple[int, int]) -> None:
     network = lived_in(NETWORKS[name](NUM_CLASSES))
@@ -131,7 +129,7 @@ def test_an_odd_size_is_aligned_like_the_padded_image(name: str, size: tuple[int
     assert logits.isfinite().all()
 
 
-@every_fast_network
+@every_smaller_network
 def test_full_logits_are_the_coarse_ones_upsampled(name: str, image: Tensor) -> None:
     network = lived_in(NETWORKS[name](NUM_CLASSES))
     with torch.inference_mode():
@@ -141,7 +139,7 @@ def test_full_logits_are_the_coarse_ones_upsampled(name: str, image: Tensor) -> 
         torch.testing.assert_close(network(image), upsampled)
 
 
-@every_fast_network
+@every_smaller_network
 def test_every_parameter_of_the_training_form_learns(name: str, image: Tensor) -> None:
     # With fixed statistics: a batch's own would cancel the shift of a norm behind another norm.
     network = lived_in(NETWORKS[name](NUM_CLASSES, boosters=True))
@@ -154,7 +152,7 @@ def test_every_parameter_of_the_training_form_learns(name: str, image: Tensor) -
     assert idle == []
 
 
-@every_fast_network
+@every_smaller_network
 def test_every_convolution_runs_once(name: str) -> None:
     network = NETWORKS[name](NUM_CLASSES, boosters=True).eval()
     convolutions = [module for module in network.modules() if isinstance(module, nn.Conv2d)]
@@ -201,7 +199,7 @@ def test_folding_batch_norms_changes_nothing(name: str) -> None:
     assert not any(parameter.requires_grad for parameter in folded.parameters())
 
 
-@every_fast_network
+@every_smaller_network
 @pytest.mark.parametrize('dtype', [torch.bfloat16, torch.float16])
 def test_half_precision_agrees(name: str, dtype: torch.dtype) -> None:
     network = fold_batch_norm(lived_in(NETWORKS[name](NUM_CLASSES)))
@@ -224,7 +222,7 @@ def test_the_upsampling_modes_have_the_same_weights_and_differ(name: str) -> Non
         assert not torch.allclose(smooth(image), blocky(image))
 
 
-@every_fast_network
+@every_smaller_network
 def test_the_first_value_of_an_option_is_the_usual_form(name: str) -> None:
     with torch.device('meta'):
         usual = NETWORKS[name](NUM_CLASSES).state_dict().keys()
