@@ -9,6 +9,7 @@ same paths.
 from __future__ import annotations
 
 import logging
+import os
 import socket
 from collections import deque
 from collections.abc import Generator, Iterator, Sequence
@@ -21,6 +22,7 @@ from bisenet_ros.extras import EXTRAS, advice
 from bisenet_ros.process_tuning import prepare_process
 from bisenet_ros.replay.many.jobs import Job, Outcome, Refusal, ReplayOptions
 from bisenet_ros.replay.many.workers import CORES_PER_WORKER, WORKERS_PER_GPU
+from bisenet_ros.settings import Settings
 
 if TYPE_CHECKING:
     from bisenet_ros.replay.many.bag_evaluator import BagEvaluator
@@ -84,11 +86,8 @@ class _Cluster:
             needed['num_gpus'] = 1 / WORKERS_PER_GPU
             room = min(room, WORKERS_PER_GPU * gpus)
         self._workers = min(workers or room, max(1, room))
-        weights = options.settings.weights
-        if weights not in shipped_weights():
-            weights = str(resolve_weights(weights).absolute())
-        model = replace(options.settings, weights=weights)
-        self._options = replace(options, threads=threads, settings=model)
+        settings = with_absolute_files(options.settings)
+        self._options = replace(options, threads=threads, settings=settings)
         self._actor = ray.remote(**needed)(_Actor)
 
     def evaluate(self, jobs: Sequence[Job]) -> Iterator[Outcome]:
@@ -153,3 +152,19 @@ def _check_reachable(address: str) -> None:
 def _with_absolute_paths(job: Job) -> Job:
     """Returns the job with absolute paths, which any actor can use in any working directory."""
     return Job(job.bag.absolute(), job.output.absolute())
+
+
+def with_absolute_files(settings: Settings) -> Settings:
+    """Returns the settings with absolute paths of weights and ego masks, for the same reason.
+
+    Raises:
+        UserError: There are no such weights.
+    """
+    files = {
+        name: os.path.abspath(os.path.expanduser(value))
+        for name, value in settings.values().items()
+        if value and (name == 'ego_mask' or name.endswith('.ego_mask'))
+    }
+    if settings.weights not in shipped_weights():
+        files['weights'] = str(resolve_weights(settings.weights).absolute())
+    return settings.changed(files)

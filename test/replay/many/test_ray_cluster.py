@@ -18,7 +18,11 @@ from small_bags import drive, write_bag
 from typer.testing import Result
 
 from bisenet_ros.replay.many.jobs import Job, ReplayOptions
-from bisenet_ros.replay.many.ray_cluster import actors_for, evaluate_on_ray
+from bisenet_ros.replay.many.ray_cluster import (
+    actors_for,
+    evaluate_on_ray,
+    with_absolute_files,
+)
 from bisenet_ros.settings import Settings
 
 needs_ray = pytest.mark.skipif(
@@ -144,3 +148,25 @@ def test_without_ray(
     result = replay(weights, drives, '-o', tmp_path / 'out', '--ray', '127.0.0.1:1')
     assert result.exit_code == 2
     assert 'python3 -m pip install ray' in result.stderr
+
+
+def test_files_are_found_from_any_folder(
+    weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path('own.safetensors').symlink_to(weights)
+    given = Settings(
+        weights='own.safetensors',
+        ego_mask='ego.png',
+        cameras=('front',),
+        of_cameras={
+            'front.ego_mask': 'masks/front.png',
+            'front.mounting': (0.0, 0.0, 1.0, 0, 0, 0),
+        },
+    )
+    found = with_absolute_files(given)
+    assert found.weights == str(tmp_path / 'own.safetensors')
+    assert found.ego_mask == str(tmp_path / 'ego.png')
+    assert found.for_camera('front').ego_mask == str(tmp_path / 'masks' / 'front.png')
+    assert found.for_camera('front').mounting == given.for_camera('front').mounting
+    assert with_absolute_files(Settings()) == Settings()
