@@ -61,8 +61,9 @@ class Declaration:
         choices: Valid values of a string; empty if any value is valid.
         check: Further validation; returns the reason to refuse a value, beginning with the
             parameter's name, or None. None if there is no such check.
-        per_camera: Whether cameras may have their own value, as `<camera>.<name>`. The default is
-            then empty, and a camera with an empty value uses the general parameter.
+        per_camera: Whether cameras may have their own value, as `<camera>.<name>`, which is read
+            from `Settings.for_camera`. The default is then empty, and a camera with an empty value
+            uses the general parameter.
     """
 
     name: str
