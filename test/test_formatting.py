@@ -6,7 +6,15 @@ from __future__ import annotations
 
 import math
 
-from bisenet_ros.formatting import counted, number, percent, points, quantity
+from bisenet_ros.formatting import (
+    counted,
+    distinct,
+    number,
+    percent,
+    percentiles,
+    points,
+    quantity,
+)
 
 
 def test_a_fraction_is_shown_in_percent() -> None:
@@ -36,3 +44,12 @@ def test_a_figure_is_shown_in_its_unit() -> None:
     assert quantity(0.5, 'fraction') == '50.00 %'
     assert quantity(0.5, 'px') == '0.5 px'
     assert quantity(None, 'px') == '–'
+
+
+def test_percentiles_are_shown_in_order() -> None:
+    assert percentiles({'p99': 20.4, 'p50': 7.6, 'p95': 12.0}) == '8 / 12 / 20 ms'
+
+
+def test_names_that_are_taken_get_a_number() -> None:
+    names = ['a', 'b', 'a', 'a', 'a_2', 'b']
+    assert distinct(names) == ['a', 'b', 'a_2', 'a_3', 'a_2_2', 'b_2']
