@@ -78,6 +78,19 @@ def test_draws_the_edge_of_the_drivable_area(frame: npt.NDArray[np.uint8]) -> No
     np.testing.assert_array_equal(drawn[~edge], frame[~edge])
 
 
+def test_the_edge_is_wider_in_large_pictures() -> None:
+    found = []
+    for height, width in ((100, 1000), (719, 40), (1080, 40)):
+        labels = np.full((height, width), IGNORE, np.uint8)
+        drivable = np.zeros_like(labels)
+        drivable[:, 20:] = 255
+        frame = np.zeros((height, width, 3), np.uint8)
+        row = overlay(frame, labels, SPACE, 0.5, drivable=drivable)[height // 2, 10:30, 0]
+        found.append(int((row == 255).sum()))
+    assert found[:2] == [1, 1]
+    assert 3 <= found[2] <= 5  # OpenCV draws a thickness of 3 with rounded corners
+
+
 def test_without_opacity_the_frame_is_alone(frame: npt.NDArray[np.uint8]) -> None:
     labels = np.zeros((36, 50), np.uint8)
     drawn = overlay(frame, labels, SPACE, 0.0, drivable=np.full_like(labels, 255))
