@@ -37,6 +37,16 @@ def test_one_camera_is_not_every_camera_of_a_recording() -> None:
     assert unmatched_cameras(Settings().cameras, topics) == []
 
 
+def test_of_two_names_in_a_topic_the_longer_one_counts() -> None:
+    low, high = (0.0, 0.0, 1.0, 0.0, 0.0, 0.0), (0.0, 0.0, 2.0, 0.0, 0.0, 0.0)
+    own = {'wide.mounting': low, 'front/wide.mounting': high}
+    settings = Settings(cameras=('wide', 'front/wide'), of_cameras=own)
+    topics = {'front': '/front/wide/image', 'rear': '/rear/wide/image'}
+    found = settings_for_recorded(settings, topics)
+    assert found.for_camera('front').mounting == high
+    assert found.for_camera('rear').mounting == low
+
+
 def test_a_recorded_camera_of_the_same_name_is_not_the_same_camera() -> None:
     pose = (0.0, 0.0, 2.0, 0.0, 0.0, 0.0)
     settings = Settings(cameras=('car/front', 'car/rear'), of_cameras={'car/front.mounting': pose})
