@@ -56,6 +56,29 @@ def test_a_rate_between_half_and_nine_tenths_does_not_change_what_is_said() -> N
         assert arrivals.slow is slow, received
 
 
+def test_losses_are_told_below_half_until_nine_tenths_arrive() -> None:
+    arrivals = Arrivals()
+    for received, lost, lossy in (
+        (10, 0, False),
+        (5, 5, False),
+        (4, 6, True),
+        (0, 0, True),  # while nothing arrives, nothing is known to be better
+        (8, 2, True),
+        (9, 1, False),
+        (5, 5, False),
+    ):
+        for _ in range(3):
+            arrivals.add(1.0, received, lost)
+        assert arrivals.lossy is lossy, (received, lost)
+
+
+def test_of_few_frames_no_losses_are_told() -> None:
+    arrivals = Arrivals()
+    for _ in range(3):
+        arrivals.add(1.0, received=1, lost=2)
+    assert not arrivals.lossy
+
+
 def test_a_pause_is_no_drop_of_the_rate() -> None:
     arrivals = Arrivals()
     for received in (30, 30, 30, 12, 0, 0, 0, 14, 30):
