@@ -91,14 +91,14 @@ class TrainingData:
                     )
                 )
 
-    def class_shares(self, fabric: Fabric, known: Path) -> npt.NDArray[np.float64]:
+    def class_shares(self, fabric: Fabric, file: Path) -> npt.NDArray[np.float64]:
         """Reads every frame once and computes the share of each class in the training samples.
 
         The first process does this for all processes.
 
         Args:
             fabric: The processes that train.
-            known: A file that stores the counts for a resumed run.
+            file: A file that stores the counts for a resumed run.
 
         Returns:
             (classes,) shares of labelled pixels.
@@ -108,7 +108,7 @@ class TrainingData:
         """
         shares = np.zeros(len(self.label_space))
         if fabric.is_global_zero:
-            counts = read_counts(known, self._names, len(self.label_space)) or self._count(known)
+            counts = read_counts(file, self._names, len(self.label_space)) or self._count(file)
             trained = counts[: len(self.train)]
             for share, pixels in zip(self.shares, trained, strict=True):
                 shares += share * np.array(pixels) / sum(pixels)
@@ -122,7 +122,7 @@ class TrainingData:
         """Names of the data sets in the file of counts; descriptions alone may be equal."""
         return [f'{number}: {dataset.description}' for number, dataset in enumerate(self.all, 1)]
 
-    def _count(self, known: Path) -> Sequence[Sequence[int]]:
+    def _count(self, file: Path) -> Sequence[Sequence[int]]:
         checked = {}
         with progress_bar() as bar:
             for name, dataset in zip(self._names, self.all, strict=True):
@@ -134,7 +134,7 @@ class TrainingData:
                 checked[name] = dict(zip(classes, found.pixels.tolist(), strict=True))
                 if found.absent:
                     warn(f'{dataset.description} has no pixels of {", ".join(found.absent)}')
-        write_json(known, checked)
+        write_json(file, checked)
         return [list(pixels.values()) for pixels in checked.values()]
 
 
@@ -153,11 +153,11 @@ def _listed(names: Sequence[str]) -> str:
     return ', '.join(names) or 'none'
 
 
-def read_counts(known: Path, names: Sequence[str], classes: int) -> Sequence[Sequence[int]] | None:
+def read_counts(file: Path, names: Sequence[str], classes: int) -> Sequence[Sequence[int]] | None:
     """Reads the pixels of each class that an earlier check of the data sets counted.
 
     Args:
-        known: The file.
+        file: The file.
         names: Names of the data sets.
         classes: Number of their classes.
 
@@ -167,21 +167,19 @@ def read_counts(known: Path, names: Sequence[str], classes: int) -> Sequence[Seq
     Raises:
         UserError: The file cannot be read, or is damaged.
     """
-    if not known.is_file():
+    if not file.is_file():
         return None
     try:
-        checked = _COUNTS.validate_json(known.read_bytes())
+        checked = _COUNTS.validate_json(file.read_bytes())
     except OSError as error:
-        raise UserError(f'cannot read {known}: {error.strerror}') from error
+        raise UserError(f'cannot read {file}: {error.strerror}') from error
     except ValidationError as error:
         first = error.errors()[0]
         place = ': '.join(map(str, (*first['loc'], first['msg'])))
-        raise UserError(
-            f'{known} is damaged: remove it to check the data again: {place}'
-        ) from error
+        raise UserError(f'{file} is damaged: remove it to check the data again: {place}') from error
     if list(checked) != list(names):
         return None
     counts = [list(pixels.values()) for pixels in checked.values()]
     if not all(len(pixels) == classes and any(pixels) for pixels in counts):
-        raise UserError(f'{known} is damaged: remove it to check the data again')
+        raise UserError(f'{file} is damaged: remove it to check the data again')
     return counts
