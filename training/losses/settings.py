@@ -39,7 +39,8 @@ class LossSettings(StrictModel):
         hard_least_share: The least share of the labelled pixels that counts. If fewer are hard,
             the pixels with the largest loss count.
         dice_weight: Weight of the Dice loss relative to cross-entropy (Milletari et al. 2016,
-            V-Net, section 3). For a binary task with a small foreground, 1 is usual: BCE + Dice.
+            V-Net, section 3, but with probabilities in the denominator instead of their squares).
+            For a binary task with a small foreground, 1 is usual: BCE + Dice.
         booster_weight: Weight of the loss of each auxiliary or booster head relative to the main
             head's: alpha of BiSeNet V1, formula 2, which both papers' recipes set to 1.
         booster_label_stride: Boosters are compared with every n-th label of every n-th row. Their
