@@ -12,7 +12,7 @@ import pytest
 
 from bisenet_ros.bag.reader import StaticTransform
 from bisenet_ros.bag.recorded_transforms import RecordedTransforms
-from bisenet_ros.ground.pose import Pose
+from bisenet_ros.ground.pose import Pose, PoseError
 
 Quaternion = tuple[float, float, float, float]
 
@@ -35,19 +35,32 @@ def matrix(one: StaticTransform) -> npt.NDArray[np.float64]:
     return found
 
 
-def test_a_chain_through_a_tree() -> None:
+@pytest.mark.parametrize('seed', range(5))
+def test_a_chain_through_a_tree(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+
+    def placed(parent: str, child: str) -> StaticTransform:
+        """Anywhere, turned about any axis; its quaternion need not have the length 1."""
+        return StaticTransform(parent, child, tuple(rng.normal(size=3)), tuple(rng.normal(size=4)))
+
     # base_footprint hangs below base_link, as many robots have it; the camera on another branch.
-    footprint = StaticTransform('base_link', 'base_footprint', (0.1, 0.0, -0.4), about(2, 0.3))
-    mast = StaticTransform('base_link', 'mast', (0.5, -0.2, 0.8), about(2, -0.7))
-    camera = StaticTransform('mast', 'camera', (0.0, 0.1, 0.3), about(1, 0.25))
-    optical = StaticTransform('/camera', '/optical', (0.0, 0.0, 0.0), OPTICAL)
+    footprint = placed('base_link', 'base_footprint')
+    mast = placed('base_link', 'mast')
+    camera = placed('mast', 'camera')
+    optical = placed('/camera', '/optical')
     transforms = RecordedTransforms([optical, footprint, camera, mast])
     found = transforms.find('base_footprint', 'optical', None)
     assert found is not None
     expected = np.linalg.inv(matrix(footprint)) @ matrix(mast) @ matrix(camera) @ matrix(optical)
-    pose = Pose.from_transform(*found)
-    np.testing.assert_allclose(pose.matrix, expected[:3, :3], atol=1e-12)
-    np.testing.assert_allclose(pose.translation, expected[:3, 3], atol=1e-12)
+    np.testing.assert_allclose(matrix(StaticTransform('', '', *found)), expected, atol=1e-12)
+
+
+def test_a_quaternion_of_length_0_is_refused_when_it_is_used() -> None:
+    known = [StaticTransform('base_footprint', 'camera', (0, 0, 1), (0, 0, 0, 0))]
+    found = RecordedTransforms(known).find('base_footprint', 'camera', None)
+    assert found is not None
+    with pytest.raises(PoseError, match='invalid quaternion'):
+        Pose.from_transform(*found)
 
 
 def test_one_step_is_the_mounting() -> None:
