@@ -124,6 +124,8 @@ def test_the_vehicle_itself_does_not_count() -> None:
     assert compared['pixel_accuracy'] == compared['drivable_iou'] == 1
     assert np.sum(compared['confusion']) == truth.size - ego.sum()
     assert compared['free_space_error_px'] == 0
+    with pytest.raises(UserError, match='labels are 64x48, but the ground truth is 63x48'):
+        evaluation.compare(truth[:, 1:])
 
 
 def test_a_frame_that_shows_only_the_vehicle_has_the_confidence_0_of_the_node(
