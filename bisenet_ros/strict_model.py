@@ -4,15 +4,37 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Mapping
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic_core import PydanticCustomError
+
+from bisenet_ros.yaml_document import Location
+
+UNKNOWN_KEY = 'unknown_key'
+"""Type of the error for a key that a model does not have."""
 
 
 class StrictModel(BaseModel):
     """A model that refuses unknown keys, and whose values do not change."""
 
-    model_config = ConfigDict(extra='forbid', frozen=True)
+    model_config = ConfigDict(frozen=True)
+
+    @model_validator(mode='before')
+    @classmethod
+    def _has_no_other_keys(cls, value: Any) -> Any:
+        """Refuses unknown keys; unlike pydantic's own error, with those that are known."""
+        known = list(cls.model_fields)
+        unknown = [key for key in value if key not in known] if isinstance(value, Mapping) else []
+        if unknown:
+            near = difflib.get_close_matches(str(unknown[0]), known, n=1, cutoff=0.5)
+            hint = f'did you mean {near[0]}?' if near else f'choose from {", ".join(known)}'
+            raise PydanticCustomError(
+                UNKNOWN_KEY, 'unknown key; {hint}', {'key': unknown[0], 'hint': hint}
+            )
+        return value
 
 
 _MESSAGES = {
@@ -28,6 +50,12 @@ _MESSAGES = {
     'value_error': '{error}',
 }
 """Messages by type of error, with the fields of its context."""
+
+
+def location_of(error: Any) -> Location:
+    """Returns where the value of an error of pydantic is, or the key if that is unknown."""
+    location: Location = error['loc']
+    return (*location, error['ctx']['key']) if error['type'] == UNKNOWN_KEY else location
 
 
 def reworded(error: Any) -> str:

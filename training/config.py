@@ -6,9 +6,9 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, cast, get_args
+from typing import Annotated, Any, Literal, cast
 
 import torch
 import yaml
@@ -19,10 +19,9 @@ from bisenet_ros.limits import MAX_SIDE, MIN_SIDE
 from bisenet_ros.network import NETWORKS, Upsampling, options_of
 from bisenet_ros.preprocess import ChannelOrder, Normalization
 from bisenet_ros.resources import share_directory
-from bisenet_ros.strict_model import StrictModel, reworded
+from bisenet_ros.strict_model import UNKNOWN_KEY, StrictModel, location_of, reworded
 from bisenet_ros.yaml_document import Document, DocumentError, Location, parse_value, prefix_of
 from bisenet_training.augment import AugmentationSettings
-from bisenet_training.dataset_registry import settings_class
 from bisenet_training.datasets import AnyDataset, DatasetSettings
 from bisenet_training.datasets.settings import FilePath
 from bisenet_training.losses.settings import LossSettings, TeacherSettings
@@ -227,14 +226,13 @@ def load_config(config: str | Path, overrides: Sequence[str] = ()) -> TrainingCo
     except ValidationError as error:
         # pydantic also calls a list too short if its items are invalid.
         errors = [one for one in error.errors() if one['type'] != 'too_short' or not one['input']]
-        # It also reports a misspelt key as a missing one, so report unknown keys first.
-        first = min(errors, key=lambda one: one['type'] != 'extra_forbidden')
-        said = _said(first, value)
+        first = errors[0]
+        said = reworded(first)
         if len(errors) > 1:
             said += f' (and {len(errors) - 1} more)'
         place = _written(value, first)
         for location, override in changed.items():
-            if location[-1] == 'kind' and first['type'] in ('extra_forbidden', 'missing'):
+            if location[-1] == 'kind' and first['type'] in (UNKNOWN_KEY, 'missing'):
                 location = location[:-1]  # the kind decides which keys there are beside it
             shared = min(len(place), len(location))
             if shared and place[:shared] == location[:shared]:
@@ -296,7 +294,8 @@ def _written(value: Any, error: Any) -> Location:
     first missing value for a list that is too short.
     """
     steps: list[str | int] = []
-    for step in error['loc']:
+    location: Sequence[Any] = location_of(error)
+    for step in location:
         if (isinstance(value, dict) and step in value) or (
             isinstance(value, list) and step in range(len(value))
         ):
@@ -305,39 +304,3 @@ def _written(value: Any, error: Any) -> Location:
     if error['type'] == 'missing' and isinstance(error['loc'][-1], str):
         steps.append(error['loc'][-1])
     return tuple(steps)
-
-
-def _said(error: Any, value: Any) -> str:
-    """Returns the message of a pydantic error, reworded for users."""
-    if error['type'] == 'extra_forbidden':
-        known = _keys_at(error['loc'], value)
-        near = difflib.get_close_matches(str(error['loc'][-1]), known, n=1, cutoff=0.5)
-        hint = f'did you mean {near[0]}?' if near else f'choose from {", ".join(known)}'
-        return f'unknown key; {hint}'
-    return reworded(error)
-
-
-def _keys_at(location: Location, value: Any) -> list[str]:
-    """Returns the keys that are valid at the location of an unknown key."""
-    models: list[type[StrictModel]] = [TrainingConfig]
-    for step in location[:-1]:
-        fields = [model.model_fields[step] for model in models if step in model.model_fields]
-        if fields:
-            models = [model for field in fields for model in _models_in(field.annotation)]
-        elif isinstance(step, str):  # the kind of a union member
-            models = [
-                model for model in models if step in get_args(model.model_fields['kind'].annotation)
-            ]
-        if step in value or isinstance(step, int):
-            value = value[step]
-        if models == [DatasetSettings]:
-            models = [settings_class(value['kind'])]
-    return [name for model in models for name in model.model_fields]
-
-
-def _models_in(annotation: Any) -> Iterator[type[StrictModel]]:
-    """Yields the models in a type annotation."""
-    if isinstance(annotation, type) and issubclass(annotation, StrictModel):
-        yield annotation
-    for part in get_args(annotation):
-        yield from _models_in(part)

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from pydantic import Field, ValidationError, model_validator
 
 from bisenet_ros.label_space import IGNORE, LabelSpace
-from bisenet_ros.strict_model import StrictModel, reworded
+from bisenet_ros.strict_model import StrictModel, location_of, reworded
 from bisenet_ros.yaml_document import Document
 from bisenet_training.datasets.label_reader import (
     MAX_ID,
@@ -79,7 +79,7 @@ class LabelMap(StrictModel):
             return cls.model_validate(document.value)
         except ValidationError as error:
             first = error.errors()[0]
-            raise document.error(first['loc'], _said(first)) from error
+            raise document.error(location_of(first), reworded(first)) from error
 
     @property
     def by_id(self) -> bool:
@@ -142,11 +142,3 @@ def _refuse_twins(complaint: str, values: list[Any]) -> None:
             shown = list(value) if isinstance(value, tuple) else value
             raise ValueError(complaint.format(shown))
         seen.add(value)
-
-
-def _said(error: Any) -> str:
-    """Returns the message of a pydantic error, reworded for users."""
-    if error['type'] == 'extra_forbidden':
-        parts: dict[int, type[StrictModel]] = {1: LabelMap, 2: Ignored, 3: ClassEntry}
-        return f'unknown key; choose from {", ".join(parts[len(error["loc"])].model_fields)}'
-    return reworded(error)

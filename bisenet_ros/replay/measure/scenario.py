@@ -16,7 +16,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, mo
 from bisenet_ros.parameter_file import read_parameters
 from bisenet_ros.replay.measure.criteria import Criterion, Number
 from bisenet_ros.replay.measure.figures import CLASS_IOU
-from bisenet_ros.strict_model import StrictModel, reworded
+from bisenet_ros.strict_model import StrictModel, location_of, reworded
 from bisenet_ros.yaml_document import Document, Location
 
 _FOLDER_NAME = re.compile(r'[\w-][\w. -]*')
@@ -120,8 +120,9 @@ class ScenarioFile:
         try:
             scenario = Scenario.model_validate(document.value)
         except ValidationError as error:
-            first = error.errors()[0]
-            raise document.error(first['loc'], _said(first, error.error_count())) from error
+            first, more = error.errors()[0], error.error_count() - 1
+            said = reworded(first) + (f' (and {more} more)' if more else '')
+            raise document.error(location_of(first), said) from error
         file = cls(scenario, document)
         if scenario.rate is None:
             for location, criterion in file._criteria():
@@ -196,18 +197,3 @@ class ScenarioFile:
         for place, bag in enumerate(self.scenario.bags):
             for index, criterion in enumerate(bag.criteria):
                 yield ('bags', place, 'criteria', index), criterion
-
-
-def _said(error: Any, count: int) -> str:
-    """Returns the first error of pydantic, reworded for users."""
-    names = [step for step in error['loc'] if isinstance(step, str)]
-    if error['type'] == 'extra_forbidden':
-        holder = names[-2] if len(names) > 1 else ''
-        parts: dict[str, type[StrictModel]] = {
-            '': Scenario, 'bags': ScenarioBag, 'criteria': Criterion,
-        }  # fmt: skip
-        part = parts[holder]
-        said = f'unknown key; choose from {", ".join(part.model_fields)}'
-    else:
-        said = reworded(error)
-    return said if count == 1 else f'{said} (and {count - 1} more)'
