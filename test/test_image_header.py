@@ -55,6 +55,15 @@ def test_a_bmp_from_top_to_bottom_is_no_smaller() -> None:
     assert check_size(bytes(data)) == (70, 300)
 
 
+def test_headers_that_pillow_does_not_write() -> None:
+    core = struct.pack('<IHH', 12, 70, 300)  # of OS/2
+    assert check_size(b'BM' + bytes(12) + core) == (70, 300)
+    sides = struct.pack('<HHHIII', 2, 256, 3, 1, 70, 257 | 4 << 16) + struct.pack('<II', 1, 300)
+    assert check_size(b'II*\0' + struct.pack('<I', 8) + sides) == (70, 300)  # 16 and 32 bits
+    tiles = struct.pack('<QHHQQHHQQ', 2, 322, 16, 1, 70, 323, 16, 1, 300)  # of no image
+    assert check_size(b'II+\0' + struct.pack('<HHQ', 8, 0, 16) + tiles) == (70, 300)  # BigTIFF
+
+
 @pytest.mark.parametrize('kind', ['JPEG', 'PNG'])
 def test_files_that_are_cut_short_are_refused(kind: str) -> None:
     data = written(kind, 'RGB')
