@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +12,10 @@ import numpy.typing as npt
 import pytest
 import torch
 import torch.nn.functional as F
+from calibrated_checkpoint import save_calibrated_checkpoint
 from command_line import bisenet
 from rosbags.highlevel import AnyReader
-from small_bags import IMAGE, START, STEP, Entry, picture, write_bag
+from small_bags import IMAGE, START, STEP, Entry, drive, picture, write_bag
 
 from bisenet_ros.checkpoint import Checkpoint
 from bisenet_ros.label_image import read_labels
@@ -97,3 +99,29 @@ def test_evaluation_and_replay_resize_as_the_node(
         labels_by_replay([frame], weights, tmp_path),
     ):
         np.testing.assert_array_equal(found, [driven])
+
+
+def test_evaluation_and_replay_count_the_same_masks(tmp_path: Path) -> None:
+    weights = save_calibrated_checkpoint(tmp_path / 'sure.safetensors')
+    options: list[object] = ['--weights', weights, '--drivable-classes', 'sky,road,car']
+    for name, value in (
+        ('drivable-threshold', 0.12), ('confidence-threshold', 0.11),
+        ('anomaly-threshold', 0.7), ('min-drivable-area', 0.02),
+    ):  # fmt: skip
+        options += [f'--{name}', value]
+    entries = drive(6)
+    run('replay', write_bag(tmp_path / 'bag', entries), '-o', tmp_path / 'replayed', *options)
+    folders = {'/image': 'val', '/ground_truth/labels': 'valannot'}
+    for folder in folders.values():
+        (tmp_path / folder).mkdir()
+    for entry in entries:
+        pixels = entry.pixels[..., ::-1] if entry.encoding == 'rgb8' else entry.pixels
+        write_image(tmp_path / folders[entry.topic] / f'{entry.stamp}.png', pixels)
+    run('evaluate', '--data', tmp_path, '--json', tmp_path / 'figures.json', *options)
+    evaluated = json.loads((tmp_path / 'figures.json').read_text())
+    replayed = json.loads((tmp_path / 'replayed' / 'metrics.json').read_text())['accuracy']
+    assert 0 < evaluated['drivable_iou'] < 1
+    common = evaluated.keys() & replayed.keys()
+    assert {'frames', 'iou', 'drivable_iou', 'pixel_accuracy', 'boundary_f'} <= common
+    for name in common:
+        assert evaluated[name] == replayed[name], name
