@@ -11,6 +11,7 @@ from types import FrameType
 from typing import Any
 
 from bisenet_ros.limits import MAX_IMAGE_SIDE, MAX_PIXELS
+from bisenet_ros.signals import verb_imports
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as in shells."""
@@ -31,15 +32,9 @@ def _end(*_: Any) -> None:
 
 
 def _interrupt(_: int, frame: FrameType | None) -> None:
-    """Raises KeyboardInterrupt, but ends the process while a verb imports what it needs.
-
-    Libraries catch the exception in their imports, and go on without a part of themselves.
-    """
-    while frame is not None and frame.f_back is not None:
-        importing = frame.f_code.co_filename == '<frozen importlib._bootstrap>'
-        if importing and frame.f_back.f_globals['__name__'] == 'bisenet_ros.cli':
-            os._exit(INTERRUPTED)
-        frame = frame.f_back
+    """Raises KeyboardInterrupt, but ends the process while a verb imports what it needs."""
+    if verb_imports(frame):
+        os._exit(INTERRUPTED)
     raise KeyboardInterrupt
 
 

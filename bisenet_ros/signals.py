@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import sys
@@ -61,11 +62,14 @@ def on_stop_signal(callback: Callable[[], None]) -> Iterator[None]:
 def ended_by_signals() -> Iterator[None]:
     """Makes SIGTERM and SIGHUP unwind the stack as Ctrl-C does, so that nothing unfinished is left.
 
-    A signal that is ignored, as SIGHUP is after `nohup`, stays ignored. Only the main thread can
-    enter this context.
+    It ends the process at once while a verb imports what it needs; see `verb_imports`. A signal
+    that is ignored, as SIGHUP is after `nohup`, stays ignored. Only the main thread can enter this
+    context.
     """
 
     def end(number: int, frame: FrameType | None) -> None:
+        if verb_imports(frame):
+            os._exit(128 + number)
         sys.exit(128 + number)
 
     signals = (signal.SIGTERM, signal.SIGHUP)
@@ -77,3 +81,17 @@ def ended_by_signals() -> Iterator[None]:
     finally:
         for number in numbers:
             signal.signal(number, signal.SIG_DFL)
+
+
+def verb_imports(frame: FrameType | None) -> bool:
+    """Returns whether the command line is importing what a verb needs, in the stack of `frame`.
+
+    An exception is of no use there: libraries catch it in their imports, and go on without a part
+    of themselves, or abort.
+    """
+    while frame is not None and frame.f_back is not None:
+        importing = frame.f_code.co_filename == '<frozen importlib._bootstrap>'
+        if importing and frame.f_back.f_globals['__name__'] == 'bisenet_ros.cli':
+            return True
+        frame = frame.f_back
+    return False

@@ -275,10 +275,13 @@ def test_ctrl_c_while_the_verbs_load_ends_without_a_traceback(tmp_path: Path) ->
     assert errors == ''
 
 
-def test_ctrl_c_that_a_library_catches_in_its_import_ends_the_verb(tmp_path: Path) -> None:
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_that_a_library_catches_in_its_import_ends_the_verb(
+    number: signal.Signals, tmp_path: Path
+) -> None:
     (tmp_path / 'cv2.py').write_text(
         'import signal\n'
-        'try:\n    signal.raise_signal(signal.SIGINT)\n'
+        f'try:\n    signal.raise_signal({int(number)})\n'
         'except BaseException:\n    raise ImportError("incomplete") from None\n'
     )
     ended = subprocess.run(
@@ -289,7 +292,7 @@ def test_ctrl_c_that_a_library_catches_in_its_import_ends_the_verb(tmp_path: Pat
         timeout=240,
         check=False,
     )
-    assert (ended.returncode, ended.stderr) == (130, '')
+    assert (ended.returncode, ended.stderr) == (128 + number, '')
 
 
 def test_ctrl_c_before_a_verb_begins_ends_without_a_traceback() -> None:
