@@ -368,7 +368,7 @@ def _replays(folder: Path) -> dict[Path, Callable[[Path], object]]:
         replay(bag, segmenter, Settings(), run, lambda: None)
     names = ('metrics.json', 'frames.jsonl', 'output.mcap')
     return {
-        run / name: lambda _: compare_runs(*runs, folder / 'comparison', None)
+        run / name: lambda _: compare_runs(*runs, folder / 'comparison', ())
         for run in runs
         for name in names
     }

@@ -107,7 +107,7 @@ def test_a_parameter_file_beside_it_says_how_the_node_drives(tmp_path: Path) -> 
         ('        at_least: 0.6', '        at_leats: 0.6',
          '16: bags[1].criteria[0].at_leats: unknown key; did you mean at_least?'),
         ('rate: 1.0', 'rate: fast\nparams: 1',
-         '4: params: input should be a valid string (and 1 more)'),
+         '4: params: must be a list (and 1 more)'),
         ('{figure: iou.road, statistic: min,', '{figure: iou.road, stat: min,',
          '20: criteria[1].stat: unknown key; did you mean statistic?'),
         # What is missing.
