@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import cast
 
@@ -16,6 +18,15 @@ from bisenet_training.datasets.sample import DatasetError
 Pixels = npt.NDArray[np.uint8 | np.uint16]
 
 
+@contextmanager
+def _dataset_errors() -> Iterator[None]:
+    """Raises a DatasetError instead of a MediaError."""
+    try:
+        yield
+    except media.MediaError as error:
+        raise DatasetError(str(error)) from error
+
+
 def read_pixels(path: Path, flags: int) -> npt.NDArray[np.uint8]:
     """Returns the pixels of an image file.
 
@@ -26,10 +37,8 @@ def read_pixels(path: Path, flags: int) -> npt.NDArray[np.uint8]:
     Raises:
         DatasetError: The file does not exist, is not an image, or is truncated.
     """
-    try:
+    with _dataset_errors():
         pixels = media.decode_file(path, media.read_file(path), flags)
-    except media.MediaError as error:
-        raise DatasetError(str(error)) from error
     return cast('npt.NDArray[np.uint8]', pixels)
 
 
@@ -39,10 +48,8 @@ def read_ids(path: Path) -> Pixels:
     Raises:
         DatasetError: `read_ids` raises a MediaError.
     """
-    try:
+    with _dataset_errors():
         return label_image.read_ids(path)
-    except media.MediaError as error:
-        raise DatasetError(str(error)) from error
 
 
 def read_colors(path: Path) -> npt.NDArray[np.uint8]:
@@ -51,7 +58,5 @@ def read_colors(path: Path) -> npt.NDArray[np.uint8]:
     Raises:
         DatasetError: `read_colors` raises a MediaError.
     """
-    try:
+    with _dataset_errors():
         return label_image.read_colors(path)
-    except media.MediaError as error:
-        raise DatasetError(str(error)) from error
